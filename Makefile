@@ -1,0 +1,97 @@
+# volt: make [all|install|uninstall|check|lint|bench|demo|deps|clean|help]
+VERSION = 0.1.0
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
+O ?= build
+
+# A link is one exec: static against musl it costs a fifth of what it does
+# against glibc, and not position-independent half of what it does otherwise
+# (bench/RESULTS.md). Without musl-gcc, or with CC= or SAN=, glibc serves.
+ifeq ($(origin CC),default)
+CC := $(if $(SAN),,$(shell command -v musl-gcc))
+CC := $(or $(CC),gcc)
+endif
+MUSL := $(findstring musl,$(CC))
+
+PROGRAMS = volt-ns volt-init
+LIB_SRC = $(wildcard lib/*.c)
+SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
+BIN = $(PROGRAMS:%=$(O)/bin/%)
+MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
+SHARE = $(patsubst share/%,$(O)/share/volt/%,$(wildcard share/*))
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef \
+	-Wformat=2 -Wimplicit-fallthrough $(if $(CI),-Werror)
+HARDEN = -fstack-protector-strong -fno-strict-aliasing -fcf-protection
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) -Ilib \
+	-DVOLT_VERSION='"$(VERSION)"' -DVOLT_PREFIX='"$(PREFIX)"' \
+	$(if $(MUSL),-isystem $(O)/kernel) $(if $(SAN),\
+	-fsanitize=$(SAN) -fno-omit-frame-pointer,-fno-pie -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2) $(CFLAGS)
+ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN),-static -no-pie) \
+	-Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS)
+Q := $(if $(V),,@)
+
+all: $(BIN) $(MAN) $(SHARE)
+
+$(foreach p,$(PROGRAMS),$(eval \
+	$(O)/bin/$(p): $(patsubst %.c,$(O)/%.o,$(wildcard cmd/$(p)/*.c))))
+$(BIN): $(O)/lib.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib.a
+
+$(O)/lib.a: $(LIB_SRC:%.c=$(O)/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/%.o: %.c Makefile | $(O)/kernel
+	$(if $(V),,@echo "  CC    $@")
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# musl-gcc hides the system's headers; of those the kernel's are wanted.
+$(O)/kernel:
+	$(Q)mkdir -p $@ && for d in linux asm-generic mtd; do \
+	    ln -sfn /usr/include/$$d $@/$$d; done && \
+	    ln -sfn "$$(dirname "$$(echo '#include <asm/types.h>' | \
+	    gcc -E -M -xc - | grep -o '/[^ ]*/asm/types.h')")" $@/asm
+
+$(O)/man/%: man/%.scd
+	$(Q)mkdir -p $(@D) && scdoc <$< >$@
+
+$(O)/share/volt/%: share/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
+	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	install $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
+	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(PROGRAMS)
+	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
+	rm -rf $(DESTDIR)$(PREFIX)/share/volt
+
+check: ; $(Q)O=$(O) tests/run
+lint: ; $(Q)O=$(O) tests/lint
+bench: all ; $(Q)O=$(O) bench/run
+demo: ; $(Q)O=$(O) examples/demo
+deps: ; $(Q)tests/deps
+compile_commands.json: ; $(Q)tests/lint $@
+clean: ; rm -rf $(O)
+help:
+	@echo 'make [all]      build the programs in $(O)/bin and the manuals'
+	@echo 'make demo       install what is missing, build, run a container'
+	@echo 'make check      install what is missing, build, run all tests'
+	@echo 'make deps       install what building and testing need'
+	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
+	@echo 'make bench      measure against the peers'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
+
+.PHONY: all install uninstall check lint bench demo deps clean help \
+	compile_commands.json
+-include $(SRC:%.c=$(O)/%.d)

@@ -1,0 +1,77 @@
+/*
+ * What a full init system expects of a container (systemd's "Container
+ * Interface"): the variable "container", writable file systems on /run and
+ * /tmp, and a cgroup tree of its own.
+ */
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "init.h"
+
+#define CGROUP "/sys/fs/cgroup"
+#define CGROUP2_MAGIC 0x63677270
+#define TMPFS_MAGIC 0x01021994
+
+static void
+mount_tmpfs(const char *path, const char *options)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs) == -1)
+		err(EXIT_LINK, "boot: %s", path);
+	if (fs.f_type == TMPFS_MAGIC)
+		return; /* the caller's own choice */
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == -1)
+		err(EXIT_LINK, "boot: mount %s", path);
+}
+
+/*
+ * The cgroup tree, writable: systemd makes its groups in it. It must be a
+ * namespace of our own, or the host's groups would be those.
+ */
+static void
+mount_cgroup(void)
+{
+	struct statfs fs;
+
+	if (statfs(CGROUP, &fs) == -1)
+		err(EXIT_LINK, "boot: %s", CGROUP);
+	if (fs.f_type == CGROUP2_MAGIC) {
+		if (access(CGROUP "/cgroup.procs", W_OK) == 0)
+			return;
+		if (umount2(CGROUP, MNT_DETACH) == -1)
+			err(EXIT_LINK, "boot: unmount %s", CGROUP);
+	}
+	if (mount("cgroup2", CGROUP, "cgroup2",
+		MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1)
+		err(EXIT_LINK, "boot: mount %s", CGROUP);
+}
+
+/*
+ * Become the init system: argv, or /sbin/init. It wants to be PID 1 and told so
+ * by its name; SIGRTMIN+3 is what halts it (volt-ns stop=RTMIN+3).
+ */
+_Noreturn void
+boot(char *argv[])
+{
+	static char init[] = "/sbin/init";
+	static char *fallback[] = { init, NULL };
+
+	if (getpid() != 1)
+		errx(EXIT_LINK, "boot: not PID 1; volt-ns -p makes one");
+	mount_tmpfs("/run", "mode=755,size=64M");
+	mount_tmpfs("/tmp", "mode=1777,size=512M");
+	mount_cgroup();
+	if (setenv("container", "volt", 1) == -1)
+		err(EXIT_LINK, "boot");
+	chain_exec(*argv != NULL ? argv : fallback);
+}

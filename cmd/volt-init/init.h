@@ -1,0 +1,26 @@
+#ifndef VOLT_INIT_H
+#define VOLT_INIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervise.h"
+
+struct init {
+	bool verbose, dry, boot, die_with_parent;
+	bool group;	/* signals go to the command's process group */
+	bool foreground;	/* our group is the terminal's */
+	uint64_t grace;	/* ms; 0: for ever */
+	const char *ready;	/* path of the notify socket, or NULL */
+	int notify_in, notify_out;	/* the command's, the caller's */
+	int stop_signal;	/* or 0 */
+	int status_fd;	/* or -1 */
+};
+
+/* boot.c */
+_Noreturn void boot(char *argv[]);
+
+/* ready.c */
+void ready_open(struct init *in, struct supervise *s);
+
+#endif

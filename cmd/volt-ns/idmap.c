@@ -1,0 +1,394 @@
+/*
+ * The ID maps of a user namespace (user_namespaces(7)).
+ *
+ * "auto" makes the caller root inside. A caller with root's rights keeps every
+ * other ID that its own namespace has, unchanged; anyone else gets the ranges of
+ * /etc/subuid and /etc/subgid behind it, by newuidmap(1) and newgidmap(1), or
+ * is alone.
+ */
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "ns.h"
+#include "sys.h"
+#include "value.h"
+
+#define FILE_MAX ((size_t)1 << 20)
+
+extern char **environ;
+
+static void
+add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
+{
+	if (m->n == NS_EXTENTS)
+		errx(EXIT_LINK, "%s: more than %d ranges", m->key, NS_EXTENTS);
+	m->extent[m->n++] = (struct extent){ (uint32_t)inside,
+		(uint32_t)outside, (uint32_t)count };
+}
+
+/* uidmap=auto, or IN:OUT:N ranges; repeated words add up. */
+void
+idmap_parse(struct idmap *m, const char *key, const char *value)
+{
+	const char *cursor = value, *part;
+	char range[64], number[16];
+	uint64_t n[3];
+	int i;
+
+	m->key = key;
+	m->given = true;
+	if (strcmp(value, "auto") == 0) {
+		m->automatic = true;
+		return;
+	}
+	while (value_field(&cursor, ',', range, sizeof(range))) {
+		part = range;
+		for (i = 0; i < 3; i++)
+			if (!value_field(&part, ':', number, sizeof(number)) ||
+			    value_uint(number, UINT32_MAX, &n[i]) == -1)
+				word_bad(key, value, "not IN:OUT:N");
+		if (part != NULL || n[2] == 0 || n[0] + n[2] > UINT32_MAX ||
+		    n[1] + n[2] > UINT32_MAX)
+			word_bad(key, value, "not IN:OUT:N");
+		add_extent(m, n[0], n[1], n[2]);
+	}
+	if (errno != 0)
+		word_bad(key, value, "not IN:OUT:N");
+}
+
+bool
+idmap_has(const struct idmap *m, uint32_t inside)
+{
+	size_t i;
+
+	for (i = 0; i < m->n; i++)
+		if (inside >= m->extent[i].inside &&
+		    inside - m->extent[i].inside < m->extent[i].count)
+			return true;
+	return false;
+}
+
+/* May anyone write this map, that is: is it the caller's own ID alone? */
+static bool
+is_own(const struct idmap *m, uint32_t id)
+{
+	return m->n == 1 && m->extent[0].count == 1 &&
+	    m->extent[0].outside == id;
+}
+
+static char *
+read_whole(const char *path)
+{
+	char *buf;
+
+	if ((buf = malloc(FILE_MAX)) == NULL)
+		err(EXIT_LINK, "%s", path);
+	if (kfile_read(AT_FDCWD, path, buf, FILE_MAX) == -1)
+		buf[0] = '\0';
+	return buf;
+}
+
+/* Every ID of our own namespace, as it is. */
+static void
+add_identity(struct idmap *m, const char *own)
+{
+	char *text = read_whole(own), *line, *save;
+	unsigned long inside, outside, count;
+
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3)
+			add_extent(m, inside, inside, count);
+	free(text);
+	if (m->n == 0)
+		errx(EXIT_LINK, "%s: cannot be read", own);
+}
+
+/* The name of user uid in /etc/passwd, or "" if it has none. */
+static void
+user_name(uid_t uid, char *buf, size_t size)
+{
+	char *text = read_whole("/etc/passwd"), *line, *save;
+	char field[16];
+	const char *cursor;
+	uint64_t n;
+
+	buf[0] = '\0';
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		cursor = line;
+		if (!value_field(&cursor, ':', buf, size) || cursor == NULL ||
+		    (cursor = strchr(cursor, ':')) == NULL)
+			continue;
+		cursor++;
+		if (value_field(&cursor, ':', field, sizeof(field)) &&
+		    value_uint(field, UINT32_MAX, &n) == 0 && n == uid)
+			break;
+	}
+	if (line == NULL)
+		buf[0] = '\0';
+	free(text);
+}
+
+/*
+ * Add what path (subuid(5), subgid(5)) grants the user, after what is there.
+ * Returns whether that was anything.
+ */
+static bool
+add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
+{
+	char *text = read_whole(path), *line, *save;
+	char owner[256], number[16];
+	const char *cursor;
+	uint64_t start, count, id, next = 1;
+	bool any = false;
+
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		cursor = line;
+		if (!value_field(&cursor, ':', owner, sizeof(owner)) ||
+		    !(strcmp(owner, user) == 0 ||
+			(value_uint(owner, UINT32_MAX, &id) == 0 && id == uid)))
+			continue;
+		if (!value_field(&cursor, ':', number, sizeof(number)) ||
+		    value_uint(number, UINT32_MAX, &start) == -1 ||
+		    !value_field(&cursor, ':', number, sizeof(number)) ||
+		    value_uint(number, UINT32_MAX, &count) == -1 ||
+		    count == 0 || next + count > UINT32_MAX ||
+		    m->n == NS_EXTENTS)
+			continue;
+		add_extent(m, next, start, count);
+		next += count;
+		any = true;
+	}
+	free(text);
+	return any;
+}
+
+/* Is there a program of that name along PATH? */
+static bool
+on_path(const char *name)
+{
+	const char *cursor = getenv("PATH");
+	char dir[PATH_MAX], path[PATH_MAX + 32];
+
+	while (value_field(&cursor, ':', dir, sizeof(dir))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+plan_auto(struct ns *ns)
+{
+	char user[256];
+	bool uids, gids;
+
+	if (geteuid() == 0) {
+		add_identity(&ns->uidmap, "/proc/self/uid_map");
+		add_identity(&ns->gidmap, "/proc/self/gid_map");
+		return;
+	}
+	add_extent(&ns->uidmap, 0, geteuid(), 1);
+	add_extent(&ns->gidmap, 0, getegid(), 1);
+	if (!on_path("newuidmap") || !on_path("newgidmap")) {
+		say(ns, "no newuidmap: the caller's own IDs alone are mapped");
+		return;
+	}
+	user_name(geteuid(), user, sizeof(user));
+	uids = add_granted(&ns->uidmap, "/etc/subuid", user, geteuid());
+	gids = add_granted(&ns->gidmap, "/etc/subgid", user, geteuid());
+	if (!uids || !gids) {
+		say(ns, "no /etc/subuid range: the caller's own IDs alone "
+		    "are mapped");
+		ns->uidmap.n = ns->gidmap.n = 1;
+	}
+}
+
+static void
+describe(const struct ns *ns, const struct idmap *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n; i++)
+		say(ns, "%s %" PRIu32 ":%" PRIu32 ":%" PRIu32 "%s", m->key,
+		    m->extent[i].inside, m->extent[i].outside,
+		    m->extent[i].count, m->by_helper ? " by helper" : "");
+}
+
+/*
+ * Complete the maps before anything is done. One that is not given follows the
+ * other: the same numbers, or auto.
+ */
+void
+idmap_plan(struct ns *ns)
+{
+	struct idmap *u = &ns->uidmap, *g = &ns->gidmap;
+
+	u->key = "uidmap";
+	g->key = "gidmap";
+	if (u->automatic != g->automatic && u->given && g->given)
+		errx(EXIT_LINK, "uidmap= and gidmap=: both auto, or neither");
+	if (u->n == 0 && g->n == 0) {
+		plan_auto(ns);
+	} else if (g->n == 0) {
+		memcpy(g->extent, u->extent, sizeof(g->extent));
+		g->n = u->n;
+	} else if (u->n == 0) {
+		memcpy(u->extent, g->extent, sizeof(u->extent));
+		u->n = g->n;
+	}
+	if (geteuid() != 0) {
+		u->by_helper = !is_own(u, geteuid());
+		g->by_helper = !is_own(g, getegid());
+	}
+	describe(ns, u);
+	describe(ns, g);
+}
+
+/* Can the new process not write its maps itself? */
+bool
+idmap_needs_outer(const struct ns *ns)
+{
+	return geteuid() == 0 || ns->uidmap.by_helper || ns->gidmap.by_helper;
+}
+
+/* Run newuidmap(1) or newgidmap(1) for pid, and wait for it. */
+static void
+write_by_helper(const struct idmap *m, const char *helper, pid_t pid)
+{
+	static char text[3 * NS_EXTENTS + 1][16];
+	char *argv[3 * NS_EXTENTS + 3];
+	int argc = 0, wstatus, rc;
+	pid_t child;
+	size_t i;
+
+	argv[argc++] = (char *)(uintptr_t)helper;
+	snprintf(text[0], sizeof(text[0]), "%d", (int)pid);
+	argv[argc++] = text[0];
+	for (i = 0; i < m->n; i++) {
+		const uint32_t n[3] = { m->extent[i].inside,
+			m->extent[i].outside, m->extent[i].count };
+		size_t j;
+
+		for (j = 0; j < 3; j++) {
+			char *s = text[1 + 3 * i + j];
+
+			snprintf(s, sizeof(text[0]), "%" PRIu32, n[j]);
+			argv[argc++] = s;
+		}
+	}
+	argv[argc] = NULL;
+	rc = posix_spawnp(&child, helper, NULL, NULL, argv, environ);
+	if (rc != 0) {
+		errno = rc;
+		err(EXIT_LINK, "%s", helper);
+	}
+	while (waitpid(child, &wstatus, 0) == -1)
+		if (errno != EINTR)
+			err(EXIT_LINK, "%s", helper);
+	if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 0)
+		return;
+	/* It has said itself what it did not like. */
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		warnx("%s: no_new_privs is set and takes its rights; map your "
+		    "own ID alone", helper);
+	errx(EXIT_LINK, "%s: failed for %s=", helper, m->key);
+}
+
+static _Noreturn void
+refused(const char *path)
+{
+	int error = errno;
+
+	warn("%s", path);
+	idmap_advise(error);
+	exit(EXIT_LINK);
+}
+
+static void
+write_map(const struct idmap *m, const char *helper, const char *proc,
+    const char *file, pid_t pid)
+{
+	char path[64], text[NS_EXTENTS * 34 + 1], *end = text;
+	size_t i;
+
+	if (m->by_helper) {
+		write_by_helper(m, helper, pid);
+		return;
+	}
+	for (i = 0; i < m->n; i++)
+		end += sprintf(end, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+		    m->extent[i].inside, m->extent[i].outside,
+		    m->extent[i].count);
+	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	if (kfile_write(AT_FDCWD, path, text) == -1)
+		refused(path);
+}
+
+/*
+ * Write both maps of pid, or of ourselves for 0. Where the caller has no rights
+ * over groups, setgroups(2) is denied first: a group may be there to forbid.
+ */
+void
+idmap_write(const struct ns *ns, pid_t pid)
+{
+	char proc[32] = "/proc/self", path[64];
+
+	if (pid != 0)
+		snprintf(proc, sizeof(proc), "/proc/%d", (int)pid);
+	if (!ns->gidmap.by_helper && geteuid() != 0) {
+		snprintf(path, sizeof(path), "%s/setgroups", proc);
+		if (kfile_write(AT_FDCWD, path, "deny") == -1)
+			refused(path);
+	}
+	write_map(&ns->uidmap, "newuidmap", proc, "uid_map", pid);
+	write_map(&ns->gidmap, "newgidmap", proc, "gid_map", pid);
+}
+
+static bool
+sysctl_is(const char *path, const char *value)
+{
+	char buf[32];
+
+	return kfile_read(AT_FDCWD, path, buf, sizeof(buf)) > 0 &&
+	    strncmp(buf, value, strlen(value)) == 0 &&
+	    buf[strlen(value)] == '\n';
+}
+
+/* One line on why this host refuses user namespaces, if it is known. */
+void
+idmap_advise(int error)
+{
+	if (error != EPERM && error != EACCES && error != ENOSPC)
+		return;
+	if (sysctl_is("/proc/sys/user/max_user_namespaces", "0"))
+		warnx("this host allows no user namespaces: sysctl "
+		    "user.max_user_namespaces is 0");
+	else if (error == ENOSPC)
+		warnx("too many user namespaces, or nested too deep: sysctl "
+		    "user.max_user_namespaces");
+	else if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		warnx("this host allows them to root alone: sysctl "
+		    "kernel.unprivileged_userns_clone is 0");
+	else if (sysctl_is("/proc/sys/kernel/"
+		"apparmor_restrict_unprivileged_userns", "1"))
+		warnx("AppArmor restricts user namespaces here: sysctl kernel."
+		    "apparmor_restrict_unprivileged_userns is 1; volt-ns(1) "
+		    "has a profile");
+}

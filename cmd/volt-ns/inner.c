@@ -1,0 +1,200 @@
+/* The inner actor: in the new namespaces, about to become the command. */
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "ns.h"
+#include "path.h"
+#include "sys.h"
+#include "toolbox.h"
+
+/* In a user namespace, be its root: only then do its files belong to us. */
+static void
+become_root(const struct ns *ns)
+{
+	if (idmap_has(&ns->gidmap, 0) && setresgid(0, 0, 0) == -1)
+		err(EXIT_LINK, "setresgid");
+	if (idmap_has(&ns->uidmap, 0) && setresuid(0, 0, 0) == -1)
+		err(EXIT_LINK, "setresuid");
+}
+
+/*
+ * unshare(2) prepares a time namespace for children; with its offsets set we
+ * enter it ourselves.
+ */
+static void
+enter_time(const struct ns *ns)
+{
+	const struct {
+		const char *name, *seconds;
+	} clocks[] = {
+		{ "monotonic", ns->monotonic }, { "boottime", ns->boottime },
+	};
+	char line[64];
+	size_t i;
+	int fd;
+
+	if (unshare(CLONE_NEWTIME) == -1)
+		err(EXIT_LINK, "time namespace");
+	for (i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		if (clocks[i].seconds == NULL)
+			continue;
+		say(ns, "clock %s %s", clocks[i].name, clocks[i].seconds);
+		snprintf(line, sizeof(line), "%s %s 0", clocks[i].name,
+		    clocks[i].seconds);
+		if (kfile_write(AT_FDCWD, "/proc/self/timens_offsets", line) ==
+		    -1)
+			err(EXIT_LINK, "%s=%s", clocks[i].name,
+			    clocks[i].seconds);
+	}
+	fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (fd == -1 || setns(fd, CLONE_NEWTIME) == -1)
+		err(EXIT_LINK, "time namespace");
+	close(fd);
+}
+
+/* A new network namespace has a loopback interface, but down. */
+static void
+loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd;
+
+	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		return; /* a kernel without IPv4 has none */
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+		err(EXIT_LINK, "loopback");
+	close(fd);
+}
+
+static void
+set_names(const struct ns *ns)
+{
+	if (ns->hostname != NULL) {
+		say(ns, "host name %s", ns->hostname);
+		if (sethostname(ns->hostname, strlen(ns->hostname)) == -1)
+			err(EXIT_LINK, "hostname=%s", ns->hostname);
+	}
+	if (ns->domainname != NULL) {
+		say(ns, "domain name %s", ns->domainname);
+		if (setdomainname(ns->domainname, strlen(ns->domainname)) == -1)
+			err(EXIT_LINK, "domainname=%s", ns->domainname);
+	}
+}
+
+/* The working directory, looked up inside the root. */
+static void
+change_directory(const struct ns *ns)
+{
+	int root, fd;
+
+	if (ns->chdir == NULL)
+		return;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = path_open(ns->chdir[0] == '/' ? root : AT_FDCWD, ns->chdir,
+	    O_PATH | O_DIRECTORY);
+	if (fd == -1 || fchdir(fd) == -1)
+		err(EXIT_LINK, "chdir=%s", ns->chdir);
+	close(fd);
+	close(root);
+}
+
+static bool
+setgroups_denied(void)
+{
+	char buf[16];
+
+	return kfile_read(AT_FDCWD, "/proc/self/setgroups", buf, sizeof(buf)) >
+	    0 && strncmp(buf, "deny", 4) == 0;
+}
+
+/*
+ * The groups asked for. A change of identity without groups= leaves none of the
+ * caller's, unless the user namespace forbids even that.
+ */
+static void
+set_groups(const struct ns *ns)
+{
+	bool changes = ns->uid_given || ns->gid_given ||
+	    (ns->flags & CLONE_NEWUSER) != 0 ||
+	    (ns->join_flags & CLONE_NEWUSER) != 0;
+
+	if (!ns->groups_given && !changes)
+		return;
+	if (setgroups(ns->ngroups, ns->groups) == 0)
+		return;
+	if (ns->groups_given || errno != EPERM || !setgroups_denied())
+		err(EXIT_LINK, "groups");
+}
+
+static void
+set_identity(const struct ns *ns)
+{
+	set_groups(ns);
+	if (ns->gid_given && setresgid(ns->gid, ns->gid, ns->gid) == -1)
+		err(EXIT_LINK, "gid=%u", ns->gid);
+	if (ns->uid_given && setresuid(ns->uid, ns->uid, ns->uid) == -1)
+		err(EXIT_LINK, "uid=%u", ns->uid);
+}
+
+/* Die when the parent does, or now if it has: setresuid(2) unset that. */
+static void
+keep_death_signal(const struct ns *ns)
+{
+	struct pollfd parent = { .fd = ns->parent, .events = POLLIN };
+
+	if (ns->parent == -1)
+		return;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		err(EXIT_LINK, "death signal");
+	if (poll(&parent, 1, 0) == 1)
+		raise(SIGKILL), _exit(EXIT_LINK);
+}
+
+_Noreturn void
+inner_run(struct ns *ns, char *const argv[])
+{
+	bool link = strncmp(argv[0], "volt-", 5) == 0;
+
+	if ((ns->flags & CLONE_NEWUSER) != 0) {
+		if (!outer_needed(ns))
+			idmap_write(ns, 0);
+		become_root(ns);
+	}
+	if ((ns->flags & CLONE_NEWTIME) != 0)
+		enter_time(ns);
+	set_names(ns);
+	if ((ns->flags & CLONE_NEWNET) != 0)
+		loopback_up();
+	if ((ns->flags & CLONE_NEWNS) != 0) {
+		if (link && has_root(ns) && toolbox_pack() == -1)
+			err(EXIT_LINK, "toolbox");
+		root_build(ns);
+	}
+	change_directory(ns);
+	if (ns->console)
+		console_open(ns);
+	else if (ns->new_session)
+		(void)setsid(); /* fails only for one that leads already */
+	set_identity(ns);
+	if (ns->umask != -1)
+		umask((mode_t)ns->umask);
+	keep_death_signal(ns);
+	chain_exec(argv);
+}

@@ -1,0 +1,181 @@
+/*
+ * Entering the namespaces of a running process: one setns(2) with its pidfd,
+ * so that no PID that was used again is taken for it, and never half of them.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "ns.h"
+#include "sys.h"
+#include "toolbox.h"
+#include "value.h"
+
+static const struct {
+	const char *name;	/* in the word and in /proc/PID/ns */
+	int flag;
+} kinds[] = {
+	{ "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS },
+	{ "pid", CLONE_NEWPID }, { "net", CLONE_NEWNET },
+	{ "uts", CLONE_NEWUTS }, { "ipc", CLONE_NEWIPC },
+	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* join=PID[:NS,NS...] */
+void
+join_parse(struct ns *ns, const char *value)
+{
+	const char *cursor = value;
+	char field[16];
+	uint64_t pid;
+	size_t i;
+
+	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	    value_uint(field, INT_MAX, &pid) == -1 || pid == 0)
+		word_bad("join", value, "not a process ID");
+	ns->join = (pid_t)pid;
+	while (value_field(&cursor, ',', field, sizeof(field))) {
+		for (i = 0; i < KINDS; i++)
+			if (strcmp(kinds[i].name, field) == 0)
+				break;
+		if (i == KINDS)
+			word_bad("join", value, "not a namespace: user mnt pid "
+			    "net uts ipc cgroup time");
+		ns->join_flags |= kinds[i].flag;
+	}
+	if (errno != 0)
+		word_bad("join", value, "not a namespace");
+}
+
+/*
+ * A volt-ns that waits for its container stands outside of it: its one child is
+ * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
+ */
+static pid_t
+resolve(pid_t pid)
+{
+	char path[64], buf[64];
+	uint64_t child;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
+	    strcmp(buf, "volt-ns\n") != 0)
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
+	    (int)pid);
+	if ((n = kfile_read(AT_FDCWD, path, buf, sizeof(buf))) < 1)
+		return pid;
+	buf[strcspn(buf, " ")] = '\0';
+	return value_uint(buf, INT_MAX, &child) == -1 ? pid : (pid_t)child;
+}
+
+/* Of the namespaces wanted, or all, those in which pid is not where we are. */
+static int
+differing(pid_t pid, int wanted)
+{
+	struct stat its, ours;
+	char path[64];
+	int flags = 0;
+	size_t i;
+
+	for (i = 0; i < KINDS; i++) {
+		if (wanted != 0 && (wanted & kinds[i].flag) == 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid,
+		    kinds[i].name);
+		if (stat(path, &its) == -1) {
+			if (errno == ENOENT && wanted == 0 &&
+			    kinds[i].flag == CLONE_NEWTIME)
+				continue; /* a kernel without */
+			err(EXIT_LINK, "join: %s", path);
+		}
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].name);
+		if (stat(path, &ours) == -1)
+			err(EXIT_LINK, "join: %s", path);
+		if (its.st_ino != ours.st_ino || its.st_dev != ours.st_dev)
+			flags |= kinds[i].flag;
+	}
+	return flags;
+}
+
+/*
+ * Pack the toolbox without root's rights: cloning a mount takes a user
+ * namespace in which we have them, so a child makes one and sends the clones.
+ */
+static void
+pack_by_child(void)
+{
+	int part[TOOLBOX_PARTS], pair[2], i, status;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
+	    (child = fork()) == -1)
+		err(EXIT_LINK, "toolbox");
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1 ||
+		    toolbox_clone(part) == -1)
+			err(EXIT_LINK, "toolbox");
+		for (i = 0; i < TOOLBOX_PARTS; i++)
+			outer_send_fd(pair[1], part[i]);
+		_exit(0);
+	}
+	close(pair[1]);
+	for (i = 0; i < TOOLBOX_PARTS; i++)
+		part[i] = outer_recv_fd(pair[0]);
+	close(pair[0]);
+	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
+		;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		exit(EXIT_LINK); /* it has said why */
+	if (toolbox_announce(part) == -1)
+		err(EXIT_LINK, "toolbox");
+}
+
+/* Enter the namespaces of ns->join; with toolbox, a link comes after us. */
+void
+join_enter(struct ns *ns, bool toolbox)
+{
+	pid_t pid = resolve(ns->join);
+	int pidfd;
+
+	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
+		err(EXIT_LINK, "join=%d", (int)ns->join);
+	ns->join_flags = differing(pid, ns->join_flags);
+	say(ns, "join the namespaces of process %d", (int)pid);
+	if (ns->dry || ns->join_flags == 0)
+		return;
+	if (toolbox && (ns->join_flags & CLONE_NEWNS) != 0 &&
+	    !toolbox_here()) {
+		if (geteuid() != 0)
+			pack_by_child();
+		else if (toolbox_pack() == -1)
+			err(EXIT_LINK, "toolbox");
+	}
+	/* Those inside see us from here on; they get no hold of us. */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	    setns(pidfd, ns->join_flags) == -1)
+		err(EXIT_LINK, "join=%d", (int)ns->join);
+	close(pidfd);
+	if ((ns->join_flags & CLONE_NEWUSER) == 0)
+		return;
+	if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
+		err(EXIT_LINK, "join: setresgid");
+	if (setresuid(0, 0, 0) == -1 && errno != EINVAL)
+		err(EXIT_LINK, "join: setresuid");
+}

@@ -1,0 +1,200 @@
+/*
+ * volt-ns: make or join namespaces, build the root, become the next command.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "status.h"
+#include "supervise.h"
+#include "sys.h"
+#include "words.h"
+
+#include "ns.h"
+
+/* Say what is about to be done, if that was asked for. */
+void
+say(const struct ns *ns, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!ns->verbose && !ns->dry)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "volt-ns: %s\n", line);
+}
+
+bool
+has_root(const struct ns *ns)
+{
+	return ns->root.what != NULL || ns->nlower > 0;
+}
+
+static void
+describe_namespaces(const struct ns *ns)
+{
+	static const struct {
+		int flag;
+		const char *name;
+	} names[] = {
+		{ CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mount" },
+		{ CLONE_NEWPID, "pid" }, { CLONE_NEWNET, "network" },
+		{ CLONE_NEWUTS, "uts" }, { CLONE_NEWIPC, "ipc" },
+		{ CLONE_NEWCGROUP, "cgroup" }, { CLONE_NEWTIME, "time" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((ns->flags & names[i].flag) != 0)
+			say(ns, "new %s namespace", names[i].name);
+}
+
+/* Why clone3(2) or unshare(2) failed, with advice for the common causes. */
+static _Noreturn void
+no_namespaces(const struct ns *ns)
+{
+	int error = errno;
+
+	warn("namespaces");
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		idmap_advise(error);
+	else if (error == EPERM)
+		warnx("without root, add -U for a user namespace");
+	if (error == EAGAIN)
+		warnx("the limit on processes is reached: pids.max, ulimit -u");
+	exit(EXIT_LINK);
+}
+
+/*
+ * No PID namespace: become the command ourselves. Where something takes the
+ * caller's privileges, a helper stays behind for a moment.
+ */
+static _Noreturn void
+run_here(struct ns *ns, char *argv[])
+{
+	int pair[2];
+	pid_t helper = -1;
+	pid_t inner = getpid();
+
+	if (outer_needed(ns)) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			pair) == -1 || (helper = fork()) == -1)
+			err(EXIT_LINK, "helper");
+		if (helper == 0) {
+			close(pair[0]);
+			outer_serve(ns, pair[1], inner);
+			_exit(0);
+		}
+		close(pair[1]);
+		ns->outer = pair[0];
+	}
+	if (ns->flags != 0 && unshare(ns->flags & ~CLONE_NEWTIME) == -1)
+		no_namespaces(ns);
+	if (ns->outer != -1) {
+		outer_ask(ns);
+		while (waitpid(helper, NULL, 0) == -1 && errno == EINTR)
+			;
+		close(ns->outer);
+		ns->outer = -1;
+	}
+	inner_run(ns, argv);
+}
+
+/* The child is the inner actor; we are the outer one, and wait. */
+static _Noreturn void
+run_child(struct ns *ns, char *argv[])
+{
+	struct supervise s = {
+		.own_session = ns->new_session || ns->console,
+		.is_init = (ns->flags & CLONE_NEWPID) != 0,
+		.sigterm = ns->stop_signal,
+	};
+	struct clone_args args = {
+		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
+		.exit_signal = SIGCHLD,
+	};
+	int pair[2], wstatus, master = -1, counter = -1;
+	bool serve = outer_needed(ns);
+
+	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
+		err(EXIT_LINK, "status counter");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		err(EXIT_LINK, "socketpair");
+	if (supervise_begin(&s) == -1)
+		err(EXIT_LINK, "signals");
+	if ((s.child = sys_clone3(&args)) == -1)
+		no_namespaces(ns);
+	if (s.child == 0) {
+		supervise_child(&s);
+		close(s.sigfd);
+		close(pair[1]);
+		ns->outer = ns->parent = pair[0];
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+			err(EXIT_LINK, "death signal");
+		if (serve)
+			outer_ask(ns);
+		inner_run(ns, argv);
+	}
+	close(pair[0]);
+	if (serve)
+		outer_serve(ns, pair[1], s.child);
+	if (ns->console)
+		master = outer_recv_fd(pair[1]);
+
+	/* Nobody inside may look into us or take our descriptors. */
+	prctl(PR_SET_DUMPABLE, 0);
+	if ((master != -1 ? console_wait(master, &s, &wstatus) :
+		supervise_wait(&s, &wstatus)) == -1)
+		err(EXIT_LINK, "wait");
+	if (counter != -1)
+		status_report(ns->status_fd, counter, wstatus);
+	exit(supervise_exit_code(wstatus));
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct ns ns = {
+		.umask = -1, .status_fd = -1, .outer = -1, .devpts = -1,
+		.console_dst = -1, .parent = -1,
+	};
+	bool link;
+
+	argv = words_parse(argc, argv, &ns_grammar, &ns);
+	ns_check(&ns, *argv != NULL);
+	link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
+
+	if (ns.join != 0)
+		join_enter(&ns, link);
+	describe_namespaces(&ns);
+	root_plan(&ns);
+	if ((ns.flags & CLONE_NEWUSER) != 0)
+		idmap_plan(&ns);
+	if (ns.dry) {
+		root_describe(&ns);
+		return 0;
+	}
+	if (ns.die_with_parent &&
+	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)
+		err(EXIT_LINK, "death signal");
+	if (link && has_root(&ns))
+		notify_open();
+	if ((ns.flags & CLONE_NEWPID) != 0 || ns.console ||
+	    ns.status_fd != -1 || (ns.join_flags & CLONE_NEWPID) != 0)
+		run_child(&ns, argv);
+	run_here(&ns, argv);
+}

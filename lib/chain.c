@@ -1,0 +1,96 @@
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "status.h"
+#include "sys.h"
+#include "toolbox.h"
+#include "value.h"
+
+extern char **environ;
+
+/* The variables that name descriptors of the chain's own, "N[:N...]" each. */
+static const char *const variables[] = { "VOLT_TOOLBOX", "VOLT_STATUS",
+	"VOLT_NOTIFY" };
+
+/*
+ * Nothing of the chain's own reaches a command that is not a link: no VOLT_
+ * variable, no descriptor that one of ours names. They are marked rather than
+ * closed, since exec(2) may yet fail.
+ */
+static void
+scrub(void)
+{
+	const char *cursor;
+	char field[16];
+	char **in, **out;
+	uint64_t fd;
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		cursor = getenv(variables[i]);
+		while (value_field(&cursor, ':', field, sizeof(field)))
+			if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2)
+				(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	}
+	for (in = out = environ; in != NULL && *in != NULL; in++)
+		if (strncmp(*in, "VOLT_", 5) != 0)
+			*out++ = *in;
+	if (out != NULL)
+		*out = NULL;
+}
+
+/*
+ * Before anything is opened: fill holes among stdin, stdout and stderr, so that
+ * no descriptor of ours takes their place. They close on exec, so the command
+ * finds them closed as the caller left them.
+ */
+void
+chain_begin(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+			exit(EXIT_LINK);
+}
+
+/*
+ * Become the next command of the chain, or say why not and exit (126, 127).
+ *
+ * A name that begins with "volt-" is looked for in the toolbox first, or where
+ * none came with us beside this program, and then like any other along PATH.
+ * Once a toolbox is in force only what comes from it is a link: a program of
+ * the root that calls itself volt-x is a command like any other.
+ */
+_Noreturn void
+chain_exec(char *const argv[])
+{
+	const char *slash = strrchr(argv[0], '/');
+	const char *base = slash != NULL ? slash + 1 : argv[0];
+	bool named = strncmp(base, "volt-", 5) == 0;
+	int saved, counter = -1;
+
+	if (named && slash == NULL) {
+		toolbox_exec(argv[0], argv);
+		if (errno != ENOENT)
+			err(EXIT_CANTEXEC, "exec %s", argv[0]);
+	}
+	if (!named || toolbox_here()) {
+		counter = status_start();
+		scrub();
+	}
+	execvp(argv[0], argv);
+	saved = errno;
+	status_unstart(counter);
+	errno = saved;
+	err(errno == ENOENT || errno == ENOTDIR ? EXIT_NOTFOUND :
+	    EXIT_CANTEXEC, "exec %s", argv[0]);
+}

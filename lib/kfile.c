@@ -1,0 +1,74 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kfile.h"
+
+/*
+ * Write text to the file path below dir (AT_FDCWD and absolute paths as in
+ * openat(2)) in a single write, as kernel interfaces want it. The file must
+ * exist. Returns 0, or -1 and errno; a short write is EIO.
+ */
+int
+kfile_write(int dir, const char *path, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n;
+	int fd, saved;
+
+	if ((fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOCTTY)) == -1)
+		return -1;
+	n = write(fd, text, len);
+	saved = n == -1 ? errno : EIO;
+	close(fd);
+	if (n == (ssize_t)len)
+		return 0;
+	errno = saved;
+	return -1;
+}
+
+/*
+ * Read all that is left of fd into buf and end it with a NUL. Returns the
+ * number of bytes without the NUL, or -1 and errno: EFBIG if it takes more
+ * than size - 1 bytes. buf belongs to the caller; size is at least 1.
+ */
+ssize_t
+kfile_slurp(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	for (;;) {
+		if (len == size) {
+			errno = EFBIG;
+			return -1;
+		}
+		n = read(fd, buf + len, size - len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
+/* Open path below dir and slurp it. Errors are open(2)'s and those above. */
+ssize_t
+kfile_read(int dir, const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd, saved;
+
+	if ((fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1)
+		return -1;
+	n = kfile_slurp(fd, buf, size);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return n;
+}

@@ -1,0 +1,12 @@
+/* Small files of the kernel's: written in one write(2), read whole. */
+#ifndef VOLT_KFILE_H
+#define VOLT_KFILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+int kfile_write(int dir, const char *path, const char *text);
+ssize_t kfile_read(int dir, const char *path, char *buf, size_t size);
+ssize_t kfile_slurp(int fd, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,106 @@
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "status.h"
+#include "value.h"
+
+/* The counter that came with us, or -1: only an anonymous inode is believed. */
+static int
+counter_of_ours(void)
+{
+	const char *value = getenv("VOLT_STATUS");
+	struct stat st;
+	uint64_t fd;
+
+	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
+	    fstat((int)fd, &st) == -1 || (st.st_mode & S_IFMT) != 0)
+		return -1;
+	return (int)fd;
+}
+
+/*
+ * Make the counter and set VOLT_STATUS for the links that follow, before the
+ * fork. A counter that came with us is used on, so that those further out are
+ * told too. Returns its descriptor, open over exec, or -1 and errno.
+ */
+int
+status_watch(void)
+{
+	char value[16];
+	int fd;
+
+	if ((fd = counter_of_ours()) != -1)
+		return fd;
+	if ((fd = eventfd(0, EFD_NONBLOCK)) == -1)
+		return -1;
+	snprintf(value, sizeof(value), "%d", fd);
+	return setenv("VOLT_STATUS", value, 1) == -1 ? -1 : fd;
+}
+
+/* Was the command started? Leaves the counter as it is, for the others. */
+bool
+status_started(int counter)
+{
+	eventfd_t n;
+
+	return eventfd_read(counter, &n) == 0 &&
+	    eventfd_write(counter, n) == 0 && n > 0;
+}
+
+/*
+ * Tell the counter that came with us, if any, that the command starts now.
+ * Returns its descriptor, or -1, for status_unstart().
+ */
+int
+status_start(void)
+{
+	int counter = counter_of_ours();
+
+	if (counter != -1)
+		(void)eventfd_write(counter, 1);
+	return counter;
+}
+
+/* Take it back: exec(2) failed. */
+void
+status_unstart(int counter)
+{
+	eventfd_t n;
+
+	if (counter != -1)
+		(void)eventfd_read(counter, &n);
+}
+
+/*
+ * Write the line of status=FD to fd: "exit N" or "signal N" if the command
+ * ended so (wstatus as of waitpid(2), 128+N of volt-init taken for signal N),
+ * "failed N" if it never started and a link ended the chain with status N.
+ */
+void
+status_report(int fd, int counter, int wstatus)
+{
+	char line[32];
+	int n, code;
+
+	if (!status_started(counter)) {
+		code = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) :
+		    EXIT_SIGNAL + WTERMSIG(wstatus);
+		n = snprintf(line, sizeof(line), "failed %d\n", code);
+	} else if (WIFSIGNALED(wstatus)) {
+		n = snprintf(line, sizeof(line), "signal %d\n",
+		    WTERMSIG(wstatus));
+	} else {
+		n = snprintf(line, sizeof(line), "exit %d\n",
+		    WEXITSTATUS(wstatus));
+	}
+	while (write(fd, line, (size_t)n) == -1 && errno == EINTR)
+		;
+}

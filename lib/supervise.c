@@ -1,0 +1,221 @@
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "supervise.h"
+#include "sys.h"
+
+#ifndef SI_KERNEL
+#define SI_KERNEL 0x80
+#endif
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Block every signal but those that a fault in our own code raises, and make
+ * children waitable. Before the fork. Returns 0, or -1 and errno.
+ */
+int
+supervise_begin(struct supervise *s)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+		SIGABRT, SIGSYS };
+	struct sigaction sa;
+	sigset_t mask;
+	size_t i;
+
+	sigfillset(&mask);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&mask, faults[i]);
+	if (sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
+	    sigaction(SIGCHLD, NULL, &sa) == -1)
+		return -1;
+	if (sa.sa_handler == SIG_IGN) {
+		s->chld_ignored = true;
+		signal(SIGCHLD, SIG_DFL);
+	}
+	s->sigfd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->sigfd == -1 ? -1 : 0;
+}
+
+/*
+ * Have ourselves killed when our parent dies, also if it is dying already.
+ * Returns a descriptor that is readable once it has; -1 and errno on error, and
+ * also, with errno 0, where there is no parent to see (another PID namespace).
+ */
+int
+supervise_die_with_parent(void)
+{
+	struct pollfd parent = { .events = POLLIN };
+	pid_t pid = getppid();
+
+	if (pid != 0 && (parent.fd = sys_pidfd_open(pid, 0)) == -1)
+		return -1;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return -1;
+	if (pid == 0) {
+		errno = 0;
+		return -1;
+	}
+	if (poll(&parent, 1, 0) == 1)
+		raise(SIGKILL);
+	return parent.fd;
+}
+
+/* In the child, before it execs: signals as the caller had them. */
+void
+supervise_child(const struct supervise *s)
+{
+	if (s->chld_ignored)
+		signal(SIGCHLD, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+}
+
+/* Did the terminal send this to its whole foreground process group? */
+static bool
+from_terminal(const struct signalfd_siginfo *si)
+{
+	switch (si->ssi_signo) {
+	case SIGINT:
+	case SIGQUIT:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGHUP:
+	case SIGCONT:
+	case SIGWINCH:
+		return si->ssi_code == SI_KERNEL;
+	default:
+		return false;
+	}
+}
+
+static void
+send(const struct supervise *s, int signo)
+{
+	kill(s->to_group ? -s->child : s->child, signo);
+}
+
+static void
+handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
+{
+	int signo = (int)si->ssi_signo;
+
+	if (signo == SIGCHLD)
+		return; /* reap() looks in any case */
+	if (signo == SIGPIPE && si->ssi_code == SI_KERNEL)
+		return; /* our own write */
+	if (s->signal_cb != NULL)
+		s->signal_cb(s, signo);
+	if (from_terminal(si) && !s->own_session) {
+		if (signo == SIGTSTP && s->is_init)
+			kill(getpid(), SIGSTOP);
+		return;
+	}
+	if (signo == SIGTERM) {
+		if (s->sigterm != 0)
+			signo = s->sigterm;
+		if (s->grace != 0 && s->deadline == 0)
+			s->deadline = now_ms() + (int64_t)s->grace;
+	}
+	send(s, signo);
+	if (signo == SIGTERM)
+		send(s, SIGCONT); /* a stopped command must hear it too */
+}
+
+/*
+ * Reap whatever has ended. Returns 1 and *wstatus once that is our child, 0
+ * before; -1 and errno if there are no children at all.
+ */
+static int
+reap(const struct supervise *s, int *wstatus)
+{
+	int status;
+	pid_t pid;
+
+	for (;;) {
+		pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
+		if (pid == 0)
+			return 0;
+		if (pid == -1 && errno == EINTR)
+			continue;
+		if (pid == -1)
+			return -1;
+		if (pid != s->child)
+			continue;
+		if (WIFSTOPPED(status)) {
+			/* Stop with it; a SIGCONT is then forwarded. */
+			kill(getpid(), SIGSTOP);
+			continue;
+		}
+		*wstatus = status;
+		return 1;
+	}
+}
+
+static int
+timeout_ms(const struct supervise *s)
+{
+	int64_t left;
+
+	if (s->deadline <= 0)
+		return -1;
+	left = s->deadline - now_ms();
+	if (left < 0)
+		return 0;
+	return left > 1000000 ? 1000000 : (int)left;
+}
+
+/*
+ * Wait for s->child and fill in its status as waitpid(2) does. Returns 0, or
+ * -1 and errno if waiting itself failed.
+ */
+int
+supervise_wait(struct supervise *s, int *wstatus)
+{
+	struct pollfd fds[SUPERVISE_FDS + 1];
+	struct signalfd_siginfo si;
+	int rc;
+
+	while ((rc = reap(s, wstatus)) == 0) {
+		fds[0] = (struct pollfd){ .fd = s->sigfd, .events = POLLIN };
+		memcpy(fds + 1, s->fds, s->nfds * sizeof(fds[0]));
+		if (poll(fds, s->nfds + 1, timeout_ms(s)) == -1) {
+			if (errno != EINTR)
+				return -1;
+			continue;
+		}
+		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+			handle_signal(s, &si);
+		memcpy(s->fds, fds + 1, s->nfds * sizeof(fds[0]));
+		if (s->nfds > 0)
+			s->poll_cb(s);
+		if (s->deadline > 0 && timeout_ms(s) == 0) {
+			s->deadline = -1; /* once */
+			s->kill_all(s);
+		}
+	}
+	return rc == 1 ? 0 : -1;
+}
+
+/* The status to exit with for that of waitpid(2): the command's, or 128+N. */
+int
+supervise_exit_code(int wstatus)
+{
+	return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) :
+	    EXIT_SIGNAL + WTERMSIG(wstatus);
+}

@@ -1,0 +1,56 @@
+/*
+ * The parent that waits. Theory of operation:
+ *
+ * A link that owns something outside its command forks, and its parent half
+ * stands in for the command: a signal sent to it reaches the command, it stops
+ * and continues with it and ends with its status. supervise_begin() before the
+ * fork blocks all signals that can be blocked, so that none is lost;
+ * supervise_child() in the child undoes that; supervise_wait() in the parent
+ * reads them from a signalfd until the child is gone, and reaps every other
+ * child on the way, so it serves PID 1 and subreapers too.
+ *
+ * A ^C at the terminal goes to the whole foreground process group, that is to
+ * the command as well: what the terminal sent is not forwarded, unless the
+ * command has a session of its own.
+ */
+#ifndef VOLT_SUPERVISE_H
+#define VOLT_SUPERVISE_H
+
+#include <sys/types.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SUPERVISE_FDS 4
+
+struct supervise {
+	pid_t child;	/* whom to wait for */
+	bool own_session;	/* the terminal's signals do not reach it */
+	bool is_init;	/* PID 1 of its namespace: it ignores a ^Z */
+	bool to_group;	/* forward to the child's process group */
+	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
+	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
+	void (*kill_all)(const struct supervise *s); /* when grace is over */
+
+	/* More to poll; poll_cb is called when any of it is ready. */
+	struct pollfd fds[SUPERVISE_FDS];
+	unsigned int nfds;
+	void (*poll_cb)(struct supervise *s);
+	void (*signal_cb)(struct supervise *s, int signo); /* and SIGWINCH */
+	void *ctx;
+
+	sigset_t old_mask;
+	bool chld_ignored;
+	int sigfd;
+	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
+};
+
+int supervise_die_with_parent(void);
+int supervise_begin(struct supervise *s);
+void supervise_child(const struct supervise *s);
+int supervise_wait(struct supervise *s, int *wstatus);
+int supervise_exit_code(int wstatus);
+
+#endif

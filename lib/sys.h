@@ -1,0 +1,103 @@
+/*
+ * System calls that the C libraries have no wrapper for, under the names of
+ * their manual pages. Each returns -1 and sets errno, as the libraries' do.
+ */
+#ifndef VOLT_SYS_H
+#define VOLT_SYS_H
+
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+/* <fcntl.h> has these only where the C library knows the call. */
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+#ifndef O_PATH
+#define O_PATH 010000000
+#endif
+
+#define SYS_PROPAGATION_PRIVATE ((uint64_t)1 << 18) /* MS_PRIVATE */
+
+static inline pid_t
+sys_clone3(const struct clone_args *args)
+{
+	return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+}
+
+static inline int
+sys_openat2(int dir, const char *path, const struct open_how *how)
+{
+	return (int)syscall(SYS_openat2, dir, path, how, sizeof(*how));
+}
+
+static inline int
+sys_open_tree(int dir, const char *path, unsigned int flags)
+{
+	return (int)syscall(SYS_open_tree, dir, path, flags);
+}
+
+static inline int
+sys_move_mount(int from, const char *frompath, int to, const char *topath,
+    unsigned int flags)
+{
+	return (int)syscall(SYS_move_mount, from, frompath, to, topath, flags);
+}
+
+static inline int
+sys_fsopen(const char *fstype, unsigned int flags)
+{
+	return (int)syscall(SYS_fsopen, fstype, flags);
+}
+
+static inline int
+sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value,
+    int aux)
+{
+	return (int)syscall(SYS_fsconfig, fs, cmd, key, value, aux);
+}
+
+static inline int
+sys_fsmount(int fs, unsigned int flags, unsigned int attrs)
+{
+	return (int)syscall(SYS_fsmount, fs, flags, attrs);
+}
+
+static inline int
+sys_mount_setattr(int dir, const char *path, unsigned int flags,
+    const struct mount_attr *attr)
+{
+	return (int)syscall(SYS_mount_setattr, dir, path, flags, attr,
+	    sizeof(*attr));
+}
+
+static inline int
+sys_pivot_root(const char *new_root, const char *put_old)
+{
+	return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+static inline int
+sys_pidfd_open(pid_t pid, unsigned int flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static inline int
+sys_execveat(int dir, const char *path, char *const argv[], char *const envp[],
+    int flags)
+{
+	return (int)syscall(SYS_execveat, dir, path, argv, envp, flags);
+}
+
+#endif

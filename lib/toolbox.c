@@ -1,0 +1,242 @@
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys.h"
+#include "toolbox.h"
+#include "value.h"
+
+#define ETC_DIR "/etc/volt"
+#define SHARE_BESIDE "/../share/volt" /* the programs' directory */
+
+extern char **environ;
+
+enum { PROGRAMS, ETC, SHARE, PARTS = TOOLBOX_PARTS };
+
+/*
+ * Write the directory that holds this program to buf, followed by below. By
+ * /proc/self/exe, so that an installation may be moved as a whole; where /proc
+ * is missing, as it was compiled in. Returns -1 and ENAMETOOLONG at worst.
+ */
+static int
+home(char *buf, size_t size, const char *below)
+{
+	char exe[PATH_MAX];
+	ssize_t n;
+	int len;
+
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n > 0 && exe[0] == '/') {
+		exe[n] = '\0';
+		*strrchr(exe, '/') = '\0';
+	} else {
+		snprintf(exe, sizeof(exe), "%s/bin", VOLT_PREFIX);
+	}
+	len = snprintf(buf, size, "%s%s", exe, below);
+	if (len < 0 || (size_t)len >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return 0;
+}
+
+/* A detached clone of path that nothing can be changed through. */
+static int
+clone_readonly(const char *path)
+{
+	const struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+		    MOUNT_ATTR_NODEV,
+	};
+	int fd, saved;
+
+	fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	    AT_RECURSIVE);
+	if (fd == -1)
+		return -1;
+	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) ==
+	    -1) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * Is fd such a clone? Whoever calls a link can hand it any descriptor under
+ * our name: believe only a directory of a read-only, nosuid mount that is its
+ * own parent and whose owner is root, or we, or unknown to our namespace.
+ */
+static bool
+is_clone(int fd)
+{
+	struct stat st, up;
+	struct statvfs vfs;
+
+	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode) ||
+	    fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1)
+		return false;
+	return st.st_dev == up.st_dev && st.st_ino == up.st_ino &&
+	    (vfs.f_flag & ST_RDONLY) != 0 && (vfs.f_flag & ST_NOSUID) != 0 &&
+	    (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == 65534);
+}
+
+/* Read VOLT_TOOLBOX. Returns whether there is one that can be believed. */
+static bool
+unpack(int part[PARTS])
+{
+	const char *cursor = getenv("VOLT_TOOLBOX");
+	char field[16];
+	uint64_t n;
+	int i;
+
+	for (i = 0; i < PARTS; i++) {
+		part[i] = -1;
+		if (!value_field(&cursor, ':', field, sizeof(field)))
+			return false;
+		if (i != PROGRAMS && strcmp(field, "-") == 0)
+			continue;
+		if (value_uint(field, INT_MAX, &n) == -1 || !is_clone((int)n))
+			return false;
+		part[i] = (int)n;
+	}
+	return cursor == NULL;
+}
+
+/*
+ * Clone the directories of the toolbox; a part that this host lacks is -1. The
+ * descriptors are the caller's, and close on exec. Takes CAP_SYS_ADMIN in the
+ * mount namespace, before the root changes. Returns -1 and errno if there are
+ * no programs to clone.
+ */
+int
+toolbox_clone(int part[TOOLBOX_PARTS])
+{
+	char path[PATH_MAX];
+
+	if (home(path, sizeof(path), "") == -1 ||
+	    (part[PROGRAMS] = clone_readonly(path)) == -1)
+		return -1;
+	part[ETC] = clone_readonly(ETC_DIR);
+	part[SHARE] = home(path, sizeof(path), SHARE_BESIDE) == -1 ? -1 :
+	    clone_readonly(path);
+	return 0;
+}
+
+/*
+ * Name the clones in VOLT_TOOLBOX and leave them open over exec; chain_exec()
+ * closes them before a command that is not a link. Returns -1 and errno.
+ */
+int
+toolbox_announce(const int part[TOOLBOX_PARTS])
+{
+	char value[PARTS * 12], *end = value;
+	int i;
+
+	for (i = 0; i < PARTS; i++) {
+		if (part[i] == -1) {
+			end += sprintf(end, "-:");
+			continue;
+		}
+		if (fcntl(part[i], F_SETFD, 0) == -1)
+			return -1;
+		end += sprintf(end, "%d:", part[i]);
+	}
+	end[-1] = '\0';
+	return setenv("VOLT_TOOLBOX", value, 1);
+}
+
+/* Clone and announce, unless a toolbox came with us. Returns -1 and errno. */
+int
+toolbox_pack(void)
+{
+	int part[PARTS];
+
+	if (unpack(part))
+		return 0;
+	return toolbox_clone(part) == -1 ? -1 : toolbox_announce(part);
+}
+
+/* Did a toolbox come with us, that is: has the root changed before us? */
+bool
+toolbox_here(void)
+{
+	int part[PARTS];
+
+	return unpack(part);
+}
+
+/*
+ * Open the file that "@name" means: with a slash, that path; else in /etc/volt,
+ * then in share/volt beside the programs. With a toolbox only there: the files
+ * of a root are never taken for ours. Returns a descriptor, or -1 and errno.
+ */
+int
+toolbox_open_words(const char *name)
+{
+	char dir[PATH_MAX];
+	int part[PARTS];
+	int i, fd = -1;
+
+	if (strchr(name, '/') != NULL)
+		return open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (unpack(part)) {
+		errno = ENOENT;
+		for (i = ETC; i <= SHARE && fd == -1 && errno == ENOENT; i++)
+			if (part[i] != -1)
+				fd = openat(part[i], name,
+				    O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		return fd;
+	}
+	for (i = ETC; i <= SHARE && fd == -1; i++) {
+		int at;
+
+		if (i == ETC)
+			snprintf(dir, sizeof(dir), "%s", ETC_DIR);
+		else if (home(dir, sizeof(dir), SHARE_BESIDE) == -1)
+			return -1;
+		at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (at == -1)
+			continue;
+		fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		close(at);
+		if (fd == -1 && errno != ENOENT)
+			return -1;
+	}
+	return fd;
+}
+
+/*
+ * Become the volt program called name: from the toolbox if one came with us,
+ * else from beside this program. Returns only if that failed, with errno;
+ * ENOENT says that there is none of that name.
+ */
+void
+toolbox_exec(const char *name, char *const argv[])
+{
+	char path[PATH_MAX];
+	int part[PARTS];
+	int len;
+
+	if (unpack(part)) {
+		sys_execveat(part[PROGRAMS], name, argv, environ, 0);
+		return;
+	}
+	if (home(path, sizeof(path), "/") == -1)
+		return;
+	len = (int)strlen(path);
+	if (snprintf(path + len, sizeof(path) - (size_t)len, "%s", name) >=
+	    (int)sizeof(path) - len)
+		errno = ENAMETOOLONG;
+	else
+		execv(path, argv);
+}

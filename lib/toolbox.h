@@ -1,0 +1,25 @@
+/*
+ * The toolbox travels (volt(7)): where the volt programs and the files of words
+ * are found, also after the root has changed.
+ *
+ * volt-ns calls toolbox_pack() while it still sees the host. It clones the
+ * directory of the programs and those of the words files into detached mounts,
+ * read-only, nosuid and nodev, and names their descriptors in VOLT_TOOLBOX as
+ * "programs:etc:share", "-" for a missing one. A detached mount has no parent,
+ * so ".." stays at its root.
+ */
+#ifndef VOLT_TOOLBOX_H
+#define VOLT_TOOLBOX_H
+
+#include <stdbool.h>
+
+#define TOOLBOX_PARTS 3	/* programs, /etc/volt, share/volt */
+
+int toolbox_clone(int part[TOOLBOX_PARTS]);
+int toolbox_announce(const int part[TOOLBOX_PARTS]);
+int toolbox_pack(void);
+bool toolbox_here(void);
+int toolbox_open_words(const char *name);
+void toolbox_exec(const char *name, char *const argv[]);
+
+#endif

@@ -1,0 +1,131 @@
+#include <errno.h>
+#include <string.h>
+
+#include "value.h"
+
+/*
+ * Read the decimal digits at s into out. Returns what follows them, or NULL
+ * and errno: EINVAL without a digit or with a leading zero, ERANGE above max.
+ */
+static const char *
+digits(const char *s, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+	unsigned int d;
+
+	if (*s < '0' || *s > '9' || (s[0] == '0' && s[1] >= '0' && s[1] <= '9')) {
+		errno = EINVAL;
+		return NULL;
+	}
+	for (; *s >= '0' && *s <= '9'; s++) {
+		d = (unsigned int)(*s - '0');
+		if (n > (max - d) / 10 || d > max) {
+			errno = ERANGE;
+			return NULL;
+		}
+		n = n * 10 + d;
+	}
+	*out = n;
+	return s;
+}
+
+/*
+ * A whole number from 0 to max: digits and nothing else, no sign, no leading
+ * zero. Returns 0, or -1 and errno (EINVAL, ERANGE).
+ */
+int
+value_uint(const char *s, uint64_t max, uint64_t *out)
+{
+	const char *end = digits(s, max, out);
+
+	if (end == NULL)
+		return -1;
+	if (*end == '\0')
+		return 0;
+	errno = EINVAL;
+	return -1;
+}
+
+/* A size in bytes, or with one of the suffixes K M G T (powers of 1024). */
+int
+value_size(const char *s, uint64_t *out)
+{
+	static const char suffixes[] = "KMGT";
+	const char *end = digits(s, UINT64_MAX, out);
+	const char *suffix;
+	unsigned int shift;
+
+	if (end == NULL)
+		return -1;
+	if (*end == '\0')
+		return 0;
+	if ((suffix = strchr(suffixes, *end)) == NULL || end[1] != '\0') {
+		errno = EINVAL;
+		return -1;
+	}
+	shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	if (*out > UINT64_MAX >> shift) {
+		errno = ERANGE;
+		return -1;
+	}
+	*out <<= shift;
+	return 0;
+}
+
+/* A time with its unit, ms s or m, in milliseconds; a plain 0 needs none. */
+int
+value_time(const char *s, uint64_t *ms)
+{
+	const char *end = digits(s, UINT64_MAX, ms);
+	uint64_t unit;
+
+	if (end == NULL)
+		return -1;
+	if (strcmp(end, "ms") == 0) {
+		unit = 1;
+	} else if (strcmp(end, "s") == 0) {
+		unit = 1000;
+	} else if (strcmp(end, "m") == 0) {
+		unit = 60 * 1000;
+	} else if (*end == '\0' && *ms == 0) {
+		return 0;
+	} else {
+		errno = EINVAL;
+		return -1;
+	}
+	if (*ms > UINT64_MAX / unit) {
+		errno = ERANGE;
+		return -1;
+	}
+	*ms *= unit;
+	return 0;
+}
+
+/*
+ * Copy the next field of a list into buf and move the cursor behind its
+ * separator; at the end of the list the cursor becomes NULL. A backslash takes
+ * the separator, or itself, as it stands. Returns false if the list has ended
+ * or the field does not fit (errno ENAMETOOLONG then, else 0).
+ */
+bool
+value_field(const char **cursor, char sep, char *buf, size_t size)
+{
+	const char *s = *cursor;
+	size_t len = 0;
+
+	errno = 0;
+	if (s == NULL)
+		return false;
+	for (; *s != '\0' && *s != sep; s++) {
+		if (*s == '\\' && (s[1] == sep || s[1] == '\\'))
+			s++;
+		if (len + 1 >= size) {
+			errno = ENAMETOOLONG;
+			return false;
+		}
+		buf[len++] = *s;
+	}
+	buf[len] = '\0';
+	*cursor = *s == '\0' ? NULL : s + 1;
+	return true;
+}

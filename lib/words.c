@@ -1,0 +1,337 @@
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "toolbox.h"
+#include "value.h"
+#include "words.h"
+
+#define INCLUDE_DEPTH 8
+#define INCLUDE_MAX ((size_t)1 << 20)	/* bytes of one file */
+#define KEY_MAX_LEN 64
+
+/*
+ * What RTMIN means to those who type it, and to systemd: the first real-time
+ * signal that glibc leaves to programs. musl's SIGRTMIN is one higher.
+ */
+#define RTMIN 34
+#define RTMAX 64
+
+static void include(const struct grammar *g, void *ctx, const char *name,
+    int depth);
+
+/* Length of the key that s begins with; 0 if s is not of the form key=value. */
+static size_t
+key_length(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return s[n] == '=' && s[0] != '-' ? n : 0;
+}
+
+/* Edit distance of a and b (Levenshtein), for keys of a sane length. */
+static unsigned int
+distance(const char *a, const char *b)
+{
+	unsigned int row[KEY_MAX_LEN + 1], up, diag;
+	size_t i, j, blen = strlen(b);
+
+	if (blen > KEY_MAX_LEN)
+		return UINT_MAX;
+	for (j = 0; j <= blen; j++)
+		row[j] = (unsigned int)j;
+	for (i = 0; a[i] != '\0'; i++) {
+		diag = row[0];
+		row[0] = (unsigned int)i + 1;
+		for (j = 0; j < blen; j++) {
+			up = row[j + 1];
+			row[j + 1] = diag + (a[i] != b[j]);
+			if (up + 1 < row[j + 1])
+				row[j + 1] = up + 1;
+			if (row[j] + 1 < row[j + 1])
+				row[j + 1] = row[j] + 1;
+			diag = up;
+		}
+	}
+	return row[blen];
+}
+
+static _Noreturn void
+unknown_key(const struct grammar *g, const char *key)
+{
+	const struct word *w, *best = NULL;
+	unsigned int d, least = UINT_MAX;
+
+	for (w = g->words; w->key != NULL; w++) {
+		d = distance(key, w->key);
+		if (d < least) {
+			least = d;
+			best = w;
+		}
+	}
+	if (best == NULL)
+		errx(EXIT_LINK, "%s=: unknown word", key);
+	errx(EXIT_LINK, "%s=: unknown word; the nearest is %s=", key,
+	    best->key);
+}
+
+static void
+apply_word(const struct grammar *g, void *ctx, const char *s, size_t klen)
+{
+	const struct word *w, *any = NULL;
+	char key[KEY_MAX_LEN + 1];
+
+	if (klen > KEY_MAX_LEN)
+		errx(EXIT_LINK, "%.*s...=: unknown word", KEY_MAX_LEN, s);
+	memcpy(key, s, klen);
+	key[klen] = '\0';
+	for (w = g->words; w->key != NULL; w++) {
+		if (strcmp(w->key, key) == 0)
+			break;
+		if (strcmp(w->key, "*.*") == 0 && strchr(key, '.') != NULL)
+			any = w;
+	}
+	if (w->key == NULL && (w = any) == NULL)
+		unknown_key(g, key);
+	w->set(ctx, key, s + klen + 1);
+}
+
+/* One line of an included file: nothing, a comment, a word or an include. */
+static void
+apply_line(const struct grammar *g, void *ctx, const char *name,
+    unsigned int lineno, char *line, int depth)
+{
+	size_t len, klen;
+
+	line += strspn(line, " \t\r");
+	for (len = strlen(line); len > 0; len--)
+		if (strchr(" \t\r", line[len - 1]) == NULL)
+			break;
+	line[len] = '\0';
+	if (line[0] == '\0' || line[0] == '#')
+		return;
+	if (line[0] == '@')
+		include(g, ctx, line + 1, depth + 1);
+	else if ((klen = key_length(line)) > 0)
+		apply_word(g, ctx, line, klen);
+	else
+		errx(EXIT_LINK, "@%s:%u: not a word: %s", name, lineno, line);
+}
+
+/* Apply the words of the file that @name means (toolbox_open_words()). */
+static void
+include(const struct grammar *g, void *ctx, const char *name, int depth)
+{
+	unsigned int lineno = 0;
+	char *buf, *line, *next;
+	ssize_t n;
+	int fd;
+
+	if (depth > INCLUDE_DEPTH)
+		errx(EXIT_LINK, "@%s: includes are more than %d deep", name,
+		    INCLUDE_DEPTH);
+	if (*name == '\0')
+		errx(EXIT_LINK, "@: no file name");
+	if ((fd = toolbox_open_words(name)) == -1)
+		err(EXIT_LINK, "@%s", name);
+	/* Never freed: setters keep pointers into it. */
+	if ((buf = malloc(INCLUDE_MAX)) == NULL)
+		err(EXIT_LINK, "@%s", name);
+	if ((n = kfile_slurp(fd, buf, INCLUDE_MAX)) == -1)
+		err(EXIT_LINK, "@%s", name);
+	if (strlen(buf) != (size_t)n)
+		errx(EXIT_LINK, "@%s: not a text file", name);
+	close(fd);
+
+	for (line = buf; line != NULL; line = next) {
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		apply_line(g, ctx, name, ++lineno, line, depth);
+	}
+}
+
+static const struct flag *
+find_flag(const struct grammar *g, char letter)
+{
+	const struct flag *f;
+
+	for (f = g->flags; f->letter != '\0'; f++)
+		if (f->letter == letter)
+			return f;
+	return NULL;
+}
+
+static _Noreturn void
+usage(const struct grammar *g, const char *name)
+{
+	const struct flag *f;
+	const struct word *w;
+	char label[64];
+
+	printf("usage: %s [-", name);
+	for (f = g->flags; f->letter != '\0'; f++)
+		putchar(f->letter);
+	printf("hV] [key=value ...] [@file ...] [--] [command [arg ...]]\n");
+	printf("%s\n\n", g->purpose);
+	for (f = g->flags; f->letter != '\0'; f++)
+		printf("  -%c  %s\n", f->letter, f->help);
+	printf("  -h  this help\n  -V  the version\n\n");
+	for (w = g->words; w->key != NULL; w++) {
+		snprintf(label, sizeof(label), "%s=%s", w->key, w->arg);
+		printf("  %-30s %s\n", label, w->help);
+	}
+	if (fflush(stdout) == EOF)
+		err(EXIT_LINK, "standard output");
+	exit(0);
+}
+
+static void
+apply_flags(const struct grammar *g, void *ctx, const char *name,
+    const char *letters)
+{
+	const struct flag *f;
+
+	for (; *letters != '\0'; letters++) {
+		if (*letters == 'h')
+			usage(g, name);
+		if (*letters == 'V') {
+			printf("%s %s\n", name, VOLT_VERSION);
+			if (fflush(stdout) == EOF)
+				err(EXIT_LINK, "standard output");
+			exit(0);
+		}
+		if ((f = find_flag(g, *letters)) == NULL)
+			errx(EXIT_LINK, "-%c: unknown flag; -h lists them",
+			    *letters);
+		f->set(ctx, *letters);
+	}
+}
+
+/*
+ * Apply the flags, words and includes that argv begins with to ctx, and return
+ * what is left of argv: the command, or a lone NULL. Refuses to run at all
+ * where it was made set-user-ID or set-group-ID.
+ */
+char **
+words_parse(int argc, char *argv[], const struct grammar *g, void *ctx)
+{
+	const char *name;
+	char **arg = argv;
+	size_t klen;
+
+	if (argc < 1)
+		exit(EXIT_LINK);
+	chain_begin();
+	if (getuid() != geteuid() || getgid() != getegid())
+		errx(EXIT_LINK, "refusing to run set-user-ID or set-group-ID");
+	name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 :
+	    argv[0];
+
+	while (*++arg != NULL) {
+		if (strcmp(*arg, "--") == 0) {
+			arg++;
+			break;
+		}
+		if ((*arg)[0] == '-' && (*arg)[1] != '\0')
+			apply_flags(g, ctx, name, *arg + 1);
+		else if ((*arg)[0] == '@')
+			include(g, ctx, *arg + 1, 1);
+		else if ((klen = key_length(*arg)) > 0)
+			apply_word(g, ctx, *arg, klen);
+		else
+			break;
+	}
+	return arg;
+}
+
+_Noreturn void
+word_bad(const char *key, const char *value, const char *why)
+{
+	errx(EXIT_LINK, "%s=%s: %s", key, value, why);
+}
+
+/* A whole number up to max, or the end. */
+uint64_t
+word_uint(const char *key, const char *value, uint64_t max)
+{
+	uint64_t n;
+
+	if (value_uint(value, max, &n) == -1)
+		word_bad(key, value, errno == ERANGE ? "number too large" :
+		    "not a number");
+	return n;
+}
+
+/* A size, in bytes, or the end. */
+uint64_t
+word_size(const char *key, const char *value)
+{
+	uint64_t n;
+
+	if (value_size(value, &n) == -1)
+		word_bad(key, value, errno == ERANGE ? "size too large" :
+		    "not a size");
+	return n;
+}
+
+/* A time, in milliseconds, or the end. */
+uint64_t
+word_time(const char *key, const char *value)
+{
+	uint64_t ms;
+
+	if (value_time(value, &ms) == -1)
+		word_bad(key, value, errno == ERANGE ? "time too long" :
+		    "not a time (500ms, 10s, 2m)");
+	return ms;
+}
+
+/* A user or group ID, or the end. (uid_t)-1 means "leave it": refused. */
+id_t
+word_id(const char *key, const char *value)
+{
+	return (id_t)word_uint(key, value, UINT32_MAX - 1);
+}
+
+/*
+ * A signal by name, with or without SIG (TERM, SIGINT, RTMIN+3), or by number;
+ * or the end.
+ */
+int
+word_signal(const char *key, const char *value)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {
+		{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT },
+		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+		{ "PIPE", SIGPIPE }, { "ALRM", SIGALRM }, { "TERM", SIGTERM },
+		{ "CONT", SIGCONT }, { "STOP", SIGSTOP }, { "WINCH", SIGWINCH },
+		{ "PWR", SIGPWR },
+	};
+	const char *name = value;
+	uint64_t n;
+	size_t i;
+
+	if (strncmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (strcmp(signals[i].name, name) == 0)
+			return signals[i].number;
+	if (strncmp(name, "RTMIN+", 6) == 0 &&
+	    value_uint(name + 6, RTMAX - RTMIN, &n) == 0)
+		return RTMIN + (int)n;
+	if (value_uint(value, RTMAX, &n) == 0 && n > 0)
+		return (int)n;
+	word_bad(key, value, "not a signal");
+}
