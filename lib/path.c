@@ -51,13 +51,8 @@ make_one(int root, const char *path, const char *name, mode_t type)
 	}
 	if ((dir = path_open(root, parent, O_PATH | O_DIRECTORY)) == -1)
 		return -1;
-	if (type == S_IFDIR) {
-		rc = mkdirat(dir, name, 0755);
-	} else {
-		fd = openat(dir, name,
-		    O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644);
-		rc = fd == -1 ? -1 : close(fd);
-	}
+	rc = type == S_IFDIR ? mkdirat(dir, name, 0755) :
+	    mknodat(dir, name, S_IFREG | 0644, 0);
 	saved = errno;
 	close(dir);
 	errno = saved;

@@ -12,41 +12,63 @@
 
 #include "chain.h"
 #include "ns.h"
-#include "path.h"
 #include "sys.h"
+
+static const struct {
+	const char *name;
+	unsigned int major, minor;
+} devices[NS_DEVICES] = {
+	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
 
 static void
 placeholder(int dev, const char *name)
 {
-	int fd;
-
-	fd = openat(dev, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0644);
-	if (fd == -1)
+	if (mknodat(dev, name, S_IFREG | 0644, 0) == -1)
 		err(EXIT_LINK, "/dev/%s", name);
-	close(fd);
 }
 
 /*
- * Show one device of the host's: a user namespace may not make nodes. It is
- * what its numbers say, or we stop.
+ * Open the devices of the old root: a user namespace may not make nodes. Each
+ * is what its numbers say, or we stop.
  */
-static void
-show_device(int dev, const char *name, unsigned int major, unsigned int minor)
+void
+dev_open(struct build *b)
 {
 	char path[32];
 	struct stat st;
+	size_t i;
+
+	for (i = 0; i < NS_DEVICES; i++) {
+		snprintf(path, sizeof(path), "/dev/%s", devices[i].name);
+		b->device[i] = open(path, O_PATH | O_CLOEXEC);
+		if (b->device[i] == -1 || fstat(b->device[i], &st) == -1)
+			err(EXIT_LINK, "%s", path);
+		if (!S_ISCHR(st.st_mode) || st.st_rdev !=
+		    makedev(devices[i].major, devices[i].minor))
+			errx(EXIT_LINK, "%s: not the device %u:%u", path,
+			    devices[i].major, devices[i].minor);
+	}
+}
+
+static int
+clone_device(const struct build *b, size_t i)
+{
 	int fd;
 
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (fd == -1 || fstat(fd, &st) == -1)
-		err(EXIT_LINK, "%s", path);
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(major, minor))
-		errx(EXIT_LINK, "%s: not the device %u:%u", path, major, minor);
-	placeholder(dev, name);
-	if (sys_move_mount(fd, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "mount %s", path);
-	close(fd);
+	fd = sys_open_tree(b->device[i], "", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (fd == -1)
+		err(EXIT_LINK, "/dev/%s", devices[i].name);
+	return fd;
+}
+
+/* A detached mount of /dev/null, for masks. */
+int
+dev_null(const struct build *b)
+{
+	return clone_device(b, 0);
 }
 
 /* Mount type, told opts, on the new directory name; -1 where we may not. */
@@ -70,16 +92,10 @@ mount_below(int dev, const char *name, const char *type, const char *opts,
 	return fd;
 }
 
+/* Make the /dev that m asks for. */
 void
-dev_make(struct ns *ns, const struct mount *m, int root)
+dev_make(struct ns *ns, const struct mount *m, const struct build *b)
 {
-	static const struct {
-		const char *name;
-		unsigned int major, minor;
-	} devices[] = {
-		{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 },
-		{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
-	};
 	static const struct {
 		const char *name, *target;
 	} links[] = {
@@ -94,10 +110,15 @@ dev_make(struct ns *ns, const struct mount *m, int root)
 
 	if ((dev = mount_fs(m, "tmpfs")) == -1)
 		err(EXIT_LINK, "%s: mount tmpfs", m->what);
-	mount_attach(m, dev, root, S_IFDIR);
-	for (i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		show_device(dev, devices[i].name, devices[i].major,
-		    devices[i].minor);
+	mount_attach(m, dev, b->root, S_IFDIR);
+	for (i = 0; i < NS_DEVICES; i++) {
+		placeholder(dev, devices[i].name);
+		fd = clone_device(b, i);
+		if (sys_move_mount(fd, "", dev, devices[i].name,
+			MOVE_MOUNT_F_EMPTY_PATH) == -1)
+			err(EXIT_LINK, "mount /dev/%s", devices[i].name);
+		close(fd);
+	}
 	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlinkat(links[i].target, dev, links[i].name) == -1)
 			err(EXIT_LINK, "/dev/%s", links[i].name);

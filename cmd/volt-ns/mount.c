@@ -91,7 +91,7 @@ static void
 parse_options(struct mount *m, const char *key, const char *value,
     const char *list)
 {
-	size_t size = strlen(list) + 64;
+	size_t size = 64 + (list != NULL ? strlen(list) : 0);
 	char option[256];
 
 	if (kinds[m->kind].has_fsopts && (m->fsopts = malloc(size)) == NULL)
@@ -156,7 +156,7 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 		if (m->dst[0] != '/')
 			word_bad(key, value, "the place must begin with /");
 	}
-	parse_options(m, key, value, cursor != NULL ? cursor : "");
+	parse_options(m, key, value, cursor);
 }
 
 /* A mount that comes with a root of its own; skipped where it cannot be. */
@@ -267,20 +267,43 @@ mount_source(const struct mount *m, int userns)
 }
 
 /*
- * Attach the detached mount fd at m's place below root, which is made, of type
- * S_IFDIR or S_IFREG, if it is missing; with type 0 it must be there.
+ * Open m's place below root. It is made, of type S_IFDIR or S_IFREG, if it is
+ * missing; with type 0 it must be there. Returns -1 if m is optional and it is
+ * not. The root itself cannot be a place: it would hide the new root from us.
  */
+static int
+place_open(const struct mount *m, int root, mode_t type)
+{
+	struct stat place, top;
+	int fd;
+
+	fd = type != 0 ? path_make(root, m->dst, type) :
+	    path_open(root, m->dst, O_PATH);
+	if (fd == -1) {
+		if (m->optional && type == 0 &&
+		    (errno == ENOENT || errno == ENOTDIR))
+			return -1;
+		err(EXIT_LINK, "%s: %s", m->what, m->dst);
+	}
+	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (place.st_dev == top.st_dev && place.st_ino == top.st_ino)
+		errx(EXIT_LINK, "%s: %s is the root itself", m->what, m->dst);
+	return fd;
+}
+
+/* Attach the detached mount fd at m's place below root (place_open()). */
 void
 mount_attach(const struct mount *m, int fd, int root, mode_t type)
 {
-	int dst;
+	int place;
 
-	dst = type != 0 ? path_make(root, m->dst, type) :
-	    path_open(root, m->dst, O_PATH);
-	if (dst == -1 || sys_move_mount(fd, "", dst, "",
-		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
+	if ((place = place_open(m, root, type)) == -1)
+		return;
+	if (sys_move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH |
+		MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: mount at %s", m->what, m->dst);
-	close(dst);
+	close(place);
 }
 
 static mode_t
@@ -294,36 +317,47 @@ type_of(const struct mount *m, int fd)
 }
 
 static void
-apply_bind(struct mount *m, int root)
+apply_bind(const struct mount *m, const struct build *b)
 {
-	int fd = m->fd != -1 ? m->fd : mount_source(m, -1);
-
-	mount_attach(m, fd, root, type_of(m, fd));
-	close(fd);
-	m->fd = -1;
+	mount_attach(m, m->fd, b->root, type_of(m, m->fd));
+	close(m->fd);
 }
 
-/* Hide what is at the place behind an empty file or directory of the stage. */
+/*
+ * A detached mount of an empty directory, read-only. The first is made and
+ * then, attached, cloned for all others.
+ */
+static int
+empty_directory(const struct mount *m, struct build *b)
+{
+	char opts[] = "size=4K,nr_inodes=2,mode=555";
+	const struct mount dir = { .what = m->what, .fsopts = opts,
+		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY };
+
+	if (b->empty == -1)
+		return b->empty = mount_fs(&dir, "tmpfs");
+	return sys_open_tree(b->empty, "", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
+/* Hide what is at the place behind an empty directory or /dev/null. */
 static void
-apply_mask(const struct mount *m, int root, int stage)
+apply_mask(const struct mount *m, struct build *b)
 {
 	struct stat st;
-	int dst, fd;
+	int place, fd;
 
-	if ((dst = path_open(root, m->dst, O_PATH)) == -1) {
-		if (m->optional && (errno == ENOENT || errno == ENOTDIR))
-			return;
+	if ((place = place_open(m, b->root, 0)) == -1)
+		return;
+	if (fstat(place, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
-	}
-	if (fstat(dst, &st) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	fd = sys_open_tree(stage, S_ISDIR(st.st_mode) ? "empty" : "null",
-	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (fd == -1 || sys_move_mount(fd, "", dst, "",
+	fd = S_ISDIR(st.st_mode) ? empty_directory(m, b) : dev_null(b);
+	if (fd == -1 || sys_move_mount(fd, "", place, "",
 		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s", m->what);
-	close(fd);
-	close(dst);
+	if (fd != b->empty)
+		close(fd);
+	close(place);
 }
 
 /* Put a read-only clone of what is at the place on top of it. */
@@ -331,21 +365,18 @@ static void
 apply_ro(const struct mount *m, int root)
 {
 	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	int dst, fd;
+	int place, fd;
 
-	if ((dst = path_open(root, m->dst, O_PATH)) == -1) {
-		if (m->optional && (errno == ENOENT || errno == ENOTDIR))
-			return;
-		err(EXIT_LINK, "%s", m->what);
-	}
-	fd = sys_open_tree(dst, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	if ((place = place_open(m, root, 0)) == -1)
+		return;
+	fd = sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 	    AT_EMPTY_PATH | AT_RECURSIVE);
 	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE,
-		&attr) == -1 || sys_move_mount(fd, "", dst, "",
+		&attr) == -1 || sys_move_mount(fd, "", place, "",
 		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	close(fd);
-	close(dst);
+	close(place);
 }
 
 /*
@@ -372,39 +403,32 @@ apply_fs(struct ns *ns, const struct mount *m, int root)
 	}
 	if (fd == -1)
 		return; /* a default that this kernel or user cannot have */
-	if (m->kind == MOUNT_CGROUP && m->optional) {
-		int dst = path_open(root, m->dst, O_PATH);
-
-		if (dst == -1) { /* no /sys to put it into */
-			close(fd);
-			return;
-		}
-		close(dst);
-	}
-	mount_attach(m, fd, root, S_IFDIR);
+	/* Without /sys there is no place for the default cgroup tree. */
+	mount_attach(m, fd, root, m->kind == MOUNT_CGROUP && m->optional ? 0 :
+	    S_IFDIR);
 	close(fd);
 }
 
-/* Carry out one mount below root, in the new mount namespace. */
+/* Carry out one mount below the root. */
 void
-mount_apply(struct ns *ns, struct mount *m, int root, int stage)
+mount_apply(struct ns *ns, struct mount *m, struct build *b)
 {
 	mount_describe(ns, m);
 	switch (m->kind) {
 	case MOUNT_BIND:
-		apply_bind(m, root);
+		apply_bind(m, b);
 		break;
 	case MOUNT_MASK:
-		apply_mask(m, root, stage);
+		apply_mask(m, b);
 		break;
 	case MOUNT_RO:
-		apply_ro(m, root);
+		apply_ro(m, b->root);
 		break;
 	case MOUNT_DEV:
-		dev_make(ns, m, root);
+		dev_make(ns, m, b);
 		break;
 	default:
-		apply_fs(ns, m, root);
+		apply_fs(ns, m, b->root);
 	}
 }
 

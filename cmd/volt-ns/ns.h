@@ -25,6 +25,7 @@
 #define NS_MOUNTS 256
 #define NS_LAYERS 64
 #define NS_DEFAULTS 32
+#define NS_DEVICES 6
 
 struct extent {
 	uint32_t inside, outside, count;
@@ -53,7 +54,15 @@ struct mount {
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
 	char *fsopts;	/* what the file system itself is told, or NULL */
-	int fd;	/* detached mount from the outer actor, or -1 */
+	int fd;	/* src, opened: by the outer actor or from the old root */
+	bool detached;	/* fd is a mount that is attached nowhere */
+};
+
+/* What building the root holds open. */
+struct build {
+	int root;	/* the new root */
+	int device[NS_DEVICES];	/* the old root's, in dev.c's order */
+	int empty;	/* an attached empty directory, or -1 */
 };
 
 struct ns {
@@ -122,12 +131,14 @@ void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 int mount_source(const struct mount *m, int userns);
 int mount_fs(const struct mount *m, const char *type);
-void mount_apply(struct ns *ns, struct mount *m, int root, int stage);
+void mount_apply(struct ns *ns, struct mount *m, struct build *b);
 void mount_describe(const struct ns *ns, const struct mount *m);
 void mount_attach(const struct mount *m, int fd, int root, mode_t type);
 
 /* dev.c */
-void dev_make(struct ns *ns, const struct mount *m, int root);
+void dev_open(struct build *b);
+int dev_null(const struct build *b);
+void dev_make(struct ns *ns, const struct mount *m, const struct build *b);
 
 /* image.c */
 int image_open(const struct mount *m);

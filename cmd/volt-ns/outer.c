@@ -150,7 +150,9 @@ outer_ask(struct ns *ns)
 
 	if (write(ns->outer, &byte, 1) != 1 || read(ns->outer, &byte, 1) != 1)
 		exit(EXIT_LINK); /* the outer actor has said why */
-	while ((m = next_outer(ns, m)) != NULL)
+	while ((m = next_outer(ns, m)) != NULL) {
 		if ((m->fd = outer_recv_fd(ns->outer)) == -1)
 			exit(EXIT_LINK);
+		m->detached = true;
+	}
 }

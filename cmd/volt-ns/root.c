@@ -1,12 +1,18 @@
 /*
  * The root. Theory of operation:
  *
- * We are in a mount namespace of our own, made private. What only serves the
- * building, the stage, is a small tmpfs attached on top of "/"; the new root is
- * attached on top of that. Nothing of this is seen by path, since "/" of a
- * process is a directory and not what is mounted over it; all goes by
- * descriptor. Then the new root becomes "/" by pivot_root(2), and the old one,
- * with the stage on it, is let go in one piece.
+ * We are in a mount namespace of our own, made private. First everything that
+ * comes from the old root is opened. Then the new root is attached on top of
+ * "/", where no path that begins at "/" leads, and all places below it are
+ * resolved by its descriptor. (What is mounted over "/" is found by a path with
+ * "..", though: nothing of the old root may be looked up by a path of the
+ * user's from here on, and nothing may be mounted over the new root.) At last
+ * pivot_root(2) swaps the two, and one umount2(2) lets the old root go with all
+ * that is below it.
+ *
+ * An overlay takes only layers that are attached in its own mount namespace.
+ * Its changes and those of its layers that are mounts of their own are put on
+ * the bench: a tmpfs on the old root's /dev, which goes with it.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -76,70 +82,75 @@ root_describe(const struct ns *ns)
 		say(ns, "make / read-only");
 }
 
-/* Attach a detached mount on top of everything at "/". */
+/* Attach fd, a layer, on a new directory of the bench. */
 static void
-attach_on_top(int fd, const char *what)
-{
-	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) ==
-	    -1)
-		err(EXIT_LINK, "%s: attach", what);
-}
-
-/* The stage holds "null" and "empty", which masks show, and mount points. */
-static int
-stage_make(void)
-{
-	char opts[] = "size=64K,mode=700";
-	const struct mount m = { .what = "stage", .fsopts = opts,
-		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-		    MOUNT_ATTR_NOEXEC };
-	int stage, fd;
-
-	stage = mount_fs(&m, "tmpfs");
-	attach_on_top(stage, m.what);
-	fd = openat(stage, "null", O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
-	if (fd == -1 || mkdirat(stage, "empty", 0555) == -1)
-		err(EXIT_LINK, "stage");
-	close(fd);
-	return stage;
-}
-
-static void
-stage_freeze(int stage)
-{
-	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-
-	if (sys_mount_setattr(stage, "", AT_EMPTY_PATH, &attr) == -1)
-		err(EXIT_LINK, "stage");
-}
-
-/* Attach fd on a new directory of the stage, and return it. */
-static int
-stage_attach(int stage, int fd, const char *what)
+bench_attach(int bench, int fd, const char *what)
 {
 	static unsigned int serial;
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u", serial++);
-	if (mkdirat(stage, name, 0700) == -1 ||
-	    sys_move_mount(fd, "", stage, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "%s: stage", what);
-	return fd;
+	if (mkdirat(bench, name, 0700) == -1 ||
+	    sys_move_mount(fd, "", bench, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "%s: attach", what);
 }
 
-/* A layer of the overlay: a directory of ours, or a mount of the outer's. */
+/* A tmpfs for layers; with overlay=tmpfs it takes the changes as well. */
 static int
-layer_open(const struct mount *m, int stage)
+bench_make(const struct ns *ns)
 {
-	int fd;
+	char opts[] = "size=64K,mode=700";
+	struct mount m = { .what = "bench", .fsopts = opts };
+	int bench;
 
-	if (m->fd != -1)
-		return stage_attach(stage, m->fd, m->what);
-	if (m->kind == MOUNT_IMAGE)
-		return stage_attach(stage, mount_source(m, -1), m->what);
-	if ((fd = open(m->src, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") == 0)
+		m = ns->overlay;
+	bench = mount_fs(&m, "tmpfs");
+	if (sys_move_mount(bench, "", AT_FDCWD, "/dev",
+		MOVE_MOUNT_F_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "%s: /dev", m.what);
+	return bench;
+}
+
+/* Will the root be an overlay? Else it is a single mount. */
+static bool
+is_overlay(const struct ns *ns)
+{
+	return ns->overlay.what != NULL ||
+	    ns->nlower + (ns->root.what != NULL) > 1;
+}
+
+/*
+ * Open what m shows of the old root, unless the outer actor has: the detached
+ * mount, or for a plain layer of an overlay just the directory.
+ */
+static void
+source_open(struct mount *m, bool layer)
+{
+	if (m->what == NULL || m->fd != -1)
+		return;
+	m->detached = !layer || m->kind == MOUNT_IMAGE;
+	if (m->detached)
+		m->fd = mount_source(m, -1);
+	else if ((m->fd = open(m->src, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", m->what);
-	return fd;
+}
+
+static void
+sources_open(struct ns *ns, struct build *b)
+{
+	bool overlay = is_overlay(ns);
+	size_t i;
+
+	source_open(&ns->root, overlay);
+	for (i = 0; i < ns->nlower; i++)
+		source_open(&ns->lower[i], overlay);
+	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") != 0)
+		source_open(&ns->overlay, true);
+	for (i = 0; i < ns->nmounts; i++)
+		if (ns->mounts[i].kind == MOUNT_BIND)
+			source_open(&ns->mounts[i], false);
+	dev_open(b);
 }
 
 /* Open the directory name below dir, made if it is missing. */
@@ -156,18 +167,13 @@ subdirectory(const struct mount *m, int dir, const char *name)
 	return fd;
 }
 
-/* Append " ,upperdir=...,workdir=..." for the place where changes go. */
+/* Append ",upperdir=...,workdir=..." for the place where changes go. */
 static void
-overlay_upper(const struct ns *ns, int stage, char *opts, size_t size)
+overlay_upper(const struct mount *m, int bench, char *opts, size_t size)
 {
-	const struct mount *m = &ns->overlay;
 	size_t len = strlen(opts);
-	int dir;
+	int dir = m->fd != -1 ? m->fd : bench;
 
-	if (strcmp(m->src, "tmpfs") == 0)
-		dir = stage_attach(stage, mount_fs(m, "tmpfs"), m->what);
-	else if ((dir = open(m->src, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
-		err(EXIT_LINK, "%s", m->what);
 	snprintf(opts + len, size - len,
 	    ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
 	    subdirectory(m, dir, "upper"), subdirectory(m, dir, "work"));
@@ -179,7 +185,7 @@ overlay_upper(const struct ns *ns, int stage, char *opts, size_t size)
  * twice. What it opens stays open until exec.
  */
 static int
-overlay_make(const struct ns *ns, int stage)
+overlay_make(const struct ns *ns)
 {
 	struct mount m = { .what = ns->overlay.what, .attrs =
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
@@ -188,19 +194,23 @@ overlay_make(const struct ns *ns, int stage)
 	const char *first = n > 12 ? "lowerdir+=" : "lowerdir=";
 	const char *next = n > 12 ? ",lowerdir+=" : ":";
 	char opts[NS_LAYERS * 40 + 128] = "";
+	const struct mount *layer;
 	size_t len = 0;
+	int bench = bench_make(ns);
 
 	if (ns->overlay.what != NULL)
 		m.attrs = ns->overlay.attrs;
 	else
 		m.what = ns->lower[0].what;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		layer = i < ns->nlower ? &ns->lower[i] : &ns->root;
+		if (layer->detached)
+			bench_attach(bench, layer->fd, layer->what);
 		len += (size_t)sprintf(opts + len, "%s/proc/self/fd/%d",
-		    i == 0 ? first : next,
-		    layer_open(i < ns->nlower ? &ns->lower[i] : &ns->root,
-			stage));
+		    i == 0 ? first : next, layer->fd);
+	}
 	if (ns->overlay.what != NULL)
-		overlay_upper(ns, stage, opts, sizeof(opts));
+		overlay_upper(&ns->overlay, bench, opts, sizeof(opts));
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		strcat(opts, ",userxattr");
 	m.fsopts = opts;
@@ -209,22 +219,20 @@ overlay_make(const struct ns *ns, int stage)
 
 /* The new root, attached on top of "/". */
 static int
-root_make(const struct ns *ns, int stage)
+root_make(const struct ns *ns)
 {
 	const struct mount *m = ns->root.what != NULL ? &ns->root :
 	    &ns->lower[0];
 	int fd;
 
-	if (ns->overlay.what != NULL ||
-	    ns->nlower + (ns->root.what != NULL) > 1)
-		fd = overlay_make(ns, stage);
-	else
-		fd = m->fd != -1 ? m->fd : mount_source(m, -1);
-	attach_on_top(fd, m->what);
+	fd = is_overlay(ns) ? overlay_make(ns) : m->fd;
+	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) ==
+	    -1)
+		err(EXIT_LINK, "%s: attach", m->what);
 	return fd;
 }
 
-/* Make root, which is attached, "/" of the process, and let the old one go. */
+/* Make root "/" of the process, and let the old one go. */
 static void
 root_enter(int root)
 {
@@ -251,39 +259,28 @@ root_build(struct ns *ns)
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
 	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	mode_t mask = umask(0);
-	int root, stage, cwd = -1;
+	struct build b = { .root = -1, .empty = -1 };
+	mode_t mask;
 	size_t i;
 
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
 		err(EXIT_LINK, "make mounts private");
-	if (!has_root(ns) && ns->nmounts == 0 && !ns->root_ro) {
-		umask(mask);
+	if (!has_root(ns) && ns->nmounts == 0 && !ns->root_ro)
 		return;
-	}
-	stage = stage_make();
-	if (has_root(ns)) {
-		root = root_make(ns, stage);
-	} else {
-		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
-	if (root == -1)
+	mask = umask(0);
+	sources_open(ns, &b);
+	if (has_root(ns))
+		b.root = root_make(ns);
+	else if ((b.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/");
-	stage_freeze(stage);
 	for (i = 0; i < ns->ndefaults; i++)
-		mount_apply(ns, &ns->defaults[i], root, stage);
+		mount_apply(ns, &ns->defaults[i], &b);
 	for (i = 0; i < ns->nmounts; i++)
-		mount_apply(ns, &ns->mounts[i], root, stage);
+		mount_apply(ns, &ns->mounts[i], &b);
 	if (ns->root_ro &&
-	    sys_mount_setattr(root, "", AT_EMPTY_PATH, &ro) == -1)
+	    sys_mount_setattr(b.root, "", AT_EMPTY_PATH, &ro) == -1)
 		err(EXIT_LINK, "ro=/");
-	if (has_root(ns)) {
-		root_enter(root);
-	} else if (fchdir(stage) == -1 || umount2(".", MNT_DETACH) == -1 ||
-	    (cwd != -1 && fchdir(cwd) == -1)) {
-		err(EXIT_LINK, "stage");
-	}
-	close(stage);
+	if (has_root(ns))
+		root_enter(b.root);
 	umask(mask);
 }
