@@ -30,7 +30,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) -Ilib \
 	$(if $(MUSL),-isystem $(O)/kernel) $(if $(SAN),\
 	-fsanitize=$(SAN) -fno-omit-frame-pointer,-fno-pie -U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2) $(CFLAGS)
-ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN),-static -no-pie) \
+ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN),-static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS)
 Q := $(if $(V),,@)
 

@@ -292,18 +292,22 @@ place_open(const struct mount *m, int root, mode_t type)
 	return fd;
 }
 
-/* Attach the detached mount fd at m's place below root (place_open()). */
-void
+/*
+ * Attach the detached mount fd at m's place below root (place_open()). Returns
+ * whether there was one.
+ */
+bool
 mount_attach(const struct mount *m, int fd, int root, mode_t type)
 {
 	int place;
 
 	if ((place = place_open(m, root, type)) == -1)
-		return;
+		return false;
 	if (sys_move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH |
 		MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: mount at %s", m->what, m->dst);
 	close(place);
+	return true;
 }
 
 static mode_t
@@ -314,13 +318,6 @@ type_of(const struct mount *m, int fd)
 	if (fstat(fd, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
-}
-
-static void
-apply_bind(const struct mount *m, const struct build *b)
-{
-	mount_attach(m, m->fd, b->root, type_of(m, m->fd));
-	close(m->fd);
 }
 
 /*
@@ -341,14 +338,14 @@ empty_directory(const struct mount *m, struct build *b)
 }
 
 /* Hide what is at the place behind an empty directory or /dev/null. */
-static void
+static bool
 apply_mask(const struct mount *m, struct build *b)
 {
 	struct stat st;
 	int place, fd;
 
 	if ((place = place_open(m, b->root, 0)) == -1)
-		return;
+		return false;
 	if (fstat(place, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	fd = S_ISDIR(st.st_mode) ? empty_directory(m, b) : dev_null(b);
@@ -358,17 +355,18 @@ apply_mask(const struct mount *m, struct build *b)
 	if (fd != b->empty)
 		close(fd);
 	close(place);
+	return true;
 }
 
 /* Put a read-only clone of what is at the place on top of it. */
-static void
+static bool
 apply_ro(const struct mount *m, int root)
 {
 	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	int place, fd;
 
 	if ((place = place_open(m, root, 0)) == -1)
-		return;
+		return false;
 	fd = sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 	    AT_EMPTY_PATH | AT_RECURSIVE);
 	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE,
@@ -377,6 +375,7 @@ apply_ro(const struct mount *m, int root)
 		err(EXIT_LINK, "%s", m->what);
 	close(fd);
 	close(place);
+	return true;
 }
 
 /*
@@ -392,47 +391,53 @@ old_proc(const struct ns *ns)
 	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 }
 
-static void
+static bool
 apply_fs(struct ns *ns, const struct mount *m, int root)
 {
 	int fd = mount_fs(m, kinds[m->kind].fstype);
+	bool done;
 
 	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
 		errno = EPERM;
 		fs_failed(m, -1, "proc");
 	}
 	if (fd == -1)
-		return; /* a default that this kernel or user cannot have */
+		return false; /* a default that we cannot have here */
 	/* Without /sys there is no place for the default cgroup tree. */
-	mount_attach(m, fd, root, m->kind == MOUNT_CGROUP && m->optional ? 0 :
-	    S_IFDIR);
+	done = mount_attach(m, fd, root, m->kind == MOUNT_CGROUP &&
+	    m->optional ? 0 : S_IFDIR);
 	close(fd);
+	return done;
 }
 
 /* Carry out one mount below the root. */
 void
-mount_apply(struct ns *ns, struct mount *m, struct build *b)
+mount_apply(struct ns *ns, const struct mount *m, struct build *b)
 {
-	mount_describe(ns, m);
+	bool done = true;
+
 	switch (m->kind) {
 	case MOUNT_BIND:
-		apply_bind(m, b);
+		mount_attach(m, m->fd, b->root, type_of(m, m->fd));
+		close(m->fd);
 		break;
 	case MOUNT_MASK:
-		apply_mask(m, b);
+		done = apply_mask(m, b);
 		break;
 	case MOUNT_RO:
-		apply_ro(m, b->root);
+		done = apply_ro(m, b->root);
 		break;
 	case MOUNT_DEV:
 		dev_make(ns, m, b);
 		break;
 	default:
-		apply_fs(ns, m, b->root);
+		done = apply_fs(ns, m, b->root);
 	}
+	if (done)
+		mount_describe(ns, m);
 }
 
-/* Say what mount_apply() does, for -v and -N. */
+/* Say what was done, for -v, or would be, for -N. */
 void
 mount_describe(const struct ns *ns, const struct mount *m)
 {

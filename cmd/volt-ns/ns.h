@@ -131,9 +131,9 @@ void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 int mount_source(const struct mount *m, int userns);
 int mount_fs(const struct mount *m, const char *type);
-void mount_apply(struct ns *ns, struct mount *m, struct build *b);
+void mount_apply(struct ns *ns, const struct mount *m, struct build *b);
 void mount_describe(const struct ns *ns, const struct mount *m);
-void mount_attach(const struct mount *m, int fd, int root, mode_t type);
+bool mount_attach(const struct mount *m, int fd, int root, mode_t type);
 
 /* dev.c */
 void dev_open(struct build *b);

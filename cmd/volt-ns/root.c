@@ -63,17 +63,26 @@ root_plan(struct ns *ns)
 		mount_default(ns, MOUNT_RO, readonly[i]);
 }
 
+static void
+describe_root(const struct ns *ns)
+{
+	size_t i;
+
+	for (i = 0; i < ns->nlower; i++)
+		mount_describe(ns, &ns->lower[i]);
+	if (ns->root.what != NULL)
+		mount_describe(ns, &ns->root);
+	if (ns->overlay.what != NULL)
+		say(ns, "keep changes to / in %s", ns->overlay.src);
+}
+
+/* The whole plan, for -N. */
 void
 root_describe(const struct ns *ns)
 {
 	size_t i;
 
-	if (ns->root.what != NULL)
-		mount_describe(ns, &ns->root);
-	for (i = 0; i < ns->nlower; i++)
-		mount_describe(ns, &ns->lower[i]);
-	if (ns->overlay.what != NULL)
-		say(ns, "keep changes to the root in %s", ns->overlay.src);
+	describe_root(ns);
 	for (i = 0; i < ns->ndefaults; i++)
 		mount_describe(ns, &ns->defaults[i]);
 	for (i = 0; i < ns->nmounts; i++)
@@ -229,6 +238,7 @@ root_make(const struct ns *ns)
 	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) ==
 	    -1)
 		err(EXIT_LINK, "%s: attach", m->what);
+	describe_root(ns);
 	return fd;
 }
 
@@ -277,9 +287,11 @@ root_build(struct ns *ns)
 		mount_apply(ns, &ns->defaults[i], &b);
 	for (i = 0; i < ns->nmounts; i++)
 		mount_apply(ns, &ns->mounts[i], &b);
-	if (ns->root_ro &&
-	    sys_mount_setattr(b.root, "", AT_EMPTY_PATH, &ro) == -1)
-		err(EXIT_LINK, "ro=/");
+	if (ns->root_ro) {
+		if (sys_mount_setattr(b.root, "", AT_EMPTY_PATH, &ro) == -1)
+			err(EXIT_LINK, "ro=/");
+		say(ns, "make / read-only");
+	}
 	if (has_root(ns))
 		root_enter(b.root);
 	umask(mask);
