@@ -1,0 +1,202 @@
+# shellcheck shell=bash
+#
+# What the .bats files share: `load lib` in the first lines of each.
+#
+# Variables:
+#	PATH		begins with the programs under test, $O/bin
+#	TOP		the source tree
+#	ROOT_BB		a small root: busybox-static. Never written; see copy_root
+#	ROOT_DEB	a Debian minbase; after need_root_deb
+#	ROOT_USER	ROOT_BB for as_user: owned by that user, who may write it
+#	USER_DIR	a directory of that user's, for the run
+#	VOLT_STRICT=1	a host feature that is missing is a failure
+#
+# Background processes close descriptor 3 (`cmd 3>&- &`), or bats waits for them.
+
+bats_require_minimum_version 1.5.0
+
+TOP=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+O=${O:-build}
+[ "${O#/}" != "$O" ] || O=$TOP/$O
+export TOP O
+case $PATH in
+"$O/bin:"*) ;;
+*) PATH=$O/bin:$PATH:/usr/sbin:/sbin ;;
+esac
+# Nothing of the caller's own chain, and messages that can be compared.
+unset VOLT_TOOLBOX VOLT_STATUS VOLT_NOTIFY NOTIFY_SOCKET
+export LC_ALL=C
+
+if [ -z "${ROOT_BB:-}" ]; then
+	ROOT_BB=$("$TOP/tests/roots" bb) || exit 1
+	export ROOT_BB
+fi
+
+# --- what the host can do -------------------------------------------------
+
+# Skip the test for this reason; with VOLT_STRICT=1 fail it.
+lacks() {
+	if [ "${VOLT_STRICT:-0}" = 1 ]; then
+		echo "the host lacks: $*" >&2
+		return 1
+	fi
+	skip "the host lacks: $*"
+}
+
+# need CMD [ARG ...]: this host can do CMD.
+need() {
+	"$@" </dev/null >/dev/null 2>&1 || lacks "$*"
+}
+
+# Never a failure: who is not root cannot be made to be.
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+need_root_deb() {
+	[ -z "${ROOT_DEB:-}" ] || return 0
+	ROOT_DEB=$("$TOP/tests/roots" deb 2>"$BATS_TEST_TMPDIR/roots") || {
+		cat "$BATS_TEST_TMPDIR/roots" >&2
+		lacks "a Debian root: $(tail -n 1 "$BATS_TEST_TMPDIR/roots")"
+	}
+}
+
+# copy_root [DIR]: a writable copy of ROOT_BB (default $BATS_TEST_TMPDIR/root);
+# prints its path.
+copy_root() {
+	local dir=${1:-$BATS_TEST_TMPDIR/root}
+
+	cp -a "$ROOT_BB" "$dir" && echo "$dir"
+}
+
+# --- as an ordinary user --------------------------------------------------
+
+# By whom as_user runs: ourselves, or an ID that nobody has. bats makes its
+# directory for its user alone; the other one must get through.
+TEST_UID=$(id -u)
+ROOT_USER=$ROOT_BB
+USER_DIR=$BATS_RUN_TMPDIR
+if [ "$TEST_UID" = 0 ]; then
+	TEST_UID=12345
+	USER_DIR=$BATS_RUN_TMPDIR/user
+	ROOT_USER=$USER_DIR/root
+	chmod 711 "$BATS_RUN_TMPDIR"
+fi
+export TEST_UID USER_DIR ROOT_USER
+
+# Make USER_DIR, once per run of bats: that user's root, home, the programs.
+user_dir() {
+	local tmp
+
+	[ ! -d "$USER_DIR" ] || return 0
+	tmp=$(mktemp -d "$USER_DIR.XXXXXX") && chmod 755 "$tmp" &&
+		mkdir -p "$tmp/home" "$tmp/tmp" "$tmp/share" &&
+		cp -a "$ROOT_BB" "$tmp/root" && cp -r "$O/bin" "$tmp/bin" &&
+		{ [ ! -d "$O/share/volt" ] || cp -r "$O/share/volt" "$tmp/share/"; } &&
+		chmod -R a+rX "$tmp/bin" "$tmp/share" &&
+		chown -R "$TEST_UID:$TEST_UID" "$tmp" &&
+		{ mv -T "$tmp" "$USER_DIR" 2>/dev/null || rm -rf "$tmp"; }
+}
+
+# as_user CMD [ARG ...]: as an ordinary user without capabilities or groups.
+as_user() {
+	if [ "$(id -u)" != 0 ]; then
+		"$@"
+		return
+	fi
+	user_dir || return 1
+	env PATH="$USER_DIR/bin:${PATH#"$O/bin:"}" HOME="$USER_DIR/home" \
+		TMPDIR="$USER_DIR/tmp" USER=volt LOGNAME=volt \
+		setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups \
+		--inh-caps=-all -- "$@"
+}
+
+# as_subid_user CMD [ARG ...]: likewise, but that user has a name and
+# subordinate IDs, so that newuidmap(1) serves it. As root that takes a mount
+# namespace of its own, with passwd, subuid and subgid for the occasion.
+as_subid_user() {
+	if [ "$(id -u)" != 0 ]; then
+		"$@"
+		return
+	fi
+	user_dir || return 1
+	(
+		cd "$BATS_TEST_TMPDIR" || exit
+		{ cat /etc/passwd && echo "volt:x:$TEST_UID:$TEST_UID::/:/bin/sh"; } >passwd
+		echo "volt:1000000000:65536" | tee subuid >subgid
+		chmod 644 passwd subuid subgid
+		touch /etc/subuid /etc/subgid
+	) || return 1
+	# shellcheck disable=SC2016 # expanded by that sh
+	env PATH="$USER_DIR/bin:${PATH#"$O/bin:"}" HOME="$USER_DIR/home" \
+		TMPDIR="$USER_DIR/tmp" USER=volt LOGNAME=volt \
+		unshare -m sh -ec '
+			tmp=$1; uid=$2; shift 2
+			for f in passwd subuid subgid; do
+				mount --bind "$tmp/$f" "/etc/$f"
+			done
+			exec setpriv --reuid "$uid" --regid "$uid" \
+				--clear-groups --inh-caps=-all -- "$@"
+		' sh "$BATS_TEST_TMPDIR" "$TEST_UID" "$@"
+}
+
+# --- nothing is left behind -----------------------------------------------
+
+# Retry CMD for up to 10 s (the machine is slow).
+wait_for() {
+	local i
+
+	for ((i = 0; i < 200; i++)); do
+		"$@" && return 0 # a bare return in a trap means another status
+		sleep 0.05
+	done
+	"$@"
+}
+
+# Does anything run with the marker in its environment or arguments? Say what.
+marked() {
+	local files
+
+	files=$(env -u TEST_MARK grep -lsaF -f - /proc/[0-9]*/environ \
+		/proc/[0-9]*/cmdline <<<"$TEST_MARK") || true
+	[ -z "$files" ] && return 1
+	cut -d/ -f3 <<<"$files" | sort -u
+}
+
+# What a test might leave: mounts of this namespace, loop devices in use.
+footprint() {
+	cut -d' ' -f5- /proc/self/mountinfo | sort
+	cat /sys/block/loop*/loop/backing_file 2>/dev/null || true
+}
+
+# Before the test, as in setup(): mark what it starts, note what is there.
+leftovers_begin() {
+	export TEST_MARK=test-mark-$BASHPID-$RANDOM$RANDOM
+	footprint >"$BATS_TEST_TMPDIR/footprint"
+}
+
+unmarked() {
+	! marked >/dev/null
+}
+
+unchanged() {
+	footprint | cmp -s - "$BATS_TEST_TMPDIR/footprint"
+}
+
+# After it: none of its processes, mounts and loop devices are left, at the
+# latest after 10 s.
+no_leftovers() {
+	local pid
+
+	if ! wait_for unmarked; then
+		echo "processes are left:"
+		for pid in $(marked); do
+			echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		done
+		return 1
+	fi
+	if ! wait_for unchanged; then
+		echo "mounts or loop devices differ:"
+		footprint | diff "$BATS_TEST_TMPDIR/footprint" - || return 1
+	fi
+}
