@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chain.h"
 #include "status.h"
+#include "supervise.h"
 #include "value.h"
 
 /* The counter that came with us, or -1: only an anonymous inode is believed. */
@@ -45,16 +45,6 @@ status_watch(void)
 	return setenv("VOLT_STATUS", value, 1) == -1 ? -1 : fd;
 }
 
-/* Was the command started? Leaves the counter as it is, for the others. */
-bool
-status_started(int counter)
-{
-	eventfd_t n;
-
-	return eventfd_read(counter, &n) == 0 &&
-	    eventfd_write(counter, n) == 0 && n > 0;
-}
-
 /*
  * Tell the counter that came with us, if any, that the command starts now.
  * Returns its descriptor, or -1, for status_unstart().
@@ -79,28 +69,42 @@ status_unstart(int counter)
 		(void)eventfd_read(counter, &n);
 }
 
+/* Tell those further out that a signal ended the command, if one did. */
+void
+status_tell(int wstatus)
+{
+	int counter = counter_of_ours();
+
+	if (counter != -1 && WIFSIGNALED(wstatus))
+		(void)eventfd_write(counter, (eventfd_t)WTERMSIG(wstatus) << 8);
+}
+
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so (wstatus as of waitpid(2), 128+N of volt-init taken for signal N),
- * "failed N" if it never started and a link ended the chain with status N.
+ * ended so, "failed N" if it never started and a link ended the chain with
+ * status N. wstatus is waitpid(2)'s for the next link or the command.
  */
 void
 status_report(int fd, int counter, int wstatus)
 {
 	char line[32];
-	int n, code;
+	eventfd_t told = 0;
+	int n;
 
-	if (!status_started(counter)) {
-		code = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) :
-		    EXIT_SIGNAL + WTERMSIG(wstatus);
-		n = snprintf(line, sizeof(line), "failed %d\n", code);
-	} else if (WIFSIGNALED(wstatus)) {
+	if (eventfd_read(counter, &told) == 0) /* it is for others, too */
+		(void)eventfd_write(counter, told);
+	if (told == 0)
+		n = snprintf(line, sizeof(line), "failed %d\n",
+		    supervise_exit_code(wstatus));
+	else if (told >> 8 != 0)
+		n = snprintf(line, sizeof(line), "signal %d\n",
+		    (int)(told >> 8));
+	else if (WIFSIGNALED(wstatus))
 		n = snprintf(line, sizeof(line), "signal %d\n",
 		    WTERMSIG(wstatus));
-	} else {
+	else
 		n = snprintf(line, sizeof(line), "exit %d\n",
 		    WEXITSTATUS(wstatus));
-	}
 	while (write(fd, line, (size_t)n) == -1 && errno == EINTR)
 		;
 }

@@ -194,5 +194,6 @@ main(int argc, char *argv[])
 		unlink(in.ready);
 	if (counter != -1)
 		status_report(in.status_fd, counter, wstatus);
+	status_tell(wstatus);
 	_exit(supervise_exit_code(wstatus));
 }

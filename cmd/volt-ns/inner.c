@@ -98,7 +98,7 @@ set_names(const struct ns *ns)
 	}
 }
 
-/* The working directory, looked up inside the root. */
+/* The working directory, looked up inside a root that is not the caller's. */
 static void
 change_directory(const struct ns *ns)
 {
@@ -106,9 +106,13 @@ change_directory(const struct ns *ns)
 
 	if (ns->chdir == NULL)
 		return;
+	if (!has_root(ns) && (ns->join_flags & CLONE_NEWNS) == 0) {
+		if (chdir(ns->chdir) == -1)
+			err(EXIT_LINK, "chdir=%s", ns->chdir);
+		return;
+	}
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = path_open(ns->chdir[0] == '/' ? root : AT_FDCWD, ns->chdir,
-	    O_PATH | O_DIRECTORY);
+	fd = path_open(root, ns->chdir, O_PATH | O_DIRECTORY);
 	if (fd == -1 || fchdir(fd) == -1)
 		err(EXIT_LINK, "chdir=%s", ns->chdir);
 	close(fd);
