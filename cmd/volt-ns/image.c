@@ -53,13 +53,9 @@ loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 	int control, loop, n, tries;
 
 	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control == -1) {
-		warn("%s: /dev/loop-control", m->what);
-		if (errno == EACCES)
-			warnx("image= takes root's rights; unpack the image "
-			    "and use root=");
-		exit(EXIT_LINK);
-	}
+	if (control == -1)
+		fail(EACCES, "image= takes root's rights; unpack the image and "
+		    "use root=", "%s: /dev/loop-control", m->what);
 	for (tries = 0; tries < 64; tries++) {
 		if ((n = ioctl(control, LOOP_CTL_GET_FREE)) == -1)
 			break;

@@ -38,6 +38,24 @@ say(const struct ns *ns, const char *fmt, ...)
 	dprintf(STDERR_FILENO, "volt-ns: %s\n", line);
 }
 
+/*
+ * End with errno's message, as err(3) does, and if errno is cause with a line of
+ * advice behind it.
+ */
+_Noreturn void
+fail(int cause, const char *advice, const char *fmt, ...)
+{
+	int error = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(fmt, ap);
+	va_end(ap);
+	if (error == cause)
+		warnx("%s", advice);
+	exit(EXIT_LINK);
+}
+
 bool
 has_root(const struct ns *ns)
 {

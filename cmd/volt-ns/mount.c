@@ -189,13 +189,16 @@ fs_failed(const struct mount *m, int fs, const char *type)
 		log[strcspn(log, "\n")] = '\0';
 		errx(EXIT_LINK, "%s: %s", m->what, log + 2);
 	}
-	warn("%s: mount %s", m->what, type);
-	if (saved == EPERM && m->kind == MOUNT_PROC)
-		warnx("a new /proc needs -p, and outside of it one that is "
-		    "not masked itself");
-	else if (saved == EPERM && m->kind == MOUNT_SYS)
-		warnx("in a user namespace a new /sys needs -n");
-	exit(EXIT_LINK);
+	if (strcmp(type, "proc") == 0)
+		fail(EPERM, "a new /proc needs -p, and outside of it one that "
+		    "is not masked itself", "%s: mount proc", m->what);
+	if (strcmp(type, "sysfs") == 0)
+		fail(EPERM, "in a user namespace a new /sys needs -n",
+		    "%s: mount sysfs", m->what);
+	if (strcmp(type, "overlay") == 0)
+		fail(EINVAL, "in a user namespace no layer may have mounts "
+		    "below it", "%s: mount overlay", m->what);
+	err(EXIT_LINK, "%s: mount %s", m->what, type);
 }
 
 /*
@@ -251,18 +254,16 @@ mount_source(const struct mount *m, int userns)
 	else
 		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
-	if (fd == -1) {
-		warn("%s", m->what);
-		if (errno == EINVAL && !m->rec)
-			warnx("there are mounts below it: add the option rec");
-		exit(EXIT_LINK);
-	}
+	if (fd == -1)
+		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
+		    "option rec", "%s", m->what);
 	if (m->idmap) {
 		attr.attr_set |= (uint64_t)MOUNT_ATTR_IDMAP;
 		attr.userns_fd = (uint64_t)(unsigned int)userns;
 	}
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
-		err(EXIT_LINK, "%s: mount attributes", m->what);
+		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
+		    "that file system", "%s: mount attributes", m->what);
 	return fd;
 }
 
@@ -283,6 +284,8 @@ place_open(const struct mount *m, int root, mode_t type)
 		if (m->optional && type == 0 &&
 		    (errno == ENOENT || errno == ENOTDIR))
 			return -1;
+		if (m->optional)
+			err(EXIT_LINK, "%s", m->dst);
 		err(EXIT_LINK, "%s: %s", m->what, m->dst);
 	}
 	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1)

@@ -104,6 +104,8 @@ struct ns {
 /* main.c */
 void say(const struct ns *ns, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+_Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 bool has_root(const struct ns *ns);
 
 /* words.c */

@@ -248,13 +248,9 @@ root_enter(int root)
 {
 	if (fchdir(root) == -1)
 		err(EXIT_LINK, "root");
-	if (sys_pivot_root(".", ".") == -1) {
-		warn("pivot_root");
-		if (errno == EINVAL)
-			warnx("the root that volt-ns itself runs in must be a "
-			    "mount, and not an initramfs");
-		exit(EXIT_LINK);
-	}
+	if (sys_pivot_root(".", ".") == -1)
+		fail(EINVAL, "the root that volt-ns itself runs in must be a "
+		    "mount, and not an initramfs", "pivot_root");
 	if (umount2(".", MNT_DETACH) == -1)
 		err(EXIT_LINK, "old root");
 	if (chdir("/") == -1)
