@@ -102,7 +102,7 @@ user_dir() {
 as_user() {
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
-		return
+		return $?
 	fi
 	user_dir || return 1
 	env PATH="$USER_DIR/bin:${PATH#"$O/bin:"}" HOME="$USER_DIR/home" \
@@ -117,7 +117,7 @@ as_user() {
 as_subid_user() {
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
-		return
+		return $?
 	fi
 	user_dir || return 1
 	(

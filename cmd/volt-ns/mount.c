@@ -27,14 +27,15 @@ static const struct {
 	const char *fstype;	/* made by fsopen(2) */
 	const char *fsopts;	/* unless told otherwise */
 	uint64_t attrs;
-	bool has_src, has_dst, has_fsopts;
+	bool has_src, has_dst;
+	bool more_fsopts;	/* a word may add to them */
 } kinds[] = {
 	[MOUNT_ROOT] = { .attrs = ATTR_DEFAULT, .has_src = true },
 	[MOUNT_IMAGE] = { .attrs = ATTR_DEFAULT | MOUNT_ATTR_RDONLY,
 		.has_src = true },
 	[MOUNT_LOWER] = { .attrs = ATTR_DEFAULT, .has_src = true },
 	[MOUNT_OVERLAY] = { .fsopts = "size=1G", .attrs = ATTR_DEFAULT,
-		.has_src = true, .has_fsopts = true },
+		.has_src = true, .more_fsopts = true },
 	[MOUNT_BIND] = { .attrs = ATTR_DEFAULT, .has_src = true,
 		.has_dst = true },
 	[MOUNT_MASK] = { .has_dst = true },
@@ -43,9 +44,9 @@ static const struct {
 		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 		.has_dst = true },
 	[MOUNT_TMPFS] = { .fstype = "tmpfs", .fsopts = "size=512M,mode=1777",
-		.attrs = ATTR_DEFAULT, .has_dst = true, .has_fsopts = true },
+		.attrs = ATTR_DEFAULT, .has_dst = true, .more_fsopts = true },
 	[MOUNT_PROC] = { .fstype = "proc", .attrs = ATTR_KERNEL,
-		.has_dst = true, .has_fsopts = true },
+		.has_dst = true, .more_fsopts = true },
 	[MOUNT_SYS] = { .fstype = "sysfs",
 		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY, .has_dst = true },
 	[MOUNT_CGROUP] = { .fstype = "cgroup2",
@@ -94,15 +95,14 @@ parse_options(struct mount *m, const char *key, const char *value,
 	size_t size = 64 + (list != NULL ? strlen(list) : 0);
 	char option[256];
 
-	if (kinds[m->kind].has_fsopts && (m->fsopts = malloc(size)) == NULL)
+	if ((m->fsopts = malloc(size)) == NULL)
 		err(EXIT_LINK, "%s", m->what);
-	if (m->fsopts != NULL)
-		snprintf(m->fsopts, size, "%s", kinds[m->kind].fsopts != NULL ?
-		    kinds[m->kind].fsopts : "");
+	snprintf(m->fsopts, size, "%s", kinds[m->kind].fsopts != NULL ?
+	    kinds[m->kind].fsopts : "");
 	while (value_field(&list, ',', option, sizeof(option))) {
 		if (apply_option(m, option))
 			continue;
-		if (m->fsopts == NULL || *option == '\0')
+		if (!kinds[m->kind].more_fsopts || *option == '\0')
 			word_bad(key, value, "unknown option");
 		/* The last one wins, as in fsconfig(2). */
 		if (*m->fsopts != '\0')
@@ -170,9 +170,8 @@ mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
 	m = &ns->defaults[ns->ndefaults++];
 	*m = (struct mount){ .kind = kind, .fd = -1, .optional = true,
 		.attrs = kinds[kind].attrs, .what = dst,
-		.dst = (char *)(uintptr_t)dst };
-	if (kinds[kind].has_fsopts && kinds[kind].fsopts != NULL)
-		m->fsopts = (char *)(uintptr_t)kinds[kind].fsopts;
+		.dst = (char *)(uintptr_t)dst,
+		.fsopts = (char *)(uintptr_t)kinds[kind].fsopts };
 }
 
 /* End with what the kernel's log of this fs context says, or errno. */

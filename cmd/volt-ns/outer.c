@@ -129,10 +129,12 @@ outer_serve(struct ns *ns, int sock, pid_t inner)
 	if (read(sock, &byte, 1) != 1)
 		return;
 	idmap_write(ns, inner);
+	outer_send_fd(sock, -1);
+	if (next_outer(ns, NULL) == NULL)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)inner);
 	if ((userns = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", path);
-	outer_send_fd(sock, -1);
 	while ((m = next_outer(ns, m)) != NULL) {
 		fd = mount_source(m, userns);
 		outer_send_fd(sock, fd);

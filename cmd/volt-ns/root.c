@@ -176,16 +176,30 @@ subdirectory(const struct mount *m, int dir, const char *name)
 	return fd;
 }
 
-/* Append ",upperdir=...,workdir=..." for the place where changes go. */
+/*
+ * Append ",upperdir=...,workdir=..." for the place where changes go. The root
+ * directory of an overlay is that of its changes: a new one gets owner and mode
+ * of the top layer's.
+ */
 static void
-overlay_upper(const struct mount *m, int bench, char *opts, size_t size)
+overlay_upper(const struct mount *m, int bench, int top, char *opts,
+    size_t size)
 {
 	size_t len = strlen(opts);
 	int dir = m->fd != -1 ? m->fd : bench;
+	bool made = mkdirat(dir, "upper", 0700) == 0;
+	int upper = subdirectory(m, dir, "upper");
+	struct stat st;
 
+	if (made && (fstat(top, &st) == -1 ||
+	    /* An owner that this user namespace does not know stays ours. */
+	    (fchownat(upper, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) == -1 &&
+		errno != EPERM && errno != EINVAL) ||
+	    fchmodat(dir, "upper", st.st_mode & 07777, 0) == -1))
+		err(EXIT_LINK, "%s: upper", m->what);
 	snprintf(opts + len, size - len,
-	    ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
-	    subdirectory(m, dir, "upper"), subdirectory(m, dir, "work"));
+	    ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper,
+	    subdirectory(m, dir, "work"));
 }
 
 /*
@@ -219,7 +233,9 @@ overlay_make(const struct ns *ns)
 		    i == 0 ? first : next, layer->fd);
 	}
 	if (ns->overlay.what != NULL)
-		overlay_upper(&ns->overlay, bench, opts, sizeof(opts));
+		overlay_upper(&ns->overlay, bench,
+		    ns->nlower > 0 ? ns->lower[0].fd : ns->root.fd, opts,
+		    sizeof(opts));
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		strcat(opts, ",userxattr");
 	m.fsopts = opts;
