@@ -49,6 +49,15 @@ $(O)/%.o: %.c Makefile | $(O)/kernel
 	$(if $(V),,@echo "  CC    $@")
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# A unit test is tests/unit/X.c, with the harness and lib.
+UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
+	$(filter-out %/unit.c,$(wildcard tests/unit/*.c)))
+unit: $(UNITS)
+$(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^
+.SECONDARY:
+
 # musl-gcc hides the system's headers; of those the kernel's are wanted.
 $(O)/kernel:
 	$(Q)mkdir -p $@ && for d in linux asm-generic mtd; do \
@@ -93,5 +102,5 @@ help:
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
 .PHONY: all install uninstall check lint bench demo deps clean help \
-	compile_commands.json
--include $(SRC:%.c=$(O)/%.d)
+	compile_commands.json unit
+-include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d)
