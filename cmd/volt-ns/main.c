@@ -178,6 +178,12 @@ run_child(struct ns *ns, char *argv[])
 	if ((master != -1 ? console_wait(master, &s, &wstatus) :
 		supervise_wait(&s, &wstatus)) == -1)
 		err(EXIT_LINK, "wait");
+	/*
+	 * The kernel's way to say that PID 1 called reboot(2) to halt or power
+	 * off (pid_namespaces(7)); no signal from outside can do that to it.
+	 */
+	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
+		wstatus = 0;
 	if (counter != -1)
 		status_report(ns->status_fd, counter, wstatus);
 	exit(supervise_exit_code(wstatus));
