@@ -86,7 +86,7 @@ value_time(const char *s, uint64_t *ms)
 	} else if (strcmp(end, "s") == 0) {
 		unit = 1000;
 	} else if (strcmp(end, "m") == 0) {
-		unit = 60 * 1000;
+		unit = 60000;
 	} else if (*end == '\0' && *ms == 0) {
 		return 0;
 	} else {

@@ -88,7 +88,7 @@ ready_open(struct init *in, struct supervise *s)
 	}
 	if (strlen(in->ready) >= sizeof(sun.sun_path))
 		errx(EXIT_LINK, "ready=%s: path too long", in->ready);
-	strcpy(sun.sun_path, in->ready);
+	memcpy(sun.sun_path, in->ready, strlen(in->ready) + 1);
 	if (lstat(in->ready, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(in->ready); /* of one that was killed */
 	in->notify_in = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -71,7 +71,6 @@ resolve(pid_t pid)
 {
 	char path[64], buf[64];
 	uint64_t child;
-	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
@@ -79,7 +78,7 @@ resolve(pid_t pid)
 		return pid;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
 	    (int)pid);
-	if ((n = kfile_read(AT_FDCWD, path, buf, sizeof(buf))) < 1)
+	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) < 1)
 		return pid;
 	buf[strcspn(buf, " ")] = '\0';
 	return value_uint(buf, INT_MAX, &child) == -1 ? pid : (pid_t)child;

@@ -94,20 +94,20 @@ parse_options(struct mount *m, const char *key, const char *value,
 {
 	size_t size = 64 + (list != NULL ? strlen(list) : 0);
 	char option[256];
+	size_t len;
 
 	if ((m->fsopts = malloc(size)) == NULL)
 		err(EXIT_LINK, "%s", m->what);
-	snprintf(m->fsopts, size, "%s", kinds[m->kind].fsopts != NULL ?
-	    kinds[m->kind].fsopts : "");
+	len = (size_t)snprintf(m->fsopts, size, "%s",
+	    kinds[m->kind].fsopts != NULL ? kinds[m->kind].fsopts : "");
 	while (value_field(&list, ',', option, sizeof(option))) {
 		if (apply_option(m, option))
 			continue;
 		if (!kinds[m->kind].more_fsopts || *option == '\0')
 			word_bad(key, value, "unknown option");
 		/* The last one wins, as in fsconfig(2). */
-		if (*m->fsopts != '\0')
-			strcat(m->fsopts, ",");
-		strcat(m->fsopts, option);
+		len += (size_t)snprintf(m->fsopts + len, size - len, "%s%s",
+		    len > 0 ? "," : "", option);
 	}
 	if (errno != 0)
 		word_bad(key, value, "option too long");

@@ -26,7 +26,7 @@ notify_open(void)
 
 	if (name == NULL || strlen(name) >= sizeof(sun.sun_path))
 		return;
-	strcpy(sun.sun_path, name);
+	memcpy(sun.sun_path, name, strlen(name) + 1);
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 	    strlen(name));
 	if (name[0] == '@') /* an abstract one: no NUL at its end */

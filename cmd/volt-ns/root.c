@@ -177,7 +177,7 @@ subdirectory(const struct mount *m, int dir, const char *name)
 }
 
 /*
- * Append ",upperdir=...,workdir=..." for the place where changes go. The root
+ * Write ",upperdir=...,workdir=..." for the place where changes go to opts. The root
  * directory of an overlay is that of its changes: a new one gets owner and mode
  * of the top layer's.
  */
@@ -185,7 +185,6 @@ static void
 overlay_upper(const struct mount *m, int bench, int top, char *opts,
     size_t size)
 {
-	size_t len = strlen(opts);
 	int dir = m->fd != -1 ? m->fd : bench;
 	bool made = mkdirat(dir, "upper", 0700) == 0;
 	int upper = subdirectory(m, dir, "upper");
@@ -197,7 +196,7 @@ overlay_upper(const struct mount *m, int bench, int top, char *opts,
 		errno != EPERM && errno != EINVAL) ||
 	    fchmodat(dir, "upper", st.st_mode & 07777, 0) == -1))
 		err(EXIT_LINK, "%s: upper", m->what);
-	snprintf(opts + len, size - len,
+	snprintf(opts, size,
 	    ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper,
 	    subdirectory(m, dir, "work"));
 }
@@ -216,15 +215,17 @@ overlay_make(const struct ns *ns)
 	/* One fsconfig(2) string holds 255 bytes; more takes Linux 6.5. */
 	const char *first = n > 12 ? "lowerdir+=" : "lowerdir=";
 	const char *next = n > 12 ? ",lowerdir+=" : ":";
-	char opts[NS_LAYERS * 40 + 128] = "";
+	char opts[NS_LAYERS * 40 + 128];
 	const struct mount *layer;
-	size_t len = 0;
 	int bench = bench_make(ns);
+	size_t len;
 
 	if (ns->overlay.what != NULL)
 		m.attrs = ns->overlay.attrs;
 	else
 		m.what = ns->lower[0].what;
+	len = (size_t)sprintf(opts, "%s", (ns->flags & CLONE_NEWUSER) != 0 ?
+	    "userxattr," : "");
 	for (i = 0; i < n; i++) {
 		layer = i < ns->nlower ? &ns->lower[i] : &ns->root;
 		if (layer->detached)
@@ -234,10 +235,8 @@ overlay_make(const struct ns *ns)
 	}
 	if (ns->overlay.what != NULL)
 		overlay_upper(&ns->overlay, bench,
-		    ns->nlower > 0 ? ns->lower[0].fd : ns->root.fd, opts,
-		    sizeof(opts));
-	if ((ns->flags & CLONE_NEWUSER) != 0)
-		strcat(opts, ",userxattr");
+		    ns->nlower > 0 ? ns->lower[0].fd : ns->root.fd,
+		    opts + len, sizeof(opts) - len);
 	m.fsopts = opts;
 	return mount_fs(&m, "overlay");
 }
