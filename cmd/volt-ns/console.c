@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "fdpass.h"
 #include "ns.h"
 #include "sys.h"
 
@@ -71,7 +72,7 @@ console_open(struct ns *ns)
 			err(EXIT_LINK, "mount /dev/console");
 		close(fd);
 	}
-	outer_send_fd(ns->outer, master);
+	fdpass_send(ns->outer, master);
 	close(master);
 	(void)setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) == -1)

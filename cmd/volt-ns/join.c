@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "fdpass.h"
 #include "kfile.h"
 #include "ns.h"
 #include "sys.h"
@@ -131,12 +132,12 @@ pack_by_child(void)
 		    toolbox_clone(part) == -1)
 			err(EXIT_LINK, "toolbox");
 		for (i = 0; i < TOOLBOX_PARTS; i++)
-			outer_send_fd(pair[1], part[i]);
+			fdpass_send(pair[1], part[i]);
 		_exit(0);
 	}
 	close(pair[1]);
 	for (i = 0; i < TOOLBOX_PARTS; i++)
-		part[i] = outer_recv_fd(pair[0]);
+		part[i] = fdpass_recv(pair[0]);
 	close(pair[0]);
 	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
 		;

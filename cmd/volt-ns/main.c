@@ -9,58 +9,18 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "fdpass.h"
 #include "status.h"
 #include "supervise.h"
 #include "sys.h"
 #include "words.h"
 
 #include "ns.h"
-
-/* Say what is about to be done, if that was asked for. */
-void
-say(const struct ns *ns, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	if (!ns->verbose && !ns->dry)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "volt-ns: %s\n", line);
-}
-
-/*
- * End with errno's message, as err(3) does, and if errno is cause with a line of
- * advice behind it.
- */
-_Noreturn void
-fail(int cause, const char *advice, const char *fmt, ...)
-{
-	int error = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vwarn(fmt, ap);
-	va_end(ap);
-	if (error == cause)
-		warnx("%s", advice);
-	exit(EXIT_LINK);
-}
-
-bool
-has_root(const struct ns *ns)
-{
-	return ns->root.what != NULL || ns->nlower > 0;
-}
 
 static void
 describe_namespaces(const struct ns *ns)
@@ -171,7 +131,7 @@ run_child(struct ns *ns, char *argv[])
 	if (serve)
 		outer_serve(ns, pair[1], s.child);
 	if (ns->console)
-		master = outer_recv_fd(pair[1]);
+		master = fdpass_recv(pair[1]);
 
 	/* Nobody inside may look into us or take our descriptors. */
 	prctl(PR_SET_DUMPABLE, 0);

@@ -1,6 +1,7 @@
 /*
- * Single mounts. Each is made detached, gets its attributes while nobody can
- * see it, and is then moved to a place that was resolved inside the root.
+ * A single mount: its word, its file system, its place. Each is made detached,
+ * gets its attributes while nobody can see it, and is then moved to a place that
+ * was resolved inside the root.
  */
 #include <sys/stat.h>
 
@@ -174,30 +175,51 @@ mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
 		.fsopts = (char *)(uintptr_t)kinds[kind].fsopts };
 }
 
+/* The type of file system that m is, or NULL if it shows one that exists. */
+const char *
+mount_fstype(const struct mount *m)
+{
+	return kinds[m->kind].fstype;
+}
+
+/* End with errno's message for a mount of type, and with advice. */
+_Noreturn void
+mount_failed(const struct mount *m, const char *type)
+{
+	static const struct {
+		const char *type;
+		int cause;
+		const char *advice;
+	} causes[] = {
+		{ "proc", EPERM, "a new /proc needs -p, and outside of it one "
+		    "that is not masked itself" },
+		{ "sysfs", EPERM, "in a user namespace a new /sys needs -n" },
+		{ "overlay", EINVAL, "in a user namespace no layer may have "
+		    "mounts below it" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (strcmp(causes[i].type, type) == 0)
+			fail(causes[i].cause, causes[i].advice, "%s: mount %s",
+			    m->what, type);
+	err(EXIT_LINK, "%s: mount %s", m->what, type);
+}
+
 /* End with what the kernel's log of this fs context says, or errno. */
 static _Noreturn void
 fs_failed(const struct mount *m, int fs, const char *type)
 {
 	char log[256];
 	int saved = errno;
-	ssize_t n = fs != -1 ? read(fs, log, sizeof(log) - 1) : -1;
+	ssize_t n = read(fs, log, sizeof(log) - 1);
 
 	errno = saved;
-	if (n > 2) {
-		log[n] = '\0';
-		log[strcspn(log, "\n")] = '\0';
-		errx(EXIT_LINK, "%s: %s", m->what, log + 2);
-	}
-	if (strcmp(type, "proc") == 0)
-		fail(EPERM, "a new /proc needs -p, and outside of it one that "
-		    "is not masked itself", "%s: mount proc", m->what);
-	if (strcmp(type, "sysfs") == 0)
-		fail(EPERM, "in a user namespace a new /sys needs -n",
-		    "%s: mount sysfs", m->what);
-	if (strcmp(type, "overlay") == 0)
-		fail(EINVAL, "in a user namespace no layer may have mounts "
-		    "below it", "%s: mount overlay", m->what);
-	err(EXIT_LINK, "%s: mount %s", m->what, type);
+	if (n <= 2)
+		mount_failed(m, type);
+	log[n] = '\0';
+	log[strcspn(log, "\n")] = '\0';
+	errx(EXIT_LINK, "%s: %s", m->what, log + 2);
 }
 
 /*
@@ -215,7 +237,7 @@ mount_fs(const struct mount *m, const char *type)
 	if ((fs = sys_fsopen(type, FSOPEN_CLOEXEC)) == -1) {
 		if (m->optional && (errno == EPERM || errno == ENODEV))
 			return -1;
-		fs_failed(m, fs, type);
+		mount_failed(m, type);
 	}
 	while (value_field(&cursor, ',', option, sizeof(option))) {
 		if (*option == '\0')
@@ -238,41 +260,12 @@ mount_fs(const struct mount *m, const char *type)
 }
 
 /*
- * The detached mount of m's source: a clone of a directory, a file or an image,
- * with m's attributes, its IDs mapped as in userns if that was asked for.
- */
-int
-mount_source(const struct mount *m, int userns)
-{
-	struct mount_attr attr = { .attr_set = m->attrs };
-	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
-	int fd;
-
-	if (m->kind == MOUNT_IMAGE)
-		fd = image_open(m);
-	else
-		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
-		    OPEN_TREE_CLOEXEC | rec);
-	if (fd == -1)
-		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
-		    "option rec", "%s", m->what);
-	if (m->idmap) {
-		attr.attr_set |= (uint64_t)MOUNT_ATTR_IDMAP;
-		attr.userns_fd = (uint64_t)(unsigned int)userns;
-	}
-	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
-		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
-		    "that file system", "%s: mount attributes", m->what);
-	return fd;
-}
-
-/*
  * Open m's place below root. It is made, of type S_IFDIR or S_IFREG, if it is
  * missing; with type 0 it must be there. Returns -1 if m is optional and it is
  * not. The root itself cannot be a place: it would hide the new root from us.
  */
-static int
-place_open(const struct mount *m, int root, mode_t type)
+int
+mount_place(const struct mount *m, int root, mode_t type)
 {
 	struct stat place, top;
 	int fd;
@@ -295,7 +288,7 @@ place_open(const struct mount *m, int root, mode_t type)
 }
 
 /*
- * Attach the detached mount fd at m's place below root (place_open()). Returns
+ * Attach the detached mount fd at m's place below root (mount_place()). Returns
  * whether there was one.
  */
 bool
@@ -303,140 +296,13 @@ mount_attach(const struct mount *m, int fd, int root, mode_t type)
 {
 	int place;
 
-	if ((place = place_open(m, root, type)) == -1)
+	if ((place = mount_place(m, root, type)) == -1)
 		return false;
 	if (sys_move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH |
 		MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: mount at %s", m->what, m->dst);
 	close(place);
 	return true;
-}
-
-static mode_t
-type_of(const struct mount *m, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
-}
-
-/*
- * A detached mount of an empty directory, read-only. The first is made and
- * then, attached, cloned for all others.
- */
-static int
-empty_directory(const struct mount *m, struct build *b)
-{
-	char opts[] = "size=4K,nr_inodes=2,mode=555";
-	const struct mount dir = { .what = m->what, .fsopts = opts,
-		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY };
-
-	if (b->empty == -1)
-		return b->empty = mount_fs(&dir, "tmpfs");
-	return sys_open_tree(b->empty, "", OPEN_TREE_CLONE |
-	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-}
-
-/* Hide what is at the place behind an empty directory or /dev/null. */
-static bool
-apply_mask(const struct mount *m, struct build *b)
-{
-	struct stat st;
-	int place, fd;
-
-	if ((place = place_open(m, b->root, 0)) == -1)
-		return false;
-	if (fstat(place, &st) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	fd = S_ISDIR(st.st_mode) ? empty_directory(m, b) : dev_null(b);
-	if (fd == -1 || sys_move_mount(fd, "", place, "",
-		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	if (fd != b->empty)
-		close(fd);
-	close(place);
-	return true;
-}
-
-/* Put a read-only clone of what is at the place on top of it. */
-static bool
-apply_ro(const struct mount *m, int root)
-{
-	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	int place, fd;
-
-	if ((place = place_open(m, root, 0)) == -1)
-		return false;
-	fd = sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-	    AT_EMPTY_PATH | AT_RECURSIVE);
-	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE,
-		&attr) == -1 || sys_move_mount(fd, "", place, "",
-		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	close(fd);
-	close(place);
-	return true;
-}
-
-/*
- * Without a PID namespace of our own the kernel lets nobody but its owner mount
- * a new /proc; then the one that is there is shown again.
- */
-static int
-old_proc(const struct ns *ns)
-{
-	if ((ns->flags & CLONE_NEWPID) != 0)
-		return -1;
-	return sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE |
-	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-}
-
-static bool
-apply_fs(struct ns *ns, const struct mount *m, int root)
-{
-	int fd = mount_fs(m, kinds[m->kind].fstype);
-	bool done;
-
-	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
-		errno = EPERM;
-		fs_failed(m, -1, "proc");
-	}
-	if (fd == -1)
-		return false; /* a default that we cannot have here */
-	/* Without /sys there is no place for the default cgroup tree. */
-	done = mount_attach(m, fd, root, m->kind == MOUNT_CGROUP &&
-	    m->optional ? 0 : S_IFDIR);
-	close(fd);
-	return done;
-}
-
-/* Carry out one mount below the root. */
-void
-mount_apply(struct ns *ns, const struct mount *m, struct build *b)
-{
-	bool done = true;
-
-	switch (m->kind) {
-	case MOUNT_BIND:
-		mount_attach(m, m->fd, b->root, type_of(m, m->fd));
-		close(m->fd);
-		break;
-	case MOUNT_MASK:
-		done = apply_mask(m, b);
-		break;
-	case MOUNT_RO:
-		done = apply_ro(m, b->root);
-		break;
-	case MOUNT_DEV:
-		dev_make(ns, m, b);
-		break;
-	default:
-		done = apply_fs(ns, m, b->root);
-	}
-	if (done)
-		mount_describe(ns, m);
 }
 
 /* Say what was done, for -v, or would be, for -N. */

@@ -101,14 +101,14 @@ struct ns {
 	int console_dst;	/* its /dev/console, or -1 */
 };
 
-/* main.c */
+/* say.c */
 void say(const struct ns *ns, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-bool has_root(const struct ns *ns);
 
 /* words.c */
+bool has_root(const struct ns *ns);
 extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
@@ -124,17 +124,16 @@ void idmap_advise(int error);
 bool outer_needed(struct ns *ns);
 void outer_serve(struct ns *ns, int sock, pid_t inner);
 void outer_ask(struct ns *ns);
-void outer_send_fd(int sock, int fd);
-int outer_recv_fd(int sock);
 
 /* mount.c */
 void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
-int mount_source(const struct mount *m, int userns);
-int mount_fs(const struct mount *m, const char *type);
-void mount_apply(struct ns *ns, const struct mount *m, struct build *b);
 void mount_describe(const struct ns *ns, const struct mount *m);
+const char *mount_fstype(const struct mount *m);
+_Noreturn void mount_failed(const struct mount *m, const char *type);
+int mount_fs(const struct mount *m, const char *type);
+int mount_place(const struct mount *m, int root, mode_t type);
 bool mount_attach(const struct mount *m, int fd, int root, mode_t type);
 
 /* dev.c */
@@ -144,6 +143,10 @@ void dev_make(struct ns *ns, const struct mount *m, const struct build *b);
 
 /* image.c */
 int image_open(const struct mount *m);
+
+/* apply.c */
+int apply_source(const struct mount *m, int userns);
+void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
 /* root.c */
 void root_plan(struct ns *ns);

@@ -1,6 +1,4 @@
 /* The outer actor: what only the caller's own privileges can do (ns.h). */
-#include <sys/socket.h>
-
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +8,10 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "ns.h"
+#include "fdpass.h"
 #include "sys.h"
+
+#include "ns.h"
 
 /* Must the outer actor make this mount? Never without a user namespace. */
 static bool
@@ -53,67 +53,6 @@ outer_needed(struct ns *ns)
 	    (idmap_needs_outer(ns) || next_outer(ns, NULL) != NULL);
 }
 
-/* Send one descriptor, or with fd -1 just a byte, over the socket pair. */
-void
-outer_send_fd(int sock, int fd)
-{
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { .buf = { 0 } };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-
-	if (fd != -1) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	}
-	/* The other side may be dead; whoever waits for it finds out. */
-	while (sendmsg(sock, &msg, MSG_NOSIGNAL) == -1 && errno == EINTR)
-		;
-}
-
-/*
- * Receive one descriptor, or -1 if the other side sent none or is gone. What
- * went wrong there it has said itself.
- */
-int
-outer_recv_fd(int sock)
-{
-	char byte;
-	struct iovec iov = { &byte, 1 };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *cmsg;
-	ssize_t n;
-	int fd;
-
-	while ((n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC)) == -1 &&
-	    errno == EINTR)
-		;
-	if (n != 1 || (cmsg = CMSG_FIRSTHDR(&msg)) == NULL ||
-	    cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
-}
-
 /*
  * Serve inner, which has its namespaces or is about to: write the maps, make
  * the mounts. Errors end this process, and by the closed socket inner too.
@@ -129,15 +68,15 @@ outer_serve(struct ns *ns, int sock, pid_t inner)
 	if (read(sock, &byte, 1) != 1)
 		return;
 	idmap_write(ns, inner);
-	outer_send_fd(sock, -1);
+	fdpass_send(sock, -1);
 	if (next_outer(ns, NULL) == NULL)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)inner);
 	if ((userns = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", path);
 	while ((m = next_outer(ns, m)) != NULL) {
-		fd = mount_source(m, userns);
-		outer_send_fd(sock, fd);
+		fd = apply_source(m, userns);
+		fdpass_send(sock, fd);
 		close(fd);
 	}
 	close(userns);
@@ -153,7 +92,7 @@ outer_ask(struct ns *ns)
 	if (write(ns->outer, &byte, 1) != 1 || read(ns->outer, &byte, 1) != 1)
 		exit(EXIT_LINK); /* the outer actor has said why */
 	while ((m = next_outer(ns, m)) != NULL) {
-		if ((m->fd = outer_recv_fd(ns->outer)) == -1)
+		if ((m->fd = fdpass_recv(ns->outer)) == -1)
 			exit(EXIT_LINK);
 		m->detached = true;
 	}

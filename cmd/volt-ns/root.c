@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,7 +139,7 @@ source_open(struct mount *m, bool layer)
 		return;
 	m->detached = !layer || m->kind == MOUNT_IMAGE;
 	if (m->detached)
-		m->fd = mount_source(m, -1);
+		m->fd = apply_source(m, -1);
 	else if ((m->fd = open(m->src, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", m->what);
 }
@@ -295,9 +294,9 @@ root_build(struct ns *ns)
 	else if ((b.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/");
 	for (i = 0; i < ns->ndefaults; i++)
-		mount_apply(ns, &ns->defaults[i], &b);
+		apply_mount(ns, &ns->defaults[i], &b);
 	for (i = 0; i < ns->nmounts; i++)
-		mount_apply(ns, &ns->mounts[i], &b);
+		apply_mount(ns, &ns->mounts[i], &b);
 	if (ns->root_ro) {
 		if (sys_mount_setattr(b.root, "", AT_EMPTY_PATH, &ro) == -1)
 			err(EXIT_LINK, "ro=/");

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -298,6 +297,13 @@ needs(const struct ns *ns, int flag, const char *letter, bool used,
 {
 	if (used && (ns->flags & flag) == 0)
 		errx(EXIT_LINK, "%s needs -%s", word, letter);
+}
+
+/* Will the root change? */
+bool
+has_root(const struct ns *ns)
+{
+	return ns->root.what != NULL || ns->nlower > 0;
 }
 
 /* Refuse combinations that cannot mean anything, before anything is done. */

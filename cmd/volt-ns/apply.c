@@ -1,0 +1,169 @@
+/* The mounts of the plan, carried out one by one. */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "sys.h"
+
+#include "ns.h"
+
+/*
+ * The detached mount of m's source: a clone of a directory, a file or an image,
+ * with m's attributes, its IDs mapped as in userns if that was asked for.
+ */
+int
+apply_source(const struct mount *m, int userns)
+{
+	struct mount_attr attr = { .attr_set = m->attrs };
+	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
+	int fd;
+
+	if (m->kind == MOUNT_IMAGE)
+		fd = image_open(m);
+	else
+		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
+		    OPEN_TREE_CLOEXEC | rec);
+	if (fd == -1)
+		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
+		    "option rec", "%s", m->what);
+	if (m->idmap) {
+		attr.attr_set |= (uint64_t)MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (uint64_t)(unsigned int)userns;
+	}
+	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
+		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
+		    "that file system", "%s: mount attributes", m->what);
+	return fd;
+}
+
+static mode_t
+type_of(const struct mount *m, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
+}
+
+/*
+ * A detached mount of an empty directory, read-only. The first is made and
+ * then, attached, cloned for all others.
+ */
+static int
+empty_directory(const struct mount *m, struct build *b)
+{
+	char opts[] = "size=4K,nr_inodes=2,mode=555";
+	const struct mount dir = { .what = m->what, .fsopts = opts,
+		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+		    MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY };
+
+	if (b->empty == -1)
+		return b->empty = mount_fs(&dir, "tmpfs");
+	return sys_open_tree(b->empty, "", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
+/* Hide what is at the place behind an empty directory or /dev/null. */
+static bool
+apply_mask(const struct mount *m, struct build *b)
+{
+	struct stat st;
+	int place, fd;
+
+	if ((place = mount_place(m, b->root, 0)) == -1)
+		return false;
+	if (fstat(place, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	fd = S_ISDIR(st.st_mode) ? empty_directory(m, b) : dev_null(b);
+	if (fd == -1 || sys_move_mount(fd, "", place, "",
+		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (fd != b->empty)
+		close(fd);
+	close(place);
+	return true;
+}
+
+/* Put a read-only clone of what is at the place on top of it. */
+static bool
+apply_ro(const struct mount *m, int root)
+{
+	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int place, fd;
+
+	if ((place = mount_place(m, root, 0)) == -1)
+		return false;
+	fd = sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	    AT_EMPTY_PATH | AT_RECURSIVE);
+	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE,
+		&attr) == -1 || sys_move_mount(fd, "", place, "",
+		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	close(fd);
+	close(place);
+	return true;
+}
+
+/*
+ * Without a PID namespace of our own the kernel lets nobody but its owner mount
+ * a new /proc; then the one that is there is shown again.
+ */
+static int
+old_proc(const struct ns *ns)
+{
+	if ((ns->flags & CLONE_NEWPID) != 0)
+		return -1;
+	return sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+}
+
+static bool
+apply_fs(struct ns *ns, const struct mount *m, int root)
+{
+	int fd = mount_fs(m, mount_fstype(m));
+	bool done;
+
+	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
+		errno = EPERM;
+		mount_failed(m, "proc");
+	}
+	if (fd == -1)
+		return false; /* a default that we cannot have here */
+	/* Without /sys there is no place for the default cgroup tree. */
+	done = mount_attach(m, fd, root, m->kind == MOUNT_CGROUP &&
+	    m->optional ? 0 : S_IFDIR);
+	close(fd);
+	return done;
+}
+
+/* Carry out one mount below the root. */
+void
+apply_mount(struct ns *ns, const struct mount *m, struct build *b)
+{
+	bool done = true;
+
+	switch (m->kind) {
+	case MOUNT_BIND:
+		mount_attach(m, m->fd, b->root, type_of(m, m->fd));
+		close(m->fd);
+		break;
+	case MOUNT_MASK:
+		done = apply_mask(m, b);
+		break;
+	case MOUNT_RO:
+		done = apply_ro(m, b->root);
+		break;
+	case MOUNT_DEV:
+		dev_make(ns, m, b);
+		break;
+	default:
+		done = apply_fs(ns, m, b->root);
+	}
+	if (done)
+		mount_describe(ns, m);
+}
