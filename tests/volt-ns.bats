@@ -1,0 +1,1085 @@
+#!/usr/bin/env bats
+# What volt-ns does, and what it must not: namespaces, maps, the root, identity.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export HELP=$BATS_FILE_TMPDIR/help
+	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
+	for f in push swap; do
+		gcc -O2 -static -o "$HELP/$f" "$BATS_TEST_DIRNAME/helpers/$f.c"
+	done
+}
+
+setup() {
+	load lib
+	TERMINAL=$TOP/tests/helpers/terminal.py
+	cd "$BATS_TEST_TMPDIR" || return
+	leftovers_begin
+}
+
+teardown() {
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	no_leftovers
+}
+
+started=()
+
+# start NAME CMD ...: run CMD behind us; $pid is that of CMD itself.
+start() {
+	local who=$1
+	shift
+	rm -f "$BATS_TEST_TMPDIR/pid"
+	# shellcheck disable=SC2016 # expanded by that sh
+	"$who" sh -c 'echo $$; exec "$@"' sh "$@" >"$BATS_TEST_TMPDIR/pid" \
+		2>"$BATS_TEST_TMPDIR/stderr" </dev/null 3>&- &
+	wait_for test -s "$BATS_TEST_TMPDIR/pid"
+	pid=$(head -n 1 "$BATS_TEST_TMPDIR/pid")
+	started+=("$pid")
+}
+
+as_root() {
+	"$@"
+}
+
+# each CMD ...: CMD for root, if we are, and for a user: $who, $root, $U.
+each() {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root root=$ROOT_BB U='' "$@"
+	fi
+	need as_user unshare -U true
+	who=as_user root=$ROOT_USER U=U "$@"
+}
+
+spaces() {
+	readlink /proc/self/ns/{cgroup,ipc,mnt,net,pid,time,user,uts}
+}
+INSIDE='cd /proc/self/ns; for n in cgroup ipc mnt net pid time user uts; do readlink $n; done'
+
+# ends STATUS MESSAGE WORD ...: volt-ns ends so, and says this and no more.
+ends() {
+	run "-$1" --separate-stderr volt-ns "${@:3}"
+	[ "$stderr" = "volt-ns: $2" ] || {
+		echo "said: $stderr" >&2
+		return 1
+	}
+	[ "$output" = "" ]
+}
+
+# --- namespaces -------------------------------------------------------------
+
+one_namespace() {
+	local letter name before after
+
+	before=$(spaces)
+	for letter in C:cgroup i:ipc m:mnt n:net p:pid T:time U:user u:uts; do
+		name=${letter#*:} letter=${letter%:*}
+		run -0 --separate-stderr "$who" volt-ns "-$U$letter" sh -c "$INSIDE"
+		[ "$stderr" = "" ]
+		after=$(diff <(echo "$before") <(echo "$output") | sed -n 's/^> \([a-z]*\):.*/\1/p' | grep -vx "${U:+user}" || true)
+		[ "$letter" = U ] && [ -n "$U" ] && name=
+		[ "$after" = "$name" ] || {
+			echo "-$U$letter changed '$after'" >&2
+			return 1
+		}
+	done
+	[ "$(spaces)" = "$before" ]
+}
+
+@test "namespaces: each flag makes that one and no other" {
+	each one_namespace
+}
+
+all_namespaces() {
+	run -0 --separate-stderr "$who" volt-ns -A sh -c "$INSIDE"
+	[ "$stderr" = "" ]
+	[ "$(diff <(spaces) <(echo "$output") | grep -c '^>')" = 8 ]
+}
+
+@test "namespaces: -A makes all eight, and changes nothing of ours" {
+	before=$(spaces)
+	each all_namespaces
+	[ "$(spaces)" = "$before" ]
+}
+
+@test "namespaces: without root only -U opens the others, and says so" {
+	run -125 --separate-stderr as_user volt-ns -u true
+	[ "$stderr" = "volt-ns: namespaces: Operation not permitted
+volt-ns: without root, add -U for a user namespace" ]
+}
+
+no_fork() {
+	# shellcheck disable=SC2016
+	run -0 "$who" sh -c 'echo $$; exec volt-ns -'"$U"'mnuiCT sh -c "echo \$\$"'
+	[ "${lines[0]}" = "${lines[1]}" ]
+	run -0 "$who" volt-ns "-p$U" sh -c 'echo $$'
+	[ "$output" = 1 ]
+}
+
+@test "namespaces: -p alone forks, the others keep the process" {
+	each no_fork
+}
+
+@test "no namespace at all: the command runs as it is" {
+	run -0 volt-ns echo plain
+	[ "$output" = plain ]
+	run -7 volt-ns sh -c 'exit 7'
+}
+
+@test "-n: the loopback interface is up" {
+	run -0 as_user volt-ns -Un cat /sys/class/net/lo/flags /proc/net/dev
+	run -0 as_user volt-ns -Upmn root="$ROOT_USER" ifconfig lo
+	[[ $output == *"UP LOOPBACK RUNNING"* ]]
+}
+
+# --- user namespaces --------------------------------------------------------
+
+@test "uidmap=auto: root keeps every ID, a user is root alone" {
+	run -0 as_user volt-ns -U sh -c 'id -u; id -g; cat /proc/self/setgroups; tr -s " " </proc/self/uid_map'
+	[ "$output" = "0
+0
+deny
+ 0 $TEST_UID 1" ]
+	[ "$(id -u)" = 0 ] || return 0
+	run -0 volt-ns -U sh -c 'id -u; cat /proc/self/uid_map'
+	[ "$output" = "0
+$(cat /proc/self/uid_map)" ]
+}
+
+@test "uidmap=: ranges as root, and gidmap= follows" {
+	need_root
+	run -0 --separate-stderr volt-ns -U uidmap=0:100000:65536 sh -c 'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	[ "$stderr" = "" ]
+	[ "$output" = "0
+ 0 100000 65536
+ 0 100000 65536" ]
+	run -0 --separate-stderr volt-ns -pU uidmap=0:1000:1,1:5000:10 uidmap=11:7000:1 \
+		gidmap=0:0:100 sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	[ "$output" = " 0 1000 1
+ 1 5000 10
+ 11 7000 1
+ 0 0 100" ]
+	# The files that are made belong to the mapped root.
+	mkdir "$BATS_TEST_TMPDIR/d" && chmod 777 "$BATS_TEST_TMPDIR/d"
+	chmod 711 "$BATS_TEST_TMPDIR"
+	run -0 volt-ns -U uidmap=0:100000:65536 touch "$BATS_TEST_TMPDIR/d/f"
+	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/d/f")" = 100000:100000 ]
+}
+
+@test "uidmap=: newuidmap serves a user with subordinate IDs" {
+	need_root
+	need command -v newuidmap
+	run -0 --separate-stderr as_subid_user volt-ns -U sh -c 'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map; cat /proc/self/setgroups'
+	[ "$output" = "0
+ 0 $TEST_UID 1
+ 1 1000000000 65536
+ 0 $TEST_UID 1
+ 1 1000000000 65536
+allow" ]
+	run -0 --separate-stderr as_subid_user volt-ns -pU uid=7 gid=8 groups=9,10 id
+	[ "$output" = "uid=7(lp) gid=8(mail) groups=8(mail),9(news),10(uucp)" ]
+	run -0 --separate-stderr as_subid_user volt-ns -U uidmap=0:1000000000:10 \
+		gidmap=0:1000000005:10 sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	[ "$output" = " 0 1000000000 10
+ 0 1000000005 10" ]
+}
+
+@test "uidmap=: what is not granted is refused by newuidmap" {
+	need_root
+	need command -v newuidmap
+	run -125 --separate-stderr as_subid_user volt-ns -U uidmap=0:0:1 true
+	[ "${stderr_lines[-1]}" = "volt-ns: newuidmap: failed for uidmap=" ]
+	run -125 --separate-stderr as_subid_user setpriv --no-new-privs volt-ns -U true
+	[[ $stderr == *"volt-ns: newuidmap: no_new_privs is set and takes its rights; map your own ID alone"* ]]
+}
+
+@test "uidmap=: bad ranges" {
+	for bad in 0 0:0 0:0:0 0:0:1:1 a:0:1 0:-1:1 -1:0:1 0:01:1 0:4294967295:1 \
+		0:0:4294967296 4294967296:0:1 '' 0:0:1, 0:0:1,, ' 0:0:1' \
+		$'0:0:1\n1:1:1' 0:0:99999999999999999999; do
+		ends 125 "uidmap=$bad: not IN:OUT:N" -U "uidmap=$bad" true
+		ends 125 "gidmap=$bad: not IN:OUT:N" -U "gidmap=$bad" true
+	done
+	run -125 --separate-stderr volt-ns -U uidmap=auto gidmap=0:0:1 true
+	[ "$stderr" = "volt-ns: uidmap= and gidmap=: both auto, or neither" ]
+}
+
+@test "setgroups: a single map cannot shed or take groups" {
+	run -125 --separate-stderr as_user volt-ns -U groups=1 true
+	[[ $stderr == "volt-ns: groups: "* ]]
+	run -125 --separate-stderr as_user volt-ns -U groups= true
+	run -127 --separate-stderr as_user volt-ns -U setpriv --clear-groups true
+	[[ $stderr == *"setgroups failed: Operation not permitted" ]]
+}
+
+@test "max_user_namespaces=0: advice" {
+	need as_user unshare -U true
+	run -125 --separate-stderr as_user unshare -Ur sh -c \
+		'echo 0 >/proc/sys/user/max_user_namespaces && exec volt-ns -U true'
+	[ "$stderr" = "volt-ns: namespaces: No space left on device
+volt-ns: this host allows no user namespaces: sysctl user.max_user_namespaces is 0" ]
+}
+
+@test "PID limit: one line, and nothing is left" {
+	# As an ID of its own, whose limit nothing else counts for.
+	need_root
+	user_dir
+	cp "$O/bin/volt-ns" "$BATS_TEST_TMPDIR/" && chmod 711 "$BATS_TEST_TMPDIR"
+	run -125 --separate-stderr setpriv --reuid 54321 --regid 54321 --clear-groups \
+		prlimit --nproc=1 "$BATS_TEST_TMPDIR/volt-ns" -Up true
+	[ "${stderr_lines[0]}" = "volt-ns: namespaces: Resource temporarily unavailable" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the limit on processes is reached: pids.max, ulimit -u" ]
+	[ "${#stderr_lines[@]}" = 2 ]
+}
+
+# --- identity ---------------------------------------------------------------
+
+@test "uid= gid= groups=: as asked, in all of them" {
+	need_root
+	run -0 volt-ns uid=1000 gid=1001 groups=7,9 grep -E '^(Uid|Gid|Groups|CapPrm|CapEff|CapInh|CapAmb)' /proc/self/status
+	[ "$output" = "Uid:	1000	1000	1000	1000
+Gid:	1001	1001	1001	1001
+Groups:	7 9 
+CapInh:	0000000000000000
+CapPrm:	0000000000000000
+CapEff:	0000000000000000
+CapAmb:	0000000000000000" ]
+	# A new identity keeps none of the caller's groups.
+	run -0 setpriv --groups 3,4 volt-ns uid=1000 id -G
+	[ "$output" = 0 ]
+	run -0 setpriv --groups 3,4 volt-ns uid=1000 gid=1000 id -G
+	[ "$output" = 1000 ]
+}
+
+@test "uid= gid=: exact, or refused" {
+	for key in uid gid; do
+		for bad in 01 -1 1x '' 0x1 ' 1' +1 1e3 root $'1\n'; do
+			ends 125 "$key=$bad: not a number" "$key=$bad" true
+		done
+		for bad in 4294967295 4294967296 18446744073709551616; do
+			ends 125 "$key=$bad: number too large" "$key=$bad" true
+		done
+	done
+	ends 125 "groups=01: not a number" groups=01 true
+	run -125 volt-ns groups=1,, true
+	need_root
+	run -0 volt-ns uid=4294967294 gid=2147483648 sh -c 'id -u; id -g'
+	[ "$output" = "4294967294
+2147483648" ]
+	run -0 volt-ns uid=1 id -u
+	[ "$output" = 1 ]
+	run -125 --separate-stderr volt-ns -U uidmap=0:0:1 uid=5 true
+	[[ $stderr == "volt-ns: uid=5: Invalid argument"* ]]
+}
+
+@test "uid=: not without the right to it" {
+	run -125 --separate-stderr as_user volt-ns uid=0 true
+	[[ $stderr == "volt-ns: "*"Operation not permitted" ]]
+}
+
+@test "hostname=, domainname=: the command sees them, we do not" {
+	before=$(uname -n)
+	run -0 as_user volt-ns -Uu hostname=guest domainname=dom sh -c \
+		'cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname'
+	[ "$output" = "guest
+dom" ]
+	[ "$(uname -n)" = "$before" ]
+	ends 125 "hostname= needs -u" hostname=x true
+	ends 125 "hostname=: empty" -u hostname= true
+	long=$(printf '%065d' 0)
+	ends 125 "hostname=$long: longer than 64 bytes" -u "hostname=$long" true
+	run -0 as_user volt-ns -Uu "hostname=${long%0}" uname -n
+	[ "$output" = "${long%0}" ]
+}
+
+@test "umask: kept, and set" {
+	umask 037
+	run -0 volt-ns sh -c umask
+	[ "$output" = 0037 ]
+	run -0 as_user volt-ns -Ump root="$ROOT_USER" sh -c umask
+	[ "$output" = 0037 ]
+	run -0 volt-ns umask=027 sh -c umask
+	[ "$output" = 0027 ]
+	for bad in 8 1000 '' x -1 077x; do
+		ends 125 "umask=$bad: not an octal mask" "umask=$bad" true
+	done
+}
+
+@test "umask 077: the mount points and /dev serve everyone all the same" {
+	umask 077
+	user_dir
+	cp -a "$ROOT_USER" "$USER_DIR/tmp/r$$"
+	rmdir "$USER_DIR/tmp/r$$"/{proc,sys,mnt} && rm -r "$USER_DIR/tmp/r$$/dev"
+	run -0 as_user volt-ns -A root="$USER_DIR/tmp/r$$" tmpfs=/mnt/deep/er sh -c \
+		'stat -c %a /dev /dev/null /mnt /mnt/deep /dev/pts /dev/shm'
+	[ "$output" = "755
+666
+755
+755
+755
+1777" ]
+	[ "$(stat -c %a "$USER_DIR/tmp/r$$"/{proc,sys,dev,mnt})" = "755
+755
+755
+755" ]
+}
+
+@test "chdir=: in the root; relative, through links; not out of it" {
+	ROOT_USER=$ROOT_USER user_dir
+	r=$USER_DIR/tmp/c$$ && cp -a "$ROOT_USER" "$r"
+	ln -s /etc "$r/abs" && ln -s ../../../../etc "$r/up" && ln -s / "$r/top"
+	for dir in /etc etc abs up top/abs ../../etc /../etc; do
+		run -0 as_user volt-ns -Ump root="$r" chdir="$dir" pwd
+		[ "$output" = /etc ]
+	done
+	run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=/none pwd
+	[ "$stderr" = "volt-ns: chdir=/none: No such file or directory" ]
+	run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=/etc/passwd pwd
+	[ "$stderr" = "volt-ns: chdir=/etc/passwd: Not a directory" ]
+	for fd in $(seq 3 12) 100; do
+		run -125 --separate-stderr as_user volt-ns -Ump root="$r" \
+			chdir="/proc/self/fd/$fd" pwd 100</
+		[[ $stderr == "volt-ns: chdir=/proc/self/fd/$fd: "* ]]
+	done
+	for magic in /proc/self/root /proc/1/root /proc/self/cwd; do
+		run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=$magic pwd
+	done
+}
+
+@test "chdir=: without a root, as cd does" {
+	mkdir -p a/b && ln -s /etc a/abs
+	cd a/b
+	run -0 volt-ns chdir=.. sh -c 'pwd -P'
+	[ "$output" = "$(cd .. && pwd -P)" ]
+	cd ..
+	run -0 volt-ns chdir=abs sh -c 'pwd -P'
+	[ "$output" = "$(cd -P /etc && pwd)" ]
+}
+
+@test "working directory: kept without a root, / with one" {
+	run -0 as_user sh -c 'cd "$HOME" && exec volt-ns -Ump sh -c "pwd -P"'
+	[ "$output" = "$(as_user sh -c 'cd "$HOME" && pwd -P')" ]
+	run -0 as_user volt-ns -Ump root="$ROOT_USER" pwd
+	[ "$output" = / ]
+}
+
+@test "-s: a session of its own, also for a process group leader" {
+	need command -v python3
+	# shellcheck disable=SC2016
+	show='read -r _ _ _ _ pgrp sid _ </proc/self/stat; [ $sid = $$ ] && [ $pgrp = $$ ]'
+	run -0 volt-ns -s sh -c "$show"
+	run -0 as_user volt-ns -Ups root="$ROOT_USER" -m sh -c "$show"
+	# As a shell with job control starts it.
+	run -0 python3 -c 'import os, sys
+os.setpgid(0, 0)
+os.execvp("volt-ns", ["volt-ns", "-s", "sh", "-c", "ps -o sid= -p $$; echo $$"])'
+	[ "$((lines[0]))" != "$(($(ps -o sid= -p $$)))" ]
+}
+
+@test "-k: dies with its parent" {
+	for flags in -Uk -Upk; do
+		start as_user sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
+		wait_for pgrep -f '^sleep 1001' >/dev/null
+		kill -KILL "$pid"
+		for p in $(pgrep -f '^sleep 1002'); do
+			tr '\0' '\n' <"/proc/$p/environ" | grep -qx "TEST_MARK=$TEST_MARK" && kill "$p"
+		done
+		no_leftovers
+	done
+}
+
+# --- the root ---------------------------------------------------------------
+
+a_root() {
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c 'cut -d" " -f5 /proc/self/mountinfo; ls -A /dev; echo $$'
+	[ "$stderr" = "" ]
+	[[ $output == "/
+/proc
+/dev
+/dev/null
+/dev/zero
+/dev/full
+/dev/random
+/dev/urandom
+/dev/tty
+/dev/pts
+/dev/shm
+"* ]]
+	[ "${lines[-1]}" = 1 ]
+	for n in fd full null ptmx pts random shm stderr stdin stdout tty urandom zero; do
+		[[ $'\n'$output$'\n' == *$'\n'$n$'\n'* ]]
+	done
+	run -0 "$who" volt-ns -A root="$root" sh -c 'for d in null zero full random urandom tty; do stat -c %t:%T /dev/$d; done'
+	[ "$output" = "1:3
+1:5
+1:7
+1:8
+1:9
+5:0" ]
+	run -0 "$who" volt-ns -A root="$root" sh -c 'echo x >/dev/null && echo y >/dev/shm/y && cat /dev/shm/y && (echo z >/dev/stdout) | cat'
+	[ "$output" = "y
+z" ]
+}
+
+@test "root=: /proc, /dev, and of the host nothing" {
+	before=$(cat /proc/self/mountinfo)
+	each a_root
+	[ "$(cat /proc/self/mountinfo)" = "$before" ]
+}
+
+safe_root() {
+	run -0 "$who" volt-ns -A root="$root" cat /proc/self/mountinfo
+	# nosuid everywhere; nodev everywhere but on /dev, its devices and devpts.
+	run -0 awk '$6 !~ /nosuid/ && $5 !~ "^/dev/" && $5 !~ "^/proc/"' <<<"$output"
+	[ "$output" = "" ]
+	run -0 "$who" volt-ns -A root="$root" cat /proc/self/mountinfo
+	run -0 awk '$6 !~ /nodev/ && $5 !~ "^/dev" && $9 != "devtmpfs" && $0 !~ / - devtmpfs / && $5 !~ "^/proc/"' <<<"$output"
+	[ "$output" = "" ]
+	# Nothing is shared with, or a slave of, anything outside.
+	run -0 "$who" volt-ns -A root="$root" grep -cE 'shared:|master:|propagate_from:' /proc/self/mountinfo || [ "$status" = 1 ]
+}
+
+@test "root=: nosuid, nodev and private" {
+	each safe_root
+}
+
+guarded() {
+	local f
+
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c '
+		for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
+		    /proc/sysrq-trigger /proc/irq/default_smp_affinity; do
+			[ ! -e $f ] || ! ( : >>$f ) 2>/dev/null || echo "$f is writable"
+		done
+		for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug /proc/interrupts; do
+			[ ! -e $f ] || [ -z "$(head -c 1 $f)" ] || echo "$f can be read"
+		done
+		for f in /proc/acpi /proc/scsi /sys/firmware /proc/asound; do
+			[ ! -e $f ] || [ -z "$(ls -A $f)" ] || echo "$f has something in it"
+		done
+		( : >>/sys/kernel/x ) 2>/dev/null && echo "/sys is writable"
+		mkdir /sys/fs/cgroup/x 2>/dev/null && echo "/sys/fs/cgroup is writable"
+		[ ! -e /sys/fs/cgroup/cgroup.procs ] || ! echo 1 2>/dev/null >/sys/fs/cgroup/cgroup.procs || echo "cgroup.procs is writable"
+		true' 
+	[ "$output" = "" ]
+}
+
+@test "defaults: kernel paths are masked, and read-only" {
+	each guarded
+}
+
+# Whatever place an explicit proc= or sys= has and whatever it is told, the
+# masks and read-only paths are those of what is there in the end.
+explicit_proc() {
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" proc=/proc:hidepid=2 sh -c '
+		( : >>/proc/sys/kernel/core_pattern ) 2>/dev/null && echo core_pattern
+		( : >>/proc/sysrq-trigger ) 2>/dev/null && echo sysrq
+		[ ! -e /proc/timer_list ] || [ -z "$(head -c 1 /proc/timer_list)" ] || echo timer_list
+		[ "$(grep -c " /proc/sys ro" /proc/self/mountinfo)" = 1 ] || echo /proc/sys
+		true'
+	[ "$output" = "" ]
+}
+
+@test "proc=/proc:hidepid=2 is masked as the default one is" {
+	each explicit_proc
+}
+
+@test "proc= sys= dev= cgroup= mask=: none, or elsewhere" {
+	user_dir
+	run -0 as_user volt-ns -A root="$ROOT_USER" proc=none sys=none dev=none sh -c 'ls -A /proc /sys'
+	[ "$output" = "/proc:
+
+/sys:" ]
+	run -0 as_user volt-ns -A root="$ROOT_USER" mask=none sh -c '! grep -q " /proc/." /proc/self/mountinfo'
+	run -0 as_user volt-ns -A root="$ROOT_USER" cgroup=none sh -c '! grep -q cgroup2 /proc/self/mountinfo'
+	run -0 as_user volt-ns -A root="$ROOT_USER" dev=none dev=/run/dev tmpfs=/mnt proc=/mnt/p sys=/mnt/s cgroup=/mnt/c sh -c \
+		'readlink /mnt/p/self && ls /mnt/s/kernel /mnt/c/cgroup.procs >/dev/null && echo >/run/dev/null'
+}
+
+@test "mask= ro=: the caller's own" {
+	run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=/etc/passwd mask=/usr/lib mask=/home ro=/etc ro=/root sh -c '
+		cat /etc/passwd; ls -A /usr/lib /home | grep -v : | tr -d "\n"
+		touch /etc/x 2>&1; touch /root/x 2>&1; rm /etc/group 2>&1; true'
+	[ "$output" = "touch: /etc/x: Read-only file system
+touch: /root/x: Read-only file system
+rm: can't remove '/etc/group': Read-only file system" ]
+	run -125 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=/none true
+	[ "$stderr" = "volt-ns: mask=/none: /none: No such file or directory" ]
+	run -125 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=relative true
+	[ "$stderr" = "volt-ns: mask=relative: the place must begin with /" ]
+}
+
+read_only() {
+	run -0 --separate-stderr "$who" volt-ns -A "$@" sh -c 'touch /x 2>&1; touch /dev/shm/x && touch /dev/pts/ptmx; true'
+	[ "${lines[0]}" = "touch: /x: Read-only file system" ]
+}
+
+read_only_root() {
+	read_only root="$root:ro"
+	read_only root="$root" ro=/
+}
+
+@test "a read-only root, by root=DIR:ro and by ro=/" {
+	each read_only_root
+}
+
+@test "mount points are made where the root is writable" {
+	user_dir
+	r=$USER_DIR/tmp/e$$ && as_user mkdir -p "$r/bin"
+	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
+	echo data >"$USER_DIR/tmp/file" && chmod 644 "$USER_DIR/tmp/file"
+	run -0 --separate-stderr as_user volt-ns -A root="$r" bind="$USER_DIR/tmp/file:/a/b/c" tmpfs=/t/u /bin/busybox cat /a/b/c
+	[ "$output" = data ]
+	[ -d "$r/proc" ] && [ -d "$r/dev" ] && [ -d "$r/sys" ] && [ -d "$r/t/u" ]
+	[ -f "$r/a/b/c" ] && [ ! -s "$r/a/b/c" ]
+	# and in one that is not, it says which is missing
+	rmdir "$r/proc"
+	run -125 --separate-stderr as_user volt-ns -A root="$r:ro" true
+	[ "$stderr" = "volt-ns: /proc: /proc: Read-only file system" ] ||
+		[ "$stderr" = "volt-ns: /proc: Read-only file system" ]
+}
+
+overlay() {
+	local r=$TMP/r l=$TMP/l
+
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs:size=8M sh -c '
+		echo new >/etc/new && rm /etc/passwd && cat /etc/new && ls /etc/passwd 2>&1; df -m / | tail -n 1 >/dev/null'
+	[ "${lines[0]}" = new ]
+	[[ ${lines[1]} == *"No such file"* ]]
+	[ ! -e "$root/etc/new" ] && [ -e "$root/etc/passwd" ]
+	"$who" mkdir -p "$l/1/etc" "$l/2/etc" "$l/up"
+	for i in 1 2; do
+		echo "$i" | "$who" tee "$l/$i/etc/both" "$l/$i/etc/only$i" >/dev/null
+	done
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/1" lower="$l/2" overlay="$l/up" sh -c \
+		'cat /etc/both /etc/only1 /etc/only2; test -e /etc/passwd && echo kept >/kept'
+	[ "$output" = "1
+1
+2" ]
+	[ "$(cat "$l/up/upper/kept")" = kept ]
+	[ ! -e "$l/1/kept" ] && [ ! -e "$root/kept" ]
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" lower="$l/1" overlay=tmpfs cat /etc/both
+	[ "$output" = 2 ]
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" sh -c 'cat /etc/both; touch /x 2>&1; true'
+	[ "$output" = "2
+touch: /x: Read-only file system" ]
+	# Changes are there the next time.
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$l/up" cat /kept
+	[ "$output" = kept ]
+}
+
+@test "overlay= and lower=: layers, their order, and where changes go" {
+	user_dir
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB TMP=$BATS_TEST_TMPDIR/o overlay
+	who=as_user root=$ROOT_USER TMP=$USER_DIR/tmp/o$$ overlay
+}
+
+images() {
+	mkdir img
+	mkfs.erofs img/erofs "$ROOT_BB" >/dev/null 2>&1
+	mksquashfs "$ROOT_BB" img/squashfs -quiet -no-progress >/dev/null
+	truncate -s 16M img/ext4 && mke2fs -q -t ext4 -d "$ROOT_BB" img/ext4
+}
+
+loops() {
+	cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -c "$BATS_TEST_TMPDIR" || true
+}
+
+@test "image=: erofs, squashfs, ext4, and no loop device afterwards" {
+	need_root
+	need test -e /dev/loop-control
+	images
+	for t in erofs squashfs ext4; do
+		grep -qw "$t" /proc/filesystems || continue
+		for flags in -A -m -mpniuC; do
+			run -0 --separate-stderr volt-ns $flags image="img/$t" sh -c 'touch /x 2>&1; cat /etc/passwd | head -n 1'
+			[ "$stderr" = "" ]
+			[ "$output" = "touch: /x: Read-only file system
+root:x:0:0:root:/root:/bin/sh" ]
+		done
+		run -0 volt-ns -A image="img/$t" overlay=tmpfs sh -c 'echo new >/x; cat /x'
+		[ "$output" = new ]
+		start as_root volt-ns -A image="img/$t" sleep 1000
+		wait_for pgrep -f "^sleep 1000" >/dev/null
+		[ "$(loops)" = 1 ]
+		kill -KILL "$pid"
+		no_leftovers
+	done
+	run -0 volt-ns -A image=img/ext4:rw sh -c 'echo kept >/kept'
+	run -0 volt-ns -A image=img/ext4 cat /kept
+	[ "$output" = kept ]
+	wait_for sh -c "! cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -q '$BATS_TEST_TMPDIR'"
+}
+
+@test "image=: what is none is refused" {
+	need_root
+	head -c 8192 /dev/zero >zero && : >empty && mkfifo fifo
+	ends 125 "image=zero: not an erofs, squashfs or ext4 image" -m image=zero true
+	ends 125 "image=empty: not an erofs, squashfs or ext4 image" -m image=empty true
+	ends 125 "image=.: not a file" -m image=. true
+	ends 125 "image=fifo: not a file" -m image=fifo true
+	ends 125 "image=none: No such file or directory" -m image=none true
+	# A superblock that promises what is not there.
+	printf 'hsqs' >cut && head -c 8192 /dev/zero >>cut
+	run -125 --separate-stderr timeout 20 volt-ns -m image=cut true
+	[[ $stderr == "volt-ns: image=cut: "* ]]
+}
+
+@test "image=: takes root, and says so" {
+	user_dir
+	cp "$ROOT_BB/bin/busybox" "$USER_DIR/tmp/i$$"
+	printf 'hsqs' | dd of="$USER_DIR/tmp/i$$" conv=notrunc status=none
+	run -125 --separate-stderr as_user volt-ns -Um image="$USER_DIR/tmp/i$$" true
+	[[ $stderr == *"image= takes root's rights; unpack the image and use root=" ]]
+}
+
+@test "bind=: attributes, by default and lifted" {
+	user_dir
+	d=$USER_DIR/tmp/b$$ && as_user mkdir -p "$d"
+	as_user cp "$ROOT_USER/bin/busybox" "$d/echo"
+	bind() {
+		run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt$1" sh -c \
+			'grep " /mnt " /proc/self/mountinfo | cut -d" " -f6 | tr , "\n" | grep -xE "ro|rw|nosuid|nodev|noexec" | tr "\n" " "'
+	}
+	bind ""
+	[ "$output" = "rw nosuid nodev " ]
+	bind :ro
+	[ "$output" = "ro nosuid nodev " ]
+	bind :ro,noexec
+	[ "$output" = "ro nosuid nodev noexec " ]
+	bind :ro,rw,noexec,exec
+	[ "$output" = "rw nosuid nodev " ]
+	run -126 --separate-stderr as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt:noexec" /mnt/echo x
+	[ "$stderr" = "volt-ns: exec /mnt/echo: Permission denied" ]
+	run -0 as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt" /mnt/echo x
+	ends 125 "bind=/etc:/x:frob: unknown option" -m bind=/etc:/x:frob true
+	ends 125 "bind=/etc:x: the place must begin with /" -m bind=/etc:x true
+	ends 125 "bind=:/x: no source" -m bind=:/x true
+	need_root
+	run -0 volt-ns -mp root="$ROOT_BB" bind="$d:/mnt:suid,dev" sh -c 'grep " /mnt " /proc/self/mountinfo | grep -cE "nosuid|nodev"; true'
+	[ "$output" = 0 ]
+}
+
+@test "bind=: without a root, in the mounts that are there" {
+	mkdir src dst && echo here >src/f
+	run -0 unshare -m volt-ns -m bind=src:"$PWD/dst" cat dst/f || need_root
+	[ "$output" = here ]
+	[ ! -e dst/f ]
+}
+
+@test "bind=: rec takes the mounts below along" {
+	need_root
+	mkdir -p src/sub
+	sub='mount -t tmpfs t src/sub && touch src/sub/in && exec volt-ns -m root='"$ROOT_BB"
+	run -0 unshare -m sh -c "$sub bind=src:/mnt:rec ls /mnt/sub"
+	[ "$output" = in ]
+	run -0 unshare -m sh -c "$sub bind=src:/mnt ls /mnt/sub"
+	[ "$output" = "" ]
+	# ro reaches all of them
+	run -1 unshare -m sh -c "$sub bind=src:/mnt:rec,ro touch /mnt/sub/x"
+}
+
+@test "bind=: idmap shows the IDs as the container's own" {
+	need_root
+	mkdir src && touch src/root && chmod 755 . && chmod 777 src
+	run -0 --separate-stderr volt-ns -Ump uidmap=0:100000:65536 root="$ROOT_BB" bind=src:/mnt:idmap sh -c 'stat -c %u /mnt/root && touch /mnt/new'
+	[ "$output" = 0 ]
+	[ "$(stat -c %u src/new)" = 0 ]
+	run -125 --separate-stderr volt-ns -m root="$ROOT_BB" bind=src:/mnt:idmap true
+	[[ $stderr == "volt-ns: bind=src:/mnt:idmap"* ]]
+}
+
+# Mounts stacked on "/" are found by a path with "..": a relative source is
+# looked up before the new root is attached.
+relative() {
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/a/b" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root="$root" bind=../../x:/mnt cat /mnt/mark
+	[ "$output" = host ]
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/a" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root="$root" bind=../../../../../../../../../../"$D/x":/mnt cat /mnt/mark
+	[ "$output" = host ]
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/x" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root=../../../../../../../../"$root" bind=.:/mnt cat /mnt/mark
+	[ "$output" = host ]
+	run -0 --separate-stderr "$who" sh -c 'cd / && exec volt-ns "$@"' sh -mp"$U" root="$root" lower=.."$D/x" overlay=tmpfs cat /mark
+	[ "$output" = host ]
+}
+
+@test "sources with .. are the host's" {
+	user_dir
+	D=$USER_DIR/tmp/rel$$
+	as_user mkdir -p "$D/a/b" "$D/x"
+	echo host | as_user tee "$D/x/mark" >/dev/null
+	each relative
+}
+
+@test "a mount on the root itself is refused" {
+	user_dir
+	r=$USER_DIR/tmp/self$$ && cp -a "$ROOT_USER" "$r" && ln -s / "$r/top" && ln -s ../../.. "$r/up"
+	for dst in / /usr/.. /.. // /./ /top /up /usr/../top/..; do
+		for word in "bind=/etc:$dst" "tmpfs=$dst" "mask=$dst" "proc=$dst" "dev=$dst"; do
+			run -125 --separate-stderr as_user volt-ns -Ump root="$r" "$word" true
+			[ "$stderr" = "volt-ns: $word: $dst is the root itself" ]
+		done
+	done
+	# A bind of the root somewhere else is another place.
+	run -0 --separate-stderr as_user volt-ns -Ump root="$r" bind="$r:/mnt" tmpfs=/mnt/tmp ro=/mnt true
+}
+
+@test "tmpfs=: sizes" {
+	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt:size=1M tmpfs=/run sh -c \
+		'df -k /mnt /run /dev/shm | awk "NR>1 {print \$2}"; stat -c %a /mnt
+		dd if=/dev/zero of=/mnt/f bs=1024 count=2000 2>&1 | tail -n 1 | cut -d, -f1 | cut -d" " -f1'
+	[ "${lines[0]}" = 1024 ]
+	[ "${lines[1]}" = 524288 ]
+	[ "${lines[2]}" = 65536 ]
+	[ "${lines[3]}" = 1777 ]
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" tmpfs=/mnt:size=99999999999999999999999 true
+	[[ $stderr == "volt-ns: tmpfs=/mnt:size=99999999999999999999999: "* ]]
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" tmpfs=/mnt:nonsense=1 true
+	[[ $stderr == "volt-ns: tmpfs=/mnt:nonsense=1: "* ]]
+}
+
+# --- join= ------------------------------------------------------------------
+
+joining() {
+	local inner
+
+	start "$who" volt-ns -A root="$root" hostname=box volt-init sh -c 'sleep 1000; :'
+	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
+	# The waiting volt-ns means its child.
+	run -0 --separate-stderr "$who" volt-ns join="$pid" sh -c 'hostname; cat /proc/1/comm; pwd; cd /; ls -d bin'
+	[ "$stderr" = "" ]
+	[ "$output" = "box
+volt-init
+/
+bin" ]
+	inner=$(pgrep -P "$pid")
+	run -0 "$who" volt-ns join="$inner" hostname
+	[ "$output" = box ]
+	run -0 "$who" volt-ns join="$inner:user,uts" sh -c "uname -n; $INSIDE"
+	[ "${lines[0]}" = box ]
+	[ "$(diff <(spaces) <(echo "${lines[*]:1}" | tr ' ' '\n') | grep -c '^>')" = 2 ]
+	# All eight of them, and those of the container.
+	run -0 "$who" volt-ns join="$inner" sh -c "$INSIDE"
+	[ "$output" = "$("$who" sh -c "cd /proc/$inner/ns; readlink cgroup ipc mnt net pid time user uts")" ]
+	# A link comes from the toolbox: the root has none.
+	run -0 --separate-stderr "$who" volt-ns join="$pid" volt-init -v echo linked
+	[ "$stderr" = "volt-init: wait as a subreaper" ]
+	[ "$output" = linked ]
+	run -9 "$who" volt-ns join="$pid" sh -c 'exit 9'
+	run -143 "$who" volt-ns join="$pid" sh -c 'kill $$'
+	# No descriptor, no variable.
+	run -0 "$who" volt-ns join="$pid" volt-init sh -c 'ls /proc/self/fd; env' 3>&-
+	[[ $output != *VOLT_* ]]
+	[ "${lines[3]}" = 3 ] # of ls itself
+	[[ ${lines[4]} != [0-9]* ]]
+	run -125 --separate-stderr "$who" volt-ns join="$pid" chdir=/proc/1/root true
+	[ "$stderr" = "volt-ns: chdir=/proc/1/root: Too many levels of symbolic links" ]
+	kill "$pid"
+	wait_for sh -c "! kill -0 $pid 2>/dev/null"
+}
+
+@test "join=: all, some, by the waiting parent, with a link" {
+	each joining
+}
+
+@test "join=: bad words" {
+	for bad in 0 '' x -1 01 99999999999; do
+		ends 125 "join=$bad: not a process ID" "join=$bad" true
+	done
+	ends 125 "join=1:frob: not a namespace: user mnt pid net uts ipc cgroup time" join=1:frob true
+	run -125 --separate-stderr volt-ns join=2147483647 true
+	[ "$stderr" = "volt-ns: join=2147483647: No such process" ]
+	ends 125 "join= and root= do not go together" -m join=1 root=/ true
+	run -125 --separate-stderr as_user volt-ns join=$$ true
+}
+
+# --- console=pty ------------------------------------------------------------
+
+feed() {
+	printf 'a\nb' | "$who" timeout 20 "$@"
+}
+
+pty_basics() {
+	run -0 "$who" volt-ns -A root="$root" console=pty sh -c 'tty; test -t 0 && test -t 1 && test -t 2 && stat -c %t /dev/console; echo x >/dev/console' </dev/null
+	[ "$output" = $'/dev/pts/0\r\n88\r\nx\r' ]
+	run -5 "$who" volt-ns -A root="$root" console=pty sh -c 'exit 5' </dev/null
+	# Input from a pipe reaches its end.
+	run -0 feed volt-ns -A root="$root" console=pty cat
+	[[ $output == *b* ]]
+	# All output arrives.
+	for i in 1 2 3; do
+		n=$("$who" volt-ns -A root="$root" console=pty sh -c 'stty raw; head -c 1048576 /dev/zero' </dev/null | wc -c)
+		[ "$n" = 1048576 ]
+	done
+	n=$("$who" volt-ns ${U:+-U} console=pty sh -c 'stty raw; head -c 1048576 /dev/zero' </dev/null | wc -c)
+	[ "$n" = 1048576 ]
+}
+
+@test "console=pty: a terminal of its own, whole input and output, status" {
+	each pty_basics
+}
+
+pty_terminal() {
+	run -3 "$TERMINAL" size=33x99 expect='ready' mode send='hello\n' expect='got hello' \
+		size=40x100 expect='winch' send='\x03' expect='interrupted' -- \
+		"$BATS_TEST_TMPDIR/who" volt-ns -A root="$root" console=pty sh -c '
+			trap "stty size; echo winch" WINCH
+			trap "echo interrupted; exit 3" INT
+			stty size; echo ready; read x; echo got $x
+			while :; do sleep 0.1; done'
+	[[ $output == *"24 80"* || $output == *"33 99"* ]]
+	[[ $output == *raw* ]]
+	[[ $output == *"40 100"* ]]
+}
+
+@test "console=pty: size, raw, ^C" {
+	need command -v python3
+	who_script() {
+		{
+			echo '#!/bin/bash'
+			declare -f as_root as_user user_dir
+			# shellcheck disable=SC2154
+			echo "$who"' "$@"'
+		} >"$BATS_TEST_TMPDIR/who"
+		chmod 755 "$BATS_TEST_TMPDIR/who"
+		pty_terminal
+	}
+	each who_script
+}
+
+@test "console=pty: the caller's terminal is as it was" {
+	need command -v python3
+	run -0 "$TERMINAL" expect=ready -- sh -c 'a=$(stty -g)
+		volt-ns console=pty sh -c "echo ready; sleep 0.2"
+		[ "$a" = "$(stty -g)" ]'
+	run -1 "$TERMINAL" expect=ready -- sh -c 'a=$(stty -g)
+		volt-ns console=pty sh -c "echo ready; exit 1"; s=$?
+		[ "$a" = "$(stty -g)" ] || exit 9
+		exit $s'
+}
+
+@test "console=pty and -s: nobody types into the caller's terminal" {
+	need_root
+	need command -v python3
+	cp "$HELP/push" .
+	for words in "-A root=$ROOT_BB bind=$PWD/push:/mnt/push console=pty /mnt/push" \
+		"-mpniuC root=$ROOT_BB bind=$PWD/push:/mnt/push console=pty /mnt/push" \
+		"-p console=pty $PWD/push" "-s $PWD/push </dev/null >/dev/null 2>&1"; do
+		run -0 "$TERMINAL" -- sh -c "volt-ns $words"
+		[[ $output != *typed* ]]
+	done
+	# The test itself sees it where nothing is in the way.
+	if [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] || [ "$(id -u)" = 0 ]; then
+		run -0 "$TERMINAL" -- "$PWD/push"
+		[[ $output == *typed:* ]]
+	fi
+}
+
+@test "console=pty: needs the root's /dev" {
+	ends 125 "console=pty needs the root's own /dev" -m root=/ dev=none console=pty true
+	ends 125 "console=tty: only console=pty is known" console=tty true
+}
+
+@test "console=pty: sent to the background and back, input still arrives" {
+	need command -v python3
+	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pty sh -c "echo up; read x; echo got \\$x" &\n' expect='up' \
+		send='echo shell\n' expect='\nshell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' \
+		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
+}
+
+# --- status= stop= time -----------------------------------------------------
+
+status_of() {
+	run "$1" --separate-stderr bash -c '"$@" 9>status; s=$?; cat status; exit $s' bash "${@:2}"
+}
+
+@test "status=: what the command did, or that it never ran" {
+	for flags in "" -p; do
+		set -- volt-ns ${flags:+"$flags"} status=9
+		[ "$(id -u)" = 0 ] || set -- volt-ns "-U${flags#-}" status=9
+		status_of -0 "$@" true
+		[ "$output" = "exit 0" ]
+		status_of -125 "$@" sh -c 'exit 125'
+		[ "$output" = "exit 125" ]
+		status_of -125 "$@" volt-init sh -c 'exit 125'
+		[ "$output" = "exit 125" ]
+		status_of -127 "$@" /none
+		[ "$output" = "failed 127" ]
+		status_of -127 "$@" volt-init /none
+		[ "$output" = "failed 127" ]
+		status_of -126 "$@" /etc
+		[ "$output" = "failed 126" ]
+		status_of -125 "$@" uid=x true
+		[ "$output" = "" ] || [ "$output" = "failed 125" ]
+		status_of -125 "$@" chdir=/none true
+		[ "$output" = "failed 125" ]
+		status_of -125 "$@" volt-init nonsense=1 true
+		[ "$output" = "failed 125" ]
+	done
+	status_of -143 volt-ns status=9 sh -c 'kill $$'
+	[ "$output" = "signal 15" ]
+	need_root
+	status_of -137 volt-ns -p status=9 volt-init sh -c 'kill -9 $$'
+	[ "$output" = "signal 9" ]
+	status_of -137 volt-ns -p status=9 volt-init sh -c 'exit 137'
+	[ "$output" = "exit 137" ]
+}
+
+@test "status=: the command cannot write the line itself" {
+	status_of -3 volt-ns status=9 sh -c 'echo exit 0 2>/dev/null >&9; exit 3'
+	[ "$output" = "exit 3" ]
+}
+
+@test "status=: a descriptor that is not open is refused" {
+	run -125 --separate-stderr volt-ns status=77 true
+	[ "$stderr" = "volt-ns: status=77: Bad file descriptor" ]
+	ends 125 "status=x: not a number" status=x true
+}
+
+@test "stop=: what a SIGTERM becomes" {
+	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
+		start as_user volt-ns -Up stop="${stop%:*}" sh -c "
+			trap 'echo got ${stop#*:}; exit' ${stop#*:}; trap 'exit 9' TERM
+			echo ready; while :; do sleep 0.1; done"
+		wait_for grep -q ready pid
+		kill "$pid"
+		wait_for grep -q "^got ${stop#*:}" pid
+	done
+	ends 125 "stop=NONE: not a signal" stop=NONE true
+	ends 125 "stop=65: not a signal" stop=65 true
+	ends 125 "stop=0: not a signal" stop=0 true
+}
+
+@test "monotonic= boottime=: the clocks are ahead" {
+	need as_user unshare -UrT true
+	run -0 as_user volt-ns -UT monotonic=1000000 boottime=2000000 sh -c 'cut -d. -f1 /proc/uptime; tr -s " " </proc/self/timens_offsets'
+	[ "${lines[0]}" -ge 2000000 ]
+	[[ ${lines[1]} == "monotonic 1000000 0" ]]
+	[[ ${lines[2]} == "boottime 2000000 0" ]]
+	ends 125 "monotonic= needs -T" monotonic=1 true
+	ends 125 "monotonic=x: not a number" -T monotonic=x true
+	run -125 --separate-stderr as_user volt-ns -UT monotonic=-9999999999 true
+	[[ $stderr == "volt-ns: monotonic=-9999999999: "* ]]
+}
+
+# --- words ------------------------------------------------------------------
+
+@test "-h, -V" {
+	run -0 --separate-stderr volt-ns -h
+	[[ ${lines[0]} == "usage: volt-ns [-"*"hV] [key=value ...] [@file ...] [--] [command [arg ...]]" ]]
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr volt-ns -V
+	[[ $output =~ ^volt-ns\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -125 --separate-stderr sh -c 'exec volt-ns -h >/dev/full'
+	[ "$stderr" = "volt-ns: standard output: No space left on device" ]
+}
+
+@test "-N says what would be done and does nothing; -v says it and does it" {
+	user_dir
+	r=$USER_DIR/tmp/n$$ && as_user mkdir "$r"
+	run -0 --separate-stderr as_user volt-ns -NA root="$r" hostname=x tmpfs=/made mask=/m ro=/ touch "$r/never"
+	[ "$output" = "" ]
+	[[ $stderr == *"volt-ns: new user namespace"* ]]
+	[[ $stderr == *"tmpfs"*"/made"* ]]
+	[ "$(ls -A "$r")" = "" ]
+	run -0 --separate-stderr as_user volt-ns -N -A
+	run -0 --separate-stderr as_user volt-ns -vA root="$ROOT_USER" hostname=x tmpfs=/run hostname
+	[ "$output" = x ]
+	[[ $stderr == *"/run"* ]]
+	[[ $stderr == *"host name x"* ]]
+}
+
+@test "bad words: one line each" {
+	ends 125 "rot=: unknown word; the nearest is root=" rot=/x true
+	ends 125 "hostnam=: unknown word; the nearest is hostname=" -u hostnam=x true
+	ends 125 "-x: unknown flag; -h lists them" -x true
+	ends 125 "--: unknown flag; -h lists them" --root true
+	ends 125 "no command; -h shows the words"
+	ends 125 "no command; -h shows the words" -A
+	ends 125 "no command; -h shows the words" -A --
+	ends 125 "root=none: No such file or directory" -m root=none true
+	: >file
+	run -125 --separate-stderr volt-ns -m root=file true
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ $stderr == "volt-ns: root=file: "* || $stderr == "volt-ns: root=file"* ]]
+	ends 125 "root=: no source" -m root= true
+	ends 125 "root=/x needs -m" root=/x true
+	ends 125 "bind=/a:/b needs -m" bind=/a:/b true
+	ends 125 "overlay=tmpfs needs root=, image= or lower=" -m overlay=tmpfs true
+	ends 125 "uidmap= needs -U" uidmap=auto true
+	ends 125 "root=/b: there can be only one root= or image=" -m root=/a root=/b true
+	ends 125 "bind=/none:/mnt: No such file or directory" -m root="$ROOT_BB" bind=/none:/mnt true || need_root
+	long=$(head -c 5000 /dev/zero | tr '\0' a)
+	ends 125 "bind=$long: path too long" -m "bind=$long" true
+	key=$(head -c 200 /dev/zero | tr '\0' k)
+	run -125 --separate-stderr volt-ns "$key=1" true
+	[ "${#stderr_lines[@]}" = 1 ]
+}
+
+@test "a root that is a file is refused with one line, also with layers" {
+	need_root
+	: >file && mkdir dir
+	for words in "root=file" "root=file overlay=tmpfs" "root=dir lower=file" "root=dir overlay=file"; do
+		# shellcheck disable=SC2086
+		run -125 --separate-stderr volt-ns -m $words true
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr == "volt-ns: "*"=file: Not a directory" ]]
+	done
+}
+
+@test "@file: words, comments, includes; loops and rubbish are refused" {
+	printf '# words\n\n  umask=027  \n@./b\n' >a
+	printf 'umask=026\n' >b
+	run -0 volt-ns @./a sh -c umask
+	[ "$output" = 0026 ]
+	echo @./loop >loop
+	ends 125 "@./loop: includes are more than 8 deep" @./loop true
+	echo "rm -rf" >bad
+	ends 125 "@./bad:1: not a word: rm -rf" @./bad true
+	ends 125 "@./none: No such file or directory" @./none true
+	ends 125 "@none-of-that-name: No such file or directory" @none-of-that-name true
+	ends 125 "@: no file name" @ true
+	ends 125 "@/: Is a directory" @/ true
+	printf 'umask=0\0' >nul
+	ends 125 "@./nul: not a text file" @./nul true
+	run -125 --separate-stderr volt-ns @/dev/zero true
+	[ "$stderr" = "volt-ns: @/dev/zero: File too large" ]
+	echo umask=1 >secret && chmod 0 secret
+	chmod 711 .
+	run -125 --separate-stderr as_user volt-ns "@$PWD/secret" true
+	[ "$stderr" = "volt-ns: @$PWD/secret: Permission denied" ]
+}
+
+@test "-- and =: the command is a command" {
+	run -0 volt-ns -- env a=b sh -c 'echo $a'
+	[ "$output" = b ]
+	run -127 --separate-stderr volt-ns -- umask=0
+	[ "$stderr" = "volt-ns: exec umask=0: No such file or directory" ]
+	run -0 volt-ns umask=022 echo umask=0 -A @x -- y
+	[ "$output" = "umask=0 -A @x -- y" ]
+}
+
+@test "exec: not found is 127, not executable is 126" {
+	run -127 --separate-stderr volt-ns ./none
+	[ "$stderr" = "volt-ns: exec ./none: No such file or directory" ]
+	run -126 --separate-stderr volt-ns /etc
+	[ "$stderr" = "volt-ns: exec /etc: Permission denied" ]
+	run -127 --separate-stderr as_user volt-ns -A root="$ROOT_USER" /none
+	[ "$stderr" = "volt-ns: exec /none: No such file or directory" ]
+}
+
+@test "set-user-ID and set-group-ID copies refuse to run" {
+	need_root
+	user_dir
+	for mode in 4755 2755; do
+		cp "$O/bin/volt-ns" "$USER_DIR/tmp/s$mode"
+		chown 0:0 "$USER_DIR/tmp/s$mode" && chmod $mode "$USER_DIR/tmp/s$mode"
+		run -125 --separate-stderr as_user "$USER_DIR/tmp/s$mode" id
+		[ "$stderr" = "s$mode: refusing to run set-user-ID or set-group-ID" ]
+		[ "$output" = "" ]
+		rm "$USER_DIR/tmp/s$mode"
+	done
+}
