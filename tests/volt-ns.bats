@@ -33,7 +33,7 @@ start() {
 	shift
 	rm -f "$BATS_TEST_TMPDIR/pid"
 	# shellcheck disable=SC2016 # expanded by that sh
-	"$who" sh -c 'echo $$; exec "$@"' sh "$@" >"$BATS_TEST_TMPDIR/pid" \
+	"$who" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >"$BATS_TEST_TMPDIR/pid" \
 		2>"$BATS_TEST_TMPDIR/stderr" </dev/null 3>&- &
 	wait_for test -s "$BATS_TEST_TMPDIR/pid"
 	pid=$(head -n 1 "$BATS_TEST_TMPDIR/pid")
@@ -771,12 +771,14 @@ bin" ]
 	run -9 "$who" volt-ns join="$pid" sh -c 'exit 9'
 	run -143 "$who" volt-ns join="$pid" sh -c 'kill $$'
 	# No descriptor, no variable.
-	run -0 "$who" volt-ns join="$pid" volt-init sh -c 'ls /proc/self/fd; env' 3>&-
+	run -0 "$ROOT_BB/bin/ls" /proc/self/fd
+	before=$output
+	run -0 "$who" volt-ns join="$pid" volt-init ls /proc/self/fd
+	[ "$output" = "$before" ]
+	run -0 "$who" volt-ns join="$pid" volt-init env
 	[[ $output != *VOLT_* ]]
-	[ "${lines[3]}" = 3 ] # of ls itself
-	[[ ${lines[4]} != [0-9]* ]]
 	run -125 --separate-stderr "$who" volt-ns join="$pid" chdir=/proc/1/root true
-	[ "$stderr" = "volt-ns: chdir=/proc/1/root: Too many levels of symbolic links" ]
+	[[ $stderr == "volt-ns: chdir=/proc/1/root: "* ]]
 	kill "$pid"
 	wait_for sh -c "! kill -0 $pid 2>/dev/null"
 }

@@ -1,0 +1,376 @@
+#!/usr/bin/env bats
+# What volt-init does as PID 1 and as a subreaper.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export HELP=$BATS_FILE_TMPDIR/help
+	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
+	gcc -O2 -static -o "$HELP/orphans" "$BATS_TEST_DIRNAME/helpers/orphans.c"
+}
+
+setup() {
+	load lib
+	cd "$BATS_TEST_TMPDIR" || return
+	need as_user unshare -Urp true
+	leftovers_begin
+}
+
+teardown() {
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	no_leftovers
+}
+
+started=()
+
+# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
+start() {
+	rm -f out
+	# shellcheck disable=SC2016 # expanded by that sh
+	sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
+	job=$!
+	wait_for test -s out
+	pid=$(head -n 1 out)
+	started+=("$pid")
+}
+
+# ended STATUS: what start started ends so.
+ended() {
+	local status=0
+
+	wait_for gone
+	wait "$job" || status=$?
+	[ "$status" = "$1" ] || {
+		echo "status $status"
+		cat out
+		return 1
+	}
+}
+
+gone() {
+	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
+}
+
+# As PID 1 (of a PID namespace, as root or as the root of a user namespace), and
+# as a subreaper.
+modes() {
+	U=''
+	[ "$(id -u)" = 0 ] || U=U
+	mode=pid1
+	"$1" volt-ns "-mp$U" root="$ROOT_BB" bind="$HELP:/mnt" volt-init
+	mode=subreaper
+	"$1" volt-init
+}
+
+statuses() {
+	local n
+
+	for n in 0 1 2 64 124 125 126 127 128 129 200 255; do
+		run "-$n" --separate-stderr "$@" sh -c "exit $n"
+		[ "$stderr" = "" ]
+	done
+	for n in 1 2 9 10 13 14 15 34 64; do
+		run "-$((128 + n))" --separate-stderr env --default-signal "$@" sh -c "ulimit -c 0; kill -$n \$\$"
+		[ "$stderr" = "" ]
+	done
+	run -127 --separate-stderr "$@" /none
+	[ "$stderr" = "volt-init: exec /none: No such file or directory" ]
+	run -126 --separate-stderr "$@" /etc
+	[ "$stderr" = "volt-init: exec /etc: Permission denied" ]
+}
+
+@test "the status is the command's, or 128+N; 126 and 127" {
+	modes statuses
+}
+
+@test "PID 1: who is who" {
+	run -0 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-init sh -c \
+		'echo $$ $PPID; cat /proc/1/comm /proc/1/cmdline | tr "\0" " "'
+	[ "${lines[0]}" = "2 1" ]
+	[[ ${lines[1]} == volt-init ]]
+	run -0 volt-init sh -c 'cat /proc/$PPID/comm'
+	[ "$output" = volt-init ]
+}
+
+reaping() {
+	# Double-forked orphans, also such that outlive their parent for a while.
+	run -0 "$@" sh -c '
+		for i in 1 2 3 4 5; do (sleep 0.1 & sleep 0 &) ; done
+		sleep 0.5
+		if [ -e /bin/busybox ] && [ $PPID = 1 ]; then p=1; else p=$PPID; fi
+		for s in /proc/[0-9]*/stat; do
+			read -r pid name state parent rest <$s 2>/dev/null && [ "$parent" = $p ] && echo "$pid $state"
+		done; true'
+	[[ $output != *Z* ]]
+	run -0 "$@" sh -c "(exit 7); exit 7" || [ "$status" = 7 ]
+}
+
+@test "orphans are reaped, and their status is nobody's" {
+	modes reaping
+}
+
+@test "a flood of 1000 orphans" {
+	U=''
+	[ "$(id -u)" = 0 ] || U=U
+	run -0 volt-ns "-mp$U" root="$ROOT_BB" bind="$HELP:/mnt" volt-init /mnt/orphans 1000
+	[ "$output" = 0 ]
+}
+
+@test "PID 1 ends with its command, and everything else with it" {
+	start volt-ns ${U_FLAG:--Ump} root="$ROOT_BB" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & exit 4'
+	ended 4
+	no_leftovers
+}
+
+forwarding() {
+	for n in 1 2 3 10 12 14 15 18 28 34 40 64; do
+		start "$@" sh -c "trap 'exit $((n + 1))' $n; echo ready; while :; do sleep 0.05; done"
+		wait_for grep -q ready out
+		kill "-$n" "$pid"
+		ended $((n + 1))
+	done
+}
+
+@test "signals are passed on, real-time ones too, SIGRTMIN as well" {
+	modes forwarding
+}
+
+ordinary_death() {
+	start "$@" sleep 1000
+	wait_for pgrep -P "$pid" >/dev/null
+	sleep 0.1
+	kill "$pid"
+	ended 143
+	start "$@" sleep 1000
+	wait_for pgrep -P "$pid" >/dev/null
+	sleep 0.1
+	kill -INT "$pid"
+	ended 130
+}
+
+@test "a command without handlers dies by them" {
+	modes ordinary_death
+}
+
+group() {
+	# A grandchild hears it as well with -g, and only then.
+	cat >script <<-'EOF2'
+		sh -c 'trap "echo grandchild; exit" USR1; echo one; while :; do sleep 0.05; done' &
+		trap 'echo child; wait; exit' USR1
+		echo two
+		while :; do wait; done
+	EOF2
+	start "$@" -g sh -c "$(cat script)"
+	wait_for sh -c 'grep -q one out && grep -q two out'
+	kill -USR1 "$pid"
+	wait_for grep -q grandchild out
+	wait_for gone
+	grep -q '^child' out
+	start "$@" sh -c "$(cat script)"
+	wait_for sh -c 'grep -q one out && grep -q two out'
+	kill -USR1 "$pid"
+	wait_for grep -q '^child' out
+	sleep 0.2
+	run -1 grep grandchild out
+	kill -KILL "$pid"
+	wait_for gone
+	marked >m || true
+	while read -r p; do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = sh ] && kill -KILL "$p" || true
+	done <m
+}
+
+@test "-g: to the whole process group" {
+	modes group
+}
+
+grace() {
+	start "$@" grace=300ms sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	ended 137
+	# In time: its own status.
+	start "$@" grace=10s sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	ended 6
+	# Without grace= it may take its time.
+	start "$@" sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	sleep 0.5
+	kill -0 "$pid"
+	kill -KILL "$pid"
+}
+
+@test "grace=: SIGKILL for a command that ignores SIGTERM" {
+	modes grace
+}
+
+@test "grace=: a stopped command, and one that is stopped again" {
+	start volt-init grace=300ms sh -c 'echo ready; kill -STOP $$; echo never'
+	wait_for grep -q ready out
+	wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
+	kill "$pid"
+	kill -CONT "$pid"
+	wait_for gone
+}
+
+@test "stop=: what a SIGTERM is passed on as" {
+	start volt-init stop=USR2 sh -c 'trap "exit 8" USR2; trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	ended 8
+	run -125 --separate-stderr volt-init stop=NO true
+	[ "$stderr" = "volt-init: stop=NO: not a signal" ]
+}
+
+@test "subreaper: SIGKILL takes the command along" {
+	start volt-init sleep 1000
+	wait_for pgrep -P "$pid" -x sleep >/dev/null
+	kill -KILL "$pid"
+	no_leftovers
+}
+
+@test "-k: dies with its parent" {
+	start sh -c 'volt-init -k sleep 1000 & echo ready; sleep 1000; :'
+	wait_for sh -c 'pgrep -x volt-init >/dev/null'
+	p=$(pgrep -P "$pid" -x volt-init)
+	s=$(pgrep -P "$pid" -x sleep || true)
+	kill -KILL "$pid"
+	wait_for sh -c "! kill -0 $p 2>/dev/null"
+	[ -z "$s" ] || kill "$s"
+	no_leftovers
+}
+
+@test "status=: the line" {
+	run -3 bash -c 'volt-init status=9 sh -c "exit 3" 9>s; r=$?; cat s; exit $r'
+	[ "$output" = "exit 3" ]
+	run -143 bash -c 'volt-init status=9 sh -c "kill \$\$" 9>s; r=$?; cat s; exit $r'
+	[ "$output" = "signal 15" ]
+	run -127 --separate-stderr bash -c 'volt-init status=9 /none 9>s; r=$?; cat s; exit $r'
+	[ "$output" = "failed 127" ]
+}
+
+notified() {
+	# listen FILE: what comes to the socket "sock", a datagram a line, until
+	# 0.5 s after the last.
+	cat >listen.py <<-'EOF2'
+		import os, socket, subprocess, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		name = os.environ["NOTIFY_SOCKET"]
+		s.bind("\0" + name[1:] if name[0] == "@" else name)
+		if name[0] != "@":
+		    os.chmod(name, 0o666)
+		p = subprocess.Popen(sys.argv[1:])
+		s.settimeout(0.1)
+		while True:
+		    try:
+		        print(repr(s.recv(65536).decode()))
+		    except TimeoutError:
+		        if p.poll() is not None:
+		            sys.exit(p.returncode)
+	EOF2
+	# Told by busybox's nc or a bash that has it: neither does datagrams, so
+	# python in the host's root as the command's sender.
+	cat >tell.py <<-'EOF2'
+		import os, socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.connect(os.environ["NOTIFY_SOCKET"])
+		for message in sys.argv[1:]:
+		    s.send(message.encode())
+	EOF2
+	NOTIFY_SOCKET=$1 run -0 --separate-stderr python3 listen.py volt-ns "${@:2}" volt-init ready="$PWD/n" sh -c '
+		echo "$NOTIFY_SOCKET"; python3 tell.py READY=1 "STATUS=x
+MAINPID=77
+FDSTORE=1" MAINPID=9; sleep 0.2'
+	[[ $output == *"$PWD/n"* ]]
+	[[ $output == *"'READY=1'
+'STATUS=x'"* ]]
+	[[ $output != *MAINPID* && $output != *FDSTORE* ]]
+	[ ! -e n ]
+}
+
+@test "ready=: notifications pass through a new root" {
+	need_root
+	need python3 -c 'import socket'
+	export PATH=/usr/bin:$PATH
+	PATH=$O/bin:$PATH
+	# The old root is not to be seen: only the connected socket crosses.
+	notified "$PWD/sock" -mp root=/ chdir="$PWD"
+	notified @abstract$$ -mp root=/ chdir="$PWD"
+}
+
+@test "ready=: nobody to tell, or nobody at the other end" {
+	run -0 env -u NOTIFY_SOCKET volt-init ready="$PWD/n" sh -c 'echo "[$NOTIFY_SOCKET]"'
+	[ "$output" = "[]" ]
+	run -125 --separate-stderr volt-init ready=x true
+	[ "$stderr" = "volt-init: ready=x: the path must begin with /" ]
+	need_root
+	run -0 env NOTIFY_SOCKET="$PWD/none" volt-ns -mp root="$ROOT_BB" volt-init ready=/run/n true
+}
+
+@test "-b: not when it is not PID 1" {
+	run -125 --separate-stderr volt-init -b
+	[ "$stderr" = "volt-init: boot: not PID 1; volt-ns -p makes one" ]
+}
+
+@test "-b: an init with what it expects" {
+	need_root
+	r=$(copy_root)
+	rm "$r/sbin" && mkdir "$r/sbin"
+	cat >"$r/sbin/init" <<-'EOF2'
+		#!/bin/sh
+		echo "$$ $container"
+		touch /run/x /tmp/x && mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine && echo writable
+		env | grep VOLT_
+		trap 'exit 5' 37
+		echo ready
+		while :; do sleep 0.1; done
+	EOF2
+	chmod 755 "$r/sbin/init"
+	start volt-ns -mpniuC root="$r" stop=RTMIN+3 volt-init -b
+	wait_for grep -q ready out
+	kill "$pid"
+	ended 5
+	run -0 tail -n +2 out
+	[ "$output" = "1 volt
+writable
+ready" ]
+}
+
+@test "-N, -v, -h, -V and bad words" {
+	run -0 --separate-stderr volt-init -N
+	[ "$stderr" = "volt-init: wait as a subreaper" ]
+	run -0 --separate-stderr volt-init -v echo x
+	[ "$stderr" = "volt-init: wait as a subreaper" ]
+	[ "$output" = x ]
+	run -0 volt-init -h
+	[[ ${lines[0]} == "usage: volt-init [-"* ]]
+	run -0 volt-init -V
+	[[ $output == "volt-init "* ]]
+	run -125 --separate-stderr volt-init
+	[ "$stderr" = "volt-init: no command; -h shows the words" ]
+	run -125 --separate-stderr volt-init grase=1s true
+	[ "$stderr" = "volt-init: grase=: unknown word; the nearest is grace=" ]
+	for bad in '' x -1 10 1h 01s 1.5s; do
+		run -125 --separate-stderr volt-init "grace=$bad" true
+		[ "$stderr" = "volt-init: grace=$bad: not a time (500ms, 10s, 2m)" ]
+	done
+	run -125 --separate-stderr volt-init grace=99999999999999999999s true
+	[ "$stderr" = "volt-init: grace=99999999999999999999s: time too long" ]
+	run -125 --separate-stderr volt-init grace=0 true
+	[ "$stderr" = "volt-init: grace=0: must be longer than nothing" ]
+}
+
+@test "SIGCHLD ignored, signals blocked: it works, and the command finds them so" {
+	need python3 -c 'import signal'
+	run -0 python3 -c 'import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+os.execvp("volt-init", ["volt-init", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"])'
+	[[ $output == *"SigBlk:	0000000000000200"* ]]
+	[[ $output =~ SigIgn:.*1....$ ]]
+}
