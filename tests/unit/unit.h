@@ -17,6 +17,8 @@ struct unit {
 	void (*run)(void);
 };
 
+/* A status as of waitpid(2). */
+#define UNIT_WAIT(code, signo) ((code) << 8 | (signo))
 #define UNIT(f) { #f, f }
 #define UNIT_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define UNIT_MAIN(table) \
