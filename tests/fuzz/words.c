@@ -1,0 +1,260 @@
+/*
+ * Fuzz the grammar. The input is a command line, an argument a line; behind a
+ * line "%" stands the text of the file that the argument "@f" includes, and
+ * behind another that of "@g". A second harness in the same program, value_*,
+ * checks what must hold of any text.
+ *
+ * words_parse() ends the program on a mistake: err, errx and exit are wrapped
+ * by the linker (run) to come back here. Its allocations are freed after each
+ * input, and its files are these two texts.
+ */
+#include <err.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "toolbox.h"
+#include "value.h"
+#include "words.h"
+
+#define ARGS 64
+#define ALLOCS 1024
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+_Noreturn void __wrap_err(int code, const char *fmt, ...);
+_Noreturn void __wrap_errx(int code, const char *fmt, ...);
+_Noreturn void __wrap_exit(int code);
+_Noreturn void __real_exit(int code);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+int __wrap_toolbox_open_words(const char *name);
+void __wrap_chain_begin(void);
+
+static jmp_buf end;
+static bool parsing;
+static void *allocs[ALLOCS];
+static size_t nallocs;
+static int fds[ALLOCS];
+static size_t nfds;
+static const char *files[2];
+static size_t seen;
+
+/* The message is formatted, so that its arguments are looked at. */
+static void
+format(const char *fmt, va_list ap)
+{
+	char buf[512];
+
+	if (vsnprintf(buf, sizeof(buf), fmt, ap) < 0)
+		abort();
+}
+
+_Noreturn void
+__wrap_err(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	format(fmt, ap);
+	va_end(ap);
+	__wrap_exit(code);
+}
+
+_Noreturn void
+__wrap_errx(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	format(fmt, ap);
+	va_end(ap);
+	__wrap_exit(code);
+}
+
+_Noreturn void
+__wrap_exit(int code)
+{
+	if (!parsing)
+		__real_exit(code); /* libFuzzer's own */
+	if (code != 125 && code != 0)
+		abort();
+	longjmp(end, 1);
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	void *p = __real_malloc(size);
+
+	if (parsing && p != NULL) {
+		if (nallocs == ALLOCS) {
+			free(p);
+			return NULL;
+		}
+		allocs[nallocs++] = p;
+	}
+	return p;
+}
+
+int
+__wrap_toolbox_open_words(const char *name)
+{
+	const char *text = strcmp(name, "f") == 0 ? files[0] :
+	    strcmp(name, "g") == 0 ? files[1] : NULL;
+	int fd;
+
+	if (text == NULL || nfds == ALLOCS || (fd = memfd_create("words", MFD_CLOEXEC)) == -1)
+		return -1;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    lseek(fd, 0, SEEK_SET) != 0)
+		abort();
+	fds[nfds++] = fd;
+	return fd;
+}
+
+void
+__wrap_chain_begin(void)
+{
+}
+
+/* --- the program under test ----------------------------------------------- */
+
+/* A key is of the letters allowed, whatever came in. */
+static void
+set_any(void *ctx, const char *key, const char *value)
+{
+	(void)ctx;
+	if (*key == '\0' || strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789"
+	    "._-") != strlen(key) || strchr(key, '.') == NULL)
+		abort();
+	seen += strlen(value);
+}
+
+static void
+set_number(void *ctx, const char *key, const char *value)
+{
+	(void)ctx;
+	switch (*key) {
+	case 'n':
+		if (word_uint(key, value, 1000) > 1000)
+			abort();
+		break;
+	case 's':
+		word_size(key, value);
+		break;
+	case 't':
+		word_time(key, value);
+		break;
+	case 'i':
+		if (word_id(key, value) == (id_t)-1)
+			abort();
+		break;
+	default:
+		if (word_signal(key, value) < 1 || word_signal(key, value) > 64)
+			abort();
+	}
+}
+
+static void
+set_flag(void *ctx, char letter)
+{
+	(void)ctx;
+	seen += (size_t)letter;
+}
+
+static const struct flag flags[] = {
+	{ 'a', set_flag, "a flag" },
+	{ 0, NULL, NULL },
+};
+
+static const struct word words[] = {
+	{ "number", set_number, "N", "to 1000" },
+	{ "size", set_number, "SIZE", "a size" },
+	{ "time", set_number, "TIME", "a time" },
+	{ "id", set_number, "ID", "an ID" },
+	{ "kill", set_number, "SIGNAL", "a signal" },
+	{ "*.*", set_any, "TEXT", "anything" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const struct grammar grammar = { "Fuzz.", flags, words };
+
+/* --- what must hold of any text ------------------------------------------- */
+
+static void
+check_values(const char *s)
+{
+	const char *cursor = s;
+	char buf[64], again[32];
+	uint64_t n, size, ms;
+	size_t fields = 0;
+
+	if (value_uint(s, UINT64_MAX, &n) == 0) {
+		/* Exact: it prints as it was. */
+		snprintf(again, sizeof(again), "%llu", (unsigned long long)n);
+		if (strcmp(again, s) != 0)
+			abort();
+		if (value_size(s, &size) == -1 || size != n)
+			abort();
+		if (n > 0 && value_uint(s, n - 1, &size) == 0)
+			abort();
+	}
+	(void)value_size(s, &size);
+	(void)value_time(s, &ms);
+	while (value_field(&cursor, ':', buf, sizeof(buf))) {
+		if (strlen(buf) >= sizeof(buf) || ++fields > strlen(s) + 1)
+			abort();
+		if (cursor != NULL && (cursor <= s || cursor[-1] != ':'))
+			abort();
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static FILE *null;
+	char *argv[ARGS + 2], *text, *line, *next, name[] = "volt-x";
+	int argc = 1, part = 0;
+
+	if (null == NULL && (null = freopen("/dev/null", "w", stdout)) == NULL)
+		abort();
+	if ((text = __real_malloc(size + 1)) == NULL)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	files[0] = files[1] = "";
+	argv[0] = name;
+	for (line = text; line != NULL; line = next) {
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		if (strcmp(line, "%") == 0 && part < 2)
+			break;
+		if (argc <= ARGS)
+			argv[argc++] = line;
+		check_values(line);
+	}
+	argv[argc] = NULL;
+	if (line != NULL && next != NULL) {
+		files[0] = next;
+		if ((line = strstr(next, "\n%\n")) != NULL) {
+			line[1] = '\0';
+			files[1] = line + 3;
+		}
+	}
+
+	nallocs = 0;
+	parsing = true;
+	if (setjmp(end) == 0)
+		words_parse(argc, argv, &grammar, NULL);
+	parsing = false;
+	while (nallocs > 0)
+		free(allocs[--nallocs]);
+	free(text);
+	while (nfds > 0)
+		close(fds[--nfds]); /* some are closed: nobody else opens any */
+	return 0;
+}
