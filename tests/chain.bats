@@ -1,0 +1,644 @@
+#!/usr/bin/env bats
+# The chain contract, the toolbox, what is left after a SIGKILL anywhere, and
+# what a hostile root or container can do.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export HELP=$BATS_FILE_TMPDIR/help
+	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
+	gcc -O2 -static -o "$HELP/swap" "$BATS_TEST_DIRNAME/helpers/swap.c"
+}
+
+setup() {
+	load lib
+	TERMINAL=$TOP/tests/helpers/terminal.py
+	cd "$BATS_TEST_TMPDIR" || return
+	need as_user unshare -Urmp true
+	leftovers_begin
+}
+
+teardown() {
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	no_leftovers
+}
+
+started=()
+
+# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
+start() {
+	rm -f out
+	# shellcheck disable=SC2016 # expanded by that sh
+	sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
+	job=$!
+	wait_for test -s out
+	pid=$(head -n 1 out)
+	started+=("$pid")
+}
+
+gone() {
+	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
+}
+
+as_root() {
+	"$@"
+}
+
+# each CMD ...: CMD for root, if we are, and for a user: $who, $root, $A.
+each() {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root root=$ROOT_BB A=-mpniuC "$@"
+		who=as_root root=$ROOT_BB A=-A "$@"
+	fi
+	who=as_user root=$ROOT_USER A=-A "$@"
+}
+
+# hostile_root: a copy that the user may write; prints its path.
+hostile_root() {
+	user_dir
+	cp -a "$ROOT_USER" "$USER_DIR/tmp/hostile$BATS_TEST_NUMBER$BASHPID"
+	echo "$USER_DIR/tmp/hostile$BATS_TEST_NUMBER$BASHPID"
+}
+
+# --- the contract -----------------------------------------------------------
+
+contract() {
+	local args=(a 'b c' '' '*' $'new\nline' x=y -A @z -- "$(head -c 4096 /dev/zero | tr '\0' q)")
+
+	run -0 --separate-stderr "$who" volt-ns $A root="$root" -- volt-init -- sh -c 'for a; do echo "[$a]"; done' sh "${args[@]}"
+	[ "$stderr" = "" ]
+	[ "$output" = "$(for a in "${args[@]}"; do echo "[$a]"; done)" ]
+	run -0 "$who" env ODD='a=b
+c' EMPTY= LD_PRELOAD=/none TMPDIR=/none GCONV_PATH=/none VOLTAGE=230 VOLT_X=1 VOLT_STATUS=0 VOLT_TOOLBOX=0:1:2 VOLT_NOTIFY=1 \
+		volt-ns $A root="$root" volt-init env
+	[[ $output == *"ODD=a=b
+c"* ]]
+	[[ $'\n'$output$'\n' == *$'\nEMPTY=\n'* ]]
+	[[ $output == *VOLTAGE=230* ]]
+	[[ $output != *VOLT_* ]]
+	run -0 "$who" sh -c 'umask 037; echo in | "$@"' sh volt-ns $A root="$root" volt-init sh -c 'umask; cat; echo err >&2'
+	[ "$output" = "0037
+in
+err" ]
+}
+
+@test "argv, environment, umask and stdio are the caller's" {
+	each contract
+}
+
+signals() {
+	run -0 "$who" python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMIN])
+signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+	[ "$output" = "SigBlk:	0000000200000200
+SigIgn:	0000000000000800
+SigCgt:	0000000000000000" ]
+}
+
+signal_mask() {
+	signals volt-ns
+	signals volt-init
+	signals volt-ns $A root="$root"
+	signals volt-ns $A root="$root" volt-init
+}
+
+@test "signal mask and ignored signals are the caller's, SIGRTMIN's too" {
+	need python3 -c 'import signal'
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB A=-mp signal_mask
+	[ "$(id -u)" = 0 ] || who=as_user root=$ROOT_USER A=-A signal_mask
+}
+
+# Descriptors of the test's own are closed, to see those of ours.
+bare() {
+	local fd
+
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || eval "exec $fd>&-"
+	done
+	"$@"
+}
+
+descriptors() {
+	run -0 bare "$who" volt-ns $A "$@" root="$root" ls /proc/self/fd
+	[ "$output" = $'0\n1\n2\n3' ] # 3 is that of ls
+	run -0 bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd
+	[ "$output" = $'0\n1\n2\n3' ]
+	run -0 bare "$who" volt-ns $A "$@" root="$root" volt-ns -u volt-init volt-init ls /proc/self/fd
+	[ "$output" = $'0\n1\n2\n3' ]
+	run -0 bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd 7</etc 9</dev/null
+	[ "$output" = $'0\n1\n2\n3\n7\n9' ]
+	run -0 bare "$who" volt-ns $A "$@" root="$root" console=pty ls /proc/self/fd </dev/null
+	[ "${output//$'\r'/}" = $'0\n1\n2\n3' ]
+}
+
+@test "descriptors: none of ours reaches the command, the caller's do" {
+	each descriptors
+	each descriptors overlay=tmpfs tmpfs=/mnt bind=/etc:/home
+}
+
+@test "a forged VOLT_ variable does not cost the caller a descriptor" {
+	for v in VOLT_STATUS=7 VOLT_TOOLBOX=7:7:7 VOLT_NOTIFY=7; do
+		run -0 env $v volt-ns cat /proc/self/fd/7 7<<<kept
+		[ "$output" = kept ]
+		run -0 env $v volt-init cat /proc/self/fd/7 7<<<kept
+		[ "$output" = kept ]
+	done
+}
+
+closed() {
+	# shellcheck disable=SC2016
+	for redirect in '<&-' '>&-' '2>&-' '<&- >&-' '<&- >&- 2>&-'; do
+		for n in "volt-ns $A root=$root" "volt-ns $A root=$root volt-init" "volt-init"; do
+			"$who" sh -c "$n"' sh -c "for i in 0 1 2; do [ -e /proc/self/fd/\$i ] || printf \"\$i \"; done >/dev/null; [ -e /proc/\$\$/fd/0 ]; a=\$?; [ -e /proc/\$\$/fd/1 ]; b=\$?; [ -e /proc/\$\$/fd/2 ]; exit \$((10 + a + 2 * b + 4 * \$?))" '"$redirect" && s=0 || s=$?
+			case $redirect in
+			'<&-') [ $s = 11 ] ;;
+			'>&-') [ $s = 12 ] ;;
+			'2>&-') [ $s = 14 ] ;;
+			'<&- >&-') [ $s = 13 ] ;;
+			*) [ $s = 17 ] ;;
+			esac || {
+				echo "$n $redirect: $s" >&2
+				return 1
+			}
+		done
+	done
+}
+
+@test "closed stdio stays closed, and nothing of ours takes its place" {
+	each closed
+}
+
+# --- the toolbox ------------------------------------------------------------
+
+@test "toolbox: a hostile root's links and words are never used" {
+	r=$(hostile_root)
+	printf '#!/bin/sh\necho HOSTILE\n' | tee "$r/bin/volt-init" >"$r/bin/volt-ns"
+	mkdir -p "$r/usr/local/bin" "$r/usr/local/share/volt" "$r/etc/volt" "$r/usr/share/volt" "$r$O/bin" "$r$USER_DIR/bin"
+	cp "$r/bin/volt-init" "$r/usr/local/bin/"
+	cp "$r/bin/volt-init" "$r$O/bin/"
+	cp "$r/bin/volt-init" "$r$USER_DIR/bin/"
+	chmod 755 "$r/bin/volt-init" "$r/bin/volt-ns" "$r/usr/local/bin/volt-init" "$r$O/bin/volt-init" "$r$USER_DIR/bin/volt-init"
+	echo umask=0 | tee "$r/etc/volt/evil" "$r/usr/local/share/volt/evil" >"$r/usr/share/volt/evil"
+	hostile() {
+		run -0 --separate-stderr "$who" volt-ns $A root="$r" volt-init echo ours
+		[ "$output" = ours ]
+		run -0 --separate-stderr "$who" volt-ns $A root="$r" volt-ns -u volt-init echo ours
+		[ "$output" = ours ]
+		run -125 --separate-stderr "$who" volt-ns $A root="$r" volt-ns @evil echo ours
+		[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
+		# One of another name is a command of the root's, no link.
+		printf '#!/bin/sh\nls /proc/self/fd; env | grep VOLT_' >"$r/bin/volt-other"
+		chmod 755 "$r/bin/volt-other"
+		run -1 bare "$who" volt-ns $A root="$r" volt-init volt-other
+		[ "$output" = $'0\n1\n2\n3' ] || [ "$output" = $'0\n1\n10\n2\n3' ]
+	}
+	each hostile
+}
+
+# As a user's build is run by sudo.
+@test "toolbox: programs that belong to somebody else are found all the same" {
+	need_root
+	r=$(copy_root)
+	printf '#!/bin/sh\necho HOSTILE\n' >"$r/bin/volt-init"
+	chmod 755 "$r/bin/volt-init"
+	cp -r "$O/bin" tools && chown -R 4242:4242 tools
+	for flags in -m -mp -A -mpniuC; do
+		run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns $flags root="$r" volt-init echo ours
+		[ "$output" = ours ]
+	done
+	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 root="$r" volt-init echo ours
+	[ "$output" = ours ]
+}
+
+@test "toolbox: a link in it does not lead into the root" {
+	user_dir
+	r=$(hostile_root)
+	mkdir -p "$r/opt" "$USER_DIR/tmp/tools" "$USER_DIR/tmp/share/volt" "$USER_DIR/tmp/opt"
+	cp "$O"/bin/volt-ns "$USER_DIR/tmp/tools/"
+	cp "$O"/bin/volt-init "$USER_DIR/tmp/opt/"
+	ln -sf "/opt/volt-init" "$USER_DIR/tmp/tools/volt-init"
+	ln -sf "/opt/words" "$USER_DIR/tmp/share/volt/words"
+	printf '#!/bin/sh\necho HOSTILE\n' >"$r/opt/volt-init" && chmod 755 "$r/opt/volt-init"
+	echo umask=0 >"$r/opt/words"
+	chmod -R a+rX "$USER_DIR/tmp" "$r/opt"
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-init echo ours
+	[[ $output != *HOSTILE* ]]
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-ns @words echo read
+	[ "$output" != read ]
+}
+
+exe() {
+	local sum
+
+	sum=$(cat "$O"/bin/volt-* "$USER_DIR"/bin/volt-* 2>/dev/null | sha256sum)
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c '
+		for p in /proc/[0-9]*; do
+			n=$(cat $p/comm); case $n in volt-*) ;; *) continue ;; esac
+			(echo evil >>$p/exe) 2>&1 | sed "s/.*: //"
+			(echo evil >$p/exe) 2>&1 | sed "s/.*: //"
+			chmod 777 $p/exe 2>&1 | sed "s/.*: //"
+		done'
+	[ "${#lines[@]}" -ge 2 ]
+	for line in "${lines[@]}"; do
+		case $line in
+		"Read-only file system" | "Text file busy" | "Permission denied" | nonexistent*) ;;
+		*) echo "$line" >&2 && return 1 ;;
+		esac
+	done
+	[ "$(cat "$O"/bin/volt-* "$USER_DIR"/bin/volt-* 2>/dev/null | sha256sum)" = "$sum" ]
+}
+
+@test "toolbox: a link's own file cannot be written from inside" {
+	user_dir
+	each exe
+}
+
+@test "toolbox: its .. stays in it" {
+	need python3 -c 'import os'
+	need_root
+	# A link that is one more look at the toolbox: an impostor among ours.
+	cp -r "$O/bin" tools
+	cat >probe.c <<-'EOF2'
+		#include <fcntl.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		#include <sys/stat.h>
+		int main(void) {
+			struct stat a, b;
+			int i, fd = atoi(getenv("VOLT_TOOLBOX"));
+			char up[] = "../../../../../../..";
+			fstat(fd, &a);
+			for (i = 2; i <= 20; i += 3) {
+				char c = up[i]; up[i] = 0;
+				if (fstatat(fd, up, &b, 0) || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+					return printf("%s leaves it\n", up), 1;
+				up[i] = c;
+			}
+			fd = openat(fd, "x", O_CREAT | O_WRONLY, 0600);
+			return fd == -1 ? (perror("x"), 0) : 2;
+		}
+	EOF2
+	gcc -static -o tools/volt-probe probe.c
+	for flags in -m -A; do
+		run -0 env PATH="$PWD/tools:$PATH" volt-ns $flags root="$ROOT_BB" volt-probe
+		[ "$output" = "x: Read-only file system" ]
+	done
+}
+
+nested() {
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" hostname=outer volt-init \
+		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID; cat /proc/1/comm; touch /dev/null && echo x >/dev/null'
+	[ "$stderr" = "" ]
+	[ "$output" = "inner
+1
+volt-init" ]
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" volt-ns -A root=/ volt-ns -Umpu volt-ns -Ai volt-init sh -c 'echo $PPID'
+	[ "$output" = 1 ]
+}
+
+@test "volt-ns in volt-ns" {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root root=$ROOT_BB nested
+	fi
+	who=as_user root=$ROOT_USER nested
+}
+
+# --- SIGKILL anywhere -------------------------------------------------------
+
+injected() {
+	timeout -s KILL 20 strace -f -qq -o /dev/null "$@" </dev/null >/dev/null 2>&1
+	[ $? != 137 ] || [ -z "$hung" ] || return 1
+}
+
+@test "SIGKILL at every step: nothing is left, nothing hangs" {
+	need_root
+	need strace -qq -o /dev/null true
+	set -- volt-ns -A root="$ROOT_BB" overlay=tmpfs volt-init true
+	strace -f -qq -o trace "$@"
+	total=$(awk '{print $1}' trace | sort | uniq -c | sort -rn | awk 'NR == 1 {print $1}')
+	[ "$total" -gt 50 ]
+	# The parent, or whoever comes first to the Nth call.
+	for ((n = 1; n <= total + 2; n += 3)); do
+		timeout -s KILL 20 strace -f -qq -o /dev/null --inject=all:signal=SIGKILL:when=$n "$@" >/dev/null 2>&1 </dev/null || true
+	done
+	no_leftovers
+	# The waiting parent alone, which strace without -f sees.
+	for ((n = 1; n <= 40; n++)); do
+		timeout 20 strace -qq -o /dev/null --inject=all:signal=SIGKILL:when=$n "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
+		[ $s != 124 ]
+	done
+	no_leftovers
+	# The child, by what it alone does.
+	for call in setresuid setresgid open_tree move_mount:1 move_mount:2 move_mount:9 fsopen fsmount fsconfig:3 pivot_root umount2 chdir execve:2 execveat setgroups; do
+		when=${call#*:} && [ "$when" != "$call" ] || when=1
+		timeout 20 strace -f -qq -o /dev/null --inject="${call%:*}:signal=SIGKILL:when=$when" "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
+		[ $s != 124 ]
+		[ $s != 0 ]
+	done
+	no_leftovers
+}
+
+@test "SIGKILL at every step of an image and without a PID namespace" {
+	need_root
+	need strace -qq -o /dev/null true
+	mkfs.erofs image "$ROOT_BB" >/dev/null 2>&1
+	for flags in -A -Um; do
+		set -- volt-ns $flags image=image overlay=tmpfs true
+		strace -f -qq -o trace "$@"
+		for call in ioctl:1 ioctl:2 ioctl:3 fsconfig:2 fsmount:1 sendmsg recvmsg move_mount:1 move_mount:2 close:9 pivot_root; do
+			when=${call#*:} && [ "$when" != "$call" ] || when=1
+			timeout 20 strace -f -qq -o /dev/null --inject="${call%:*}:signal=SIGKILL:when=$when" "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
+			[ $s != 124 ]
+		done
+		no_leftovers
+	done
+}
+
+running() {
+	local victim
+
+	for victim in parent init command; do
+		start "$who" volt-ns $A root="$root" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & echo ready; sleep 1000; :'
+		wait_for grep -q ready out
+		case $victim in
+		parent) p=$(marked | while read -r p; do [ "$(readlink "/proc/$p/exe")" = "$O/bin/volt-ns" ] || [ "$(cat "/proc/$p/comm")" = volt-ns ] && echo "$p"; done | head -n 1) ;;
+		init) p=$(marked | while read -r p; do [ "$(cat "/proc/$p/comm")" = volt-init ] && echo "$p"; done | head -n 1) ;;
+		command) p=$(marked | while read -r p; do [ "$(awk '/^NSpid:/ {print $3}' "/proc/$p/status")" = 2 ] && echo "$p"; done | head -n 1) ;;
+		esac
+		[ -n "$p" ]
+		kill -KILL "$p"
+		wait_for gone
+		no_leftovers
+	done
+}
+
+@test "SIGKILL of the parent, of PID 1, of the command: all goes" {
+	as_user_exec() { as_user "$@"; }
+	if [ "$(id -u)" = 0 ]; then
+		who=env root=$ROOT_BB A=-A running
+		who=env root=$ROOT_BB A=-mpniuC running
+	else
+		who=env root=$ROOT_USER A=-A running
+	fi
+}
+
+# --- signals and the terminal -----------------------------------------------
+
+@test "SIGTERM to the waiting parent reaches the command; its status comes back" {
+	A=-mp
+	[ "$(id -u)" = 0 ] || A=-A
+	start volt-ns $A root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	wait_for gone
+	wait "$job" && s=0 || s=$?
+	[ "$s" = 6 ]
+}
+
+state() {
+	cut -d' ' -f3 "/proc/$1/stat"
+}
+
+@test "stop and continue are mirrored" {
+	for chain in volt-init "volt-ns status=1" "volt-ns -Up status=1 volt-init"; do
+		# shellcheck disable=SC2086
+		start $chain sh -c 'echo ready; while :; do sleep 0.05; done'
+		wait_for grep -q ready out
+		child=$(pgrep -P "$pid")
+		kill -STOP "$child"
+		[ "$chain" = "volt-ns -Up status=1 volt-init" ] || wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
+		kill -CONT "$pid"
+		wait_for sh -c "! cut -d' ' -f3 /proc/$child/stat | grep -q T"
+		kill -KILL "$child"
+		wait_for gone
+	done
+}
+
+@test "^C ends the command once, ^Z stops and fg continues" {
+	need python3 -c 'import pty'
+	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-ns -Up volt-init -g"; do
+		run -0 "$TERMINAL" expect='[#$] ' send="$chain sh -c 'trap \"echo int; exit 3\" INT; echo ready; while :; do sleep 0.05; done'; echo status \$?\\n" \
+			expect='\nready' send='\x03' expect='\nint' expect='status 3' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+		[ "$(grep -c '^int' <<<"$output")" = 1 ]
+	done
+	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init"; do
+		run -0 "$TERMINAL" expect='[#$] ' send="$chain sh -c 'echo ready; read x; echo got \\\\\$x'\\n" \
+			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+	done
+}
+
+# --- attacks ----------------------------------------------------------------
+
+# Every place of a mount is a link out of the root, in its own way.
+@test "hostile links: no mount leaves the root" {
+	user_dir
+	canary=$USER_DIR/tmp/canary
+	as_user mkdir -p "$canary/sub"
+	echo canary | as_user tee "$canary/file" "$canary/sub/file" >/dev/null
+	sum=$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)
+	linked() {
+		for name in dev proc tmp etc sys mnt; do
+			for target in "$canary" "../../../../../../../..$canary" "/proc/1/root$canary" "/proc/self/cwd"; do
+				r=$(hostile_root)
+				rm -rf "${r:?}/$name" && ln -s "$target" "$r/$name"
+				run --separate-stderr "$who" volt-ns $A root="$r" tmpfs=/$name/t bind="$USER_DIR/home:/$name/sub" \
+					tmpfs=/$name/sub/deep bind=/etc/hostname:/$name/file sh -c 'echo evil >/'$name'/t/x; echo evil >/'$name'/x; echo evil >/'$name'/sub/y'
+				run --separate-stderr "$who" volt-ns $A root="$r" mask=/$name/file ro=/$name/sub sh -c true
+				run --separate-stderr "$who" volt-ns $A root="$r" overlay=tmpfs tmpfs=/$name/t sh -c 'echo evil >/'$name/x
+				[ "$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)" = "$sum" ]
+				rm -rf "$r"
+			done
+		done
+	}
+	each linked
+	run -1 ls "$USER_DIR/home/deep"
+}
+
+# The masks are those of the /proc that was mounted, wherever the root's /proc
+# led when it was.
+@test "hostile links: /proc by way of /dev does not lose its masks" {
+	r=$(hostile_root)
+	rm -rf "$r/proc" "$r/dev" && mkdir "$r/dev" "$r/real"
+	ln -s /dev/p "$r/proc" && ln -s /real "$r/dev/p"
+	unmasked() {
+		# shellcheck disable=SC2016
+		run --separate-stderr "$who" volt-ns $A root="$r" sh -c '
+			for p in /real /proc; do
+				(: >>$p/sys/kernel/core_pattern) 2>/dev/null && echo "$p core_pattern"
+				[ ! -e $p/timer_list ] || [ -z "$(head -c 1 $p/timer_list)" ] || echo "$p timer_list"
+				[ ! -e $p/keys ] || [ -z "$(head -c 1 $p/keys)" ] || echo "$p keys"
+			done; true'
+		[ "$output" = "" ]
+	}
+	each unmasked
+}
+
+@test "hostile links: swapped while containers start" {
+	user_dir
+	canary=$USER_DIR/tmp/swapped
+	as_user mkdir -p "$canary"
+	r=$(hostile_root)
+	ln -s "$canary" "$r/evil"
+	mkdir "$r/mnt/sub"
+	chown "$TEST_UID:$TEST_UID" "$r/evil" "$r/mnt/sub" 2>/dev/null || true
+	start "$HELP/swap" "$r/mnt" "$r/evil"
+	sleep 0.1
+	for ((i = 0; i < 40; i++)); do
+		as_user volt-ns -Ump root="$r" tmpfs=/mnt/sub bind=/etc:/mnt/b sh -c 'echo evil >/mnt/sub/x' 2>/dev/null || true
+	done
+	kill -KILL "$pid"
+	[ "$(ls -A "$canary")" = "" ]
+}
+
+@test "devices: what is no /dev/null is not mounted as one" {
+	need_root
+	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f && mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
+	[ "$stderr" = "volt-ns: /dev/full: not the device 1:7" ]
+}
+
+# The mode, the owner and the times of the host's devices are the host's.
+@test "devices: the host's cannot be changed from inside" {
+	need_root
+	touch null && mknod m c 1 3
+	for flags in -mpniuC -A; do
+		run -0 unshare -m sh -c 'mount --bind m /dev/null && exec volt-ns '"$flags root=$ROOT_BB"' sh -c "
+			chmod 600 /dev/null; chown 7 /dev/null; touch -d @1 /dev/null; echo x >/dev/null; true" 2>&1'
+		[ "$(stat -c '%a %u' m)" = "644 0" ]
+	done
+}
+
+@test "devices: mknod is refused or useless" {
+	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt sh -c 'for d in /tmp /mnt /dev; do mknod $d/disk b 7 0 && echo made; done 2>/dev/null; true'
+	[ "$output" = "" ]
+	need_root
+	r=$(copy_root)
+	mknod "$r/image" c 1 5
+	run -0 volt-ns -mpniuC root="$r" tmpfs=/mnt sh -c '
+		mknod /mnt/z c 1 5; mknod /tmp/z c 1 5; mknod /dev/z c 1 5
+		for f in /mnt/z /tmp/z /dev/z /image; do head -c 1 $f >/dev/null 2>&1 && echo $f; done; true'
+	[ "$output" = "" ]
+}
+
+@test "the host's /proc/sys and sysrq: out of reach for the root of a container" {
+	guarded() {
+		# shellcheck disable=SC2016
+		run --separate-stderr "$who" volt-ns -A root="$root" "$@" sh -c '
+			for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sysrq-trigger /proc/sys/vm/drop_caches; do
+				(: >>$f) 2>/dev/null && echo "$f"
+			done; true'
+		[ "$output" = "" ]
+	}
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB guarded
+	who=as_user root=$ROOT_USER guarded
+}
+
+# What takes the masks off must not be there for the taking.
+@test "the host's /proc/sys: also where the container unmounts what hides it" {
+	uncovered() {
+		# shellcheck disable=SC2016
+		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
+			umount /proc/sys /proc/sysrq-trigger /proc/keys 2>/dev/null
+			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p 2>/dev/null
+			for f in /proc /dev/shm/p; do
+				(: >>$f/sys/kernel/core_pattern) 2>/dev/null && echo "$f"
+			done; true'
+		[ "$output" = "" ]
+	}
+	who=as_user root=$ROOT_USER uncovered
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB uncovered
+}
+
+@test "ways out: .., /proc/self/fd, /proc/1/root, fchdir lead nowhere" {
+	out() {
+		# shellcheck disable=SC2016
+		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c '
+			i=$(stat -c %d:%i /)
+			for d in /.. /../../../.. /proc/1/root /proc/self/root /proc/1/root/.. /proc/1/cwd /proc/1/cwd/../..; do
+				[ "$(stat -L -c %d:%i $d/)" = "$i" ] || echo "$d"
+			done
+			for p in /proc/[0-9]*; do
+				for f in $p/fd/*; do
+					[ ! -d $f/.. ] || case $f in /proc/1/fd/* | $p/fd/[012]) ;; *) [ "$(readlink $f)" = "/proc/${p#/proc/}/fd" ] || echo "$f $(readlink $f)" ;; esac
+				done
+			done
+			mkdir -p /dev/shm/c && chroot /dev/shm/c /none 2>/dev/null
+			grep -c "" /proc/self/mountinfo >/dev/null
+			ls -d /proc/[0-9]* | wc -l'
+		[ "${#lines[@]}" = 1 ]
+	}
+	each out
+}
+
+@test "the parent is not to be seen, signalled or traced" {
+	unseen() {
+		start "$who" volt-ns $A root="$root" volt-init sh -c 'echo ready; sleep 1000; :'
+		wait_for grep -q ready out
+		# shellcheck disable=SC2016
+		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c 'kill -9 -1; ls -d /proc/[0-9]* | grep -c .; cat /proc/*/comm | grep -x volt-ns; true'
+		gone && return 1
+		[[ $output != *volt-ns* ]]
+		kill -KILL "$pid"
+		wait_for gone
+	}
+	who=env
+	if [ "$(id -u)" = 0 ]; then
+		root=$ROOT_BB A=-mpniuC unseen
+		root=$ROOT_BB A=-A unseen
+		# Not dumpable: its /proc entry belongs to root even for a user's.
+		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups "$USER_DIR/bin/volt-ns" -Up sleep 1000
+		wait_for pgrep -P "$pid" >/dev/null
+		wait_for test "$(stat -c %u "/proc/$pid/environ")" = 0
+		kill -KILL "$pid"
+	else
+		root=$ROOT_USER A=-A unseen
+	fi
+}
+
+@test "set-user-ID files of the root gain nothing" {
+	need_root
+	r=$(copy_root)
+	cp "$ROOT_BB/bin/busybox" "$r/bin/su0" && chmod 4755 "$r/bin/su0"
+	ln -s su0 "$r/bin/id0"
+	run -0 volt-ns -mp root="$r" uid=1000 gid=1000 sh -c 'cp /bin/su0 /tmp/id; /bin/su0 id -u; grep CapEff /proc/self/status'
+	[ "$output" = "1000
+CapEff:	0000000000000000" ]
+}
+
+@test "overlay: a file capability that is copied up is worth nothing outside" {
+	need_root
+	need setcap -h
+	user_dir
+	l=$USER_DIR/tmp/caps
+	as_user mkdir -p "$l"
+	run as_user volt-ns -A root="$ROOT_USER" overlay="$l" bind=/usr:/usr bind=/lib:/lib bind=/lib64:/lib64 sh -c 'cp /bin/busybox /capped && setcap cap_sys_admin+ep /capped; chmod 6755 /bin/busybox'
+	run -1 sh -c "getcap -r $l/upper | grep -v rootid"
+	run as_user "$l/upper/capped" id -u
+	[ "$output" != 0 ]
+	run as_user "$l/upper/bin/busybox" id -u
+	[ "$output" = "$TEST_UID" ] || [ "$status" = 127 ]
+}
+
+@test "cgroup tree: read-only" {
+	cgroups() {
+		run -0 --separate-stderr "$who" volt-ns $A root="$root" sh -c '
+			mkdir /sys/fs/cgroup/x 2>/dev/null && echo made
+			(echo 1 >/sys/fs/cgroup/cgroup.procs) 2>/dev/null && echo moved
+			(echo 1 >/sys/fs/cgroup/cgroup.freeze) 2>/dev/null && echo frozen
+			true'
+		[ "$output" = "" ]
+	}
+	each cgroups
+}
+
+@test "names with newlines are refused" {
+	run -125 --separate-stderr as_user volt-ns -Uu hostname=$'a\nb' true
+	[[ $stderr == "volt-ns: hostname="* ]]
+}
