@@ -76,6 +76,9 @@ not_executable_is_126(void)
 static void
 the_chain_leaves_no_trace(void)
 {
+	static const char script[] = "env | grep VOLT_;"
+	    "for f in /proc/self/fd/*; do readlink $f; done | grep -c eventfd;"
+	    "readlink /proc/$$/fd/$0";
 	int counter, foreign;
 	eventfd_t n;
 
@@ -83,9 +86,7 @@ the_chain_leaves_no_trace(void)
 	setenv("VOLT_ANYTHING", "x", 1);
 	setenv("NOT_VOLT_", "kept", 1);
 	CHECK((counter = status_watch()) != -1);
-	RUN("sh", "-c", "env | grep VOLT_; for f in /proc/self/fd/*; do "
-	    "readlink $f; done | grep -c eventfd; "
-	    "readlink /proc/$$/fd/$0", foreign == 3 ? "3" : "?", NULL);
+	RUN("sh", "-c", script, foreign == 3 ? "3" : "?", NULL);
 	CHECK_STR(r.out, foreign == 3 ? "NOT_VOLT_=kept\n0\n/dev/null\n" :
 	    "NOT_VOLT_=kept\n0\n");
 	CHECK_INT(eventfd_read(counter, &n), 0);
