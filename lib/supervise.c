@@ -32,23 +32,19 @@ now_ms(void)
 int
 supervise_begin(struct supervise *s)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-		SIGABRT, SIGSYS };
+	const uint64_t mask = ~(SYS_SIGBIT(SIGSEGV) | SYS_SIGBIT(SIGBUS) |
+	    SYS_SIGBIT(SIGFPE) | SYS_SIGBIT(SIGILL) | SYS_SIGBIT(SIGTRAP) |
+	    SYS_SIGBIT(SIGABRT) | SYS_SIGBIT(SIGSYS));
 	struct sigaction sa;
-	sigset_t mask;
-	size_t i;
 
-	sigfillset(&mask);
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigdelset(&mask, faults[i]);
-	if (sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
+	if (sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
 	    sigaction(SIGCHLD, NULL, &sa) == -1)
 		return -1;
 	if (sa.sa_handler == SIG_IGN) {
 		s->chld_ignored = true;
 		signal(SIGCHLD, SIG_DFL);
 	}
-	s->sigfd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->sigfd = sys_signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->sigfd == -1 ? -1 : 0;
 }
 
@@ -82,7 +78,7 @@ supervise_child(const struct supervise *s)
 {
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
-	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 }
 
 /* Did the terminal send this to its whole foreground process group? */

@@ -41,7 +41,7 @@ struct supervise {
 	void (*signal_cb)(struct supervise *s, int signo); /* and SIGWINCH */
 	void *ctx;
 
-	sigset_t old_mask;
+	uint64_t old_mask;
 	bool chld_ignored;
 	int sigfd;
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */

@@ -93,6 +93,25 @@ sys_pidfd_open(pid_t pid, unsigned int flags)
 	return (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
+/* Signal masks as the kernel has them: bit N-1 is signal N. */
+#define SYS_SIGBIT(n) ((uint64_t)1 << ((n) - 1))
+
+/*
+ * The C libraries keep some signals to themselves and out of every set (musl 32
+ * to 34, glibc 32 and 33); 34 is what everybody else knows as SIGRTMIN.
+ */
+static inline int
+sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
+{
+	return (int)syscall(SYS_rt_sigprocmask, how, set, old, sizeof(*set));
+}
+
+static inline int
+sys_signalfd(int fd, const uint64_t *set, int flags)
+{
+	return (int)syscall(SYS_signalfd4, fd, set, sizeof(*set), flags);
+}
+
 static inline int
 sys_execveat(int dir, const char *path, char *const argv[], char *const envp[],
     int flags)

@@ -303,6 +303,20 @@ word_id(const char *key, const char *value)
 }
 
 /*
+ * A descriptor that the caller opened for us, or the end. It is ours from here
+ * on: it closes on exec.
+ */
+int
+word_fd(const char *key, const char *value)
+{
+	int fd = (int)word_uint(key, value, INT_MAX);
+
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+		err(EXIT_LINK, "%s=%s", key, value);
+	return fd;
+}
+
+/*
  * A signal by name, with or without SIG (TERM, SIGINT, RTMIN+3), or by number;
  * or the end.
  */

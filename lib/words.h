@@ -44,6 +44,7 @@ uint64_t word_uint(const char *key, const char *value, uint64_t max);
 uint64_t word_size(const char *key, const char *value);
 uint64_t word_time(const char *key, const char *value);
 id_t word_id(const char *key, const char *value);
+int word_fd(const char *key, const char *value);
 int word_signal(const char *key, const char *value);
 _Noreturn void word_bad(const char *key, const char *value, const char *why);
 

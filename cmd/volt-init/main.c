@@ -7,7 +7,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +69,7 @@ set_status(void *ctx, const char *key, const char *value)
 {
 	struct init *in = ctx;
 
-	in->status_fd = (int)word_uint(key, value, INT_MAX);
+	in->status_fd = word_fd(key, value);
 }
 
 static void

@@ -4,12 +4,24 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "sys.h"
 
 #include "ns.h"
+
+static mode_t
+type_of(const struct mount *m, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
+}
 
 /*
  * The detached mount of m's source: a clone of a directory, a file or an image,
@@ -27,6 +39,10 @@ apply_source(const struct mount *m, int userns)
 	else
 		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
+	if (fd != -1 && m->kind == MOUNT_ROOT && type_of(m, fd) != S_IFDIR) {
+		errno = ENOTDIR;
+		err(EXIT_LINK, "%s", m->what);
+	}
 	if (fd == -1)
 		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
 		    "option rec", "%s", m->what);
@@ -38,16 +54,6 @@ apply_source(const struct mount *m, int userns)
 		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
 		    "that file system", "%s: mount attributes", m->what);
 	return fd;
-}
-
-static mode_t
-type_of(const struct mount *m, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
 }
 
 /*
@@ -110,6 +116,65 @@ apply_ro(const struct mount *m, int root)
 }
 
 /*
+ * What the OCI runtimes hide, and what they make read-only, below a proc or a
+ * sysfs of a root.
+ */
+static const struct {
+	enum mount_kind fs, kind;
+	const char *path;
+} guarded[] = {
+	{ MOUNT_PROC, MOUNT_MASK, "acpi" },
+	{ MOUNT_PROC, MOUNT_MASK, "asound" },
+	{ MOUNT_PROC, MOUNT_MASK, "interrupts" },
+	{ MOUNT_PROC, MOUNT_MASK, "kcore" },
+	{ MOUNT_PROC, MOUNT_MASK, "keys" },
+	{ MOUNT_PROC, MOUNT_MASK, "latency_stats" },
+	{ MOUNT_PROC, MOUNT_MASK, "sched_debug" },
+	{ MOUNT_PROC, MOUNT_MASK, "scsi" },
+	{ MOUNT_PROC, MOUNT_MASK, "timer_list" },
+	{ MOUNT_PROC, MOUNT_MASK, "timer_stats" },
+	{ MOUNT_PROC, MOUNT_RO, "bus" },
+	{ MOUNT_PROC, MOUNT_RO, "fs" },
+	{ MOUNT_PROC, MOUNT_RO, "irq" },
+	{ MOUNT_PROC, MOUNT_RO, "sys" },
+	{ MOUNT_PROC, MOUNT_RO, "sysrq-trigger" },
+	{ MOUNT_SYS, MOUNT_MASK, "devices/virtual/powercap" },
+	{ MOUNT_SYS, MOUNT_MASK, "firmware" },
+};
+
+/* Guard the file system m, or with b NULL say how it would be. */
+static void
+guard(struct ns *ns, const struct mount *m, struct build *b)
+{
+	struct mount g = { .optional = true, .fd = -1 };
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+		if (guarded[i].fs != m->kind)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", m->dst,
+			guarded[i].path) >= (int)sizeof(path))
+			errx(EXIT_LINK, "%s: path too long", m->what);
+		g.kind = guarded[i].kind;
+		g.what = g.dst = path;
+		if (b == NULL)
+			mount_describe(ns, &g);
+		else
+			apply_mount(ns, &g, b);
+	}
+}
+
+/* Say what apply_mount() would do. */
+void
+apply_describe(struct ns *ns, const struct mount *m)
+{
+	mount_describe(ns, m);
+	if (!ns->no_mask)
+		guard(ns, m, NULL);
+}
+
+/*
  * Without a PID namespace of our own the kernel lets nobody but its owner mount
  * a new /proc; then the one that is there is shown again.
  */
@@ -164,6 +229,9 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	default:
 		done = apply_fs(ns, m, b->root);
 	}
-	if (done)
-		mount_describe(ns, m);
+	if (!done)
+		return;
+	mount_describe(ns, m);
+	if (!ns->no_mask)
+		guard(ns, m, b);
 }

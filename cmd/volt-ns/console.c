@@ -186,6 +186,12 @@ on_poll(struct supervise *s)
 	struct console *c = s->ctx;
 
 	if (s->fds[0].revents != 0) {
+		if (isatty(STDIN_FILENO) &&
+		    tcgetpgrp(STDIN_FILENO) != getpgrp()) {
+			/* As SIGTTIN, which we block, would have us do. */
+			kill(getpid(), SIGSTOP);
+			return;
+		}
 		fill(&c->in, STDIN_FILENO);
 		if (c->in.eof)
 			send_eof(c);

@@ -23,7 +23,10 @@
 #include "sys.h"
 #include "toolbox.h"
 
-/* In a user namespace, be its root: only then do its files belong to us. */
+/*
+ * In a user namespace, be its root: only then do its files belong to us. What
+ * comes from outside of it is opened before, as the caller.
+ */
 static void
 become_root(const struct ns *ns)
 {
@@ -119,15 +122,6 @@ change_directory(const struct ns *ns)
 	close(root);
 }
 
-static bool
-setgroups_denied(void)
-{
-	char buf[16];
-
-	return kfile_read(AT_FDCWD, "/proc/self/setgroups", buf, sizeof(buf)) >
-	    0 && strncmp(buf, "deny", 4) == 0;
-}
-
 /*
  * The groups asked for. A change of identity without groups= leaves none of the
  * caller's, unless the user namespace forbids even that.
@@ -135,15 +129,14 @@ setgroups_denied(void)
 static void
 set_groups(const struct ns *ns)
 {
-	bool changes = ns->uid_given || ns->gid_given ||
-	    (ns->flags & CLONE_NEWUSER) != 0 ||
-	    (ns->join_flags & CLONE_NEWUSER) != 0;
+	bool userns = ((ns->flags | ns->join_flags) & CLONE_NEWUSER) != 0;
 
-	if (!ns->groups_given && !changes)
+	if (!ns->groups_given && !ns->uid_given && !ns->gid_given && !userns)
 		return;
 	if (setgroups(ns->ngroups, ns->groups) == 0)
 		return;
-	if (ns->groups_given || errno != EPERM || !setgroups_denied())
+	/* Its root lacks no right: setgroups(2) is denied there. */
+	if (ns->groups_given || !userns || errno != EPERM)
 		err(EXIT_LINK, "groups");
 }
 
@@ -175,27 +168,29 @@ _Noreturn void
 inner_run(struct ns *ns, char *const argv[])
 {
 	bool link = strncmp(argv[0], "volt-", 5) == 0;
+	struct build b = { .root = -1, .empty = -1 };
 
-	if ((ns->flags & CLONE_NEWUSER) != 0) {
-		if (!outer_needed(ns))
-			idmap_write(ns, 0);
-		become_root(ns);
+	if ((ns->flags & CLONE_NEWUSER) != 0 && !ns->served)
+		idmap_write(ns, 0);
+	if ((ns->flags & CLONE_NEWNS) != 0) {
+		if (link && has_root(ns) && toolbox_pack() == -1)
+			err(EXIT_LINK, "toolbox");
+		root_open(ns, &b);
 	}
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		become_root(ns);
 	if ((ns->flags & CLONE_NEWTIME) != 0)
 		enter_time(ns);
 	set_names(ns);
 	if ((ns->flags & CLONE_NEWNET) != 0)
 		loopback_up();
-	if ((ns->flags & CLONE_NEWNS) != 0) {
-		if (link && has_root(ns) && toolbox_pack() == -1)
-			err(EXIT_LINK, "toolbox");
-		root_build(ns);
-	}
+	if ((ns->flags & CLONE_NEWNS) != 0)
+		root_build(ns, &b);
 	change_directory(ns);
 	if (ns->console)
 		console_open(ns);
 	else if (ns->new_session)
-		(void)setsid(); /* fails only for one that leads already */
+		(void)setsid(); /* must_wait() saw to it that it works */
 	set_identity(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);

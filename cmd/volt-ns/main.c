@@ -68,7 +68,7 @@ run_here(struct ns *ns, char *argv[])
 	pid_t helper = -1;
 	pid_t inner = getpid();
 
-	if (outer_needed(ns)) {
+	if (ns->served) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 			pair) == -1 || (helper = fork()) == -1)
 			err(EXIT_LINK, "helper");
@@ -106,7 +106,6 @@ run_child(struct ns *ns, char *argv[])
 		.exit_signal = SIGCHLD,
 	};
 	int pair[2], wstatus, master = -1, counter = -1;
-	bool serve = outer_needed(ns);
 
 	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
 		err(EXIT_LINK, "status counter");
@@ -123,12 +122,12 @@ run_child(struct ns *ns, char *argv[])
 		ns->outer = ns->parent = pair[0];
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 			err(EXIT_LINK, "death signal");
-		if (serve)
+		if (ns->served)
 			outer_ask(ns);
 		inner_run(ns, argv);
 	}
 	close(pair[0]);
-	if (serve)
+	if (ns->served)
 		outer_serve(ns, pair[1], s.child);
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
@@ -147,6 +146,18 @@ run_child(struct ns *ns, char *argv[])
 	if (counter != -1)
 		status_report(ns->status_fd, counter, wstatus);
 	exit(supervise_exit_code(wstatus));
+}
+
+/*
+ * Only what cannot be done to ourselves takes a child: entering a PID namespace,
+ * a pty, telling how the command ended, and leaving a process group we lead.
+ */
+static bool
+must_wait(const struct ns *ns)
+{
+	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
+	    ns->console || ns->status_fd != -1 ||
+	    (ns->new_session && getpgrp() == getpid());
 }
 
 int
@@ -168,6 +179,7 @@ main(int argc, char *argv[])
 	root_plan(&ns);
 	if ((ns.flags & CLONE_NEWUSER) != 0)
 		idmap_plan(&ns);
+	ns.served = outer_needed(&ns);
 	if (ns.dry) {
 		root_describe(&ns);
 		return 0;
@@ -177,8 +189,7 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (link && has_root(&ns))
 		notify_open();
-	if ((ns.flags & CLONE_NEWPID) != 0 || ns.console ||
-	    ns.status_fd != -1 || (ns.join_flags & CLONE_NEWPID) != 0)
+	if (must_wait(&ns))
 		run_child(&ns, argv);
 	run_here(&ns, argv);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "mountid.h"
 #include "ns.h"
 #include "path.h"
 #include "sys.h"
@@ -95,6 +96,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 {
 	size_t size = 64 + (list != NULL ? strlen(list) : 0);
 	char option[256];
+	uint64_t bytes;
 	size_t len;
 
 	if ((m->fsopts = malloc(size)) == NULL)
@@ -106,6 +108,11 @@ parse_options(struct mount *m, const char *key, const char *value,
 			continue;
 		if (!kinds[m->kind].more_fsopts || *option == '\0')
 			word_bad(key, value, "unknown option");
+		/* The kernel would take one that overflows for another. */
+		if (strncmp(option, "size=", 5) == 0 &&
+		    option[strlen(option) - 1] != '%' &&
+		    value_size(option + 5, &bytes) == -1)
+			word_bad(key, value, "not a size");
 		/* The last one wins, as in fsconfig(2). */
 		len += (size_t)snprintf(m->fsopts + len, size - len, "%s%s",
 		    len > 0 ? "," : "", option);
@@ -268,6 +275,7 @@ int
 mount_place(const struct mount *m, int root, mode_t type)
 {
 	struct stat place, top;
+	uint64_t place_id, top_id;
 	int fd;
 
 	fd = type != 0 ? path_make(root, m->dst, type) :
@@ -280,9 +288,10 @@ mount_place(const struct mount *m, int root, mode_t type)
 			err(EXIT_LINK, "%s", m->dst);
 		err(EXIT_LINK, "%s: %s", m->what, m->dst);
 	}
-	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1)
+	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1 ||
+	    mountid_get(fd, &place_id) == -1 || mountid_get(root, &top_id) == -1)
 		err(EXIT_LINK, "%s", m->what);
-	if (place.st_dev == top.st_dev && place.st_ino == top.st_ino)
+	if (place_id == top_id && place.st_ino == top.st_ino)
 		errx(EXIT_LINK, "%s: %s is the root itself", m->what, m->dst);
 	return fd;
 }

@@ -24,7 +24,7 @@
 #define NS_GROUPS 64
 #define NS_MOUNTS 256
 #define NS_LAYERS 64
-#define NS_DEFAULTS 32
+#define NS_DEFAULTS 4
 #define NS_DEVICES 6
 
 struct extent {
@@ -95,6 +95,7 @@ struct ns {
 	int status_fd;	/* or -1 */
 	int stop_signal;	/* or 0 */
 
+	bool served;	/* the outer actor does a part */
 	int outer;	/* inner's end of the socket pair, or -1 */
 	int parent;	/* readable once our parent is gone, or -1: whatever */
 	int devpts;	/* the new root's devpts, or -1 */
@@ -145,13 +146,15 @@ void dev_make(struct ns *ns, const struct mount *m, const struct build *b);
 int image_open(const struct mount *m);
 
 /* apply.c */
+void apply_describe(struct ns *ns, const struct mount *m);
 int apply_source(const struct mount *m, int userns);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
 /* root.c */
 void root_plan(struct ns *ns);
-void root_build(struct ns *ns);
-void root_describe(const struct ns *ns);
+void root_open(struct ns *ns, struct build *b);
+void root_build(struct ns *ns, struct build *b);
+void root_describe(struct ns *ns);
 
 /* join.c */
 void join_parse(struct ns *ns, const char *value);

@@ -29,22 +29,14 @@
 #include "path.h"
 #include "sys.h"
 
-/* What the OCI runtimes hide, and what they make read-only. */
-static const char *const masked[] = { "/proc/acpi", "/proc/asound",
-	"/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-	"/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
-	"/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware" };
-static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq",
-	"/proc/sys", "/proc/sysrq-trigger" };
-
 /* Complete the plan with what comes with a root unless it was refused. */
 void
 root_plan(struct ns *ns)
 {
-	size_t i;
-
-	if (!has_root(ns))
+	if (!has_root(ns)) {
+		ns->no_mask = true;
 		return;
+	}
 	if (!ns->no_proc)
 		mount_default(ns, MOUNT_PROC, "/proc");
 	if (!ns->no_dev)
@@ -54,12 +46,6 @@ root_plan(struct ns *ns)
 		if (!ns->no_cgroup && (ns->flags & CLONE_NEWCGROUP) != 0)
 			mount_default(ns, MOUNT_CGROUP, "/sys/fs/cgroup");
 	}
-	if (ns->no_mask)
-		return;
-	for (i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
-		mount_default(ns, MOUNT_MASK, masked[i]);
-	for (i = 0; i < sizeof(readonly) / sizeof(readonly[0]); i++)
-		mount_default(ns, MOUNT_RO, readonly[i]);
 }
 
 static void
@@ -77,15 +63,15 @@ describe_root(const struct ns *ns)
 
 /* The whole plan, for -N. */
 void
-root_describe(const struct ns *ns)
+root_describe(struct ns *ns)
 {
 	size_t i;
 
 	describe_root(ns);
 	for (i = 0; i < ns->ndefaults; i++)
-		mount_describe(ns, &ns->defaults[i]);
+		apply_describe(ns, &ns->defaults[i]);
 	for (i = 0; i < ns->nmounts; i++)
-		mount_describe(ns, &ns->mounts[i]);
+		apply_describe(ns, &ns->mounts[i]);
 	if (ns->root_ro)
 		say(ns, "make / read-only");
 }
@@ -271,38 +257,52 @@ root_enter(int root)
 		err(EXIT_LINK, "root");
 }
 
-/* Carry out the plan for the mount namespace that we are in. */
+/* Is there anything to do but to be in a mount namespace? */
+static bool
+is_plain(const struct ns *ns)
+{
+	return !has_root(ns) && ns->nmounts == 0 && !ns->root_ro;
+}
+
+/* Leave the caller's mounts alone, and open what the plan shows of them. */
 void
-root_build(struct ns *ns)
+root_open(struct ns *ns, struct build *b)
 {
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	struct build b = { .root = -1, .empty = -1 };
-	mode_t mask;
-	size_t i;
 
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
 		err(EXIT_LINK, "make mounts private");
-	if (!has_root(ns) && ns->nmounts == 0 && !ns->root_ro)
+	if (!is_plain(ns))
+		sources_open(ns, b);
+}
+
+/* Carry out the plan for the mount namespace that we are in. */
+void
+root_build(struct ns *ns, struct build *b)
+{
+	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	mode_t mask;
+	size_t i;
+
+	if (is_plain(ns))
 		return;
 	mask = umask(0);
-	sources_open(ns, &b);
 	if (has_root(ns))
-		b.root = root_make(ns);
-	else if ((b.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		b->root = root_make(ns);
+	else if ((b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/");
 	for (i = 0; i < ns->ndefaults; i++)
-		apply_mount(ns, &ns->defaults[i], &b);
+		apply_mount(ns, &ns->defaults[i], b);
 	for (i = 0; i < ns->nmounts; i++)
-		apply_mount(ns, &ns->mounts[i], &b);
+		apply_mount(ns, &ns->mounts[i], b);
 	if (ns->root_ro) {
-		if (sys_mount_setattr(b.root, "", AT_EMPTY_PATH, &ro) == -1)
+		if (sys_mount_setattr(b->root, "", AT_EMPTY_PATH, &ro) == -1)
 			err(EXIT_LINK, "ro=/");
 		say(ns, "make / read-only");
 	}
 	if (has_root(ns))
-		root_enter(b.root);
+		root_enter(b->root);
 	umask(mask);
 }

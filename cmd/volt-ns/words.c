@@ -1,7 +1,6 @@
 /* The words of volt-ns: what may be said, and what must not be said together. */
 #include <err.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -219,7 +218,7 @@ set_status(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
 
-	ns->status_fd = (int)word_uint(key, value, INT_MAX);
+	ns->status_fd = word_fd(key, value);
 }
 
 static void

@@ -1,0 +1,9 @@
+/* Which mount a descriptor is on. */
+#ifndef VOLT_MOUNTID_H
+#define VOLT_MOUNTID_H
+
+#include <stdint.h>
+
+int mountid_get(int fd, uint64_t *id);
+
+#endif
