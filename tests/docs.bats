@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# The manuals, the usage texts, the README and the Makefile say the same.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load lib
+	cd "$TOP" || return
+}
+
+# The value of a variable of the Makefile.
+programs() {
+	sed -n 's/^PROGRAMS = //p' Makefile
+}
+
+# Text of a section of a manual's source.
+section() {
+	awk -v want="# $2" '/^# / { on = $0 == want; next } on' "$1"
+}
+
+# Markup off: *bold*, _underline_, and what is escaped.
+plain() {
+	sed 's/\\\(.\)/\1/g; s/[*_]//g'
+}
+
+# What -h lists: "-X" for a flag, "key=ARG" for a word; one a line.
+listed() {
+	"$1" -h | awk '/^  -[A-Za-z]  / || /^  [a-z0-9._*-]+=/ { print $1 }' | sort
+}
+
+# The terms of a manual's FLAGS and WORDS, in the same form.
+terms() {
+	{
+		section "$1" FLAGS | grep -E '^\*-[A-Za-z]\*$'
+		section "$1" WORDS | grep -E '^\*[a-z0-9._*-]+=\*' | sed 's/^\*\*\.\*=/ANY=/'
+	} | plain | sed 's/^ANY=/*.*=/' | sort
+}
+
+@test "manual: every program has one, and a test, and a line in the README" {
+	for p in $(programs); do
+		[ -e "man/$p.1.scd" ]
+		[ -e "tests/$p.bats" ]
+		grep -q "$p" README.md
+		grep -q "$p(1)\|$p\*(1)" man/volt.7.scd
+	done
+}
+
+@test "manual: its SYNOPSIS is the usage line" {
+	for p in $(programs); do
+		synopsis=$(section "man/$p.1.scd" SYNOPSIS | plain | xargs)
+		usage=$("$p" -h | head -n 1)
+		echo "$p: $usage"
+		[ "usage: $synopsis" = "$usage" ]
+	done
+}
+
+@test "manual: every flag and word of -h is in it, and no other" {
+	for p in $(programs); do
+		diff <(listed "$p") <(terms "man/$p.1.scd")
+	done
+}
+
+@test "manual: the sections that each has" {
+	for p in $(programs); do
+		for s in NAME SYNOPSIS DESCRIPTION FLAGS WORDS "EXIT STATUS" \
+			ENVIRONMENT EXAMPLES "SEE ALSO" "SECURITY CONSIDERATIONS"; do
+			echo "$p: $s"
+			grep -qx "# $s" "man/$p.1.scd"
+		done
+	done
+}
+
+@test "manual: scdoc has nothing to say about any" {
+	command -v scdoc || skip "scdoc is not here"
+	for f in man/*.scd; do
+		run -0 --separate-stderr scdoc <"$f"
+		[ -n "$output" ]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "manual: pages of ours that are referred to exist" {
+	grep -oh 'volt[a-z-]*\*\?([1-8])' man/*.scd | tr -d '*' | sort -u |
+		while IFS='()' read -r page part; do
+			echo "$page($part)"
+			[ -e "man/$page.$part.scd" ]
+		done
+}
+
+# Run the EXAMPLES of a manual: lines that begin with "$ ", in a block between
+# ```, each in a shell, all of a block in one new directory. Under it stands
+# what it prints; where nothing stands, anything goes.
+examples() {
+	local line number=0 dir='' cmd='' want='' got err status
+
+	judge() {
+		[ -n "$cmd" ] || return 0
+		echo "\$ $cmd"
+		got=$(cd "$dir" && sh -ec "$cmd" 2>../err </dev/null 3>&-) && status=0 || status=$?
+		err=$(cat "$dir/../err")
+		echo "status $status, stdout: $got, stderr: $err"
+		[ "$status" = 0 ] || return 1
+		want=${want%$'\n'}
+		[ -z "$want" ] || [ "$got" = "$want" ] || [ "$got$err" = "$want" ] || return 1
+		cmd='' want=''
+	}
+	while IFS= read -r line; do
+		line=${line#$'\t'}
+		case $line in
+		'```')
+			judge || return 1
+			number=$((number + 1))
+			dir=$BATS_TEST_TMPDIR/$number
+			mkdir "$dir"
+			;;
+		'$ '*)
+			judge || return 1
+			cmd=${line#'$ '}
+			;;
+		*)
+			case $cmd in
+			'') ;;
+			*\\) cmd=${cmd%\\}$line ;;
+			*) want+=$line$'\n' ;;
+			esac
+			;;
+		esac
+	done < <(section "$1" EXAMPLES | sed 's/\\\\/\\/g')
+	judge
+}
+
+# As root, in a copy of the small root.
+run_examples() {
+	need_root
+	need unshare -Ump true
+	ROOT=$(copy_root)
+	export ROOT
+	leftovers_begin
+	examples "$1"
+	no_leftovers
+}
+
+@test "manual: the examples of volt(7) work" {
+	run_examples man/volt.7.scd
+}
+
+@test "manual: the examples of volt-ns(1) work" {
+	run_examples man/volt-ns.1.scd
+}
+
+@test "manual: the examples of volt-init(1) work" {
+	run_examples man/volt-init.1.scd
+}
+
+@test "README: make demo and make check are there" {
+	for target in demo check; do
+		grep -q "make $target" README.md
+		grep -q "^$target:" Makefile
+	done
+}
+
+@test "README: its relative links lead somewhere" {
+	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md |
+		sed 's/^](//; s/[#)].*//' | sort -u | while read -r path; do
+		echo "$path"
+		[ -z "$path" ] || [ -e "$path" ]
+	done
+}
+
+@test "Makefile: help names every target that people call" {
+	for target in all install demo check lint bench deps; do
+		grep -q "^$target:" Makefile
+		grep -q "make \[*$target" Makefile
+	done
+}
