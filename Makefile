@@ -52,7 +52,11 @@ $(O)/%.o: %.c Makefile | $(O)/kernel
 # A unit test is tests/unit/X.c, with the harness and lib.
 UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
 	$(filter-out %/unit.c,$(wildcard tests/unit/*.c)))
-unit: $(UNITS)
+HELPERS = $(patsubst tests/helpers/%.c,$(O)/helpers/%,\
+	$(wildcard tests/helpers/*.c))
+unit: $(UNITS) $(HELPERS)
+$(O)/helpers/%: tests/helpers/%.c
+	$(Q)mkdir -p $(@D) && gcc -O2 -static -o $@ $<
 $(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^

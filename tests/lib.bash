@@ -69,6 +69,17 @@ copy_root() {
 	cp -a "$ROOT_BB" "$dir" && echo "$dir"
 }
 
+# helper NAME: the program made of tests/helpers/NAME.c, static; prints its
+# path. make builds them all before the tests, since the machine has no compiler.
+helper() {
+	local program=$O/helpers/$1
+
+	if [ ! -x "$program" ] || [ "$TOP/tests/helpers/$1.c" -nt "$program" ]; then
+		make -s -C "$TOP" O="$O" "$program" >&2 || return 1
+	fi
+	echo "$program"
+}
+
 # --- as an ordinary user --------------------------------------------------
 
 # By whom as_user runs: ourselves, or an ID that nobody has. bats makes its
