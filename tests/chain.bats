@@ -483,7 +483,7 @@ state() {
 # led when it was.
 @test "hostile links: /proc by way of /dev does not lose its masks" {
 	r=$(hostile_root)
-	rm -rf "$r/proc" "$r/dev" && mkdir "$r/dev" "$r/real"
+	rm -rf "${r:?}/proc" "${r:?}/dev" && mkdir "$r/dev" "$r/real"
 	ln -s /dev/p "$r/proc" && ln -s /real "$r/dev/p"
 	unmasked() {
 		# shellcheck disable=SC2016
@@ -547,7 +547,7 @@ state() {
 @test "the host's /proc/sys and sysrq: out of reach for the root of a container" {
 	guarded() {
 		# shellcheck disable=SC2016
-		run --separate-stderr "$who" volt-ns -A root="$root" "$@" sh -c '
+		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
 			for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sysrq-trigger /proc/sys/vm/drop_caches; do
 				(: >>$f) 2>/dev/null && echo "$f"
 			done; true'
@@ -605,7 +605,7 @@ state() {
 		kill -KILL "$pid"
 		wait_for gone
 	}
-	who=env
+	who="env"
 	if [ "$(id -u)" = 0 ]; then
 		root=$ROOT_BB A=-mpniuC unseen
 		root=$ROOT_BB A=-A unseen

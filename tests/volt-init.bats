@@ -58,9 +58,7 @@ gone() {
 modes() {
 	U=''
 	[ "$(id -u)" = 0 ] || U=U
-	mode=pid1
 	"$1" volt-ns "-mp$U" root="$ROOT_BB" bind="$HELP:/mnt" volt-init
-	mode=subreaper
 	"$1" volt-init
 }
 

@@ -202,7 +202,7 @@ allow" ]
 
 @test "uidmap=: bad ranges" {
 	for bad in 0 0:0 0:0:0 0:0:1:1 a:0:1 0:-1:1 -1:0:1 0:01:1 0:4294967295:1 \
-		0:0:4294967296 4294967296:0:1 '' 0:0:1, 0:0:1,, ' 0:0:1' \
+		0:0:4294967296 4294967296:0:1 '' '0:0:1,,' ' 0:0:1' \
 		$'0:0:1\n1:1:1' 0:0:99999999999999999999; do
 		ends 125 "uidmap=$bad: not IN:OUT:N" -U "uidmap=$bad" true
 		ends 125 "gidmap=$bad: not IN:OUT:N" -U "gidmap=$bad" true
@@ -460,7 +460,7 @@ guarded() {
 		( : >>/sys/kernel/x ) 2>/dev/null && echo "/sys is writable"
 		mkdir /sys/fs/cgroup/x 2>/dev/null && echo "/sys/fs/cgroup is writable"
 		[ ! -e /sys/fs/cgroup/cgroup.procs ] || ! echo 1 2>/dev/null >/sys/fs/cgroup/cgroup.procs || echo "cgroup.procs is writable"
-		true' 
+		true'
 	[ "$output" = "" ]
 }
 
@@ -621,9 +621,9 @@ root:x:0:0:root:/root:/bin/sh" ]
 	ends 125 "image=fifo: not a file" -m image=fifo true
 	ends 125 "image=none: No such file or directory" -m image=none true
 	# A superblock that promises what is not there.
-	printf 'hsqs' >cut && head -c 8192 /dev/zero >>cut
-	run -125 --separate-stderr timeout 20 volt-ns -m image=cut true
-	[[ $stderr == "volt-ns: image=cut: "* ]]
+	printf 'hsqs' >trunc && head -c 8192 /dev/zero >>trunc
+	run -125 --separate-stderr timeout 20 volt-ns -m image=trunc true
+	[[ $stderr == "volt-ns: image=trunc: "* ]]
 }
 
 @test "image=: takes root, and says so" {
