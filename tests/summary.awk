@@ -7,7 +7,7 @@ FNR == 1 {
 	sub(/\.tap$/, "", where)
 	file = ""
 }
-/^# (tests|[^ ]*\/unit)\// { file = " " $2 }
+/^# [^ ]+\.(bats|t)$/ { file = " " $2 }
 /^1\.\.[0-9]+$/ { planned += substr($0, 4) }
 /^(not )?ok [0-9]+ / {
 	name = $0
