@@ -886,8 +886,8 @@ pty_terminal() {
 
 @test "console=pty: sent to the background and back, input still arrives" {
 	need command -v python3
-	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pty sh -c "echo up; read x; echo got \\$x" &\n' expect='up' \
-		send='echo shell\n' expect='\nshell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
+	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pty sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' expect='up' \
+		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
 		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
 }
 
