@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "notify.h"
 #include "status.h"
 #include "sys.h"
 #include "toolbox.h"
@@ -16,8 +17,14 @@
 extern char **environ;
 
 /* The variables that name descriptors of the chain's own, "N[:N...]" each. */
-static const char *const variables[] = { "VOLT_TOOLBOX", "VOLT_STATUS",
-	"VOLT_NOTIFY" };
+static const struct {
+	const char *name;
+	bool (*is_ours)(int fd);
+} variables[] = {
+	{ "VOLT_TOOLBOX", toolbox_is_ours },
+	{ "VOLT_STATUS", status_is_ours },
+	{ "VOLT_NOTIFY", notify_is_ours },
+};
 
 /*
  * Nothing of the chain's own reaches a command that is not a link: no VOLT_
@@ -34,9 +41,10 @@ scrub(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		cursor = getenv(variables[i]);
+		cursor = getenv(variables[i].name);
 		while (value_field(&cursor, ':', field, sizeof(field)))
-			if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2)
+			if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2 &&
+			    variables[i].is_ours((int)fd))
 				(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	}
 	for (in = out = environ; in != NULL && *in != NULL; in++)

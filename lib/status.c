@@ -12,16 +12,24 @@
 #include "supervise.h"
 #include "value.h"
 
-/* The counter that came with us, or -1: only an anonymous inode is believed. */
+/* Could fd be a counter? An eventfd is an anonymous inode, of no type. */
+bool
+status_is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
+/* The counter that came with us, or -1. */
 static int
 counter_of_ours(void)
 {
 	const char *value = getenv("VOLT_STATUS");
-	struct stat st;
 	uint64_t fd;
 
 	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
-	    fstat((int)fd, &st) == -1 || (st.st_mode & S_IFMT) != 0)
+	    !status_is_ours((int)fd))
 		return -1;
 	return (int)fd;
 }

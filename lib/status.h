@@ -8,7 +8,10 @@
 #ifndef VOLT_STATUS_H
 #define VOLT_STATUS_H
 
+#include <stdbool.h>
+
 int status_watch(void);
+bool status_is_ours(int fd);
 int status_start(void);
 void status_unstart(int counter);
 void status_tell(int wstatus);

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "path.h"
 #include "sys.h"
 #include "toolbox.h"
 #include "value.h"
 
+#define OVERFLOW_UID 65534
 #define ETC_DIR "/etc/volt"
 #define SHARE_BESIDE "/../share/volt" /* the programs' directory */
 
@@ -74,20 +76,23 @@ clone_readonly(const char *path)
 /*
  * Is fd such a clone? Whoever calls a link can hand it any descriptor under
  * our name: believe only a directory of a read-only, nosuid mount that is its
- * own parent and whose owner is root, or we, or unknown to our namespace.
+ * own parent, and that belongs to root, to us, to the owner of this program, or
+ * to somebody whom our user namespace does not know.
  */
-static bool
-is_clone(int fd)
+bool
+toolbox_is_ours(int fd)
 {
-	struct stat st, up;
+	struct stat st, up, exe;
 	struct statvfs vfs;
 
 	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode) ||
-	    fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1)
+	    fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1 ||
+	    st.st_dev != up.st_dev || st.st_ino != up.st_ino ||
+	    (vfs.f_flag & ST_RDONLY) == 0 || (vfs.f_flag & ST_NOSUID) == 0)
 		return false;
-	return st.st_dev == up.st_dev && st.st_ino == up.st_ino &&
-	    (vfs.f_flag & ST_RDONLY) != 0 && (vfs.f_flag & ST_NOSUID) != 0 &&
-	    (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == 65534);
+	return st.st_uid == 0 || st.st_uid == geteuid() ||
+	    st.st_uid == OVERFLOW_UID ||
+	    (stat("/proc/self/exe", &exe) == 0 && st.st_uid == exe.st_uid);
 }
 
 /* Read VOLT_TOOLBOX. Returns whether there is one that can be believed. */
@@ -105,7 +110,7 @@ unpack(int part[PARTS])
 			return false;
 		if (i != PROGRAMS && strcmp(field, "-") == 0)
 			continue;
-		if (value_uint(field, INT_MAX, &n) == -1 || !is_clone((int)n))
+		if (value_uint(field, INT_MAX, &n) == -1 || !toolbox_is_ours((int)n))
 			return false;
 		part[i] = (int)n;
 	}
@@ -193,8 +198,8 @@ toolbox_open_words(const char *name)
 		errno = ENOENT;
 		for (i = ETC; i <= SHARE && fd == -1 && errno == ENOENT; i++)
 			if (part[i] != -1)
-				fd = openat(part[i], name,
-				    O_RDONLY | O_CLOEXEC | O_NOCTTY);
+				fd = path_open(part[i], name,
+				    O_RDONLY | O_NOCTTY);
 		return fd;
 	}
 	for (i = ETC; i <= SHARE && fd == -1; i++) {
@@ -228,7 +233,9 @@ toolbox_exec(const char *name, char *const argv[])
 	int len;
 
 	if (unpack(part)) {
-		sys_execveat(part[PROGRAMS], name, argv, environ, 0);
+		/* A link would be followed in the root that we are in. */
+		sys_execveat(part[PROGRAMS], name, argv, environ,
+		    AT_SYMLINK_NOFOLLOW);
 		return;
 	}
 	if (home(path, sizeof(path), "/") == -1)

@@ -9,36 +9,17 @@
 
 #include <err.h>
 #include <errno.h>
-#include <limits.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "notify.h"
+
 #include "init.h"
-#include "value.h"
 
 #define MESSAGE_MAX 4096
-
-/* The socket of VOLT_NOTIFY, or -1: believed if it is a UNIX datagram one. */
-static int
-handed_on(void)
-{
-	const char *value = getenv("VOLT_NOTIFY");
-	socklen_t len = sizeof(int);
-	uint64_t fd;
-	int n;
-
-	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
-	    getsockopt((int)fd, SOL_SOCKET, SO_DOMAIN, &n, &len) == -1 ||
-	    n != AF_UNIX ||
-	    getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &n, &len) == -1 ||
-	    n != SOCK_DGRAM)
-		return -1;
-	return (int)fd;
-}
 
 /*
  * Pass one message on, without the lines that mean nothing outside: process IDs
@@ -82,7 +63,7 @@ ready_open(struct init *in, struct supervise *s)
 	struct stat st;
 	mode_t mask;
 
-	if ((in->notify_out = handed_on()) == -1) {
+	if ((in->notify_out = notify_handed()) == -1) {
 		in->ready = NULL;
 		return;
 	}

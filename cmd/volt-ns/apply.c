@@ -39,7 +39,8 @@ apply_source(const struct mount *m, int userns)
 	else
 		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
-	if (fd != -1 && m->kind == MOUNT_ROOT && type_of(m, fd) != S_IFDIR) {
+	if (fd != -1 && (m->kind == MOUNT_ROOT || m->kind == MOUNT_LOWER ||
+		m->kind == MOUNT_OVERLAY) && type_of(m, fd) != S_IFDIR) {
 		errno = ENOTDIR;
 		err(EXIT_LINK, "%s", m->what);
 	}
@@ -52,7 +53,9 @@ apply_source(const struct mount *m, int userns)
 	}
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
 		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
-		    "that file system", "%s: mount attributes", m->what);
+		    "that file system, or of one below it; uidmap=0:0:65536 "
+		    "leaves IDs as they are, and with them the host's root",
+		    "%s: mount attributes", m->what);
 	return fd;
 }
 

@@ -51,14 +51,17 @@ dev_open(struct build *b)
 	}
 }
 
+/* Read-only: who owns the node cannot change it, and the device is as ever. */
 static int
 clone_device(const struct build *b, size_t i)
 {
+	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY |
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	int fd;
 
 	fd = sys_open_tree(b->device[i], "", OPEN_TREE_CLONE |
 	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (fd == -1)
+	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == -1)
 		err(EXIT_LINK, "/dev/%s", devices[i].name);
 	return fd;
 }

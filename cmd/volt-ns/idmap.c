@@ -1,10 +1,16 @@
 /*
- * The ID maps of a user namespace (user_namespaces(7)).
+ * The ID maps of a user namespace (user_namespaces(7)). What "auto" is:
  *
- * "auto" makes the caller root inside. A caller with root's rights keeps every
- * other ID that its own namespace has, unchanged; anyone else gets the ranges of
- * /etc/subuid and /etc/subgid behind it, by newuidmap(1) and newgidmap(1), or
- * is alone.
+ * An ordinary caller is root inside, alone or with the ranges of /etc/subuid and
+ * /etc/subgid behind it, by newuidmap(1) and newgidmap(1).
+ *
+ * The host's root is not: whoever is user 0 outside owns /proc/sys and /sys
+ * there, with or without capabilities. The container gets 65536 IDs that are
+ * nobody's, and its root directory is ID-mapped, so that files keep the owners
+ * that they have on disk.
+ *
+ * Root of a user namespace, who is nobody special outside, keeps all IDs that it
+ * has, unchanged.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -27,6 +33,9 @@
 #include "value.h"
 
 #define FILE_MAX ((size_t)1 << 20)
+#define RANGE 65536u
+#define RANGE_FIRST 0x30000000u
+#define RANGES 16384u
 
 extern char **environ;
 
@@ -193,12 +202,54 @@ on_path(const char *name)
 	return false;
 }
 
+/* Are we in the initial user namespace, where 0 is the host's root? */
+static bool
+is_initial(void)
+{
+	char map[64];
+	unsigned long inside, outside, count;
+
+	return kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) >
+	    0 && sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	    outside == 0 && inside == 0 && count == UINT32_MAX;
+}
+
+/*
+ * A range of IDs for one container: by our process ID, so that no two that run
+ * have the same but by a rare chance, in the upper part of what systemd reserves
+ * for containers, above the usual /etc/subuid.
+ */
+static uint32_t
+free_range(void)
+{
+	return RANGE_FIRST + (uint32_t)getpid() % RANGES * RANGE;
+}
+
+/* Let the root and where its changes go keep their owners. */
+static void
+shift_root(struct ns *ns)
+{
+	size_t i;
+
+	ns->root.idmap = true;
+	for (i = 0; i < ns->nlower; i++)
+		ns->lower[i].idmap = true;
+	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") != 0)
+		ns->overlay.idmap = true;
+}
+
 static void
 plan_auto(struct ns *ns)
 {
 	char user[256];
 	bool uids, gids;
 
+	if (geteuid() == 0 && is_initial()) {
+		add_extent(&ns->uidmap, 0, free_range(), RANGE);
+		add_extent(&ns->gidmap, 0, free_range(), RANGE);
+		shift_root(ns);
+		return;
+	}
 	if (geteuid() == 0) {
 		add_identity(&ns->uidmap, "/proc/self/uid_map");
 		add_identity(&ns->gidmap, "/proc/self/gid_map");
@@ -270,24 +321,23 @@ idmap_needs_outer(const struct ns *ns)
 
 /* Run newuidmap(1) or newgidmap(1) for pid, and wait for it. */
 static void
-write_by_helper(const struct idmap *m, const char *helper, pid_t pid)
+write_by_helper(const struct idmap *m, const char *helper, const char *pid)
 {
-	static char text[3 * NS_EXTENTS + 1][16];
+	static char text[3 * NS_EXTENTS][16];
 	char *argv[3 * NS_EXTENTS + 3];
 	int argc = 0, wstatus, rc;
 	pid_t child;
 	size_t i;
 
 	argv[argc++] = (char *)(uintptr_t)helper;
-	snprintf(text[0], sizeof(text[0]), "%d", (int)pid);
-	argv[argc++] = text[0];
+	argv[argc++] = (char *)(uintptr_t)pid;
 	for (i = 0; i < m->n; i++) {
 		const uint32_t n[3] = { m->extent[i].inside,
 			m->extent[i].outside, m->extent[i].count };
 		size_t j;
 
 		for (j = 0; j < 3; j++) {
-			char *s = text[1 + 3 * i + j];
+			char *s = text[3 * i + j];
 
 			snprintf(s, sizeof(text[0]), "%" PRIu32, n[j]);
 			argv[argc++] = s;
@@ -322,8 +372,8 @@ refused(const char *path)
 }
 
 static void
-write_map(const struct idmap *m, const char *helper, const char *proc,
-    const char *file, pid_t pid)
+write_map(const struct idmap *m, const char *helper, const char *file,
+    const char *pid)
 {
 	char path[64], text[NS_EXTENTS * 34 + 1], *end = text;
 	size_t i;
@@ -336,29 +386,28 @@ write_map(const struct idmap *m, const char *helper, const char *proc,
 		end += sprintf(end, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
 		    m->extent[i].inside, m->extent[i].outside,
 		    m->extent[i].count);
-	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
 	if (kfile_write(AT_FDCWD, path, text) == -1)
 		refused(path);
 }
 
 /*
- * Write both maps of pid, or of ourselves for 0. Where the caller has no rights
- * over groups, setgroups(2) is denied first: a group may be there to forbid.
+ * Write both maps of the process that /proc calls pid. Where the caller has no
+ * rights over groups, setgroups(2) is denied first: a group may be there to
+ * forbid.
  */
 void
-idmap_write(const struct ns *ns, pid_t pid)
+idmap_write(const struct ns *ns, const char *pid)
 {
-	char proc[32] = "/proc/self", path[64];
+	char path[64];
 
-	if (pid != 0)
-		snprintf(proc, sizeof(proc), "/proc/%d", (int)pid);
 	if (!ns->gidmap.by_helper && geteuid() != 0) {
-		snprintf(path, sizeof(path), "%s/setgroups", proc);
+		snprintf(path, sizeof(path), "/proc/%s/setgroups", pid);
 		if (kfile_write(AT_FDCWD, path, "deny") == -1)
 			refused(path);
 	}
-	write_map(&ns->uidmap, "newuidmap", proc, "uid_map", pid);
-	write_map(&ns->gidmap, "newgidmap", proc, "gid_map", pid);
+	write_map(&ns->uidmap, "newuidmap", "uid_map", pid);
+	write_map(&ns->gidmap, "newgidmap", "gid_map", pid);
 }
 
 static bool

@@ -171,7 +171,7 @@ inner_run(struct ns *ns, char *const argv[])
 	struct build b = { .root = -1, .empty = -1 };
 
 	if ((ns->flags & CLONE_NEWUSER) != 0 && !ns->served)
-		idmap_write(ns, 0);
+		idmap_write(ns, "self");
 	if ((ns->flags & CLONE_NEWNS) != 0) {
 		if (link && has_root(ns) && toolbox_pack() == -1)
 			err(EXIT_LINK, "toolbox");

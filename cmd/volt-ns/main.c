@@ -15,6 +15,7 @@
 
 #include "chain.h"
 #include "fdpass.h"
+#include "notify.h"
 #include "status.h"
 #include "supervise.h"
 #include "sys.h"
@@ -66,7 +67,6 @@ run_here(struct ns *ns, char *argv[])
 {
 	int pair[2];
 	pid_t helper = -1;
-	pid_t inner = getpid();
 
 	if (ns->served) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
@@ -74,7 +74,7 @@ run_here(struct ns *ns, char *argv[])
 			err(EXIT_LINK, "helper");
 		if (helper == 0) {
 			close(pair[0]);
-			outer_serve(ns, pair[1], inner);
+			outer_serve(ns, pair[1]);
 			_exit(0);
 		}
 		close(pair[1]);
@@ -128,7 +128,7 @@ run_child(struct ns *ns, char *argv[])
 	}
 	close(pair[0]);
 	if (ns->served)
-		outer_serve(ns, pair[1], s.child);
+		outer_serve(ns, pair[1]);
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 
@@ -167,7 +167,7 @@ main(int argc, char *argv[])
 		.umask = -1, .status_fd = -1, .outer = -1, .devpts = -1,
 		.console_dst = -1, .parent = -1,
 	};
-	bool link;
+	bool link, wait;
 
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);
@@ -188,8 +188,11 @@ main(int argc, char *argv[])
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)
 		err(EXIT_LINK, "death signal");
 	if (link && has_root(&ns))
-		notify_open();
-	if (must_wait(&ns))
+		notify_hand_on();
+	wait = must_wait(&ns);
+	if (ns.stop_signal != 0 && !wait)
+		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");
+	if (wait)
 		run_child(&ns, argv);
 	run_here(&ns, argv);
 }

@@ -43,8 +43,7 @@ static const struct {
 	[MOUNT_MASK] = { .has_dst = true },
 	[MOUNT_RO] = { .has_dst = true },
 	[MOUNT_DEV] = { .fstype = "tmpfs", .fsopts = "size=64K,mode=755",
-		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-		.has_dst = true },
+		.attrs = ATTR_KERNEL, .has_dst = true },
 	[MOUNT_TMPFS] = { .fstype = "tmpfs", .fsopts = "size=512M,mode=1777",
 		.attrs = ATTR_DEFAULT, .has_dst = true, .more_fsopts = true },
 	[MOUNT_PROC] = { .fstype = "proc", .attrs = ATTR_KERNEL,
@@ -74,6 +73,8 @@ apply_option(struct mount *m, const char *name)
 	};
 	size_t i;
 
+	if (m->kind == MOUNT_MASK || m->kind == MOUNT_RO)
+		return false;
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		if (strcmp(options[i].name, name) == 0) {
 			m->attrs |= options[i].set;
@@ -106,7 +107,8 @@ parse_options(struct mount *m, const char *key, const char *value,
 	while (value_field(&list, ',', option, sizeof(option))) {
 		if (apply_option(m, option))
 			continue;
-		if (!kinds[m->kind].more_fsopts || *option == '\0')
+		if (!kinds[m->kind].more_fsopts || *option == '\0' ||
+		    (m->kind == MOUNT_OVERLAY && strcmp(m->src, "tmpfs") != 0))
 			word_bad(key, value, "unknown option");
 		/* The kernel would take one that overflows for another. */
 		if (strncmp(option, "size=", 5) == 0 &&
@@ -334,4 +336,11 @@ mount_describe(const struct ns *ns, const struct mount *m)
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");
+}
+
+/* Does m ask for other attributes than its kind has anyway? */
+bool
+mount_has_options(const struct mount *m)
+{
+	return m->attrs != kinds[m->kind].attrs;
 }

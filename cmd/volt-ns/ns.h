@@ -110,6 +110,7 @@ _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
 
 /* words.c */
 bool has_root(const struct ns *ns);
+bool is_overlay(const struct ns *ns);
 extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
@@ -118,12 +119,12 @@ void idmap_parse(struct idmap *m, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
-void idmap_write(const struct ns *ns, pid_t pid);
+void idmap_write(const struct ns *ns, const char *pid);
 void idmap_advise(int error);
 
 /* outer.c */
 bool outer_needed(struct ns *ns);
-void outer_serve(struct ns *ns, int sock, pid_t inner);
+void outer_serve(struct ns *ns, int sock);
 void outer_ask(struct ns *ns);
 
 /* mount.c */
@@ -131,6 +132,7 @@ void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 void mount_describe(const struct ns *ns, const struct mount *m);
+bool mount_has_options(const struct mount *m);
 const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);
 int mount_fs(const struct mount *m, const char *type);
@@ -159,9 +161,6 @@ void root_describe(struct ns *ns);
 /* join.c */
 void join_parse(struct ns *ns, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
-
-/* notify.c */
-void notify_open(void);
 
 /* inner.c */
 _Noreturn void inner_run(struct ns *ns, char *const argv[]);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -33,6 +32,9 @@ next_outer(struct ns *ns, const struct mount *m)
 	if (found && outer_mount(&ns->root))
 		return &ns->root;
 	found = found || m == &ns->root;
+	if (found && m != &ns->overlay && outer_mount(&ns->overlay))
+		return &ns->overlay;
+	found = found || m == &ns->overlay;
 	for (i = 0; i < ns->nlower; i++) {
 		if (found && outer_mount(&ns->lower[i]))
 			return &ns->lower[i];
@@ -58,20 +60,22 @@ outer_needed(struct ns *ns)
  * the mounts. Errors end this process, and by the closed socket inner too.
  */
 void
-outer_serve(struct ns *ns, int sock, pid_t inner)
+outer_serve(struct ns *ns, int sock)
 {
 	struct mount *m = NULL;
-	char path[64], byte;
+	char pid[16], path[64];
 	int userns, fd;
+	ssize_t n;
 
 	/* Until inner says so it may still be in our namespaces. */
-	if (read(sock, &byte, 1) != 1)
+	if ((n = read(sock, pid, sizeof(pid) - 1)) < 1)
 		return;
-	idmap_write(ns, inner);
+	pid[n] = '\0';
+	idmap_write(ns, pid);
 	fdpass_send(sock, -1);
 	if (next_outer(ns, NULL) == NULL)
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)inner);
+	snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);
 	if ((userns = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", path);
 	while ((m = next_outer(ns, m)) != NULL) {
@@ -82,14 +86,21 @@ outer_serve(struct ns *ns, int sock, pid_t inner)
 	close(userns);
 }
 
-/* The inner side of outer_serve(). */
+/*
+ * The inner side of outer_serve(). We tell our process ID as the /proc that both
+ * see has it, which may be another PID namespace's than ours.
+ */
 void
 outer_ask(struct ns *ns)
 {
 	struct mount *m = NULL;
-	char byte = 0;
+	char pid[16];
+	ssize_t n;
 
-	if (write(ns->outer, &byte, 1) != 1 || read(ns->outer, &byte, 1) != 1)
+	if ((n = readlink("/proc/self", pid, sizeof(pid))) == -1)
+		err(EXIT_LINK, "/proc/self");
+	if (write(ns->outer, pid, (size_t)n) != n ||
+	    read(ns->outer, pid, 1) != 1)
 		exit(EXIT_LINK); /* the outer actor has said why */
 	while ((m = next_outer(ns, m)) != NULL) {
 		if ((m->fd = fdpass_recv(ns->outer)) == -1)

@@ -37,6 +37,8 @@ root_plan(struct ns *ns)
 		ns->no_mask = true;
 		return;
 	}
+	if (is_overlay(ns))
+		ns->root.rec = false; /* no overlay shows what is below */
 	if (!ns->no_proc)
 		mount_default(ns, MOUNT_PROC, "/proc");
 	if (!ns->no_dev)
@@ -104,14 +106,6 @@ bench_make(const struct ns *ns)
 		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: /dev", m.what);
 	return bench;
-}
-
-/* Will the root be an overlay? Else it is a single mount. */
-static bool
-is_overlay(const struct ns *ns)
-{
-	return ns->overlay.what != NULL ||
-	    ns->nlower + (ns->root.what != NULL) > 1;
 }
 
 /*
@@ -218,6 +212,8 @@ overlay_make(const struct ns *ns)
 		len += (size_t)sprintf(opts + len, "%s/proc/self/fd/%d",
 		    i == 0 ? first : next, layer->fd);
 	}
+	if (ns->overlay.detached)
+		bench_attach(bench, ns->overlay.fd, ns->overlay.what);
 	if (ns->overlay.what != NULL)
 		overlay_upper(&ns->overlay, bench,
 		    ns->nlower > 0 ? ns->lower[0].fd : ns->root.fd,

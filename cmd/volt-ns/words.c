@@ -167,6 +167,7 @@ static void
 set_string(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
+	const char *s;
 
 	if (*value == '\0')
 		word_bad(key, value, "empty");
@@ -175,6 +176,9 @@ set_string(void *ctx, const char *key, const char *value)
 	} else {
 		if (strlen(value) > 64)
 			word_bad(key, value, "longer than 64 bytes");
+		for (s = value; *s != '\0'; s++)
+			if (*s <= ' ' || *s > '~' || *s == '/')
+				word_bad(key, value, "not a name");
 		*(key[0] == 'h' ? &ns->hostname : &ns->domainname) = value;
 	}
 }
@@ -305,11 +309,35 @@ has_root(const struct ns *ns)
 	return ns->root.what != NULL || ns->nlower > 0;
 }
 
+/* Will the root be an overlay? Else it is a single mount. */
+bool
+is_overlay(const struct ns *ns)
+{
+	return ns->overlay.what != NULL ||
+	    ns->nlower + (ns->root.what != NULL) > 1;
+}
+
+/* Options that would be ignored are refused. */
+static void
+check_options(const struct ns *ns, const struct mount *m)
+{
+	if (m->what == NULL)
+		return;
+	if (m->idmap && (ns->flags & CLONE_NEWUSER) == 0)
+		errx(EXIT_LINK, "%s: idmap needs -U", m->what);
+	if (is_overlay(ns) && (m->kind == MOUNT_ROOT ||
+		m->kind == MOUNT_IMAGE || m->kind == MOUNT_LOWER) &&
+	    mount_has_options(m))
+		errx(EXIT_LINK, "%s: of layers only overlay= has mount options",
+		    m->what);
+}
+
 /* Refuse combinations that cannot mean anything, before anything is done. */
 void
 ns_check(struct ns *ns, bool command)
 {
 	const char *word;
+	size_t i;
 
 	if (!command && !ns->dry)
 		errx(EXIT_LINK, "no command; -h shows the words");
@@ -330,9 +358,13 @@ ns_check(struct ns *ns, bool command)
 		    ns->overlay.what);
 	if (ns->join != 0 && has_root(ns))
 		errx(EXIT_LINK, "join= and root= do not go together");
+	check_options(ns, &ns->root);
+	check_options(ns, &ns->overlay);
+	for (i = 0; i < ns->nlower; i++)
+		check_options(ns, &ns->lower[i]);
+	for (i = 0; i < ns->nmounts; i++)
+		check_options(ns, &ns->mounts[i]);
 	if (ns->console && has_root(ns) && ns->no_dev) {
-		size_t i;
-
 		for (i = 0; i < ns->nmounts; i++)
 			if (ns->mounts[i].kind == MOUNT_DEV)
 				return;
