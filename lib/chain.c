@@ -67,7 +67,7 @@ chain_begin(void)
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) == -1 &&
 		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
-			exit(EXIT_LINK);
+			err(EXIT_LINK, "/dev/null");
 }
 
 /*

@@ -29,8 +29,8 @@ placeholder(int dev, const char *name)
 }
 
 /*
- * Open the devices of the old root: a user namespace may not make nodes. Each
- * is what its numbers say, or we stop.
+ * Open the devices of the old root: a user namespace may not make nodes. One
+ * that is missing, or not what its numbers say, is -1 until somebody wants it.
  */
 void
 dev_open(struct build *b)
@@ -42,12 +42,12 @@ dev_open(struct build *b)
 	for (i = 0; i < NS_DEVICES; i++) {
 		snprintf(path, sizeof(path), "/dev/%s", devices[i].name);
 		b->device[i] = open(path, O_PATH | O_CLOEXEC);
-		if (b->device[i] == -1 || fstat(b->device[i], &st) == -1)
-			err(EXIT_LINK, "%s", path);
-		if (!S_ISCHR(st.st_mode) || st.st_rdev !=
+		if (b->device[i] != -1 && fstat(b->device[i], &st) == 0 &&
+		    S_ISCHR(st.st_mode) && st.st_rdev ==
 		    makedev(devices[i].major, devices[i].minor))
-			errx(EXIT_LINK, "%s: not the device %u:%u", path,
-			    devices[i].major, devices[i].minor);
+			continue;
+		close(b->device[i]);
+		b->device[i] = -1;
 	}
 }
 
@@ -59,6 +59,9 @@ clone_device(const struct build *b, size_t i)
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	int fd;
 
+	if (b->device[i] == -1)
+		errx(EXIT_LINK, "/dev/%s: not the device %u:%u",
+		    devices[i].name, devices[i].major, devices[i].minor);
 	fd = sys_open_tree(b->device[i], "", OPEN_TREE_CLONE |
 	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == -1)
