@@ -47,6 +47,8 @@ becomes_the_command(void)
 static void
 not_found_is_127(void)
 {
+	/* A directory of PATH that cannot be searched would make it 126. */
+	setenv("PATH", "/usr/bin:/bin", 1);
 	CHECK_INT(chdir(unit_tmpdir()), 0);
 	unit_write("file", "");
 	FAILS(127, "exec ./none: No such file or directory", "./none", NULL);
