@@ -13,7 +13,7 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-PROGRAMS = volt-ns volt-init
+PROGRAMS = volt-ns volt-cg volt-init
 LIB_SRC = $(wildcard lib/*.c)
 SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
 BIN = $(PROGRAMS:%=$(O)/bin/%)

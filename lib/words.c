@@ -39,8 +39,8 @@ key_length(const char *s)
 }
 
 /* Edit distance of a and b (Levenshtein), for keys of a sane length. */
-static unsigned int
-distance(const char *a, const char *b)
+unsigned int
+words_distance(const char *a, const char *b)
 {
 	unsigned int row[KEY_MAX_LEN + 1], up, diag;
 	size_t i, j, blen = strlen(b);
@@ -72,7 +72,7 @@ unknown_key(const struct grammar *g, const char *key)
 	unsigned int d, least = UINT_MAX;
 
 	for (w = g->words; w->key != NULL; w++) {
-		d = distance(key, w->key);
+		d = words_distance(key, w->key);
 		if (d < least) {
 			least = d;
 			best = w;

@@ -39,6 +39,7 @@ struct grammar {
 };
 
 char **words_parse(int argc, char *argv[], const struct grammar *g, void *ctx);
+unsigned int words_distance(const char *a, const char *b);
 
 uint64_t word_uint(const char *key, const char *value, uint64_t max);
 uint64_t word_size(const char *key, const char *value);

@@ -1,0 +1,132 @@
+/*
+ * volt-cg: a group of cgroup v2, made or found, and what is done with it.
+ *
+ * Theory of operation. Whoever runs a command in a group of its own stays
+ * outside and holds a shared flock on the group for as long as it lives: on its
+ * cgroup.kill, which only the group's owner may open. The kernel drops the lock
+ * when that process goes, however it goes. So a group that is marked as such a
+ * one ("user.volt=run") and that can be locked exclusively is a leftover: the
+ * next volt-cg that comes by kills what is in it and removes it. Groups that
+ * outlive their maker by intent (-k) are marked "keep" and not touched, and
+ * what is not marked is not ours.
+ *
+ * Nobody removes a group but under a lock on it, and nobody but under an
+ * exclusive one if the group is another's. So between looking and removing, a
+ * name does not come to mean another group.
+ */
+#ifndef VOLT_CG_H
+#define VOLT_CG_H
+
+#include <sys/types.h>
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cgroup.h"
+#include "words.h"
+
+#define CG_LIMITS 128
+#define CG_NAME 128
+#define CG_FILE 65536	/* bytes of an interface file that we read whole */
+
+/* A word that is written to a file of the group. */
+struct limit {
+	const char *key, *text;	/* as they were given */
+	const char *file;	/* what is written, and where */
+	char *value;
+};
+
+struct cg {
+	bool verbose, dry, json, keep, summary, systemd, delegate;
+	const char *name, *parent, *join;
+	struct limit limits[CG_LIMITS];
+	size_t nlimits;
+	uid_t uid;	/* or -1: whose a delegated group is */
+	gid_t gid;
+
+	struct cgroup_tree tree;
+
+	/* The group that ours is made in. */
+	char place[PATH_MAX];
+	size_t floor;	/* length of the part of place not to be changed */
+	int place_fd;
+	bool inside;	/* we are in it, and limits below need it empty */
+
+	/* Ours. */
+	char made_up[CG_NAME];	/* its name, if none was given */
+	int dir;	/* or -1 */
+	int lock;	/* or -1 */
+
+	/* Where we went to be out of place; dir is -1 if nowhere. */
+	char retreat[CG_NAME];
+	int retreat_dir, retreat_lock;
+	char enabled[256];	/* what we enabled in place: "-cpu -memory" */
+};
+
+/* main.c */
+void say(const struct cg *cg, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *shown(const char *path);
+
+/* words.c */
+extern const struct grammar cg_grammar;
+void cg_check(const struct cg *cg, bool command);
+
+/* limit.c */
+void limit_add(struct cg *cg, const char *key, const char *value);
+void limit_cpus(struct cg *cg, const char *key, const char *value);
+bool limit_controller(const struct limit *l, char *buf, size_t size);
+void limit_apply(const struct cg *cg);
+
+/* device.c */
+char *device_resolve(const char *key, const char *value);
+
+/* place.c */
+void place_choose(struct cg *cg);
+void place_find(struct cg *cg, const char *name);
+bool place_is_root(int dir);
+long place_count(int dir, bool others);
+
+/* control.c */
+bool control_needed(const struct cg *cg);
+void control_enable(struct cg *cg);
+
+/* delegate.c */
+void delegate(const struct cg *cg);
+
+/* group.c */
+const char *group_name(const struct cg *cg);
+void group_make(struct cg *cg);
+int group_create(struct cg *cg, char *name, bool fixed, const char *mark,
+    int *lock);
+const char *group_mark(int dir, char *buf, size_t size);
+bool group_living(int dir);
+void group_sweep(const struct cg *cg);
+void group_enter(const struct cg *cg, int dir, const char *name);
+void group_finish(struct cg *cg);
+
+/* kill.c */
+int kill_group(int dir);
+int kill_remove(int parent, const char *name);
+
+/* run.c */
+_Noreturn void run(struct cg *cg, char *argv[]);
+_Noreturn void run_keep(struct cg *cg, char *argv[]);
+_Noreturn void run_join(struct cg *cg, char *argv[]);
+
+/* report.c */
+bool report_value(int dir, const char *file, const char *key, uint64_t *out);
+void report_oom(const struct cg *cg);
+void report_summary(const struct cg *cg, uint64_t wall);
+
+/* print.c */
+void print_group(const struct cg *cg, const char *name);
+void print_list(const struct cg *cg);
+
+/* systemd.c */
+void systemd_print(const struct cg *cg);
+
+#endif

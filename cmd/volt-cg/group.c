@@ -1,0 +1,349 @@
+/* The group: made, locked, marked, left and swept (cg.h has the theory). */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+
+#include "cg.h"
+
+#define MARK "user.volt"
+#define TRIES 100	/* 10 ms each */
+
+const char *
+group_name(const struct cg *cg)
+{
+	return cg->name != NULL ? cg->name : cg->made_up;
+}
+
+/*
+ * Open what the lock is on. On kernels without cgroup.kill (before 5.14) it is
+ * the directory, which anybody may lock and so make a leftover stay.
+ */
+static int
+lock_open(int dir)
+{
+	int fd = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1 && errno == ENOENT)
+		fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd;
+}
+
+/* Returns the mark of a group in buf, or NULL if it is none of ours. */
+const char *
+group_mark(int dir, char *buf, size_t size)
+{
+	ssize_t n = fgetxattr(dir, MARK, buf, size - 1);
+
+	if (n == -1)
+		return NULL;
+	buf[n] = '\0';
+	return buf;
+}
+
+/* Is somebody waiting for the command in this group? */
+bool
+group_living(int dir)
+{
+	bool living;
+	int fd;
+
+	if ((fd = lock_open(dir)) == -1)
+		return true; /* not ours to know */
+	living = flock(fd, LOCK_EX | LOCK_NB) == -1;
+	close(fd);
+	return living;
+}
+
+/* Does the name still mean the directory that we have open? */
+static bool
+same(int parent, const char *name, int dir)
+{
+	struct stat a, b;
+
+	return fstat(dir, &a) == 0 &&
+	    fstatat(parent, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static void
+nap(void)
+{
+	const struct timespec ts = { .tv_nsec = 10 * 1000 * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/*
+ * A group of this name is there, and locked by us alone. Remove it if it is a
+ * leftover, or kept and empty; else that is the end.
+ */
+static void
+reclaim_locked(const struct cg *cg, const char *name, int dir)
+{
+	char buf[8];
+	const char *mark = group_mark(dir, buf, sizeof(buf));
+	long n;
+
+	if (mark == NULL)
+		errx(EXIT_LINK, "name=%s: there is such a group already", name);
+	if (strcmp(mark, "keep") == 0 && (n = place_count(dir, false)) != 0) {
+		warnx("name=%s: this group was kept, and has processes (%ld)",
+		    name, n);
+		errx(EXIT_LINK, "join=%s goes into it; volt-cg name=%s "
+		    "cgroup.kill=1 ends them", name, name);
+	}
+	if (kill_remove(cg->place_fd, name) == -1)
+		err(EXIT_LINK, "name=%s: remove what is left of it", name);
+	say(cg, "%s/%s: removed what was left of it", cg->place, name);
+}
+
+/*
+ * A group of this name is there: make room, or end. Returns to try again.
+ */
+static void
+reclaim(const struct cg *cg, const char *name)
+{
+	int dir, lock;
+
+	if ((dir = openat(cg->place_fd, name,
+		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+		if (errno == ENOENT)
+			return;
+		errx(EXIT_LINK, "name=%s: there is such a file already", name);
+	}
+	if ((lock = lock_open(dir)) == -1 && errno != ENODEV)
+		err(EXIT_LINK, "name=%s: there is such a group already", name);
+	if (lock != -1 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+		if (same(cg->place_fd, name, dir))
+			reclaim_locked(cg, name, dir);
+	} else if (lock != -1 && flock(lock, LOCK_SH | LOCK_NB) == 0) {
+		errx(EXIT_LINK, "name=%s: a command is running in this group",
+		    name);
+	} else {
+		nap(); /* somebody sweeps it */
+	}
+	if (lock != -1)
+		close(lock);
+	close(dir);
+}
+
+/*
+ * Make the group name in place, or with a name that is not fixed one like it,
+ * and mark it. Fills in *lock, ours while we live, unless that is NULL. Returns
+ * its directory.
+ */
+int
+group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
+{
+	size_t len = strlen(name);
+	mode_t mask;
+	int dir, tries;
+
+	for (tries = 0; tries < TRIES; tries++) {
+		mask = umask(022);
+		dir = mkdirat(cg->place_fd, name, 0755);
+		umask(mask);
+		if (dir == 0)
+			break;
+		if (errno != EEXIST)
+			err(EXIT_LINK, "%s/%s", cg->place, name);
+		if (fixed)
+			reclaim(cg, name);
+		else
+			snprintf(name + len, CG_NAME - len, "-%d", tries);
+	}
+	if (tries == TRIES)
+		errx(EXIT_LINK, "%s/%s: no room was made for this group",
+		    cg->place, name);
+	if ((dir = openat(cg->place_fd, name,
+		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "%s/%s", cg->place, name);
+	if (lock != NULL && ((*lock = lock_open(dir)) == -1 ||
+		flock(*lock, LOCK_SH) == -1))
+		err(EXIT_LINK, "%s/%s: lock", cg->place, name);
+	if (fsetxattr(dir, MARK, mark, strlen(mark), 0) == -1 &&
+	    errno != EOPNOTSUPP)
+		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
+	say(cg, "made %s/%s", cg->place, name);
+	return dir;
+}
+
+/* Move ourselves, which costs some milliseconds. */
+void
+group_enter(const struct cg *cg, int dir, const char *name)
+{
+	if (kfile_write(dir, "cgroup.procs", "0") == 0) {
+		say(cg, "entered %s", name);
+		return;
+	}
+	warn("%s: enter", name);
+	if (errno == EBUSY)
+		warnx("its processes are in groups below it: name one of them");
+	else if (errno == EACCES || errno == EPERM)
+		warnx("that takes the right to write cgroup.procs there, and "
+		    "in the group above both it and ours");
+	exit(EXIT_LINK);
+}
+
+/*
+ * Groups below a group have limits only while it has no processes itself. We
+ * are the only one in it: go into one beside the group that we are to make.
+ */
+static void
+retreat(struct cg *cg)
+{
+	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
+	cg->retreat_dir = group_create(cg, cg->retreat, false, "run",
+	    &cg->retreat_lock);
+	group_enter(cg, cg->retreat_dir, cg->retreat);
+}
+
+/* Is there any group in place but the one we are in ourselves? */
+static bool
+alone(const struct cg *cg)
+{
+	struct dirent *e;
+	bool found = false;
+	DIR *dir;
+	int fd;
+
+	if ((fd = openat(cg->place_fd, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (dir = fdopendir(fd)) == NULL)
+		return false;
+	while (!found && (e = readdir(dir)) != NULL)
+		found = e->d_type == DT_DIR && *e->d_name != '.' &&
+		    strcmp(e->d_name, cg->retreat) != 0;
+	closedir(dir);
+	return !found;
+}
+
+/* Go back, and leave place as it was found. What fails is swept later. */
+static void
+come_back(struct cg *cg)
+{
+	if (alone(cg) && (cg->enabled[0] == '\0' ||
+		kfile_write(cg->place_fd, "cgroup.subtree_control",
+		cg->enabled) == 0) &&
+	    kfile_write(cg->place_fd, "cgroup.procs", "0") == 0)
+		(void)unlinkat(cg->place_fd, cg->retreat, AT_REMOVEDIR);
+	close(cg->retreat_lock);
+	close(cg->retreat_dir);
+	cg->retreat_dir = -1;
+}
+
+/* Kill and remove what we made. */
+void
+group_finish(struct cg *cg)
+{
+	if (cg->dir != -1) {
+		if (kill_remove(cg->place_fd, group_name(cg)) == -1)
+			warn("remove %s/%s", cg->place, group_name(cg));
+		else
+			say(cg, "removed %s/%s", cg->place, group_name(cg));
+		close(cg->dir);
+		cg->dir = -1;
+	}
+	if (cg->retreat_dir != -1)
+		come_back(cg);
+}
+
+/* The one that is finished also where an error ends us; not by a child. */
+static struct cg *unfinished;
+static pid_t maker;
+
+static void
+finish_at_exit(void)
+{
+	if (getpid() == maker)
+		group_finish(unfinished);
+}
+
+/*
+ * Make the group, with its limits; with -k also enter it, before the limits
+ * only if they cannot be set otherwise.
+ */
+void
+group_make(struct cg *cg)
+{
+	char *name = cg->made_up;
+
+	unfinished = cg;
+	maker = getpid();
+	if (atexit(finish_at_exit) != 0)
+		err(EXIT_LINK, "atexit");
+	if (cg->inside && !cg->keep)
+		retreat(cg);
+	if (!cg->inside || !cg->keep)
+		control_enable(cg);
+	if (cg->name != NULL)
+		snprintf(name, sizeof(cg->made_up), "%s", cg->name);
+	else
+		snprintf(name, sizeof(cg->made_up), "run-%d", (int)getpid());
+	cg->dir = group_create(cg, name, cg->name != NULL,
+	    cg->keep ? "keep" : "run", cg->keep ? NULL : &cg->lock);
+	if (cg->inside && cg->keep) {
+		group_enter(cg, cg->dir, name);
+		control_enable(cg);
+	}
+	limit_apply(cg);
+	if (cg->delegate)
+		delegate(cg);
+	if (!cg->inside && cg->keep)
+		group_enter(cg, cg->dir, name);
+}
+
+/* Remove one leftover, if name is one. */
+static void
+sweep_one(const struct cg *cg, const char *name)
+{
+	char mark[8];
+	int dir, lock = -1;
+
+	if ((dir = openat(cg->place_fd, name,
+		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return;
+	if (group_mark(dir, mark, sizeof(mark)) != NULL &&
+	    strcmp(mark, "run") == 0 && (lock = lock_open(dir)) != -1 &&
+	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
+	    same(cg->place_fd, name, dir)) {
+		if (kill_remove(cg->place_fd, name) == 0)
+			say(cg, "swept %s/%s", cg->place, name);
+		else
+			say(cg, "cannot sweep %s/%s", cg->place, name);
+	}
+	if (lock != -1)
+		close(lock);
+	close(dir);
+}
+
+/* Remove the leftovers of those who died before they could, beside ours. */
+void
+group_sweep(const struct cg *cg)
+{
+	struct dirent *e;
+	DIR *dir;
+	int fd;
+
+	if ((fd = openat(cg->place_fd, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (dir = fdopendir(fd)) == NULL)
+		return;
+	while ((e = readdir(dir)) != NULL)
+		if (e->d_type == DT_DIR && *e->d_name != '.' &&
+		    strcmp(e->d_name, group_name(cg)) != 0 &&
+		    strcmp(e->d_name, cg->retreat) != 0)
+			sweep_one(cg, e->d_name);
+	closedir(dir);
+}

@@ -1,0 +1,242 @@
+/* The limits: words that are written to files of the group. */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "value.h"
+#include "words.h"
+
+#include "cg.h"
+
+#define PERIOD 100000	/* us of cpu.max that cpus= is measured by */
+#define LEAST_QUOTA 1000	/* us; the kernel's own bound */
+#define CPUS 8192	/* the most that a kernel is built for */
+
+static char *
+copy(const char *s)
+{
+	char *t = strdup(s);
+
+	if (t == NULL)
+		err(EXIT_LINK, "out of memory");
+	return t;
+}
+
+static bool
+ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+
+	return n > m && strcmp(s + n - m, tail) == 0;
+}
+
+/* Do files of this name hold one size in bytes, or "max"? */
+static bool
+holds_size(const char *key)
+{
+	return (strncmp(key, "memory.", 7) == 0 ||
+	    strncmp(key, "hugetlb.", 8) == 0) &&
+	    (ends_with(key, ".max") || ends_with(key, ".high") ||
+	    ends_with(key, ".low") || ends_with(key, ".min"));
+}
+
+static char *
+convert_size(const char *key, const char *value)
+{
+	char buf[24];
+
+	if (strcmp(value, "max") == 0)
+		return copy(value);
+	snprintf(buf, sizeof(buf), "%" PRIu64, word_size(key, value));
+	return copy(buf);
+}
+
+/* Take a word for the file of its name. What is sure to be wrong is refused. */
+void
+limit_add(struct cg *cg, const char *key, const char *value)
+{
+	struct limit *l = &cg->limits[cg->nlimits];
+
+	if (*key == '.' || ends_with(key, "."))
+		errx(EXIT_LINK, "%s=: unknown word", key);
+	if (cg->nlimits == CG_LIMITS)
+		errx(EXIT_LINK, "%s=: more than %d limits", key, CG_LIMITS);
+	if (*value == '\0')
+		word_bad(key, value, "the value is empty");
+	if (strchr(value, '\n') != NULL)
+		errx(EXIT_LINK, "%s=: the value has a newline in it", key);
+	*l = (struct limit){ .key = key, .text = value };
+	l->file = l->key = copy(key);
+	if (holds_size(key)) {
+		l->value = convert_size(key, value);
+	} else if (strncmp(key, "io.", 3) == 0) {
+		l->value = device_resolve(l->key, value);
+	} else {
+		if (strcmp(key, "pids.max") == 0 && strcmp(value, "max") != 0)
+			(void)word_uint(key, value, INT32_MAX);
+		l->value = copy(value);
+	}
+	cg->nlimits++;
+}
+
+/* cpus=1.5 is cpu.max="150000 100000". */
+void
+limit_cpus(struct cg *cg, const char *key, const char *value)
+{
+	char buf[32], whole[16] = "";
+	const char *fraction = "";
+	uint64_t n, digit = PERIOD / 10;
+	size_t len = strcspn(value, ".");
+
+	if (strcmp(value, "max") == 0) {
+		snprintf(buf, sizeof(buf), "max %d", PERIOD);
+	} else {
+		if (len < sizeof(whole))
+			memcpy(whole, value, len);
+		if (value[len] == '.')
+			fraction = value + len + 1;
+		if (value_uint(whole, CPUS, &n) == -1 ||
+		    (value[len] == '.' && *fraction == '\0') ||
+		    fraction[strspn(fraction, "0123456789")] != '\0' ||
+		    strlen(fraction) > 5)
+			word_bad(key, value, "not a number of CPUs, as 2 or 0.5");
+		for (n *= PERIOD; *fraction != '\0'; fraction++, digit /= 10)
+			n += (uint64_t)(*fraction - '0') * digit;
+		if (n < LEAST_QUOTA)
+			word_bad(key, value, "the least is 0.01");
+		snprintf(buf, sizeof(buf), "%" PRIu64 " %d", n, PERIOD);
+	}
+	limit_add(cg, "cpu.max", buf);
+	cg->limits[cg->nlimits - 1].key = "cpus";
+	cg->limits[cg->nlimits - 1].text = value;
+}
+
+/* The controller that a limit is one of; false if it takes none. */
+bool
+limit_controller(const struct limit *l, char *buf, size_t size)
+{
+	size_t len = strcspn(l->file, ".");
+
+	if (len >= size)
+		errx(EXIT_LINK, "%s=: no such controller", l->key);
+	memcpy(buf, l->file, len);
+	buf[len] = '\0';
+	return strcmp(buf, "cgroup") != 0;
+}
+
+/*
+ * The group has no file of this name. Keys are lower-case and a few files are
+ * not (hugetlb.2MB.max): return that, or end with the nearest that there is.
+ */
+static char *
+find_file(const struct cg *cg, const struct limit *l)
+{
+	unsigned int d, least = 4;
+	char best[256] = "", *found;
+	struct dirent *e;
+	size_t len = strcspn(l->file, ".");
+	DIR *dir;
+	int fd;
+
+	if ((fd = dup(cg->dir)) == -1 || (dir = fdopendir(fd)) == NULL)
+		err(EXIT_LINK, "%s=", l->key);
+	rewinddir(dir);
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_type != DT_REG)
+			continue;
+		if (strcasecmp(e->d_name, l->file) == 0) {
+			found = copy(e->d_name);
+			closedir(dir);
+			return found;
+		}
+		d = words_distance(l->file, e->d_name);
+		if (strncmp(l->file, e->d_name, len + 1) == 0 && d < least) {
+			least = d;
+			snprintf(best, sizeof(best), "%s", e->d_name);
+		}
+	}
+	closedir(dir);
+	if (*best != '\0')
+		errx(EXIT_LINK, "%s=: this kernel has no such file; "
+		    "the nearest is %s", l->key, best);
+	errx(EXIT_LINK, "%s=: this kernel has no such file", l->key);
+}
+
+/* Set the bits of a list such as "0-3,7". False if it is none. */
+static bool
+parse_list(const char *s, unsigned char bits[CPUS / 8])
+{
+	unsigned long from, to;
+	char *end;
+
+	memset(bits, 0, CPUS / 8);
+	while (*s >= '0' && *s <= '9') {
+		from = to = strtoul(s, &end, 10);
+		if (*end == '-')
+			to = strtoul(end + 1, &end, 10);
+		if (to >= CPUS)
+			return false;
+		for (; from <= to; from++)
+			bits[from / 8] |= (unsigned char)(1U << from % 8);
+		s = *end == ',' ? end + 1 : end;
+	}
+	return *s == '\0' || *s == '\n';
+}
+
+/*
+ * The kernel takes a set of CPUs or nodes that the group above does not have,
+ * and then gives others. That is not what was asked for.
+ */
+static void
+check_set(const struct cg *cg, const struct limit *l)
+{
+	unsigned char want[CPUS / 8], have[CPUS / 8];
+	char file[64], buf[CG_FILE];
+	size_t i;
+
+	snprintf(file, sizeof(file), "%s.effective", l->file);
+	if (!parse_list(l->value, want) ||
+	    kfile_read(cg->dir, file, buf, sizeof(buf)) == -1 ||
+	    !parse_list(buf, have))
+		return;
+	buf[strcspn(buf, "\n")] = '\0';
+	for (i = 0; i < sizeof(want); i++)
+		if ((have[i] & ~want[i]) != 0)
+			errx(EXIT_LINK, "%s=%s: the group above has only %s",
+			    l->key, l->text, buf);
+}
+
+/* Write every limit to the group, from left to right. */
+void
+limit_apply(const struct cg *cg)
+{
+	const struct limit *l;
+	const char *file;
+	int rc;
+
+	for (l = cg->limits; l < cg->limits + cg->nlimits; l++) {
+		file = l->file;
+		rc = kfile_write(cg->dir, file, l->value);
+		if (rc == -1 && errno == ENOENT) {
+			file = find_file(cg, l);
+			rc = kfile_write(cg->dir, file, l->value);
+		}
+		if (rc == -1 && errno == EISDIR)
+			errno = ENOENT;
+		if (rc == -1)
+			err(EXIT_LINK, "%s=%s", l->key, l->text);
+		if (strcmp(file, "cpuset.cpus") == 0 ||
+		    strcmp(file, "cpuset.mems") == 0)
+			check_set(cg, l);
+		say(cg, "%s=%s", file, l->value);
+	}
+}

@@ -1,0 +1,102 @@
+/*
+ * volt-cg: make a group of cgroup v2, with limits, and run the command in it;
+ * or show and change a group that is there.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "words.h"
+
+#include "cg.h"
+
+/* Say what was done, or with -N would be, if that was asked for. */
+void
+say(const struct cg *cg, const char *fmt, ...)
+{
+	char line[PATH_MAX + 256];
+	va_list ap;
+
+	if (!cg->verbose && !cg->dry)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "volt-cg: %s\n", line);
+}
+
+/* The path of a group as people write it. */
+const char *
+shown(const char *path)
+{
+	return *path != '\0' ? path : "/";
+}
+
+static void
+open_tree(struct cg *cg)
+{
+	if (cgroup_tree_open(&cg->tree) == 0)
+		return;
+	if (errno != ENOENT)
+		err(EXIT_LINK, "cgroup v2");
+	warnx("cgroup v2 is not mounted here");
+	errx(EXIT_LINK, "mount -t cgroup2 cgroup2 /sys/fs/cgroup does it");
+}
+
+/* No command: list, show or change. */
+static int
+inspect(struct cg *cg)
+{
+	size_t i;
+
+	if (cg->name == NULL) {
+		print_list(cg);
+		return 0;
+	}
+	place_find(cg, cg->name);
+	if (cg->nlimits == 0 && !cg->delegate) {
+		print_group(cg, cg->name);
+		return 0;
+	}
+	if (cg->dry) {
+		for (i = 0; i < cg->nlimits; i++)
+			say(cg, "%s/%s: %s=%s", cg->place, cg->name,
+			    cg->limits[i].file, cg->limits[i].value);
+		return 0;
+	}
+	control_enable(cg);
+	limit_apply(cg);
+	if (cg->delegate)
+		delegate(cg);
+	return 0;
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct cg cg = {
+		.uid = (uid_t)-1, .gid = (gid_t)-1, .tree.top = -1,
+		.place_fd = -1, .dir = -1, .lock = -1, .retreat_dir = -1,
+		.retreat_lock = -1,
+	};
+
+	argv = words_parse(argc, argv, &cg_grammar, &cg);
+	cg_check(&cg, *argv != NULL);
+	if (cg.systemd) {
+		systemd_print(&cg);
+		return 0;
+	}
+	open_tree(&cg);
+	if (*argv == NULL)
+		return inspect(&cg);
+	if (cg.join != NULL)
+		run_join(&cg, argv);
+	place_choose(&cg);
+	if (cg.keep)
+		run_keep(&cg, argv);
+	run(&cg, argv);
+}

@@ -1,0 +1,318 @@
+/*
+ * Where the group goes. Our own group, if it was delegated to us: then who
+ * delegated it bounds us, and cleans up. For the system's root, else, /volt.
+ */
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+
+#include "cg.h"
+
+#define TOP_PLACE "/volt"
+
+/* Is this the one group that may have both processes and limits below it? */
+bool
+place_is_root(int dir)
+{
+	return faccessat(dir, "cgroup.type", F_OK, 0) == -1;
+}
+
+static bool
+writable(int dir)
+{
+	return faccessat(dir, ".", W_OK, AT_EACCESS) == 0 &&
+	    faccessat(dir, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
+	    faccessat(dir, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0;
+}
+
+/* Does systemd, or volt-cg -d, say that it leaves this group to its owner? */
+static bool
+marked(int dir)
+{
+	char c;
+
+	return (fgetxattr(dir, "user.delegate", &c, 1) == 1 ||
+	    fgetxattr(dir, "trusted.delegate", &c, 1) == 1) && c == '1';
+}
+
+/*
+ * May we make groups in this one? For those who may write everywhere that does
+ * not show by trying: they go by the mark, and trust no mark of others.
+ */
+static bool
+is_ours(int dir, bool everywhere)
+{
+	struct stat st;
+
+	if (!everywhere)
+		return writable(dir);
+	return marked(dir) && fstat(dir, &st) == 0 && st.st_uid == geteuid();
+}
+
+/*
+ * The processes of a group itself, or with others those that are not us; -1 if
+ * they cannot be told. Some may be of other PID namespaces, and show as 0.
+ */
+long
+place_count(int dir, bool others)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	long n = 0;
+	FILE *f;
+	int fd;
+
+	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (f = fdopen(fd, "r")) == NULL)
+		return -1;
+	errno = 0;
+	while ((len = getline(&line, &size, f)) != -1)
+		if (!others || strtol(line, NULL, 10) != (long)getpid())
+			n++;
+	if (ferror(f))
+		n = -1;
+	free(line);
+	fclose(f);
+	return n;
+}
+
+static _Noreturn void
+busy(const char *path, long n)
+{
+	if (n > 0)
+		warnx("%s: other processes are in this group (%ld), so none "
+		    "below it can have limits", shown(path), n);
+	else
+		warnx("%s: not a group that can have limits below it",
+		    shown(path));
+	errx(EXIT_LINK, "start volt-cg alone in a unit with Delegate=yes "
+	    "(systemd-run --scope -p Delegate=yes), or say parent=");
+}
+
+static void
+take(struct cg *cg, const char *path, int fd, size_t floor)
+{
+	char buf[sizeof(cg->place)];
+
+	snprintf(buf, sizeof(buf), "%s", path);
+	memcpy(cg->place, buf, sizeof(buf));
+	cg->place_fd = fd;
+	cg->floor = floor;
+	cg->inside = cg->tree.visible && strcmp(buf, cg->tree.own) == 0 &&
+	    !place_is_root(fd) && control_needed(cg);
+}
+
+/*
+ * From our own group upwards, the first that is ours. If there are others in
+ * it, and nobody delegated it as it is, we are one of many in a tree of our own
+ * (a user's session), and go on to where nobody is.
+ */
+static bool
+take_own(struct cg *cg, bool everywhere)
+{
+	char path[PATH_MAX];
+	char *slash;
+	long n;
+	int fd;
+
+	if (!cg->tree.visible)
+		return false;
+	strcpy(path, cg->tree.own);
+	for (;;) {
+		fd = cgroup_open(cg->tree.top, path);
+		if (fd != -1 && is_ours(fd, everywhere)) {
+			n = place_is_root(fd) || !control_needed(cg) ? 0 :
+			    place_count(fd, true);
+			if (n == 0) {
+				take(cg, path, fd, strlen(path));
+				return true;
+			}
+			if (marked(fd) || *path == '\0')
+				busy(path, n);
+		}
+		if (fd != -1)
+			close(fd);
+		if ((slash = strrchr(path, '/')) == NULL)
+			return false;
+		*slash = '\0';
+	}
+}
+
+static _Noreturn void
+nowhere(const struct cg *cg)
+{
+	warnx("%s: this group is not delegated to you",
+	    cg->tree.visible ? shown(cg->tree.own) : "our own group");
+	errx(EXIT_LINK,
+	    "systemd-run --user --scope -p Delegate=yes volt-cg ... is");
+}
+
+/* Make the group that all of ours go in, if the last one did not. */
+static void
+take_top(struct cg *cg)
+{
+	int fd;
+
+	if (mkdirat(cg->tree.top, TOP_PLACE + 1, 0755) == -1 &&
+	    errno != EEXIST)
+		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
+	if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1)
+		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
+	take(cg, TOP_PLACE, fd, 0);
+}
+
+/*
+ * Write the path that parent= means to buf: in the tree, or as it looks in the
+ * file system; or else from our own group on.
+ */
+static void
+parent_path(const struct cg *cg, char *buf, size_t size)
+{
+	const char *s = cg->parent, *end;
+	size_t len = strlen(cg->tree.point), out = 0;
+
+	if (strncmp(s, cg->tree.point, len) == 0 &&
+	    (s[len] == '/' || s[len] == '\0'))
+		s += len;
+	else if (*s != '/' && !cg->tree.visible)
+		errx(EXIT_LINK, "parent=%s: our own group is not to be seen",
+		    s);
+	else if (*s != '/')
+		out = (size_t)snprintf(buf, size, "%s", cg->tree.own);
+	for (buf[out] = '\0'; *s != '\0'; s = end) {
+		s += strspn(s, "/");
+		end = s + strcspn(s, "/");
+		if (end == s || (end - s == 1 && *s == '.'))
+			continue;
+		if (out + 2 + (size_t)(end - s) > size)
+			errx(EXIT_LINK, "parent=: the path is too long");
+		out += (size_t)sprintf(buf + out, "/%.*s", (int)(end - s), s);
+	}
+}
+
+static int
+open_parent(const struct cg *cg, char *buf, size_t size)
+{
+	int fd;
+
+	parent_path(cg, buf, size);
+	if ((fd = cgroup_open(cg->tree.top, buf)) == -1 ||
+	    faccessat(fd, "cgroup.procs", F_OK, 0) == -1)
+		err(EXIT_LINK, "parent=%s", cg->parent);
+	return fd;
+}
+
+/* Choose where a new group goes, and open that. */
+void
+place_choose(struct cg *cg)
+{
+	char path[PATH_MAX];
+	bool everywhere;
+	long n;
+	int fd;
+
+	if (cg->parent != NULL) {
+		fd = open_parent(cg, path, sizeof(path));
+		take(cg, path, fd, 0);
+		if (cg->inside && (n = place_count(fd, true)) != 0)
+			busy(path, n);
+		return;
+	}
+	everywhere = geteuid() == 0 && writable(cg->tree.top);
+	if (take_own(cg, everywhere))
+		return;
+	if (!everywhere)
+		nowhere(cg);
+	/* The top of a container's own tree: it is like a delegated group. */
+	if (!place_is_root(cg->tree.top) && cg->tree.visible &&
+	    *cg->tree.own == '\0') {
+		n = control_needed(cg) ? place_count(cg->tree.top, true) : 0;
+		if (n != 0)
+			busy("", n);
+		take(cg, "", cg->tree.top, 0);
+		return;
+	}
+	if (cg->dry) {
+		if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1)
+			fd = cg->tree.top;
+		take(cg, TOP_PLACE, fd, 0);
+		return;
+	}
+	take_top(cg);
+}
+
+/* Open the group path/name and make it ours to look at; false if none is. */
+static bool
+find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
+{
+	char buf[PATH_MAX], mark[8];
+
+	if (snprintf(buf, sizeof(buf), "%s/%s", path, name) >=
+	    (int)sizeof(buf) ||
+	    (cg->dir = cgroup_open(cg->tree.top, buf)) == -1)
+		return false;
+	if (marked_only && group_mark(cg->dir, mark, sizeof(mark)) == NULL) {
+		close(cg->dir);
+		cg->dir = -1;
+		return false;
+	}
+	take(cg, path, cgroup_open(cg->tree.top, path), 0);
+	return true;
+}
+
+/*
+ * Find the living group name: in parent=; or, marked as one of ours, in our own
+ * group or one above it; or in the place for all. With name NULL only the
+ * place, which may be missing: then place_fd is -1.
+ */
+void
+place_find(struct cg *cg, const char *name)
+{
+	char path[PATH_MAX], first[PATH_MAX];
+	char *slash;
+
+	if (cg->parent != NULL) {
+		cg->place_fd = open_parent(cg, cg->place, sizeof(cg->place));
+		if (name == NULL)
+			return;
+		memcpy(path, cg->place, sizeof(path));
+		if (!find_in(cg, path, name, false))
+			err(EXIT_LINK, "%s/%s", path, name);
+		return;
+	}
+	/* Of a path in a group, the group is the first component. */
+	snprintf(first, sizeof(first), "%s", name != NULL ? name : "");
+	first[strcspn(first, "/")] = '\0';
+	strcpy(path, cg->tree.own);
+	while (name != NULL && cg->tree.visible) {
+		if (find_in(cg, path, first, true)) {
+			close(cg->dir);
+			if (find_in(cg, path, name, false))
+				return;
+		}
+		if ((slash = strrchr(path, '/')) == NULL)
+			break;
+		*slash = '\0';
+	}
+	if (name == NULL) {
+		cg->place_fd = cgroup_open(cg->tree.top, TOP_PLACE);
+		strcpy(cg->place, TOP_PLACE);
+		return;
+	}
+	if (find_in(cg, TOP_PLACE, name, false))
+		return;
+	warn("%s", name);
+	errx(EXIT_LINK, "volt-cg without words lists the groups; parent= says "
+	    "where else to look");
+}

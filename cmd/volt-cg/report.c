@@ -1,0 +1,197 @@
+/* What the command used, and what killed it. */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "kfile.h"
+#include "value.h"
+
+#include "cg.h"
+
+/*
+ * The number that stands behind key in a file of "key number" lines; with key
+ * NULL the number that the file is. False if there is none.
+ */
+bool
+report_value(int dir, const char *file, const char *key, uint64_t *out)
+{
+	char buf[8192];
+	char *line, *save;
+	size_t len = key != NULL ? strlen(key) : 0;
+
+	if (kfile_read(dir, file, buf, sizeof(buf)) == -1)
+		return false;
+	for (line = strtok_r(buf, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (key == NULL)
+			return value_uint(line, UINT64_MAX, out) == 0;
+		if (strncmp(line, key, len) == 0 && line[len] == ' ')
+			return value_uint(line + len + 1, UINT64_MAX, out) == 0;
+	}
+	return false;
+}
+
+static uint64_t
+count(int dir, const char *file, const char *key)
+{
+	uint64_t n;
+
+	return report_value(dir, file, key, &n) ? n : 0;
+}
+
+/* A size as people write it, if it is a whole number of a greater unit. */
+static const char *
+size_text(uint64_t n, char *buf, size_t size)
+{
+	static const char units[] = "\0KMGT";
+	const char *unit = units;
+
+	while (n != 0 && n % 1024 == 0 && unit[1] != '\0') {
+		n /= 1024;
+		unit++;
+	}
+	snprintf(buf, size, "%" PRIu64 "%.1s", n, unit);
+	return buf;
+}
+
+/* Name the memory.max of the nearest group above ours that has one, in buf. */
+static bool
+limit_above(const struct cg *cg, char *buf, size_t size)
+{
+	char path[PATH_MAX], text[32];
+	char *slash;
+	uint64_t max;
+	bool found = false;
+	int fd;
+
+	strcpy(path, cg->place);
+	while (!found && *path != '\0') {
+		if ((fd = cgroup_open(cg->tree.top, path)) != -1) {
+			if ((found = report_value(fd, "memory.max", NULL,
+				 &max)))
+				snprintf(buf, size, "memory.max=%s of %.512s",
+				    size_text(max, text, sizeof(text)), path);
+			close(fd);
+		}
+		if (!found && (slash = strrchr(path, '/')) != NULL)
+			*slash = '\0';
+	}
+	return found;
+}
+
+/*
+ * Tell of processes that were killed for want of memory, and the limit that
+ * they hit: the group's own counts as "oom" in its own events, one below it
+ * only in those that add up, one above in neither.
+ */
+void
+report_oom(const struct cg *cg)
+{
+	char limit[1024], text[32];
+	uint64_t killed, max = 0;
+	bool own;
+
+	killed = count(cg->dir, "memory.events", "oom_kill");
+	if (killed == 0)
+		return;
+	own = report_value(cg->dir, "memory.max", NULL, &max);
+	if (own && count(cg->dir, faccessat(cg->dir, "memory.events.local",
+		F_OK, 0) == 0 ? "memory.events.local" : "memory.events",
+		"oom") > 0)
+		snprintf(limit, sizeof(limit), "memory.max=%s",
+		    size_text(max, text, sizeof(text)));
+	else if (count(cg->dir, "memory.events", "oom") > 0)
+		snprintf(limit, sizeof(limit), "memory.max of a group below");
+	else if (!limit_above(cg, limit, sizeof(limit)))
+		snprintf(limit, sizeof(limit), "the memory of this machine");
+	warnx("%s: out of memory, %" PRIu64 " process%s killed; the limit is "
+	    "%s", group_name(cg), killed, killed == 1 ? "" : "es", limit);
+}
+
+/* One line of the summary, or one member of it with -j. */
+static void
+line(const struct cg *cg, bool *first, const char *key, const char *value)
+{
+	if (!cg->json) {
+		fprintf(stderr, "volt-cg: %s %s\n", key, value);
+		return;
+	}
+	fputs(*first ? "{" : ",", stderr);
+	*first = false;
+	json_string(stderr, key);
+	putc(':', stderr);
+	json_value(stderr, value);
+}
+
+static void
+seconds(char *buf, size_t size, uint64_t usec)
+{
+	snprintf(buf, size, "%" PRIu64 ".%06" PRIu64, usec / 1000000,
+	    usec % 1000000);
+}
+
+/* The total of a pressure file's "some" line: us that some task stood still. */
+static bool
+pressure(int dir, const char *file, uint64_t *out)
+{
+	char buf[512];
+	char *s;
+
+	if (kfile_read(dir, file, buf, sizeof(buf)) == -1 ||
+	    (s = strstr(buf, "total=")) == NULL)
+		return false;
+	s += strlen("total=");
+	s[strcspn(s, " \n")] = '\0';
+	return value_uint(s, UINT64_MAX, out) == 0;
+}
+
+/* -s, on standard error. What this kernel does not count is left out. */
+void
+report_summary(const struct cg *cg, uint64_t wall)
+{
+	static const struct {
+		const char *name, *file, *key;
+		bool time;
+	} values[] = {
+		{ "cpu", "cpu.stat", "usage_usec", true },
+		{ "cpu.user", "cpu.stat", "user_usec", true },
+		{ "cpu.system", "cpu.stat", "system_usec", true },
+		{ "cpu.throttled", "cpu.stat", "throttled_usec", true },
+		{ "memory.peak", "memory.peak", NULL, false },
+		{ "memory.oom_kill", "memory.events", "oom_kill", false },
+		{ "pids.peak", "pids.peak", NULL, false },
+	};
+	static const char *const pressures[] = { "cpu.pressure",
+		"memory.pressure", "io.pressure" };
+	char buf[32];
+	bool first = true;
+	uint64_t n;
+	size_t i;
+
+	seconds(buf, sizeof(buf), wall);
+	line(cg, &first, "wall", buf);
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		if (!report_value(cg->dir, values[i].file, values[i].key, &n))
+			continue;
+		if (values[i].time)
+			seconds(buf, sizeof(buf), n);
+		else
+			snprintf(buf, sizeof(buf), "%" PRIu64, n);
+		line(cg, &first, values[i].name, buf);
+	}
+	for (i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
+		if (!pressure(cg->dir, pressures[i], &n))
+			continue;
+		seconds(buf, sizeof(buf), n);
+		line(cg, &first, pressures[i], buf);
+	}
+	if (cg->json)
+		fputs("}\n", stderr);
+	fflush(stderr);
+}

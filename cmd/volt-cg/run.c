@@ -1,0 +1,145 @@
+/* Running the command: in a new group, in one that stays, in one that is. */
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "supervise.h"
+#include "sys.h"
+
+#include "cg.h"
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* What -N says. */
+static _Noreturn void
+describe(const struct cg *cg, const char *path, const char *name)
+{
+	const struct limit *l;
+
+	if (cg->inside && !cg->keep)
+		say(cg, "leave %s", shown(path));
+	say(cg, "%s %s/%s", cg->join != NULL ? "enter" : "make", path, name);
+	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
+		say(cg, "%s=%s", l->file, l->value);
+	if (cg->delegate)
+		say(cg, "delegate it");
+	exit(0);
+}
+
+/*
+ * Start the child inside the group. Kernels without CLONE_INTO_CGROUP (before
+ * 5.7), and filters that forbid clone3(2), leave it to enter by itself, which
+ * takes milliseconds instead of microseconds. Returns as fork(2) does.
+ */
+static pid_t
+start(const struct cg *cg)
+{
+	const struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)(unsigned int)cg->dir,
+	};
+	pid_t pid = sys_clone3(&args);
+
+	if (pid != -1 ||
+	    (errno != ENOSYS && errno != EINVAL && errno != E2BIG))
+		return pid;
+	if ((pid = fork()) == 0)
+		group_enter(cg, cg->dir, group_name(cg));
+	return pid;
+}
+
+static _Noreturn void
+not_started(const struct cg *cg)
+{
+	int error = errno;
+
+	warn("start in %s/%s", cg->place, group_name(cg));
+	if (error == EAGAIN)
+		warnx("the limit on processes is reached: pids.max, ulimit -u");
+	else if (error == EBUSY)
+		warnx("a group with limits below it takes no processes itself");
+	else if (error == EACCES || error == EPERM)
+		warnx("that takes the right to write cgroup.procs there, and "
+		    "in the group above both it and ours");
+	exit(EXIT_LINK);
+}
+
+_Noreturn void
+run(struct cg *cg, char *argv[])
+{
+	struct supervise s = { 0 };
+	pid_t parent = getpid();
+	uint64_t begin;
+	int wstatus;
+
+	if (cg->dry)
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
+	group_make(cg);
+	if (supervise_begin(&s) == -1)
+		err(EXIT_LINK, "signals");
+	begin = now_us();
+	if ((s.child = start(cg)) == -1)
+		not_started(cg);
+	if (s.child == 0) {
+		/* Without us nobody cleans up: so not without us. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+			err(EXIT_LINK, "death signal");
+		if (getppid() != parent)
+			raise(SIGKILL);
+		close(cg->lock);
+		if (cg->retreat_lock != -1)
+			close(cg->retreat_lock);
+		close(s.sigfd);
+		supervise_child(&s);
+		chain_exec(argv);
+	}
+	/* Nobody inside may look into us or take our descriptors. */
+	prctl(PR_SET_DUMPABLE, 0);
+	group_sweep(cg);
+	if (supervise_wait(&s, &wstatus) == -1)
+		err(EXIT_LINK, "wait");
+	if (kill_group(cg->dir) == -1)
+		warn("kill what is left in %s/%s", cg->place, group_name(cg));
+	report_oom(cg);
+	if (cg->summary)
+		report_summary(cg, now_us() - begin);
+	group_finish(cg);
+	exit(supervise_exit_code(wstatus));
+}
+
+/* -k: the group is for somebody else to remove, and we need not wait. */
+_Noreturn void
+run_keep(struct cg *cg, char *argv[])
+{
+	if (cg->dry)
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
+	group_make(cg);
+	group_sweep(cg);
+	chain_exec(argv);
+}
+
+/* join=NAME */
+_Noreturn void
+run_join(struct cg *cg, char *argv[])
+{
+	place_find(cg, cg->join);
+	if (cg->dry)
+		describe(cg, cg->place, cg->join);
+	group_enter(cg, cg->dir, cg->join);
+	chain_exec(argv);
+}

@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "kfile.h"
+#include "sys.h"
+#include "value.h"
+
+/* Undo the octal escapes of /proc/self/mountinfo, in place. */
+static void
+unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s != '\0'; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+		    s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+			    (s[3] - '0'));
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+}
+
+/* Is fd on the mount with this ID, or has another one been put on top? */
+static bool
+is_mount(int fd, uint64_t id)
+{
+	char path[64], buf[512];
+	const char *s;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return kfile_read(AT_FDCWD, path, buf, sizeof(buf)) != -1 &&
+	    (s = strstr(buf, "mnt_id:\t")) != NULL &&
+	    strtoull(s + strlen("mnt_id:\t"), NULL, 10) == id;
+}
+
+/* Our group as /proc tells it, from the root of our cgroup namespace on. */
+static int
+read_own(char *buf, size_t size)
+{
+	FILE *f;
+	char *line = NULL;
+	size_t n = 0;
+	int rc = -1;
+
+	if ((f = fopen("/proc/self/cgroup", "re")) == NULL)
+		return -1;
+	errno = ENOENT;
+	while (getline(&line, &n, f) != -1) {
+		if (strncmp(line, "0::/", 4) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		if (strlen(line + 3) < size) {
+			strcpy(buf, strcmp(line, "0::/") == 0 ? "" : line + 3);
+			rc = 0;
+		}
+	}
+	free(line);
+	fclose(f);
+	return rc;
+}
+
+/*
+ * Take the mount that a line of mountinfo describes, if it is one of cgroup v2
+ * and still to be seen. own is our group from the root of our namespace on.
+ */
+static bool
+take_mount(struct cgroup_tree *t, char *line, const char *own)
+{
+	char *field[5], *save, *type;
+	uint64_t id;
+	size_t len;
+	int i;
+
+	if ((type = strstr(line, " - ")) == NULL ||
+	    strncmp(type + 3, "cgroup2 ", 8) != 0)
+		return false;
+	for (i = 0; i < 5; i++)
+		if ((field[i] = strtok_r(i == 0 ? line : NULL, " ",
+			 &save)) == NULL)
+			return false;
+	unescape(field[3]);
+	unescape(field[4]);
+	if (value_uint(field[0], UINT64_MAX, &id) == -1 ||
+	    strlen(field[4]) >= sizeof(t->point))
+		return false;
+	t->top = open(field[4], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->top == -1)
+		return false;
+	if (!is_mount(t->top, id)) {
+		close(t->top);
+		t->top = -1;
+		return false;
+	}
+	strcpy(t->point, field[4]);
+	/* The mount may show only a part of the tree, ours or another. */
+	len = strcmp(field[3], "/") == 0 ? 0 : strlen(field[3]);
+	t->visible = strncmp(own, "/..", 3) != 0 &&
+	    strncmp(own, field[3], len) == 0 &&
+	    (own[len] == '/' || own[len] == '\0');
+	if (t->visible)
+		strcpy(t->own, own + len);
+	return true;
+}
+
+/*
+ * Find where cgroup v2 is mounted, best where our own group is visible. Returns
+ * 0, or -1 and errno; ENOENT if it is not mounted. t->top is the caller's.
+ */
+int
+cgroup_tree_open(struct cgroup_tree *t)
+{
+	struct cgroup_tree other = { .top = -1 };
+	char own[PATH_MAX];
+	char *line = NULL;
+	size_t n = 0;
+	FILE *f;
+
+	*t = (struct cgroup_tree){ .top = -1 };
+	if (read_own(own, sizeof(own)) == -1 ||
+	    (f = fopen("/proc/self/mountinfo", "re")) == NULL)
+		return -1;
+	while (!t->visible && getline(&line, &n, f) != -1) {
+		if (!take_mount(t, line, own) || t->visible)
+			continue;
+		if (other.top == -1)
+			other = *t;
+		else
+			close(t->top);
+	}
+	free(line);
+	fclose(f);
+	if (t->visible) {
+		if (other.top != -1)
+			close(other.top);
+		return 0;
+	}
+	*t = other;
+	errno = ENOENT;
+	return t->top == -1 ? -1 : 0;
+}
+
+/* Open the directory of a group. Returns a descriptor, or -1 and errno. */
+int
+cgroup_open(int top, const char *path)
+{
+	return openat(top, *path == '/' ? path + 1 : ".",
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Is word among those in a file such as cgroup.controllers of the group? */
+bool
+cgroup_lists(int dir, const char *file, const char *word)
+{
+	char buf[4096];
+	char *s, *save;
+
+	if (kfile_read(dir, file, buf, sizeof(buf)) == -1)
+		return false;
+	for (s = strtok_r(buf, " \n", &save); s != NULL;
+	     s = strtok_r(NULL, " \n", &save))
+		if (strcmp(s, word) == 0)
+			return true;
+	return false;
+}

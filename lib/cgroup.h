@@ -1,0 +1,22 @@
+/*
+ * The cgroup v2 tree as we see it. A group is named by its path below the top
+ * of the mount: "" is the top itself, "/a/b" a group further down.
+ */
+#ifndef VOLT_CGROUP_H
+#define VOLT_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct cgroup_tree {
+	int top;	/* the top of the mount, or -1 */
+	bool visible;	/* our own group is below the top: own is set */
+	char point[PATH_MAX];	/* where it is mounted */
+	char own[PATH_MAX];	/* our own group */
+};
+
+int cgroup_tree_open(struct cgroup_tree *t);
+int cgroup_open(int top, const char *path);
+bool cgroup_lists(int dir, const char *file, const char *word);
+
+#endif
