@@ -190,22 +190,19 @@ empty() {
 }
 
 @test "200 groups at once" {
-	cd "$BATS_TEST_TMPDIR"
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	exec 9<>"$BATS_TEST_TMPDIR/fifo"
 	for i in {1..200}; do
-		volt-cg name="$GROUP-$i" sh -c 'read -r _ <fifo; exit 0' 2>>errors 3>&- &
+		volt-cg name="$GROUP-$i" sh -c 'read -r _' <&9 3>&- &
 		pids[i]=$!
 	done
-	mkfifo fifo
 	all_populated() {
 		[ "$(cat "$TREE/volt/$GROUP"-*/cgroup.events | grep -c 'populated 1')" = 200 ]
 	}
-	rc=0
-	# They may have come before the FIFO: those fail to read, and are gone.
-	for i in {1..200}; do
-		wait_for test -p fifo
-	done
-	exec 9<>fifo
+	wait_for all_populated
+	[ "$(volt-cg | grep -c "^$GROUP-.* 1$")" = 200 ]
 	for i in {1..200}; do echo >&9; done
+	rc=0
 	for i in {1..200}; do wait "${pids[i]}" || rc=$?; done
 	[ "$rc" = 0 ]
 	[ "$(find "$TREE/volt" -maxdepth 1 -name "$GROUP-*")" = "" ]
@@ -407,7 +404,7 @@ CPUQuotaPeriodSec=10000us" ]
 		cpus=1. cpus=1.: not a number of CPUs, as 2 or 0.5
 		cpus=-1 cpus=-1: not a number of CPUs, as 2 or 0.5
 		cpus=1e3 cpus=1e3: not a number of CPUs, as 2 or 0.5
-		.max=1 .max=1: unknown word
+		.max=1 .max=: unknown word
 		nam=x nam=: unknown word; the nearest is name=
 	END
 	run -125 volt-cg "memory.max=1"$'\n'"2" true
@@ -511,7 +508,8 @@ CPUQuotaPeriodSec=10000us" ]
 	[ "$output" = "50
 125000 100000" ]
 	run -125 volt-cg name="$GROUP" cpu.weight=10001 true
-	[ "$output" = "volt-cg: cpu.weight=10001: Numerical result out of range" ]
+	echo "$output"
+	[[ $output = "volt-cg: cpu.weight=10001: "* ]]
 }
 
 @test "cpuset.cpus binds, and a set that cannot be had is refused" {
@@ -595,9 +593,11 @@ CPUQuotaPeriodSec=10000us" ]
 	mkdir "$TREE/volt/$GROUP"
 	chown "$TEST_UID" "$TREE/volt/$GROUP"{,/cgroup.procs,/cgroup.subtree_control}
 	for _ in 1 2; do
-		user_dir
-		(echo 0 >"$TREE/volt/$GROUP/cgroup.procs" &&
-			as_user volt-cg name=in pids.max=9 true)
+		# shellcheck disable=SC2016 # expanded by that bash
+		run -0 bash -c 'echo 0 >"$1/cgroup.procs" && exec setpriv --reuid "$2" \
+			--clear-groups --inh-caps=-all volt-cg name=in pids.max=9 \
+			cat /proc/self/cgroup' bash "$TREE/volt/$GROUP" "$TEST_UID"
+		[[ $output = *"0::/volt/$GROUP/in"* ]]
 	done
 	[ "$(find "$TREE/volt/$GROUP" -mindepth 1 -type d)" = "" ]
 	rmdir "$TREE/volt/$GROUP"
