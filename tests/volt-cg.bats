@@ -121,6 +121,7 @@ empty() {
 
 @test "it works behind a filter that has no clone3" {
 	need strace -f true
+	export ASAN_OPTIONS=detect_leaks=0 # it traces too
 	run -4 strace -f -qqq -o /dev/null -e inject=clone3:error=ENOSYS \
 		volt-cg name="$GROUP" sh -c "grep -q ^0::/volt/$GROUP /proc/self/cgroup && exit 4"
 	no_group "$GROUP"
@@ -128,6 +129,7 @@ empty() {
 
 @test "it kills where there is no cgroup.kill" {
 	need strace -f true
+	export ASAN_OPTIONS=detect_leaks=0 # it traces too
 	run -0 strace -qqq -o "$BATS_TEST_TMPDIR/trace" -P cgroup.kill \
 		-e inject=openat,open:error=ENOENT volt-cg name="$GROUP" \
 		sh -c 'for i in 1 2 3 4 5; do sleep 1000 >/dev/null 2>&1 3>&- & done'

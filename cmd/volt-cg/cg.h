@@ -79,13 +79,15 @@ void cg_check(const struct cg *cg, bool command);
 void limit_add(struct cg *cg, const char *key, const char *value);
 void limit_cpus(struct cg *cg, const char *key, const char *value);
 bool limit_controller(const struct limit *l, char *buf, size_t size);
-void limit_apply(const struct cg *cg);
+void limit_apply(struct cg *cg);
 
 /* device.c */
 char *device_resolve(const char *key, const char *value);
 
 /* place.c */
 void place_choose(struct cg *cg);
+bool place_lookup(struct cg *cg, const char *name);
+void place_of_list(const struct cg *cg, char *buf, size_t size);
 void place_find(struct cg *cg, const char *name);
 bool place_is_root(int dir);
 long place_count(int dir, bool others);

@@ -56,18 +56,26 @@ level_lists(const struct cg *cg, size_t len, const char *file,
 static int
 old_state(const char *name)
 {
-	char line[256], what[64];
-	int hierarchy, groups, enabled, state = -1;
+	char *field[4], *save, *line = NULL;
+	size_t size = 0;
+	int i, state = -1;
 	FILE *f;
 
 	if (strcmp(name, "io") == 0)
 		name = "blkio";
 	if ((f = fopen("/proc/cgroups", "re")) == NULL)
 		return -1;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "%63s %d %d %d", what, &hierarchy, &groups,
-			&enabled) == 4 && strcmp(what, name) == 0)
-			state = hierarchy != 0 ? 1 : enabled == 0 ? 0 : -1;
+	while (getline(&line, &size, f) != -1) {
+		for (i = 0; i < 4; i++)
+			if ((field[i] = strtok_r(i == 0 ? line : NULL, "\t\n",
+				 &save)) == NULL)
+				break;
+		/* name, hierarchy, groups, enabled */
+		if (i == 4 && strcmp(field[0], name) == 0)
+			state = strcmp(field[1], "0") != 0 ? 1 :
+			    strcmp(field[3], "0") == 0 ? 0 : -1;
+	}
+	free(line);
 	fclose(f);
 	return state;
 }

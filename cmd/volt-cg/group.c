@@ -81,7 +81,7 @@ same(int parent, const char *name, int dir)
 static void
 nap(void)
 {
-	const struct timespec ts = { .tv_nsec = 10 * 1000 * 1000 };
+	const struct timespec ts = { .tv_nsec = 10000000 };
 
 	nanosleep(&ts, NULL);
 }

@@ -217,26 +217,22 @@ check_set(const struct cg *cg, const struct limit *l)
 
 /* Write every limit to the group, from left to right. */
 void
-limit_apply(const struct cg *cg)
+limit_apply(struct cg *cg)
 {
-	const struct limit *l;
-	const char *file;
+	struct limit *l;
 	int rc;
 
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++) {
-		file = l->file;
-		rc = kfile_write(cg->dir, file, l->value);
+		rc = kfile_write(cg->dir, l->file, l->value);
 		if (rc == -1 && errno == ENOENT) {
-			file = find_file(cg, l);
-			rc = kfile_write(cg->dir, file, l->value);
+			l->file = find_file(cg, l);
+			rc = kfile_write(cg->dir, l->file, l->value);
 		}
-		if (rc == -1 && errno == EISDIR)
-			errno = ENOENT;
 		if (rc == -1)
 			err(EXIT_LINK, "%s=%s", l->key, l->text);
-		if (strcmp(file, "cpuset.cpus") == 0 ||
-		    strcmp(file, "cpuset.mems") == 0)
+		if (strcmp(l->file, "cpuset.cpus") == 0 ||
+		    strcmp(l->file, "cpuset.mems") == 0)
 			check_set(cg, l);
-		say(cg, "%s=%s", file, l->value);
+		say(cg, "%s=%s", l->file, l->value);
 	}
 }

@@ -47,32 +47,48 @@ open_tree(struct cg *cg)
 	errx(EXIT_LINK, "mount -t cgroup2 cgroup2 /sys/fs/cgroup does it");
 }
 
-/* No command: list, show or change. */
-static int
+/* Change the living group that was found. */
+static void
+change(struct cg *cg)
+{
+	const struct limit *l;
+
+	if (!cg->dry) {
+		control_enable(cg);
+		limit_apply(cg);
+		if (cg->delegate)
+			delegate(cg);
+		return;
+	}
+	say(cg, "change %s/%s", cg->place, cg->name);
+	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
+		say(cg, "%s=%s", l->file, l->value);
+}
+
+/*
+ * No command: list, show or change. Returns false if that is left out of a dry
+ * run, of which there is more to say.
+ */
+static bool
 inspect(struct cg *cg)
 {
-	size_t i;
+	bool words = cg->nlimits > 0 || cg->delegate;
 
 	if (cg->name == NULL) {
+		if (words)
+			return false;
 		print_list(cg);
-		return 0;
+		return true;
 	}
-	place_find(cg, cg->name);
-	if (cg->nlimits == 0 && !cg->delegate) {
+	if (cg->dry && words && !place_lookup(cg, cg->name))
+		return false;
+	if (cg->dir == -1)
+		place_find(cg, cg->name);
+	if (words)
+		change(cg);
+	else
 		print_group(cg, cg->name);
-		return 0;
-	}
-	if (cg->dry) {
-		for (i = 0; i < cg->nlimits; i++)
-			say(cg, "%s/%s: %s=%s", cg->place, cg->name,
-			    cg->limits[i].file, cg->limits[i].value);
-		return 0;
-	}
-	control_enable(cg);
-	limit_apply(cg);
-	if (cg->delegate)
-		delegate(cg);
-	return 0;
+	return true;
 }
 
 int
@@ -91,8 +107,8 @@ main(int argc, char *argv[])
 		return 0;
 	}
 	open_tree(&cg);
-	if (*argv == NULL)
-		return inspect(&cg);
+	if (*argv == NULL && inspect(&cg))
+		return 0;
 	if (cg.join != NULL)
 		run_join(&cg, argv);
 	place_choose(&cg);

@@ -18,7 +18,8 @@
 
 #include "cg.h"
 
-#define TOP_PLACE "/volt"
+#define TOP_NAME "volt"
+#define TOP_PLACE "/" TOP_NAME
 
 /* Is this the one group that may have both processes and limits below it? */
 bool
@@ -68,7 +69,6 @@ place_count(int dir, bool others)
 {
 	char *line = NULL;
 	size_t size = 0;
-	ssize_t len;
 	long n = 0;
 	FILE *f;
 	int fd;
@@ -77,7 +77,7 @@ place_count(int dir, bool others)
 	    (f = fdopen(fd, "r")) == NULL)
 		return -1;
 	errno = 0;
-	while ((len = getline(&line, &size, f)) != -1)
+	while (getline(&line, &size, f) != -1)
 		if (!others || strtol(line, NULL, 10) != (long)getpid())
 			n++;
 	if (ferror(f))
@@ -164,7 +164,7 @@ take_top(struct cg *cg)
 {
 	int fd;
 
-	if (mkdirat(cg->tree.top, TOP_PLACE + 1, 0755) == -1 &&
+	if (mkdirat(cg->tree.top, TOP_NAME, 0755) == -1 &&
 	    errno != EEXIST)
 		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
 	if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1)
@@ -273,46 +273,55 @@ find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
 
 /*
  * Find the living group name: in parent=; or, marked as one of ours, in our own
- * group or one above it; or in the place for all. With name NULL only the
- * place, which may be missing: then place_fd is -1.
+ * group or one above it; or in the place for all. Returns false, with errno, if
+ * there is none.
  */
-void
-place_find(struct cg *cg, const char *name)
+bool
+place_lookup(struct cg *cg, const char *name)
 {
 	char path[PATH_MAX], first[PATH_MAX];
 	char *slash;
 
 	if (cg->parent != NULL) {
-		cg->place_fd = open_parent(cg, cg->place, sizeof(cg->place));
-		if (name == NULL)
-			return;
-		memcpy(path, cg->place, sizeof(path));
-		if (!find_in(cg, path, name, false))
-			err(EXIT_LINK, "%s/%s", path, name);
-		return;
+		close(open_parent(cg, path, sizeof(path)));
+		return find_in(cg, path, name, false);
 	}
 	/* Of a path in a group, the group is the first component. */
-	snprintf(first, sizeof(first), "%s", name != NULL ? name : "");
+	snprintf(first, sizeof(first), "%s", name);
 	first[strcspn(first, "/")] = '\0';
 	strcpy(path, cg->tree.own);
-	while (name != NULL && cg->tree.visible) {
+	while (cg->tree.visible) {
 		if (find_in(cg, path, first, true)) {
 			close(cg->dir);
 			if (find_in(cg, path, name, false))
-				return;
+				return true;
 		}
 		if ((slash = strrchr(path, '/')) == NULL)
 			break;
 		*slash = '\0';
 	}
-	if (name == NULL) {
-		cg->place_fd = cgroup_open(cg->tree.top, TOP_PLACE);
-		strcpy(cg->place, TOP_PLACE);
+	return find_in(cg, TOP_PLACE, name, false);
+}
+
+/* The same, but to find none is the end. */
+void
+place_find(struct cg *cg, const char *name)
+{
+	if (place_lookup(cg, name))
 		return;
-	}
-	if (find_in(cg, TOP_PLACE, name, false))
-		return;
+	if (cg->parent != NULL)
+		err(EXIT_LINK, "parent=%s: %s", cg->parent, name);
 	warn("%s", name);
 	errx(EXIT_LINK, "volt-cg without words lists the groups; parent= says "
 	    "where else to look");
+}
+
+/* Write the path of the place where groups are listed to buf. */
+void
+place_of_list(const struct cg *cg, char *buf, size_t size)
+{
+	if (cg->parent != NULL)
+		close(open_parent(cg, buf, size));
+	else
+		snprintf(buf, size, TOP_PLACE);
 }

@@ -208,27 +208,26 @@ list_in(const struct cg *cg, const char *path, bool all, bool *first)
 void
 print_list(const struct cg *cg)
 {
-	struct cg found = *cg;
-	char path[PATH_MAX];
+	char path[PATH_MAX], place[PATH_MAX];
 	char *slash;
-	bool first = true, seen = false;
+	bool first = true, seen = false, here;
 
+	place_of_list(cg, place, sizeof(place));
 	if (cg->json)
 		putchar('[');
-	place_find(&found, NULL);
 	if (cg->parent == NULL && cg->tree.visible) {
 		strcpy(path, cg->tree.own);
 		for (;;) {
-			seen = seen || strcmp(path, found.place) == 0;
-			list_in(cg, path, strcmp(path, found.place) == 0,
-			    &first);
+			here = strcmp(path, place) == 0;
+			seen = seen || here;
+			list_in(cg, path, here, &first);
 			if ((slash = strrchr(path, '/')) == NULL)
 				break;
 			*slash = '\0';
 		}
 	}
 	if (!seen)
-		list_in(cg, found.place, true, &first);
+		list_in(cg, place, true, &first);
 	if (cg->json)
 		puts("]");
 	end_output();

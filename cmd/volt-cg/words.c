@@ -180,11 +180,12 @@ cg_check(const struct cg *cg, bool command)
 	if (cg->join != NULL && (cg->name != NULL || cg->nlimits > 0 ||
 		cg->delegate || cg->keep || cg->summary || cg->systemd))
 		errx(EXIT_LINK, "join= goes with parent= and a command only");
-	if (cg->join != NULL && !command)
+	if (cg->join != NULL && !command && !cg->dry)
 		errx(EXIT_LINK, "join=%s: no command", cg->join);
-	if (!command && cg->name == NULL && !cg->systemd &&
+	if (!command && cg->name == NULL && !cg->systemd && !cg->dry &&
 	    (cg->nlimits > 0 || cg->delegate))
 		errx(EXIT_LINK, "no command, and no name= of a group to change");
-	if (!command && (cg->keep || cg->summary) && !cg->systemd)
+	if (!command && !cg->dry && !cg->systemd &&
+	    (cg->keep || cg->summary))
 		errx(EXIT_LINK, "-%c needs a command", cg->keep ? 'k' : 's');
 }
