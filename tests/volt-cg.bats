@@ -375,14 +375,14 @@ MemoryHigh=1073741824
 CPUWeight=100
 IOWeight=100
 TasksMax=4096
-CPUQuota=150.00%
+CPUQuota=150%
 AllowedCPUs=0-1,3
 MemorySwapMax=infinity
 Delegate=yes" ]
 	run -0 volt-cg -S "io.max=8:0 rbps=1M wiops=max" "cpu.max=1000 10000"
 	[ "$output" = "IOReadBandwidthMax=/dev/block/8:0 1048576
 IOWriteIOPSMax=/dev/block/8:0 infinity
-CPUQuota=10.00%
+CPUQuota=10%
 CPUQuotaPeriodSec=10000us" ]
 	run -125 volt-cg -S cgroup.freeze=1
 	[ "$output" = "volt-cg: cgroup.freeze=1: no property of systemd's is this" ]

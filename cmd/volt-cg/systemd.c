@@ -52,6 +52,8 @@ print_cpu(const char *value)
 	percent = quota * 10000 / period; /* hundredths of one */
 	if (none)
 		puts("CPUQuota=");
+	else if (percent % 100 == 0)
+		printf("CPUQuota=%" PRIu64 "%%\n", percent / 100);
 	else
 		printf("CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n", percent / 100,
 		    percent % 100);
