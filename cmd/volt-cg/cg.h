@@ -30,6 +30,7 @@
 
 #define CG_LIMITS 128
 #define CG_NAME 128
+#define CG_PATIENCE 10000	/* ms for killed processes to be gone */
 #define CG_FILE 65536	/* bytes of an interface file that we read whole */
 
 /* A word that is written to a file of the group. */
@@ -111,8 +112,8 @@ void group_enter(const struct cg *cg, int dir, const char *name);
 void group_finish(struct cg *cg);
 
 /* kill.c */
-int kill_group(int dir);
-int kill_remove(int parent, const char *name);
+int kill_group(int dir, int64_t patience);
+int kill_remove(int parent, const char *name, int64_t patience);
 
 /* run.c */
 _Noreturn void run(struct cg *cg, char *argv[]);

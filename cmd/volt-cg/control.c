@@ -183,7 +183,8 @@ enable(struct cg *cg, const char *name, bool must)
 }
 
 /*
- * Enable what the limits need; for -s and -d also what can be had.
+ * Enable what the limits need; to know who was killed for want of memory, and
+ * for -s and -d, also what can be had.
  */
 void
 control_enable(struct cg *cg)
@@ -196,6 +197,7 @@ control_enable(struct cg *cg)
 	for (i = 0; i < cg->nlimits; i++)
 		if (limit_controller(&cg->limits[i], name, sizeof(name)))
 			enable(cg, name, true);
+	enable(cg, "memory", false);
 	for (i = 0; cg->summary && i < sizeof(counted) / sizeof(counted[0]);
 	     i++)
 		enable(cg, counted[i], false);

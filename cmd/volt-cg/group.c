@@ -19,6 +19,7 @@
 #include "cg.h"
 
 #define MARK "user.volt"
+#define SWEEP_PATIENCE 2000	/* ms; a command waits for us meanwhile */
 #define TRIES 100	/* 10 ms each */
 
 const char *
@@ -105,7 +106,7 @@ reclaim_locked(const struct cg *cg, const char *name, int dir)
 		errx(EXIT_LINK, "join=%s goes into it; volt-cg name=%s "
 		    "cgroup.kill=1 ends them", name, name);
 	}
-	if (kill_remove(cg->place_fd, name) == -1)
+	if (kill_remove(cg->place_fd, name, CG_PATIENCE) == -1)
 		err(EXIT_LINK, "name=%s: remove what is left of it", name);
 	say(cg, "%s/%s: removed what was left of it", cg->place, name);
 }
@@ -249,7 +250,8 @@ void
 group_finish(struct cg *cg)
 {
 	if (cg->dir != -1) {
-		if (kill_remove(cg->place_fd, group_name(cg)) == -1)
+		if (kill_remove(cg->place_fd, group_name(cg),
+			CG_PATIENCE) == -1)
 			warn("remove %s/%s", cg->place, group_name(cg));
 		else
 			say(cg, "removed %s/%s", cg->place, group_name(cg));
@@ -319,7 +321,7 @@ sweep_one(const struct cg *cg, const char *name)
 	    strcmp(mark, "run") == 0 && (lock = lock_open(dir)) != -1 &&
 	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
 	    same(cg->place_fd, name, dir)) {
-		if (kill_remove(cg->place_fd, name) == 0)
+		if (kill_remove(cg->place_fd, name, SWEEP_PATIENCE) == 0)
 			say(cg, "swept %s/%s", cg->place, name);
 		else
 			say(cg, "cannot sweep %s/%s", cg->place, name);

@@ -14,7 +14,6 @@
 
 #include "cg.h"
 
-#define PATIENCE 10000	/* ms for killed processes to be gone */
 #define DEPTH 64	/* groups below groups that kill_each() looks at */
 
 static int64_t
@@ -72,12 +71,12 @@ kill_each(int dir, int depth)
  * Kill all processes in the group and below it, and wait until they are gone.
  * Where there is no cgroup.kill (before 5.14) the group is frozen for it, so
  * that what forks does not outrun us. Returns 0, or -1 and errno: EBUSY if they
- * are not gone in time.
+ * are not gone after patience, in ms.
  */
 int
-kill_group(int dir)
+kill_group(int dir, int64_t patience)
 {
-	int64_t end = now_ms() + PATIENCE;
+	int64_t end = now_ms() + patience;
 	struct pollfd events = { .events = POLLPRI };
 	char buf[256];
 	bool once = false;
@@ -163,7 +162,7 @@ remove_below(int top)
 
 /* Kill and remove the group name of parent. Returns 0, or -1 and errno. */
 int
-kill_remove(int parent, const char *name)
+kill_remove(int parent, const char *name, int64_t patience)
 {
 	int dir, rc, saved;
 
@@ -172,7 +171,7 @@ kill_remove(int parent, const char *name)
 	if ((dir = openat(parent, name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return -1;
-	rc = kill_group(dir);
+	rc = kill_group(dir, patience);
 	if (rc == 0)
 		rc = remove_below(dir);
 	saved = errno;

@@ -252,17 +252,24 @@ place_choose(struct cg *cg)
 	take_top(cg);
 }
 
-/* Open the group path/name and make it ours to look at; false if none is. */
+/*
+ * Open the group path/name and make it ours to look at; false if none is. One
+ * that is marked can be anybody's: for root it must be root's.
+ */
 static bool
 find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
 {
 	char buf[PATH_MAX], mark[8];
+	struct stat st;
 
 	if (snprintf(buf, sizeof(buf), "%s/%s", path, name) >=
 	    (int)sizeof(buf) ||
 	    (cg->dir = cgroup_open(cg->tree.top, buf)) == -1)
 		return false;
-	if (marked_only && group_mark(cg->dir, mark, sizeof(mark)) == NULL) {
+	if (marked_only &&
+	    (group_mark(cg->dir, mark, sizeof(mark)) == NULL ||
+	    fstat(cg->dir, &st) == -1 ||
+	    (geteuid() == 0 && st.st_uid != 0))) {
 		close(cg->dir);
 		cg->dir = -1;
 		return false;

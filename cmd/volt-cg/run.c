@@ -113,7 +113,7 @@ run(struct cg *cg, char *argv[])
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
-	if (kill_group(cg->dir) == -1)
+	if (kill_group(cg->dir, CG_PATIENCE) == -1)
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
 	report_oom(cg);
 	if (cg->summary)
