@@ -32,7 +32,7 @@ listed() {
 terms() {
 	{
 		section "$1" FLAGS | grep -E '^\*-[A-Za-z]\*$'
-		section "$1" WORDS | grep -E '^\*[a-z0-9._*-]+=\*' | sed 's/^\*\*\.\*=/ANY=/'
+		section "$1" WORDS | grep -E '^\*[a-z0-9._*\-]+=\*' | sed 's/^\*\\\*\.\\\*=/ANY=/'
 	} | plain | sed 's/^ANY=/*.*=/' | sort
 }
 
@@ -150,6 +150,14 @@ run_examples() {
 
 @test "manual: the examples of volt-init(1) work" {
 	run_examples man/volt-init.1.scd
+}
+
+@test "manual: the examples of volt-cg(1) work" {
+	need_root
+	top=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[ -n "$top" ] || lacks "cgroup v2"
+	echo 0 >"$top/cgroup.procs" # they are shown as at the top of the tree
+	run_examples man/volt-cg.1.scd
 }
 
 @test "README: make demo and make check are there" {
