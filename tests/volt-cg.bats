@@ -186,8 +186,8 @@ empty() {
 	done
 	wait
 	grep -q ran log
-	! grep overlap log
-	! grep -v -e 'a command is running' -e 'such a group already' errors
+	run ! grep overlap log
+	run ! grep -v -e 'a command is running' -e 'such a group already' errors
 	no_group "$GROUP"
 }
 

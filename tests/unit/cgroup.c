@@ -121,18 +121,18 @@ a_part_of_the_tree(void)
 static void
 groups_are_opened_by_path(void)
 {
-	int top, fd;
+	int top, a, b;
 
 	CHECK_INT(chdir(unit_tmpdir()), 0);
 	CHECK_INT(mkdir("a", 0755), 0);
 	CHECK_INT(mkdir("a/b", 0755), 0);
 	CHECK_INT(symlink("b", "a/link"), 0);
 	CHECK((top = open(".", O_PATH | O_CLOEXEC)) != -1);
-	CHECK((fd = cgroup_open(top, "")) != -1);
-	CHECK_INT(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	close(fd);
-	CHECK((fd = cgroup_open(top, "/a/b")) != -1);
-	close(fd);
+	CHECK((a = cgroup_open(top, "")) != -1);
+	CHECK_INT(fcntl(a, F_GETFD), FD_CLOEXEC);
+	CHECK((b = cgroup_open(top, "/a/b")) != -1);
+	close(a);
+	close(b);
 	CHECK_ERRNO(cgroup_open(top, "/none"), ENOENT);
 	CHECK_ERRNO(cgroup_open(top, "/a/link"), ENOTDIR);
 	close(top);
