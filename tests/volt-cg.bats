@@ -660,6 +660,31 @@ CPUQuotaPeriodSec=10000us" ]
 	grep -qx '0::/' <<<"$output"
 }
 
+@test "a container cannot change its own limits, nor leave" {
+	need volt-ns -CUmpn root="$ROOT_BB" uidmap=0:100000:65536 true
+	copy_root
+	# shellcheck disable=SC2016 # expanded by that sh
+	script='mkdir /tmp/cg && mount -t cgroup2 cg /tmp/cg || exit 9
+		cat /proc/self/cgroup
+		echo 5 >/tmp/cg/cgroup.max.depth || echo refused
+		echo 1 >/tmp/cg/cgroup.freeze || echo refused
+		echo 1 >/sys/fs/cgroup/cgroup.freeze || echo refused
+		echo 1 >/tmp/cg/cgroup.kill || echo refused
+		mkdir /tmp/cg/x && echo made'
+	run -0 volt-cg name="$GROUP" volt-ns -CUmpn root="$BATS_TEST_TMPDIR/root:idmap" \
+		uidmap=0:100000:65536 volt-init sh -c "$script; :"
+	grep -qx '0::/' <<<"$output"
+	[ "$(grep -cx refused <<<"$output")" = 4 ]
+	run ! grep -qx made <<<"$output"
+	rmdir "$BATS_TEST_TMPDIR/root/tmp/cg"
+	# Delegated, it can make groups, and still not change its own.
+	run -0 volt-cg -d uid=100000 gid=100000 name="$GROUP" volt-ns -CUmpn \
+		root="$BATS_TEST_TMPDIR/root:idmap" uidmap=0:100000:65536 volt-init sh -c "$script; :"
+	[ "$(grep -cx refused <<<"$output")" = 4 ]
+	grep -qx made <<<"$output"
+	no_group "$GROUP"
+}
+
 @test "systemd: limits in a unit with Delegate=yes" {
 	[ -d /run/systemd/system ] || skip "systemd is not running"
 	run -0 systemd-run -q --wait --pipe -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" \
