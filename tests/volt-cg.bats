@@ -265,15 +265,18 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "-k: a group with processes is not taken" {
-	volt-cg -k name="$GROUP" sleep 1000 3>&- &
-	wait_for group "$GROUP"
-	wait_for populated "$GROUP"
+@test "-k: a group with processes is not taken, nor one with groups that have" {
+	# shellcheck disable=SC2016 # expanded by that sh
+	volt-cg -k name="$GROUP" sh -c 'mkdir "$1/below"; echo 0 >"$1/below/cgroup.procs"
+		exec sleep 1000' sh "$TREE/volt/$GROUP" 3>&- &
+	wait_for grep -q . "$TREE/volt/$GROUP/below/cgroup.procs"
+	volt-cg | grep -qx "$GROUP 1"
 	run -125 volt-cg name="$GROUP" true
 	[ "${lines[0]}" = "volt-cg: name=$GROUP: this group was kept, and has processes (1)" ]
 	volt-cg name="$GROUP" cgroup.kill=1
 	wait_for empty "$GROUP"
 	run -0 volt-cg name="$GROUP" true
+	no_group "$GROUP"
 }
 
 @test "join= runs a command in a living group" {

@@ -31,6 +31,7 @@
 #define CG_LIMITS 128
 #define CG_NAME 128
 #define CG_PATIENCE 10000	/* ms for killed processes to be gone */
+#define CG_DEPTH 64	/* groups below groups that we look at one by one */
 #define CG_FILE 65536	/* bytes of an interface file that we read whole */
 
 /* A word that is written to a file of the group. */
@@ -92,6 +93,7 @@ void place_of_list(const struct cg *cg, char *buf, size_t size);
 void place_find(struct cg *cg, const char *name);
 bool place_is_root(int dir);
 long place_count(int dir, bool others);
+long place_count_all(int dir, int depth);
 
 /* control.c */
 bool control_needed(const struct cg *cg);

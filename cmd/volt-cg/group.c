@@ -100,7 +100,8 @@ reclaim_locked(const struct cg *cg, const char *name, int dir)
 
 	if (mark == NULL)
 		errx(EXIT_LINK, "name=%s: there is such a group already", name);
-	if (strcmp(mark, "keep") == 0 && (n = place_count(dir, false)) != 0) {
+	if (strcmp(mark, "keep") == 0 &&
+	    (n = place_count_all(dir, CG_DEPTH)) != 0) {
 		warnx("name=%s: this group was kept, and has processes (%ld)",
 		    name, n);
 		errx(EXIT_LINK, "join=%s goes into it; volt-cg name=%s "

@@ -14,8 +14,6 @@
 
 #include "cg.h"
 
-#define DEPTH 64	/* groups below groups that kill_each() looks at */
-
 static int64_t
 now_ms(void)
 {
@@ -51,7 +49,7 @@ kill_each(int dir, int depth)
 				kill((pid_t)pid, SIGKILL);
 		fclose(f);
 	}
-	if (depth == DEPTH ||
+	if (depth == CG_DEPTH ||
 	    (fd = openat(dir, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
 	    (d = fdopendir(fd)) == NULL)
 		return;

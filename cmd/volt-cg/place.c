@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,37 @@ place_count(int dir, bool others)
 		n = -1;
 	free(line);
 	fclose(f);
+	return n;
+}
+
+/*
+ * The processes in a group and in those below it, down to a depth beyond which
+ * nobody goes in earnest.
+ */
+long
+place_count_all(int dir, int depth)
+{
+	struct dirent *e;
+	long n = place_count(dir, false);
+	DIR *d;
+	int fd;
+
+	n = n == -1 ? 0 : n;
+	if (depth == 0 ||
+	    (fd = openat(dir, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (d = fdopendir(fd)) == NULL)
+		return n;
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 ||
+		    strcmp(e->d_name, "..") == 0)
+			continue;
+		fd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd == -1)
+			continue;
+		n += place_count_all(fd, depth - 1);
+		close(fd);
+	}
+	closedir(d);
 	return n;
 }
 

@@ -139,7 +139,7 @@ print_group(const struct cg *cg, const char *name)
 	qsort(files, n, sizeof(files[0]), compare);
 
 	snprintf(path, sizeof(path), "%s/%s", cg->place, name);
-	snprintf(number, sizeof(number), "%ld", place_count(cg->dir, false));
+	snprintf(number, sizeof(number), "%ld", place_count_all(cg->dir, CG_DEPTH));
 	pair(&o, "path", path);
 	pair(&o, "processes", number);
 	for (i = 0; i < n; i++)
@@ -164,7 +164,7 @@ list_one(const struct cg *cg, int parent, const char *path, const char *name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return;
 	m = group_mark(dir, mark, sizeof(mark));
-	n = place_count(dir, false);
+	n = place_count_all(dir, CG_DEPTH);
 	if ((m != NULL || all) && !cg->json)
 		printf("%s %ld\n", name, n);
 	if ((m != NULL || all) && cg->json) {
