@@ -139,7 +139,8 @@ print_group(const struct cg *cg, const char *name)
 	qsort(files, n, sizeof(files[0]), compare);
 
 	snprintf(path, sizeof(path), "%s/%s", cg->place, name);
-	snprintf(number, sizeof(number), "%ld", place_count_all(cg->dir, CG_DEPTH));
+	snprintf(number, sizeof(number), "%ld",
+	    place_count_all(cg->dir, CG_DEPTH));
 	pair(&o, "path", path);
 	pair(&o, "processes", number);
 	for (i = 0; i < n; i++)
