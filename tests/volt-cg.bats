@@ -664,7 +664,7 @@ CPUQuotaPeriodSec=10000us" ]
 }
 
 @test "a container cannot change its own limits, nor leave" {
-	need volt-ns -CUmpn root="$ROOT_BB" uidmap=0:100000:65536 true
+	need volt-ns -CUmpn root="$ROOT_BB:idmap" uidmap=0:100000:65536 volt-init true
 	copy_root
 	# shellcheck disable=SC2016 # expanded by that sh
 	script='mkdir /tmp/cg && mount -t cgroup2 cg /tmp/cg || exit 9
