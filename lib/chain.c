@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,8 +63,11 @@ scrub(void)
 void
 chain_begin(void)
 {
+	static char line[1024];
 	int fd;
 
+	/* A message is one write(2): others may write there, too. */
+	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) == -1 &&
 		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
