@@ -15,7 +15,7 @@
 bool
 notify_is_ours(int fd)
 {
-	struct sockaddr_un peer;
+	struct sockaddr_un peer = { .sun_family = AF_UNSPEC };
 	socklen_t len = sizeof(int), peerlen = sizeof(peer);
 	int type;
 

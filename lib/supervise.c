@@ -16,6 +16,8 @@
 #define SI_KERNEL 0x80
 #endif
 
+#define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
+
 static int64_t
 now_ms(void)
 {
@@ -122,15 +124,15 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 			kill(getpid(), SIGSTOP);
 		return;
 	}
-	if (signo == SIGTERM) {
-		if (s->sigterm != 0)
-			signo = s->sigterm;
-		if (s->grace != 0 && s->deadline == 0)
-			s->deadline = now_ms() + (int64_t)s->grace;
+	if (signo != SIGTERM) {
+		send(s, signo);
+		return;
 	}
-	send(s, signo);
-	if (signo == SIGTERM)
-		send(s, SIGCONT); /* a stopped command must hear it too */
+	if (s->grace != 0 && s->deadline == 0)
+		s->deadline = now_ms() + (int64_t)(s->grace < GRACE_MAX ?
+		    s->grace : GRACE_MAX);
+	send(s, s->sigterm != 0 ? s->sigterm : SIGTERM);
+	send(s, SIGCONT); /* a stopped command must hear it too */
 }
 
 /*

@@ -6,7 +6,8 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	export HELP=$BATS_FILE_TMPDIR/help
 	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
-	gcc -O2 -static -o "$HELP/orphans" "$BATS_TEST_DIRNAME/helpers/orphans.c"
+	load lib
+	cp "$(helper orphans)" "$HELP/"
 }
 
 setup() {

@@ -6,9 +6,8 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	export HELP=$BATS_FILE_TMPDIR/help
 	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
-	for f in push swap; do
-		gcc -O2 -static -o "$HELP/$f" "$BATS_TEST_DIRNAME/helpers/$f.c"
-	done
+	load lib
+	cp "$(helper push)" "$(helper swap)" "$HELP/"
 }
 
 setup() {

@@ -46,7 +46,8 @@ dev_open(struct build *b)
 		    S_ISCHR(st.st_mode) && st.st_rdev ==
 		    makedev(devices[i].major, devices[i].minor))
 			continue;
-		close(b->device[i]);
+		if (b->device[i] != -1)
+			close(b->device[i]);
 		b->device[i] = -1;
 	}
 }
