@@ -608,6 +608,22 @@ CPUQuotaPeriodSec=10000us" ]
 	rmdir "$TREE/volt/$GROUP"
 }
 
+@test "a user's session: from a group with others to the next above that has none" {
+	need_controller pids
+	top=$TREE/volt-test-$GROUP
+	mkdir "$top" && echo +pids >"$top/cgroup.subtree_control" && mkdir "$top/shell"
+	chown "$TEST_UID" "$top"{,/shell}{,/cgroup.procs,/cgroup.subtree_control}
+	user_dir
+	# shellcheck disable=SC2016 # expanded by that bash
+	run -0 bash -c 'echo 0 >"$1/shell/cgroup.procs" || exit; shift
+		exec setpriv --reuid "$1" --clear-groups --inh-caps=-all \
+			sh -c "volt-cg name=in pids.max=9 cat /proc/self/cgroup; exit \$?"' \
+		bash "$top" "$TEST_UID"
+	[[ $output = *"0::/volt-test-$GROUP/in"* ]]
+	[ ! -d "$top/in" ]
+	rmdir "$top/shell" "$top"
+}
+
 @test "-d: a group that is busy cannot have limits below it" {
 	need_controller pids
 	run -125 volt-cg -d name="$GROUP" sh -c 'volt-cg pids.max=9 true; exit $?'
