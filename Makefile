@@ -17,6 +17,7 @@ PROGRAMS = volt-ns volt-cg volt-init
 LIB_SRC = $(wildcard lib/*.c)
 SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
 BIN = $(PROGRAMS:%=$(O)/bin/%)
+PROFILER = $(O)/bin/volt-seccomp
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
 SHARE = $(patsubst share/%,$(O)/share/volt/%,$(wildcard share/*))
 
@@ -25,7 +26,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wformat=2 -Wimplicit-fallthrough $(if $(CI),-Werror)
 HARDEN = -fstack-protector-strong -fno-strict-aliasing -fcf-protection
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) -Ilib \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) -Ilib -I$(O)/gen \
 	-DVOLT_VERSION='"$(VERSION)"' -DVOLT_PREFIX='"$(PREFIX)"' \
 	$(if $(MUSL),-isystem $(O)/kernel) $(if $(SAN),\
 	-fsanitize=$(SAN) -fno-omit-frame-pointer,-fno-pie -U_FORTIFY_SOURCE \
@@ -34,7 +35,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN),-static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS)
 Q := $(if $(V),,@)
 
-all: $(BIN) $(MAN) $(SHARE)
+all: $(BIN) $(PROFILER) $(MAN) $(SHARE)
 
 $(foreach p,$(PROGRAMS),$(eval \
 	$(O)/bin/$(p): $(patsubst %.c,$(O)/%.o,$(wildcard cmd/$(p)/*.c))))
@@ -62,6 +63,23 @@ $(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^
 .SECONDARY:
 
+# volt-seccomp has libseccomp in it, and so glibc. It makes the filters that
+# volt-lock has built in, and its names of system calls.
+GLIBC_CC := $(if $(MUSL),gcc,$(CC))
+$(PROFILER): $(patsubst %.c,$(O)/glibc/%.o,$(LIB_SRC) $(wildcard cmd/volt-seccomp/*.c))
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
+
+$(O)/glibc/%.o: %.c Makefile | $(O)/kernel
+	$(if $(V),,@echo "  CC    $@")
+	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/cmd/volt-lock/%.o: | $(addprefix $(O)/gen/,strict.h default.h calls.h)
+$(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
+	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@
+$(O)/gen/calls.h: $(PROFILER)
+	$(Q)mkdir -p $(@D) && $(PROFILER) -n | sed 's/\(.*\) \(.*\)/[\1] = "\2",/' >$@
+
 # musl-gcc hides the system's headers; of those the kernel's are wanted.
 $(O)/kernel:
 	$(Q)mkdir -p $@ && for d in linux asm-generic mtd; do \
@@ -78,13 +96,13 @@ $(O)/share/volt/%: share/%
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
 	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install $(BIN) $(PROFILER) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(PROGRAMS)
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(PROGRAMS) volt-seccomp
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt
 

@@ -1,0 +1,347 @@
+/*
+ * The text of a profile (volt-lock(1), PROFILES). A line is
+ *
+ *     CALL|@GROUP|* ... [if ARG[:32][&MASK]OP VALUE ...] [= ACTION]
+ *     @GROUP: CALL|@GROUP ...
+ *
+ * and the first line that fits a call decides on it.
+ */
+#include <linux/net.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <ctype.h>
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "seccomp.h"
+
+#define TEXT_MAX ((size_t)1 << 20)
+#define GROUPS 256
+#define GROUP_DEPTH 8
+
+#ifndef AF_VSOCK
+#define AF_VSOCK 40
+#endif
+
+struct group {
+	const char *name;
+	char *calls;	/* as they stood, separated by blanks */
+};
+
+/* Where we are, for messages. */
+struct place {
+	const char *file;
+	unsigned int line;
+};
+
+static struct group groups[GROUPS];
+static size_t ngroups;
+
+static const struct {
+	const char *name;
+	uint64_t value;
+} constants[] = {
+	{ "AF_UNSPEC", AF_UNSPEC }, { "AF_UNIX", AF_UNIX },
+	{ "AF_INET", AF_INET }, { "AF_INET6", AF_INET6 },
+	{ "AF_NETLINK", AF_NETLINK }, { "AF_PACKET", AF_PACKET },
+	{ "AF_ALG", AF_ALG }, { "AF_VSOCK", AF_VSOCK },
+	{ "SOCK_STREAM", SOCK_STREAM }, { "SOCK_DGRAM", SOCK_DGRAM },
+	{ "SOCK_RAW", SOCK_RAW }, { "SOCK_SEQPACKET", SOCK_SEQPACKET },
+	{ "CLONE_VM", CLONE_VM }, { "CLONE_FS", CLONE_FS },
+	{ "CLONE_FILES", CLONE_FILES }, { "CLONE_SIGHAND", CLONE_SIGHAND },
+	{ "CLONE_THREAD", CLONE_THREAD }, { "CLONE_SYSVSEM", CLONE_SYSVSEM },
+	{ "CLONE_NEWNS", CLONE_NEWNS }, { "CLONE_NEWCGROUP", CLONE_NEWCGROUP },
+	{ "CLONE_NEWUTS", CLONE_NEWUTS }, { "CLONE_NEWIPC", CLONE_NEWIPC },
+	{ "CLONE_NEWUSER", CLONE_NEWUSER }, { "CLONE_NEWPID", CLONE_NEWPID },
+	{ "CLONE_NEWNET", CLONE_NEWNET }, { "CLONE_NEWTIME", CLONE_NEWTIME },
+	{ "TIOCSTI", TIOCSTI }, { "TIOCLINUX", TIOCLINUX },
+	{ "TIOCCONS", TIOCCONS },
+};
+
+static const struct {
+	const char *name;
+	uint32_t ret;
+} actions[] = {
+	{ "allow", SECCOMP_RET_ALLOW },
+	{ "deny", SECCOMP_RET_ERRNO | EPERM },
+	{ "kill", SECCOMP_RET_KILL_PROCESS },
+	{ "log", SECCOMP_RET_LOG },
+	{ "EPERM", SECCOMP_RET_ERRNO | EPERM },
+	{ "ENOSYS", SECCOMP_RET_ERRNO | ENOSYS },
+	{ "EACCES", SECCOMP_RET_ERRNO | EACCES },
+	{ "EINVAL", SECCOMP_RET_ERRNO | EINVAL },
+	{ "ENOENT", SECCOMP_RET_ERRNO | ENOENT },
+	{ "ENODEV", SECCOMP_RET_ERRNO | ENODEV },
+	{ "ENOTTY", SECCOMP_RET_ERRNO | ENOTTY },
+	{ "EOPNOTSUPP", SECCOMP_RET_ERRNO | EOPNOTSUPP },
+	{ "EAFNOSUPPORT", SECCOMP_RET_ERRNO | EAFNOSUPPORT },
+};
+
+static _Noreturn void
+bad(const struct place *at, const char *what, const char *token)
+{
+	errx(EXIT_LINK, "%s:%u: %s: %s", at->file, at->line, what, token);
+}
+
+static uint32_t
+parse_action(const struct place *at, const char *token)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (strcmp(actions[i].name, token) == 0)
+			return actions[i].ret;
+	bad(at, "unknown action", token);
+}
+
+/* Numbers and names of constants, joined by "|". */
+static uint64_t
+parse_value(const struct place *at, const char *s, const char *token)
+{
+	uint64_t value = 0;
+	size_t i, len;
+	char *end;
+
+	for (;;) {
+		len = strcspn(s, "|");
+		for (i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+			if (strlen(constants[i].name) == len &&
+			    memcmp(constants[i].name, s, len) == 0)
+				break;
+		if (i < sizeof(constants) / sizeof(constants[0])) {
+			value |= constants[i].value;
+		} else {
+			errno = 0;
+			if (len == 0 || !isdigit((unsigned char)*s))
+				bad(at, "not a number or constant", token);
+			value |= strtoull(s, &end, 0);
+			if (end != s + len || errno != 0)
+				bad(at, "not a number or constant", token);
+		}
+		if (s[len] == '\0')
+			return value;
+		s += len + 1;
+	}
+}
+
+/* One condition: aN[:32][&MASK]OP VALUE, without blanks. */
+static struct cond
+parse_cond(const struct place *at, const char *token)
+{
+	static const struct {
+		const char *text;
+		enum op op;
+	} ops[] = { /* the longer first */
+		{ "==", OP_EQ }, { "!=", OP_NE }, { ">=", OP_GE },
+		{ "<=", OP_LE }, { ">", OP_GT }, { "<", OP_LT },
+	};
+	struct cond c = { .mask = UINT64_MAX };
+	const char *s = token;
+	char mask[256];
+	size_t i, len;
+
+	if (s[0] != 'a' || s[1] < '0' || s[1] > '5')
+		bad(at, "a condition begins with a0 to a5", token);
+	c.arg = (unsigned int)(s[1] - '0');
+	s += 2;
+	if (strncmp(s, ":32", 3) == 0) {
+		c.mask = UINT32_MAX;
+		s += 3;
+	}
+	if (*s == '&') {
+		len = strcspn(++s, "=!<>");
+		if (len >= sizeof(mask))
+			bad(at, "mask too long", token);
+		memcpy(mask, s, len);
+		mask[len] = '\0';
+		c.mask &= parse_value(at, mask, token);
+		s += len;
+	}
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (strncmp(s, ops[i].text, strlen(ops[i].text)) == 0)
+			break;
+	if (i == sizeof(ops) / sizeof(ops[0]))
+		bad(at, "no comparison", token);
+	c.op = ops[i].op;
+	c.value = parse_value(at, s + strlen(ops[i].text), token);
+	if ((c.value & ~c.mask) != 0)
+		bad(at, "the mask hides a part of the value", token);
+	return c;
+}
+
+static void
+add_rule(struct profile *p, int nr, const struct rule *model)
+{
+	struct rule **end, *r;
+
+	for (end = &p->calls[nr]; *end != NULL; end = &(*end)->next)
+		if ((*end)->nconds == 0)
+			return;	/* decided already */
+	if ((r = malloc(sizeof(*r))) == NULL)
+		err(EXIT_LINK, "profile");
+	*r = *model;
+	*end = r;
+}
+
+/* Apply the line to all names in list, which is cut to pieces. */
+static void
+add_names(struct profile *p, const struct place *at, char *list,
+    const struct rule *model, int depth)
+{
+	char *name, *save, *copy;
+	size_t i;
+	int nr;
+
+	for (name = strtok_r(list, " \t", &save); name != NULL;
+	     name = strtok_r(NULL, " \t", &save)) {
+		if (strcmp(name, "*") == 0) {
+			if (model->nconds > 0)
+				bad(at, "takes no condition", name);
+			p->other = model->action;
+			continue;
+		}
+		if (*name != '@') {
+			switch (name_resolve(name, &nr)) {
+			case -1:
+				bad(at, "unknown system call", name);
+			case 1:
+				add_rule(p, nr, model);
+			}
+			continue;
+		}
+		for (i = 0; i < ngroups; i++)
+			if (strcmp(groups[i].name, name) == 0)
+				break;
+		if (i == ngroups)
+			bad(at, "unknown group", name);
+		if (depth == GROUP_DEPTH)
+			bad(at, "groups are too deep", name);
+		if ((copy = strdup(groups[i].calls)) == NULL)
+			err(EXIT_LINK, "profile");
+		add_names(p, at, copy, model, depth + 1);
+		free(copy);
+	}
+}
+
+/* "@name: calls"; a second line of that name adds to it. */
+static void
+add_group(const struct place *at, char *name, char *calls)
+{
+	size_t i;
+
+	for (i = 0; i < ngroups; i++) {
+		if (strcmp(groups[i].name, name) == 0) {
+			char *both;
+
+			if (asprintf(&both, "%s %s", groups[i].calls, calls) ==
+			    -1)
+				err(EXIT_LINK, "profile");
+			free(groups[i].calls);
+			groups[i].calls = both;
+			return;
+		}
+	}
+	if (ngroups == GROUPS)
+		bad(at, "too many groups", name);
+	groups[ngroups].name = name;
+	if ((groups[ngroups++].calls = strdup(calls)) == NULL)
+		err(EXIT_LINK, "profile");
+}
+
+/* The word "if" or "=" in line, standing alone; what follows it, or NULL. */
+static char *
+cut_at(char *line, const char *word)
+{
+	size_t len = strlen(word);
+	char *s;
+
+	for (s = strstr(line, word); s != NULL; s = strstr(s + 1, word))
+		if ((s == line || isblank((unsigned char)s[-1])) &&
+		    (isblank((unsigned char)s[len]) || s[len] == '\0')) {
+			*s = '\0';
+			return s + len;
+		}
+	return NULL;
+}
+
+static void
+parse_line(struct profile *p, const struct place *at, char *line)
+{
+	struct rule model = { .action = SECCOMP_RET_ALLOW };
+	char *action, *conds, *token, *save, *colon;
+
+	if (*line == '@' && (colon = strchr(line, ':')) != NULL &&
+	    colon == line + strcspn(line, ": \t")) {
+		*colon = '\0';
+		add_group(at, line, colon + 1);
+		return;
+	}
+	if (p == NULL)
+		bad(at, "only groups are wanted here", line);
+	if ((action = cut_at(line, "=")) != NULL) {
+		token = strtok_r(action, " \t", &save);
+		if (token == NULL || strtok_r(NULL, " \t", &save) != NULL)
+			bad(at, "one action is wanted behind", "=");
+		model.action = parse_action(at, token);
+	}
+	if ((conds = cut_at(line, "if")) != NULL) {
+		for (token = strtok_r(conds, " \t", &save); token != NULL;
+		     token = strtok_r(NULL, " \t", &save)) {
+			if (model.nconds == CONDS)
+				bad(at, "too many conditions", token);
+			model.cond[model.nconds++] = parse_cond(at, token);
+		}
+		if (model.nconds == 0)
+			bad(at, "no condition behind", "if");
+	}
+	if (line[strspn(line, " \t")] == '\0')
+		bad(at, "no system call", "=");
+	add_names(p, at, line, &model, 0);
+}
+
+/* Read all lines of fd; p is NULL where only groups may stand. */
+static void
+parse_text(struct profile *p, const char *name, int fd)
+{
+	struct place at = { name, 0 };
+	char *buf, *line, *next;
+	ssize_t n;
+
+	/* Never freed: groups keep their names in it. */
+	if ((buf = malloc(TEXT_MAX)) == NULL ||
+	    (n = kfile_slurp(fd, buf, TEXT_MAX)) == -1)
+		err(EXIT_LINK, "%s", name);
+	if (strlen(buf) != (size_t)n)
+		errx(EXIT_LINK, "%s: not a text file", name);
+	for (line = buf; line != NULL; line = next) {
+		at.line++;
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		line[strcspn(line, "#\r")] = '\0';
+		line += strspn(line, " \t");
+		if (*line != '\0')
+			parse_line(p, &at, line);
+	}
+}
+
+void
+parse_groups(const char *name, int fd)
+{
+	parse_text(NULL, name, fd);
+}
+
+void
+parse_profile(struct profile *p, const char *name, int fd)
+{
+	p->other = SECCOMP_RET_ERRNO | ENOSYS;
+	parse_text(p, name, fd);
+}

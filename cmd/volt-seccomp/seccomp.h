@@ -1,0 +1,51 @@
+/* volt-seccomp: what parse.c reads and gen.c makes of it. */
+#ifndef VOLT_SECCOMP_H
+#define VOLT_SECCOMP_H
+
+#include <linux/filter.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CALLS 1024	/* system call numbers that a profile may decide on */
+#define CONDS 8	/* conditions of one line */
+#define CODE_MAX 4096	/* the kernel's BPF_MAXINSNS */
+
+enum op { OP_EQ, OP_NE, OP_GT, OP_LE, OP_GE, OP_LT };
+
+/* argument & mask OP value, unsigned, 64 bits wide */
+struct cond {
+	unsigned int arg;
+	enum op op;
+	uint64_t mask, value;
+};
+
+/* One line, as it stands for one call. Lines are tried from first to last. */
+struct rule {
+	struct cond cond[CONDS];
+	size_t nconds;
+	uint32_t action;	/* what the filter returns */
+	struct rule *next;
+};
+
+struct profile {
+	struct rule *calls[CALLS];
+	uint32_t other;	/* for calls that no line names */
+};
+
+struct code {
+	struct sock_filter insn[CODE_MAX];
+	size_t n;
+};
+
+void parse_groups(const char *name, int fd);
+void parse_profile(struct profile *p, const char *name, int fd);
+
+int name_resolve(const char *name, int *nr);
+char *name_of(int nr);
+
+int gen_filter(struct code *c, const struct profile *p);
+int gen_reference(struct code *c, const struct profile *p);
+
+#endif
