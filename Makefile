@@ -13,7 +13,7 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-PROGRAMS = volt-ns volt-cg volt-init
+PROGRAMS = volt-ns volt-cg volt-init volt-lock
 LIB_SRC = $(wildcard lib/*.c)
 SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
 BIN = $(PROGRAMS:%=$(O)/bin/%)
@@ -74,7 +74,8 @@ $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 	$(if $(V),,@echo "  CC    $@")
 	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/cmd/volt-lock/%.o: | $(addprefix $(O)/gen/,strict.h default.h calls.h)
+$(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
+	$(addprefix $(O)/gen/,strict.h default.h calls.h)
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@
 $(O)/gen/calls.h: $(PROFILER)

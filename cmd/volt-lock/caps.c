@@ -1,0 +1,248 @@
+/*
+ * Capabilities (capabilities(7)). All five sets come to the same: what is kept
+ * is permitted, inheritable and ambient, so that the command has it whoever it
+ * runs as, and everything else leaves the bounding set too. Then user ID 0 is
+ * no more special than any other, and the securebits that say so are locked.
+ *
+ * A caller without CAP_SETPCAP can neither change its bounding set nor its
+ * securebits. It has no need to: under no_new_privs exec(2) adds nothing.
+ */
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "value.h"
+
+#define CAPS 64	/* what the sets have room for */
+#define BIT(cap) ((uint64_t)1 << (cap))
+
+/* By number, without "CAP_". A newer one is known by its number alone. */
+static const char *const names[] = { "chown", "dac_override",
+	"dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+	"setpcap", "linux_immutable", "net_bind_service", "net_broadcast",
+	"net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module",
+	"sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin",
+	"sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config",
+	"mknod", "lease", "audit_write", "audit_control", "setfcap",
+	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend",
+	"audit_read", "perfmon", "bpf", "checkpoint_restore" };
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+struct sets {
+	uint64_t effective, permitted, inheritable;
+};
+
+static uint64_t
+parse_name(const char *key, const char *value, const char *name)
+{
+	char lower[32];
+	uint64_t n;
+	size_t i;
+
+	if (value_uint(name, CAPS - 1, &n) == 0)
+		return BIT(n);
+	for (i = 0; name[i] != '\0' && i < sizeof(lower) - 1; i++)
+		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ?
+		    (char)(name[i] - 'A' + 'a') : name[i];
+	lower[i] = '\0';
+	name = strncmp(lower, "cap_", 4) == 0 ? lower + 4 : lower;
+	for (i = 0; i < NAMES; i++)
+		if (strcmp(names[i], name) == 0)
+			return BIT(i);
+	word_bad(key, value, "not a capability");
+}
+
+/* none, a list of names, or a list of +name and -name. */
+void
+caps_parse(struct caps *c, const char *key, const char *value)
+{
+	const char *cursor = value, *name;
+	char field[40];
+	uint64_t bit;
+
+	*c = (struct caps){ .given = true };
+	if (strcmp(value, "none") == 0)
+		return;
+	c->relative = *value == '+' || *value == '-';
+	while (value_field(&cursor, ',', field, sizeof(field))) {
+		name = field + (c->relative ? 1 : 0);
+		if (c->relative != (*field == '+' || *field == '-'))
+			word_bad(key, value, "+ and - before all or none");
+		bit = parse_name(key, value, name);
+		if (*field == '-') {
+			c->drop |= bit;
+			c->add &= ~bit;
+		} else {
+			c->add |= bit;
+			c->drop &= ~bit;
+		}
+	}
+	if (errno != 0)
+		word_bad(key, value, "not a capability");
+}
+
+void
+caps_describe(const struct caps *c, char *buf, size_t size)
+{
+	size_t i, len = 0;
+
+	snprintf(buf, size, "%s", c->add == 0 && !c->relative ? "none" : "");
+	for (i = 0; i < CAPS && len < size; i++) {
+		const char *sign = !c->relative ? "" :
+		    (c->drop & BIT(i)) != 0 ? "-" : "+";
+
+		if (((c->add | c->drop) & BIT(i)) == 0)
+			continue;
+		if (i < NAMES)
+			len += (size_t)snprintf(buf + len, size - len,
+			    "%s%s%s", len > 0 ? "," : "", sign, names[i]);
+		else
+			len += (size_t)snprintf(buf + len, size - len,
+			    "%s%s%zu", len > 0 ? "," : "", sign, i);
+	}
+}
+
+static void
+get_sets(struct sets *s)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) == -1)
+		err(EXIT_LINK, "capget");
+	s->effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	s->permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	s->inheritable = data[0].inheritable |
+	    (uint64_t)data[1].inheritable << 32;
+}
+
+static void
+set_sets(const struct sets *s)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct data[2] = {
+		{ (uint32_t)s->effective, (uint32_t)s->permitted,
+		    (uint32_t)s->inheritable },
+		{ (uint32_t)(s->effective >> 32), (uint32_t)(s->permitted >> 32),
+		    (uint32_t)(s->inheritable >> 32) },
+	};
+
+	if (syscall(SYS_capset, &head, data) == -1)
+		err(EXIT_LINK, "capset");
+}
+
+/* What is to be left of the permitted set. */
+static uint64_t
+kept(const struct caps *c, uint64_t permitted)
+{
+	return c->relative ? permitted & ~c->drop : c->add;
+}
+
+/*
+ * Before the IDs change: check that all that is asked for is there, and empty
+ * the bounding set, which takes CAP_SETPCAP.
+ */
+void
+caps_begin(const struct lock *lock)
+{
+	const struct caps *c = &lock->caps;
+	struct sets s;
+	uint64_t missing, keep;
+	char list[1024];
+	int cap;
+
+	if (!c->given)
+		return;
+	get_sets(&s);
+	keep = kept(c, s.permitted);
+	missing = c->add & ~s.permitted;
+	if (missing != 0) {
+		caps_describe(&(struct caps){ .add = missing }, list,
+		    sizeof(list));
+		errx(EXIT_LINK, "caps: %s: not ours to keep", list);
+	}
+	for (cap = 0; cap < CAPS; cap++) {
+		/* 1: there, 0: gone already, EINVAL: the kernel's last passed */
+		switch (prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) {
+		case 0:
+			continue;
+		case -1:
+			return;
+		}
+		if ((keep & BIT(cap)) != 0)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+			continue;
+		if (errno != EPERM)
+			err(EXIT_LINK, "caps: bounding set");
+		say(lock, "the bounding set stays: no CAP_SETPCAP; "
+		    "no_new_privs makes up for it");
+		return;
+	}
+}
+
+/* Let nobody undo it. What an earlier link locked stays as it is. */
+static void
+lock_securebits(const struct caps *c)
+{
+	int old = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+	unsigned int want = SECBIT_NO_CAP_AMBIENT_RAISE |
+	    (c->relative ? 0 : SECBIT_NOROOT);
+	unsigned int fixed;
+
+	if (old == -1)
+		err(EXIT_LINK, "caps: securebits");
+	fixed = ((unsigned int)old & SECURE_ALL_LOCKS) >> 1;
+	want = ((unsigned int)old & fixed) | (want & ~fixed) |
+	    SECURE_ALL_LOCKS;
+	if (prctl(PR_SET_SECUREBITS, want, 0, 0, 0) == -1)
+		err(EXIT_LINK, "caps: securebits");
+}
+
+/*
+ * After the IDs have changed, with the permitted set kept over that
+ * (PR_SET_KEEPCAPS): all other sets, and the securebits.
+ */
+void
+caps_finish(const struct lock *lock)
+{
+	const struct caps *c = &lock->caps;
+	uint64_t keep, listed;
+	struct sets s;
+	int cap;
+
+	if (!c->given)
+		return;
+	get_sets(&s);
+	keep = kept(c, s.permitted);
+	/* Relative: what was not named is for this user ID, if it is 0. */
+	listed = c->add;
+	s.effective = s.permitted;
+	s.inheritable = listed;
+	set_sets(&s);
+	/* What is not inheritable has left the ambient set by itself. */
+	for (cap = 0; cap < CAPS; cap++)
+		if ((listed & BIT(cap)) != 0 && prctl(PR_CAP_AMBIENT,
+			PR_CAP_AMBIENT_IS_SET, cap, 0, 0) != 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) ==
+			-1)
+			err(EXIT_LINK, "caps: ambient set");
+	if ((s.permitted & BIT(CAP_SETPCAP)) != 0)
+		lock_securebits(c);
+	s.effective = s.permitted = keep;
+	s.inheritable = listed;
+	set_sets(&s);
+}

@@ -1,0 +1,45 @@
+/* User and group IDs, by number: there is no user database in here. */
+#include <sys/prctl.h>
+
+#include <err.h>
+#include <errno.h>
+#include <grp.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+
+/*
+ * Change to the IDs that were asked for, and keep the permitted capabilities
+ * where caps= still has to decide about them. With a new user or group ID the
+ * supplementary groups go too, unless groups= says which.
+ */
+void
+ids_change(const struct lock *lock)
+{
+	gid_t gid = lock->gid_given ? lock->gid : getgid();
+	uid_t uid = lock->uid_given ? lock->uid : getuid();
+	int signo = 0;
+
+	if (lock->caps.given && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+		err(EXIT_LINK, "keep capabilities");
+	/* The kernel forgets it when the IDs change. */
+	if (prctl(PR_GET_PDEATHSIG, &signo) == -1)
+		err(EXIT_LINK, "death signal");
+
+	if ((lock->groups_given || lock->uid_given || lock->gid_given) &&
+	    setgroups(lock->ngroups, lock->groups) == -1 &&
+	    !(errno == EPERM && !lock->groups_given &&
+		getgroups(0, NULL) == 0))
+		err(EXIT_LINK, "setgroups");
+	if (lock->gid_given && setresgid(gid, gid, gid) == -1)
+		err(EXIT_LINK, "gid=%u", gid);
+	if (lock->uid_given && setresuid(uid, uid, uid) == -1)
+		err(EXIT_LINK, "uid=%u", uid);
+
+	caps_finish(lock);
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == -1 && errno != EPERM)
+		err(EXIT_LINK, "keep capabilities");
+	if (signo != 0 && prctl(PR_SET_PDEATHSIG, signo, 0, 0, 0) == -1)
+		err(EXIT_LINK, "death signal");
+}

@@ -1,0 +1,231 @@
+/*
+ * -l: run the command under everything but a filter of system calls, and print
+ * the profile that it needed, in a profile's own words and sorted.
+ *
+ * The command and all that comes of it is traced (ptrace(2)). What it does
+ * before it becomes the command, in here, is not its own and is left out, but
+ * for the exec. A command that traces others itself, or that refuses to be
+ * traced, cannot be learnt from.
+ */
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "supervise.h"
+
+#define FAMILIES 64
+#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
+	CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
+static const char *const calls[] = {
+#include "calls.h"
+};
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+static struct {
+	bool made[1024];
+	bool family[FAMILIES];	/* of socket(2) */
+	bool namespaces;	/* clone(2) made some */
+	bool other_family;
+} seen;
+
+static pid_t command;	/* for the handler */
+
+static void
+pass_on(int signo)
+{
+	kill(command, signo);
+}
+
+static void
+note(const struct __ptrace_syscall_info *info)
+{
+	uint64_t nr = info->entry.nr;
+
+	if (nr >= sizeof(seen.made))
+		return;
+	seen.made[nr] = true;
+	if (nr == SYS_clone && (info->entry.args[0] & NEW_NAMESPACES) != 0)
+		seen.namespaces = true;
+	if (nr != SYS_socket)
+		return;
+	if ((uint32_t)info->entry.args[0] < FAMILIES)
+		seen.family[(uint32_t)info->entry.args[0]] = true;
+	else
+		seen.other_family = true;
+}
+
+static void
+print_sockets(FILE *f)
+{
+	static const char *const names[FAMILIES] = {
+		[AF_UNIX] = "AF_UNIX", [AF_INET] = "AF_INET",
+		[AF_INET6] = "AF_INET6", [AF_NETLINK] = "AF_NETLINK",
+		[AF_PACKET] = "AF_PACKET",
+	};
+	int i;
+
+	for (i = 0; i < FAMILIES; i++) {
+		if (!seen.family[i])
+			continue;
+		if (names[i] != NULL)
+			fprintf(f, "socket if a0:32==%s\n", names[i]);
+		else
+			fprintf(f, "socket if a0:32==%d\n", i);
+	}
+	if (seen.other_family)
+		fprintf(f, "socket\n");
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void
+print_profile(const struct lock *lock)
+{
+	const char *names[CALLS];
+	size_t i, n = 0;
+	FILE *f = stdout;
+
+	if (lock->learn_file != NULL &&
+	    (f = fopen(lock->learn_file, "we")) == NULL)
+		err(EXIT_LINK, "learn=%s", lock->learn_file);
+	for (i = 0; i < sizeof(seen.made); i++) {
+		if (!seen.made[i])
+			continue;
+		if (i < CALLS && calls[i] != NULL)
+			names[n++] = calls[i];
+		else
+			warnx("learn: call %zu has no name that we know", i);
+	}
+	qsort(names, n, sizeof(names[0]), by_name);
+	for (i = 0; i < n; i++) {
+		if (strcmp(names[i], "socket") == 0)
+			print_sockets(f);
+		else if (strcmp(names[i], "clone") == 0 && !seen.namespaces)
+			fprintf(f, "clone if a0&0x%x==0\n", NEW_NAMESPACES);
+		else
+			fprintf(f, "%s\n", names[i]);
+	}
+	if (fflush(f) == EOF)
+		err(EXIT_LINK, "learn");
+}
+
+/*
+ * One stop of a traced process. Returns the signal to go on with. started: the
+ * command is running.
+ */
+static int
+handle(pid_t pid, int wstatus, bool *started)
+{
+	struct __ptrace_syscall_info info;
+	int signo = WSTOPSIG(wstatus), event = wstatus >> 16;
+
+	if (event == PTRACE_EVENT_EXEC) {
+		*started = true;
+		seen.made[SYS_execve] = true;
+		return 0;
+	}
+	if (event == PTRACE_EVENT_STOP) {
+		/* A group stop: leave it stopped, but listen. */
+		return signo == SIGTRAP ? 0 : -1;
+	}
+	if (event != 0)
+		return 0;
+	if (signo != (SIGTRAP | 0x80))
+		return signo;
+	if (*started && ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info),
+		&info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY)
+		note(&info);
+	return 0;
+}
+
+/* Trace until all are gone. Returns the wait status of the command. */
+static int
+trace(void)
+{
+	bool started = false;
+	int wstatus, result = 0, signo;
+	pid_t pid;
+
+	for (;;) {
+		pid = waitpid(-1, &wstatus, __WALL);
+		if (pid == -1 && errno == EINTR)
+			continue;
+		if (pid == -1)
+			return result;	/* ECHILD: that was the last */
+		if (!WIFSTOPPED(wstatus)) {
+			if (pid == command)
+				result = wstatus;
+			continue;
+		}
+		signo = handle(pid, wstatus, &started);
+		if (signo == -1)
+			ptrace(PTRACE_LISTEN, pid, NULL, NULL);
+		else
+			ptrace(PTRACE_SYSCALL, pid, NULL,
+			    (void *)(intptr_t)signo);
+	}
+}
+
+/*
+ * Fork. The child returns, stopped until it is traced, and goes on to become
+ * the command; the parent traces it, prints and ends with its status.
+ */
+void
+learn_run(struct lock *lock)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction pass = { .sa_handler = pass_on,
+		.sa_flags = SA_RESTART };
+	int wstatus, pipes[2];
+	char go;
+
+	if (pipe2(pipes, O_CLOEXEC) == -1 || (command = fork()) == -1)
+		err(EXIT_LINK, "learn");
+	if (command == 0) {
+		close(pipes[1]);
+		lock->filter = NULL;
+		/* The end of the pipe is the word to start, or our end. */
+		if (read(pipes[0], &go, 1) != 1)
+			_exit(EXIT_LINK);
+		close(pipes[0]);
+		return;
+	}
+	close(pipes[0]);
+	if (ptrace(PTRACE_SEIZE, command, NULL, (void *)(uintptr_t)(
+		PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+		PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
+		PTRACE_O_EXITKILL)) == -1)
+		err(EXIT_LINK, "learn: ptrace");
+	/* What the terminal sends has reached the command, too. */
+	sigaction(SIGINT, &ignore, NULL);
+	sigaction(SIGQUIT, &ignore, NULL);
+	sigaction(SIGTERM, &pass, NULL);
+	sigaction(SIGHUP, &pass, NULL);
+	/* A stop for every call, from its next stop on: there it is. */
+	if (ptrace(PTRACE_INTERRUPT, command, NULL, NULL) == -1 ||
+	    write(pipes[1], "", 1) != 1)
+		err(EXIT_LINK, "learn: ptrace");
+	close(pipes[1]);
+	wstatus = trace();
+	print_profile(lock);
+	exit(supervise_exit_code(wstatus));
+}

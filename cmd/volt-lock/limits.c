@@ -1,0 +1,255 @@
+/* Limits, keyring, speculation, descriptors: what takes one call or two. */
+#include <linux/keyctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "value.h"
+
+#ifndef PR_SPEC_L1D_FLUSH
+#define PR_SPEC_L1D_FLUSH 2
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+extern char **environ;
+
+static const struct {
+	const char *key;
+	int resource;
+	bool bytes;	/* K, M, G and T may be said */
+} resources[] = {
+	{ "rlimit.as", RLIMIT_AS, true },
+	{ "rlimit.core", RLIMIT_CORE, true },
+	{ "rlimit.cpu", RLIMIT_CPU, false },
+	{ "rlimit.data", RLIMIT_DATA, true },
+	{ "rlimit.fsize", RLIMIT_FSIZE, true },
+	{ "rlimit.locks", RLIMIT_LOCKS, false },
+	{ "rlimit.memlock", RLIMIT_MEMLOCK, true },
+	{ "rlimit.msgqueue", RLIMIT_MSGQUEUE, true },
+	{ "rlimit.nice", RLIMIT_NICE, false },
+	{ "rlimit.nofile", RLIMIT_NOFILE, false },
+	{ "rlimit.nproc", RLIMIT_NPROC, false },
+	{ "rlimit.rss", RLIMIT_RSS, true },
+	{ "rlimit.rtprio", RLIMIT_RTPRIO, false },
+	{ "rlimit.rttime", RLIMIT_RTTIME, false },
+	{ "rlimit.sigpending", RLIMIT_SIGPENDING, false },
+	{ "rlimit.stack", RLIMIT_STACK, true },
+};
+#define RESOURCES (sizeof(resources) / sizeof(resources[0]))
+
+static const struct {
+	const char *name;
+	unsigned int which;
+	unsigned long how;
+} specs[] = {
+	{ "store-bypass", PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE },
+	{ "indirect-branch", PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE },
+	{ "l1d-flush", PR_SPEC_L1D_FLUSH, PR_SPEC_ENABLE },
+};
+#define SPECS (sizeof(specs) / sizeof(specs[0]))
+
+static uint64_t
+parse_limit(const char *key, const char *value, bool bytes)
+{
+	if (strcmp(value, "unlimited") == 0)
+		return RLIM_INFINITY;
+	return bytes ? word_size(key, value) :
+	    word_uint(key, value, UINT64_MAX);
+}
+
+/* rlimit.NAME=SOFT[:HARD]; the last one counts. */
+bool
+limit_word(struct lock *lock, const char *key, const char *value)
+{
+	struct limit *l;
+	const char *cursor = value;
+	char soft[32];
+	size_t i, n;
+
+	for (i = 0; i < RESOURCES && strcmp(resources[i].key, key) != 0; i++)
+		;
+	if (i == RESOURCES)
+		return false;
+	for (n = 0; n < lock->nlimits; n++)
+		if (lock->limits[n].resource == resources[i].resource)
+			break;
+	l = &lock->limits[n];
+	if (n == lock->nlimits)
+		lock->nlimits++;
+	if (!value_field(&cursor, ':', soft, sizeof(soft)))
+		word_bad(key, value, "not a limit");
+	l->key = resources[i].key;
+	l->resource = resources[i].resource;
+	l->soft = parse_limit(key, soft, resources[i].bytes);
+	l->hard = cursor == NULL ? l->soft :
+	    parse_limit(key, cursor, resources[i].bytes);
+	if (l->soft > l->hard)
+		word_bad(key, value, "the soft limit is above the hard one");
+	return true;
+}
+
+void
+limits_apply(const struct lock *lock)
+{
+	/*
+	 * No core file, and none down a pipe: 1 is below the least that is
+	 * written, and what a piped dump takes for "never" (core(5)).
+	 */
+	const struct rlimit no_core = { 1, 1 };
+	struct rlimit r;
+	size_t i;
+
+	for (i = 0; i < lock->nlimits; i++) {
+		r.rlim_cur = lock->limits[i].soft;
+		r.rlim_max = lock->limits[i].hard;
+		if (syscall(SYS_prlimit64, 0, lock->limits[i].resource, &r,
+			NULL) == -1)
+			err(EXIT_LINK, "%s", lock->limits[i].key);
+	}
+	if (!lock->no_dump)
+		return;
+	if (setrlimit(RLIMIT_CORE, &no_core) == -1) {
+		const struct rlimit zero = { 0, 0 };
+
+		/* It was 0 already, and may not be raised. */
+		if (errno != EPERM || setrlimit(RLIMIT_CORE, &zero) == -1)
+			err(EXIT_LINK, "dumpable=no");
+	}
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		err(EXIT_LINK, "dumpable=no");
+}
+
+/* A session keyring of our own, empty, in place of the caller's. */
+void
+keyring_drop(const struct lock *lock)
+{
+	if (lock->keep_keyring)
+		return;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) != -1)
+		return;
+	/* A kernel without keys has none to drop. */
+	if (errno == ENOSYS)
+		return;
+	/* A filter that refuses the call keeps all keys from the command. */
+	if (errno == EPERM && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2) {
+		say(lock, "no new session keyring: a filter is in force");
+		return;
+	}
+	err(EXIT_LINK, "session keyring (keyring=keep leaves it)");
+}
+
+const char *
+spec_name(unsigned int i, unsigned int *bit)
+{
+	if (i >= SPECS)
+		return NULL;
+	*bit = 1U << specs[i].which;
+	return specs[i].name;
+}
+
+void
+spec_parse(struct lock *lock, const char *key, const char *value)
+{
+	const char *cursor = value;
+	char name[32];
+	size_t i;
+
+	while (value_field(&cursor, ',', name, sizeof(name))) {
+		for (i = 0; i < SPECS; i++)
+			if (strcmp(specs[i].name, name) == 0)
+				break;
+		if (i == SPECS)
+			word_bad(key, value, "not store-bypass, "
+			    "indirect-branch or l1d-flush");
+		lock->spec |= 1U << specs[i].which;
+	}
+	if (errno != 0)
+		word_bad(key, value, "name too long");
+}
+
+/*
+ * Speculation controls. A processor that is not affected, and one that has it
+ * off for everybody, need nothing.
+ */
+void
+spec_apply(const struct lock *lock)
+{
+	size_t i;
+	int now;
+
+	for (i = 0; i < SPECS; i++) {
+		if ((lock->spec & 1U << specs[i].which) == 0)
+			continue;
+		now = prctl(PR_GET_SPECULATION_CTRL, specs[i].which, 0, 0, 0);
+		if (now == PR_SPEC_NOT_AFFECTED || (now != -1 &&
+			(now & PR_SPEC_PRCTL) == 0 &&
+			(now & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE)) != 0))
+			continue;
+		if (prctl(PR_SET_SPECULATION_CTRL, specs[i].which, specs[i].how,
+			0, 0) == -1)
+			lost(lock, "spec=%s: %s", specs[i].name,
+			    errno == ENXIO || errno == ENODEV || errno == EPERM
+			    ? "this machine has no such control" :
+			    strerror(errno));
+	}
+}
+
+/* Let fd over exec again if it is one that the chain named. */
+static void
+keep_chain(const char *value)
+{
+	char field[16];
+	uint64_t fd;
+
+	while (value_field(&value, ':', field, sizeof(field)))
+		if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2)
+			(void)fcntl((int)fd, F_SETFD, 0);
+}
+
+/*
+ * fds=close: nothing above standard error reaches the command. All is marked
+ * rather than closed, since exec(2) may yet fail; what the chain itself still
+ * needs goes on to the next link, and the last one closes it.
+ */
+void
+fds_close(const struct lock *lock, bool link)
+{
+	const char *value;
+	char **e;
+
+	if (!lock->close_fds)
+		return;
+	if (syscall(SYS_close_range, 3U, UINT_MAX, CLOSE_RANGE_CLOEXEC) == -1)
+		err(EXIT_LINK, "fds=close");
+	if (!link)
+		return;
+	for (e = environ; *e != NULL; e++)
+		if (strncmp(*e, "VOLT_", 5) == 0 &&
+		    (value = strchr(*e, '=')) != NULL)
+			keep_chain(value + 1);
+}
+
+/*
+ * A working directory outside the root is a way out that no rule of Landlock's
+ * closes. The kernel's own getcwd tells; the C library's may hide it.
+ */
+void
+cwd_check(void)
+{
+	char path[PATH_MAX + 16];
+
+	if (syscall(SYS_getcwd, path, sizeof(path)) > 0 && path[0] != '/')
+		errx(EXIT_LINK, "the working directory is outside the root");
+}

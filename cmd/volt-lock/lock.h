@@ -1,0 +1,150 @@
+/* volt-lock: what was asked for, and the files that see to it. */
+#ifndef VOLT_LOCK_H
+#define VOLT_LOCK_H
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "words.h"
+
+#define LOCK_GROUPS 64
+#define LOCK_PORTS 65536
+#define LOCK_LIMITS 16
+#define LOCK_PATH 4096
+
+/* Rights that a word grants below one path. The strings live on. */
+struct path_rule {
+	const char *key;	/* of the word, for messages */
+	const char *path;
+	const char *prefix;	/* NULL: the path is as it stands */
+	uint64_t access;
+	bool optional;	/* a path that is missing is passed over */
+	bool exact;	/* a single right: the kernel must know it */
+};
+
+struct port_rule {
+	const char *key;
+	uint16_t first, last;
+	uint64_t access;
+};
+
+/* What landlock.c enforces. */
+struct landlock {
+	struct path_rule *paths;
+	size_t npaths, size;
+	struct port_rule *ports;
+	size_t nports, ports_size;
+	uint64_t net_any;	/* rights that are granted for all ports */
+	uint64_t scoped;
+	uint32_t flags;	/* of landlock_restrict_self(2) */
+	bool scope_given, wanted;
+	int abi, min_abi;	/* abi: the kernel's; 0: it has none */
+	int ruleset;	/* descriptor, or -1 */
+	uint64_t handled_fs, handled_net, handled_scope;
+};
+
+struct caps {
+	bool given, relative;
+	uint64_t add, drop;	/* not relative: add is the whole set */
+};
+
+struct limit {
+	const char *key;
+	int resource;
+	uint64_t soft, hard;
+};
+
+enum filter_action { ACTION_ERRNO, ACTION_KILL, ACTION_LOG };
+
+struct lock {
+	bool verbose, dry, json, best_effort, learn;
+	bool optional;	/* within try= */
+	const char *prefix;	/* for the paths that follow */
+	struct landlock ll;
+
+	struct caps caps;
+	bool uid_given, gid_given, groups_given;
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[LOCK_GROUPS];
+	size_t ngroups;
+
+	const char *seccomp;	/* name of the profile; NULL: none */
+	enum filter_action action;
+	struct sock_filter *filter;	/* ready to be installed */
+	unsigned short nfilter;
+
+	struct limit limits[LOCK_LIMITS];
+	size_t nlimits;
+	bool close_fds, keep_keyring, no_dump;
+	unsigned int spec;	/* bits, 1 << PR_SPEC_... */
+	const char *learn_file;
+};
+
+/* say.c */
+void say(const struct lock *lock, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void lost(const struct lock *lock, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* words.c */
+extern const struct grammar lock_grammar;
+
+/* landlock.c */
+bool landlock_word(struct lock *lock, const char *key, const char *value);
+void landlock_plan(struct lock *lock);
+void landlock_enforce(const struct lock *lock);
+
+/* rights.c */
+enum right_kind { RIGHT_FS, RIGHT_NET, RIGHT_SCOPE, RIGHT_LOG };
+struct right {
+	const char *key;
+	enum right_kind kind;
+	uint64_t bit;
+	int abi;
+	bool file;	/* may be granted for what is not a directory */
+};
+extern const struct right rights[];
+#define ABI_KNOWN 11
+const char *abi_linux(int abi);
+const struct right *right_find(const char *key);
+uint64_t rights_known(enum right_kind kind, int abi);
+uint64_t rights_of_files(void);
+uint64_t rights_of_group(const char *key);
+void rights_describe(uint64_t access, char *buf, size_t size);
+
+/* caps.c */
+void caps_parse(struct caps *c, const char *key, const char *value);
+void caps_begin(const struct lock *lock);
+void caps_finish(const struct lock *lock);
+void caps_describe(const struct caps *c, char *buf, size_t size);
+
+/* ids.c */
+void ids_change(const struct lock *lock);
+
+/* limits.c */
+bool limit_word(struct lock *lock, const char *key, const char *value);
+void spec_parse(struct lock *lock, const char *key, const char *value);
+const char *spec_name(unsigned int i, unsigned int *bit);
+void limits_apply(const struct lock *lock);
+void keyring_drop(const struct lock *lock);
+void spec_apply(const struct lock *lock);
+void fds_close(const struct lock *lock, bool link);
+void cwd_check(void);
+
+/* seccomp.c */
+void seccomp_plan(struct lock *lock);
+void seccomp_enforce(const struct lock *lock);
+
+/* learn.c */
+void learn_run(struct lock *lock);
+
+/* show.c */
+int show(struct lock *lock);
+void show_plan(struct lock *lock);
+
+#endif

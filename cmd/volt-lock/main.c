@@ -1,0 +1,50 @@
+/*
+ * volt-lock: give up rights for good, become the next command.
+ */
+#include <string.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "toolbox.h"
+
+/* Will chain_exec() take this command for a link? */
+static bool
+is_link(const char *command)
+{
+	const char *slash = strrchr(command, '/');
+
+	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0 &&
+	    (slash == NULL || !toolbox_here());
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct lock lock = { .ll = { .abi = -1, .ruleset = -1 } };
+
+	argv = words_parse(argc, argv, &lock_grammar, &lock);
+	if (*argv == NULL)
+		return show(&lock);
+
+	/* With all rights: what is opened, looked up and run for ourselves. */
+	seccomp_plan(&lock);
+	landlock_plan(&lock);
+	if (lock.verbose || lock.dry)
+		show_plan(&lock);
+	if (lock.dry)
+		return 0;
+	if (lock.learn)
+		learn_run(&lock);
+
+	/* Each step can still do what the next one forbids. */
+	keyring_drop(&lock);
+	limits_apply(&lock);
+	spec_apply(&lock);
+	caps_begin(&lock);
+	ids_change(&lock);
+	landlock_enforce(&lock);
+	fds_close(&lock, is_link(*argv));
+	cwd_check();
+	seccomp_enforce(&lock);
+	chain_exec(argv);
+}

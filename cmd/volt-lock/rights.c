@@ -1,0 +1,137 @@
+/* The rights of Landlock, as data: their words, and the ABI that brought them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lock.h"
+#include "uapi/landlock.h"
+
+#define FS(name) LANDLOCK_ACCESS_FS_##name
+
+const struct right rights[] = {
+	{ "fs.execute", RIGHT_FS, FS(EXECUTE), 1, true },
+	{ "fs.write_file", RIGHT_FS, FS(WRITE_FILE), 1, true },
+	{ "fs.read_file", RIGHT_FS, FS(READ_FILE), 1, true },
+	{ "fs.read_dir", RIGHT_FS, FS(READ_DIR), 1, false },
+	{ "fs.remove_dir", RIGHT_FS, FS(REMOVE_DIR), 1, false },
+	{ "fs.remove_file", RIGHT_FS, FS(REMOVE_FILE), 1, false },
+	{ "fs.make_char", RIGHT_FS, FS(MAKE_CHAR), 1, false },
+	{ "fs.make_dir", RIGHT_FS, FS(MAKE_DIR), 1, false },
+	{ "fs.make_reg", RIGHT_FS, FS(MAKE_REG), 1, false },
+	{ "fs.make_sock", RIGHT_FS, FS(MAKE_SOCK), 1, false },
+	{ "fs.make_fifo", RIGHT_FS, FS(MAKE_FIFO), 1, false },
+	{ "fs.make_block", RIGHT_FS, FS(MAKE_BLOCK), 1, false },
+	{ "fs.make_sym", RIGHT_FS, FS(MAKE_SYM), 1, false },
+	{ "fs.refer", RIGHT_FS, FS(REFER), 2, false },
+	{ "fs.truncate", RIGHT_FS, FS(TRUNCATE), 3, true },
+	{ "fs.ioctl_dev", RIGHT_FS, FS(IOCTL_DEV), 5, true },
+	{ "unix", RIGHT_FS, FS(RESOLVE_UNIX), 9, true },
+	{ "tcp.bind", RIGHT_NET, LANDLOCK_ACCESS_NET_BIND_TCP, 4, false },
+	{ "tcp.connect", RIGHT_NET, LANDLOCK_ACCESS_NET_CONNECT_TCP, 4, false },
+	{ "udp.bind", RIGHT_NET, LANDLOCK_ACCESS_NET_BIND_UDP, 10, false },
+	{ "udp.connect", RIGHT_NET, LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP, 10,
+	    false },
+	{ "abstract-unix", RIGHT_SCOPE, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, 6,
+	    false },
+	{ "signal", RIGHT_SCOPE, LANDLOCK_SCOPE_SIGNAL, 6, false },
+	{ "same-exec-off", RIGHT_LOG, LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF,
+	    7, false },
+	{ "new-exec-on", RIGHT_LOG, LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, 7,
+	    false },
+	{ "subdomains-off", RIGHT_LOG,
+	    LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF, 7, false },
+	{ NULL, RIGHT_FS, 0, 0, false },
+};
+
+/* What a word for several rights at once means. */
+static const struct {
+	const char *key;
+	uint64_t access;
+} groups[] = {
+	{ "fs.ro", FS(READ_FILE) | FS(READ_DIR) },
+	{ "fs.rx", FS(READ_FILE) | FS(READ_DIR) | FS(EXECUTE) },
+#define RW (FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) | FS(REMOVE_DIR) | \
+	FS(REMOVE_FILE) | FS(MAKE_DIR) | FS(MAKE_REG) | FS(MAKE_SOCK) | \
+	FS(MAKE_FIFO) | FS(MAKE_SYM) | FS(REFER) | FS(TRUNCATE))
+	{ "fs.rw", RW },
+	{ "fs.rwx", RW | FS(EXECUTE) },
+};
+
+/* The Linux that brought an ABI. */
+const char *
+abi_linux(int abi)
+{
+	static const char *const linux_version[ABI_KNOWN + 1] = { "none", "5.13",
+		"5.19", "6.2", "6.7", "6.10", "6.12", "6.15", "7.0", "7.1",
+		"7.2", "7.3" };
+
+	return abi >= 0 && abi <= ABI_KNOWN ? linux_version[abi] : "newer";
+}
+
+const struct right *
+right_find(const char *key)
+{
+	const struct right *r;
+
+	for (r = rights; r->key != NULL; r++)
+		if (strcmp(r->key, key) == 0)
+			return r;
+	return NULL;
+}
+
+/* All rights of that kind that the ABI has. */
+uint64_t
+rights_known(enum right_kind kind, int abi)
+{
+	const struct right *r;
+	uint64_t all = 0;
+
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == kind && r->abi <= abi)
+			all |= r->bit;
+	return all;
+}
+
+/* Those that mean something for what is not a directory. */
+uint64_t
+rights_of_files(void)
+{
+	const struct right *r;
+	uint64_t all = 0;
+
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == RIGHT_FS && r->file)
+			all |= r->bit;
+	return all;
+}
+
+/* The rights of fs.ro and its kin; 0 if key is none of them. */
+uint64_t
+rights_of_group(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (strcmp(groups[i].key, key) == 0)
+			return groups[i].access;
+	return 0;
+}
+
+/* Names of file system rights, joined by commas, without their "fs.". */
+void
+rights_describe(uint64_t access, char *buf, size_t size)
+{
+	const struct right *r;
+	size_t len = 0;
+	const char *name;
+
+	buf[0] = '\0';
+	for (r = rights; r->key != NULL; r++) {
+		if (r->kind != RIGHT_FS || (access & r->bit) == 0)
+			continue;
+		name = strncmp(r->key, "fs.", 3) == 0 ? r->key + 3 : r->key;
+		len += (size_t)snprintf(buf + len, size - len, "%s%s",
+		    len > 0 ? "," : "", name);
+		if (len >= size)
+			return;
+	}
+}

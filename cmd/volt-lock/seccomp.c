@@ -1,0 +1,140 @@
+/*
+ * The filter of system calls (seccomp(2)). Those of strict and default were
+ * made when volt was built; a file is compiled by volt-seccomp(1), before
+ * anything is given up.
+ */
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "lock.h"
+#include "toolbox.h"
+
+#define INSNS_MAX 4096	/* BPF_MAXINSNS */
+
+static const struct sock_filter strict_filter[] = {
+#include "strict.h"
+};
+
+static const struct sock_filter default_filter[] = {
+#include "default.h"
+};
+
+/* Become volt-seccomp for this profile, with the filter going to out. */
+static _Noreturn void
+run_compiler(const char *profile, int out)
+{
+	static char name[] = "volt-seccomp", key[] = "profile=";
+	char *argv[3] = { name, NULL, NULL };
+	size_t size = sizeof(key) + strlen(profile);
+
+	if (dup2(out, STDOUT_FILENO) == -1 ||
+	    (argv[1] = malloc(size)) == NULL)
+		err(EXIT_LINK, "seccomp=%s", profile);
+	strcpy(argv[1], key);
+	strcat(argv[1], profile);
+	toolbox_exec(name, argv);
+	err(EXIT_LINK, "exec %s", name);
+}
+
+static void
+compile(struct lock *lock)
+{
+	static char buf[INSNS_MAX * sizeof(struct sock_filter) + 1];
+	int pipes[2], wstatus;
+	ssize_t len;
+	pid_t child;
+
+	if (pipe2(pipes, O_CLOEXEC) == -1 || (child = fork()) == -1)
+		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
+	if (child == 0)
+		run_compiler(lock->seccomp, pipes[1]);
+	close(pipes[1]);
+	len = kfile_slurp(pipes[0], buf, sizeof(buf));
+	close(pipes[0]);
+	while (waitpid(child, &wstatus, 0) == -1)
+		if (errno != EINTR)
+			err(EXIT_LINK, "volt-seccomp");
+	if (!WIFEXITED(wstatus) || WEXITSTATUS(wstatus) != 0)
+		errx(EXIT_LINK, "seccomp=%s: no filter", lock->seccomp);
+	if (len <= 0 || (size_t)len % sizeof(struct sock_filter) != 0)
+		errx(EXIT_LINK, "seccomp=%s: not a filter", lock->seccomp);
+	/* An array of char has no alignment. */
+	lock->nfilter = (unsigned short)((size_t)len /
+	    sizeof(struct sock_filter));
+	if ((lock->filter = malloc((size_t)len)) == NULL)
+		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
+	memcpy(lock->filter, buf, (size_t)len);
+}
+
+static void
+builtin(struct lock *lock, const struct sock_filter *f, size_t n)
+{
+	lock->nfilter = (unsigned short)n;
+	lock->filter = (struct sock_filter *)(uintptr_t)f;
+	if (lock->action == ACTION_ERRNO)
+		return;
+	if ((lock->filter = malloc(n * sizeof(*f))) == NULL)
+		err(EXIT_LINK, "seccomp");
+	memcpy(lock->filter, f, n * sizeof(*f));
+}
+
+/*
+ * seccomp.action=: kill takes the place of EPERM; log that of every error, so
+ * that the call is made, and written to the audit log.
+ */
+static void
+set_action(struct lock *lock)
+{
+	struct sock_filter *f;
+
+	for (f = lock->filter; f < lock->filter + lock->nfilter; f++) {
+		if (f->code != (BPF_RET | BPF_K))
+			continue;
+		if (lock->action == ACTION_KILL &&
+		    f->k == (SECCOMP_RET_ERRNO | EPERM))
+			f->k = SECCOMP_RET_KILL_PROCESS;
+		if (lock->action == ACTION_LOG &&
+		    (f->k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
+			f->k = SECCOMP_RET_LOG;
+	}
+}
+
+/* Have the filter ready. */
+void
+seccomp_plan(struct lock *lock)
+{
+	if (lock->seccomp == NULL)
+		return;
+	if (strcmp(lock->seccomp, "strict") == 0)
+		builtin(lock, strict_filter,
+		    sizeof(strict_filter) / sizeof(strict_filter[0]));
+	else if (strcmp(lock->seccomp, "default") == 0)
+		builtin(lock, default_filter,
+		    sizeof(default_filter) / sizeof(default_filter[0]));
+	else
+		compile(lock);
+	if (lock->action != ACTION_ERRNO)
+		set_action(lock);
+}
+
+/* Install it. Nothing but exec(2) and its kin come after this. */
+void
+seccomp_enforce(const struct lock *lock)
+{
+	const struct sock_fprog prog = { lock->nfilter, lock->filter };
+
+	if (lock->filter == NULL)
+		return;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == -1)
+		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
+}

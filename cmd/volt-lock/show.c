@@ -1,0 +1,239 @@
+/*
+ * The policy as it stands after all includes, and what this kernel can do:
+ * "key value" lines or JSON on standard output, or lines of -v.
+ */
+#include <sys/prctl.h>
+
+#include <err.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "chain.h"
+#include "kfile.h"
+#include "lock.h"
+
+#define ACTIONS_FILE "/proc/sys/kernel/seccomp/actions_avail"
+
+struct out {
+	const struct lock *lock;
+	enum { OUT_TEXT, OUT_JSON, OUT_SAY } form;
+	const char *separator;	/* before the next item of JSON */
+};
+
+static void
+put_string(const char *s)
+{
+	putchar('"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			printf("\\%c", *s);
+		else if ((unsigned char)*s < ' ')
+			printf("\\u%04x", (unsigned int)(unsigned char)*s);
+		else
+			putchar(*s);
+	}
+	putchar('"');
+}
+
+__attribute__((format(printf, 3, 4))) static void
+item(struct out *out, const char *key, const char *fmt, ...)
+{
+	char value[2 * LOCK_PATH], *c;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	if (out->form == OUT_JSON) {
+		printf("%s{\"key\":", out->separator);
+		put_string(key);
+		printf(",\"value\":");
+		put_string(value);
+		putchar('}');
+		out->separator = ",\n ";
+		return;
+	}
+	for (c = value; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '?'; /* one line an item */
+	if (out->form == OUT_SAY)
+		say(out->lock, "%s=%s", key, value);
+	else
+		printf("%s %s\n", key, value);
+}
+
+static void
+list_add(char *list, size_t size, const char *name)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, size - len, "%s%s", len > 0 ? "," : "", name);
+}
+
+static void
+show_landlock(struct out *out)
+{
+	const struct landlock *ll = &out->lock->ll;
+	const struct right *r;
+	char list[256] = "";
+	size_t i;
+
+	if (!ll->wanted)
+		return;
+	if (ll->min_abi != 0)
+		item(out, "abi", "%d", ll->min_abi);
+	for (i = 0; i < ll->npaths; i++)
+		item(out, ll->paths[i].key, "%s%s", ll->paths[i].prefix != NULL ?
+		    ll->paths[i].prefix : "", ll->paths[i].path);
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0)
+			item(out, r->key, "any");
+	for (i = 0; i < ll->nports; i++) {
+		if (ll->ports[i].first == ll->ports[i].last)
+			item(out, ll->ports[i].key, "%u", ll->ports[i].first);
+		else
+			item(out, ll->ports[i].key, "%u-%u",
+			    ll->ports[i].first, ll->ports[i].last);
+	}
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == RIGHT_SCOPE && ((ll->scope_given ? ll->scoped :
+			rights_known(RIGHT_SCOPE, ll->abi)) & r->bit) != 0)
+			list_add(list, sizeof(list), r->key);
+	item(out, "scope", "%s", list[0] != '\0' ? list : "none");
+	list[0] = '\0';
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == RIGHT_LOG && (ll->flags & r->bit) != 0)
+			list_add(list, sizeof(list), r->key);
+	if (list[0] != '\0')
+		item(out, "log", "%s", list);
+}
+
+static void
+show_limit(struct out *out, const struct limit *l)
+{
+	char soft[24] = "unlimited", hard[24] = "unlimited";
+
+	if (l->soft != UINT64_MAX)
+		snprintf(soft, sizeof(soft), "%llu",
+		    (unsigned long long)l->soft);
+	if (l->hard != UINT64_MAX)
+		snprintf(hard, sizeof(hard), "%llu",
+		    (unsigned long long)l->hard);
+	item(out, l->key, "%s:%s", soft, hard);
+}
+
+static void
+show_rest(struct out *out)
+{
+	static const char *const actions[] = { "errno", "kill", "log" };
+	const struct lock *lock = out->lock;
+	char list[1024] = "", number[16];
+	const char *name;
+	unsigned int bit, n;
+	size_t i;
+
+	if (lock->seccomp != NULL) {
+		item(out, "seccomp", "%s", lock->seccomp);
+		item(out, "seccomp.action", "%s", actions[lock->action]);
+	}
+	if (lock->caps.given) {
+		caps_describe(&lock->caps, list, sizeof(list));
+		item(out, "caps", "%s", list);
+	}
+	if (lock->uid_given)
+		item(out, "uid", "%u", lock->uid);
+	if (lock->gid_given)
+		item(out, "gid", "%u", lock->gid);
+	list[0] = '\0';
+	for (i = 0; i < lock->ngroups; i++) {
+		snprintf(number, sizeof(number), "%u", lock->groups[i]);
+		list_add(list, sizeof(list), number);
+	}
+	if (lock->groups_given)
+		item(out, "groups", "%s", list);
+	for (i = 0; i < lock->nlimits; i++)
+		show_limit(out, &lock->limits[i]);
+	list[0] = '\0';
+	for (n = 0; (name = spec_name(n, &bit)) != NULL; n++)
+		if ((lock->spec & bit) != 0)
+			list_add(list, sizeof(list), name);
+	if (list[0] != '\0')
+		item(out, "spec", "%s", list);
+	item(out, "fds", "%s", lock->close_fds ? "close" : "keep");
+	item(out, "keyring", "%s", lock->keep_keyring ? "keep" : "new");
+	if (lock->no_dump)
+		item(out, "dumpable", "no");
+}
+
+static void
+show_kernel(struct out *out, int abi)
+{
+	const struct right *r;
+	char buf[256], key[64], *end;
+	int cap;
+
+	item(out, "kernel.landlock", "ABI %d, Linux %s", abi, abi_linux(abi));
+	for (r = rights; r->key != NULL; r++) {
+		snprintf(key, sizeof(key), "kernel.%s%s",
+		    r->kind == RIGHT_SCOPE ? "scope." :
+		    r->kind == RIGHT_LOG ? "log." : "", r->key);
+		if (r->abi <= abi)
+			item(out, key, "yes");
+		else
+			item(out, key, "no, needs ABI %d, Linux %s", r->abi,
+			    abi_linux(r->abi));
+	}
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == -1)
+		item(out, "kernel.seccomp", "no");
+	else if (kfile_read(AT_FDCWD, ACTIONS_FILE, buf, sizeof(buf)) > 0) {
+		if ((end = strchr(buf, '\n')) != NULL)
+			*end = '\0';
+		item(out, "kernel.seccomp", "%s", buf);
+	} else {
+		item(out, "kernel.seccomp", "yes");
+	}
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1; cap++)
+		;
+	item(out, "kernel.caps", "%d", cap);
+}
+
+/* Without a command. Returns the exit status. */
+int
+show(struct lock *lock)
+{
+	struct out out = { .lock = lock, .separator = "",
+		.form = lock->json ? OUT_JSON : OUT_TEXT };
+
+	/* That the paths and profiles are there is a part of the answer. */
+	if (lock->ll.abi == -1)
+		landlock_word(lock, "abi", "0");
+	else
+		landlock_plan(lock);
+	seccomp_plan(lock);
+	if (lock->json)
+		printf("{\"policy\":[");
+	if (lock->ll.ruleset != -1 || lock->ll.npaths > 0)
+		show_landlock(&out);
+	show_rest(&out);
+	if (lock->json)
+		printf("],\n\"kernel\":[");
+	out.separator = "";
+	show_kernel(&out, lock->ll.abi);
+	if (lock->json)
+		printf("]}\n");
+	if (fflush(stdout) == EOF)
+		err(EXIT_LINK, "standard output");
+	return 0;
+}
+
+/* With -v and -N: what is about to be done. */
+void
+show_plan(struct lock *lock)
+{
+	struct out out = { .lock = lock, .form = OUT_SAY };
+
+	show_landlock(&out);
+	show_rest(&out);
+}
