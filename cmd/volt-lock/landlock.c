@@ -27,6 +27,7 @@
 #include "chain.h"
 #include "lock.h"
 #include "path.h"
+#include "sys.h"
 #include "toolbox.h"
 #include "uapi/landlock.h"
 #include "value.h"
@@ -44,8 +45,7 @@ copy(const char *s)
 }
 
 static void
-add_path(struct lock *lock, const char *key, const char *path, uint64_t access,
-    bool exact)
+add_path(struct lock *lock, const char *key, const char *path, uint64_t access)
 {
 	struct landlock *ll = &lock->ll;
 
@@ -57,12 +57,12 @@ add_path(struct lock *lock, const char *key, const char *path, uint64_t access,
 	}
 	ll->paths[ll->npaths++] = (struct path_rule){ .key = key,
 		.path = path, .prefix = lock->prefix, .access = access,
-		.optional = lock->optional, .exact = exact };
+		.optional = lock->optional };
 }
 
 static void
 add_paths(struct lock *lock, const char *key, const char *value,
-    uint64_t access, bool exact)
+    uint64_t access)
 {
 	const char *cursor = value;
 	char path[PATH_MAX];
@@ -73,7 +73,7 @@ add_paths(struct lock *lock, const char *key, const char *value,
 		if (lock->prefix != NULL && path[0] != '/')
 			word_bad(key, value, "below prefix= a path begins "
 			    "with /");
-		add_path(lock, key, copy(path), access, exact);
+		add_path(lock, key, copy(path), access);
 	}
 	if (errno != 0)
 		word_bad(key, value, "path too long");
@@ -199,7 +199,7 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 	if (ll->abi == -1)
 		ll->abi = kernel_abi();
 	if (access != 0) {
-		add_paths(lock, key, value, access, false);
+		add_paths(lock, key, value, access);
 	} else if (strcmp(key, "abi") == 0) {
 		ll->min_abi = (int)word_uint(key, value, INT_MAX);
 		if (ll->abi < ll->min_abi)
@@ -216,7 +216,7 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 		add_ports(lock, r, value);
 	} else if (r->kind == RIGHT_FS) {
 		if (has(lock, r, key, value))
-			add_paths(lock, key, value, r->bit, true);
+			add_paths(lock, key, value, r->bit);
 	} else {
 		return false;
 	}
@@ -230,10 +230,11 @@ open_path(const struct lock *lock, const struct path_rule *p)
 {
 	static const char *last;	/* prefix that is open at dir */
 	static int dir = -1;
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC };
 	int fd;
 
 	if (p->prefix == NULL) {
-		fd = open(p->path, O_PATH | O_CLOEXEC);
+		fd = sys_openat2(AT_FDCWD, p->path, &how);
 	} else {
 		if (last != p->prefix) {
 			if (dir != -1)
@@ -255,41 +256,40 @@ open_path(const struct lock *lock, const struct path_rule *p)
 	    p->path);
 }
 
-static void
-add_beneath(const struct landlock *ll, int fd, uint64_t access,
-    const char *key, const char *path)
+/* Grant what this kernel knows of access. Returns -1 and errno. */
+static int
+add_beneath(const struct landlock *ll, int fd, uint64_t access)
 {
 	const struct landlock_path_beneath_attr attr = {
 		.allowed_access = access & ll->handled_fs,
 		.parent_fd = fd,
 	};
 
-	/* Nothing is left of it on this kernel. */
-	if (attr.allowed_access == 0)
-		return;
-	if (syscall(SYS_landlock_add_rule, ll->ruleset,
-		LANDLOCK_RULE_PATH_BENEATH, &attr, 0) == -1)
-		err(EXIT_LINK, "%s=%s", key, path);
+	return attr.allowed_access == 0 ? 0 :
+	    (int)syscall(SYS_landlock_add_rule, ll->ruleset,
+		LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 }
 
 static void
 fill_path(const struct lock *lock, const struct path_rule *p)
 {
-	uint64_t access = p->access;
+	uint64_t of_files = p->access & rights_of_files();
 	struct stat st;
-	int fd;
+	int fd, rc;
 
 	if ((fd = open_path(lock, p)) == -1)
 		return;
-	if (fstat(fd, &st) == -1)
-		err(EXIT_LINK, "%s=%s", p->key, p->path);
-	if (!S_ISDIR(st.st_mode)) {
-		access &= rights_of_files();
-		if (p->exact && access == 0)
+	rc = add_beneath(&lock->ll, fd, p->access);
+	/* Not a directory: with the rights that mean something there. */
+	if (rc == -1 && errno == EINVAL && fstat(fd, &st) == 0 &&
+	    !S_ISDIR(st.st_mode)) {
+		if (of_files == 0)
 			errx(EXIT_LINK, "%s=%s: not a directory", p->key,
 			    p->path);
+		rc = add_beneath(&lock->ll, fd, of_files);
 	}
-	add_beneath(&lock->ll, fd, access, p->key, p->path);
+	if (rc == -1)
+		err(EXIT_LINK, "%s=%s", p->key, p->path);
 	close(fd);
 }
 
@@ -324,9 +324,9 @@ fill_toolbox(const struct landlock *ll)
 	if (!toolbox_here())
 		return;
 	while (value_field(&cursor, ':', field, sizeof(field)))
-		if (value_uint(field, INT_MAX, &fd) == 0)
-			add_beneath(ll, (int)fd, rights_of_group("fs.rx"),
-			    "VOLT_TOOLBOX", field);
+		if (value_uint(field, INT_MAX, &fd) == 0 &&
+		    add_beneath(ll, (int)fd, rights_of_group("fs.rx")) == -1)
+			err(EXIT_LINK, "VOLT_TOOLBOX");
 }
 
 /* Say which rights will not be enforced though nobody granted them. */

@@ -23,7 +23,6 @@ struct path_rule {
 	const char *prefix;	/* NULL: the path is as it stands */
 	uint64_t access;
 	bool optional;	/* a path that is missing is passed over */
-	bool exact;	/* a single right: the kernel must know it */
 };
 
 struct port_rule {

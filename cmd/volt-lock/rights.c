@@ -54,6 +54,8 @@ static const struct {
 	FS(MAKE_FIFO) | FS(MAKE_SYM) | FS(REFER) | FS(TRUNCATE))
 	{ "fs.rw", RW },
 	{ "fs.rwx", RW | FS(EXECUTE) },
+	{ "fs.dev", FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) |
+	    FS(TRUNCATE) | FS(IOCTL_DEV) },
 };
 
 /* The Linux that brought an ABI. */

@@ -208,6 +208,7 @@ static const struct word words[] = {
 	{ "fs.rx", set_landlock, "PATH,...", "and execute" },
 	{ "fs.rw", set_landlock, "PATH,...", "read, write, make and remove" },
 	{ "fs.rwx", set_landlock, "PATH,...", "and execute" },
+	{ "fs.dev", set_landlock, "PATH,...", "read, write and control devices" },
 	{ "fs.execute", set_landlock, "PATH,...", "execute files" },
 	{ "fs.write_file", set_landlock, "PATH,...", "open files for writing" },
 	{ "fs.read_file", set_landlock, "PATH,...", "open files for reading" },
