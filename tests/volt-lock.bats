@@ -1,0 +1,954 @@
+#!/usr/bin/env bats
+# volt-lock: every right, every word, and the ways around them.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load lib
+	export HELP=$BATS_FILE_TMPDIR/help
+	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
+	# The test machine has no compiler: what the host built comes with O.
+	if command -v gcc >/dev/null; then
+		mkdir -p "$O/tests"
+		gcc -O2 -static -o "$O/tests/deed" "$BATS_TEST_DIRNAME/helpers/deed.c"
+	fi
+	cp "$O/tests/deed" "$HELP/"
+	export ABI
+	ABI=$("$HELP/deed" abi)
+}
+
+setup() {
+	load lib
+	cd "$BATS_TEST_TMPDIR" || return
+	T=$BATS_TEST_TMPDIR/t
+	[ "$ABI" -ge 1 ] || lacks Landlock
+	leftovers_begin
+}
+
+teardown() {
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	no_leftovers
+}
+
+started=()
+
+# locked [WORD ...] -- DEED ...: a deed under these words.
+locked() {
+	local words=()
+
+	while [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	volt-lock fs.execute="$HELP" "${words[@]}" "$HELP/deed" "$@"
+}
+
+# A directory with one of each.
+fresh() {
+	rm -rf "$T"
+	mkdir -p "$T/a/dir" "$T/b"
+	echo data >"$T/a/file"
+	cp "$HELP/deed" "$T/a/prog"
+}
+
+# serve ADDRESS: somebody outside listens there; $pid is its PID.
+serve() {
+	"$HELP/deed" serve "$1" >served 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q ready served
+}
+
+# A network namespace of its own, with a loopback.
+own_net() {
+	# shellcheck disable=SC2016 # expanded by that sh
+	unshare -n sh -c 'ip link set lo up && exec "$@"' sh "$@"
+}
+
+# refused WORD ABI LINUX: this kernel does not know it, and that is said.
+refused() {
+	run -125 --separate-stderr volt-lock "$1" true
+	[ "$stderr" = "volt-lock: $1: needs Landlock ABI $2 (Linux $3); this kernel has ABI $ABI" ]
+}
+
+# --- every right ------------------------------------------------------------
+
+# Word, its ABI and Linux, the errno without it, other words, the deed.
+rights() {
+	cat <<-EOF
+		fs.execute 1 5.13 EACCES - execute $T/a/prog
+		fs.write_file 1 5.13 EACCES - write_file $T/a/file
+		fs.read_file 1 5.13 EACCES - read_file $T/a/file
+		fs.read_dir 1 5.13 EACCES - read_dir $T/a/dir
+		fs.remove_dir 1 5.13 EACCES - remove_dir $T/a/dir
+		fs.remove_file 1 5.13 EACCES - remove_file $T/a/file
+		fs.make_char 1 5.13 EACCES - make_char $T/a/new
+		fs.make_dir 1 5.13 EACCES - make_dir $T/a/new
+		fs.make_reg 1 5.13 EACCES - make_reg $T/a/new
+		fs.make_sock 1 5.13 EACCES - make_sock $T/a/new
+		fs.make_fifo 1 5.13 EACCES - make_fifo $T/a/new
+		fs.make_block 1 5.13 EACCES - make_block $T/a/new
+		fs.make_sym 1 5.13 EACCES - make_sym $T/a/new
+		fs.refer 2 5.19 EXDEV fs.remove_file=$T,fs.make_reg=$T refer $T/a/file $T/b/file
+		fs.truncate 3 6.2 EACCES - truncate $T/a/file
+		fs.truncate 3 6.2 EACCES fs.write_file=$T otrunc $T/a/file
+		fs.ioctl_dev 5 6.10 EACCES fs.read_file=/dev/null ioctl_dev /dev/null
+		unix 9 7.1 EACCES - unix $BATS_TEST_TMPDIR/sock
+	EOF
+}
+
+@test "rights: denied without the word, allowed with it, refused if unknown" {
+	need_root
+	serve "$BATS_TEST_TMPDIR/sock"
+	n=0
+	while read -r word abi linux errno others deed; do
+		n=$((n + 1))
+		fresh
+		case $deed in
+		ioctl_dev*) where=/dev/null ;;
+		unix*) where=$BATS_TEST_TMPDIR/sock ;;
+		*) where=$T ;;
+		esac
+		IFS=, read -ra words <<<"${others#-}"
+		echo "$word: $deed"
+		if [ "$ABI" -lt "$abi" ]; then
+			refused "$word=$where" "$abi" "$linux"
+			continue
+		fi
+		# shellcheck disable=SC2086 # a deed and its arguments
+		run ! locked "${words[@]}" -- $deed
+		[ "$output" = "$errno" ]
+		fresh
+		# shellcheck disable=SC2086
+		run -0 locked "${words[@]}" "$word=$where" -- $deed
+		[ "$output" = ok ]
+	done < <(rights)
+	[ "$n" -eq "$(rights | wc -l)" ]
+}
+
+@test "rights: the table here, the manual and volt-lock know the same ones" {
+	rights | cut -d' ' -f1-3 | sort -u >want
+	volt-lock | sed -n 's/^kernel\.\(fs\.[a-z_]*\|unix\) .*/\1/p' | sort >have
+	cut -d' ' -f1 want | diff - have
+}
+
+@test "rights: groups are what the manual says, and no more" {
+	need_root
+	ro="read_file read_dir"
+	rw="$ro write_file remove_dir remove_file make_dir make_reg make_sock make_fifo make_sym truncate refer otrunc"
+	for group in "fs.ro $ro" "fs.rx $ro execute" "fs.rw $rw" "fs.rwx $rw execute" \
+		"fs.dev $ro write_file truncate otrunc"; do
+		read -r word granted <<<"$group"
+		while read -r _ abi _ _ _ op args; do
+			[ "$op" != ioctl_dev ] && [ "$op" != unix ] && [ "$ABI" -ge "$abi" ] || continue
+			fresh
+			echo "$word: $op"
+			# shellcheck disable=SC2086 # a deed and its arguments
+			if [[ " $granted " == *" $op "* ]]; then
+				run -0 locked "$word=$T" -- $op $args
+			else
+				run ! locked "$word=$T" -- $op $args
+				[ "$output" = EACCES ]
+			fi
+		done < <(rights)
+	done
+}
+
+@test "rights: for a file, those that files have; a directory's is an error" {
+	fresh
+	run -0 locked fs.rw="$T/a/file" -- write_file "$T/a/file"
+	run ! locked fs.rw="$T/a/file" -- remove_file "$T/a/file"
+	[ "$output" = EACCES ]
+	run -125 --separate-stderr volt-lock fs.rx=/ fs.make_reg="$T/a/file" true
+	[ "$stderr" = "volt-lock: fs.make_reg=$T/a/file: not a directory" ]
+}
+
+@test "rights: nothing to execute is said" {
+	run -126 --separate-stderr volt-lock fs.ro=/ true
+	[ "${stderr_lines[0]}" = "volt-lock: no word grants the right to execute anything; fs.rx= does" ]
+	[ "${stderr_lines[1]}" = "volt-lock: exec true: Permission denied" ]
+}
+
+# --- paths ------------------------------------------------------------------
+
+@test "paths: several by comma, a comma by backslash" {
+	mkdir "$T" "$T/a,b" "$T/c" "$T/d"
+	touch "$T"/{a,b,c,d}/f "$T/a,b/f" 2>/dev/null || touch "$T/a,b/f" "$T"/{c,d}/f
+	for p in 'a,b' c; do
+		run -0 locked fs.ro="$T/a\\,b,$T/c" -- read_file "$T/$p/f"
+	done
+	run ! locked fs.ro="$T/a\\,b,$T/c" -- read_file "$T/d/f"
+	run -125 --separate-stderr volt-lock fs.ro=/usr,,/etc true
+	[ "$stderr" = "volt-lock: fs.ro=/usr,,/etc: an empty path" ]
+}
+
+@test "paths: a missing one is an error, with try= it is passed over" {
+	run -125 --separate-stderr volt-lock fs.rx=/ fs.ro=/none true
+	[ "$stderr" = "volt-lock: fs.ro=/none: No such file or directory" ]
+	run -0 --separate-stderr volt-lock fs.rx=/ try=fs.ro=/none,/etc true
+	[ -z "$stderr" ]
+	run -0 --separate-stderr volt-lock -v fs.rx=/ try=fs.ro=/none true
+	[[ $stderr == *"volt-lock: passed over: fs.ro=/none: not there"* ]]
+	run -125 --separate-stderr volt-lock try=caps=none true
+	[ "$stderr" = "volt-lock: try=caps=none: not one of Landlock's words" ]
+}
+
+@test "prefix: paths are below it, and links stay there" {
+	mkdir -p "$T/root/etc" "$T/root/data" "$T/etc"
+	touch "$T/root/data/f" "$T/etc/f"
+	ln -s ../../etc "$T/root/up"
+	ln -s /data "$T/root/abs"
+	ln -s /proc/self/root "$T/root/magic"
+	run -0 locked prefix="$T/root" fs.ro=/abs -- read_file "$T/root/data/f"
+	run ! locked prefix="$T/root" fs.ro=/up -- read_file "$T/etc/f"
+	[ "$output" = EACCES ]
+	run -125 --separate-stderr volt-lock prefix="$T/root" fs.ro=data true
+	[ "$stderr" = "volt-lock: fs.ro=data: below prefix= a path begins with /" ]
+	run -125 --separate-stderr volt-lock prefix="$T/root" fs.ro=/none true
+	[ "$stderr" = "volt-lock: fs.ro=$T/root/none: No such file or directory" ]
+	run -125 volt-lock prefix="$T/none" fs.ro=/x true
+	# It ends where an empty one stands.
+	run -0 locked prefix="$T/root" prefix= fs.ro="$T" -- read_file "$T/etc/f"
+}
+
+@test "paths: links, hard links, renames and magic links are no way around" {
+	need_root
+	fresh
+	mkdir "$T/in" && echo secret >"$T/secret"
+	ln -s "$T/secret" "$T/in/link"
+	ln -s ../secret "$T/in/up"
+	words=(fs.rw="$T/in" fs.ro=/proc)
+	for path in "$T/in/link" "$T/in/up" "$T/in/../secret" \
+		"/proc/self/root$T/secret" "/proc/self/cwd/t/secret" "/proc/1/root$T/secret"; do
+		echo "$path"
+		run ! locked "${words[@]}" -- read_file "$path"
+		[ "$output" = EACCES ]
+	done
+	run ! locked "${words[@]}" -- link "$T/secret" "$T/in/hard"
+	[[ $output == EXDEV || $output == EACCES ]]
+	run ! locked "${words[@]}" -- refer "$T/secret" "$T/in/moved"
+	[[ $output == EXDEV || $output == EACCES ]]
+	[ -f "$T/secret" ] && [ ! -e "$T/in/hard" ]
+	# Moving to where more is granted is refused though both ends may move.
+	if [ "$ABI" -ge 2 ]; then
+		mkdir "$T/ro" && echo x >"$T/ro/f"
+		run ! locked fs.rwx="$T/in" fs.refer="$T/ro" fs.remove_file="$T/ro" \
+			fs.ro="$T/ro" -- refer "$T/ro/f" "$T/in/f"
+		[ "$output" = EXDEV ]
+	fi
+}
+
+@test "paths: descriptors from outside read on, but reopen nothing" {
+	fresh
+	exec 8<"$T/a/file" 9<"$T/a"
+	run -0 locked fs.ro=/proc -- read_fd 8
+	run ! locked fs.ro=/proc -- read_file /proc/self/fd/8
+	[ "$output" = EACCES ]
+	run ! locked fs.ro=/proc -- read_dir /proc/self/fd/9
+	[ "$output" = EACCES ]
+	run ! locked fs.ro=/proc -- openat_fd 9 file
+	[ "$output" = EACCES ]
+	run ! locked fds=close -- read_fd 8
+	[ "$output" = EBADF ]
+	exec 8<&- 9<&-
+}
+
+@test "paths: a rule holds for bind mounts made before; none is made after" {
+	need_root
+	need unshare -m true
+	fresh
+	mkdir "$T/in" "$T/out" && echo x >"$T/out/f"
+	# What is mounted below a granted path is granted: that is Landlock's.
+	run -0 unshare -m sh -ec 'mount --bind "$1/out" "$1/in"; shift; exec "$@"' sh "$T" \
+		volt-lock fs.execute="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/in/f"
+	# And what a rule does not cover is not, wherever else it is seen.
+	run ! unshare -m sh -ec 'mount --bind "$1/out" "$1/b"; shift; exec "$@"' sh "$T" \
+		volt-lock fs.execute="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/b/f"
+	run ! volt-lock fs.rwx=/ mount -t tmpfs none "$T/in"
+	run ! volt-lock fs.rwx=/ unshare -m true
+	run ! volt-lock fs.rwx=/ chroot / mount --bind / "$T/in"
+}
+
+# --- network ----------------------------------------------------------------
+
+@test "tcp: bind and connect by port, range, any and none" {
+	need own_net true
+	if [ "$ABI" -lt 4 ]; then
+		refused tcp.bind=80 4 6.7
+		refused tcp.connect=none 4 6.7
+		run -0 volt-lock fs.rx=/ tcp.bind=any true
+		return
+	fi
+	for word in tcp.bind tcp.connect; do
+		run ! own_net volt-lock fs.execute="$HELP" "$HELP/deed" $word 8080
+		[ "$output" = EACCES ]
+		run ! own_net volt-lock fs.execute="$HELP" $word=none "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.execute="$HELP" $word=8081,80 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.execute="$HELP" $word=80,8080 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.execute="$HELP" $word=8000-8100 "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.execute="$HELP" $word=8000-8079 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.execute="$HELP" $word=any "$HELP/deed" $word 8080
+	done
+	# One does not stand for the other.
+	run ! own_net volt-lock fs.execute="$HELP" tcp.bind=any "$HELP/deed" tcp.connect 8080
+	# UDP is a right of its own, from ABI 10 on.
+	[ "$ABI" -ge 10 ] || run -0 own_net volt-lock fs.execute="$HELP" tcp.bind=none "$HELP/deed" udp.connect 53
+}
+
+@test "udp: likewise, from ABI 10 on" {
+	if [ "$ABI" -lt 10 ]; then
+		refused udp.bind=53 10 7.2
+		refused udp.connect=53 10 7.2
+		run -0 volt-lock fs.rx=/ udp.bind=any udp.connect=any true
+		return
+	fi
+	need own_net true
+	for word in udp.bind udp.connect; do
+		run ! own_net volt-lock fs.execute="$HELP" udp.bind=0 "$HELP/deed" $word 5353
+		[ "$output" = EACCES ]
+		run -0 own_net volt-lock fs.execute="$HELP" udp.bind=0 $word=5353 "$HELP/deed" $word 5353
+	done
+}
+
+@test "ports: what is none is refused" {
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
+	for value in 65536 -1 080 80x 9-8 80- '' 1,,2 70000-70001 http any2; do
+		run -125 --separate-stderr volt-lock "tcp.bind=$value" true
+		[[ $stderr == "volt-lock: tcp.bind=$value: not a "* ]]
+	done
+}
+
+@test "scope: abstract sockets and signals end at the sandbox" {
+	name=@volt-test-$RANDOM$RANDOM
+	serve "$name"
+	if [ "$ABI" -lt 6 ]; then
+		refused scope=signal 6 6.12
+		refused scope=abstract-unix 6 6.12
+		run -0 locked try=scope=signal -- kill "$pid"
+		return
+	fi
+	for words in '' scope=signal,abstract-unix; do
+		# shellcheck disable=SC2086 # none, or one
+		run ! locked $words -- unix "$name"
+		[ "$output" = EPERM ]
+		# shellcheck disable=SC2086
+		run ! locked $words -- kill "$pid"
+		[ "$output" = EPERM ]
+	done
+	run -0 locked scope=signal -- unix "$name"
+	run -0 locked scope=abstract-unix -- kill "$pid"
+	run -0 locked scope=none -- unix "$name"
+	run -0 locked scope=none -- kill "$pid"
+	# Within the sandbox nothing changes.
+	run -0 volt-lock fs.rwx=/ sh -c 'sleep 60 & kill $!; wait $! || test $? = 143'
+	run -125 --separate-stderr volt-lock scope=all true
+	[ "$stderr" = "volt-lock: scope=all: not abstract-unix, signal or none" ]
+}
+
+# --- what the kernel has ----------------------------------------------------
+
+@test "abi: one that is not there is refused, with -b it is told" {
+	run -125 --separate-stderr volt-lock abi=99 true
+	[ "$stderr" = "volt-lock: abi=99: this kernel has Landlock ABI $ABI" ]
+	run -0 --separate-stderr volt-lock -b abi=99 fs.rx=/ true
+	[ "$stderr" = "volt-lock: lost: abi=99: this kernel has Landlock ABI $ABI" ]
+	run -0 volt-lock fs.rx=/ "abi=$ABI" true
+	if [ "$ABI" -lt 10 ]; then
+		run -0 --separate-stderr volt-lock -b udp.bind=53 fs.rx=/ true
+		[ "$stderr" = "volt-lock: lost: udp.bind=53: needs Landlock ABI 10 (Linux 7.2); this kernel has ABI $ABI" ]
+		run -0 --separate-stderr volt-lock -v fs.rx=/ true
+		[[ $stderr == *"volt-lock: not enforced: udp.bind needs Landlock ABI 10 (Linux 7.2); this kernel has ABI $ABI"* ]]
+	fi
+}
+
+@test "log: flags of ABI 7" {
+	if [ "$ABI" -lt 7 ]; then
+		refused log=new-exec-on 7 6.15
+		return
+	fi
+	run -0 volt-lock fs.rx=/ log=new-exec-on,subdomains-off true
+	run -0 volt-lock fs.rx=/ log=same-exec-off true
+	run -125 --separate-stderr volt-lock log=loud true
+	[ "$stderr" = "volt-lock: log=loud: not same-exec-off, new-exec-on, subdomains-off or none" ]
+}
+
+@test "layers: twice only narrows, and the seventeenth is one clear line" {
+	fresh
+	bin=$O/bin
+	run -0 volt-lock fs.rx="$HELP,$bin" fs.ro="$T/a" volt-lock fs.rx=/ fs.ro=/ "$HELP/deed" read_file "$T/a/file"
+	run ! volt-lock fs.rx="$HELP,$bin" volt-lock fs.rwx=/ "$HELP/deed" read_file "$T/a/file"
+	[ "$output" = EACCES ]
+	run ! volt-lock fs.rwx=/ volt-lock fs.rx="$HELP,$bin" "$HELP/deed" read_file "$T/a/file"
+	[ "$output" = EACCES ]
+	command=(true)
+	for _ in {1..16}; do
+		command=(volt-lock fs.rx=/ "${command[@]}")
+	done
+	run -0 "${command[@]}"
+	run -125 --separate-stderr volt-lock fs.rx=/ "${command[@]}"
+	[ "$stderr" = "volt-lock: landlock: 16 policies are in force already, and the kernel stacks no more" ]
+}
+
+@test "rules: ten thousand" {
+	mkdir -p "$T" && cd "$T"
+	seq -f 'd%.0f' 10001 | xargs mkdir
+	touch d10000/f d10001/f
+	seq -f "fs.ro=$T/d%.0f" 10000 >words
+	run -0 locked @./words -- read_file "$T/d10000/f"
+	run ! locked @./words -- read_file "$T/d10001/f"
+	[ "$output" = EACCES ]
+	cd .. && rm -rf "$T"
+}
+
+# --- capabilities and identity ----------------------------------------------
+
+# Sets of the command, as "Inh Prm Eff Bnd Amb".
+sets() {
+	"$@" sed -n 's/^Cap...:\t0*//p' /proc/self/status | sed 's/^$/0/' | tr '\n' ' '
+}
+
+@test "caps: all five sets as asked, and locked" {
+	need_root
+	[ "$(sets volt-lock caps=none)" = "0 0 0 0 0 " ]
+	[ "$(sets volt-lock caps=net_bind_service)" = "400 400 400 400 400 " ]
+	[ "$(sets volt-lock caps=CAP_KILL,chown,8 uid=1000 gid=1000)" = "121 121 121 121 121 " ]
+	[ "$(sets volt-lock caps=+setuid,-sys_admin uid=1000)" != "0 0 0 0 0 " ]
+	all=$(sed -n 's/^CapBnd:\t//p' /proc/self/status)
+	less=$(printf '%x' $((0x$all & ~(1 << 21))))
+	[ "$(sets volt-lock caps=-sys_admin)" = "0 $less $less $less 0 " ]
+	[ "$(sets volt-lock caps=+kill,-sys_admin uid=1000)" = "20 20 20 $less 20 " ]
+	# Nothing is regained by a second one, nor by a user namespace's exec.
+	[ "$(sets volt-lock caps=kill volt-lock caps=kill)" = "20 20 20 20 20 " ]
+	run -125 --separate-stderr volt-lock caps=kill volt-lock caps=chown true
+	[ "$stderr" = "volt-lock: caps: chown: not ours to keep" ]
+	[ "$(sets volt-lock caps=kill,setpcap volt-lock caps=none)" = "0 0 0 0 0 " ]
+	[ "$(volt-lock caps=kill "$HELP/deed" securebits)" = 0xed ]
+}
+
+@test "caps: names are libcap's, and only they" {
+	command -v capsh >/dev/null || lacks capsh
+	for ((i = 0; i <= $(cat /proc/sys/kernel/cap_last_cap); i++)); do
+		name=$(capsh --decode="$(printf '%x' $((1 << i)))" | sed 's/.*=//')
+		[ "$(volt-lock caps="$name" | sed -n 's/^caps //p')" = "${name#cap_}" ]
+		[ "$(volt-lock caps="$i" | sed -n 's/^caps //p')" = "${name#cap_}" ]
+	done
+	for value in nothing 64 +kill,chown kill,-chown '' +; do
+		run -125 --separate-stderr volt-lock "caps=$value" true
+		[[ $stderr == "volt-lock: caps=$value: "* ]]
+	done
+}
+
+@test "caps: an ordinary user drops what it has" {
+	[ "$(as_user volt-lock caps=none sed -n 's/^CapPrm:\t0*//p' /proc/self/status)" = "" ]
+	run -125 --separate-stderr as_user volt-lock caps=kill true
+	[ "$stderr" = "volt-lock: caps: kill: not ours to keep" ]
+}
+
+@test "no_new_privs: always, and a set-user-ID program gains nothing" {
+	need_root
+	[ "$(volt-lock sed -n 's/^NoNewPrivs:\t//p' /proc/self/status)" = 1 ]
+	cp "$ROOT_BB/bin/busybox" id && chown 0:0 id && chmod 4755 id
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" && mkdir -m 755 d && mv id d/
+	run -0 volt-lock uid=1000 gid=1000 ./d/id id -u
+	[ "$output" = 1000 ]
+}
+
+@test "ids: set for good, groups go, the death signal stays" {
+	need_root
+	[ "$(volt-lock uid=1000 gid=1001 id -u)" = 1000 ]
+	[ "$(volt-lock uid=1000 gid=1001 id -G)" = 1001 ]
+	[ "$(volt-lock uid=1000 gid=1001 groups=5,6 id -G)" = "1001 5 6" ]
+	[ "$(volt-lock uid=4294967294 id -u)" = 4294967294 ]
+	run -0 setpriv --pdeathsig TERM volt-lock uid=1000 gid=1000 "$HELP/deed" pdeathsig
+	[ "$output" = 15 ]
+	for value in 01 -1 4294967295 4294967296 1x '' root; do
+		run -125 volt-lock "uid=$value" true
+	done
+	run -125 --separate-stderr as_user volt-lock uid=0 true
+	[[ $stderr == "volt-lock: "*": Operation not permitted" ]]
+}
+
+@test "volt-lock made set-user-ID refuses to run" {
+	need_root
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	mkdir -m 755 d && cp "$O/bin/volt-lock" d/ && chmod 4755 d/volt-lock
+	run -125 --separate-stderr as_user "$PWD/d/volt-lock" true
+	[ "$stderr" = "volt-lock: refusing to run set-user-ID or set-group-ID" ]
+}
+
+# --- descriptors, keys, limits ----------------------------------------------
+
+@test "fds: close leaves three, keep leaves all" {
+	run -0 volt-lock fds=close "$HELP/deed" fds 7</dev/null 8</dev/null
+	[ -z "$output" ]
+	run -0 volt-lock fds=keep "$HELP/deed" fds 7</dev/null
+	[[ $output == *7* ]]
+	run -0 volt-lock fds=close volt-lock "$HELP/deed" fds 7</dev/null
+	[ -z "$output" ]
+	run -125 --separate-stderr volt-lock fds=some true
+	[ "$stderr" = "volt-lock: fds=some: not close or keep" ]
+}
+
+@test "keyring: the command has a session of its own" {
+	before=$("$HELP/deed" keyring)
+	run -0 volt-lock "$HELP/deed" keyring
+	[ "$output" != "$before" ] && [ "$output" -gt 0 ]
+	run -0 volt-lock keyring=keep "$HELP/deed" keyring
+	[ "$output" = "$before" ]
+}
+
+@test "rlimit: soft and hard, sizes and numbers" {
+	[ "$(volt-lock rlimit.nofile=64 sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = "64 64 " ]
+	[ "$(volt-lock rlimit.nofile=32:64 sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = "32 64 " ]
+	[ "$(volt-lock rlimit.fsize=1M sh -c 'ulimit -f')" = 2048 ]
+	[ "$(volt-lock rlimit.nofile=64 rlimit.nofile=65 sh -c 'ulimit -Sn')" = 65 ]
+	for value in 64:32 x 1:2:3 '' -1 unlimited:5; do
+		run -125 volt-lock "rlimit.nofile=$value" true
+	done
+	run -125 --separate-stderr volt-lock rlimit.files=1 true
+	[ "$stderr" = "volt-lock: rlimit.files=: unknown word; the nearest is rlimit.fsize=" ] ||
+		[[ $stderr == "volt-lock: rlimit.files=: unknown word; the nearest is rlimit."* ]]
+}
+
+@test "dumpable: no core, neither as a file nor down a pipe" {
+	[ "$(volt-lock dumpable=no "$HELP/deed" core)" = "1 1" ]
+	mkdir "$T" && cd "$T"
+	ulimit -c unlimited 2>/dev/null || true
+	run -134 volt-lock dumpable=no "$HELP/deed" crash
+	[ -z "$(ls)" ]
+}
+
+@test "spec: known names; what a machine lacks is told" {
+	run volt-lock -b spec=store-bypass,indirect-branch,l1d-flush true
+	[ "$status" -eq 0 ]
+	run -125 --separate-stderr volt-lock spec=all true
+	[ "$stderr" = "volt-lock: spec=all: not store-bypass, indirect-branch or l1d-flush" ]
+}
+
+@test "working directory: one outside the root is refused" {
+	need_root
+	need python3 -c 'import os'
+	mkdir -p root/bin out && cp "$O/bin/volt-lock" "$HELP/deed" root/bin/
+	cd out
+	run -125 --separate-stderr python3 -c 'import os
+os.chroot("../root")
+os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
+	[ "$stderr" = "volt-lock: the working directory is outside the root" ]
+}
+
+# --- system calls -----------------------------------------------------------
+
+PROFILES="strict default"
+
+@test "seccomp: the filters mean what their text says, call by call" {
+	command -v python3 >/dev/null || lacks python3
+	volt-seccomp -n >names
+	for p in $PROFILES; do
+		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
+		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
+		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \
+			"$TOP/share/seccomp.groups" names reference
+		[[ $output == *" 0 differ" ]]
+	done
+}
+
+@test "seccomp: every comparison, mask and half of an argument" {
+	command -v python3 >/dev/null || lacks python3
+	volt-seccomp -n >names
+	cat >profile <<-'EOF'
+		@two: getuid getgid
+		@four: @two geteuid getegid
+		read if a0==5
+		read if a0:32!=7 a1>0x100000000 = EINVAL
+		read if a2>=0xffffffffffffffff = kill
+		read = deny
+		write if a0<3
+		write if a0<=0x1ffffffff a1&0xff00000000==0x1200000000 = log
+		write if a3:32&0xf0!=0x10 a4:32>5 a4:32<=10 = EACCES
+		close if a0>2 a1<0x500000000
+		close if a5&SOCK_STREAM|0x100==0x100 = ENOENT
+		@four if a0&0x8000000000000000!=0 = kill
+		@two
+		* = EOPNOTSUPP
+	EOF
+	volt-seccomp profile=./profile >filter
+	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
+	[[ $output == *" 0 differ" ]]
+}
+
+@test "seccomp: a filter with far jumps" {
+	command -v python3 >/dev/null || lacks python3
+	volt-seccomp -n >names
+	awk '{ for (i = 0; i < 4; i++)
+		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7, i % 2 ? "INVAL" : "PERM"
+	}' names | head -n 560 >profile
+	volt-seccomp profile=./profile >filter
+	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
+	[[ $output == *" 0 differ" ]]
+	awk '{ for (i = 0; i < 8; i++)
+		printf "%s if a%d!=0x%d00000000%d = EPERM\n", $2, i % 6, i + 1, $1 % 7
+	}' names >profile
+	run -125 --separate-stderr volt-seccomp profile=./profile
+	[ "$stderr" = "volt-seccomp: ./profile: Argument list too long" ]
+}
+
+# answers PROFILE NAME NR [ARG ...]: prints errno's name or ok.
+answers() {
+	volt-lock seccomp="$1" "$HELP/deed" call "${@:2}" || true
+}
+
+@test "seccomp: namespaces, keys, rings, terminals and sockets" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
+	for p in $PROFILES; do
+		echo "$p"
+		[ "$(answers $p 435 0 0)" = ENOSYS ]	# clone3
+		for flag in 0x20000 0x2000000 0x4000000 0x8000000 0x10000000 0x20000000 0x40000000; do
+			[ "$(answers $p 272 $flag)" = EPERM ]	# unshare
+			[ "$(answers $p 56 $flag)" = EPERM ]	# clone
+			[ "$(answers $p 56 $((flag | 0x100)))" = EPERM ]
+		done
+		[ "$(answers $p 272 0x80)" = EPERM ]
+		[ "$(answers $p 308 3 0)" = EPERM ]	# setns
+		[ "$(answers $p 425 1 0)" = ENOSYS ]	# io_uring_setup
+		[ "$(answers $p 250 0 -3 0)" = EPERM ]	# keyctl
+		[ "$(answers $p 248)" = EPERM ]	# add_key
+		[ "$(answers $p 321 0)" = EPERM ]	# bpf
+		[ "$(answers $p 298)" = EPERM ]	# perf_event_open
+		[ "$(answers $p 323 0)" = EPERM ]	# userfaultfd
+		[ "$(answers $p 438 3 0 0)" = EPERM ]	# pidfd_getfd
+		[ "$(answers $p 304)" = EPERM ]	# open_by_handle_at
+		[ "$(answers $p 103 3 0 0)" = EPERM ]	# syslog
+		[ "$(answers $p 135 0x40000)" = EPERM ]	# personality
+		[ "$(answers $p 135 0xffffffff)" = ok ]
+		for request in 0x5412 0x541c; do	# TIOCSTI, TIOCLINUX
+			for high in 0 0x100000000 0xffffffff00000000; do
+				[ "$(answers $p 16 0 $((high | request)) 0)" = EPERM ]
+			done
+		done
+		[ "$(answers $p 16 0 0x5413 0)" != EPERM ]
+		for family in 17 38 40 44 3; do	# packet, alg, vsock, xdp, ax25
+			[ "$(answers $p 41 $family 3 0)" = EAFNOSUPPORT ]
+			[ "$(answers $p 41 $((family | 1 << 32)) 3 0)" = EAFNOSUPPORT ]
+		done
+		[ "$(answers $p 41 2 1 0)" = ok ]
+		[ "$(answers $p 41 1 1 0)" = ok ]
+		[ "$(answers $p 999)" = ENOSYS ]
+		[ "$(answers $p 165)" = EPERM ]	# mount
+		[ "$(answers $p 428)" = EPERM ]	# open_tree
+	done
+	[ "$(answers strict 41 2 3 1)" = EPERM ]	# raw
+	[ "$(answers strict 41 10 0x80003 1)" = EPERM ]
+	[ "$(answers strict 41 16 3 0)" = EAFNOSUPPORT ]	# netlink
+	[ "$(answers default 41 16 3 0)" = ok ]
+	[ "$(answers strict 101 0 0 0)" = EPERM ]	# ptrace
+	[ "$(answers strict 310 1)" = EPERM ]	# process_vm_readv
+	[ "$(answers strict 272 0x400)" = EPERM ]
+	[ "$(answers default 272 0x400)" = ok ]
+}
+
+@test "seccomp: int 0x80 and x32 are killed" {
+	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
+	for p in $PROFILES; do
+		for action in errno kill log; do
+			run -159 volt-lock seccomp=$p seccomp.action=$action "$HELP/deed" int80 20
+			run -159 volt-lock seccomp=$p seccomp.action=$action "$HELP/deed" x32 39
+		done
+	done
+}
+
+@test "seccomp: what is denied is denied to root, by the kernel" {
+	need_root
+	volt-seccomp -n >names
+	for p in $PROFILES; do
+		# Words of the text, its groups resolved: what has "= deny" alone.
+		sed -n 's/^\([^#]*\)= deny$/\1/p' "$TOP/share/$p.seccomp" | grep -v ' if ' | tr ' ' '\n' >words
+		sed -n 's/^\(@[a-z-]*\):\(.*\)/\1\2/p' "$TOP/share/seccomp.groups" |
+			while read -r group calls; do
+				! grep -qxe "$group" words || tr ' ' '\n' <<<"$calls"
+			done >calls
+		grep -v -e @ -e clone words >>calls
+		awk 'NR == FNR { want[$1]; next } $2 in want' calls names >list
+		[ "$(wc -l <list)" -gt 40 ]
+		run -0 volt-lock caps=none seccomp=$p "$HELP/deed" calls <list
+		run -0 grep -v ' EPERM$' <<<"$output$'\n'x"
+		[ "${#lines[@]}" -le 2 ]
+	done
+}
+
+@test "seccomp.action: kill and log" {
+	run -159 volt-lock seccomp=strict seccomp.action=kill unshare -U true
+	run -0 volt-lock seccomp=strict seccomp.action=log "$HELP/deed" call 135 0x40000
+	# What is unknown, or has an answer of its own, keeps it.
+	[ "$(volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call 999)" = ENOSYS ]
+	[ "$(volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call 435 0 0)" = ENOSYS ]
+	run -125 --separate-stderr volt-lock seccomp.action=warn true
+	[ "$stderr" = "volt-lock: seccomp.action=warn: not errno, kill or log" ]
+}
+
+@test "seccomp=FILE: compiled when it runs; errors name the line" {
+	cat >ok.seccomp <<-'EOF'
+		# Everything but one.
+		@io @file @memory @process @signal @time @ipc @ids   # most
+		ioctl
+		getppid = EACCES
+	EOF
+	sed -i '2i getppid = EACCES' ok.seccomp
+	run -1 volt-lock seccomp=./ok.seccomp "$HELP/deed" call 110
+	[ "$output" = EACCES ]
+	while IFS='|' read -r text message; do
+		printf 'read\n%b\n' "$text" >bad
+		run -125 --separate-stderr volt-lock seccomp=./bad true
+		echo "$stderr"
+		[ "${stderr_lines[0]}" = "volt-seccomp: ./bad:2: $message" ]
+		[ "${stderr_lines[1]}" = "volt-lock: seccomp=./bad: no filter" ]
+	done <<-'EOF'
+		raed|unknown system call: raed
+		@none|unknown group: @none
+		write = maybe|unknown action: maybe
+		write =|one action is wanted behind: =
+		write = deny deny|one action is wanted behind: =
+		= deny|no system call: =
+		write if|no condition behind: if
+		write if a6==1|a condition begins with a0 to a5: a6==1
+		write if a0=1|no comparison: a0=1
+		write if a0==|not a number or constant: a0==
+		write if a0==AF_NONE|not a number or constant: a0==AF_NONE
+		write if a0==1x|not a number or constant: a0==1x
+		write if a0==99999999999999999999|not a number or constant: a0==99999999999999999999
+		write if a0:32==0x100000000|the mask hides a part of the value: a0:32==0x100000000
+		* if a0==1|takes no condition: *
+		@a: @a\n@a|groups are too deep: @a
+	EOF
+	run -125 --separate-stderr volt-lock seccomp=none.seccomp true
+	[ "${stderr_lines[0]}" = "volt-seccomp: none.seccomp: No such file or directory" ]
+	printf 'read\0write\n' >bad
+	run -125 volt-lock seccomp=./bad true
+	head -c 2000000 /dev/zero | tr '\0' '#' >bad
+	run -125 volt-lock seccomp=./bad true
+}
+
+@test "seccomp: built-in profiles are found by name as files, too" {
+	run -0 volt-lock seccomp=strict.seccomp true
+	run -0 volt-lock seccomp=none unshare --help
+}
+
+# --- learning ---------------------------------------------------------------
+
+@test "learn: the profile is sorted, and lets the same command run" {
+	[ "$(volt-lock -l "$HELP/deed" yes | head -n 1)" = ok ]
+	command=(sh -c 'ls / | sort | while read -r x; do :; done; (exit 3) & wait $!; sleep 0.1; test $? = 0')
+	run -0 volt-lock learn=profile "${command[@]}"
+	sort -c profile
+	grep -qx execve profile
+	grep -q '^clone if a0&0x7e020000==0$\|^vfork$\|^fork$' profile
+	run -0 volt-lock seccomp=./profile "${command[@]}"
+	# It is that command's, not any command's.
+	run ! volt-lock seccomp=./profile mkdir "$T"
+	[ ! -e "$T" ]
+}
+
+@test "learn: status, signals and failures come through" {
+	run -7 volt-lock -l sh -c 'exit 7'
+	run -143 volt-lock -l sh -c 'kill -TERM $$'
+	run -127 volt-lock -l none
+	run -126 volt-lock -l /etc
+	# Sockets by family; no namespaces; what was locked stays so.
+	run -0 volt-lock -l "$HELP/deed" call 41 2 1 0
+	[[ $output == *"socket if a0:32==AF_INET"* ]]
+	fresh
+	run ! volt-lock -l fs.execute="$HELP" "$HELP/deed" read_file "$T/a/file"
+	[[ $output == EACCES* ]]
+}
+
+@test "learn: a program with threads" {
+	command -v python3 >/dev/null || lacks python3
+	cat >threads.py <<-'EOF'
+		import threading
+		t = [threading.Thread(target=lambda: sum(range(1000))) for _ in range(4)]
+		[x.start() for x in t]
+		[x.join() for x in t]
+		print("done")
+	EOF
+	run -0 volt-lock learn=profile python3 threads.py
+	! grep -qx clone3 profile
+	run -0 volt-lock seccomp=./profile python3 threads.py
+	[ "$output" = done ]
+}
+
+# --- policies ---------------------------------------------------------------
+
+# policy NAME: all that a service gets here.
+policy() {
+	volt-lock "@$1" seccomp=strict caps=none "${@:2}"
+}
+
+# In /tmp, where policies allow to write.
+work() {
+	W=$(mktemp -d /tmp/volt-lock.XXXXXX)
+	cd "$W"
+}
+
+@test "policies: what is granted and what is not" {
+	need_root
+	work
+	secret=$(mktemp /root/volt-lock.XXXXXX 2>/dev/null || mktemp -p "$HOME")
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 policy server sh -euc '
+		echo x >x; cat x >/dev/null; rm x; cat /etc/passwd >/dev/null
+		head -c 8 /dev/urandom >/dev/null; cat /proc/self/status >/dev/null
+		: >/dev/null; : >/var/tmp/volt-lock.$$; rm /var/tmp/volt-lock.$$
+		! cat "$1"; ! : >/etc/volt-lock.new; ! : >/usr/volt-lock.new; ! ls /root
+		cp /bin/true here; ! ./here
+	' sh "$secret"
+	rm -f "$secret" /etc/volt-lock.new
+	rm -rf "$W"
+	mkdir -p /home && home=$(mktemp -d /home/volt-lock.XXXXXX)
+	cp "$HELP/deed" "$home/" && chmod 755 "$home"
+	run -0 policy desktop "$home/deed" yes
+	run ! policy server "$home/deed" yes
+	run -0 policy desktop sh -c ": >/etc/volt-lock.new && rm /etc/volt-lock.new"
+	rm -rf "$home"
+}
+
+@test "policies: python3" {
+	command -v python3 >/dev/null || skip "no python3"
+	work
+	for p in server desktop; do
+		run -0 policy $p python3 -c 'import os, random, sys, threading, time
+t = threading.Thread(target=time.sleep, args=(0.01,)); t.start(); t.join()
+open("f", "w").write("x"); os.rename("f", "g"); os.unlink("g")
+pid = os.fork() or os._exit(0)
+os.waitpid(pid, 0); print(len(os.urandom(8)), os.cpu_count() > 0)'
+		[ "$output" = "8 True" ]
+	done
+	rm -rf "$W"
+}
+
+@test "policies: node" {
+	command -v node >/dev/null || skip "no node"
+	work
+	for p in server desktop; do
+		run -0 policy $p node -e '
+const fs = require("fs"), http = require("http"), cp = require("child_process");
+fs.writeFileSync("f", "x");
+const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () =>
+  http.get({ port: s.address().port }, r => { r.on("data", d => {
+    console.log(String(d), String(cp.execSync("echo child")).trim()); s.close(); }); }));'
+		[ "$output" = "hello child" ]
+	done
+	rm -rf "$W"
+}
+
+@test "policies: git" {
+	command -v git >/dev/null || skip "no git"
+	work
+	for p in server desktop; do
+		run -0 env HOME="$W" policy $p sh -ec 'git init -q r && cd r && echo x >f && git add f &&
+			git -c user.name=a -c user.email=a@b commit -qm one && cd .. &&
+			git clone -q r s && git -C s gc -q && git -C s log --oneline | wc -l; rm -rf r s'
+		[ "${lines[-1]}" = 1 ]
+	done
+	rm -rf "$W"
+}
+
+@test "policies: gcc" {
+	command -v gcc >/dev/null || skip "no gcc"
+	work
+	echo 'int main(void) { return 0; }' >x.c
+	run -0 policy server gcc -O2 -o x x.c
+	[ -x x ]
+	rm -rf "$W"
+	mkdir -p /home && home=$(mktemp -d /home/volt-lock.XXXXXX) && cd "$home"
+	echo 'int main(void) { return 0; }' >x.c
+	run -0 policy desktop sh -c 'gcc -o x x.c && ./x'
+	rm -rf "$home"
+}
+
+@test "policies: nginx" {
+	command -v nginx >/dev/null || skip "no nginx"
+	need_root
+	need own_net true
+	work
+	chmod 755 "$W"
+	echo hello >index.html
+	cat >nginx.conf <<-EOF
+		daemon off; pid $W/pid; error_log stderr;
+		events {} http { access_log off; client_body_temp_path $W/1; proxy_temp_path $W/2;
+		fastcgi_temp_path $W/3; uwsgi_temp_path $W/4; scgi_temp_path $W/5;
+		server { listen 127.0.0.1:80; root $W; } }
+	EOF
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 own_net sh -c '
+		volt-lock @server seccomp=strict caps=net_bind_service,setuid,setgid,chown,kill \
+			nginx -c "$PWD/nginx.conf" 3>&- & pid=$!
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			sleep 0.2; curl -s http://127.0.0.1/ && break
+		done
+		grep -c "^Seccomp:.2" /proc/$pid/status
+		kill $pid; wait $pid'
+	[ "${lines[0]}" = hello ]
+	[ "${lines[1]}" = 1 ]
+	rm -rf "$W"
+}
+
+# --- in the chain -----------------------------------------------------------
+
+@test "chain: behind volt-ns, before volt-init, and nothing is left over" {
+	need_root
+	need unshare -mp true
+	root=$(copy_root)
+	cp "$HELP/deed" "$root/bin/"
+	run -0 volt-ns -mpui root="$root" volt-lock @server seccomp=strict caps=none \
+		volt-init sh -c 'env | grep -c VOLT; deed fds; echo $$; sed -n "s/^CapBnd:.//p" /proc/self/status'
+	[ "${lines[0]}" = 0 ]
+	[ "${lines[1]}" != 1 ]
+	[ "${lines[2]}" = 0000000000000000 ]
+	run -0 volt-ns -mpui root="$root" volt-init volt-lock @server seccomp=strict caps=none \
+		sh -c 'env | grep -c VOLT; deed fds; ls /root 2>&1'
+	[ "${lines[0]}" = 0 ]
+	[ "${lines[1]}" = "ls: can't open '/root': Permission denied" ]
+	# A profile is compiled in there, too, by the program of the toolbox.
+	run -0 volt-ns -mpui root="$root" volt-lock seccomp=default.seccomp true
+	# Policies are the host's, not the root's.
+	mkdir -p "$root/etc/volt" && echo 'fs.rwx=/' >"$root/etc/volt/server"
+	run ! volt-ns -mpui root="$root" volt-lock @server ls /root
+}
+
+@test "an ordinary user needs no rights for it" {
+	run -0 as_user volt-lock @server seccomp=strict caps=none sh -c 'id -u'
+	[ "$output" = "$TEST_UID" ]
+}
+
+# --- showing ----------------------------------------------------------------
+
+@test "without a command: the policy and the kernel, as text and JSON" {
+	run -0 volt-lock @server caps=kill seccomp=default uid=5 rlimit.nofile=9
+	for line in "fs.rx /usr" "fs.ro /etc" "tcp.bind any" "caps kill" "seccomp default" \
+		"uid 5" "rlimit.nofile 9:9" "fds close" "keyring new" "kernel.fs.execute yes"; do
+		grep -qxF "$line" <<<"$output"
+	done
+	grep -q "^kernel.landlock ABI $ABI, Linux " <<<"$output"
+	mkdir "$T" "$T/"$'a\nb"'
+	command -v jq >/dev/null || lacks jq
+	run -0 volt-lock -j @server fs.ro="$T/"$'a\nb"'
+	jq -e --arg p "$T/"$'a\nb"' '.policy[] | select(.key == "fs.ro" and .value == $p)' <<<"$output"
+	jq -e '.kernel[] | select(.key == "kernel.landlock")' <<<"$output"
+	run -125 volt-lock fs.ro=/none
+}
+
+@test "-N: says it and does nothing" {
+	run -0 --separate-stderr volt-lock -N fs.rx=/usr caps=none seccomp=strict sh -c 'echo ran'
+	[ -z "$output" ]
+	[[ $stderr == *"volt-lock: fs.rx=/usr"*"volt-lock: seccomp=strict"*"volt-lock: caps=none"* ]]
+}
+
+@test "words: unknown ones name the nearest" {
+	run -125 --separate-stderr volt-lock fs.rox=/ true
+	[ "$stderr" = "volt-lock: fs.rox=: unknown word; the nearest is fs.ro=" ]
+	run -125 --separate-stderr volt-lock keyring=old true
+	[ "$stderr" = "volt-lock: keyring=old: not new or keep" ]
+	run -127 volt-lock none
+}
