@@ -43,7 +43,7 @@ locked() {
 		shift
 	done
 	shift
-	volt-lock fs.execute="$HELP" "${words[@]}" "$HELP/deed" "$@"
+	volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" "$@"
 }
 
 # A directory with one of each.
@@ -79,7 +79,7 @@ refused() {
 # Word, its ABI and Linux, the errno without it, other words, the deed.
 rights() {
 	cat <<-EOF
-		fs.execute 1 5.13 EACCES - execute $T/a/prog
+		fs.execute 1 5.13 EACCES fs.read_file=$T execute $T/a/prog
 		fs.write_file 1 5.13 EACCES - write_file $T/a/file
 		fs.read_file 1 5.13 EACCES - read_file $T/a/file
 		fs.read_dir 1 5.13 EACCES - read_dir $T/a/dir
@@ -263,10 +263,10 @@ rights() {
 	mkdir "$T/in" "$T/out" && echo x >"$T/out/f"
 	# What is mounted below a granted path is granted: that is Landlock's.
 	run -0 unshare -m sh -ec 'mount --bind "$1/out" "$1/in"; shift; exec "$@"' sh "$T" \
-		volt-lock fs.execute="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/in/f"
+		volt-lock fs.rx="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/in/f"
 	# And what a rule does not cover is not, wherever else it is seen.
 	run ! unshare -m sh -ec 'mount --bind "$1/out" "$1/b"; shift; exec "$@"' sh "$T" \
-		volt-lock fs.execute="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/b/f"
+		volt-lock fs.rx="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/b/f"
 	run ! volt-lock fs.rwx=/ mount -t tmpfs none "$T/in"
 	run ! volt-lock fs.rwx=/ unshare -m true
 	run ! volt-lock fs.rwx=/ chroot / mount --bind / "$T/in"
@@ -283,19 +283,19 @@ rights() {
 		return
 	fi
 	for word in tcp.bind tcp.connect; do
-		run ! own_net volt-lock fs.execute="$HELP" "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" "$HELP/deed" $word 8080
 		[ "$output" = EACCES ]
-		run ! own_net volt-lock fs.execute="$HELP" $word=none "$HELP/deed" $word 8080
-		run ! own_net volt-lock fs.execute="$HELP" $word=8081,80 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.execute="$HELP" $word=80,8080 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.execute="$HELP" $word=8000-8100 "$HELP/deed" $word 8080
-		run ! own_net volt-lock fs.execute="$HELP" $word=8000-8079 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.execute="$HELP" $word=any "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" $word=none "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" $word=8081,80 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" $word=80,8080 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" $word=8000-8100 "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" $word=8000-8079 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" $word=any "$HELP/deed" $word 8080
 	done
 	# One does not stand for the other.
-	run ! own_net volt-lock fs.execute="$HELP" tcp.bind=any "$HELP/deed" tcp.connect 8080
+	run ! own_net volt-lock fs.rx="$HELP" tcp.bind=any "$HELP/deed" tcp.connect 8080
 	# UDP is a right of its own, from ABI 10 on.
-	[ "$ABI" -ge 10 ] || run -0 own_net volt-lock fs.execute="$HELP" tcp.bind=none "$HELP/deed" udp.connect 53
+	[ "$ABI" -ge 10 ] || run -0 own_net volt-lock fs.rx="$HELP" tcp.bind=none "$HELP/deed" udp.connect 53
 }
 
 @test "udp: likewise, from ABI 10 on" {
@@ -307,9 +307,9 @@ rights() {
 	fi
 	need own_net true
 	for word in udp.bind udp.connect; do
-		run ! own_net volt-lock fs.execute="$HELP" udp.bind=0 "$HELP/deed" $word 5353
+		run ! own_net volt-lock fs.rx="$HELP" udp.bind=0 "$HELP/deed" $word 5353
 		[ "$output" = EACCES ]
-		run -0 own_net volt-lock fs.execute="$HELP" udp.bind=0 $word=5353 "$HELP/deed" $word 5353
+		run -0 own_net volt-lock fs.rx="$HELP" udp.bind=0 $word=5353 "$HELP/deed" $word 5353
 	done
 }
 
@@ -425,7 +425,7 @@ sets() {
 	run -125 --separate-stderr volt-lock caps=kill volt-lock caps=chown true
 	[ "$stderr" = "volt-lock: caps: chown: not ours to keep" ]
 	[ "$(sets volt-lock caps=kill,setpcap volt-lock caps=none)" = "0 0 0 0 0 " ]
-	[ "$(volt-lock caps=kill "$HELP/deed" securebits)" = 0xed ]
+	[ "$(volt-lock caps=kill "$HELP/deed" securebits)" = 0xeb ]
 }
 
 @test "caps: names are libcap's, and only they" {
@@ -452,7 +452,7 @@ sets() {
 	[ "$(volt-lock sed -n 's/^NoNewPrivs:\t//p' /proc/self/status)" = 1 ]
 	cp "$ROOT_BB/bin/busybox" id && chown 0:0 id && chmod 4755 id
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" && mkdir -m 755 d && mv id d/
-	run -0 volt-lock uid=1000 gid=1000 ./d/id id -u
+	run -0 volt-lock uid=1000 gid=1000 ./d/id -u
 	[ "$output" = 1000 ]
 }
 
@@ -702,7 +702,7 @@ answers() {
 		printf 'read\n%b\n' "$text" >bad
 		run -125 --separate-stderr volt-lock seccomp=./bad true
 		echo "$stderr"
-		[ "${stderr_lines[0]}" = "volt-seccomp: ./bad:2: $message" ]
+		[[ ${stderr_lines[0]} == "volt-seccomp: ./bad:"[23]": $message" ]]
 		[ "${stderr_lines[1]}" = "volt-lock: seccomp=./bad: no filter" ]
 	done <<-'EOF'
 		raed|unknown system call: raed
@@ -759,7 +759,7 @@ answers() {
 	run -0 volt-lock -l "$HELP/deed" call 41 2 1 0
 	[[ $output == *"socket if a0:32==AF_INET"* ]]
 	fresh
-	run ! volt-lock -l fs.execute="$HELP" "$HELP/deed" read_file "$T/a/file"
+	run ! volt-lock -l fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
 	[[ $output == EACCES* ]]
 }
 
@@ -800,7 +800,7 @@ work() {
 		echo x >x; cat x >/dev/null; rm x; cat /etc/passwd >/dev/null
 		head -c 8 /dev/urandom >/dev/null; cat /proc/self/status >/dev/null
 		: >/dev/null; : >/var/tmp/volt-lock.$$; rm /var/tmp/volt-lock.$$
-		! cat "$1"; ! : >/etc/volt-lock.new; ! : >/usr/volt-lock.new; ! ls /root
+		! cat "$1"; ! true >/etc/volt-lock.new; ! true >/usr/volt-lock.new; ! ls /root
 		cp /bin/true here; ! ./here
 	' sh "$secret"
 	rm -f "$secret" /etc/volt-lock.new
@@ -846,7 +846,7 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	command -v git >/dev/null || skip "no git"
 	work
 	for p in server desktop; do
-		run -0 env HOME="$W" policy $p sh -ec 'git init -q r && cd r && echo x >f && git add f &&
+		HOME=$W run -0 policy $p sh -ec 'git init -q r && cd r && echo x >f && git add f &&
 			git -c user.name=a -c user.email=a@b commit -qm one && cd .. &&
 			git clone -q r s && git -C s gc -q && git -C s log --oneline | wc -l; rm -rf r s'
 		[ "${lines[-1]}" = 1 ]
@@ -907,7 +907,7 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	[ "${lines[1]}" != 1 ]
 	[ "${lines[2]}" = 0000000000000000 ]
 	run -0 volt-ns -mpui root="$root" volt-init volt-lock @server seccomp=strict caps=none \
-		sh -c 'env | grep -c VOLT; deed fds; ls /root 2>&1'
+		sh -c 'env | grep -c VOLT; deed fds; ls /root 2>&1; true'
 	[ "${lines[0]}" = 0 ]
 	[ "${lines[1]}" = "ls: can't open '/root': Permission denied" ]
 	# A profile is compiled in there, too, by the program of the toolbox.

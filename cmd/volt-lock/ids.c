@@ -21,7 +21,8 @@ ids_change(const struct lock *lock)
 	uid_t uid = lock->uid_given ? lock->uid : getuid();
 	int signo = 0;
 
-	if (lock->caps.given && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+	if (lock->caps.given && lock->uid_given &&
+	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
 		err(EXIT_LINK, "keep capabilities");
 	/* The kernel forgets it when the IDs change. */
 	if (prctl(PR_GET_PDEATHSIG, &signo) == -1)

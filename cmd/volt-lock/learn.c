@@ -59,6 +59,9 @@ note(const struct __ptrace_syscall_info *info)
 	if (nr >= sizeof(seen.made))
 		return;
 	seen.made[nr] = true;
+	/* Its flags cannot be checked: it will be answered ENOSYS. */
+	if (nr == SYS_clone3)
+		seen.made[SYS_clone] = true;
 	if (nr == SYS_clone && (info->entry.args[0] & NEW_NAMESPACES) != 0)
 		seen.namespaces = true;
 	if (nr != SYS_socket)
@@ -119,6 +122,8 @@ print_profile(const struct lock *lock)
 	for (i = 0; i < n; i++) {
 		if (strcmp(names[i], "socket") == 0)
 			print_sockets(f);
+		else if (strcmp(names[i], "clone3") == 0)
+			fprintf(f, "clone3 = ENOSYS\n");
 		else if (strcmp(names[i], "clone") == 0 && !seen.namespaces)
 			fprintf(f, "clone if a0&0x%x==0\n", NEW_NAMESPACES);
 		else
