@@ -447,12 +447,23 @@ sets() {
 	[ "$stderr" = "volt-lock: caps: kill: not ours to keep" ]
 }
 
+# suid FILE MODE CMD ...: in a mount namespace with a copy of FILE in d, on a file
+# system where set-user-ID counts.
+suid() {
+	need unshare -m true
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+	mkdir -p d
+	# shellcheck disable=SC2016 # expanded by that sh
+	unshare -m sh -ec 'mount -t tmpfs -o mode=755 none d
+		cp "$1" d/; chmod "$2" "d/${1##*/}"; shift 2; exec "$@"' sh "$@"
+}
+
 @test "no_new_privs: always, and a set-user-ID program gains nothing" {
 	need_root
 	[ "$(volt-lock sed -n 's/^NoNewPrivs:\t//p' /proc/self/status)" = 1 ]
-	cp "$ROOT_BB/bin/busybox" id && chown 0:0 id && chmod 4755 id
-	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" && mkdir -m 755 d && mv id d/
-	run -0 volt-lock uid=1000 gid=1000 ./d/id -u
+	run -0 suid "$HELP/deed" 4755 setpriv --reuid 1000 --clear-groups ./d/deed euid
+	[ "$output" = 0 ]
+	run -0 suid "$HELP/deed" 4755 volt-lock uid=1000 gid=1000 ./d/deed euid
 	[ "$output" = 1000 ]
 }
 
@@ -473,9 +484,8 @@ sets() {
 
 @test "volt-lock made set-user-ID refuses to run" {
 	need_root
-	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	mkdir -m 755 d && cp "$O/bin/volt-lock" d/ && chmod 4755 d/volt-lock
-	run -125 --separate-stderr as_user "$PWD/d/volt-lock" true
+	run -125 --separate-stderr suid "$O/bin/volt-lock" 4755 \
+		setpriv --reuid 1000 --clear-groups "$PWD/d/volt-lock" true
 	[ "$stderr" = "volt-lock: refusing to run set-user-ID or set-group-ID" ]
 }
 
@@ -604,47 +614,47 @@ answers() {
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	for p in $PROFILES; do
 		echo "$p"
-		[ "$(answers $p 435 0 0)" = ENOSYS ]	# clone3
+		[ "$(answers $p 435 0 0)" = ENOSYS ] # clone3
 		for flag in 0x20000 0x2000000 0x4000000 0x8000000 0x10000000 0x20000000 0x40000000; do
-			[ "$(answers $p 272 $flag)" = EPERM ]	# unshare
-			[ "$(answers $p 56 $flag)" = EPERM ]	# clone
+			[ "$(answers $p 272 $flag)" = EPERM ] # unshare
+			[ "$(answers $p 56 $flag)" = EPERM ]  # clone
 			[ "$(answers $p 56 $((flag | 0x100)))" = EPERM ]
 		done
 		[ "$(answers $p 272 0x80)" = EPERM ]
-		[ "$(answers $p 308 3 0)" = EPERM ]	# setns
-		[ "$(answers $p 425 1 0)" = ENOSYS ]	# io_uring_setup
-		[ "$(answers $p 250 0 -3 0)" = EPERM ]	# keyctl
-		[ "$(answers $p 248)" = EPERM ]	# add_key
-		[ "$(answers $p 321 0)" = EPERM ]	# bpf
-		[ "$(answers $p 298)" = EPERM ]	# perf_event_open
-		[ "$(answers $p 323 0)" = EPERM ]	# userfaultfd
-		[ "$(answers $p 438 3 0 0)" = EPERM ]	# pidfd_getfd
-		[ "$(answers $p 304)" = EPERM ]	# open_by_handle_at
-		[ "$(answers $p 103 3 0 0)" = EPERM ]	# syslog
-		[ "$(answers $p 135 0x40000)" = EPERM ]	# personality
+		[ "$(answers $p 308 3 0)" = EPERM ]     # setns
+		[ "$(answers $p 425 1 0)" = ENOSYS ]    # io_uring_setup
+		[ "$(answers $p 250 0 -3 0)" = EPERM ]  # keyctl
+		[ "$(answers $p 248)" = EPERM ]         # add_key
+		[ "$(answers $p 321 0)" = EPERM ]       # bpf
+		[ "$(answers $p 298)" = EPERM ]         # perf_event_open
+		[ "$(answers $p 323 0)" = EPERM ]       # userfaultfd
+		[ "$(answers $p 438 3 0 0)" = EPERM ]   # pidfd_getfd
+		[ "$(answers $p 304)" = EPERM ]         # open_by_handle_at
+		[ "$(answers $p 103 3 0 0)" = EPERM ]   # syslog
+		[ "$(answers $p 135 0x40000)" = EPERM ] # personality
 		[ "$(answers $p 135 0xffffffff)" = ok ]
-		for request in 0x5412 0x541c; do	# TIOCSTI, TIOCLINUX
+		for request in 0x5412 0x541c; do # TIOCSTI, TIOCLINUX
 			for high in 0 0x100000000 0xffffffff00000000; do
 				[ "$(answers $p 16 0 $((high | request)) 0)" = EPERM ]
 			done
 		done
 		[ "$(answers $p 16 0 0x5413 0)" != EPERM ]
-		for family in 17 38 40 44 3; do	# packet, alg, vsock, xdp, ax25
+		for family in 17 38 40 44 3; do # packet, alg, vsock, xdp, ax25
 			[ "$(answers $p 41 $family 3 0)" = EAFNOSUPPORT ]
 			[ "$(answers $p 41 $((family | 1 << 32)) 3 0)" = EAFNOSUPPORT ]
 		done
 		[ "$(answers $p 41 2 1 0)" = ok ]
 		[ "$(answers $p 41 1 1 0)" = ok ]
 		[ "$(answers $p 999)" = ENOSYS ]
-		[ "$(answers $p 165)" = EPERM ]	# mount
-		[ "$(answers $p 428)" = EPERM ]	# open_tree
+		[ "$(answers $p 165)" = EPERM ] # mount
+		[ "$(answers $p 428)" = EPERM ] # open_tree
 	done
-	[ "$(answers strict 41 2 3 1)" = EPERM ]	# raw
+	[ "$(answers strict 41 2 3 1)" = EPERM ] # raw
 	[ "$(answers strict 41 10 0x80003 1)" = EPERM ]
-	[ "$(answers strict 41 16 3 0)" = EAFNOSUPPORT ]	# netlink
+	[ "$(answers strict 41 16 3 0)" = EAFNOSUPPORT ] # netlink
 	[ "$(answers default 41 16 3 0)" = ok ]
-	[ "$(answers strict 101 0 0 0)" = EPERM ]	# ptrace
-	[ "$(answers strict 310 1)" = EPERM ]	# process_vm_readv
+	[ "$(answers strict 101 0 0 0)" = EPERM ] # ptrace
+	[ "$(answers strict 310 1)" = EPERM ]     # process_vm_readv
 	[ "$(answers strict 272 0x400)" = EPERM ]
 	[ "$(answers default 272 0x400)" = ok ]
 }
@@ -773,9 +783,9 @@ answers() {
 		print("done")
 	EOF
 	run -0 volt-lock learn=profile python3 threads.py
-	! grep -qx clone3 profile
+	run ! grep -qx clone3 profile
 	run -0 volt-lock seccomp=./profile python3 threads.py
-	[ "$output" = done ]
+	[ "$output" = "done" ]
 }
 
 # --- policies ---------------------------------------------------------------
@@ -788,7 +798,7 @@ policy() {
 # In /tmp, where policies allow to write.
 work() {
 	W=$(mktemp -d /tmp/volt-lock.XXXXXX)
-	cd "$W"
+	cd "$W" || return
 }
 
 @test "policies: what is granted and what is not" {

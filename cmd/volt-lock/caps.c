@@ -50,7 +50,7 @@ parse_name(const char *key, const char *value, const char *name)
 
 	if (value_uint(name, CAPS - 1, &n) == 0)
 		return BIT(n);
-	for (i = 0; name[i] != '\0' && i < sizeof(lower) - 1; i++)
+	for (i = 0; i < sizeof(lower) - 1 && name[i] != '\0'; i++)
 		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ?
 		    (char)(name[i] - 'A' + 'a') : name[i];
 	lower[i] = '\0';

@@ -166,13 +166,13 @@ add_names(struct lock *lock, const char *key, const char *value,
 		return 0;
 	while (value_field(&cursor, ',', name, sizeof(name))) {
 		r = right_find(name);
-		if (r == NULL || r->kind != kind)
+		if (r != NULL && r->kind == kind)
+			set |= has(lock, r, key, value) ? r->bit : 0;
+		else
 			word_bad(key, value, kind == RIGHT_SCOPE ?
 			    "not abstract-unix, signal or none" :
 			    "not same-exec-off, new-exec-on, subdomains-off "
 			    "or none");
-		if (has(lock, r, key, value))
-			set |= r->bit;
 	}
 	if (errno != 0)
 		word_bad(key, value, "name too long");

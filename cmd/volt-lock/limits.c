@@ -163,17 +163,19 @@ void
 spec_parse(struct lock *lock, const char *key, const char *value)
 {
 	const char *cursor = value;
+	unsigned int bit;
 	char name[32];
 	size_t i;
 
 	while (value_field(&cursor, ',', name, sizeof(name))) {
+		bit = 0;
 		for (i = 0; i < SPECS; i++)
 			if (strcmp(specs[i].name, name) == 0)
-				break;
-		if (i == SPECS)
+				bit = 1U << specs[i].which;
+		if (bit == 0)
 			word_bad(key, value, "not store-bypass, "
 			    "indirect-branch or l1d-flush");
-		lock->spec |= 1U << specs[i].which;
+		lock->spec |= bit;
 	}
 	if (errno != 0)
 		word_bad(key, value, "name too long");
@@ -186,6 +188,8 @@ spec_parse(struct lock *lock, const char *key, const char *value)
 void
 spec_apply(const struct lock *lock)
 {
+	const unsigned long off = PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE;
+	unsigned long state;
 	size_t i;
 	int now;
 
@@ -193,9 +197,9 @@ spec_apply(const struct lock *lock)
 		if ((lock->spec & 1U << specs[i].which) == 0)
 			continue;
 		now = prctl(PR_GET_SPECULATION_CTRL, specs[i].which, 0, 0, 0);
-		if (now == PR_SPEC_NOT_AFFECTED || (now != -1 &&
-			(now & PR_SPEC_PRCTL) == 0 &&
-			(now & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE)) != 0))
+		state = now == -1 ? PR_SPEC_PRCTL : (unsigned long)now;
+		if (state == PR_SPEC_NOT_AFFECTED ||
+		    ((state & PR_SPEC_PRCTL) == 0 && (state & off) != 0))
 			continue;
 		if (prctl(PR_SET_SPECULATION_CTRL, specs[i].which, specs[i].how,
 			0, 0) == -1)

@@ -252,8 +252,8 @@ add_group(const struct place *at, char *name, char *calls)
 	}
 	if (ngroups == GROUPS)
 		bad(at, "too many groups", name);
-	groups[ngroups].name = name;
-	if ((groups[ngroups++].calls = strdup(calls)) == NULL)
+	if ((groups[ngroups].name = strdup(name)) == NULL ||
+	    (groups[ngroups++].calls = strdup(calls)) == NULL)
 		err(EXIT_LINK, "profile");
 }
 
@@ -316,7 +316,6 @@ parse_text(struct profile *p, const char *name, int fd)
 	char *buf, *line, *next;
 	ssize_t n;
 
-	/* Never freed: groups keep their names in it. */
 	if ((buf = malloc(TEXT_MAX)) == NULL ||
 	    (n = kfile_slurp(fd, buf, TEXT_MAX)) == -1)
 		err(EXIT_LINK, "%s", name);
@@ -331,6 +330,7 @@ parse_text(struct profile *p, const char *name, int fd)
 		if (*line != '\0')
 			parse_line(p, &at, line);
 	}
+	free(buf);
 }
 
 void

@@ -244,6 +244,10 @@ main(int argc, char *argv[])
 		printf("%ld\n", syscall(SYS_keyctl, 0, -3, 0));
 		return 0;
 	}
+	if (OP("euid")) {
+		printf("%d\n", (int)geteuid());
+		return 0;
+	}
 	if (OP("abi")) {
 		printf("%ld\n", syscall(444, NULL, 0, 1));
 		return 0;
