@@ -920,6 +920,20 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 		sh -c 'env | grep -c VOLT; deed fds; ls /root 2>&1; true'
 	[ "${lines[0]}" = 0 ]
 	[ "${lines[1]}" = "ls: can't open '/root': Permission denied" ]
+	# Neither is it where a filter forbids to close it.
+	volt-lock learn="$root/few" "$HELP/deed" fds
+	fds=$(volt-ns -mpui root="$root" volt-init deed fds)
+	run -0 volt-ns -mpui root="$root" volt-init volt-lock fds=keep seccomp=/few deed fds
+	[ "$output" = "$fds" ]
+	grep -v '^fcntl$' "$root/few" >"$root/fewer"
+	echo 'fcntl if a1:32==1' >>"$root/fewer" # F_GETFD
+	run -0 volt-ns -mpui root="$root" volt-init volt-lock fds=keep seccomp=/fewer deed fds
+	[ "$output" = "$fds" ]
+	# And status= is told that the command began.
+	exec 7>status
+	run -2 volt-ns -mpui root="$root" status=7 volt-init volt-lock seccomp=/few deed none
+	exec 7>&-
+	[ "$(cat status)" = "exit 2" ]
 	# A profile is compiled in there, too, by the program of the toolbox.
 	run -0 volt-ns -mpui root="$root" volt-lock seccomp=default.seccomp true
 	# Policies are the host's, not the root's.

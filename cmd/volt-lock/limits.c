@@ -210,22 +210,23 @@ spec_apply(const struct lock *lock)
 	}
 }
 
-/* Let fd over exec again if it is one that the chain named. */
+/* Set the flags of the descriptors that a variable of the chain's names. */
 static void
-keep_chain(const char *value)
+mark_chain(const char *value, int flags)
 {
 	char field[16];
 	uint64_t fd;
 
 	while (value_field(&value, ':', field, sizeof(field)))
 		if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2)
-			(void)fcntl((int)fd, F_SETFD, 0);
+			(void)fcntl((int)fd, F_SETFD, flags);
 }
 
 /*
  * fds=close: nothing above standard error reaches the command. All is marked
- * rather than closed, since exec(2) may yet fail; what the chain itself still
- * needs goes on to the next link, and the last one closes it.
+ * rather than closed, since exec(2) may yet fail. What the chain itself still
+ * needs goes on to the next link; before the command chain_exec() closes it,
+ * but a filter of system calls may forbid it to, so that we do.
  */
 void
 fds_close(const struct lock *lock, bool link)
@@ -233,16 +234,15 @@ fds_close(const struct lock *lock, bool link)
 	const char *value;
 	char **e;
 
-	if (!lock->close_fds)
-		return;
-	if (syscall(SYS_close_range, 3U, UINT_MAX, CLOSE_RANGE_CLOEXEC) == -1)
+	if (lock->close_fds && syscall(SYS_close_range, 3U, UINT_MAX,
+		CLOSE_RANGE_CLOEXEC) == -1)
 		err(EXIT_LINK, "fds=close");
-	if (!link)
+	if (link && !lock->close_fds)
 		return;
 	for (e = environ; *e != NULL; e++)
 		if (strncmp(*e, "VOLT_", 5) == 0 &&
 		    (value = strchr(*e, '=')) != NULL)
-			keep_chain(value + 1);
+			mark_chain(value + 1, link ? 0 : FD_CLOEXEC);
 }
 
 /*
