@@ -18,9 +18,10 @@ section() {
 	awk -v want="# $2" '/^# / { on = $0 == want; next } on' "$1"
 }
 
-# Markup off: *bold*, _underline_, and what is escaped.
+# Markup off: *bold*, _underline_, and what is escaped. Between two letters an
+# underscore is itself.
 plain() {
-	sed 's/\\\(.\)/\1/g; s/[*_]//g'
+	sed 's/\\\(.\)/\1/g; s/\*//g; s/\([a-z]\)_\([a-z]\)/\1\n\2/g; s/_//g; s/\n/_/g'
 }
 
 # What -h lists: "-X" for a flag, "key=ARG" for a word; one a line.
@@ -146,6 +147,14 @@ run_examples() {
 
 @test "manual: the examples of volt-ns(1) work" {
 	run_examples man/volt-ns.1.scd
+}
+
+@test "manual: the examples of volt-lock(1) work" {
+	run_examples man/volt-lock.1.scd
+}
+
+@test "manual: the examples of volt-seccomp(1) work" {
+	run_examples man/volt-seccomp.1.scd
 }
 
 @test "manual: the examples of volt-init(1) work" {
