@@ -126,4 +126,5 @@ help:
 
 .PHONY: all install uninstall check lint bench demo deps clean help \
 	compile_commands.json unit
--include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d)
+-include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d) \
+	$(wildcard $(O)/glibc/*/*.d $(O)/glibc/cmd/*/*.d)

@@ -7,12 +7,7 @@ setup_file() {
 	load lib
 	export HELP=$BATS_FILE_TMPDIR/help
 	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
-	# The test machine has no compiler: what the host built comes with O.
-	if command -v gcc >/dev/null; then
-		mkdir -p "$O/tests"
-		gcc -O2 -static -o "$O/tests/deed" "$BATS_TEST_DIRNAME/helpers/deed.c"
-	fi
-	cp "$O/tests/deed" "$HELP/"
+	cp "$(helper deed)" "$HELP/"
 	export ABI
 	ABI=$("$HELP/deed" abi)
 }
