@@ -77,9 +77,9 @@ $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 $(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(addprefix $(O)/gen/,strict.h default.h calls.h)
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
-	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@
+	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)
-	$(Q)mkdir -p $(@D) && $(PROFILER) -n | sed 's/\(.*\) \(.*\)/[\1] = "\2",/' >$@
+	$(Q)mkdir -p $(@D) && $(PROFILER) -n | sed 's/\(.*\) \(.*\)/[\1] = "\2",/' >$@.new && mv $@.new $@
 
 # musl-gcc hides the system's headers; of those the kernel's are wanted.
 $(O)/kernel:
