@@ -97,9 +97,8 @@ err" ]
 signals() {
 	run -0 "$who" python3 -c 'import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMIN])
-signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(n, signal.SIG_IGN if n == signal.SIGUSR2 else signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep -E '^Sig(Blk|Ign)' /proc/self/status
 	[ "$output" = "SigBlk:	0000000200000200
 SigIgn:	0000000000000800" ]
