@@ -10,14 +10,19 @@
 
 #include "chain.h"
 #include "notify.h"
+#include "plug.h"
 #include "status.h"
 #include "sys.h"
+#include "tap.h"
 #include "toolbox.h"
 #include "value.h"
 
 extern char **environ;
 
-/* The variables that name descriptors of the chain's own, "N[:N...]" each. */
+/*
+ * The variables that name descriptors of the chain's own: "N[:N...]" each, a
+ * missing one "-", and what follows that is no number is something else.
+ */
 static const struct {
 	const char *name;
 	bool (*is_ours)(int fd);
@@ -25,6 +30,8 @@ static const struct {
 	{ "VOLT_TOOLBOX", toolbox_is_ours },
 	{ "VOLT_STATUS", status_is_ours },
 	{ "VOLT_NOTIFY", notify_is_ours },
+	{ PLUG_VARIABLE, plug_is_ours },
+	{ TAP_VARIABLE, tap_is_ours },
 };
 
 /*
@@ -43,16 +50,36 @@ scrub(void)
 
 	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		cursor = getenv(variables[i].name);
-		while (value_field(&cursor, ':', field, sizeof(field)))
-			if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2 &&
-			    variables[i].is_ours((int)fd))
+		while (value_field(&cursor, ':', field, sizeof(field))) {
+			if (value_uint(field, INT_MAX, &fd) == -1) {
+				if (strcmp(field, "-") != 0)
+					break;
+			} else if (fd > 2 && variables[i].is_ours((int)fd)) {
 				(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+			}
+		}
 	}
 	for (in = out = environ; in != NULL && *in != NULL; in++)
 		if (strncmp(*in, "VOLT_", 5) != 0)
 			*out++ = *in;
 	if (out != NULL)
 		*out = NULL;
+}
+
+/* A network that volt-net offered and nobody took must not be missed silently. */
+static void
+refuse_waste(void)
+{
+	struct plug_offer o;
+	int sock = plug_find();
+
+	if (sock == -1 || plug_peek(sock, &o) == -1)
+		return; /* none, or not one of ours */
+	if (o.kind == PLUG_DEFERRED)
+		errx(EXIT_LINK, "no volt-ns -n took the network of volt-net -d");
+	if ((o.flags & PLUG_FILES) != 0)
+		errx(EXIT_LINK, "dns=, search= and hosts= of volt-net need a "
+		    "volt-ns with a root");
 }
 
 /*
@@ -96,6 +123,7 @@ chain_exec(char *const argv[])
 			err(EXIT_CANTEXEC, "exec %s", argv[0]);
 	}
 	if (!named || toolbox_here()) {
+		refuse_waste();
 		counter = status_start();
 		scrub();
 	}

@@ -182,8 +182,10 @@ inner_run(struct ns *ns, char *const argv[])
 	if ((ns->flags & CLONE_NEWTIME) != 0)
 		enter_time(ns);
 	set_names(ns);
-	if ((ns->flags & CLONE_NEWNET) != 0)
+	if ((ns->flags & CLONE_NEWNET) != 0) {
 		loopback_up();
+		net_plug(ns);
+	}
 	if ((ns->flags & CLONE_NEWNS) != 0)
 		root_build(ns, &b);
 	change_directory(ns);

@@ -165,7 +165,7 @@ main(int argc, char *argv[])
 {
 	static struct ns ns = {
 		.umask = -1, .status_fd = -1, .outer = -1, .devpts = -1,
-		.console_dst = -1, .parent = -1,
+		.console_dst = -1, .parent = -1, .plug = -1,
 	};
 	bool link, wait;
 
@@ -189,6 +189,7 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (link && has_root(&ns))
 		notify_hand_on();
+	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)
 		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "plug.h"
 #include "supervise.h"
 #include "words.h"
 
@@ -26,6 +27,7 @@
 #define NS_LAYERS 64
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
+#define NS_FILES 2
 
 struct extent {
 	uint32_t inside, outside, count;
@@ -100,6 +102,10 @@ struct ns {
 	int parent;	/* readable once our parent is gone, or -1: whatever */
 	int devpts;	/* the new root's devpts, or -1 */
 	int console_dst;	/* its /dev/console, or -1 */
+
+	int plug;	/* volt-net's, that we take, or -1 */
+	const struct plug_offer *offer;	/* what it says */
+	struct mount files[NS_FILES];	/* of it; what == NULL: none */
 };
 
 /* say.c */
@@ -161,6 +167,12 @@ void root_describe(struct ns *ns);
 /* join.c */
 void join_parse(struct ns *ns, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
+
+/* net.c */
+void net_find(struct ns *ns);
+void net_plug(struct ns *ns);
+void net_files_open(struct ns *ns);
+void net_files_apply(struct ns *ns, struct build *b);
 
 /* inner.c */
 _Noreturn void inner_run(struct ns *ns, char *const argv[]);

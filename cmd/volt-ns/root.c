@@ -285,12 +285,14 @@ root_build(struct ns *ns, struct build *b)
 	if (is_plain(ns))
 		return;
 	mask = umask(0);
+	net_files_open(ns);
 	if (has_root(ns))
 		b->root = root_make(ns);
 	else if ((b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/");
 	for (i = 0; i < ns->ndefaults; i++)
 		apply_mount(ns, &ns->defaults[i], b);
+	net_files_apply(ns, b);
 	for (i = 0; i < ns->nmounts; i++)
 		apply_mount(ns, &ns->mounts[i], b);
 	if (ns->root_ro) {

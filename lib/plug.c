@@ -1,0 +1,286 @@
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+
+#include "plug.h"
+#include "value.h"
+
+#ifndef SIOCGSKNS
+#define SIOCGSKNS 0x894C
+#endif
+
+#define MAGIC 0x67756c70	/* "plug" */
+#define UNMAPPED 65534	/* who our user namespace has no number for */
+
+static int
+option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1 :
+	    value;
+}
+
+static int
+send_all(int sock, struct msghdr *msg, size_t len)
+{
+	ssize_t n;
+
+	while ((n = sendmsg(sock, msg, MSG_NOSIGNAL)) == -1 && errno == EINTR)
+		;
+	if (n == -1)
+		return -1;
+	if ((size_t)n != len) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return 0;
+}
+
+/* Queue an offer for whoever reads the other end. Returns 0, or -1 and errno. */
+int
+plug_offer(int sock, const struct plug_offer *o)
+{
+	struct plug_message m = { .magic = MAGIC,
+		.kind = (uint16_t)o->kind, .flags = (uint16_t)o->flags,
+		.resolv = (uint32_t)strnlen(o->resolv, PLUG_TEXT - 1),
+		.hosts = (uint32_t)strnlen(o->hosts, PLUG_TEXT - 1) };
+	struct iovec iov[] = { { &m, sizeof(m) },
+		{ (char *)(uintptr_t)o->resolv, m.resolv },
+		{ (char *)(uintptr_t)o->hosts, m.hosts } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+
+	return send_all(sock, &msg, sizeof(m) + m.resolv + m.hosts);
+}
+
+/* Name sock in VOLT_PLUG and leave it open over exec. */
+int
+plug_announce(int sock)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%d", sock);
+	if (fcntl(sock, F_SETFD, 0) == -1)
+		return -1;
+	return setenv(PLUG_VARIABLE, value, 1);
+}
+
+/*
+ * Is fd a plug's? Believed is only a SOCK_SEQPACKET socket that we or root
+ * made: the variable may come from anywhere.
+ */
+bool
+plug_is_ours(int fd)
+{
+	struct ucred made_by;
+	socklen_t len = sizeof(made_by);
+
+	return option(fd, SO_DOMAIN) == AF_UNIX &&
+	    option(fd, SO_TYPE) == SOCK_SEQPACKET &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made_by, &len) == 0 &&
+	    (made_by.uid == 0 || made_by.uid == geteuid() ||
+	    made_by.uid == UNMAPPED);
+}
+
+/*
+ * The plug that came with us. Returns its descriptor, or
+ * -1 and errno, ENOENT if there is none.
+ */
+int
+plug_find(void)
+{
+	const char *value = getenv(PLUG_VARIABLE);
+	uint64_t fd;
+
+	if (value == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (value_uint(value, INT_MAX, &fd) == -1)
+		return -1;
+	if (!plug_is_ours((int)fd)) {
+		errno = EPROTOTYPE;
+		return -1;
+	}
+	return (int)fd;
+}
+
+/*
+ * Look at the offer without taking it. Returns 0, or -1 and errno: EPROTO for
+ * anything that is not an offer.
+ */
+int
+plug_peek(int sock, struct plug_offer *o)
+{
+	char buf[sizeof(struct plug_message) + 2 * PLUG_TEXT];
+	struct plug_message m;
+	ssize_t n;
+
+	n = recv(sock, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
+	if (n == -1)
+		return -1;
+	memcpy(&m, buf, sizeof(m));
+	if ((size_t)n < sizeof(m) || (size_t)n > sizeof(buf) ||
+	    m.magic != MAGIC || m.resolv >= PLUG_TEXT ||
+	    m.hosts >= PLUG_TEXT ||
+	    (m.kind != PLUG_MADE && m.kind != PLUG_DEFERRED) ||
+	    (size_t)n != sizeof(m) + m.resolv + m.hosts) {
+		errno = EPROTO;
+		return -1;
+	}
+	*o = (struct plug_offer){ .kind = m.kind, .flags = m.flags };
+	memcpy(o->resolv, buf + sizeof(m), m.resolv);
+	memcpy(o->hosts, buf + sizeof(m) + m.resolv, m.hosts);
+	return 0;
+}
+
+/* The plug is used up: nobody after us sees it. */
+void
+plug_close(int sock)
+{
+	close(sock);
+	unsetenv(PLUG_VARIABLE);
+}
+
+/*
+ * Ask for the network that was deferred: take the offer, send route, a netlink
+ * socket of our namespace, and wait. Returns 0, or -1 and errno; ECONNRESET if
+ * the host side gave up, and has said why.
+ */
+int
+plug_ask(int sock, int route)
+{
+	struct plug_message m = { .magic = MAGIC, .kind = PLUG_ASK };
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { .buf = { 0 } };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	ssize_t n;
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &route, sizeof(route));
+	if (recv(sock, &m, sizeof(m), MSG_DONTWAIT) == -1)
+		return -1; /* the offer */
+	m = (struct plug_message){ .magic = MAGIC, .kind = PLUG_ASK };
+	if (send_all(sock, &msg, sizeof(m)) == -1) {
+		if (errno == EPIPE)
+			errno = ECONNRESET;
+		return -1;
+	}
+	while ((n = recv(sock, &m, sizeof(m), 0)) == -1 && errno == EINTR)
+		;
+	if (n == (ssize_t)sizeof(m) && m.magic == MAGIC && m.kind == PLUG_DONE)
+		return 0;
+	if (n != -1)
+		errno = n == 0 ? ECONNRESET : EPROTO;
+	return -1;
+}
+
+/* The host side: tell that the network is there. */
+int
+plug_answer(int sock)
+{
+	struct plug_message m = { .magic = MAGIC, .kind = PLUG_DONE };
+	struct iovec iov = { &m, sizeof(m) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return send_all(sock, &msg, sizeof(m));
+}
+
+/*
+ * The network namespace that a socket belongs to, as a descriptor; -1 and
+ * errno if it is no NETLINK_ROUTE socket, or not of a namespace of ours.
+ */
+int
+plug_namespace(int route)
+{
+	int ns;
+
+	if (option(route, SO_DOMAIN) != AF_NETLINK ||
+	    option(route, SO_PROTOCOL) != NETLINK_ROUTE) {
+		errno = EPROTOTYPE;
+		return -1;
+	}
+	/* The ioctl(2) asks for CAP_NET_ADMIN over that namespace. */
+	if ((ns = ioctl(route, SIOCGSKNS)) != -1)
+		(void)fcntl(ns, F_SETFD, FD_CLOEXEC);
+	return ns;
+}
+
+/*
+ * The host side: receive the socket that was sent. It must be one descriptor, a
+ * NETLINK_ROUTE socket, of a namespace that is not home. Returns it, or -1 and
+ * errno; 0 bytes, the other end being closed, are ECONNRESET.
+ */
+int
+plug_accept(int sock, int home)
+{
+	struct plug_message m;
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cmsg;
+	struct stat theirs, ours;
+	int fd = -1, ns = -1, saved;
+	ssize_t n;
+
+	while ((n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC)) == -1 &&
+	    errno == EINTR)
+		;
+	if (n == -1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET &&
+	    cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	errno = n == 0 ? ECONNRESET : EPROTO;
+	/* The kernel has closed those that did not fit. */
+	if (n != (ssize_t)sizeof(m) || m.magic != MAGIC ||
+	    m.kind != PLUG_ASK || fd == -1 ||
+	    (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
+		goto fail;
+	if ((ns = plug_namespace(fd)) == -1 || fstat(ns, &theirs) == -1 ||
+	    fstat(home, &ours) == -1)
+		goto fail;
+	if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino) {
+		errno = EEXIST;
+		goto fail;
+	}
+	close(ns);
+	return fd;
+
+fail:
+	saved = errno;
+	if (fd != -1)
+		close(fd);
+	if (ns != -1)
+		close(ns);
+	errno = saved;
+	return -1;
+}

@@ -1,0 +1,177 @@
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tap.h"
+#include "value.h"
+
+#define TUN_MAJOR 10
+#define TUN_MINOR 200
+
+/* Set VOLT_TAP, and leave the queues open over exec. Returns 0, or -1, errno. */
+int
+tap_announce(const struct tap *t)
+{
+	char value[2 * TAP_LIST + 512], ip[INET_ADDRSTRLEN];
+	char gw[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN];
+	const uint8_t *m = t->mac;
+	size_t len = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nfds; i++) {
+		if (fcntl(t->fd[i], F_SETFD, 0) == -1)
+			return -1;
+		len += (size_t)sprintf(value + len, "%d:", t->fd[i]);
+	}
+	inet_ntop(AF_INET, &t->ip, ip, sizeof(ip));
+	inet_ntop(AF_INET, &t->gw, gw, sizeof(gw));
+	len += (size_t)snprintf(value + len, sizeof(value) - len,
+	    " name=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u ip=%s/%u gw=%s",
+	    t->name, m[0], m[1], m[2], m[3], m[4], m[5], t->mtu, ip, t->len,
+	    gw);
+	if (t->has6) {
+		inet_ntop(AF_INET6, &t->ip6, ip6, sizeof(ip6));
+		inet_ntop(AF_INET6, &t->gw6, gw6, sizeof(gw6));
+		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		    " ip6=%s/%u gw6=%s", ip6, t->len6, gw6);
+	}
+	if (*t->dns != '\0')
+		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		    " dns=%s", t->dns);
+	if (*t->search != '\0')
+		snprintf(value + len, sizeof(value) - len, " search=%s",
+		    t->search);
+	return setenv(TAP_VARIABLE, value, 1);
+}
+
+/* Is fd a tap with headers, as we make them? Anybody may set the variable. */
+bool
+tap_is_ours(int fd)
+{
+	struct ifreq ifr;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	    major(st.st_rdev) == TUN_MAJOR && minor(st.st_rdev) == TUN_MINOR &&
+	    ioctl(fd, TUNGETIFF, &ifr) == 0 &&
+	    ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
+	    (IFF_TAP | IFF_VNET_HDR);
+}
+
+/* "address/len" of family into addr and len. */
+static bool
+parse_net(const char *s, int family, void *addr, unsigned int *len)
+{
+	char buf[INET6_ADDRSTRLEN];
+	const char *cursor = s;
+	uint64_t n;
+
+	if (!value_field(&cursor, '/', buf, sizeof(buf)) || cursor == NULL ||
+	    inet_pton(family, buf, addr) != 1 ||
+	    value_uint(cursor, family == AF_INET ? 32 : 128, &n) == -1)
+		return false;
+	*len = (unsigned int)n;
+	return true;
+}
+
+static bool
+parse_mac(const char *s, uint8_t mac[6])
+{
+	unsigned int b[6];
+	char end;
+	int i;
+
+	if (strlen(s) != 17 || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0],
+	    &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6)
+		return false;
+	for (i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return true;
+}
+
+static bool
+copy(char *to, size_t size, const char *from)
+{
+	return (size_t)snprintf(to, size, "%s", from) < size;
+}
+
+/* One key=value of the variable; an unknown key is a newer volt-net's. */
+static bool
+apply(struct tap *t, const char *key, const char *value)
+{
+	uint64_t n;
+
+	if (strcmp(key, "name") == 0)
+		return copy(t->name, sizeof(t->name), value);
+	if (strcmp(key, "mac") == 0)
+		return parse_mac(value, t->mac);
+	if (strcmp(key, "mtu") == 0) {
+		if (value_uint(value, 65535, &n) == -1)
+			return false;
+		t->mtu = (unsigned int)n;
+		return true;
+	}
+	if (strcmp(key, "ip") == 0)
+		return parse_net(value, AF_INET, &t->ip, &t->len);
+	if (strcmp(key, "gw") == 0)
+		return inet_pton(AF_INET, value, &t->gw) == 1;
+	if (strcmp(key, "ip6") == 0)
+		return t->has6 = parse_net(value, AF_INET6, &t->ip6, &t->len6);
+	if (strcmp(key, "gw6") == 0)
+		return inet_pton(AF_INET6, value, &t->gw6) == 1;
+	if (strcmp(key, "dns") == 0)
+		return copy(t->dns, sizeof(t->dns), value);
+	if (strcmp(key, "search") == 0)
+		return copy(t->search, sizeof(t->search), value);
+	return true;
+}
+
+/*
+ * Read VOLT_TAP and check each descriptor. Returns 0 with t filled in, its
+ * descriptors now the caller's; -1 and errno, ENOENT if there is none, EPROTO
+ * for anything that volt-net did not make.
+ */
+int
+tap_find(struct tap *t)
+{
+	const char *cursor = getenv(TAP_VARIABLE);
+	char field[TAP_LIST + 16], *equals;
+	uint64_t fd;
+
+	*t = (struct tap){ .mtu = 1500 };
+	if (cursor == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	while (*cursor != ' ') {
+		if (!value_field(&cursor, ':', field, sizeof(field)) ||
+		    cursor == NULL || t->nfds == TAP_QUEUES ||
+		    value_uint(field, INT_MAX, &fd) == -1 ||
+		    !tap_is_ours((int)fd))
+			goto fail;
+		t->fd[t->nfds++] = (int)fd;
+	}
+	cursor++;
+	while (value_field(&cursor, ' ', field, sizeof(field))) {
+		if ((equals = strchr(field, '=')) == NULL)
+			goto fail;
+		*equals++ = '\0';
+		if (!apply(t, field, equals))
+			goto fail;
+	}
+	if (errno == 0 && t->nfds > 0)
+		return 0;
+fail:
+	errno = EPROTO;
+	return -1;
+}
