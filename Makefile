@@ -13,7 +13,7 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-PROGRAMS = volt-ns volt-cg volt-init volt-lock
+PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net
 LIB_SRC = $(wildcard lib/*.c)
 SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
 BIN = $(PROGRAMS:%=$(O)/bin/%)
@@ -37,9 +37,10 @@ Q := $(if $(V),,@)
 
 all: $(BIN) $(PROFILER) $(MAN) $(SHARE)
 
-$(foreach p,$(PROGRAMS),$(eval \
+STATICS = $(filter-out volt-net,$(PROGRAMS))
+$(foreach p,$(STATICS),$(eval \
 	$(O)/bin/$(p): $(patsubst %.c,$(O)/%.o,$(wildcard cmd/$(p)/*.c))))
-$(BIN): $(O)/lib.a
+$(STATICS:%=$(O)/bin/%): $(O)/lib.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib.a
 
@@ -69,6 +70,13 @@ GLIBC_CC := $(if $(MUSL),gcc,$(CC))
 $(PROFILER): $(patsubst %.c,$(O)/glibc/%.o,$(LIB_SRC) $(wildcard cmd/volt-seccomp/*.c))
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
+
+# Debian has libmnl for glibc, and only shared: volt-net alone is dynamic; it
+# never runs behind a changed root.
+$(O)/bin/volt-net: $(patsubst %.c,$(O)/glibc/%.o,$(LIB_SRC) $(wildcard cmd/volt-net/*.c))
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(filter-out -static,$(ALL_LDFLAGS)) \
+	    -no-pie -o $@ $^ $$(pkg-config --libs libmnl)
 
 $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 	$(if $(V),,@echo "  CC    $@")

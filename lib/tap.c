@@ -2,6 +2,7 @@
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tap.h"
 #include "value.h"
@@ -63,7 +65,8 @@ tap_is_ours(int fd)
 
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
 	    major(st.st_rdev) == TUN_MAJOR && minor(st.st_rdev) == TUN_MINOR &&
-	    ioctl(fd, TUNGETIFF, &ifr) == 0 &&
+	    /* Of ioctl(2)'s request the C libraries have two types. */
+	    syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == 0 &&
 	    ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
 	    (IFF_TAP | IFF_VNET_HDR);
 }

@@ -1,0 +1,389 @@
+/*
+ * The bridge: made once, by whoever comes first, and left for those who follow.
+ * Every step may be done by a hundred at once: the kernel says EEXIST to all
+ * but one, and the others find what they would have made.
+ */
+#include <linux/if_addr.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+
+#include "chain.h"
+#include "kfile.h"
+
+#include "net.h"
+
+#define ALIAS "volt-net"	/* on the bridges that are ours */
+
+/* What is on a bridge that is there. */
+struct present {
+	int index;
+	uint32_t addr;	/* host byte order; 0: none */
+	unsigned int len;
+	bool has6;
+	struct in6_addr addr6;
+	unsigned int len6;
+	unsigned int ports;
+	bool bridge, ours;
+};
+
+static int
+sysctl_read(const char *dir, const char *name, const char *leaf, char *buf,
+    size_t size)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, name, leaf);
+	return kfile_read(AT_FDCWD, path, buf, size) == -1 ? -1 : 0;
+}
+
+/* Set net/DIR/NAME/LEAF unless it is so; returns whether it had to, or ends. */
+static bool
+sysctl_set(const char *dir, const char *name, const char *leaf,
+    const char *value)
+{
+	char path[128], now[32];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, name, leaf);
+	if (sysctl_read(dir, name, leaf, now, sizeof(now)) == 0 &&
+	    strncmp(now, value, strlen(value)) == 0 &&
+	    now[strlen(value)] == '\n')
+		return false;
+	if (kfile_write(AT_FDCWD, path, value) == -1)
+		err(EXIT_LINK, "%s", path);
+	return true;
+}
+
+/* Does the host have IPv6, so that a chain can? */
+static bool
+host_has6(void)
+{
+	char buf[16];
+
+	return sysctl_read("ipv6", "conf/all", "disable_ipv6", buf,
+	    sizeof(buf)) == 0 && buf[0] == '0';
+}
+
+static void
+see_link(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	struct present *p = ctx;
+	const void *info, *kind, *alias, *master;
+	char buf[sizeof(ALIAS) + 1];
+	size_t len;
+	int index;
+
+	if (msg->nlmsg_type != RTM_NEWLINK)
+		return;
+	master = nl_find(msg, sizeof(*ifi), IFLA_MASTER, &len);
+	if (master != NULL && len == sizeof(index)) {
+		memcpy(&index, master, sizeof(index));
+		p->ports += index == p->index;
+	}
+	if (ifi->ifi_index != p->index)
+		return;
+	alias = nl_find(msg, sizeof(*ifi), IFLA_IFALIAS, &len);
+	p->ours = alias != NULL &&
+	    strcmp(nl_string(alias, len, buf, sizeof(buf)), ALIAS) == 0;
+	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
+	if (info != NULL)
+		info = nl_inside(info, len, IFLA_INFO_KIND, &len);
+	kind = info;
+	p->bridge = kind != NULL &&
+	    strcmp(nl_string(kind, len, buf, sizeof(buf)), "bridge") == 0;
+}
+
+static void
+see_address(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
+	struct present *p = ctx;
+	const void *addr;
+	struct in_addr a;
+	size_t len;
+
+	if (msg->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != p->index)
+		return;
+	if (ifa->ifa_family == AF_INET && p->addr == 0) {
+		addr = nl_find(msg, sizeof(*ifa), IFA_LOCAL, &len);
+		if (addr == NULL || len != sizeof(a))
+			return;
+		memcpy(&a, addr, sizeof(a));
+		p->addr = ntohl(a.s_addr);
+		p->len = ifa->ifa_prefixlen;
+	} else if (ifa->ifa_family == AF_INET6 && !p->has6 &&
+	    ifa->ifa_scope == RT_SCOPE_UNIVERSE) {
+		addr = nl_find(msg, sizeof(*ifa), IFA_ADDRESS, &len);
+		if (addr == NULL || len != sizeof(p->addr6))
+			return;
+		memcpy(&p->addr6, addr, sizeof(p->addr6));
+		p->len6 = ifa->ifa_prefixlen;
+		p->has6 = true;
+	}
+}
+
+/* Look at the bridge. Returns whether there is one, or ends. */
+static bool
+look(struct net *net, struct present *p)
+{
+	struct nlreq r;
+
+	*p = (struct present){ 0 };
+	p->index = link_index(&net->route, net->bridge.name);
+	if (p->index == -1) {
+		if (errno != ENODEV)
+			nl_fail(&net->route, "bridge %s", net->bridge.name);
+		return false;
+	}
+	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	if (nl_run(&net->route, &r, see_link, p) == -1)
+		nl_fail(&net->route, "links");
+	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
+	if (nl_run(&net->route, &r, see_address, p) == -1)
+		nl_fail(&net->route, "addresses");
+	if (!p->bridge)
+		errx(EXIT_LINK, "bridge=%s: an interface that is no bridge",
+		    net->bridge.name);
+	return true;
+}
+
+/* fd76:6f6c:AABB:CCDD::/64 of the IPv4 network AA.BB.CC.DD, if not told. */
+static void
+default6(struct bridge *b)
+{
+	b->net6 = (struct in6_addr){ .s6_addr = { 0xfd, 0x76, 0x6f, 0x6c,
+	    (uint8_t)(b->net >> 24), (uint8_t)(b->net >> 16),
+	    (uint8_t)(b->net >> 8), (uint8_t)b->net } };
+	b->len6 = 64;
+}
+
+/* A bridge that has addresses says what the subnets are, unless we do. */
+static void
+adopt(struct bridge *b, const struct present *p)
+{
+	char have[INET_ADDRSTRLEN], have6[INET6_ADDRSTRLEN];
+
+	if (p->addr != 0) {
+		if (b->given && (p->addr != b->gw || p->len != b->len))
+			errx(EXIT_LINK, "subnet=: bridge %s has %s/%u already",
+			    b->name, ip4_text(p->addr, have), p->len);
+		if (p->len < 8 || p->len > 30)
+			errx(EXIT_LINK, "bridge %s: %s/%u is no network from "
+			    "/8 to /30", b->name, ip4_text(p->addr, have),
+			    p->len);
+		b->len = p->len;
+		b->mask = ~(UINT32_MAX >> b->len);
+		b->net = p->addr & b->mask;
+		b->gw = p->addr;
+	}
+	if (!b->given6)
+		default6(b);
+	b->gw6 = b->net6;
+	b->gw6.s6_addr[15] |= 1;
+	if (p->has6 && !b->no6) {
+		if (b->given6 && (memcmp(&p->addr6, &b->gw6, 16) != 0 ||
+		    p->len6 != b->len6))
+			errx(EXIT_LINK, "subnet6=: bridge %s has %s/%u already",
+			    b->name, ip6_text(&p->addr6, have6), p->len6);
+		b->gw6 = p->addr6;
+		b->len6 = p->len6;
+		if (b->len6 < 8 || b->len6 > 96)
+			b->no6 = true; /* no room for our addresses */
+	} else if (p->addr != 0 && !p->has6 && !b->given6) {
+		b->no6 = true; /* it was made so */
+	}
+	b->net6 = b->gw6;
+	for (unsigned int i = b->len6; i < 128; i++)
+		b->net6.s6_addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
+}
+
+/* What is there and what is to be: the subnets, before anything is made. */
+void
+bridge_plan(struct net *net)
+{
+	struct bridge *b = &net->bridge;
+	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
+	struct present p;
+
+	b->has6 = host_has6();
+	if (b->given6 && !b->no6 && !b->has6)
+		errx(EXIT_LINK, "subnet6=: the host has no IPv6");
+	if (!look(net, &p))
+		p = (struct present){ 0 };
+	adopt(b, &p);
+	b->has6 = b->has6 && !b->no6;
+	b->mtu = net->mtu != 0 ? net->mtu : link_uplink_mtu(&net->route);
+	if (net->asked != 0 && ((net->asked & b->mask) != b->net ||
+	    net->asked == b->net || net->asked == b->gw ||
+	    net->asked == (b->net | ~b->mask)))
+		errx(EXIT_LINK, "ip=%s: no address for a chain in %s/%u",
+		    ip4_text(net->asked, ip6), ip4_text(b->net, ip), b->len);
+	say(net, "bridge %s %s/%u%s%s, mtu %u", b->name, ip4_text(b->gw, ip),
+	    b->len, b->has6 ? " " : "", b->has6 ? ip6_text(&b->gw6, ip6) : "",
+	    b->mtu);
+}
+
+/*
+ * Make the bridge, with a hardware address that does not change with its ports.
+ * Multicast is not snooped on: the reports that it would need are among what
+ * guard.c does not let through.
+ */
+static int
+make(struct net *net)
+{
+	struct bridge *b = &net->bridge;
+	uint8_t mac[6] = { 0x02, 0x76, (uint8_t)(b->gw >> 24),
+		(uint8_t)(b->gw >> 16), (uint8_t)(b->gw >> 8), (uint8_t)b->gw };
+	struct nlattr *info, *data;
+	struct nlreq r;
+
+	nlreq_init(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+	    sizeof(struct ifinfomsg));
+	nlreq_str(&r, IFLA_IFNAME, b->name);
+	nlreq_put(&r, IFLA_ADDRESS, mac, sizeof(mac));
+	info = nlreq_nest(&r, IFLA_LINKINFO);
+	nlreq_str(&r, IFLA_INFO_KIND, "bridge");
+	data = nlreq_nest(&r, IFLA_INFO_DATA);
+	nlreq_u8(&r, IFLA_BR_MCAST_SNOOPING, 0);
+	nlreq_end(&r, data);
+	nlreq_end(&r, info);
+	return nl_talk(&net->route, &r);
+}
+
+static int
+bring_up(struct nl *nl, int index, bool ours)
+{
+	struct ifinfomsg *ifi;
+	struct nlreq r;
+
+	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_change = IFF_UP;
+	if (ours)
+		nlreq_str(&r, IFLA_IFALIAS, ALIAS);
+	return nl_talk(nl, &r);
+}
+
+/*
+ * A host that forwards IPv6 no longer hears routers, unless told to: those of
+ * its interfaces that do now are told, before it starts to forward.
+ */
+static void
+keep_routers(const struct net *net)
+{
+	struct dirent *e;
+	char path[512], buf[16];
+	DIR *dir;
+
+	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
+		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
+		    strcmp(e->d_name, net->bridge.name) == 0)
+			continue;
+		snprintf(path, sizeof(path),
+		    "/proc/sys/net/ipv6/conf/%s/accept_ra", e->d_name);
+		if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
+		    strcmp(buf, "1\n") != 0)
+			continue;
+		if (kfile_write(AT_FDCWD, path, "2") == 0)
+			say(net, "%s accept_ra=2", e->d_name);
+	}
+	closedir(dir);
+}
+
+static void
+forwarding(const struct net *net)
+{
+	const struct bridge *b = &net->bridge;
+	char name[IFNAMSIZ + 8], buf[16];
+
+	if (sysctl_set("ipv4", ".", "ip_forward", "1"))
+		say(net, "the host forwards IPv4 now");
+	snprintf(name, sizeof(name), "conf/%s", b->name);
+	if (forward_from_loopback(net) &&
+	    sysctl_set("ipv4", name, "route_localnet", "1"))
+		say(net, "%s route_localnet=1", b->name);
+	if (!b->has6)
+		return;
+	sysctl_set("ipv6", name, "accept_ra", "0");
+	if (sysctl_read("ipv6", "conf/all", "forwarding", buf,
+	    sizeof(buf)) == 0 && buf[0] == '1')
+		return;
+	keep_routers(net);
+	if (sysctl_set("ipv6", "conf/all", "forwarding", "1"))
+		say(net, "the host forwards IPv6 now");
+}
+
+/* Make what is missing of the bridge, and check that nobody made another. */
+void
+bridge_open(struct net *net)
+{
+	struct bridge *b = &net->bridge;
+	struct in_addr gw = { htonl(b->gw) };
+	struct present p;
+	bool ours = true;
+
+	if (make(net) == -1) {
+		if (errno == EPERM)
+			errx(EXIT_LINK, "bridge %s: Operation not permitted; "
+			    "without root, pasta(1) takes the place of "
+			    "volt-net", b->name);
+		if (errno != EEXIST)
+			nl_fail(&net->route, "bridge %s", b->name);
+		ours = false;
+	}
+	if ((b->index = link_index(&net->route, b->name)) == -1)
+		nl_fail(&net->route, "bridge %s", b->name);
+	if (b->has6 && ours) {
+		char name[IFNAMSIZ + 8];
+
+		snprintf(name, sizeof(name), "conf/%s", b->name);
+		sysctl_set("ipv6", name, "accept_ra", "0");
+	}
+	if (bring_up(&net->route, b->index, ours) == -1)
+		nl_fail(&net->route, "bridge %s", b->name);
+	if (link_address(&net->route, b->index, AF_INET, &gw, b->len) == -1 ||
+	    (b->has6 && link_address(&net->route, b->index, AF_INET6, &b->gw6,
+	    b->len6) == -1))
+		nl_fail(&net->route, "bridge %s: address", b->name);
+	if (!look(net, &p))
+		errx(EXIT_LINK, "bridge %s: removed while in use", b->name);
+	if (p.addr != b->gw || p.len != b->len)
+		errx(EXIT_LINK, "bridge %s: another subnet was given to it at "
+		    "the same time", b->name);
+	forwarding(net);
+}
+
+/* -r: the bridge and its table, if nothing is on it. */
+void
+bridge_remove(struct net *net)
+{
+	const char *name = net->bridge.name;
+	struct present p;
+
+	if (!look(net, &p))
+		errx(EXIT_LINK, "bridge %s: there is none", name);
+	if (!p.ours)
+		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
+	if (p.ports > 0)
+		errx(EXIT_LINK, "bridge %s: in use by %u", name, p.ports);
+	if (link_delete(&net->route, name) == -1)
+		nl_fail(&net->route, "bridge %s", name);
+	nft_bridge_remove(net);
+	say(net, "bridge %s removed", name);
+}

@@ -1,0 +1,189 @@
+/* port=: what is forwarded, and that nobody else on the host has it. */
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "value.h"
+
+#include "net.h"
+
+#define SHIFTED 256	/* a range to other numbers takes a rule a port */
+
+/* "N" or "N-M", ports. */
+static bool
+parse_ports(const char *s, uint16_t *first, uint32_t *count)
+{
+	const char *cursor = s;
+	char field[8];
+	uint64_t a, b;
+
+	if (!value_field(&cursor, '-', field, sizeof(field)) ||
+	    value_uint(field, 65535, &a) == -1 || a == 0)
+		return false;
+	b = a;
+	if (cursor != NULL && (value_uint(cursor, 65535, &b) == -1 || b < a))
+		return false;
+	*first = (uint16_t)a;
+	*count = (uint32_t)(b - a + 1);
+	return true;
+}
+
+/* The address that value may begin with, "[...]:" for IPv6. Returns what follows. */
+static const char *
+parse_address(struct forward *f, const char *key, const char *value)
+{
+	char buf[INET6_ADDRSTRLEN];
+	const char *end, *s = value;
+	size_t len;
+
+	f->family = AF_UNSPEC;
+	if (*s == '[') {
+		end = strchr(++s, ']');
+		if (end == NULL || end[1] != ':' ||
+		    (len = (size_t)(end - s)) >= sizeof(buf))
+			word_bad(key, value, "no address in [ ]");
+		memcpy(buf, s, len);
+		buf[len] = '\0';
+		if (inet_pton(AF_INET6, buf, &f->addr6) != 1)
+			word_bad(key, value, "no IPv6 address in [ ]");
+		f->family = AF_INET6;
+		return end + 2;
+	}
+	/* Two colons: the first field is an address. */
+	end = strchr(s, ':');
+	if (end == NULL || strchr(end + 1, ':') == NULL)
+		return s;
+	if ((len = (size_t)(end - s)) >= sizeof(buf))
+		word_bad(key, value, "not an IPv4 address");
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	if (inet_pton(AF_INET, buf, &f->addr) != 1)
+		word_bad(key, value, "not an IPv4 address");
+	f->family = f->addr.s_addr == 0 ? AF_UNSPEC : AF_INET;
+	return end + 1;
+}
+
+/* [IP:]HOST:GUEST[/tcp|udp], HOST and GUEST ports or ranges of the same size. */
+void
+forward_parse(struct net *net, const char *key, const char *value)
+{
+	struct forward *f = &net->forward[net->nforwards];
+	const char *cursor;
+	char host[16], guest[16];
+	uint32_t count;
+
+	if (net->nforwards == NET_FORWARDS)
+		word_bad(key, value, "too many forwards");
+	if (strlen(value) > 100)
+		word_bad(key, "...", "too long");
+	net->nforwards++;
+	*f = (struct forward){ .text = value, .proto = IPPROTO_TCP };
+	cursor = parse_address(f, key, value);
+	if (!value_field(&cursor, ':', host, sizeof(host)) || cursor == NULL ||
+	    !value_field(&cursor, '/', guest, sizeof(guest)))
+		word_bad(key, value, "[IP:]HOST:GUEST[/tcp|udp]");
+	if (cursor != NULL && strcmp(cursor, "udp") == 0)
+		f->proto = IPPROTO_UDP;
+	else if (cursor != NULL && strcmp(cursor, "tcp") != 0)
+		word_bad(key, value, "the protocol is tcp or udp");
+	if (!parse_ports(host, &f->host, &f->count) ||
+	    !parse_ports(guest, &f->guest, &count))
+		word_bad(key, value, "ports are 1 to 65535, or a range");
+	if (count != f->count)
+		word_bad(key, value, "the ranges differ in size");
+	if (f->host != f->guest && f->count > SHIFTED)
+		word_bad(key, value, "a range to other numbers has at most 256");
+}
+
+/* May a packet from 127.0.0.1 be forwarded? */
+bool
+forward_from_loopback(const struct net *net)
+{
+	size_t i;
+
+	for (i = 0; i < net->nforwards; i++)
+		if (net->forward[i].family == AF_UNSPEC ||
+		    (net->forward[i].family == AF_INET &&
+		    ntohl(net->forward[i].addr.s_addr) >> 24 == 127))
+			return true;
+	return false;
+}
+
+/*
+ * Bind one port of the host's, never to listen: nobody else can have it while
+ * the socket, which stays open, does.
+ */
+static void
+reserve(const struct forward *f, int family, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+		.sin6_port = htons(port) };
+	int fd, on = 1, rc;
+
+	if (f->family == AF_INET)
+		in.sin_addr = f->addr;
+	if (f->family == AF_INET6)
+		in6.sin6_addr = f->addr6;
+	fd = socket(family, (f->proto == IPPROTO_TCP ? SOCK_STREAM :
+	    SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		err(EXIT_LINK, "port=%s", f->text);
+	if (family == AF_INET) {
+		rc = bind(fd, (struct sockaddr *)&in, sizeof(in));
+	} else {
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+		    sizeof(on));
+		if (rc == 0)
+			rc = bind(fd, (struct sockaddr *)&in6, sizeof(in6));
+	}
+	if (rc == 0)
+		return;
+	if (errno == EADDRINUSE)
+		errx(EXIT_LINK, "port=%s: port %u of the host is in use or "
+		    "forwarded already", f->text, port);
+	if (errno == EADDRNOTAVAIL)
+		errx(EXIT_LINK, "port=%s: the host has no such address",
+		    f->text);
+	err(EXIT_LINK, "port=%s: port %u", f->text, port);
+}
+
+/* Reserve the ports of all forwards, or end. */
+void
+forward_reserve(const struct net *net)
+{
+	struct rlimit old, most;
+	const struct forward *f;
+	uint32_t k;
+	size_t i;
+
+	if (net->nforwards == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &old) == -1)
+		err(EXIT_LINK, "limit on descriptors");
+	most = (struct rlimit){ old.rlim_max, old.rlim_max };
+	(void)setrlimit(RLIMIT_NOFILE, &most);
+	for (i = 0; i < net->nforwards; i++) {
+		f = &net->forward[i];
+		if (f->family == AF_INET6 && !net->bridge.has6)
+			errx(EXIT_LINK, "port=%s: the chain has no IPv6",
+			    f->text);
+		for (k = 0; k < f->count; k++) {
+			if (f->family != AF_INET6)
+				reserve(f, AF_INET, (uint16_t)(f->host + k));
+			if (f->family == AF_INET6 ||
+			    (f->family == AF_UNSPEC && net->bridge.has6))
+				reserve(f, AF_INET6, (uint16_t)(f->host + k));
+		}
+	}
+	(void)setrlimit(RLIMIT_NOFILE, &old);
+}

@@ -1,0 +1,223 @@
+/*
+ * The helper on the host's side: it has nothing to do but to be there, with the
+ * sockets that own the forwards, until the chain's process is gone; and before
+ * that, where the network is deferred, to wait for its namespace.
+ *
+ * It is nobody's child, in a session of its own, so that the command does not
+ * find a strange child and a ^C does not end it.
+ */
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "sys.h"
+
+#include "net.h"
+
+/*
+ * Fork twice. Returns true in the helper, false in the chain's process, once
+ * the first child is gone. chain is a pidfd of the latter.
+ */
+static bool
+detach(void)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	if ((pid = fork()) == -1)
+		err(EXIT_LINK, "helper");
+	if (pid == 0) {
+		setsid();
+		if ((pid = fork()) == -1)
+			err(EXIT_LINK, "helper");
+		if (pid != 0)
+			_exit(0);
+		prctl(PR_SET_DUMPABLE, 0);
+		prctl(PR_SET_NAME, "volt-net-helper");
+		/* Signals but SIGKILL stay blocked: we end with the chain. */
+		return true;
+	}
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return false;
+}
+
+/* Hold on to nothing of the caller's: not its output, not its directory. */
+static void
+let_go(void)
+{
+	int fd;
+
+	if (chdir("/") == -1 ||
+	    (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
+		_exit(EXIT_LINK);
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* No capability is needed to hold sockets open. */
+static void
+drop_rights(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (syscall(SYS_capset, &head, none) == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		_exit(EXIT_LINK);
+}
+
+/* Until the chain's process ends. */
+static _Noreturn void
+watch(int chain)
+{
+	struct pollfd p = { .fd = chain, .events = POLLIN };
+
+	drop_rights();
+	while (poll(&p, 1, -1) == -1 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+/*
+ * Descriptors that are not ours: a pipe that somebody waits on must not stay
+ * open with us. What we opened closes on exec; what we were handed does not.
+ */
+static void
+close_inherited(void)
+{
+	int fd, flags, most = (int)sysconf(_SC_OPEN_MAX);
+
+	if (most > 4096)
+		most = 4096;
+	for (fd = STDERR_FILENO + 1; fd < most; fd++)
+		if ((flags = fcntl(fd, F_GETFD)) != -1 &&
+		    (flags & FD_CLOEXEC) == 0)
+			close(fd);
+}
+
+static int
+pidfd_self(void)
+{
+	int fd;
+
+	if ((fd = sys_pidfd_open(getpid(), 0)) == -1)
+		err(EXIT_LINK, "pidfd");
+	return fd;
+}
+
+/* Leave a helper behind that holds the forwards while the chain lives. */
+void
+helper_hold(struct net *net)
+{
+	int chain = pidfd_self();
+	int home;
+
+	/* The parent's own namespace is the chain's; do not keep that alive. */
+	if ((home = plug_namespace(net->route.fd)) == -1)
+		err(EXIT_LINK, "host's namespace");
+	if (detach()) {
+		if (setns(home, CLONE_NEWNET) == -1)
+			err(EXIT_LINK, "host's namespace");
+		close(home);
+		close_inherited();
+		let_go();
+		watch(chain);
+	}
+	close(home);
+	close(chain);
+	close(net->nft.fd);
+	say(net, "helper holds the forwards");
+}
+
+/* Wait until somebody asks, or the chain is gone. */
+static void
+await_plug(int plug, int chain)
+{
+	struct pollfd p[2] = {
+		{ .fd = plug, .events = POLLIN },
+		{ .fd = chain, .events = POLLIN },
+	};
+
+	while (poll(p, 2, -1) == -1 && errno == EINTR)
+		;
+	if ((p[0].revents & POLLIN) == 0)
+		_exit(0);
+}
+
+static _Noreturn void
+serve(struct net *net, int plug, int chain)
+{
+	int home, route;
+
+	if ((home = plug_namespace(net->route.fd)) == -1)
+		err(EXIT_LINK, "host's namespace");
+	await_plug(plug, chain);
+	if ((route = plug_accept(plug, home)) == -1) {
+		if (errno == ECONNRESET) /* nobody took it */
+			_exit(0);
+		if (errno == EEXIST)
+			errx(EXIT_LINK, "plug: that is the host's own network "
+			    "namespace");
+		err(EXIT_LINK, "plug");
+	}
+	close(home);
+	veth_attach(net, route);
+	if (net->nforwards > 0)
+		nft_forwards(net);
+	if (plug_answer(plug) == -1) {
+		/* Nobody is there to use it, and what we made goes: */
+		(void)link_delete(&net->route, net->lease.name);
+		_exit(EXIT_LINK);
+	}
+	close(plug);
+	if (net->nforwards == 0)
+		_exit(0);
+	let_go();
+	watch(chain);
+}
+
+/* Leave a helper behind that makes the network later. Returns the plug. */
+int
+helper_defer(struct net *net)
+{
+	static struct plug_offer offer;
+	int chain = pidfd_self();
+	int pair[2];
+
+	offer.kind = PLUG_DEFERRED;
+	dns_offer(net, &offer);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
+	    plug_offer(pair[1], &offer) == -1)
+		err(EXIT_LINK, "plug");
+	if (detach()) {
+		close(pair[0]);
+		close_inherited();
+		serve(net, pair[1], chain);
+	}
+	close(pair[1]);
+	close(chain);
+	say(net, "deferred until a volt-ns -n asks for it");
+	return pair[0];
+}

@@ -1,0 +1,152 @@
+/*
+ * The lease: a link whose name is the address. The kernel gives a name once, so
+ * whoever makes the link has the address, for as long as the link lives.
+ */
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "chain.h"
+
+#include "net.h"
+
+#define PREFIX "volt"
+
+/* Is this the name of a lease? Then fill in its address. */
+bool
+lease_parse(const char *name, struct lease *l)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint32_t addr = 0;
+	int i;
+
+	if (strncmp(name, PREFIX, 4) != 0 || strlen(name) != 12 ||
+	    strspn(name + 4, digits) != 8)
+		return false;
+	for (i = 4; i < 12; i++)
+		addr = addr << 4 |
+		    (uint32_t)(strchr(digits, name[i]) - digits);
+	l->addr = addr;
+	return true;
+}
+
+/* All that follows from the address. */
+void
+lease_fill(const struct bridge *b, struct lease *l, uint32_t addr)
+{
+	const uint8_t bytes[4] = { (uint8_t)(addr >> 24),
+		(uint8_t)(addr >> 16), (uint8_t)(addr >> 8), (uint8_t)addr };
+	uint32_t host = addr & ~b->mask;
+	int i;
+
+	l->addr = addr;
+	snprintf(l->name, sizeof(l->name), PREFIX "%08x", addr);
+	l->mac[0] = 0x02;
+	l->mac[1] = 0x76;
+	memcpy(l->mac + 2, bytes, 4);
+	l->addr6 = b->net6;
+	for (i = 0; i < 4; i++)
+		l->addr6.s6_addr[15 - i] |= (uint8_t)(host >> 8 * i);
+	/* RFC 4291, appendix A: the modified EUI-64 of the MAC. */
+	l->link6 = (struct in6_addr){ .s6_addr = { 0xfe, 0x80, 0, 0, 0, 0, 0,
+	    0, 0x00, 0x76, bytes[0], 0xff, 0xfe, bytes[1], bytes[2],
+	    bytes[3] } };
+}
+
+/* Try one address. Returns false if somebody has it. */
+static bool
+try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
+    void *ctx)
+{
+	struct lease *l = &net->lease;
+
+	lease_fill(&net->bridge, l, addr);
+	if (make(net, ctx) == 0)
+		return true;
+	if (errno != EEXIST && errno != EBUSY)
+		nl_fail(&net->route, "%s", l->name);
+	return false;
+}
+
+/*
+ * Take an address: the one asked for, or a free one. The search begins at one
+ * that depends on our PID, so that many at once do not meet, and an address
+ * just given up is not at once another's. make returns -1 and EEXIST or EBUSY
+ * for a name that is taken.
+ */
+void
+lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx)
+{
+	const struct bridge *b = &net->bridge;
+	uint32_t i, addr, n = ~b->mask;	/* 1 to n-1 are for hosts */
+	char ip[INET_ADDRSTRLEN];
+
+	if (net->asked != 0) {
+		if (!try(net, net->asked, make, ctx))
+			errx(EXIT_LINK, "ip=%s: in use",
+			    ip4_text(net->asked, ip));
+		return;
+	}
+	for (i = 0; i < n - 1; i++) {
+		addr = b->net + 1 + ((uint32_t)net->pid + i) % (n - 1);
+		if (addr != b->gw && try(net, addr, make, ctx))
+			return;
+	}
+	errx(EXIT_LINK, "subnet %s/%u is full: %u addresses are in use",
+	    ip4_text(b->net, ip), b->len, n - 2);
+}
+
+/*
+ * Put the host end, made and still down, on the bridge: guarded first, then
+ * isolated, then up. It needs no IPv6 address of its own.
+ */
+void
+lease_attach(struct net *net)
+{
+	struct lease *l = &net->lease;
+	struct nl *nl = &net->route;
+	struct ifinfomsg *ifi;
+	struct nlattr *spec, *family;
+	struct nlreq r;
+	char alias[64];
+
+	if ((l->index = link_index(nl, l->name)) == -1)
+		nl_fail(nl, "%s", l->name);
+	guard_attach(net, nl);
+	rate_attach(net);
+
+	snprintf(alias, sizeof(alias), "volt-net %d", (int)net->pid);
+	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = l->index;
+	nlreq_u32(&r, IFLA_MASTER, (uint32_t)net->bridge.index);
+	nlreq_u32(&r, IFLA_MTU, net->bridge.mtu);
+	nlreq_str(&r, IFLA_IFALIAS, alias);
+	if (net->bridge.has6) {
+		spec = nlreq_nest(&r, IFLA_AF_SPEC);
+		family = nlreq_nest(&r, AF_INET6);
+		nlreq_u8(&r, IFLA_INET6_ADDR_GEN_MODE,
+		    IN6_ADDR_GEN_MODE_NONE);
+		nlreq_end(&r, family);
+		nlreq_end(&r, spec);
+	}
+	if (nl_talk(nl, &r) == -1)
+		nl_fail(nl, "%s: onto %s", l->name, net->bridge.name);
+
+	ifi = nlreq_init(&r, RTM_SETLINK, 0, sizeof(*ifi));
+	ifi->ifi_family = AF_BRIDGE;
+	ifi->ifi_index = l->index;
+	spec = nlreq_nest(&r, IFLA_PROTINFO | NLA_F_NESTED);
+	nlreq_u8(&r, IFLA_BRPORT_ISOLATED, net->isolate);
+	nlreq_end(&r, spec);
+	ifi = nlreq_next(&r, RTM_NEWLINK, NLM_F_ACK, sizeof(*ifi));
+	ifi->ifi_index = l->index;
+	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_change = IFF_UP;
+	if (nl_talk(nl, &r) == -1)
+		nl_fail(nl, "%s: port of %s", l->name, net->bridge.name);
+}

@@ -1,0 +1,174 @@
+/*
+ * volt-net: give the chain a network, become the next command.
+ */
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kfile.h"
+
+#include "net.h"
+
+/* Say what is done, if that was asked for. */
+void
+say(const struct net *net, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (!net->verbose && !net->dry)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "volt-net: %s\n", line);
+}
+
+const char *
+ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN])
+{
+	struct in_addr a = { htonl(addr) };
+
+	return inet_ntop(AF_INET, &a, buf, INET_ADDRSTRLEN);
+}
+
+const char *
+ip6_text(const struct in6_addr *a, char buf[static INET6_ADDRSTRLEN])
+{
+	return inet_ntop(AF_INET6, a, buf, INET6_ADDRSTRLEN);
+}
+
+/* The sockets that reach the host's namespace, wherever we are later. */
+static void
+open_host(struct net *net)
+{
+	if (nl_open(&net->route, NETLINK_ROUTE) == -1 ||
+	    nl_open(&net->nft, NETLINK_NETFILTER) == -1)
+		err(EXIT_LINK, "netlink");
+}
+
+/* Enter a network namespace of our own, with what each of them gets. */
+static int
+enter_namespace(const struct net *net)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd, route;
+
+	if (unshare(CLONE_NEWNET) == -1) {
+		if (errno == EPERM)
+			errx(EXIT_LINK, "network namespace: Operation not "
+			    "permitted; without root, pasta(1) takes the place "
+			    "of volt-net");
+		err(EXIT_LINK, "network namespace");
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (fd == -1 || ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+		err(EXIT_LINK, "loopback");
+	close(fd);
+	/* Where /proc cannot be written the kernel's defaults have to do. */
+	(void)kfile_write(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra",
+	    "0");
+	(void)kfile_write(AT_FDCWD,
+	    "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	say(net, "new network namespace");
+	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (route == -1)
+		err(EXIT_LINK, "netlink");
+	return route;
+}
+
+/* Leave the files, and that the network is made, for a volt-ns with a root. */
+static void
+leave_files(const struct net *net)
+{
+	static struct plug_offer offer;
+	int pair[2];
+
+	offer.kind = PLUG_MADE;
+	dns_offer(net, &offer);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
+	    plug_offer(pair[1], &offer) == -1 || plug_announce(pair[0]) == -1)
+		err(EXIT_LINK, "plug");
+	close(pair[1]);
+}
+
+static void
+make_network(struct net *net)
+{
+	bridge_open(net);
+	nft_bridge(net);
+	nft_foreign(net);
+	forward_reserve(net);
+	if (net->defer) {
+		if (plug_announce(helper_defer(net)) == -1)
+			err(EXIT_LINK, "plug");
+		return;
+	}
+	if (net->tap)
+		tap_attach(net);
+	else
+		veth_attach(net, enter_namespace(net));
+	if (net->nforwards > 0) {
+		nft_forwards(net);
+		helper_hold(net);
+	}
+	if (!net->tap)
+		leave_files(net);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct net net = {
+		.isolate = true, .queues = 1,
+		.bridge = { .name = "voltbr0", .net = 0x0a580000, .len = 16 },
+	};
+
+	argv = words_parse(argc, argv, &net_grammar, &net);
+	net_check(&net, *argv != NULL);
+	net.pid = getpid();
+	if (*argv == NULL && !net.dry) {
+		open_host(&net);
+		if (net.remove)
+			bridge_remove(&net);
+		else
+			return print_state(&net);
+		return 0;
+	}
+	dns_plan(&net);
+	switch (net.mode) {
+	case MODE_HOST:
+		say(&net, "mode=host: the network is the host's");
+		if (!net.dry)
+			leave_files(&net);
+		break;
+	case MODE_NONE:
+		if (net.dry)
+			say(&net, "new network namespace");
+		else {
+			close(enter_namespace(&net));
+			leave_files(&net);
+		}
+		break;
+	case MODE_PRIVATE:
+		open_host(&net);
+		bridge_plan(&net);
+		if (!net.dry)
+			make_network(&net);
+	}
+	if (net.dry)
+		return 0;
+	chain_exec(argv);
+}

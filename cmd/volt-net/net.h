@@ -1,0 +1,162 @@
+/*
+ * volt-net: a network for the chain. Theory of operation:
+ *
+ * On the host stands a bridge with the subnet's first address; its rules are in
+ * one nftables table, volt-BRIDGE, that stays. A chain's end is a veth pair or
+ * a tap on that bridge. Everything about one follows from its IPv4 address
+ * 10.88.1.2: the host end's name volt0a580102, of which the kernel permits one,
+ * so that it is the lease; the hardware address 02:76:0a:58:01:02; the IPv6
+ * address PREFIX::102; the table of its forwards volt0a580102. Two BPF programs
+ * on the host end let nothing through that claims to be somebody else, and with
+ * isolate=yes nothing from or to other chains. All of that goes with the
+ * namespace or the tap's descriptor.
+ *
+ * Forwards are in a table that belongs to a socket, and each port is bound on
+ * the host by a socket that never listens: both are held by a helper that
+ * watches the chain's process by a pidfd. The same helper serves a deferred
+ * network (lib/plug.h). Without either there is none.
+ */
+#ifndef VOLT_NET_NET_H
+#define VOLT_NET_NET_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plug.h"
+#include "tap.h"
+#include "words.h"
+
+#include "nl.h"
+
+#define NET_FORWARDS 64
+#define NET_TEXT 512
+
+enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
+
+/* port=: count ports from host on, to as many from guest on. */
+struct forward {
+	const char *text;	/* the word's value */
+	int family;	/* of addr; AF_UNSPEC: any address of the host's */
+	struct in_addr addr;
+	struct in6_addr addr6;
+	uint16_t host, guest;
+	uint32_t count;
+	uint8_t proto;	/* IPPROTO_TCP, IPPROTO_UDP */
+};
+
+/* The bridge and its subnets. Addresses here are in host byte order. */
+struct bridge {
+	char name[IFNAMSIZ];
+	int index;
+	bool given, given6;	/* subnet=, subnet6= */
+	uint32_t net, mask, gw;
+	unsigned int len;
+	bool has6, no6;	/* no6: subnet6=none */
+	struct in6_addr net6, gw6;
+	unsigned int len6;
+	unsigned int mtu;
+};
+
+/* What one chain has. */
+struct lease {
+	uint32_t addr;	/* 0: not yet */
+	char name[IFNAMSIZ];	/* the host end's */
+	int index;
+	uint8_t mac[6];
+	struct in6_addr addr6, link6;	/* link6: what the MAC makes of fe80:: */
+};
+
+struct net {
+	bool verbose, dry, json, defer, tap, remove;
+	enum net_mode mode;
+	bool isolate;
+	struct bridge bridge;
+	struct lease lease;
+	uint32_t asked;	/* ip=, or 0 */
+	unsigned int mtu;	/* mtu=, or 0 */
+	unsigned int queues;
+	uint64_t rate_in, rate_out;	/* bytes a second, or 0 */
+	struct forward forward[NET_FORWARDS];
+	size_t nforwards;
+	const char *private_word;	/* one that only mode=private has */
+	bool dns_given;
+	char dns[NET_TEXT], search[NET_TEXT];	/* comma lists */
+	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
+
+	pid_t pid;	/* the chain's process */
+	struct nl route, nft;	/* sockets of the host's namespace */
+	struct tap tap_out;
+};
+
+/* main.c */
+void say(const struct net *net, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN]);
+const char *ip6_text(const struct in6_addr *a,
+    char buf[static INET6_ADDRSTRLEN]);
+
+/* words.c */
+extern const struct grammar net_grammar;
+void net_check(struct net *net, bool command);
+
+/* link.c */
+int link_index(struct nl *nl, const char *name);
+int link_delete(struct nl *nl, const char *name);
+int link_address(struct nl *nl, int index, int family, const void *addr,
+    unsigned int len);
+int link_route(struct nl *nl, int index, int family, const void *gateway);
+unsigned int link_uplink_mtu(struct nl *nl);
+
+/* bridge.c */
+void bridge_plan(struct net *net);
+void bridge_open(struct net *net);
+void bridge_remove(struct net *net);
+
+/* lease.c */
+bool lease_parse(const char *name, struct lease *l);
+void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
+void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
+void lease_attach(struct net *net);
+
+/* guard.c */
+void guard_attach(const struct net *net, struct nl *nl);
+
+/* veth.c */
+void veth_attach(struct net *net, int route);
+
+/* tap.c */
+void tap_attach(struct net *net);
+
+/* rate.c */
+void rate_attach(struct net *net);
+
+/* nft.c */
+void nft_bridge(struct net *net);
+void nft_bridge_remove(struct net *net);
+void nft_forwards(struct net *net);
+void nft_foreign(struct net *net);
+typedef void nft_text_cb(const char *table, const char *text, void *ctx);
+int nft_comments(struct nl *nl, const char *table, nft_text_cb *cb, void *ctx);
+
+/* forward.c */
+void forward_parse(struct net *net, const char *key, const char *value);
+void forward_reserve(const struct net *net);
+bool forward_from_loopback(const struct net *net);
+
+/* dns.c */
+void dns_parse(struct net *net, const char *key, const char *value);
+void dns_hosts(struct net *net, const char *key, const char *value);
+void dns_plan(struct net *net);
+void dns_offer(const struct net *net, struct plug_offer *o);
+
+/* helper.c */
+void helper_hold(struct net *net);
+int helper_defer(struct net *net);
+
+/* print.c */
+int print_state(struct net *net);
+
+#endif

@@ -1,0 +1,378 @@
+#include <sys/socket.h>
+
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+
+#include "chain.h"
+
+#include "nl.h"
+
+#define ANSWER_MS 20000	/* the kernel answers at once; others may never */
+#define SOCKET_BUFFER (4 * NL_BATCH)
+#define ATTR_HEAD sizeof(struct nlattr)
+#define ATTR_MOST 4096	/* bytes of one attribute; its length has 16 bits */
+
+/* Messages, headers and attributes begin at multiples of four. */
+static size_t
+aligned(size_t n)
+{
+	return (n + 3) & ~(size_t)3;
+}
+
+/* Use fd, a netlink socket, which may be shared with somebody. */
+void
+nl_use(struct nl *nl, int fd)
+{
+	int on = 1;
+
+	*nl = (struct nl){ .fd = fd, .seq = 1 };
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+}
+
+/* Open a socket of this network namespace. Returns 0, or -1 and errno. */
+int
+nl_open(struct nl *nl, int bus)
+{
+	int fd, size = SOCKET_BUFFER;
+
+	if ((fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus)) == -1)
+		return -1;
+	/* Without CAP_NET_ADMIN the limits do; requests then fail anyway. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	nl_use(nl, fd);
+	return 0;
+}
+
+/* End with errno's message, and what the kernel had to add. */
+_Noreturn void
+nl_fail(const struct nl *nl, const char *fmt, ...)
+{
+	char line[256];
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	errno = saved;
+	if (*nl->why != '\0')
+		err(EXIT_LINK, "%s: %s", line, nl->why);
+	err(EXIT_LINK, "%s", line);
+}
+
+/* Send all of r, numbered. Returns how many answers it asks for, or -1. */
+static int
+transmit(struct nl *nl, const struct nlreq *r)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct nlmsghdr *msg = (struct nlmsghdr *)r->buf;
+	int left = (int)r->used, acks = 0;
+
+	for (; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+		msg->nlmsg_seq = nl->seq++;
+		acks += (msg->nlmsg_flags & NLM_F_ACK) != 0;
+	}
+	return sendto(nl->fd, r->buf, r->used, 0, (struct sockaddr *)&kernel,
+	    sizeof(kernel)) == -1 ? -1 : acks;
+}
+
+/*
+ * Receive one datagram of the kernel's. The socket may be shared with a
+ * namespace's own root: never wait for ever, believe no sender but the kernel.
+ */
+static ssize_t
+receive(struct nl *nl, char *buf, size_t size)
+{
+	struct pollfd p = { .fd = nl->fd, .events = POLLIN };
+	struct sockaddr_nl from;
+	socklen_t len;
+	ssize_t n;
+	int rc;
+
+	for (;;) {
+		rc = poll(&p, 1, ANSWER_MS);
+		if (rc == 0)
+			errno = ETIMEDOUT;
+		if (rc == 0 || (rc == -1 && errno != EINTR))
+			return -1;
+		if (rc == -1)
+			continue;
+		len = sizeof(from);
+		n = recvfrom(nl->fd, buf, size, MSG_DONTWAIT | MSG_TRUNC,
+		    (struct sockaddr *)&from, &len);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n > (ssize_t)size) {
+			errno = EMSGSIZE;
+			return -1;
+		}
+		if (n == -1 || (len == sizeof(from) && from.nl_pid == 0))
+			return n;
+	}
+}
+
+/* An NLMSG_ERROR: 0 for an acknowledgement, else -1, errno and nl->why. */
+static int
+take_error(struct nl *nl, const struct nlmsghdr *msg)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(msg);
+	const char *text;
+	size_t extra = sizeof(*e), len;
+
+	if (mnl_nlmsg_get_payload_len(msg) < sizeof(*e)) {
+		errno = EPROTO;
+		return -1;
+	}
+	if (e->error == 0)
+		return 0;
+	if ((msg->nlmsg_flags & NLM_F_CAPPED) == 0)
+		extra += e->msg.nlmsg_len - sizeof(e->msg);
+	if ((msg->nlmsg_flags & NLM_F_ACK_TLVS) != 0 &&
+	    extra <= mnl_nlmsg_get_payload_len(msg) &&
+	    (text = nl_find(msg, extra, NLMSGERR_ATTR_MSG, &len)) != NULL)
+		nl_string(text, len, nl->why, sizeof(nl->why));
+	errno = -e->error;
+	return -1;
+}
+
+/*
+ * Send r and receive the answers: cb is called for each message in them, until
+ * all that was asked for is acknowledged, or the dump ends. Returns 0, or -1
+ * and errno for the first error; what follows it is skipped by its number.
+ */
+int
+nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
+{
+	static char buf[65536];
+	uint32_t first = nl->seq;
+	const struct nlmsghdr *msg;
+	int acks, left;
+	ssize_t n;
+
+	nl->why[0] = '\0';
+	if (r->full) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if ((acks = transmit(nl, r)) == -1)
+		return -1;
+	for (;;) {
+		if ((n = receive(nl, buf, sizeof(buf))) == -1)
+			return -1;
+		left = (int)n;
+		for (msg = (const struct nlmsghdr *)buf;
+		    mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+			if (msg->nlmsg_seq - first >= nl->seq - first)
+				continue; /* of an earlier request */
+			if (msg->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (msg->nlmsg_type == NLMSG_ERROR) {
+				if (take_error(nl, msg) == -1)
+					return -1;
+				if (--acks == 0)
+					return 0;
+			} else if (cb != NULL) {
+				cb(msg, ctx);
+			}
+		}
+	}
+}
+
+int
+nl_talk(struct nl *nl, struct nlreq *r)
+{
+	return nl_run(nl, r, NULL, NULL);
+}
+
+/*
+ * Begin a request of one message with a header of extra bytes behind the
+ * netlink one; returns the header, zeroed. Asks for an acknowledgement.
+ */
+void *
+nlreq_init(struct nlreq *r, int type, int flags, size_t extra)
+{
+	r->buf = r->small;
+	r->size = sizeof(r->small);
+	r->used = 0;
+	r->msg = NULL;
+	r->full = false;
+	return nlreq_next(r, type, flags | NLM_F_ACK, extra);
+}
+
+/* Begin a request of many messages. Its memory lives as long as we do. */
+int
+nlreq_batch(struct nlreq *r)
+{
+	r->size = NL_BATCH;
+	r->used = 0;
+	r->msg = NULL;
+	r->full = false;
+	return (r->buf = calloc(1, r->size)) == NULL ? -1 : 0;
+}
+
+/* Begin the next message. Its header is a scratch one when r is full. */
+void *
+nlreq_next(struct nlreq *r, int type, int flags, size_t extra)
+{
+	static _Alignas(struct nlmsghdr) char scratch[256];
+	size_t need = aligned(sizeof(struct nlmsghdr)) + aligned(extra);
+
+	if (r->used + need > r->size) {
+		r->full = true;
+		memset(scratch, 0, sizeof(scratch));
+		return scratch;
+	}
+	memset(r->buf + r->used, 0, need);
+	r->msg = mnl_nlmsg_put_header(r->buf + r->used);
+	r->msg->nlmsg_type = (uint16_t)type;
+	r->msg->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	r->used += need;
+	return mnl_nlmsg_put_extra_header(r->msg, extra);
+}
+
+/* Room for len more bytes in the last message? */
+static bool
+fits(struct nlreq *r, size_t len)
+{
+	if (r->full || r->used + aligned(len) > r->size)
+		r->full = true;
+	return !r->full;
+}
+
+static void
+grown(struct nlreq *r)
+{
+	r->used = (size_t)((char *)r->msg - r->buf) +
+	    aligned(r->msg->nlmsg_len);
+}
+
+void
+nlreq_put(struct nlreq *r, int attr, const void *data, size_t len)
+{
+	if (len > ATTR_MOST)
+		r->full = true;
+	if (!fits(r, ATTR_HEAD + len))
+		return;
+	mnl_attr_put(r->msg, (uint16_t)attr, len, data);
+	grown(r);
+}
+
+/* With its NUL, which kernels want of some attributes and mind in none. */
+void
+nlreq_str(struct nlreq *r, int attr, const char *s)
+{
+	nlreq_put(r, attr, s, strlen(s) + 1);
+}
+
+void
+nlreq_u8(struct nlreq *r, int attr, uint8_t v)
+{
+	nlreq_put(r, attr, &v, sizeof(v));
+}
+
+void
+nlreq_u32(struct nlreq *r, int attr, uint32_t v)
+{
+	nlreq_put(r, attr, &v, sizeof(v));
+}
+
+/* In network byte order, as nftables has it. */
+void
+nlreq_be32(struct nlreq *r, int attr, uint32_t v)
+{
+	nlreq_u32(r, attr, __builtin_bswap32(v));
+}
+
+void
+nlreq_be64(struct nlreq *r, int attr, uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	nlreq_put(r, attr, &v, sizeof(v));
+}
+
+/* A header of size bytes within an attribute, zeroed; NULL when r is full. */
+void *
+nlreq_extra(struct nlreq *r, size_t size)
+{
+	void *p;
+
+	if (!fits(r, size))
+		return NULL;
+	p = mnl_nlmsg_put_extra_header(r->msg, size);
+	grown(r);
+	return p;
+}
+
+struct nlattr *
+nlreq_nest(struct nlreq *r, int attr)
+{
+	struct nlattr *nest;
+
+	if (!fits(r, ATTR_HEAD))
+		return NULL;
+	nest = mnl_attr_nest_start(r->msg, (uint16_t)attr);
+	grown(r);
+	return nest;
+}
+
+void
+nlreq_end(struct nlreq *r, struct nlattr *nest)
+{
+	if (!r->full && nest != NULL)
+		mnl_attr_nest_end(r->msg, nest);
+}
+
+/* The payload of an attribute among size bytes of them; NULL without one. */
+const void *
+nl_inside(const void *nest, size_t size, int attr, size_t *len)
+{
+	const struct nlattr *a = nest;
+	int left = (int)size;
+
+	while (mnl_attr_ok(a, left)) {
+		if (mnl_attr_get_type(a) == attr) {
+			*len = mnl_attr_get_payload_len(a);
+			return mnl_attr_get_payload(a);
+		}
+		left -= (int)aligned(a->nla_len);
+		a = mnl_attr_next(a);
+	}
+	return NULL;
+}
+
+/* The payload of msg's attribute, behind a header of extra bytes, or NULL. */
+const void *
+nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
+{
+	size_t size = mnl_nlmsg_get_payload_len(msg);
+
+	extra = aligned(extra);
+	if (size < extra)
+		return NULL;
+	return nl_inside((const char *)mnl_nlmsg_get_payload(msg) + extra,
+	    size - extra, attr, len);
+}
+
+/* A string attribute, ended and cut to fit buf. Returns buf. */
+const char *
+nl_string(const void *data, size_t len, char *buf, size_t size)
+{
+	size_t n = data == NULL ? 0 : strnlen(data, len);
+
+	if (n >= size)
+		n = size - 1;
+	if (n > 0)
+		memcpy(buf, data, n);
+	buf[n] = '\0';
+	return buf;
+}

@@ -1,0 +1,59 @@
+/*
+ * Netlink, on libmnl: a request is built freely, what does not fit sets a flag,
+ * and nl_run() refuses it once.
+ */
+#ifndef VOLT_NET_NL_H
+#define VOLT_NET_NL_H
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NL_SMALL 4096
+#define NL_BATCH 131072
+
+struct nl {
+	int fd;
+	uint32_t seq;
+	char why[128];	/* what the kernel added to its last error, or "" */
+};
+
+/* One or more messages, sent together. */
+struct nlreq {
+	char *buf;
+	size_t size, used;	/* used: of the messages that are complete */
+	struct nlmsghdr *msg;	/* the last one */
+	bool full;
+	_Alignas(struct nlmsghdr) char small[NL_SMALL];
+};
+
+/* Called for each message of an answer that is not an acknowledgement. */
+typedef void nl_cb(const struct nlmsghdr *msg, void *ctx);
+
+int nl_open(struct nl *nl, int bus);
+void nl_use(struct nl *nl, int fd);
+int nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
+int nl_talk(struct nl *nl, struct nlreq *r);
+_Noreturn void nl_fail(const struct nl *nl, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+void *nlreq_init(struct nlreq *r, int type, int flags, size_t extra);
+int nlreq_batch(struct nlreq *r);
+void *nlreq_next(struct nlreq *r, int type, int flags, size_t extra);
+void nlreq_put(struct nlreq *r, int attr, const void *data, size_t len);
+void nlreq_str(struct nlreq *r, int attr, const char *s);
+void nlreq_u8(struct nlreq *r, int attr, uint8_t v);
+void nlreq_u32(struct nlreq *r, int attr, uint32_t v);
+void nlreq_be32(struct nlreq *r, int attr, uint32_t v);
+void nlreq_be64(struct nlreq *r, int attr, uint64_t v);
+void *nlreq_extra(struct nlreq *r, size_t size);
+struct nlattr *nlreq_nest(struct nlreq *r, int attr);
+void nlreq_end(struct nlreq *r, struct nlattr *nest);
+
+const void *nl_find(const struct nlmsghdr *msg, size_t extra, int attr,
+    size_t *len);
+const void *nl_inside(const void *nest, size_t nestlen, int attr, size_t *len);
+const char *nl_string(const void *data, size_t len, char *buf, size_t size);
+
+#endif

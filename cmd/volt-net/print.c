@@ -1,0 +1,223 @@
+/* Without a command: what there is, a line an item, or JSON. */
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+
+#include "chain.h"
+#include "value.h"
+
+#include "net.h"
+
+#define MANY 65536	/* links looked at */
+
+struct item {
+	int index, master;
+	bool bridge;	/* ours, or one that a lease is on */
+	bool lease;
+	uint64_t pid;
+	char name[IFNAMSIZ];
+	char kind[8];
+	struct lease l;
+	char addr[2][INET6_ADDRSTRLEN + 4];
+};
+
+struct state {
+	struct item *item;
+	size_t n;
+	bool failed;	/* out of memory */
+};
+
+static struct item *
+item_of(struct state *s, int index)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->item[i].index == index)
+			return &s->item[i];
+	return NULL;
+}
+
+static void
+see_link(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	struct state *s = ctx;
+	const void *data;
+	char alias[64] = "";
+	struct item *it;
+	size_t len;
+
+	if (msg->nlmsg_type != RTM_NEWLINK || s->n == MANY)
+		return;
+	it = realloc(s->item, (s->n + 1) * sizeof(*it));
+	if (it == NULL) {
+		s->failed = true;
+		return;
+	}
+	s->item = it;
+	it += s->n++;
+	*it = (struct item){ .index = ifi->ifi_index };
+	data = nl_find(msg, sizeof(*ifi), IFLA_IFNAME, &len);
+	nl_string(data, data == NULL ? 0 : len, it->name, sizeof(it->name));
+	data = nl_find(msg, sizeof(*ifi), IFLA_IFALIAS, &len);
+	nl_string(data, data == NULL ? 0 : len, alias, sizeof(alias));
+	data = nl_find(msg, sizeof(*ifi), IFLA_MASTER, &len);
+	if (data != NULL && len == sizeof(it->master))
+		memcpy(&it->master, data, sizeof(it->master));
+	data = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
+	if (data != NULL)
+		data = nl_inside(data, len, IFLA_INFO_KIND, &len);
+	nl_string(data, data == NULL ? 0 : len, it->kind, sizeof(it->kind));
+	it->bridge = strcmp(it->kind, "bridge") == 0 &&
+	    strcmp(alias, "volt-net") == 0;
+	it->lease = lease_parse(it->name, &it->l) &&
+	    strncmp(alias, "volt-net ", 9) == 0 &&
+	    value_uint(alias + 9, INT32_MAX, &it->pid) == 0;
+}
+
+static void
+see_address(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
+	struct item *it = item_of(ctx, (int)ifa->ifa_index);
+	bool v6 = ifa->ifa_family == AF_INET6;
+	char ip[INET6_ADDRSTRLEN];
+	const void *addr;
+	size_t len;
+
+	if (msg->nlmsg_type != RTM_NEWADDR || it == NULL ||
+	    ifa->ifa_scope != RT_SCOPE_UNIVERSE || it->addr[v6][0] != '\0')
+		return;
+	addr = nl_find(msg, sizeof(*ifa), IFA_ADDRESS, &len);
+	if (addr == NULL || len != (v6 ? 16 : 4))
+		return;
+	inet_ntop(ifa->ifa_family, addr, ip, sizeof(ip));
+	snprintf(it->addr[v6], sizeof(it->addr[v6]), "%s/%u", ip,
+	    ifa->ifa_prefixlen);
+}
+
+static void
+look(struct net *net, struct state *s)
+{
+	struct item *on;
+	struct nlreq r;
+	size_t i;
+
+	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	if (nl_run(&net->route, &r, see_link, s) == -1)
+		nl_fail(&net->route, "links");
+	if (s->failed)
+		errx(EXIT_LINK, "links: out of memory");
+	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
+	if (nl_run(&net->route, &r, see_address, s) == -1)
+		nl_fail(&net->route, "addresses");
+	for (i = 0; i < s->n; i++) {
+		on = item_of(s, s->item[i].master);
+		if (s->item[i].lease && on != NULL)
+			on->bridge = true;
+	}
+}
+
+struct printing {
+	bool json;
+	char last[128];
+	unsigned int n;
+};
+
+/* A forward has a rule for each family: print it once. */
+static void
+print_forward(const char *table, const char *text, void *ctx)
+{
+	struct printing *p = ctx;
+
+	(void)table;
+	if (strcmp(p->last, text) == 0)
+		return;
+	snprintf(p->last, sizeof(p->last), "%s", text);
+	if (p->json)
+		printf("%s\"%s\"", p->n > 0 ? "," : "", text);
+	else
+		printf("%s%s", p->n > 0 ? "," : " forwards ", text);
+	p->n++;
+}
+
+/* Texts are ours or the kernel's: names without quotes, addresses, ports. */
+static void
+print_lease(struct net *net, const struct state *s, const struct item *it,
+    bool first)
+{
+	const struct item *on = item_of((struct state *)(uintptr_t)s,
+	    it->master);
+	struct printing p = { .json = net->json };
+	char ip[INET_ADDRSTRLEN];
+
+	ip4_text(it->l.addr, ip);
+	if (net->json)
+		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
+		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":[", first ? "" :
+		    ",", ip, on != NULL ? on->name : "", it->name, it->kind,
+		    (int)it->pid);
+	else
+		printf("lease %s bridge %s link %s kind %s pid %d", ip,
+		    on != NULL ? on->name : "-", it->name, it->kind,
+		    (int)it->pid);
+	/* Without rights, or without a table: no forwards to be seen. */
+	(void)nft_comments(&net->nft, it->name, print_forward, &p);
+	printf(net->json ? "]}" : "\n");
+}
+
+static void
+print_bridge(const struct net *net, const struct item *it, bool first)
+{
+	if (net->json)
+		printf("%s{\"name\":\"%s\",\"address\":\"%s\",\"address6\":"
+		    "\"%s\"}", first ? "" : ",", it->name, it->addr[0],
+		    it->addr[1]);
+	else
+		printf("bridge %s address %s address6 %s\n", it->name,
+		    it->addr[0][0] != '\0' ? it->addr[0] : "-",
+		    it->addr[1][0] != '\0' ? it->addr[1] : "-");
+}
+
+int
+print_state(struct net *net)
+{
+	struct state s = { NULL, 0, false };
+	bool first = true;
+	size_t i;
+
+	look(net, &s);
+	if (net->json)
+		printf("{\"bridges\":[");
+	for (i = 0; i < s.n; i++) {
+		if (!s.item[i].bridge)
+			continue;
+		print_bridge(net, &s.item[i], first);
+		first = false;
+	}
+	if (net->json)
+		printf("],\"leases\":[");
+	first = true;
+	for (i = 0; i < s.n; i++) {
+		if (!s.item[i].lease)
+			continue;
+		print_lease(net, &s, &s.item[i], first);
+		first = false;
+	}
+	if (net->json)
+		printf("]}\n");
+	free(s.item);
+	if (fflush(stdout) == EOF)
+		err(EXIT_LINK, "standard output");
+	return 0;
+}

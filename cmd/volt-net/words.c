@@ -1,0 +1,290 @@
+/* The words of volt-net: what may be said, and what must not be said together. */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "value.h"
+
+#include "net.h"
+
+static void
+flag_set(void *ctx, char letter)
+{
+	struct net *net = ctx;
+
+	switch (letter) {
+	case 'N':
+		net->dry = true;
+		break;
+	case 'd':
+		net->defer = true;
+		break;
+	case 'j':
+		net->json = true;
+		break;
+	case 'r':
+		net->remove = true;
+		break;
+	case 't':
+		net->tap = true;
+		break;
+	default:
+		net->verbose = true;
+	}
+}
+
+static void
+set_mode(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	if (strcmp(value, "private") == 0)
+		net->mode = MODE_PRIVATE;
+	else if (strcmp(value, "host") == 0)
+		net->mode = MODE_HOST;
+	else if (strcmp(value, "none") == 0)
+		net->mode = MODE_NONE;
+	else
+		word_bad(key, value, "private, host or none");
+}
+
+/*
+ * The name of an interface, and of files below /proc/sys and of a table. "all"
+ * and "default" mean something else there; volt and eight hexadecimal digits
+ * is a lease.
+ */
+static void
+set_bridge(void *ctx, const char *key, const char *value)
+{
+	static const char valid[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	struct net *net = ctx;
+	struct lease l;
+	size_t len = strlen(value);
+
+	if (len == 0 || len >= IFNAMSIZ || strspn(value, valid) != len ||
+	    value[0] == '-' || strcmp(value, "all") == 0 ||
+	    strcmp(value, "default") == 0 || lease_parse(value, &l))
+		word_bad(key, value, "not the name of a bridge: 1 to 15 of "
+		    "a-z A-Z 0-9 _ -");
+	memcpy(net->bridge.name, value, len + 1);
+	net->private_word = "bridge=";
+}
+
+/* "ADDRESS/LEN" of family. */
+static void
+parse_net(const char *key, const char *value, int family, void *addr,
+    unsigned int least, unsigned int most, unsigned int *len)
+{
+	char buf[INET6_ADDRSTRLEN];
+	const char *cursor = value;
+	uint64_t n;
+
+	if (!value_field(&cursor, '/', buf, sizeof(buf)) || cursor == NULL ||
+	    inet_pton(family, buf, addr) != 1 ||
+	    value_uint(cursor, most, &n) == -1 || n < least)
+		word_bad(key, value, family == AF_INET ?
+		    "not an IPv4 network from /8 to /30" :
+		    "not an IPv6 network from /8 to /96");
+	*len = (unsigned int)n;
+}
+
+static void
+set_subnet(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+	struct bridge *b = &net->bridge;
+	struct in_addr a;
+	uint32_t host;
+
+	parse_net(key, value, AF_INET, &a, 8, 30, &b->len);
+	b->net = ntohl(a.s_addr);
+	host = b->net & (UINT32_MAX >> b->len);
+	if (host != 0)
+		word_bad(key, value, "bits are set behind the prefix");
+	if (b->net >> 24 == 0 || b->net >> 24 == 127 || b->net >> 28 >= 0xe)
+		word_bad(key, value, "not a network for hosts");
+	b->given = true;
+	net->private_word = "subnet=";
+}
+
+static void
+set_subnet6(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+	struct bridge *b = &net->bridge;
+	unsigned int i;
+
+	net->private_word = "subnet6=";
+	b->given6 = true;
+	b->no6 = strcmp(value, "none") == 0;
+	if (b->no6)
+		return;
+	parse_net(key, value, AF_INET6, &b->net6, 8, 96, &b->len6);
+	for (i = b->len6; i < 128; i++)
+		if ((b->net6.s6_addr[i / 8] & (0x80 >> i % 8)) != 0)
+			word_bad(key, value, "bits are set behind the prefix");
+	if (b->net6.s6_addr[0] == 0 || b->net6.s6_addr[0] >= 0xfe)
+		word_bad(key, value, "not a network for hosts");
+}
+
+static void
+set_ip(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, value, &a) != 1 || a.s_addr == 0)
+		word_bad(key, value, "not an IPv4 address");
+	net->asked = ntohl(a.s_addr);
+	net->private_word = "ip=";
+}
+
+static void
+set_port(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	forward_parse(net, key, value);
+	net->private_word = "port=";
+}
+
+static void
+set_dns(void *ctx, const char *key, const char *value)
+{
+	dns_parse(ctx, key, value);
+}
+
+static void
+set_hosts(void *ctx, const char *key, const char *value)
+{
+	dns_hosts(ctx, key, value);
+}
+
+static void
+set_isolate(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	net->isolate = strcmp(value, "yes") == 0;
+	if (!net->isolate && strcmp(value, "no") != 0)
+		word_bad(key, value, "yes or no");
+	net->private_word = "isolate=";
+}
+
+static void
+set_number(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+	uint64_t n;
+
+	if (key[0] == 'q') {
+		n = word_uint(key, value, TAP_QUEUES);
+		if (n == 0)
+			word_bad(key, value, "at least 1");
+		net->queues = (unsigned int)n;
+		return;
+	}
+	n = word_uint(key, value, 65535);
+	if (n < 1280)
+		word_bad(key, value, "at least 1280, for IPv6");
+	net->mtu = (unsigned int)n;
+	net->private_word = "mtu=";
+}
+
+static void
+set_rate(void *ctx, const char *key, const char *value)
+{
+	const char *cursor = value;
+	struct net *net = ctx;
+	char field[32], *size;
+	uint64_t n;
+
+	net->private_word = "rate=";
+	while (value_field(&cursor, ',', field, sizeof(field))) {
+		if ((size = strchr(field, ':')) == NULL)
+			word_bad(key, value, "in:SIZE, out:SIZE or both");
+		*size++ = '\0';
+		n = word_size(key, size);
+		if (n < 1000 || n > UINT32_MAX)
+			word_bad(key, value, "1000 bytes a second to 4G");
+		if (strcmp(field, "in") == 0)
+			net->rate_in = n;
+		else if (strcmp(field, "out") == 0)
+			net->rate_out = n;
+		else
+			word_bad(key, value, "in:SIZE, out:SIZE or both");
+	}
+	if (errno != 0)
+		word_bad(key, value, "in:SIZE, out:SIZE or both");
+}
+
+static const struct flag flags[] = {
+	{ 'N', flag_set, "dry run: say what would be done, and do nothing" },
+	{ 'd', flag_set, "defer: the volt-ns -n that follows makes the namespace" },
+	{ 'j', flag_set, "print JSON" },
+	{ 'r', flag_set, "without a command: remove an idle bridge and its rules" },
+	{ 't', flag_set, "a tap for a guest, in VOLT_TAP, and no namespace" },
+	{ 'v', flag_set, "say on standard error what is done" },
+	{ 0, NULL, NULL },
+};
+
+static const struct word words[] = {
+	{ "mode", set_mode, "private|host|none", "a network of its own, the host's, or loopback only" },
+	{ "bridge", set_bridge, "NAME", "the bridge, made if missing; default voltbr0" },
+	{ "subnet", set_subnet, "NET/LEN", "its IPv4 network; default 10.88.0.0/16" },
+	{ "subnet6", set_subnet6, "NET/LEN|none", "its IPv6 network; default one of its own" },
+	{ "ip", set_ip, "ADDRESS", "the IPv4 address to have; default a free one" },
+	{ "port", set_port, "[IP:]HOST:GUEST[/PROTO]", "forward a port of the host's, or a range" },
+	{ "dns", set_dns, "IP,...", "resolvers; default the host's" },
+	{ "search", set_dns, "DOMAIN,...", "domains to search; default the host's" },
+	{ "hosts", set_hosts, "NAME:IP", "a line of /etc/hosts" },
+	{ "isolate", set_isolate, "yes|no", "keep away from other chains; default yes" },
+	{ "mtu", set_number, "BYTES", "default that of the host's uplink" },
+	{ "rate", set_rate, "in:SIZE,out:SIZE", "bytes a second to and from the chain" },
+	{ "queues", set_number, "N", "queues of the tap; default 1" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct grammar net_grammar = {
+	.purpose = "Give a command a network of its own.",
+	.flags = flags,
+	.words = words,
+};
+
+/* Refuse what cannot mean anything, before anything is done. */
+void
+net_check(struct net *net, bool command)
+{
+	struct bridge *b = &net->bridge;
+
+	b->mask = ~(UINT32_MAX >> b->len);
+	b->gw = b->net + 1;
+	if (!command && !net->dry)
+		return;
+	if (net->remove)
+		errx(EXIT_LINK, "-r takes no command");
+	if (net->mode != MODE_PRIVATE) {
+		if (net->private_word != NULL)
+			errx(EXIT_LINK, "%s needs mode=private",
+			    net->private_word);
+		if (net->tap)
+			errx(EXIT_LINK, "-t needs mode=private");
+		if (net->defer)
+			errx(EXIT_LINK, "-d needs mode=private; a volt-ns -n "
+			    "alone makes a namespace with loopback");
+	}
+	if (net->tap && net->defer)
+		errx(EXIT_LINK, "-t and -d do not go together: a tap needs "
+		    "no namespace");
+	if (!net->tap && net->queues > 1)
+		errx(EXIT_LINK, "queues= needs -t");
+	if (net->tap && *net->hosts != '\0')
+		errx(EXIT_LINK, "hosts= cannot be handed on with -t");
+	if (net->nforwards > 0 && net->asked != 0 && b->given &&
+	    (net->asked & b->mask) != b->net)
+		errx(EXIT_LINK, "ip= is outside subnet=");
+}
