@@ -36,6 +36,7 @@ struct present {
 	struct in6_addr addr6;
 	unsigned int len6;
 	unsigned int ports;
+	uint8_t mac[6];
 	bool bridge, ours;
 };
 
@@ -81,7 +82,7 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
 	struct present *p = ctx;
-	const void *info, *kind, *alias, *master;
+	const void *info, *kind, *alias, *master, *mac;
 	char buf[sizeof(ALIAS) + 1];
 	size_t len;
 	int index;
@@ -95,6 +96,9 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 	}
 	if (ifi->ifi_index != p->index)
 		return;
+	mac = nl_find(msg, sizeof(*ifi), IFLA_ADDRESS, &len);
+	if (mac != NULL && len == sizeof(p->mac))
+		memcpy(p->mac, mac, sizeof(p->mac));
 	alias = nl_find(msg, sizeof(*ifi), IFLA_IFALIAS, &len);
 	p->ours = alias != NULL &&
 	    strcmp(nl_string(alias, len, buf, sizeof(buf)), ALIAS) == 0;
@@ -174,7 +178,8 @@ default6(struct bridge *b)
 static void
 adopt(struct bridge *b, const struct present *p)
 {
-	char have[INET_ADDRSTRLEN], have6[INET6_ADDRSTRLEN];
+	char have[INET6_ADDRSTRLEN];
+	unsigned int i;
 
 	if (p->addr != 0) {
 		if (b->given && (p->addr != b->gw || p->len != b->len))
@@ -193,20 +198,23 @@ adopt(struct bridge *b, const struct present *p)
 		default6(b);
 	b->gw6 = b->net6;
 	b->gw6.s6_addr[15] |= 1;
-	if (p->has6 && !b->no6) {
-		if (b->given6 && (memcmp(&p->addr6, &b->gw6, 16) != 0 ||
-		    p->len6 != b->len6))
+	if (p->has6) {
+		if (b->given6 && (b->no6 || p->len6 != b->len6 ||
+		    memcmp(&p->addr6, &b->gw6, sizeof(p->addr6)) != 0))
 			errx(EXIT_LINK, "subnet6=: bridge %s has %s/%u already",
-			    b->name, ip6_text(&p->addr6, have6), p->len6);
+			    b->name, ip6_text(&p->addr6, have), p->len6);
 		b->gw6 = p->addr6;
 		b->len6 = p->len6;
 		if (b->len6 < 8 || b->len6 > 96)
 			b->no6 = true; /* no room for our addresses */
-	} else if (p->addr != 0 && !p->has6 && !b->given6) {
-		b->no6 = true; /* it was made so */
+	} else if (p->addr != 0) {
+		if (b->given6 && !b->no6)
+			errx(EXIT_LINK, "subnet6=: bridge %s has no IPv6",
+			    b->name);
+		b->no6 = true;
 	}
 	b->net6 = b->gw6;
-	for (unsigned int i = b->len6; i < 128; i++)
+	for (i = b->len6; i < 128; i++)
 		b->net6.s6_addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
 }
 
@@ -357,15 +365,17 @@ bridge_open(struct net *net)
 	}
 	if (bring_up(&net->route, b->index, ours) == -1)
 		nl_fail(&net->route, "bridge %s", b->name);
-	if (link_address(&net->route, b->index, AF_INET, &gw, b->len) == -1 ||
-	    (b->has6 && link_address(&net->route, b->index, AF_INET6, &b->gw6,
-	    b->len6) == -1))
+	/* Where others find the IPv4 address, all there will be is there. */
+	if ((b->has6 && link_address(&net->route, b->index, AF_INET6, &b->gw6,
+	    b->len6) == -1) ||
+	    link_address(&net->route, b->index, AF_INET, &gw, b->len) == -1)
 		nl_fail(&net->route, "bridge %s: address", b->name);
 	if (!look(net, &p))
 		errx(EXIT_LINK, "bridge %s: removed while in use", b->name);
 	if (p.addr != b->gw || p.len != b->len)
 		errx(EXIT_LINK, "bridge %s: another subnet was given to it at "
 		    "the same time", b->name);
+	memcpy(b->mac, p.mac, sizeof(b->mac));
 	forwarding(net);
 }
 

@@ -10,6 +10,10 @@
  * the subnet but the host's; the programs on the way to the chain (egress) see
  * to the same for what comes from there, so that both must have said no.
  *
+ * What is for the host goes to it straight, past the bridge. Where br_netfilter
+ * is loaded, as container engines do, that would otherwise take a forward from
+ * one chain to another for a frame to be bridged, which isolated ports refuse.
+ *
  * A program copies the frame's first bytes to its stack, at an offset that
  * aligns all the fields in it: FRAME bytes that end at the frame pointer. What
  * is shorter than the field that is looked at is dropped.
@@ -253,6 +257,25 @@ refuse_byte(struct prog *p, int off, uint8_t v)
 	lands(p, other);
 }
 
+/* Let it pass: to the host, if that is whom it is for, or to the bridge. */
+static void
+pass(struct prog *p, const struct bridge *b)
+{
+	size_t other[2];
+
+	load(p, BPF_H, 0);
+	other[0] = jump(p, BPF_JNE, word_at(b->mac, 2));
+	load(p, BPF_W, 2);
+	other[1] = jump(p, BPF_JNE, word_at(b->mac + 2, 4));
+	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, b->index);
+	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, BPF_F_INGRESS);
+	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect);
+	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	lands(p, other[0]);
+	lands(p, other[1]);
+	leave(p, TC_ACT_OK);
+}
+
 static void
 from_chain6(struct prog *p, const struct net *net)
 {
@@ -280,7 +303,7 @@ from_chain6(struct prog *p, const struct net *net)
 	expect6(p, ND_TARGET, own, 2);
 	lands(p, other);
 	lands(p, no_icmp);
-	leave(p, TC_ACT_OK);
+	pass(p, &net->bridge);
 }
 
 /*
@@ -340,14 +363,14 @@ from_chain(struct prog *p, const struct net *net, int map)
 	expect(p, IP4_SRC, &addr, sizeof(addr));
 	if (net->isolate)
 		refuse_subnet4(p, &net->bridge, IP4_DST);
-	leave(p, TC_ACT_OK);
+	pass(p, &net->bridge);
 	lands(p, other);
 
 	other = unless_type(p, ETH_P_ARP);
 	need(p, ARP_END);
 	expect(p, ARP_SENDER_MAC, l->mac, sizeof(l->mac));
 	expect(p, ARP_SENDER_IP, &addr, sizeof(addr));
-	leave(p, TC_ACT_OK);
+	pass(p, &net->bridge);
 	lands(p, other);
 
 	if (net->bridge.has6) {

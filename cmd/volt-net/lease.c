@@ -4,6 +4,7 @@
  */
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include <err.h>
@@ -111,6 +112,7 @@ lease_attach(struct net *net)
 	struct lease *l = &net->lease;
 	struct nl *nl = &net->route;
 	struct ifinfomsg *ifi;
+	struct ndmsg *ndm;
 	struct nlattr *spec, *family;
 	struct nlreq r;
 	char alias[64];
@@ -142,7 +144,17 @@ lease_attach(struct net *net)
 	ifi->ifi_index = l->index;
 	spec = nlreq_nest(&r, IFLA_PROTINFO | NLA_F_NESTED);
 	nlreq_u8(&r, IFLA_BRPORT_ISOLATED, net->isolate);
+	/* Who is here is known: nothing to learn, and nothing for others. */
+	nlreq_u8(&r, IFLA_BRPORT_LEARNING, 0);
+	nlreq_u8(&r, IFLA_BRPORT_UNICAST_FLOOD, 0);
 	nlreq_end(&r, spec);
+	ndm = nlreq_next(&r, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE |
+	    NLM_F_ACK, sizeof(*ndm));
+	ndm->ndm_family = AF_BRIDGE;
+	ndm->ndm_ifindex = l->index;
+	ndm->ndm_state = NUD_NOARP;
+	ndm->ndm_flags = NTF_MASTER;
+	nlreq_put(&r, NDA_LLADDR, l->mac, sizeof(l->mac));
 	ifi = nlreq_next(&r, RTM_NEWLINK, NLM_F_ACK, sizeof(*ifi));
 	ifi->ifi_index = l->index;
 	ifi->ifi_flags = IFF_UP;

@@ -11,7 +11,7 @@
 
 #include "net.h"
 
-#define PROBE 0xc0000201	/* 192.0.2.1: looked up, never sent to */
+#define PROBE 0xcb007101	/* 203.0.113.1: looked up, never sent to */
 
 struct found {
 	int index;

@@ -51,6 +51,7 @@ struct forward {
 struct bridge {
 	char name[IFNAMSIZ];
 	int index;
+	uint8_t mac[6];
 	bool given, given6;	/* subnet=, subnet6= */
 	uint32_t net, mask, gw;
 	unsigned int len;

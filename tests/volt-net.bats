@@ -1,0 +1,855 @@
+#!/usr/bin/env bats
+# What volt-net does, and what it must not: addresses, NAT, forwards, isolation,
+# the plug, taps. All in namespaces of the test's own; see helpers/net.bash.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load lib
+	load helpers/net
+	cd "$BATS_TEST_TMPDIR" || return
+	need_root
+	leftovers_begin
+}
+
+teardown() {
+	world_end
+	no_leftovers
+}
+
+# No link of a lease, no table but the bridge's, is left on the host.
+nothing_left() {
+	wait_for no_lease && wait_for no_forward
+}
+
+no_lease() {
+	! h ip -br link | grep -q '^volt[0-9a-f]\{8\}'
+}
+
+no_forward() {
+	! h nft list tables | grep -q 'volt[0-9a-f]\{8\}'
+}
+
+no_helper() {
+	! marked_helpers | grep -q .
+}
+
+# Helpers of this test's chains.
+marked_helpers() {
+	local pid
+
+	for pid in $(marked); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != volt-net-helper ] ||
+			echo "$pid"
+	done
+}
+
+# --- words ----------------------------------------------------------------
+
+@test "words: what is wrong is refused, with the word and the reason" {
+	while IFS='|' read -r words message; do
+		# shellcheck disable=SC2086 # several words
+		run -125 --separate-stderr volt-net $words true
+		echo "$words: $stderr"
+		[ "$stderr" = "volt-net: $message" ]
+	done <<-'EOF'
+		mode=bridge|mode=bridge: private, host or none
+		bridge=|bridge=: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=all|bridge=all: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=default|bridge=default: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=../../x|bridge=../../x: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=br.5|bridge=br.5: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=sixteen-letters-|bridge=sixteen-letters-: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		bridge=volt0a580002|bridge=volt0a580002: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
+		subnet=10.88.0.0|subnet=10.88.0.0: not an IPv4 network from /8 to /30
+		subnet=10.88.0.0/31|subnet=10.88.0.0/31: not an IPv4 network from /8 to /30
+		subnet=10.88.0.0/7|subnet=10.88.0.0/7: not an IPv4 network from /8 to /30
+		subnet=10.88.0.0/016|subnet=10.88.0.0/016: not an IPv4 network from /8 to /30
+		subnet=10.88.0.1/16|subnet=10.88.0.1/16: bits are set behind the prefix
+		subnet=127.0.0.0/8|subnet=127.0.0.0/8: not a network for hosts
+		subnet=224.0.0.0/8|subnet=224.0.0.0/8: not a network for hosts
+		subnet6=fd00::/97|subnet6=fd00::/97: not an IPv6 network from /8 to /96
+		subnet6=fd00::1/64|subnet6=fd00::1/64: bits are set behind the prefix
+		subnet6=fe80::/64|subnet6=fe80::/64: not a network for hosts
+		ip=10.88.0|ip=10.88.0: not an IPv4 address
+		port=80|port=80: [IP:]HOST:GUEST[/tcp|udp]
+		port=0:80|port=0:80: ports are 1 to 65535, or a range
+		port=80:65536|port=80:65536: ports are 1 to 65535, or a range
+		port=080:80|port=080:80: ports are 1 to 65535, or a range
+		port=90-80:90-80|port=90-80:90-80: ports are 1 to 65535, or a range
+		port=80-90:80|port=80-90:80: the ranges differ in size
+		port=1000-2000:3000-4000|port=1000-2000:3000-4000: a range to other numbers has at most 256
+		port=80:80/sctp|port=80:80/sctp: the protocol is tcp or udp
+		port=1.2.3:80:80|port=1.2.3:80:80: not an IPv4 address
+		port=[::1:80:80|port=[::1:80:80: no address in [ ]
+		port=[1.2.3.4]:80:80|port=[1.2.3.4]:80:80: no IPv6 address in [ ]
+		dns=one.one.one.one|dns=one.one.one.one: not an IP address
+		dns=1.1.1.1,|dns=1.1.1.1,: not an IP address
+		search=a/b|search=a/b: not a domain
+		hosts=db|hosts=db: NAME:IP
+		hosts=d/b:10.0.0.1|hosts=d/b:10.0.0.1: NAME:IP
+		isolate=maybe|isolate=maybe: yes or no
+		mtu=1279|mtu=1279: at least 1280, for IPv6
+		mtu=65536|mtu=65536: number too large
+		rate=10M|rate=10M: in:SIZE, out:SIZE or both
+		rate=up:10M|rate=up:10M: in:SIZE, out:SIZE or both
+		rate=in:999|rate=in:999: 1000 bytes a second to 4G
+		rate=in:4G|rate=in:4G: 1000 bytes a second to 4G
+		-t queues=17|queues=17: number too large
+		queues=2|queues= needs -t
+		-td|-t and -d do not go together: a tap needs no namespace
+		-t hosts=a:1.1.1.1|hosts= cannot be handed on with -t
+		-r|-r takes no command
+		mode=none port=80:80|port= needs mode=private
+		mode=host subnet=10.0.0.0/8|subnet= needs mode=private
+		mode=host -t|-t needs mode=private
+		mode=none -d|-d needs mode=private; a volt-ns -n alone makes a namespace with loopback
+	EOF
+}
+
+@test "words: no newline, and nothing endless, reaches a file or the kernel" {
+	run -125 volt-net search=$'a\nnameserver 6.6.6.6' true
+	run -125 volt-net hosts=$'a\nb:1.1.1.1' true
+	run -125 volt-net hosts=$'a:1.1.1.1\n' true
+	run -125 volt-net bridge=$'a\nb' true
+	long=$(head -c 60000 /dev/zero | tr '\0' a)
+	for word in bridge= search= "hosts=" dns= port= subnet= ip= rate=; do
+		run -125 volt-net "$word$long" true
+	done
+	words=()
+	for i in {1..65}; do words+=("port=$i:$i"); done
+	run -125 --separate-stderr volt-net "${words[@]}" true
+	[ "$stderr" = "volt-net: port=65:65: too many forwards" ]
+}
+
+@test "dry run: says it and does nothing" {
+	world_begin
+	run -0 --separate-stderr h volt-net -N port=8080:80 false
+	[[ $stderr == *"bridge voltbr0 10.88.0.1/16 fd76:6f6c:a58::1, mtu 1500"* ]]
+	[ -z "$(h ip link show type bridge)" ]
+	[ -z "$(h nft list tables)" ]
+}
+
+# --- the network ----------------------------------------------------------
+
+@test "private: an address, a way out, the outside sees the host" {
+	world_begin
+	chain
+	[[ $ip == 10.88.* ]]
+	at "$pid" ip -br addr | grep -q "^lo .*127.0.0.1/8 ::1/128"
+	at "$pid" ip -4 addr show dev eth0 | grep -q "inet $ip/16 brd 10.88.255.255"
+	[ "$(at "$pid" ip route show default)" = "default via 10.88.0.1 dev eth0 " ]
+	reach "$pid" 10.88.0.1
+	reach "$pid" 192.0.2.2
+	serve "$INET" TCP4 80
+	serve "$INET" UDP4 53
+	[ "$(ask "$pid" TCP4 192.0.2.2 80)" = 192.0.2.1 ]
+	[ "$(ask "$pid" UDP4 192.0.2.2 53)" = 192.0.2.1 ]
+}
+
+@test "private: IPv6 as well; the name of the link says the address" {
+	world_begin
+	chain ip=10.88.1.2
+	[ "$ip" = 10.88.1.2 ]
+	[ "$link" = volt0a580102 ]
+	at "$pid" ip -6 addr show dev eth0 | grep -q "inet6 fd76:6f6c:a58::102/64"
+	[ "$(at "$pid" cat /sys/class/net/eth0/address)" != 02:76:0a:58:01:02 ] # our /sys
+	at "$pid" ip -br link show eth0 | grep -q 02:76:0a:58:01:02
+	reach "$pid" fd76:6f6c:a58::1
+	reach "$pid" 2001:db8:2::2
+	serve "$INET" TCP6 80
+	[ "$(ask "$pid" TCP6 '[2001:db8:2::2]' 80)" = "[2001:0db8:0002:0000:0000:0000:0000:0001]" ]
+	reach "$HOST" "$ip"
+	reach "$HOST" fd76:6f6c:a58::102
+}
+
+@test "private: the process is the caller's, and there is no other" {
+	world_begin
+	# shellcheck disable=SC2016 # expanded by those sh
+	run -0 h sh -c 'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
+	[ "${lines[0]}" = "${lines[1]}" ]
+	inside=${lines[*]:2}
+	run -0 h sh -c 'ls /proc/self/fd' # those of bats
+	[ "$inside" = "${lines[*]}" ]
+	run -7 h volt-net sh -c 'exit 7'
+	run -127 h volt-net ./none
+	chain
+	no_helper
+}
+
+@test "private: in the chain ports below 1024 are free, no router is believed" {
+	world_begin
+	chain
+	[ "$(at "$pid" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 0 ]
+	[ "$(at "$pid" cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" = 0 ]
+	[ "$(h cat /proc/sys/net/ipv6/conf/voltbr0/accept_ra)" = 0 ]
+}
+
+@test "private: the host goes on to hear the routers that it heard" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra
+		echo 0 >/proc/sys/net/ipv6/conf/up1/accept_ra'
+	run -0 h volt-net true
+	[ "$(h cat /proc/sys/net/ipv6/conf/all/forwarding)" = 1 ]
+	[ "$(h cat /proc/sys/net/ipv6/conf/up0/accept_ra)" = 2 ]
+	[ "$(h cat /proc/sys/net/ipv6/conf/up1/accept_ra)" = 0 ]
+}
+
+@test "private: MTU as the uplink, or as told" {
+	world_begin
+	h ip link set up0 mtu 1400
+	chain
+	at "$pid" ip link show eth0 | grep -q "mtu 1400"
+	h ip link show "$link" | grep -q "mtu 1400"
+	h ip link show voltbr0 | grep -q "mtu 1400"
+	at "$pid" ping -n -c 1 -W 5 -M do -s 1372 10.88.0.1
+	chain mtu=9000
+	at "$pid" ip link show eth0 | grep -q "mtu 9000"
+}
+
+@test "private: a subnet of one's own, without IPv6; the bridge then says which" {
+	world_begin
+	chain bridge=apps subnet=10.7.0.0/24 subnet6=none
+	[[ $ip == 10.7.0.* ]]
+	run -0 at "$pid" ip -6 addr show dev eth0 scope global
+	[ -z "$output" ]
+	reach "$pid" 192.0.2.2
+	chain bridge=apps
+	[[ $ip == 10.7.0.* ]]
+	run -125 --separate-stderr h volt-net bridge=apps subnet=10.8.0.0/24 true
+	[ "$stderr" = "volt-net: subnet=: bridge apps has 10.7.0.1/24 already" ]
+	run -125 --separate-stderr h volt-net bridge=apps subnet6=fd00:1::/64 true
+	[ "$stderr" = "volt-net: subnet6=: bridge apps has no IPv6" ]
+	chain bridge=six subnet=10.9.0.0/24 subnet6=fd00:9::/64
+	reach "$pid" fd00:9::1
+	at "$pid" ip -6 addr show dev eth0 | grep -q "inet6 fd00:9::"
+	run -125 --separate-stderr h volt-net bridge=six subnet6=none true
+	[ "$stderr" = "volt-net: subnet6=: bridge six has fd00:9::1/64 already" ]
+}
+
+@test "private: a bridge that was there is used as it is" {
+	world_begin
+	h ip link add br7 type bridge
+	h ip addr add 10.70.0.254/24 dev br7
+	h ip link set br7 up
+	chain bridge=br7
+	[[ $ip == 10.70.0.* ]]
+	[ "$(at "$pid" ip route show default)" = "default via 10.70.0.254 dev eth0 " ]
+	reach "$pid" 192.0.2.2
+	run -125 --separate-stderr h volt-net -r bridge=br7
+	[ "$stderr" = "volt-net: bridge br7: not made by volt-net" ]
+	run -125 --separate-stderr h volt-net bridge=up0 true
+	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
+}
+
+@test "mode=none: loopback only; mode=host: nothing changes" {
+	world_begin
+	run -0 h volt-net mode=none ip -br addr
+	[ "${#lines[@]}" = 1 ]
+	[[ ${lines[0]} == "lo "*127.0.0.1/8* ]]
+	before=$(h ip -br link)
+	run -0 h volt-net mode=host readlink /proc/self/ns/net
+	[ "$output" = "$(h readlink /proc/self/ns/net)" ]
+	run -0 --separate-stderr h volt-net -v mode=host true
+	[[ $stderr == *"mode=host: the network is the host's"* ]]
+	[ "$(h ip -br link)" = "$before" ]
+}
+
+# --- leases ---------------------------------------------------------------
+
+@test "leases: ip= gets it, once" {
+	world_begin
+	chain ip=10.88.0.9
+	run -125 --separate-stderr h volt-net ip=10.88.0.9 true
+	[ "$stderr" = "volt-net: ip=10.88.0.9: in use" ]
+	for bad in 10.88.0.0 10.88.0.1 10.88.255.255 10.89.0.2; do
+		run -125 --separate-stderr h volt-net "ip=$bad" true
+		[ "$stderr" = "volt-net: ip=$bad: no address for a chain in 10.88.0.0/16" ]
+	done
+}
+
+@test "leases: a /30 has one, and then is full" {
+	world_begin
+	chain subnet=10.30.0.0/30
+	[ "$ip" = 10.30.0.2 ]
+	reach "$pid" 192.0.2.2
+	run -125 --separate-stderr h volt-net true
+	[ "$stderr" = "volt-net: subnet 10.30.0.0/30 is full: 1 addresses are in use" ]
+	kill -KILL "$pid"
+	wait_for h volt-net true
+}
+
+@test "leases: a /28 gives thirteen different ones" {
+	world_begin
+	for i in {1..13}; do
+		chain subnet=10.28.0.0/28
+		echo "$ip" >>ips
+	done
+	[ "$(sort -u ips | wc -l)" = 13 ]
+}
+
+@test "leases: a name that somebody else has is passed over" {
+	world_begin
+	h ip link add volt0a1e0002 type veth peer name other
+	run -125 --separate-stderr h volt-net subnet=10.30.0.0/30 true
+	[ "$stderr" = "volt-net: subnet 10.30.0.0/30 is full: 1 addresses are in use" ]
+	run -125 --separate-stderr h volt-net -t true
+	[ "$stderr" = "volt-net: subnet 10.30.0.0/30 is full: 1 addresses are in use" ]
+	h ip link del other
+	run -0 h volt-net true
+}
+
+@test "leases: a hundred at once have a hundred addresses" {
+	world_begin
+	mkdir out
+	# shellcheck disable=SC2016 # expanded by those sh
+	h sh -c '
+		for i in $(seq 100); do
+			volt-net sh -c "ip -4 -o addr show dev eth0 >out/$i.new
+				mv out/$i.new out/$i
+				until [ -e go ]; do sleep 0.3; done" &
+		done
+		n=0
+		until [ $(ls out | grep -vc new) = 100 ] || [ $n = 600 ]; do
+			sleep 0.1; n=$((n + 1))
+		done
+		volt-net >list
+		touch go
+		wait' 3>&-
+	[ "$(awk '{ print $4 }' out/* | sort -u | wc -l)" = 100 ]
+	[ "$(grep -c '^lease' list)" = 100 ]
+	[ "$(grep -c '^bridge' list)" = 1 ]
+	[ "$(h nft list tables | wc -l)" = 1 ]
+	[ "$(h nft list ruleset | grep -c masquerade)" = 5 ]
+	nothing_left
+}
+
+# --- forwards -------------------------------------------------------------
+
+@test "forwards: TCP from outside, from the host, from other chains and itself" {
+	world_begin
+	chain port=8080:80
+	a=$pid a_ip=$ip
+	serve "$a" TCP4 80
+	# The client's own address is seen.
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 8080)" = 198.51.100.2 ]
+	[ "$(ask "$INET" TCP4 192.0.2.1 8080)" = 192.0.2.2 ]
+	[ "$(ask "$HOST" TCP4 127.0.0.1 8080)" = 10.88.0.1 ]
+	[ "$(ask "$HOST" TCP4 192.0.2.1 8080)" = 192.0.2.1 ]
+	[ "$(ask "$HOST" TCP4 "$a_ip" 80)" = 10.88.0.1 ]
+	[ "$(ask "$a" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	chain
+	[ "$(ask "$pid" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	[ "$(ask "$pid" TCP4 10.88.0.1 8080)" = 10.88.0.1 ]
+	# But not around it.
+	[[ $(ask "$pid" TCP4 "$a_ip" 80) == *connect* ]] # an error
+}
+
+@test "forwards: UDP, IPv6, several" {
+	world_begin
+	chain port=53:5353/udp port=8080:80 port=9000-9002:7000-7002 port=6000-6999:6000-6999
+	serve "$pid" UDP4 5353
+	serve "$pid" TCP6 80
+	serve "$pid" TCP4 7002
+	serve "$pid" TCP4 6543
+	[ "$(ask "$CLIENT" UDP4 198.51.100.1 53)" = 198.51.100.2 ]
+	[ "$(ask "$HOST" UDP4 127.0.0.1 53)" = 10.88.0.1 ]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 8080)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 9002)" = 198.51.100.2 ]
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 6543)" = 198.51.100.2 ]
+	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = 53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
+}
+
+@test "forwards: one address of the host's alone" {
+	world_begin
+	chain port=127.0.0.1:8080:80 port=198.51.100.1:81:80 port=[2001:db8:3::1]:82:80
+	serve "$pid" TCP4 80
+	[ "$(ask "$HOST" TCP4 127.0.0.1 8080)" = 10.88.0.1 ]
+	[[ $(ask "$CLIENT" TCP4 198.51.100.1 8080) == *refused* ]]
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 81)" = 198.51.100.2 ]
+	[[ $(ask "$INET" TCP4 192.0.2.1 81) == *refused* ]]
+	run -125 --separate-stderr h volt-net port=203.0.113.1:80:80 true
+	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
+}
+
+@test "forwards: a port that is in use, or forwarded, is an error; and ours is taken" {
+	world_begin
+	serve "$HOST" TCP4 8080
+	run -125 --separate-stderr h volt-net port=8080:80 true
+	[ "$stderr" = "volt-net: port=8080:80: port 8080 of the host is in use or forwarded already" ]
+	run -125 h volt-net port=8000-8100:8000-8100 true
+	run -0 h volt-net port=8080:80/udp true
+	chain port=8081:80
+	run -125 --separate-stderr h volt-net port=8081:80 true
+	[ "$stderr" = "volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
+	run -125 h volt-net port=127.0.0.1:8081:80 true
+	run ask "$HOST" TCP4-LISTEN 8081 # somebody else's server
+	run -1 h socat -u TCP4-LISTEN:8081 /dev/null
+	[[ $output == *"Address already in use"* ]]
+	kill -KILL "$pid"
+	wait_for h volt-net port=8081:80 true
+}
+
+@test "forwards: are gone when the command ends, and nobody waits for the helper" {
+	world_begin
+	out=$(h timeout 20 volt-net port=8080:80 echo done)
+	[ "$out" = done ]
+	nothing_left
+	wait_for no_helper
+}
+
+@test "forwards: the host's loopback is not reached through them" {
+	world_begin
+	serve "$HOST" TCP4 9090 127.0.0.1
+	chain port=8080:80
+	[ "$(h cat /proc/sys/net/ipv4/conf/voltbr0/route_localnet)" = 1 ]
+	at "$pid" sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet'
+	at "$pid" ip addr del 127.0.0.1/8 dev lo
+	at "$pid" ip route add 127.0.0.1 via 10.88.0.1 dev eth0
+	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]] # an error
+	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
+}
+
+@test "forwards: without any, no route_localnet and no helper" {
+	world_begin
+	chain
+	[ "$(h cat /proc/sys/net/ipv4/conf/voltbr0/route_localnet)" = 0 ]
+	no_forward
+}
+
+# --- who reaches whom -----------------------------------------------------
+
+@test "isolation: chains do not reach each other, unless both say so" {
+	world_begin
+	chain
+	a=$pid a_ip=$ip
+	chain
+	b=$pid b_ip=$ip
+	refused "$a" "$b_ip"
+	# Nor by way of the host, which would route.
+	mac=$(h cat /proc/self/net/dev >/dev/null; h ip -br link show voltbr0 | awk '{ print $3 }')
+	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
+	refused "$a" "$b_ip"
+	six=$(at "$b" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
+	refused "$a" "$six"
+	chain isolate=no
+	c=$pid c_ip=$ip
+	refused "$c" "$a_ip"
+	refused "$a" "$c_ip"
+	chain isolate=no
+	reach "$pid" "$c_ip"
+	reach "$c" "$ip"
+	for p in "$a" "$b" "$c"; do
+		reach "$p" 10.88.0.1
+		reach "$p" 192.0.2.2
+	done
+}
+
+@test "isolation: nor between bridges, nor from outside by a route" {
+	world_begin
+	chain
+	a=$pid a_ip=$ip
+	chain bridge=other subnet=10.99.0.0/24 isolate=no
+	refused "$pid" "$a_ip"
+	refused "$a" "$ip"
+	at "$INET" ip route add 10.88.0.0/16 via 192.0.2.1
+	at "$INET" ip -6 route add fd76:6f6c:a58::/64 via 2001:db8:2::1
+	refused "$INET" "$a_ip"
+	six=$(at "$a" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
+	refused "$INET" "$six"
+	reach "$a" 192.0.2.2
+}
+
+@test "spoofing: no other address, no other MAC, no advertisement gets out" {
+	world_begin
+	chain isolate=no
+	a=$pid
+	reach "$a" 10.88.0.1
+	at "$a" ip addr add 10.88.77.77/16 dev eth0
+	run -1 at "$a" ping -n -c 1 -W 1 -I 10.88.77.77 10.88.0.1
+	at "$a" ip addr add fd76:6f6c:a58::7777/64 dev eth0 nodad
+	run -1 at "$a" ping -n -c 1 -W 1 -I fd76:6f6c:a58::7777 fd76:6f6c:a58::1
+	# Its own still do.
+	reach "$a" 10.88.0.1
+	reach "$a" fd76:6f6c:a58::1
+	at "$a" ip link set eth0 address 02:76:0a:58:77:77
+	refused "$a" 10.88.0.1
+	at "$a" ip link add link eth0 name eth0.5 type vlan id 5 || true
+	h ip link add link voltbr0 name voltbr0.5 type vlan id 5 || true
+}
+
+@test "spoofing: frames by hand, ARP and neighbours for others, routers" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain isolate=no
+	# Each line: what, then OK if the host end lets it through.
+	run -0 at "$pid" python3 "$TOP/tests/helpers/spoof.py" "$ip" "$pid" "$HOST" "$link"
+	echo "$output"
+	[ "$output" = "own ip4: passed
+other ip4: dropped
+other mac: dropped
+own arp: passed
+arp for the gateway: dropped
+arp of another mac: dropped
+own ip6: passed
+other ip6: dropped
+router advertisement: dropped
+redirect: dropped
+own neighbour: passed
+neighbour for the gateway: dropped
+hop-by-hop: dropped
+vlan: dropped
+unknown type: dropped
+short: dropped" ]
+}
+
+# --- behind volt-ns -------------------------------------------------------
+
+@test "short form: volt-ns with a root has the resolvers, and the root is not written" {
+	world_begin
+	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" "search example.org lan" "options edns0"
+	root=$(copy_root)
+	echo old >"$root/etc/resolv.conf"
+	echo old >"$root/etc/hosts"
+	run -0 h volt-net volt-ns -Umpu root="$root" cat /etc/resolv.conf /etc/hosts
+	[ "$output" = "nameserver 192.0.2.53
+search example.org lan
+old" ]
+	run -0 h volt-net dns=1.1.1.1,2001:db8::53 search=a.example hosts=db:10.0.0.7 \
+		hosts=db6:fd00::7 volt-ns -mpu root="$root" cat /etc/resolv.conf /etc/hosts
+	[ "$output" = "nameserver 1.1.1.1
+nameserver 2001:db8::53
+search a.example
+127.0.0.1	localhost
+::1	localhost
+10.0.0.7	db
+fd00::7	db6" ]
+	[ "$(cat "$root/etc/resolv.conf" "$root/etc/hosts")" = "old
+old" ]
+	run -0 h volt-net dns=1.1.1.1 volt-ns -m root="$root" sh -c '! echo x >/etc/resolv.conf'
+	# The user's own bind is on top.
+	echo mine >mine
+	run -0 h volt-net volt-ns -m root="$root" bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	[ "$output" = mine ]
+}
+
+@test "resolvers: a link that leads nowhere yet is filled inside the root" {
+	world_begin
+	world_resolv "nameserver 192.0.2.53"
+	root=$(copy_root)
+	ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+	run -0 h volt-net volt-ns -Um root="$root" cat /etc/resolv.conf
+	[ "$output" = "nameserver 192.0.2.53" ]
+	rm "$root/etc/resolv.conf"
+	ln -s "$PWD/canary" "$root/etc/resolv.conf"
+	run h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ ! -e canary ]
+}
+
+@test "resolvers: none that the chain could reach is said, not made up" {
+	world_begin
+	world_resolv "nameserver 127.0.0.53"
+	h mount -t tmpfs none /run
+	root=$(copy_root)
+	run -0 h volt-net -v volt-ns -m root="$root" cat /etc/resolv.conf
+	[[ $output == *"no resolver that the chain could reach: dns= names one"* ]]
+	[[ $output == *"# no resolver is known" ]]
+	h mkdir -p /run/systemd/resolve
+	h sh -c 'echo nameserver 192.0.2.53 >/run/systemd/resolve/resolv.conf'
+	run -0 h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$output" = "nameserver 192.0.2.53" ]
+	run -0 h volt-net mode=host volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$output" = "nameserver 127.0.0.53" ]
+}
+
+@test "deferred: the namespace belongs to the container's root" {
+	world_begin
+	world_resolv "nameserver 192.0.2.53"
+	root=$(copy_root)
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 h volt-net -d ip=10.88.3.4 volt-ns -UmpniuC root="$root" volt-init \
+		sh -ec 'ip addr show dev eth0; cat /etc/resolv.conf
+			ping -c 1 -W 5 192.0.2.2 >/dev/null
+			ip link add br9 type bridge && echo mine
+			cat /proc/sys/net/ipv4/ip_unprivileged_port_start
+			ls /sys/class/net; ls /proc/self/fd; env | grep VOLT_ || true'
+	echo "$output"
+	[[ $output == *"inet 10.88.3.4/16"* ]]
+	[[ $output == *"nameserver 192.0.2.53"* ]]
+	[[ $output == *mine* ]]
+	[[ $output != *VOLT_* ]]
+	nothing_left
+	wait_for no_helper
+}
+
+@test "deferred: forwards, without -U, without a root" {
+	world_begin
+	chain -d port=8080:80 volt-ns -n
+	serve "$pid" TCP4 80
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 8080)" = 198.51.100.2 ]
+	helper=$(marked_helpers)
+	[ -n "$helper" ]
+	grep -q '^CapEff:	0*$' "/proc/$helper/status"
+	kill -KILL "$pid"
+	nothing_left
+	wait_for no_helper
+}
+
+@test "deferred: errors are one line and 125, and leave nothing" {
+	world_begin
+	root=$(copy_root)
+	run -125 --separate-stderr h volt-net -d true
+	[ "$stderr" = "volt-net: no volt-ns -n took the network of volt-net -d" ]
+	run -125 --separate-stderr h volt-net -d volt-ns -mu root="$root" true
+	[ "$stderr" = "volt-ns: no volt-ns -n took the network of volt-net -d" ]
+	run -125 --separate-stderr h volt-net -d volt-ns -Umu root="$root" true
+	[ "$stderr" = "volt-ns: no volt-ns -n took the network of volt-net -d" ]
+	run -125 --separate-stderr h volt-net volt-ns -n true
+	[ "$stderr" = "volt-ns: -n: volt-net has made the network already; leave -n out, or defer it: volt-net -d" ]
+	run -125 --separate-stderr h volt-net mode=host volt-ns -n true
+	[ "$stderr" = "volt-ns: -n: volt-net has made the network already; leave -n out, or defer it: volt-net -d" ]
+	run -125 --separate-stderr h volt-net dns=1.1.1.1 true
+	[ "$stderr" = "volt-net: dns=, search= and hosts= of volt-net need a volt-ns with a root" ]
+	run -125 --separate-stderr h volt-net -d dns=1.1.1.1 volt-ns -n true
+	[ "$stderr" = "volt-ns: dns=, search= and hosts= of volt-net need a root" ]
+	run -127 --separate-stderr h volt-net -d volt-nonesuch
+	run -125 --separate-stderr h volt-net -d ip=10.88.0.9 port=80:80 volt-ns -n volt-ns -n false
+	run -1 h volt-net -d ip=10.88.0.9 port=80:80 volt-ns -n false
+	nothing_left
+	wait_for no_helper
+}
+
+@test "deferred: what the helper cannot do ends the chain, and is said" {
+	world_begin
+	chain ip=10.88.0.9
+	run -125 --separate-stderr h volt-net -d ip=10.88.0.9 volt-ns -Un true
+	[ "${stderr_lines[0]}" = "volt-net: ip=10.88.0.9: in use" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the network of volt-net: Connection reset by peer" ]
+	wait_for no_helper
+}
+
+@test "deferred: a lying plug gets nothing" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	cat >volt-liar <<-'EOF'
+		#!/usr/bin/env python3
+		import array, ctypes, os, socket, struct, sys
+		s = socket.socket(fileno=int(os.environ["VOLT_PLUG"]))
+		ask = struct.pack("=IHHII", 0x67756c70, 3, 0, 0, 0)
+		route = lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+		def send(data, *fds):
+		    a = array.array("i", fds)
+		    s.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, a)] if fds else [])
+		how = sys.argv[1]
+		if how == "home": send(ask, route().fileno())
+		if how == "file": send(ask, os.open("/etc/passwd", 0))
+		if how == "nfnl": send(ask, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12).fileno())
+		if how == "inet": send(ask, socket.socket().fileno())
+		if how == "none": send(ask)
+		if how == "many": send(ask, *[route().fileno() for i in range(1)] * 250)
+		if how == "junk": send(b"x" * 100000, route().fileno())
+		if how == "kind": send(struct.pack("=IHHII", 0x67756c70, 4, 0, 0, 0), route().fileno())
+		if how == "quit": sys.exit(0)
+		s.recv(1 << 16)	# the offer
+		print("answer", s.recv(1 << 16))
+	EOF
+	chmod +x volt-liar
+	for how in home file nfnl inet none many junk kind quit; do
+		echo "$how"
+		PATH=$PWD:$PATH run -0 h timeout 30 volt-net -d ./volt-liar "$how"
+		echo "$output"
+		[ "$how" = quit ] || [[ $output == *"volt-net: plug: "*"answer b''"* ]]
+		wait_for no_helper
+	done
+	no_lease
+	[ "$(h ip -br link | grep -c eth0)" = 0 ]
+	# And volt-ns believes no other descriptor than a plug's.
+	exec 9</dev/null
+	VOLT_PLUG=9 run -125 --separate-stderr volt-ns -n true
+	[[ $stderr == "volt-ns: VOLT_PLUG: "* ]]
+	VOLT_PLUG=x run -125 volt-ns -n true
+	VOLT_PLUG=9 run -0 volt-ns -u true
+	exec 9<&-
+}
+
+# --- death ----------------------------------------------------------------
+
+@test "SIGKILL: of the chain, of each process in it, of the helper" {
+	world_begin
+	root=$(copy_root)
+	for form in "port=8080:80 volt-ns -Ump root=$root volt-init" \
+		"-d port=8080:80 volt-ns -Umpn root=$root volt-init"; do
+		for which in 1 2 3 4; do
+			# shellcheck disable=SC2086 # several words
+			nsenter -t "$HOST" -n -m -- volt-net $form sleep 3600 3>&- </dev/null &
+			pid=$!
+			world+=("$pid")
+			wait_for has_sleep
+			victim=$( (marked_helpers; pgrep -f "^sleep 3600$" -n; echo "$pid"
+				pgrep -P "$pid") | sed -n "${which}p")
+			[ -n "$victim" ] || continue
+			kill -KILL "$victim"
+			if [ "$victim" != "$pid" ] && [ "$which" = 1 ]; then
+				wait_for no_forward
+				kill -KILL "$pid"
+			fi
+			wait "$pid" || true
+			nothing_left
+			wait_for no_helper
+		done
+	done
+	[ "$(h nft list tables)" = "table inet volt-voltbr0" ]
+}
+
+has_sleep() {
+	h volt-net | grep -q "^lease.*forwards" && pgrep -P "$pid" >/dev/null
+}
+
+# --- looking and removing -------------------------------------------------
+
+@test "print: bridges and leases, a line each, or JSON" {
+	world_begin
+	run -0 h volt-net
+	[ -z "$output" ]
+	run -0 h volt-net -j
+	[ "$output" = '{"bridges":[],"leases":[]}' ]
+	chain ip=10.88.0.9 port=8080:80 port=53:53/udp
+	run -0 h volt-net
+	[ "$output" = "bridge voltbr0 address 10.88.0.1/16 address6 fd76:6f6c:a58::1/64
+lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 8080:80,53:53/udp" ]
+	run -0 h volt-net -j
+	[ "$(jq -c . <<<"$output" 2>/dev/null || echo "$output")" = "$output" ]
+	[ "$output" = '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","link":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"]}]}' ]
+}
+
+@test "-r: removes an idle bridge and its rules, and no other" {
+	world_begin
+	run -125 --separate-stderr h volt-net -r
+	[ "$stderr" = "volt-net: bridge voltbr0: there is none" ]
+	chain
+	run -125 --separate-stderr h volt-net -r
+	[ "$stderr" = "volt-net: bridge voltbr0: in use by 1" ]
+	kill -KILL "$pid"
+	nothing_left
+	run -0 h volt-net -r
+	[ -z "$(h ip link show type bridge)$(h nft list tables)" ]
+	# A bridge that was removed by hand leaves a table: made anew if it differs.
+	run -0 h volt-net subnet=10.1.0.0/24 true
+	nothing_left
+	h ip link del voltbr0
+	run -0 h volt-net subnet=10.2.0.0/24 ping -n -c 1 -W 5 192.0.2.2
+	run ! grep -q 10.1.0 <<<"$(h nft list ruleset)"
+}
+
+# --- neighbours -----------------------------------------------------------
+
+@test "firewalls: -v names the rule set that drops; with its leave all works" {
+	world_begin
+	h nft -f - <<-'EOF'
+		table inet mine {
+			chain fwd {
+				type filter hook forward priority 0; policy drop;
+				ct state established,related accept
+			}
+		}
+		table ip other {
+			chain FORWARD {
+				type filter hook forward priority 10; policy accept;
+				iifname "up0" accept
+				counter reject with icmp type admin-prohibited
+			}
+		}
+		table ip6 fine {
+			chain FORWARD {
+				type filter hook forward priority 10; policy accept;
+				iifname "up7" drop
+			}
+		}
+	EOF
+	run -0 --separate-stderr h volt-net -v true
+	[ "$(grep -c 'it must accept' <<<"$stderr")" = 2 ]
+	[[ $stderr == *"chain inet mine fwd drops what it does not know: it must accept iifname and oifname voltbr0"* ]]
+	[[ $stderr == *"chain ip other FORWARD refuses what it does not know: it must accept iifname and oifname voltbr0"* ]]
+	chain port=8080:80
+	serve "$pid" TCP4 80
+	refused "$pid" 192.0.2.2
+	h nft insert rule inet mine fwd iifname voltbr0 accept
+	h nft insert rule inet mine fwd oifname voltbr0 accept
+	h nft insert rule ip other FORWARD iifname voltbr0 accept
+	h nft insert rule ip other FORWARD oifname voltbr0 accept
+	reach "$pid" 192.0.2.2
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 8080)" = 198.51.100.2 ]
+}
+
+@test "rate=: limits both ways" {
+	world_begin
+	chain rate=in:64K,out:64K
+	h tc qdisc show dev "$link" | grep -q "tbf .* rate 524288bit"
+	at "$INET" sh -c 'socat -u TCP4-LISTEN:80,fork,reuseaddr OPEN:/dev/null' 3>&- &
+	world+=("$!")
+	wait_for at "$INET" sh -c 'ss -Hltn | grep -q :80'
+	# Burst and four seconds' worth; unlimited it would be gigabytes.
+	run at "$pid" timeout 4 socat -u OPEN:/dev/zero TCP4:192.0.2.2:80
+	sent=$(at "$INET" cat /proc/net/dev | awk '/eth0/ { print $2 }')
+	sent=$(at "$INET" ip -s -j link show eth0 | jq '.[0].stats64.rx.bytes')
+	echo "$sent"
+	[ "$sent" -lt 1500000 ]
+	run -0 h volt-net rate=out:10M ping -n -c 1 -W 5 10.88.0.1
+}
+
+@test "without root: says what it cannot do, and that pasta can" {
+	run -125 --separate-stderr as_user volt-net true
+	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	run -125 --separate-stderr as_user volt-net mode=none true
+	[ "$stderr" = "volt-net: network namespace: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	run -0 as_user volt-net mode=host true
+	run -0 as_user volt-net
+}
+
+@test "without root: pasta(1) in its place" {
+	need command -v pasta
+	world_begin
+	need as_user unshare -Un true
+	user_dir
+	serve "$INET" TCP4 80
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 h env PATH="$USER_DIR/bin:$PATH" setpriv --reuid "$TEST_UID" --regid "$TEST_UID" \
+		--clear-groups --inh-caps=-all -- pasta --config-net -- \
+		volt-ns -mpu root="$ROOT_USER" sh -c 'echo hello | nc -w 5 192.0.2.2 80'
+	echo "$output"
+	[[ ${lines[-1]} == 192.0.2.1 ]]
+}
+
+# --- taps -----------------------------------------------------------------
+
+@test "-t: a tap with headers, handed on; a guest behind it has the network" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	cp "$TOP/tests/helpers/guest.py" volt-guest
+	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 dns=1.1.1.1,2.2.2.2 search=a,b ./volt-guest
+	echo "$output" "$stderr"
+	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b" ]
+	[ "${lines[1]}" = "queues 1 tap vnet_hdr 12" ]
+	[ "${lines[2]}" = "gateway 02:76:0a:58:00:01" ]
+	[ "${lines[3]}" = "echo reply" ]
+	[ "${lines[4]}" = "spoofed: no reply" ]
+	nothing_left
+	run -0 h volt-net -t queues=4 ./volt-guest
+	[ "${lines[1]}" = "queues 4 tap vnet_hdr 12" ]
+	nothing_left
+}
+
+@test "-t: forwards, ip= in use by a veth, a command that is no link has none" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain ip=10.88.0.9
+	run -125 --separate-stderr h volt-net -t ip=10.88.0.9 true
+	[ "$stderr" = "volt-net: ip=10.88.0.9: in use" ]
+	run -0 h volt-net -t port=8080:80 sh -c 'env | grep VOLT_; ls /proc/self/fd'
+	inside=$output
+	run -0 h sh -c 'ls /proc/self/fd'
+	[ "$inside" = "$output" ]
+	kill -KILL "$pid"
+	nothing_left
+	wait_for no_helper
+}
