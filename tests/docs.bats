@@ -190,3 +190,19 @@ run_examples() {
 		grep -q "make \[*$target" Makefile
 	done
 }
+
+@test "manual: the examples of volt-net(1) work" {
+	need_root
+	load helpers/net
+	world_begin
+	# In a namespace that plays the host.
+	sh() {
+		h sh "$@"
+	}
+	ROOT=$(copy_root)
+	export ROOT
+	leftovers_begin
+	examples man/volt-net.1.scd
+	no_leftovers
+	world_end
+}
