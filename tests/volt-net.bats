@@ -202,7 +202,7 @@ marked_helpers() {
 	at "$pid" ip link show eth0 | grep -q "mtu 1400"
 	h ip link show "$link" | grep -q "mtu 1400"
 	h ip link show voltbr0 | grep -q "mtu 1400"
-	at "$pid" ping -n -c 1 -W 5 -M do -s 1372 10.88.0.1
+	at "$pid" ping -n -c 1 -W 5 -M "do" -s 1372 10.88.0.1
 	chain mtu=9000
 	at "$pid" ip link show eth0 | grep -q "mtu 9000"
 }
@@ -392,8 +392,8 @@ marked_helpers() {
 
 @test "forwards: are gone when the command ends, and nobody waits for the helper" {
 	world_begin
-	out=$(h timeout 20 volt-net port=8080:80 echo done)
-	[ "$out" = done ]
+	out=$(h timeout 20 volt-net port=8080:80 echo ended)
+	[ "$out" = ended ]
 	nothing_left
 	wait_for no_helper
 }
@@ -427,7 +427,7 @@ marked_helpers() {
 	b=$pid b_ip=$ip
 	refused "$a" "$b_ip"
 	# Nor by way of the host, which would route.
-	mac=$(h cat /proc/self/net/dev >/dev/null; h ip -br link show voltbr0 | awk '{ print $3 }')
+	mac=$(h ip -br link show voltbr0 | awk '{ print $3 }')
 	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
 	refused "$a" "$b_ip"
 	six=$(at "$b" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
@@ -649,7 +649,7 @@ old" ]
 		if how == "junk": send(b"x" * 100000, route().detach())
 		if how == "kind": send(struct.pack("=IHHII", 0x67756c70, 4, 0, 0, 0), route().detach())
 		if how == "quit": sys.exit(0)
-		s.recv(1 << 16)	# the offer
+		s.recv(1 << 16) # the offer
 		try:
 		    print("answer", s.recv(1 << 16))
 		except ConnectionResetError:

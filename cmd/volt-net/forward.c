@@ -147,6 +147,7 @@ reserve(const struct forward *f, int family, uint16_t port)
 			rc = bind(fd, (struct sockaddr *)&in6, sizeof(in6));
 	}
 	if (rc == 0)
+		/* cppcheck-suppress resourceLeak ; it holds the port */
 		return;
 	if (errno == EADDRINUSE)
 		errx(EXIT_LINK, "port=%s: port %u of the host is in use or "

@@ -81,7 +81,7 @@ emit(struct prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
 static void
 emit_imm64(struct prog *p, uint8_t dst, uint8_t src, uint64_t v)
 {
-	emit(p, BPF_LD | BPF_DW | BPF_IMM, dst, src, 0, (int32_t)(uint32_t)v);
+	emit(p, BPF_LD | BPF_DW, dst, src, 0, (int32_t)(uint32_t)v);
 	emit(p, 0, 0, 0, 0, (int32_t)(uint32_t)(v >> 32));
 }
 
@@ -122,7 +122,7 @@ need(struct prog *p, int len)
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_6, 0, 0);
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 0);
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_10, 0, 0);
-	emit(p, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_3, 0, 0, -FRAME);
+	emit(p, BPF_ALU64 | BPF_ADD, BPF_REG_3, 0, 0, -FRAME);
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, len);
 	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_load_bytes);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0);

@@ -94,7 +94,7 @@ static ssize_t
 receive(struct nl *nl, char *buf, size_t size)
 {
 	struct pollfd p = { .fd = nl->fd, .events = POLLIN };
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	socklen_t len;
 	ssize_t n;
 	int rc;

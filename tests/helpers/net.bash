@@ -105,6 +105,7 @@ chain() {
 }
 
 lease_of() {
+	# shellcheck disable=SC2034 # for who called
 	read -r ip link <<<"$(h volt-net | awk -v pid="$1" \
 		'$1 == "lease" && $10 == pid { print $2, $6 }')"
 }
