@@ -56,6 +56,7 @@ clone_readonly(const char *path)
 	const struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 		    MOUNT_ATTR_NODEV,
+		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
 	int fd, saved;
 

@@ -456,6 +456,21 @@ safe_root() {
 	run -0 "$who" volt-ns -A root="$root" grep -cE 'shared:|master:|propagate_from:' /proc/self/mountinfo || [ "$status" = 1 ]
 }
 
+# As every host with systemd has it: what is mounted in a clone of a shared mount
+# is mounted on the host, too.
+@test "root=: nothing is mounted on a host whose mounts are shared" {
+	need_root
+	for flags in -m -Um -mp -Ump -A; do
+		for word in chdir=/ overlay=tmpfs "bind=/etc:/mnt:rec" "lower=/etc overlay=tmpfs"; do
+			# shellcheck disable=SC2016,SC2086
+			run -0 --separate-stderr unshare -m --propagation shared sh -c '
+				before=$(wc -l </proc/self/mountinfo)
+				volt-ns "$@" true || exit
+				[ "$(wc -l </proc/self/mountinfo)" = "$before" ]' sh $flags root="$ROOT_BB" $word
+		done
+	done
+}
+
 @test "root=: nosuid, nodev and private" {
 	each safe_root
 }

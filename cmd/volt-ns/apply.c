@@ -30,7 +30,9 @@ type_of(const struct mount *m, int fd)
 int
 apply_source(const struct mount *m, int userns)
 {
-	struct mount_attr attr = { .attr_set = m->attrs };
+	/* Private: a clone of a shared mount would show the host its mounts. */
+	struct mount_attr attr = { .attr_set = m->attrs,
+		.propagation = SYS_PROPAGATION_PRIVATE };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 	int fd;
 
