@@ -794,8 +794,7 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	wait_for at "$INET" sh -c 'ss -Hltn | grep -q :80'
 	# Burst and four seconds' worth; unlimited it would be gigabytes.
 	run at "$pid" timeout 4 socat -u OPEN:/dev/zero TCP4:192.0.2.2:80
-	sent=$(at "$INET" cat /proc/net/dev | awk '/eth0/ { print $2 }')
-	sent=$(at "$INET" ip -s -j link show eth0 | jq '.[0].stats64.rx.bytes')
+	sent=$(at "$INET" ip -s link show eth0 | awk '/RX:/ { getline; print $1 }')
 	echo "$sent"
 	[ "$sent" -lt 1500000 ]
 	run -0 h volt-net rate=out:10M ping -n -c 1 -W 5 10.88.0.1
@@ -823,6 +822,45 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 		volt-ns -mpu root="$ROOT_USER" sh -c 'echo hello | nc -w 5 192.0.2.2 80'
 	echo "$output"
 	[[ ${lines[-1]} == 192.0.2.1 ]]
+}
+
+@test "examples: published" {
+	world_begin
+	root=$(copy_root)
+	mkdir pages
+	echo hello >pages/index.html
+	nsenter -t "$HOST" -n -m --wd="$PWD" -- "$TOP/examples/published" \
+		"$root" 8080 "$PWD/pages" 3>&- </dev/null &
+	pid=$!
+	world+=("$pid")
+	page() {
+		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
+	}
+	wait_for page
+	kill -TERM "$pid"
+	wait "$pid" || true
+	nothing_left
+	wait_for no_helper
+}
+
+@test "examples: rootless" {
+	command -v pasta >/dev/null || lacks pasta
+	need as_user test -w /dev/net/tun
+	world_begin
+	user_dir
+	mkdir -p "$USER_DIR/www"
+	echo hello >"$USER_DIR/www/index.html"
+	nsenter -t "$HOST" -n -m --wd=/ -- env PATH="$USER_DIR/bin:$PATH" setpriv \
+		--reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups --inh-caps=-all -- \
+		sh "$TOP/examples/rootless" "$ROOT_USER" 8080 "$USER_DIR/www" 3>&- </dev/null &
+	pid=$!
+	world+=("$pid")
+	page() {
+		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
+	}
+	wait_for page
+	kill -TERM "$pid"
+	wait "$pid" || true
 }
 
 # --- taps -----------------------------------------------------------------
