@@ -337,6 +337,20 @@ forwarding(const struct net *net)
 		say(net, "the host forwards IPv6 now");
 }
 
+/* The host takes no routes from what is on the bridge. */
+static void
+believe_nobody(const struct bridge *b)
+{
+	char name[IFNAMSIZ + 8];
+
+	snprintf(name, sizeof(name), "conf/%s", b->name);
+	sysctl_set("ipv4", name, "accept_redirects", "0");
+	if (b->has6) {
+		sysctl_set("ipv6", name, "accept_ra", "0");
+		sysctl_set("ipv6", name, "accept_redirects", "0");
+	}
+}
+
 /* Make what is missing of the bridge, and check that nobody made another. */
 void
 bridge_open(struct net *net)
@@ -357,12 +371,8 @@ bridge_open(struct net *net)
 	}
 	if ((b->index = link_index(&net->route, b->name)) == -1)
 		nl_fail(&net->route, "bridge %s", b->name);
-	if (b->has6 && ours) {
-		char name[IFNAMSIZ + 8];
-
-		snprintf(name, sizeof(name), "conf/%s", b->name);
-		sysctl_set("ipv6", name, "accept_ra", "0");
-	}
+	if (ours)
+		believe_nobody(b);
 	if (bring_up(&net->route, b->index, ours) == -1)
 		nl_fail(&net->route, "bridge %s", b->name);
 	/* Where others find the IPv4 address, all there will be is there. */
