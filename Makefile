@@ -13,11 +13,12 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net
+PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm
 LIB_SRC = $(wildcard lib/*.c)
 SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
 BIN = $(PROGRAMS:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
+KVM_OBJ = $(patsubst %.c,$(O)/pie/%.o,$(LIB_SRC) $(wildcard cmd/volt-kvm/*.c))
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
 SHARE = $(patsubst share/%,$(O)/share/volt/%,$(wildcard share/*))
 
@@ -37,12 +38,25 @@ Q := $(if $(V),,@)
 
 all: $(BIN) $(PROFILER) $(MAN) $(SHARE)
 
-STATICS = $(filter-out volt-net,$(PROGRAMS))
+STATICS = $(filter-out volt-net volt-kvm,$(PROGRAMS))
 $(foreach p,$(STATICS),$(eval \
 	$(O)/bin/$(p): $(patsubst %.c,$(O)/%.o,$(wildcard cmd/$(p)/*.c))))
 $(STATICS:%=$(O)/bin/%): $(O)/lib.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib.a
+
+# The guest is the enemy: volt-kvm is position-independent, and static as well.
+# musl-gcc knows no -static-pie.
+PIE = $(if $(SAN),-pie,$(if $(MUSL),-nostartfiles $(O)/kernel/rcrt1.o \
+	-Wl$(comma)-pie$(comma)--no-dynamic-linker$(comma)-z$(comma)text,-static-pie))
+comma = ,
+$(O)/bin/volt-kvm: $(KVM_OBJ)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -pthread $(PIE) -o $@ $^
+
+$(O)/pie/%.o: %.c Makefile | $(O)/kernel
+	$(if $(V),,@echo "  CC    $@")
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
 $(O)/lib.a: $(LIB_SRC:%.c=$(O)/%.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -91,10 +105,12 @@ $(O)/gen/calls.h: $(PROFILER)
 
 # musl-gcc hides the system's headers; of those the kernel's are wanted.
 $(O)/kernel:
-	$(Q)mkdir -p $@ && for d in linux asm-generic mtd; do \
+	$(Q)mkdir -p $@ && for d in linux asm-generic mtd video; do \
 	    ln -sfn /usr/include/$$d $@/$$d; done && \
 	    ln -sfn "$$(dirname "$$(echo '#include <asm/types.h>' | \
-	    gcc -E -M -xc - | grep -o '/[^ ]*/asm/types.h')")" $@/asm
+	    gcc -E -M -xc - | grep -o '/[^ ]*/asm/types.h')")" $@/asm && \
+	    ln -sfn "$$($(CC) -\#\#\# -xc /dev/null 2>&1 | \
+	    grep -o '/[^ ]*/Scrt1.o' | sed s/Scrt1/rcrt1/)" $@/rcrt1.o
 
 $(O)/man/%: man/%.scd
 	$(Q)mkdir -p $(@D) && scdoc <$< >$@
@@ -135,4 +151,4 @@ help:
 .PHONY: all install uninstall check lint bench demo deps clean help \
 	compile_commands.json unit
 -include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d) \
-	$(wildcard $(O)/glibc/*/*.d $(O)/glibc/cmd/*/*.d)
+	$(wildcard $(O)/glibc/*/*.d $(O)/glibc/cmd/*/*.d) $(KVM_OBJ:.o=.d)

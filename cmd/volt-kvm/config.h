@@ -1,0 +1,59 @@
+/* What the words said. */
+#ifndef VOLT_KVM_CONFIG_H
+#define VOLT_KVM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_DISKS 8
+#define CONFIG_LIST 64
+
+struct blob {
+	void *data;
+	size_t len;
+};
+
+struct disk {
+	const char *path;
+	bool ro;
+	const char *scratch;	/* overlay: a file, or "" for memory; or NULL */
+};
+
+struct config {
+	bool verbose, dry, console, stats;
+	uint64_t memory;
+	unsigned int cpus;
+	const char *kernel;
+	const char *initrd;
+	const char *modules;	/* or NULL: what fits the kernel */
+	const char *root;	/* or NULL: the initrd */
+	const char *overlay;	/* of the root: "tmpfs", a device, or NULL */
+	const char *hostname;
+	const char *tap;
+	const char *mac;
+	const char *chdir;
+	uint64_t boot_timeout;	/* ms; 0: none */
+	int status_fd;	/* or -1 */
+	struct disk disks[CONFIG_DISKS];
+	unsigned int ndisks;
+	const char *cmdline[CONFIG_LIST];
+	unsigned int ncmdline;
+	const char *env[CONFIG_LIST];
+	unsigned int nenv;
+	char **argv;	/* the command, or a lone NULL */
+
+	/* What is made from it. */
+	struct blob image;	/* the kernel's file */
+	struct blob payload;	/* our initramfs */
+	struct blob user_initrd;
+};
+
+/* words.c */
+void config_parse(struct config *c, int argc, char *argv[]);
+
+/* file.c */
+struct blob file_map(const char *path, const char *what);
+void file_unmap(struct blob *b);
+
+#endif

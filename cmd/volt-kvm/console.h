@@ -1,0 +1,15 @@
+/* The ports between volt-kvm and volt-init in the guest. */
+#ifndef VOLT_KVM_CONSOLE_H
+#define VOLT_KVM_CONSOLE_H
+
+#include <stdbool.h>
+
+/*
+ * Lines that the guest's control port sends: what status=FD writes (volt(7)),
+ * "up" before the command starts. Lines that it gets: "signal N", "size R C".
+ */
+void console_on_line(void (*line)(const char *line));
+bool console_tell(const char *line);
+bool console_drained(void);
+
+#endif

@@ -1,0 +1,214 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "dev_uart.h"
+#include "kvm.h"
+
+enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
+
+#define IER_DATA 0x01
+#define IER_THR 0x02
+#define IIR_NONE 0x01
+#define IIR_THR 0x02
+#define IIR_DATA 0x04
+#define LCR_DLAB 0x80
+#define MCR_OUT2 0x08
+#define MCR_LOOP 0x10
+#define LSR_DATA 0x01
+#define LSR_EMPTY 0x60	/* holding and shift register */
+#define MSR_READY 0xb0	/* carrier, data set ready, clear to send */
+
+void
+uart_init(struct uart *u, int vmfd, int copy)
+{
+	pthread_mutex_init(&u->lock, NULL);
+	u->vmfd = vmfd;
+	u->copy = copy;
+	u->dll = 1; /* 115200 baud */
+	u->lcr = 3;
+}
+
+static bool
+has_input(const struct uart *u)
+{
+	return u->in_head != u->in_tail;
+}
+
+static void
+update_irq(struct uart *u)
+{
+	struct kvm_irq_level irq = { .irq = UART_IRQ };
+	bool level;
+
+	level = (u->mcr & MCR_OUT2) != 0 &&
+	    (((u->ier & IER_DATA) != 0 && has_input(u)) ||
+		((u->ier & IER_THR) != 0 && u->thr_empty));
+	if (level == u->level)
+		return;
+	u->level = level;
+	irq.level = level;
+	(void)kvm_call(u->vmfd, KVM_IRQ_LINE, &irq);
+}
+
+static void
+transmit(struct uart *u, uint8_t c)
+{
+	if ((u->mcr & MCR_LOOP) != 0) {
+		if (u->in_head - u->in_tail < UART_INPUT)
+			u->input[u->in_head++ % UART_INPUT] = c;
+		return;
+	}
+	u->log[u->logged++ % UART_LOG] = c;
+	if (u->copy != -1 && write(u->copy, &c, 1) == -1)
+		u->copy = -1; /* nobody reads it: nothing is lost */
+	u->thr_empty = true;
+}
+
+static uint8_t
+read_iir(struct uart *u)
+{
+	uint8_t fifo = (u->fcr & 1) != 0 ? 0xc0 : 0;
+
+	if ((u->ier & IER_DATA) != 0 && has_input(u))
+		return fifo | IIR_DATA;
+	if ((u->ier & IER_THR) != 0 && u->thr_empty) {
+		u->thr_empty = false;
+		return fifo | IIR_THR;
+	}
+	return fifo | IIR_NONE;
+}
+
+static uint8_t
+read_reg(struct uart *u, unsigned int reg)
+{
+	switch (reg) {
+	case RBR_THR:
+		if ((u->lcr & LCR_DLAB) != 0)
+			return u->dll;
+		return has_input(u) ? u->input[u->in_tail++ % UART_INPUT] : 0;
+	case IER:
+		return (u->lcr & LCR_DLAB) != 0 ? u->dlm : u->ier;
+	case IIR_FCR:
+		return read_iir(u);
+	case LCR:
+		return u->lcr;
+	case MCR:
+		return u->mcr;
+	case LSR:
+		return LSR_EMPTY | (has_input(u) ? LSR_DATA : 0);
+	case MSR:
+		if ((u->mcr & MCR_LOOP) != 0) /* what the probe looks for */
+			return (uint8_t)((u->mcr & 0x0c) << 4 |
+			    (u->mcr & 0x02) << 3 | (u->mcr & 0x01) << 5);
+		return MSR_READY;
+	default:
+		return u->scr;
+	}
+}
+
+static void
+write_reg(struct uart *u, unsigned int reg, uint8_t v)
+{
+	switch (reg) {
+	case RBR_THR:
+		if ((u->lcr & LCR_DLAB) != 0)
+			u->dll = v;
+		else
+			transmit(u, v);
+		break;
+	case IER:
+		if ((u->lcr & LCR_DLAB) != 0) {
+			u->dlm = v;
+			break;
+		}
+		if ((v & ~u->ier & IER_THR) != 0)
+			u->thr_empty = true;
+		u->ier = v & 0x0f;
+		break;
+	case IIR_FCR:
+		u->fcr = v;
+		if ((v & 2) != 0)
+			u->in_tail = u->in_head;
+		break;
+	case LCR:
+		u->lcr = v;
+		break;
+	case MCR:
+		u->mcr = v & 0x1f;
+		break;
+	case SCR:
+		u->scr = v;
+		break;
+	default:
+		break;
+	}
+}
+
+void
+uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write)
+{
+	pthread_mutex_lock(&u->lock);
+	if (write)
+		write_reg(u, reg, *data);
+	else
+		*data = read_reg(u, reg);
+	update_irq(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* How many characters of input it would take now. */
+unsigned int
+uart_room(struct uart *u)
+{
+	unsigned int room;
+
+	pthread_mutex_lock(&u->lock);
+	room = UART_INPUT - (u->in_head - u->in_tail);
+	pthread_mutex_unlock(&u->lock);
+	return room;
+}
+
+void
+uart_input(struct uart *u, const uint8_t *data, unsigned int len)
+{
+	pthread_mutex_lock(&u->lock);
+	while (len-- > 0 && u->in_head - u->in_tail < UART_INPUT)
+		u->input[u->in_head++ % UART_INPUT] = *data++;
+	update_irq(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/*
+ * Write the last lines of output to fd: what is not printable is made '?',
+ * since it comes from the guest and goes to somebody's terminal.
+ */
+void
+uart_tail(struct uart *u, int fd, unsigned int lines)
+{
+	static char buf[UART_LOG];
+	uint64_t n, from, i;
+	size_t len = 0;
+	uint8_t c;
+
+	pthread_mutex_lock(&u->lock);
+	n = u->logged < UART_LOG ? u->logged : UART_LOG;
+	from = u->logged;
+	while (n-- > 0) {
+		c = u->log[(from - 1) % UART_LOG];
+		if (c == '\n' && from != u->logged && lines-- == 1)
+			break;
+		from--;
+	}
+	for (i = from; i < u->logged; i++) {
+		c = u->log[i % UART_LOG];
+		if (c == '\r')
+			continue;
+		buf[len++] = (c >= ' ' && c < 0x7f) || c == '\n' || c == '\t' ?
+		    (char)c : '?';
+	}
+	pthread_mutex_unlock(&u->lock);
+	if (len > 0 && buf[len - 1] != '\n' && len < sizeof(buf))
+		buf[len++] = '\n';
+	if (write(fd, buf, len) == -1)
+		return; /* stderr: nobody to tell */
+}

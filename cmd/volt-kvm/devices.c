@@ -1,0 +1,124 @@
+/* The devices, all of them. */
+
+#include <err.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "chain.h"
+#include "config.h"
+#include "devices.h"
+#include "x86.h"
+
+static struct pci_fn bridge;
+static pthread_mutex_t bridge_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+bridge_init(struct vm *vm, const struct config *cfg)
+{
+	(void)cfg;
+	bridge.lock = &bridge_lock;
+	pci_ids(&bridge, 0x8086, 0x0d57, 0x060000);
+	(void)pci_add(&vm->pci, &bridge);
+}
+
+static void
+com1_init(struct vm *vm, const struct config *cfg)
+{
+	int copy = cfg->console ? 2 : -1;
+
+	uart_init(&vm->uart, vm->fd, *cfg->argv == NULL ? 1 : copy);
+}
+
+static void
+com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+{
+	uart_pio(&vm->uart, reg, data, write);
+}
+
+/* The keyboard controller's only use: a pulse on the processor's reset line. */
+static void
+reset_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+{
+	(void)reg;
+	if (!write)
+		*data = 0xff;
+	else if (*data == 0xfe)
+		vm_end(vm, VM_RESET);
+}
+
+/* ACPI's registers (4.8.3.7): SLP_EN is bit 5, SLP_TYP bits 2 to 4. */
+static void
+acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+{
+	if (!write)
+		*data = 0;
+	else if (reg + X86_SLEEP_CONTROL == X86_RESET)
+		vm_end(vm, VM_RESET);
+	else if (reg == 0 && (*data & 0x3c) == (0x20 | X86_S5 << 2))
+		vm_end(vm, VM_POWEROFF);
+}
+
+static const struct {
+	const char *name;
+	void (*init)(struct vm *vm, const struct config *cfg);
+	uint16_t port, nports;
+	void (*pio)(struct vm *vm, uint16_t reg, uint8_t *data, bool write);
+} devices[] = {
+	{ "com1", com1_init, UART_PORT, UART_PORTS, com1_pio },
+	{ "reset", NULL, 0x64, 1, reset_pio },
+	{ "acpi", NULL, X86_SLEEP_CONTROL, 3, acpi_pio },
+	{ "bridge", bridge_init, 0, 0, NULL },
+	{ "console", console_init, 0, 0, NULL },
+	{ "rng", rng_init, 0, 0, NULL },
+	{ "blk", blk_init, 0, 0, NULL },
+	{ "net", net_init, 0, 0, NULL },
+};
+
+#define NDEVICES (sizeof(devices) / sizeof(devices[0]))
+
+void
+devices_init(struct vm *vm, const struct config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < NDEVICES; i++)
+		if (devices[i].init != NULL)
+			devices[i].init(vm, cfg);
+}
+
+/* Put a virtio device on the bus, or end. */
+void
+devices_plug(struct vm *vm, struct vio_pci *p, struct vio *v,
+    const struct vio_ops *ops, void *dev)
+{
+	v->ram = &vm->ram;
+	v->io = &vm->io;
+	if (vio_init(v, ops, dev) == -1 ||
+	    vio_pci_init(p, &vm->pci, vm->fd, v) == -1)
+		err(EXIT_LINK, "device %s", ops->name);
+}
+
+/* Ports are eight bits wide; where nobody is, ones are read. */
+void
+devices_pio(struct vm *vm, uint16_t port, uint8_t *data, unsigned int width,
+    bool write)
+{
+	size_t i;
+
+	for (i = 0; i < NDEVICES && width == 1; i++)
+		if (devices[i].pio != NULL && port >= devices[i].port &&
+		    port - devices[i].port < devices[i].nports) {
+			devices[i].pio(vm, (uint16_t)(port - devices[i].port),
+			    data, write);
+			return;
+		}
+	if (!write)
+		memset(data, 0xff, width);
+}
+
+bool
+devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
+    bool write)
+{
+	return pci_mmio(&vm->pci, gpa, data, len, write);
+}

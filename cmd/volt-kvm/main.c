@@ -1,0 +1,248 @@
+/*
+ * volt-kvm: run a KVM guest, and the next command in it. The main thread does
+ * all I/O; every vCPU has a thread of its own.
+ */
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "config.h"
+#include "console.h"
+#include "payload.h"
+#include "status.h"
+#include "value.h"
+#include "vm.h"
+
+#define TAIL_LINES 20
+
+static struct vm vm;
+static struct config cfg;
+static struct {
+	bool up;	/* volt-init has reported */
+	bool done;	/* and again, with the command's end */
+	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
+	int code;
+	int signals;	/* of those that we were sent, unanswered */
+} session;
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* A line on the control port: the guest is not trusted to write sense. */
+static void
+control_line(const char *line)
+{
+	static const struct {
+		const char *word;
+		uint64_t most;
+	} ends[] = { { "exit ", 255 }, { "signal ", 64 }, { "failed ", 255 } };
+	uint64_t n;
+	size_t i;
+
+	if (strcmp(line, "up") == 0)
+		session.up = true;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!session.done &&
+		    strncmp(line, ends[i].word, strlen(ends[i].word)) == 0 &&
+		    value_uint(line + strlen(ends[i].word), ends[i].most, &n)
+		    == 0) {
+			session.done = true;
+			session.how = line[0];
+			session.code = (int)n;
+		}
+}
+
+static void
+signal_ready(struct io_source *s, short revents)
+{
+	struct signalfd_siginfo si;
+	char line[32];
+
+	(void)revents;
+	if (read(s->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo == SIGPIPE || si.ssi_signo == SIGCHLD ||
+	    si.ssi_signo == SIGWINCH || si.ssi_signo == SIGCONT ||
+	    si.ssi_signo == SIGURG)
+		return;
+	if (*cfg.argv == NULL || !session.up) {
+		/* Nobody in the guest hears it: it is for us. */
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT ||
+		    si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT)
+			_exit(EXIT_SIGNAL + (int)si.ssi_signo);
+		return;
+	}
+	snprintf(line, sizeof(line), "signal %u\n", si.ssi_signo);
+	(void)console_tell(line);
+}
+
+static void
+watch_signals(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+		SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU };
+	sigset_t mask;
+	size_t i;
+	int fd;
+
+	sigfillset(&mask);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&mask, faults[i]);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) == -1 ||
+	    (fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) == -1)
+		err(EXIT_LINK, "signals");
+	io_add(&vm.io, &(struct io_source){ .fd = fd, .ready = signal_ready });
+}
+
+/* Without a command, stdin is typed at COM1. */
+static short
+wants_typing(struct io_source *s)
+{
+	return s->fd != -1 && uart_room(&vm.uart) > 0 ? POLLIN : 0;
+}
+
+static void
+typed(struct io_source *s, short revents)
+{
+	uint8_t buf[UART_INPUT];
+	ssize_t n;
+
+	(void)revents;
+	n = read(s->fd, buf, uart_room(&vm.uart));
+	if (n > 0)
+		uart_input(&vm.uart, buf, (unsigned int)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		s->fd = -1;
+}
+
+static void
+print_stats(void)
+{
+	static const char *const names[EXITS] = { "pio", "mmio", "other" };
+	uint64_t sum[EXITS] = { 0 };
+	unsigned int i, k;
+
+	for (i = 0; i < vm.ncpus; i++)
+		for (k = 0; k < EXITS; k++)
+			sum[k] += vm.cpu[i].exits[k];
+	for (k = 0; k < EXITS; k++)
+		dprintf(STDERR_FILENO, "exits.%s %llu\n", names[k],
+		    (unsigned long long)sum[k]);
+	dprintf(STDERR_FILENO, "exits %llu\nthreads %u\n",
+	    (unsigned long long)(sum[0] + sum[1] + sum[2]), vm.ncpus + 1);
+}
+
+/* The machine has ended by itself, or did not start in time. */
+static _Noreturn void
+machine_ended(const char *why)
+{
+	if (*cfg.argv != NULL) {
+		if (!cfg.console)
+			uart_tail(&vm.uart, STDERR_FILENO, TAIL_LINES);
+		if (cfg.status_fd != -1)
+			dprintf(cfg.status_fd, "failed %d\n", EXIT_LINK);
+	}
+	warnx("the guest %s%s%s", why, vm.why != NULL ? ": " : "",
+	    vm.why != NULL ? vm.why : "");
+	_exit(EXIT_LINK);
+}
+
+/* The command has ended: its status is ours. */
+static _Noreturn void
+command_ended(void)
+{
+	static const char *const words[] = { "exit", "signal", "failed" };
+	size_t i = session.how == 'e' ? 0 : session.how == 's' ? 1 : 2;
+
+	if (cfg.status_fd != -1)
+		dprintf(cfg.status_fd, "%s %d\n", words[i], session.code);
+	if (session.how != 'f')
+		(void)status_start();
+	if (session.how == 's') {
+		status_tell(session.code); /* as waitpid(2) has it */
+		_exit(EXIT_SIGNAL + session.code);
+	}
+	_exit(session.code);
+}
+
+static _Noreturn void
+run(void)
+{
+	int64_t deadline = 0, left;
+
+	if (cfg.boot_timeout != 0)
+		deadline = now_ms() + (int64_t)cfg.boot_timeout;
+	for (;;) {
+		if (session.done && console_drained())
+			break;
+		if (atomic_load(&vm.end) != VM_RUNS && !session.done)
+			break;
+		vm.io.timeout = -1;
+		if (deadline != 0 && !session.up && *cfg.argv != NULL) {
+			left = deadline - now_ms();
+			if (left <= 0)
+				machine_ended("did not start in time");
+			vm.io.timeout = (int)left;
+		}
+		io_step(&vm.io);
+	}
+	if (cfg.stats)
+		print_stats();
+	if (session.done)
+		command_ended();
+	switch (atomic_load(&vm.end)) {
+	case VM_POWEROFF:
+		if (*cfg.argv == NULL)
+			_exit(0);
+		machine_ended("powered off before the command ended");
+	case VM_RESET:
+		machine_ended("reset itself");
+	default:
+		machine_ended("crashed");
+	}
+}
+
+int
+main(int argc, char *argv[])
+{
+	config_parse(&cfg, argc, argv);
+	cfg.image = file_map(cfg.kernel, "kernel");
+	if (cfg.initrd != NULL)
+		cfg.user_initrd = file_map(cfg.initrd, "initrd");
+	if (*cfg.argv != NULL)
+		payload_make(&cfg, arch_kernel_version(&cfg));
+	if (cfg.dry)
+		return 0;
+
+	vm_open(&vm, cfg.memory, cfg.cpus);
+	devices_init(&vm, &cfg);
+	arch_load(&vm, &cfg);
+	file_unmap(&cfg.image);
+	file_unmap(&cfg.user_initrd);
+	file_unmap(&cfg.payload);
+	watch_signals();
+	if (*cfg.argv == NULL)
+		io_add(&vm.io, &(struct io_source){ .fd = STDIN_FILENO,
+		    .wants = wants_typing, .ready = typed });
+	console_on_line(control_line);
+	/* The guest's memory is nobody else's, not even by ptrace. */
+	prctl(PR_SET_DUMPABLE, 0);
+	arch_boot(&vm);
+	run();
+}

@@ -1,0 +1,143 @@
+#include <sys/mman.h>
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kvm.h"
+#include "vm.h"
+
+#define STACK_SIZE ((size_t)64 << 10)
+
+void
+vcpu_create(struct vm *vm, unsigned int id)
+{
+	struct vcpu *cpu = &vm->cpu[id];
+
+	cpu->vm = vm;
+	cpu->id = id;
+	if ((cpu->fd = kvm_call_n(vm->fd, KVM_CREATE_VCPU, id)) == -1)
+		err(EXIT_LINK, "KVM: create vCPU %u", id);
+	cpu->run = mmap(NULL, (size_t)vm->run_size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, cpu->fd, 0);
+	if (cpu->run == MAP_FAILED)
+		err(EXIT_LINK, "KVM: map vCPU %u", id);
+	arch_vcpu_init(cpu);
+}
+
+static void
+do_io(struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	uint32_t i;
+
+	for (i = 0; i < run->io.count; i++)
+		devices_pio(cpu->vm, run->io.port, data + i * run->io.size,
+		    run->io.size, run->io.direction == KVM_EXIT_IO_OUT);
+}
+
+static void
+do_mmio(struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+	bool write = run->mmio.is_write != 0;
+
+	if (run->mmio.len > sizeof(run->mmio.data))
+		return;
+	if (!devices_mmio(cpu->vm, run->mmio.phys_addr, run->mmio.data,
+		run->mmio.len, write) && !write)
+		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+}
+
+static void
+crash(struct vcpu *cpu, const char *why)
+{
+	if (cpu->vm->why == NULL)
+		cpu->vm->why = why;
+	vm_end(cpu->vm, VM_CRASH);
+}
+
+/* Returns false when this vCPU is not to run any more. */
+static bool
+handle_exit(struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		cpu->exits[EXITS_PIO]++;
+		do_io(cpu);
+		return true;
+	case KVM_EXIT_MMIO:
+		cpu->exits[EXITS_MMIO]++;
+		do_mmio(cpu);
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+		crash(cpu, "triple fault");
+		return false;
+	case KVM_EXIT_SYSTEM_EVENT:
+		vm_end(cpu->vm, run->system_event.type ==
+		    KVM_SYSTEM_EVENT_SHUTDOWN ? VM_POWEROFF : VM_RESET);
+		return false;
+	case KVM_EXIT_FAIL_ENTRY:
+		crash(cpu, "the processor refused the vCPU's state");
+		return false;
+	case KVM_EXIT_INTERNAL_ERROR:
+		crash(cpu, run->internal.suberror ==
+		    KVM_INTERNAL_ERROR_EMULATION ?
+		    "an instruction that KVM cannot emulate" :
+		    "KVM's internal error");
+		return false;
+	case KVM_EXIT_INTR:
+		cpu->exits[EXITS_OTHER]++;
+		return true;
+	default:
+		crash(cpu, "an exit that is not known");
+		return false;
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct vcpu *cpu = arg;
+
+	while (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) ==
+	    VM_RUNS) {
+		if (kvm_call_n(cpu->fd, KVM_RUN, 0) == -1) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			crash(cpu, errno == EFAULT ?
+			    "no memory for the guest" : strerror(errno));
+			break;
+		}
+		if (!handle_exit(cpu))
+			break;
+	}
+	return NULL;
+}
+
+/* All signals are the main thread's. */
+void
+vcpu_start(struct vcpu *cpu)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int e;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if ((e = pthread_create(&cpu->thread, &attr, run, cpu)) != 0)
+		{
+		errno = e;
+		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
+	}
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}

@@ -1,0 +1,77 @@
+/*
+ * A virtio device without its transport (virtio 1.2, 2 and 3). A device is a
+ * const vio_ops and its own state; the transport sets up the queues in struct
+ * vio and is told of interrupts by a pointer. vCPU threads come in through the
+ * transport, the I/O thread through the kick; the lock is held in every
+ * function of vio_ops.
+ */
+#ifndef VOLT_KVM_VIO_H
+#define VOLT_KVM_VIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io.h"
+#include "ram.h"
+#include "virtq.h"
+
+#define VIO_QUEUES 12
+#define VIO_CONFIG 64	/* bytes of device configuration, at most */
+#define VIO_NO_VECTOR 0xffff
+
+/* Device status (2.1) */
+#define VIO_ACKNOWLEDGE 1
+#define VIO_DRIVER 2
+#define VIO_DRIVER_OK 4
+#define VIO_FEATURES_OK 8
+#define VIO_NEEDS_RESET 64
+#define VIO_FAILED 128
+
+#define VIO_BIT(n) (UINT64_C(1) << (n))
+#define VIO_F_VERSION_1 VIO_BIT(32)
+
+struct vio;
+
+struct vio_ops {
+	const char *name;
+	uint16_t id;	/* 5 */
+	uint32_t class;	/* of PCI: class, subclass, interface */
+	void (*kick)(struct vio *v);	/* I/O thread: look at the queues */
+	void (*start)(struct vio *v);	/* DRIVER_OK; or NULL */
+	void (*reset)(struct vio *v);	/* or NULL */
+};
+
+struct vio {
+	const struct vio_ops *ops;
+	void *dev;
+	const struct ram *ram;
+	struct io *io;
+	pthread_mutex_t lock;
+	int kick;	/* eventfd: some queue was notified */
+
+	uint64_t offered, accepted;
+	uint8_t status;
+	uint8_t generation;
+	uint16_t nqueues;
+	struct virtq q[VIO_QUEUES];
+	uint8_t config[VIO_CONFIG];	/* the driver cannot write it */
+	uint16_t config_len;
+	struct vchain chain;	/* for kick() */
+
+	void *transport;
+	void (*interrupt)(struct vio *v, uint16_t vector);
+	uint16_t config_vector;
+};
+
+int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
+bool vio_live(const struct vio *v);
+void vio_break(struct vio *v);
+void vio_done(struct vio *v, struct virtq *q);
+void vio_config_changed(struct vio *v);
+
+/* for transports */
+void vio_set_status(struct vio *v, uint8_t status);
+bool vio_frozen(const struct vio *v);
+
+#endif

@@ -1,0 +1,509 @@
+/*
+ * The command's standard streams and the control port (virtio 1.2, 5.3).
+ *
+ * A device with four ports and no console: bytes go through as they are. There
+ * is no buffer here: input is read straight into the guest's memory, when it
+ * has given some, and output is held in the queue until somebody takes it. A
+ * write never blocks the other devices: it is done when poll(2) says so and is
+ * no longer than what then fits. The end of input, and a reader of output that
+ * went away, are told to the guest by closing the port.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "console.h"
+#include "devices.h"
+
+#define F_MULTIPORT VIO_BIT(1)
+
+/* Messages of the control queues (5.3.6.2) */
+enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE,
+	PORT_OPEN, PORT_NAME };
+
+enum { CONTROL_RX = 2, CONTROL_TX = 3 };
+
+/* What the guest is still to be told of a port, in this order. */
+enum { TELL_ADD = 1, TELL_NAME = 2, TELL_OPEN = 4, TELL_CLOSE = 8 };
+
+struct message {
+	uint32_t id;
+	uint16_t event;
+	uint16_t value;
+};
+
+struct config_space {
+	uint16_t cols, rows;
+	uint32_t max_nr_ports;
+	uint32_t emerg_wr;
+};
+
+enum { STDIN, STDOUT, STDERR, CONTROL, PORTS };
+
+#define BURST 64	/* requests of one port in a row */
+#define LINE 128
+
+struct port {
+	const char *name;
+	int in, out;	/* descriptors; or -1 */
+	size_t piece;	/* what a write may have, so that it cannot block */
+	bool socket;
+	bool in_ended, out_ended;
+	unsigned int tell;
+	bool guest_open;
+	bool busy;	/* chain is being written, done bytes of it are */
+	uint64_t done;
+	struct vchain chain;
+};
+
+static struct {
+	struct vio vio;
+	struct vio_pci pci;
+	struct port port[PORTS];
+	void (*line)(const char *line);
+	char from_guest[LINE];
+	size_t from_len;
+	char to_guest[4 * LINE];
+	size_t to_len;
+} con = {
+	.port = {
+		[STDIN] = { .name = "volt.stdin", .in = STDIN_FILENO,
+		    .out = -1 },
+		[STDOUT] = { .name = "volt.stdout", .in = -1,
+		    .out = STDOUT_FILENO },
+		[STDERR] = { .name = "volt.stderr", .in = -1,
+		    .out = STDERR_FILENO },
+		[CONTROL] = { .name = "volt.control", .in = -1, .out = -1 },
+	},
+};
+
+static struct virtq *
+rx(const struct port *p)
+{
+	size_t i = (size_t)(p - con.port);
+
+	return &con.vio.q[i == 0 ? 0 : 2 + 2 * i];
+}
+
+static struct virtq *
+tx(const struct port *p)
+{
+	return rx(p) + 1;
+}
+
+/* A message from the driver. What makes no sense is ignored. */
+static void
+message(const struct message *m)
+{
+	struct port *p;
+	unsigned int i;
+
+	if (m->event == DEVICE_READY && m->value == 1) {
+		for (i = 0; i < PORTS; i++)
+			con.port[i].tell |= TELL_ADD;
+		return;
+	}
+	if (m->id >= PORTS)
+		return;
+	p = &con.port[m->id];
+	if (m->event == PORT_READY && m->value == 1) {
+		p->tell |= TELL_NAME | TELL_OPEN;
+		if (p->in_ended || p->out_ended)
+			p->tell |= TELL_CLOSE;
+	} else if (m->event == PORT_OPEN) {
+		p->guest_open = m->value == 1;
+	}
+}
+
+/* Returns -1 if the driver broke a rule; so do those below. */
+static int
+messages_in(void)
+{
+	struct vio *v = &con.vio;
+	struct virtq *q = &v->q[CONTROL_TX];
+	struct message m;
+	unsigned int n;
+	int rc = 0;
+
+	for (n = 0; n < VIRTQ_MAX; n++) {
+		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+			break;
+		if (virtq_gather(v->chain.iov, v->chain.nout, 0, &m,
+			sizeof(m)) == sizeof(m))
+			message(&m);
+		virtq_push(q, &v->chain, 0);
+	}
+	if (n > 0)
+		vio_done(v, q);
+	return rc;
+}
+
+/* Send one message to the driver. Returns 1, 0 if it has no room, or -1. */
+static int
+send_message(const struct port *p, uint16_t event, uint16_t value)
+{
+	struct vio *v = &con.vio;
+	struct virtq *q = &v->q[CONTROL_RX];
+	struct {
+		struct message m;
+		char name[16];
+	} out = { .m = { (uint32_t)(p - con.port), event, value } };
+	size_t len = sizeof(out.m), n;
+	int rc;
+
+	if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+		return rc;
+	if (event == PORT_NAME) {
+		n = strlen(p->name);
+		memcpy(out.name, p->name, n);
+		len += n;
+	}
+	n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin, 0, &out,
+	    len);
+	virtq_push(q, &v->chain, (uint32_t)n);
+	vio_done(v, q);
+	return 1;
+}
+
+static int
+messages_out(void)
+{
+	static const struct {
+		unsigned int tell;
+		uint16_t event, value;
+	} order[] = {
+		{ TELL_ADD, PORT_ADD, 1 },
+		{ TELL_NAME, PORT_NAME, 1 },
+		{ TELL_OPEN, PORT_OPEN, 1 },
+		{ TELL_CLOSE, PORT_OPEN, 0 },
+	};
+	struct port *p;
+	size_t i;
+	int rc;
+
+	for (p = con.port; p < con.port + PORTS; p++)
+		for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+			if ((p->tell & order[i].tell) == 0)
+				continue;
+			rc = send_message(p, order[i].event, order[i].value);
+			if (rc != 1)
+				return rc;
+			p->tell &= ~order[i].tell;
+		}
+	return 0;
+}
+
+/* Bytes on the control port: whole lines count, and long ones do not. */
+static void
+control_bytes(const uint8_t *s, size_t n)
+{
+	while (n-- > 0) {
+		if (*s != '\n') {
+			if (con.from_len < LINE)
+				con.from_guest[con.from_len++] = (char)*s;
+		} else {
+			if (con.from_len < LINE && con.line != NULL) {
+				con.from_guest[con.from_len] = '\0';
+				con.line(con.from_guest);
+			}
+			con.from_len = 0;
+		}
+		s++;
+	}
+}
+
+/* Take one piece of output. Returns its size; 0 if it must wait. */
+static size_t
+take(struct port *p, const uint8_t *s, size_t n)
+{
+	struct pollfd fd = { .fd = p->out, .events = POLLOUT };
+	ssize_t done;
+
+	if (p == &con.port[CONTROL]) {
+		control_bytes(s, n);
+		return n;
+	}
+	if (p->out == -1 || p->out_ended)
+		return n;
+	if (n > p->piece)
+		n = p->piece;
+	if (poll(&fd, 1, 0) != 1)
+		return 0;
+	done = p->socket ? send(p->out, s, n, MSG_DONTWAIT | MSG_NOSIGNAL) :
+	    write(p->out, s, n);
+	if (done >= 0)
+		return (size_t)done;
+	if (errno == EAGAIN || errno == EINTR)
+		return 0;
+	p->out_ended = true;
+	p->tell |= TELL_CLOSE;
+	return n;
+}
+
+/* Write what is left of the request in hand. Returns whether all of it is. */
+static bool
+finish(struct port *p)
+{
+	uint64_t skip = p->done;
+	unsigned int i;
+	size_t n;
+
+	for (i = 0; i < p->chain.nout; i++) {
+		const struct iovec *iov = &p->chain.iov[i];
+
+		while (skip < iov->iov_len) {
+			n = take(p, (uint8_t *)iov->iov_base + skip,
+			    iov->iov_len - (size_t)skip);
+			if (n == 0)
+				return false;
+			skip += n;
+			p->done += n;
+		}
+		skip -= iov->iov_len;
+	}
+	return true;
+}
+
+static int
+output(struct port *p)
+{
+	struct vio *v = &con.vio;
+	unsigned int n;
+	int rc = 0;
+
+	for (n = 0; n < BURST; n++) {
+		if (!p->busy) {
+			rc = virtq_pop(tx(p), v->ram, &p->chain);
+			if (rc != 1)
+				break;
+			p->busy = true;
+			p->done = 0;
+		}
+		if (!finish(p))
+			break;
+		p->busy = false;
+		virtq_push(tx(p), &p->chain, 0);
+	}
+	if (n > 0)
+		vio_done(v, tx(p));
+	if (n == BURST) /* others first, and then on */
+		(void)eventfd_write(v->kick, 1);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Give the guest the lines that it is to be told. */
+static int
+control_lines(void)
+{
+	struct vio *v = &con.vio;
+	struct port *p = &con.port[CONTROL];
+	size_t n;
+	int rc;
+
+	if (con.to_len == 0 || !p->guest_open)
+		return 0;
+	if ((rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
+		return rc;
+	n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin, 0,
+	    con.to_guest, con.to_len);
+	memmove(con.to_guest, con.to_guest + n, con.to_len - n);
+	con.to_len -= n;
+	virtq_push(rx(p), &v->chain, (uint32_t)n);
+	vio_done(v, rx(p));
+	return 0;
+}
+
+static void
+kick(struct vio *v)
+{
+	if (messages_in() == -1 || output(&con.port[STDOUT]) == -1 ||
+	    output(&con.port[STDERR]) == -1 ||
+	    output(&con.port[CONTROL]) == -1 ||
+	    output(&con.port[STDIN]) == -1 || control_lines() == -1 ||
+	    messages_out() == -1)
+		vio_break(v);
+}
+
+static void
+reset(struct vio *v)
+{
+	struct port *p;
+
+	(void)v;
+	for (p = con.port; p < con.port + PORTS; p++) {
+		p->tell = 0;
+		p->guest_open = p->busy = false;
+	}
+}
+
+/* Read into the request at hand. Returns -1 if that is broken. */
+static int
+input(struct port *p)
+{
+	struct vio *v = &con.vio;
+	const struct iovec *iov;
+	ssize_t n;
+	int rc;
+
+	if ((rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
+		return rc;
+	iov = v->chain.iov + v->chain.nout;
+	if (virtq_bytes(iov, v->chain.nin) == 0)
+		return -1;
+	n = readv(p->in, iov, v->chain.nin);
+	if (n <= 0) {
+		virtq_unpop(rx(p));
+		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+			p->in_ended = true;
+			p->tell |= TELL_CLOSE;
+			return messages_out();
+		}
+		return 0;
+	}
+	virtq_push(rx(p), &v->chain, (uint32_t)n);
+	vio_done(v, rx(p));
+	return 0;
+}
+
+static short
+wants_input(struct io_source *s)
+{
+	struct port *p = s->arg;
+	bool now;
+
+	pthread_mutex_lock(&con.vio.lock);
+	now = vio_live(&con.vio) && p->guest_open && !p->in_ended &&
+	    virtq_waiting(rx(p));
+	pthread_mutex_unlock(&con.vio.lock);
+	return now ? POLLIN : 0;
+}
+
+static void
+input_ready(struct io_source *s, short revents)
+{
+	(void)revents;
+	pthread_mutex_lock(&con.vio.lock);
+	if (vio_live(&con.vio) && input(s->arg) == -1)
+		vio_break(&con.vio);
+	pthread_mutex_unlock(&con.vio.lock);
+}
+
+static short
+wants_output(struct io_source *s)
+{
+	struct port *p = s->arg;
+	bool now;
+
+	pthread_mutex_lock(&con.vio.lock);
+	now = vio_live(&con.vio) && p->busy;
+	pthread_mutex_unlock(&con.vio.lock);
+	return now ? POLLOUT : 0;
+}
+
+static void
+output_ready(struct io_source *s, short revents)
+{
+	(void)revents;
+	pthread_mutex_lock(&con.vio.lock);
+	if (vio_live(&con.vio) &&
+	    (output(s->arg) == -1 || messages_out() == -1))
+		vio_break(&con.vio);
+	pthread_mutex_unlock(&con.vio.lock);
+}
+
+static const struct vio_ops ops = {
+	.name = "console",
+	.id = 3,
+	.class = 0x078000,
+	.kick = kick,
+	.reset = reset,
+};
+
+/* How much a descriptor takes without blocking once poll(2) says POLLOUT. */
+static void
+look_at_output(struct port *p)
+{
+	struct stat st;
+
+	p->piece = (size_t)64 << 10;
+	if (fstat(p->out, &st) == -1)
+		p->out_ended = true;
+	else if (S_ISFIFO(st.st_mode))
+		p->piece = PIPE_BUF;
+	else if (S_ISSOCK(st.st_mode))
+		p->socket = true;
+	else if (isatty(p->out))
+		p->piece = 256;
+}
+
+void
+console_init(struct vm *vm, const struct config *cfg)
+{
+	struct config_space *space = (void *)con.vio.config;
+	struct io *io = &vm->io;
+	struct port *p;
+
+	if (*cfg->argv == NULL)
+		return; /* nobody in the guest to talk to */
+	con.vio.nqueues = 2 + 2 * PORTS;
+	con.vio.offered = F_MULTIPORT;
+	con.vio.config_len = sizeof(*space);
+	space->max_nr_ports = PORTS;
+	devices_plug(vm, &con.pci, &con.vio, &ops, &con);
+	for (p = con.port; p < con.port + PORTS; p++) {
+		if (p->in != -1)
+			io_add(io, &(struct io_source){ .fd = p->in,
+			    .wants = wants_input, .ready = input_ready,
+			    .arg = p });
+		if (p->out == -1)
+			continue;
+		look_at_output(p);
+		io_add(io, &(struct io_source){ .fd = p->out,
+		    .wants = wants_output, .ready = output_ready, .arg = p });
+	}
+}
+
+void
+console_on_line(void (*line)(const char *line))
+{
+	con.line = line;
+}
+
+/* I/O thread: tell volt-init a line. Returns false if there is no room. */
+bool
+console_tell(const char *line)
+{
+	size_t n = strlen(line);
+	bool room;
+
+	pthread_mutex_lock(&con.vio.lock);
+	room = n <= sizeof(con.to_guest) - con.to_len;
+	if (room) {
+		memcpy(con.to_guest + con.to_len, line, n);
+		con.to_len += n;
+	}
+	pthread_mutex_unlock(&con.vio.lock);
+	(void)eventfd_write(con.vio.kick, 1);
+	return room;
+}
+
+/* Has all that the command wrote been taken? */
+bool
+console_drained(void)
+{
+	struct port *out = &con.port[STDOUT], *e = &con.port[STDERR];
+	bool drained;
+
+	pthread_mutex_lock(&con.vio.lock);
+	drained = !vio_live(&con.vio) || (!out->busy && !e->busy &&
+	    !virtq_waiting(tx(out)) && !virtq_waiting(tx(e)));
+	pthread_mutex_unlock(&con.vio.lock);
+	return drained;
+}

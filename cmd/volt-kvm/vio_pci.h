@@ -1,0 +1,22 @@
+#ifndef VOLT_KVM_VIO_PCI_H
+#define VOLT_KVM_VIO_PCI_H
+
+#include "pci.h"
+#include "vio.h"
+
+#define VIO_PCI_VECTORS (VIO_QUEUES + 1)
+
+struct vio_pci {
+	struct pci_fn fn;
+	struct vio *vio;
+	int vmfd;
+	unsigned int msix, window;	/* offsets of the capabilities */
+	uint32_t feature_select, driver_feature_select;
+	uint16_t queue_select;
+	uint32_t table[VIO_PCI_VECTORS][4];	/* MSI-X */
+	uint32_t pending;
+};
+
+int vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v);
+
+#endif

@@ -1,0 +1,175 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "virtq.h"
+
+/*
+ * Check the queue's size and place, and find its parts: from now on they are
+ * inside the RAM, aligned as 2.7 says. Returns 0, or -1 if the driver broke a
+ * rule.
+ */
+int
+virtq_enable(struct virtq *q, const struct ram *ram)
+{
+	uint64_t n = q->size;
+
+	if (n == 0 || n > VIRTQ_MAX || (n & (n - 1)) != 0)
+		return -1;
+	if (q->desc_gpa % 16 != 0 || q->avail_gpa % 2 != 0 ||
+	    q->used_gpa % 4 != 0)
+		return -1;
+	q->desc = ram_at(ram, q->desc_gpa, sizeof(struct vdesc) * n);
+	q->avail = ram_at(ram, q->avail_gpa, sizeof(struct vavail) + 2 * n + 2);
+	q->used = ram_at(ram, q->used_gpa, sizeof(struct vused) + 8 * n + 2);
+	if (q->desc == NULL || q->avail == NULL || q->used == NULL)
+		return -1;
+	q->next_avail = q->next_used = 0;
+	q->ready = true;
+	return 0;
+}
+
+/* Is there a request, or something that virtq_pop() will refuse? */
+bool
+virtq_waiting(const struct virtq *q)
+{
+	return q->ready &&
+	    atomic_load_explicit(&q->avail->idx, memory_order_acquire) !=
+	    q->next_avail;
+}
+
+static void
+copy_desc(struct vdesc *d, const volatile struct vdesc *from)
+{
+	d->addr = from->addr;
+	d->len = from->len;
+	d->flags = from->flags;
+	d->next = from->next;
+}
+
+/*
+ * Take the next request. Returns 1 and fills c; 0 if there is none; -1 if the
+ * driver broke the rules, and then the caller breaks the device.
+ */
+int
+virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
+{
+	struct vdesc d;
+	uint16_t i, idx, n = 0;
+	void *p;
+
+	if (!q->ready)
+		return 0;
+	idx = atomic_load_explicit(&q->avail->idx, memory_order_acquire);
+	if (idx == q->next_avail)
+		return 0;
+	if ((uint16_t)(idx - q->next_avail) > q->size)
+		return -1;
+	i = q->avail->ring[q->next_avail & (q->size - 1)];
+
+	c->head = i;
+	c->nout = c->nin = 0;
+	do {
+		if (i >= q->size || n == q->size) /* outside, or a loop */
+			return -1;
+		copy_desc(&d, &q->desc[i]);
+		if ((d.flags & VIRTQ_INDIRECT) != 0) /* never offered */
+			return -1;
+		if ((p = ram_at(ram, d.addr, d.len)) == NULL)
+			return -1;
+		if ((d.flags & VIRTQ_WRITE) != 0)
+			c->nin++;
+		else if (c->nin == 0)
+			c->nout++;
+		else /* out after in */
+			return -1;
+		c->iov[n++] = (struct iovec){ p, d.len };
+		i = d.next;
+	} while ((d.flags & VIRTQ_NEXT) != 0);
+
+	q->next_avail++;
+	return 1;
+}
+
+/* Leave the request that was popped last for another time. */
+void
+virtq_unpop(struct virtq *q)
+{
+	q->next_avail--;
+}
+
+/* Give the request back, with len bytes written into it. */
+void
+virtq_push(struct virtq *q, const struct vchain *c, uint32_t len)
+{
+	uint16_t i = q->next_used & (uint16_t)(q->size - 1);
+
+	q->used->ring[i].id = c->head;
+	q->used->ring[i].len = len;
+	q->next_used++;
+	atomic_store_explicit(&q->used->idx, q->next_used,
+	    memory_order_release);
+}
+
+/* After a push: does the driver want to hear of it? (2.7.7) */
+bool
+virtq_wants_interrupt(const struct virtq *q)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return (q->avail->flags & VIRTQ_NO_INTERRUPT) == 0;
+}
+
+/* At most 256 times 4 GiB: no overflow. */
+uint64_t
+virtq_bytes(const struct iovec *iov, unsigned int n)
+{
+	uint64_t sum = 0;
+
+	while (n-- > 0)
+		sum += iov[n].iov_len;
+	return sum;
+}
+
+/*
+ * Copy up to len bytes between buf and the buffers, skip bytes into these.
+ * Returns how many there were.
+ */
+static size_t
+copy(const struct iovec *iov, unsigned int n, uint64_t skip, uint8_t *to,
+    const uint8_t *from, size_t len)
+{
+	size_t part, done = 0;
+	unsigned int i;
+
+	for (i = 0; i < n && done < len; i++) {
+		if (skip >= iov[i].iov_len) {
+			skip -= iov[i].iov_len;
+			continue;
+		}
+		part = iov[i].iov_len - (size_t)skip;
+		if (part > len - done)
+			part = len - done;
+		if (to != NULL)
+			memcpy(to + done, (uint8_t *)iov[i].iov_base + skip,
+			    part);
+		else
+			memcpy((uint8_t *)iov[i].iov_base + skip, from + done,
+			    part);
+		done += part;
+		skip = 0;
+	}
+	return done;
+}
+
+size_t
+virtq_gather(const struct iovec *iov, unsigned int n, uint64_t skip, void *buf,
+    size_t len)
+{
+	return copy(iov, n, skip, buf, NULL, len);
+}
+
+size_t
+virtq_scatter(const struct iovec *iov, unsigned int n, uint64_t skip,
+    const void *buf, size_t len)
+{
+	return copy(iov, n, skip, NULL, buf, len);
+}

@@ -1,0 +1,50 @@
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "chain.h"
+#include "kvm.h"
+#include "vm.h"
+
+/* Open KVM and make a machine with RAM and vCPUs that do not run yet. */
+void
+vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
+{
+	unsigned int i;
+
+	if ((vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC)) == -1) {
+		if (errno == EACCES)
+			err(EXIT_LINK, "/dev/kvm (the group kvm may use it)");
+		if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+			err(EXIT_LINK, "/dev/kvm (no virtualization here)");
+		err(EXIT_LINK, "/dev/kvm");
+	}
+	if (kvm_call_n(vm->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		errx(EXIT_LINK, "/dev/kvm: not the API that this program knows");
+	vm->run_size = kvm_call_n(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (vm->run_size == -1)
+		err(EXIT_LINK, "KVM: size of a vCPU's page");
+	do
+		vm->fd = kvm_call_n(vm->kvm, KVM_CREATE_VM, 0);
+	while (vm->fd == -1 && errno == EINTR);
+	if (vm->fd == -1)
+		err(EXIT_LINK, "KVM: create a machine");
+	if (ram_init(&vm->ram, vm->fd, memory) == -1)
+		err(EXIT_LINK, "memory of the guest");
+	arch_vm_init(vm);
+	vm->ncpus = ncpus;
+	for (i = 0; i < ncpus; i++)
+		vcpu_create(vm, i);
+	if (io_init(&vm->io) == -1)
+		err(EXIT_LINK, "eventfd");
+}
+
+/* From any thread: the machine has ended. */
+void
+vm_end(struct vm *vm, enum vm_end end)
+{
+	int runs = VM_RUNS;
+
+	atomic_compare_exchange_strong(&vm->end, &runs, (int)end);
+	io_wake(&vm->io);
+}

@@ -1,0 +1,73 @@
+/* The virtual machine: what the parts share. */
+#ifndef VOLT_KVM_VM_H
+#define VOLT_KVM_VM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev_uart.h"
+#include "io.h"
+#include "pci.h"
+#include "ram.h"
+
+#define VM_CPUS 64
+
+/* Why the machine ended. */
+enum vm_end {
+	VM_RUNS,
+	VM_POWEROFF,
+	VM_RESET,
+	VM_CRASH,	/* a triple fault, or what KVM cannot run */
+};
+
+enum exit_kind { EXITS_PIO, EXITS_MMIO, EXITS_OTHER, EXITS };
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	uint64_t exits[EXITS];
+};
+
+struct vm {
+	int kvm, fd;
+	struct ram ram;
+	unsigned int ncpus;
+	struct vcpu cpu[VM_CPUS];
+	long run_size;
+	struct io io;
+	struct pci pci;
+	struct uart uart;
+	_Atomic int end;	/* enum vm_end; the first one stands */
+	const char *why;	/* for VM_CRASH */
+};
+
+void vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus);
+void vm_end(struct vm *vm, enum vm_end end);
+
+/* vcpu.c */
+void vcpu_create(struct vm *vm, unsigned int id);
+void vcpu_start(struct vcpu *cpu);
+
+/* devices.c */
+struct config;
+void devices_init(struct vm *vm, const struct config *cfg);
+void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
+    unsigned int width, bool write);
+bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
+    bool write);
+
+/* x86_*.c: what another architecture would do otherwise */
+void arch_vm_init(struct vm *vm);
+void arch_vcpu_init(struct vcpu *cpu);
+void arch_load(struct vm *vm, const struct config *cfg);
+void arch_boot(struct vm *vm);
+const char *arch_kernel_version(const struct config *cfg);
+
+#endif

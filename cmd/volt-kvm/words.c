@@ -1,0 +1,199 @@
+#include <err.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "config.h"
+#include "value.h"
+#include "vm.h"
+#include "words.h"
+
+#define MEMORY_LEAST (UINT64_C(16) << 20)
+#define MEMORY_MOST (UINT64_C(1) << 40)
+
+static void
+set_flag(void *ctx, char letter)
+{
+	struct config *c = ctx;
+
+	switch (letter) {
+	case 'N':
+		c->dry = true;
+		break;
+	case 'c':
+		c->console = true;
+		break;
+	case 's':
+		c->stats = true;
+		break;
+	default:
+		c->verbose = true;
+	}
+}
+
+static void
+set_memory(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->memory = word_size(key, value) & ~(RAM_ALIGN - 1);
+	if (c->memory < MEMORY_LEAST || c->memory > MEMORY_MOST)
+		word_bad(key, value, "from 16M to 1T");
+}
+
+static void
+set_cpus(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->cpus = (unsigned int)word_uint(key, value, VM_CPUS);
+	if (c->cpus == 0)
+		word_bad(key, value, "at least 1");
+}
+
+static void
+set_status(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->status_fd = (int)word_uint(key, value, INT_MAX);
+}
+
+static void
+set_boot_timeout(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->boot_timeout = word_time(key, value);
+	if (c->boot_timeout > INT_MAX)
+		word_bad(key, value, "time too long");
+}
+
+static void
+add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
+    const char *value)
+{
+	if (*n == CONFIG_LIST)
+		word_bad(key, value, "too many");
+	list[(*n)++] = value;
+}
+
+static void
+add_cmdline(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strpbrk(value, "\n\r") != NULL)
+		word_bad(key, value, "more than one line");
+	add(c->cmdline, &c->ncmdline, key, value);
+}
+
+static void
+add_env(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (*value == '=' || *value == '\0')
+		word_bad(key, value, "no name");
+	add(c->env, &c->nenv, key, value);
+}
+
+/* disk=FILE[:ro|:rw][:overlay[=FILE]] */
+static void
+add_disk(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+	const char *cursor = value;
+	char field[PATH_MAX];
+	struct disk *d;
+
+	if (c->ndisks == CONFIG_DISKS)
+		word_bad(key, value, "too many disks");
+	d = &c->disks[c->ndisks++];
+	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	    field[0] == '\0' || (d->path = strdup(field)) == NULL)
+		word_bad(key, value, "no file");
+	while (value_field(&cursor, ':', field, sizeof(field))) {
+		if (strcmp(field, "ro") == 0)
+			d->ro = true;
+		else if (strcmp(field, "rw") == 0)
+			d->ro = false;
+		else if (strcmp(field, "overlay") == 0)
+			d->scratch = "";
+		else if (strncmp(field, "overlay=", 8) == 0)
+			d->scratch = strdup(field + 8);
+		else
+			word_bad(key, value, "ro, rw, overlay or overlay=FILE");
+	}
+}
+
+/* What goes to the guest in a line of its own. */
+static const char *
+line(const char *key, const char *value)
+{
+	if (*value == '\0' || strpbrk(value, "\n\r") != NULL)
+		word_bad(key, value, "empty, or more than one line");
+	return value;
+}
+
+#define SET_STRING(name, checked) \
+	static void \
+	set_##name(void *ctx, const char *key, const char *value) \
+	{ \
+		struct config *c = ctx; \
+		(void)key; \
+		c->name = checked; \
+	}
+
+SET_STRING(kernel, value)
+SET_STRING(initrd, value)
+SET_STRING(modules, value)
+SET_STRING(tap, line(key, value))
+SET_STRING(root, line(key, value))
+SET_STRING(overlay, line(key, value))
+SET_STRING(hostname, line(key, value))
+SET_STRING(chdir, line(key, value))
+
+static const struct flag flags[] = {
+	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
+	{ 'c', set_flag, "copy the guest's kernel messages to standard error" },
+	{ 's', set_flag, "at the end, print counters on standard error" },
+	{ 'v', set_flag, "say on standard error what is done" },
+	{ 0, NULL, NULL },
+};
+
+static const struct word words[] = {
+	{ "memory", set_memory, "SIZE", "the guest's memory (256M)" },
+	{ "cpus", set_cpus, "N", "its processors (1)" },
+	{ "kernel", set_kernel, "FILE", "bzImage or ELF vmlinux" },
+	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
+	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
+	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
+	{ "disk", add_disk, "FILE[:ro][:overlay[=F]]", "a disk: a raw file or block device" },
+	{ "tap", set_tap, "NAME", "a network card at this tap" },
+	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: the initrd" },
+	{ "overlay", set_overlay, "tmpfs|DEV", "where writes to the root go" },
+	{ "hostname", set_hostname, "NAME", "the guest's host name" },
+	{ "chdir", set_chdir, "DIR", "where the command starts" },
+	{ "env", add_env, "NAME[=VALUE]", "a variable that the command gets" },
+	{ "boot_timeout", set_boot_timeout, "TIME", "give up on a guest that has not started" },
+	{ "status", set_status, "FD", "write to FD how the command ended" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const struct grammar grammar = {
+	.purpose = "Run a KVM guest and a command in it.",
+	.flags = flags,
+	.words = words,
+};
+
+void
+config_parse(struct config *c, int argc, char *argv[])
+{
+	*c = (struct config){ .memory = UINT64_C(256) << 20, .cpus = 1,
+		.status_fd = -1 };
+	c->argv = words_parse(argc, argv, &grammar, c);
+	if (c->kernel == NULL)
+		errx(EXIT_LINK, "no kernel=; -h shows the words");
+}

@@ -1,0 +1,235 @@
+/* What a vCPU is: CPUID, the first state of registers and of the local APIC. */
+
+#include <err.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "kvm.h"
+#include "x86.h"
+
+#define CPUID_ENTRIES 256
+
+#define CR0_PE 0x1u
+#define CR0_ET 0x10u
+#define CR0_PG 0x80000000u
+#define CR4_PAE 0x20u
+#define EFER_LME 0x100u
+#define EFER_LMA 0x400u
+
+#define MSR_MISC_ENABLE 0x1a0
+#define MSR_MTRR_DEF_TYPE 0x2ff
+#define APIC_LVT0 0x350
+#define APIC_LVT1 0x360
+#define APIC_MODE_EXTINT 0x700u
+#define APIC_MODE_NMI 0x400u
+
+struct cpuid {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
+};
+
+/* Before the first vCPU. */
+void
+arch_vm_init(struct vm *vm)
+{
+	uint64_t identity = X86_IDENTITY_MAP;
+
+	if (kvm_call_n(vm->fd, KVM_SET_TSS_ADDR, X86_TSS) == -1 ||
+	    kvm_call(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) == -1)
+		err(EXIT_LINK, "KVM: reserved pages");
+	if (kvm_call_n(vm->fd, KVM_CREATE_IRQCHIP, 0) == -1)
+		err(EXIT_LINK, "KVM: interrupt controllers");
+}
+
+/* Bits of an APIC ID that number n things. */
+static uint32_t
+id_bits(uint32_t n)
+{
+	uint32_t bits = 0;
+
+	while ((1u << bits) < n)
+		bits++;
+	return bits;
+}
+
+/* One package, a core for every vCPU, one thread a core. */
+static void
+topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
+{
+	bool core = e->index == 1;
+
+	switch (e->function) {
+	case 0x1:
+		e->ebx = (e->ebx & 0x0000ffff) | id << 24 | n << 16;
+		e->ecx |= 1u << 31; /* a hypervisor */
+		e->edx = n > 1 ? e->edx | 1u << 28 : e->edx & ~(1u << 28);
+		break;
+	case 0x4:
+		if ((e->eax & 0x1f) == 0)
+			break;
+		e->eax = (e->eax & 0x3fff) | (n - 1) << 26;
+		if ((e->eax >> 5 & 7) == 3) /* the last cache is shared */
+			e->eax |= (n - 1) << 14;
+		break;
+	case 0xb:
+	case 0x1f:
+		e->edx = id;
+		e->ebx = e->index == 0 ? 1 : core ? n : 0;
+		e->eax = core ? id_bits(n) : 0;
+		e->ecx = e->index | (e->index == 0 ? 0x100 : core ? 0x200 : 0);
+		break;
+	case 0x80000001:
+		e->ecx &= ~(1u << 22); /* no AMD extended topology */
+		e->ecx = n > 1 ? e->ecx | 2 : e->ecx & ~2u;
+		break;
+	case 0x80000008:
+		e->ecx = n > 1 ? id_bits(n) << 12 | (n - 1) : 0;
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * What KVM supports is what the guest gets, but for the performance counters
+ * and what says who is who.
+ */
+static void
+set_cpuid(struct vcpu *cpu)
+{
+	struct cpuid *c;
+	uint32_t i;
+	bool deadline;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		err(EXIT_LINK, "CPUID");
+	c->head.nent = CPUID_ENTRIES;
+	if (kvm_call(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, &c->head) == -1)
+		err(EXIT_LINK, "KVM: supported CPUID");
+	deadline = kvm_call_n(cpu->vm->kvm, KVM_CHECK_EXTENSION,
+	    KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	for (i = 0; i < c->head.nent; i++) {
+		struct kvm_cpuid_entry2 *e = &c->head.entries[i];
+
+		topology(e, cpu->id, cpu->vm->ncpus);
+		if (e->function == 0x1 && deadline)
+			e->ecx |= 1u << 24;
+		if (e->function == 0xa)
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+	}
+	if (kvm_call(cpu->fd, KVM_SET_CPUID2, &c->head) == -1)
+		err(EXIT_LINK, "KVM: CPUID of vCPU %u", cpu->id);
+	free(c);
+}
+
+static void
+set_lapic(struct vcpu *cpu)
+{
+	struct kvm_lapic_state apic;
+	uint32_t lvt;
+
+	if (kvm_call(cpu->fd, KVM_GET_LAPIC, &apic) == -1)
+		err(EXIT_LINK, "KVM: local APIC");
+	lvt = APIC_MODE_EXTINT;
+	memcpy(apic.regs + APIC_LVT0, &lvt, sizeof(lvt));
+	lvt = APIC_MODE_NMI;
+	memcpy(apic.regs + APIC_LVT1, &lvt, sizeof(lvt));
+	if (kvm_call(cpu->fd, KVM_SET_LAPIC, &apic) == -1)
+		err(EXIT_LINK, "KVM: local APIC");
+}
+
+/* All memory is write-back, as a firmware would leave it. */
+static void
+set_msrs(struct vcpu *cpu)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[2];
+	} m = {
+		.head.nmsrs = 2,
+		.entry = {
+			{ .index = MSR_MTRR_DEF_TYPE, .data = 0x806 },
+			{ .index = MSR_MISC_ENABLE, .data = 1 },
+		},
+	};
+
+	if (kvm_call(cpu->fd, KVM_SET_MSRS, &m) == -1)
+		err(EXIT_LINK, "KVM: registers of vCPU %u", cpu->id);
+}
+
+void
+arch_vcpu_init(struct vcpu *cpu)
+{
+	set_cpuid(cpu);
+	set_lapic(cpu);
+	set_msrs(cpu);
+}
+
+static void
+set_segments(struct kvm_sregs *s, bool pvh)
+{
+	struct kvm_segment code = {
+		.limit = UINT32_MAX, .selector = 0x10, .type = 0xb,
+		.present = 1, .s = 1, .g = 1, .l = !pvh, .db = pvh,
+	};
+	struct kvm_segment data = {
+		.limit = UINT32_MAX, .selector = 0x18, .type = 0x3,
+		.present = 1, .s = 1, .g = 1, .db = 1,
+	};
+
+	s->cs = code;
+	s->ds = s->es = s->fs = s->gs = s->ss = data;
+	s->tr = (struct kvm_segment){ .limit = 0x67, .selector = 0x20,
+		.type = 0xb, .present = 1 };
+	s->gdt.base = X86_GDT;
+	s->gdt.limit = 5 * 8 - 1;
+	s->idt.base = 0;
+	s->idt.limit = 0;
+}
+
+/* The first 4 GiB one to one, in pages of 2 MiB. */
+static void
+page_tables(const struct ram *ram)
+{
+	uint64_t *p = ram_at(ram, X86_PAGE_TABLES, 6 * 4096);
+	uint64_t i;
+
+	p[0] = (X86_PAGE_TABLES + 4096) | 3;
+	for (i = 0; i < 4; i++)
+		p[512 + i] = (X86_PAGE_TABLES + (2 + i) * 4096) | 3;
+	for (i = 0; i < 2048; i++)
+		p[1024 + i] = i << 21 | 0x83;
+}
+
+/* The boot processor, where and how the kernel wants to be entered. */
+void
+x86_cpu_entry(struct vcpu *cpu, const struct x86_entry *e)
+{
+	const uint64_t gdt[] = { 0, 0,
+		e->pvh ? 0x00cf9b000000ffff : 0x00af9b000000ffff,
+		0x00cf93000000ffff, 0x00008b0000000067 };
+	struct kvm_sregs s;
+	struct kvm_regs r = { .rflags = 2, .rip = e->rip, .rsp = X86_STACK };
+
+	memcpy(ram_at(&cpu->vm->ram, X86_GDT, sizeof(gdt)), gdt, sizeof(gdt));
+	if (kvm_call(cpu->fd, KVM_GET_SREGS, &s) == -1)
+		err(EXIT_LINK, "KVM: registers");
+	set_segments(&s, e->pvh);
+	s.cr0 = CR0_PE | CR0_ET;
+	if (e->pvh) {
+		r.rbx = X86_START_INFO;
+	} else {
+		page_tables(&cpu->vm->ram);
+		r.rsi = X86_ZERO_PAGE;
+		s.cr0 |= CR0_PG;
+		s.cr3 = X86_PAGE_TABLES;
+		s.cr4 = CR4_PAE;
+		s.efer = EFER_LME | EFER_LMA;
+	}
+	if (kvm_call(cpu->fd, KVM_SET_SREGS, &s) == -1 ||
+	    kvm_call(cpu->fd, KVM_SET_REGS, &r) == -1)
+		err(EXIT_LINK, "KVM: registers");
+}

@@ -1,0 +1,27 @@
+/* PVH: the flat 32-bit entry. Checks its magic, says so and powers off. */
+	.section .note.Xen, "a", @note
+	.long 4, 4, 18
+	.asciz "Xen"
+	.long start
+	.text
+	.code32
+	.globl start
+start:
+	mov $no, %esi
+	cmpl $0x336ec578, (%ebx)
+	jne 1f
+	mov $yes, %esi
+1:	mov $0x3f8, %dx
+2:	lodsb
+	test %al, %al
+	jz 3f
+	out %al, %dx
+	jmp 2b
+3:	mov $0x600, %dx
+	mov $0x34, %al
+	out %al, %dx
+4:	pause
+	jmp 4b
+	.data
+yes:	.asciz "pvh ok\n"
+no:	.asciz "no magic\n"
