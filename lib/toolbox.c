@@ -248,3 +248,27 @@ toolbox_exec(const char *name, char *const argv[])
 	else
 		execv(path, argv);
 }
+
+/*
+ * Open the volt program called name, to be read: a guest is given a copy.
+ * Returns a descriptor, or -1 and errno.
+ */
+int
+toolbox_open_program(const char *name)
+{
+	char path[PATH_MAX];
+	int part[PARTS];
+	size_t len;
+
+	if (unpack(part))
+		return openat(part[PROGRAMS], name, O_RDONLY | O_CLOEXEC);
+	if (home(path, sizeof(path), "/") == -1)
+		return -1;
+	len = strlen(path);
+	if ((size_t)snprintf(path + len, sizeof(path) - len, "%s", name) >=
+	    sizeof(path) - len) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, O_RDONLY | O_CLOEXEC);
+}

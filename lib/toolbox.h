@@ -20,6 +20,7 @@ int toolbox_announce(const int part[TOOLBOX_PARTS]);
 int toolbox_pack(void);
 bool toolbox_here(void);
 bool toolbox_is_ours(int fd);
+int toolbox_open_program(const char *name);
 int toolbox_open_words(const char *name);
 void toolbox_exec(const char *name, char *const argv[]);
 

@@ -20,6 +20,7 @@
 #include "sys.h"
 #include "words.h"
 
+#include "guest.h"
 #include "init.h"
 
 static void
@@ -152,6 +153,8 @@ main(int argc, char *argv[])
 	struct supervise s = { 0 };
 	int wstatus, counter = -1;
 
+	if (guest_here())
+		guest_main();
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
 		errx(EXIT_LINK, "no command; -h shows the words");

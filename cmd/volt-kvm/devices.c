@@ -30,26 +30,59 @@ com1_init(struct vm *vm, const struct config *cfg)
 }
 
 static void
-com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
+    bool write)
 {
+	(void)width;
 	uart_pio(&vm->uart, reg, data, write);
 }
 
 /* The keyboard controller's only use: a pulse on the processor's reset line. */
 static void
-reset_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+reset_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
+    bool write)
 {
 	(void)reg;
+	(void)width;
 	if (!write)
 		*data = 0xff;
 	else if (*data == 0xfe)
 		vm_end(vm, VM_RESET);
 }
 
+/*
+ * PCI's configuration space as old systems reach it, and Linux before it has
+ * read the tables: an address at 0xcf8, the data at 0xcfc.
+ */
+static void
+pci_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
+    bool write)
+{
+	static _Atomic uint32_t address;
+	uint32_t a = atomic_load(&address);
+
+	if (reg == 0 && width == 4) {
+		if (write) {
+			memcpy(&a, data, sizeof(a));
+			atomic_store(&address, a & 0x80fffffc);
+		} else {
+			memcpy(data, &a, sizeof(a));
+		}
+	} else if (reg < 4 || reg - 4u + width > 4 || a >> 31 == 0 ||
+	    (a & 0xff0000) != 0 ||
+	    !pci_mmio(&vm->pci, PCI_ECAM_BASE + ((a & 0xff00) << 4) +
+		(a & 0xfc) + (reg - 4u), data, width, write)) {
+		if (!write)
+			memset(data, 0xff, width);
+	}
+}
+
 /* ACPI's registers (4.8.3.7): SLP_EN is bit 5, SLP_TYP bits 2 to 4. */
 static void
-acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, bool write)
+acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
+    bool write)
 {
+	(void)width;
 	if (!write)
 		*data = 0;
 	else if (reg + X86_SLEEP_CONTROL == X86_RESET)
@@ -62,16 +95,18 @@ static const struct {
 	const char *name;
 	void (*init)(struct vm *vm, const struct config *cfg);
 	uint16_t port, nports;
-	void (*pio)(struct vm *vm, uint16_t reg, uint8_t *data, bool write);
+	unsigned int widest;	/* bytes of an access */
+	void (*pio)(struct vm *vm, uint16_t reg, uint8_t *data,
+	    unsigned int width, bool write);
 } devices[] = {
-	{ "com1", com1_init, UART_PORT, UART_PORTS, com1_pio },
-	{ "reset", NULL, 0x64, 1, reset_pio },
-	{ "acpi", NULL, X86_SLEEP_CONTROL, 3, acpi_pio },
-	{ "bridge", bridge_init, 0, 0, NULL },
-	{ "console", console_init, 0, 0, NULL },
-	{ "rng", rng_init, 0, 0, NULL },
-	{ "blk", blk_init, 0, 0, NULL },
-	{ "net", net_init, 0, 0, NULL },
+	{ "com1", com1_init, UART_PORT, UART_PORTS, 1, com1_pio },
+	{ "reset", NULL, 0x64, 1, 1, reset_pio },
+	{ "acpi", NULL, X86_SLEEP_CONTROL, 3, 1, acpi_pio },
+	{ "pci", bridge_init, 0xcf8, 8, 4, pci_pio },
+	{ "console", console_init, 0, 0, 0, NULL },
+	{ "rng", rng_init, 0, 0, 0, NULL },
+	{ "blk", blk_init, 0, 0, 0, NULL },
+	{ "net", net_init, 0, 0, 0, NULL },
 };
 
 #define NDEVICES (sizeof(devices) / sizeof(devices[0]))
@@ -98,18 +133,19 @@ devices_plug(struct vm *vm, struct vio_pci *p, struct vio *v,
 		err(EXIT_LINK, "device %s", ops->name);
 }
 
-/* Ports are eight bits wide; where nobody is, ones are read. */
+/* Where nobody is, ones are read. */
 void
 devices_pio(struct vm *vm, uint16_t port, uint8_t *data, unsigned int width,
     bool write)
 {
 	size_t i;
 
-	for (i = 0; i < NDEVICES && width == 1; i++)
+	for (i = 0; i < NDEVICES; i++)
 		if (devices[i].pio != NULL && port >= devices[i].port &&
-		    port - devices[i].port < devices[i].nports) {
+		    port - devices[i].port < devices[i].nports &&
+		    width <= devices[i].widest) {
 			devices[i].pio(vm, (uint16_t)(port - devices[i].port),
-			    data, write);
+			    data, width, write);
 			return;
 		}
 	if (!write)

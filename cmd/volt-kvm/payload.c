@@ -1,9 +1,204 @@
-#include "config.h"
-#include "payload.h"
+/*
+ * What the guest starts with: an initramfs with volt-init as its first program,
+ * the command, and all that these need. cmd/volt-init/guest.c reads it.
+ */
+#include <sys/random.h>
+#include <sys/stat.h>
 
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "config.h"
+#include "cpio.h"
+#include "kfile.h"
+#include "modules.h"
+#include "payload.h"
+#include "toolbox.h"
+
+#define SEED 64
+#define INCLUDE_MOST ((size_t)1 << 20)
+#define INCLUDE_DEPTH 8
+#define NAMES 64
+
+static struct cpio archive;
+static const char *names[NAMES];	/* of files that are in it */
+static unsigned int nnames;
+
+/* Is this the first time that a file of this name is wanted? */
+static bool
+first(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < nnames; i++)
+		if (strcmp(names[i], name) == 0)
+			return false;
+	if (nnames == NAMES)
+		errx(EXIT_LINK, "too many programs and files of words");
+	if ((names[nnames++] = strdup(name)) == NULL)
+		err(EXIT_LINK, "%s", name);
+	return true;
+}
+
+static void
+add_program(const char *name)
+{
+	char path[64];
+	int fd;
+
+	if (!first(name))
+		return;
+	if ((fd = toolbox_open_program(name)) == -1) {
+		if (errno == ENOENT && strcmp(name, "volt-init") != 0)
+			return; /* the root's own, then */
+		err(EXIT_LINK, "%s", name);
+	}
+	snprintf(path, sizeof(path), "volt/bin/%s", name);
+	cpio_fd(&archive, path, 0755, fd);
+	close(fd);
+}
+
+/* @name of a link in the guest, and what that includes. */
+static void
+add_include(const char *name, int depth)
+{
+	char path[64], *buf, *line, *save;
+	ssize_t n;
+	int fd;
+
+	if (strchr(name, '/') != NULL || strlen(name) > 40 ||
+	    depth > INCLUDE_DEPTH || !first(name) ||
+	    (fd = toolbox_open_words(name)) == -1)
+		return;
+	if ((buf = malloc(INCLUDE_MOST)) == NULL ||
+	    (n = kfile_slurp(fd, buf, INCLUDE_MOST)) == -1)
+		err(EXIT_LINK, "@%s", name);
+	close(fd);
+	snprintf(path, sizeof(path), "volt/share/volt/%s", name);
+	cpio_file(&archive, path, 0644, buf, (size_t)n);
+	for (line = strtok_r(buf, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		line += strspn(line, " \t\r");
+		line[strcspn(line, " \t\r")] = '\0';
+		if (line[0] == '@')
+			add_include(line + 1, depth + 1);
+	}
+	free(buf);
+}
+
+/* The volt programs that argv names, and the files of words for them. */
+static void
+add_toolbox(char *const argv[])
+{
+	add_program("volt-init");
+	for (; *argv != NULL; argv++)
+		if (strncmp(*argv, "volt-", 5) == 0 && strlen(*argv) < 32 &&
+		    strchr(*argv, '/') == NULL)
+			add_program(*argv);
+		else if ((*argv)[0] == '@')
+			add_include(*argv + 1, 1);
+}
+
+/* Strings, each with its NUL. */
+static void
+add_strings(const char *path, char *const *list, size_t n)
+{
+	size_t i, len = 0;
+	char *buf, *p;
+
+	for (i = 0; i < n; i++)
+		len += strlen(list[i]) + 1;
+	if ((buf = p = malloc(len + 1)) == NULL)
+		err(EXIT_LINK, "%s", path);
+	for (i = 0; i < n; i++)
+		p = stpcpy(p, list[i]) + 1;
+	cpio_file(&archive, path, 0600, buf, len);
+	free(buf);
+}
+
+/* env=NAME is our own variable of that name, if there is one. */
+static void
+add_environment(const struct config *cfg)
+{
+	char *list[CONFIG_LIST] = { NULL }, *s;
+	const char *value;
+	unsigned int i;
+	size_t n = 0;
+
+	for (i = 0; i < cfg->nenv; i++) {
+		if (strchr(cfg->env[i], '=') != NULL) {
+			s = strdup(cfg->env[i]);
+		} else if ((value = getenv(cfg->env[i])) != NULL) {
+			s = malloc(strlen(cfg->env[i]) + strlen(value) + 2);
+			if (s != NULL)
+				sprintf(s, "%s=%s", cfg->env[i], value);
+		} else {
+			continue;
+		}
+		if (s == NULL)
+			err(EXIT_LINK, "env=%s", cfg->env[i]);
+		list[n++] = s;
+	}
+	add_strings("volt/env", list, n);
+	while (n > 0)
+		free(list[--n]);
+}
+
+/* What volt-init is to do, a word a line; the words hold no newline. */
+static void
+add_words(const struct config *cfg)
+{
+	const struct {
+		const char *key, *value;
+	} words[] = {
+		{ "root", cfg->root },
+		{ "overlay", cfg->overlay },
+		{ "hostname", cfg->hostname },
+		{ "chdir", cfg->chdir },
+	};
+	char buf[4 * 4096];
+	size_t i, len = 0;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (words[i].value == NULL)
+			continue;
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len,
+		    "%s=%s\n", words[i].key, words[i].value);
+		if (len >= sizeof(buf))
+			errx(EXIT_LINK, "%s=: too long", words[i].key);
+	}
+	cpio_file(&archive, "volt/guest", 0600, buf, len);
+}
+
+/* Make cfg->payload for a kernel of that version, or NULL if it is unknown. */
 void
 payload_make(struct config *cfg, const char *version)
 {
-	(void)cfg;
-	(void)version;
+	static const char *const dirs[] = { "dev", "proc", "sys", "volt",
+		"volt/bin", "volt/modules", "volt/share", "volt/share/volt",
+		"volt/root", "volt/over", "volt/disk" };
+	uint8_t seed[SEED];
+	size_t i, n;
+
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		cpio_dir(&archive, dirs[i], 0755);
+	cpio_node(&archive, "dev/console", S_IFCHR | 0600, 5, 1);
+	add_toolbox(cfg->argv);
+	for (n = 0; cfg->argv[n] != NULL; n++)
+		;
+	add_strings("volt/argv", cfg->argv, n);
+	add_environment(cfg);
+	add_words(cfg);
+	if (getrandom(seed, sizeof(seed), 0) != SEED)
+		err(EXIT_LINK, "random bytes");
+	cpio_file(&archive, "volt/seed", 0600, seed, sizeof(seed));
+	modules_add(&archive, cfg, version);
+	cpio_end(&archive);
+	cfg->payload = (struct blob){ archive.base, archive.len };
 }

@@ -31,7 +31,7 @@ enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE,
 enum { CONTROL_RX = 2, CONTROL_TX = 3 };
 
 /* What the guest is still to be told of a port, in this order. */
-enum { TELL_ADD = 1, TELL_NAME = 2, TELL_OPEN = 4, TELL_CLOSE = 8 };
+enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4, TELL_CLOSE = 8 };
 
 struct message {
 	uint32_t id;
@@ -180,8 +180,9 @@ messages_out(void)
 		uint16_t event, value;
 	} order[] = {
 		{ TELL_ADD, PORT_ADD, 1 },
-		{ TELL_NAME, PORT_NAME, 1 },
+		/* Whoever sees the name finds the port open. */
 		{ TELL_OPEN, PORT_OPEN, 1 },
+		{ TELL_NAME, PORT_NAME, 1 },
 		{ TELL_CLOSE, PORT_OPEN, 0 },
 	};
 	struct port *p;

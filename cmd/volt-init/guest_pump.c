@@ -1,0 +1,195 @@
+/*
+ * Between the command and the ports are pipes: a port can be opened only once,
+ * and /dev/stdout is opened again by many. This moves the bytes; it reads no
+ * more than it can hand on, so that a slow reader slows the command down. When
+ * volt-kvm closes a port, the pipe is closed, and the command finds the end of
+ * its input, or a SIGPIPE.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "guest.h"
+#include "value.h"
+
+#define PIECE 32768	/* what the kernel's driver sends at once */
+
+struct flow {
+	int from, to;	/* -1: over */
+	size_t at, len;	/* what of buf is to be written */
+	char buf[PIECE];
+};
+
+static struct flow flow[3];
+static int control;
+static char line[128];
+static size_t line_len;
+
+static void
+nonblock(int fd)
+{
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
+		err(EXIT_LINK, "non-blocking mode");
+}
+
+/* Make the pipes. child_end gets what the command has as 0, 1 and 2. */
+void
+guest_pump_pipes(struct guest *g, int child_end[3])
+{
+	int p[2], i;
+
+	for (i = 0; i < 3; i++) {
+		if (pipe2(p, O_CLOEXEC) == -1)
+			err(EXIT_LINK, "pipe");
+		child_end[i] = p[i == 0 ? 0 : 1];
+		flow[i].from = i == 0 ? g->port[GUEST_STDIN] : p[0];
+		flow[i].to = i == 0 ? p[1] : g->port[i];
+		nonblock(flow[i].from);
+		nonblock(flow[i].to);
+	}
+	control = g->port[GUEST_CONTROL];
+}
+
+/* The flow is over: close the command's side, so that it notices. */
+static void
+end(struct flow *f)
+{
+	if (f->from == -1)
+		return;
+	close(f == &flow[0] ? f->to : f->from);
+	f->from = f->to = -1;
+}
+
+/* Move what can be moved. Returns whether there may be more at once. */
+static bool
+move(struct flow *f)
+{
+	ssize_t n;
+
+	if (f->from == -1)
+		return false;
+	if (f->at == f->len) {
+		n = read(f->from, f->buf, sizeof(f->buf));
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		if (n <= 0) {
+			end(f);
+			return false;
+		}
+		f->at = 0;
+		f->len = (size_t)n;
+	}
+	n = write(f->to, f->buf + f->at, f->len - f->at);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		end(f);
+		return false;
+	}
+	f->at += (size_t)n;
+	return true;
+}
+
+static struct pollfd
+wants(const struct flow *f)
+{
+	if (f->at < f->len)
+		return (struct pollfd){ .fd = f->to, .events = POLLOUT };
+	return (struct pollfd){ .fd = f->from, .events = POLLIN };
+}
+
+/* "signal N" */
+static void
+control_line(const struct supervise *s)
+{
+	uint64_t n;
+
+	if (strncmp(line, "signal ", 7) == 0 &&
+	    value_uint(line + 7, 64, &n) == 0 && n > 0) {
+		kill(s->child, (int)n);
+		if (n == SIGTERM)
+			kill(s->child, SIGCONT);
+	}
+}
+
+static void
+read_control(const struct supervise *s)
+{
+	char buf[64];
+	ssize_t n, i;
+
+	n = read(control, buf, sizeof(buf));
+	for (i = 0; i < n; i++) {
+		if (buf[i] != '\n') {
+			if (line_len < sizeof(line) - 1)
+				line[line_len++] = buf[i];
+			continue;
+		}
+		line[line_len] = '\0';
+		line_len = 0;
+		control_line(s);
+	}
+}
+
+static void
+ready(struct supervise *s)
+{
+	int i, most;
+
+	for (i = 0; i < 3; i++) {
+		if (s->fds[i].revents == 0)
+			continue;
+		/* POLLERR, or a hang-up where we want to write. */
+		if (flow[i].at < flow[i].len &&
+		    (s->fds[i].revents & POLLOUT) == 0)
+			end(&flow[i]);
+		for (most = 16; most > 0 && move(&flow[i]); most--)
+			;
+		s->fds[i] = wants(&flow[i]);
+	}
+	if (s->fds[3].revents != 0)
+		read_control(s);
+}
+
+void
+guest_pump_begin(struct guest *g, struct supervise *s)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		s->fds[i] = wants(&flow[i]);
+	s->fds[3] = (struct pollfd){ .fd = g->port[GUEST_CONTROL],
+		.events = POLLIN };
+	s->nfds = 4;
+	s->poll_cb = ready;
+}
+
+/*
+ * The command has ended: hand on what it left in the pipes, whoever else holds
+ * them still.
+ */
+void
+guest_pump_end(void)
+{
+	struct pollfd fd;
+	struct flow *f;
+
+	for (f = &flow[1]; f <= &flow[2]; f++)
+		for (;;) {
+			while (move(f))
+				;
+			if (f->from == -1 || f->at == f->len)
+				break;
+			fd = wants(f);
+			if (poll(&fd, 1, -1) == -1 && errno != EINTR)
+				break;
+			if ((fd.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+				break;
+		}
+}

@@ -1,0 +1,163 @@
+/*
+ * The root of a guest: a disk, or the initramfs itself; over it, if asked for,
+ * an overlay whose upper half is in memory or on a disk.
+ */
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <net/if.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "guest.h"
+
+#define DISK_WAIT 60000	/* ms */
+
+static int over_fd = -1;	/* the upper half's disk */
+
+/* Disks are probed in the background: wait for the node. */
+static void
+wait_for(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int ms;
+
+	for (ms = 0; ms < DISK_WAIT && access(path, F_OK) == -1; ms++)
+		nanosleep(&pause, NULL);
+}
+
+/* "vda", "/dev/vda", with ":TYPE" and ":ro" after it. */
+static void
+mount_disk(const char *key, char *value, const char *where)
+{
+	const char *type = "ext4";
+	char path[128], *field, *next;
+	unsigned long flags = 0;
+
+	if ((next = strchr(value, ':')) != NULL)
+		*next++ = '\0';
+	snprintf(path, sizeof(path), "%s%s", value[0] == '/' ? "" : "/dev/",
+	    value);
+	while ((field = next) != NULL) {
+		if ((next = strchr(field, ':')) != NULL)
+			*next++ = '\0';
+		if (strcmp(field, "ro") == 0)
+			flags |= MS_RDONLY;
+		else if (strcmp(field, "rw") != 0)
+			type = field;
+	}
+	wait_for(path);
+	if (strcmp(type, "erofs") == 0 || strcmp(type, "squashfs") == 0)
+		flags |= MS_RDONLY;
+	if (mount(path, where, type, flags, NULL) == 0)
+		return;
+	/* A disk that is read-only by itself is mounted so. */
+	if ((errno == EROFS || errno == EACCES) && mount(path, where, type,
+		flags | MS_RDONLY, NULL) == 0)
+		return;
+	err(EXIT_LINK, "%s=%s: mount as %s", key, value, type);
+}
+
+/* The upper half: a tmpfs, or a directory of a disk. */
+static void
+mount_overlay(const struct guest *g)
+{
+	const char *options = "lowerdir=" GUEST_DISK ",upperdir=" GUEST_OVER
+	    "/upper,workdir=" GUEST_OVER "/work";
+
+	if (strcmp(g->overlay, "tmpfs") == 0) {
+		if (mount("tmpfs", GUEST_OVER, "tmpfs", 0, "mode=755") == -1)
+			err(EXIT_LINK, "overlay=tmpfs");
+	} else {
+		mount_disk("overlay", g->overlay, GUEST_OVER);
+		over_fd = open(GUEST_OVER, O_RDONLY | O_CLOEXEC);
+	}
+	if ((mkdir(GUEST_OVER "/upper", 0755) == -1 && errno != EEXIST) ||
+	    (mkdir(GUEST_OVER "/work", 0755) == -1 && errno != EEXIST))
+		err(EXIT_LINK, "overlay=%s", g->overlay);
+	if (mount("overlay", GUEST_ROOT, "overlay", 0, options) == -1)
+		err(EXIT_LINK, "overlay=%s: mount", g->overlay);
+}
+
+/* A mount point of the new root; made where that can be written. */
+static void
+move_in(const char *from, const char *to)
+{
+	(void)mkdir(to, 0755);
+	if (mount(from, to, NULL, MS_MOVE, NULL) == -1)
+		err(EXIT_LINK, "the root has no %s to mount on",
+		    to + strlen(GUEST_ROOT));
+}
+
+static void
+mount_small(const char *type, const char *path, const char *options)
+{
+	(void)mkdir(path, 0755);
+	/* What a root lacks it does without. */
+	(void)mount(type, path, type, MS_NOSUID | MS_NOEXEC |
+	    (strcmp(type, "devpts") == 0 ? 0 : MS_NODEV), options);
+}
+
+static void
+loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s == -1)
+		return;
+	ifr.ifr_flags = IFF_UP;
+	(void)ioctl(s, SIOCSIFFLAGS, &ifr);
+	close(s);
+}
+
+void
+guest_root(const struct guest *g)
+{
+	const char *lower = g->overlay != NULL ? GUEST_DISK : GUEST_ROOT;
+
+	if (g->root != NULL)
+		mount_disk("root", g->root, lower);
+	else if (mount("/", lower, NULL, MS_BIND, NULL) == -1)
+		err(EXIT_LINK, "bind the initramfs");
+	if (g->overlay != NULL)
+		mount_overlay(g);
+	move_in("/proc", GUEST_ROOT "/proc");
+	move_in("/sys", GUEST_ROOT "/sys");
+	move_in("/dev", GUEST_ROOT "/dev");
+	/* An initramfs cannot be pivoted away: cover it (switch_root(8)). */
+	if (chdir(GUEST_ROOT) == -1 || mount(".", "/", NULL, MS_MOVE, NULL) ==
+	    -1 || chroot(".") == -1 || chdir("/") == -1)
+		err(EXIT_LINK, "change the root");
+
+	mount_small("devpts", "/dev/pts", "mode=620,gid=5,ptmxmode=666");
+	mount_small("tmpfs", "/dev/shm", "mode=1777");
+	mount_small("tmpfs", "/run", "mode=755");
+	mount_small("tmpfs", "/tmp", "mode=1777");
+	mount_small("cgroup2", "/sys/fs/cgroup", "nsdelegate");
+	(void)symlink("/proc/self/fd", "/dev/fd");
+	(void)symlink("fd/0", "/dev/stdin");
+	(void)symlink("fd/1", "/dev/stdout");
+	(void)symlink("fd/2", "/dev/stderr");
+	loopback_up();
+}
+
+/* Nothing writes any more: leave the disks clean. */
+void
+guest_root_end(void)
+{
+	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	if (over_fd != -1)
+		(void)syncfs(over_fd);
+	sync();
+}

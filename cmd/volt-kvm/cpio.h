@@ -1,0 +1,24 @@
+/* A cpio archive in memory, of the kind that kernels unpack ("newc"). */
+#ifndef VOLT_KVM_CPIO_H
+#define VOLT_KVM_CPIO_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpio {
+	uint8_t *base;	/* its own mapping */
+	size_t len, room;
+	unsigned int inode;
+};
+
+void cpio_dir(struct cpio *c, const char *path, mode_t mode);
+void cpio_node(struct cpio *c, const char *path, mode_t mode, unsigned int maj,
+    unsigned int min);
+void cpio_file(struct cpio *c, const char *path, mode_t mode, const void *data,
+    size_t len);
+void cpio_fd(struct cpio *c, const char *path, mode_t mode, int fd);
+void cpio_end(struct cpio *c);
+
+#endif
