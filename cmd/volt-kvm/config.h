@@ -17,7 +17,7 @@ struct blob {
 struct disk {
 	const char *path;
 	bool ro;
-	const char *scratch;	/* overlay: a file, or "" for memory; or NULL */
+	const char *scratch;	/* overlay: a directory, "" for memory; or NULL */
 };
 
 struct config {

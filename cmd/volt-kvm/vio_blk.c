@@ -1,9 +1,441 @@
+/*
+ * Disks (virtio 1.2, 5.2): raw files and block devices. The format is never
+ * guessed. What a request says is gathered from its buffers wherever these are
+ * cut; its place is checked against the disk's size before anything moves.
+ *
+ * With an overlay nothing is written to the file: blocks of BLOCK bytes that
+ * the guest writes go to a scratch file, sparse, or to memory; a bit for each
+ * says where it is.
+ */
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "chain.h"
 #include "config.h"
 #include "devices.h"
+
+#define SECTOR 512u
+#define BLOCK UINT64_C(4096)	/* of an overlay */
+#define BURST 64	/* requests in a row */
+#define SEGMENTS (VIRTQ_MAX - 2)
+#define RANGE_MOST (UINT32_C(1) << 22)	/* sectors of a discard */
+
+#define F_SEG_MAX VIO_BIT(2)
+#define F_RO VIO_BIT(5)
+#define F_BLK_SIZE VIO_BIT(6)
+#define F_FLUSH VIO_BIT(9)
+#define F_DISCARD VIO_BIT(13)
+#define F_WRITE_ZEROES VIO_BIT(14)
+
+enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11,
+	T_WRITE_ZEROES = 13 };
+enum { S_OK, S_IOERR, S_UNSUPP };
+
+struct request {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t sector;
+};
+
+struct range {
+	uint64_t sector;
+	uint32_t sectors;
+	uint32_t flags;
+};
+
+/* 5.2.4, as far as it is used */
+struct space {
+	uint64_t capacity;
+	uint32_t size_max, seg_max;
+	uint8_t geometry[4];
+	uint32_t blk_size;
+	uint8_t topology[8];
+	uint8_t writeback, unused0;
+	uint16_t num_queues;
+	uint32_t max_discard_sectors, max_discard_seg, discard_alignment;
+	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
+	uint8_t write_zeroes_may_unmap, unused1[3];
+};
+
+struct blk {
+	struct vio vio;
+	struct vio_pci pci;
+	int fd;
+	bool ro, is_device;
+	uint64_t size;	/* bytes; whole sectors */
+	int scratch;	/* or -1 */
+	uint8_t *map;	/* a bit for every block that is in scratch */
+};
+
+static struct blk disks[CONFIG_DISKS];
+
+static bool
+in_scratch(const struct blk *b, uint64_t off)
+{
+	uint64_t i = off / BLOCK;
+
+	return b->scratch != -1 && (b->map[i / 8] & 1 << i % 8) != 0;
+}
+
+/* Take skip bytes off the front of the buffers. */
+static void
+cut_front(struct iovec *iov, unsigned int n, size_t skip)
+{
+	size_t part;
+
+	for (; n > 0 && skip > 0; iov++, n--) {
+		part = iov->iov_len < skip ? iov->iov_len : skip;
+		iov->iov_base = (uint8_t *)iov->iov_base + part;
+		iov->iov_len -= part;
+		skip -= part;
+	}
+}
+
+/* All of the buffers' bytes from or to fd at off. Returns 0, or -1. */
+static int
+transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
+{
+	ssize_t done;
+
+	for (;;) {
+		for (; n > 0 && iov->iov_len == 0; iov++)
+			n--;
+		if (n == 0)
+			return 0;
+		done = write ? pwritev(fd, iov, (int)n, (off_t)off) :
+		    preadv(fd, iov, (int)n, (off_t)off);
+		if (done == -1 && errno == EINTR)
+			continue;
+		if (done == -1 || (done == 0 && write))
+			return -1;
+		if (done == 0) { /* the file shrank: zeroes */
+			for (; n > 0; iov++, n--)
+				memset(iov->iov_base, 0, iov->iov_len);
+			return 0;
+		}
+		off += (uint64_t)done;
+		cut_front(iov, n, (size_t)done);
+	}
+}
+
+/* Before a part of a block is written to scratch: bring the rest of it there. */
+static int
+bring(struct blk *b, uint64_t off, size_t len)
+{
+	static uint8_t block[BLOCK]; /* the I/O thread's */
+	uint64_t start = off - off % BLOCK;
+	struct iovec iov = { block, BLOCK };
+
+	if (in_scratch(b, off))
+		return 0;
+	if (len < BLOCK) {
+		if (b->size - start < BLOCK)
+			iov.iov_len = (size_t)(b->size - start);
+		if (transfer(b->fd, &iov, 1, start, false) == -1)
+			return -1;
+		iov = (struct iovec){ block, BLOCK };
+		if (transfer(b->scratch, &iov, 1, start, true) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* As transfer(), through the overlay: block by block. */
+static int
+overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
+    bool write)
+{
+	struct iovec part;
+	uint64_t i;
+	size_t at, len;
+	unsigned int k;
+	int fd;
+
+	for (k = 0; k < n; k++)
+		for (at = 0; at < iov[k].iov_len; at += len, off += len) {
+			len = BLOCK - (size_t)(off % BLOCK);
+			if (len > iov[k].iov_len - at)
+				len = iov[k].iov_len - at;
+			if (write && bring(b, off, len) == -1)
+				return -1;
+			fd = write || in_scratch(b, off) ? b->scratch : b->fd;
+			part.iov_base = (uint8_t *)iov[k].iov_base + at;
+			part.iov_len = len;
+			if (transfer(fd, &part, 1, off, write) == -1)
+				return -1;
+			i = off / BLOCK;
+			if (write)
+				b->map[i / 8] |= (uint8_t)(1 << i % 8);
+		}
+	return 0;
+}
+
+static bool
+in_disk(const struct blk *b, uint64_t sector, uint64_t len)
+{
+	uint64_t sectors = b->size / SECTOR;
+
+	return sector <= sectors && len <= (sectors - sector) * SECTOR;
+}
+
+/*
+ * Read or write: all buffers between the header and the status. For a write
+ * the header's first bytes have been taken off.
+ */
+static uint8_t
+read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
+    bool write)
+{
+	uint64_t len = virtq_bytes(iov, n);
+	int rc;
+
+	if (len % SECTOR != 0 || !in_disk(b, sector, len) || (write && b->ro))
+		return S_IOERR;
+	if (b->scratch != -1)
+		rc = overlay(b, iov, n, sector * SECTOR, write);
+	else
+		rc = transfer(b->fd, iov, n, sector * SECTOR, write);
+	return rc == 0 ? S_OK : S_IOERR;
+}
+
+static uint8_t
+flush(const struct blk *b)
+{
+	/* What is in an overlay dies with us: nothing to keep. */
+	if (b->ro || b->scratch != -1)
+		return S_OK;
+	return fdatasync(b->fd) == 0 ? S_OK : S_IOERR;
+}
+
+static int
+zero_overlay(struct blk *b, uint64_t off, uint64_t len)
+{
+	static uint8_t zeroes[BLOCK];
+	struct iovec iov = { zeroes, 0 };
+
+	for (; len > 0; len -= iov.iov_len, off += iov.iov_len) {
+		iov.iov_len = len < BLOCK ? (size_t)len : BLOCK;
+		if (overlay(b, &iov, 1, off, true) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Discard is advice; zeroes are an order. */
+static uint8_t
+discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
+    bool zero)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, rc;
+	struct range r;
+	uint64_t off, len, args[2];
+
+	if (virtq_bytes(iov, n) != skip + sizeof(r) ||
+	    virtq_gather(iov, n, skip, &r, sizeof(r)) != sizeof(r))
+		return S_UNSUPP; /* one range, as max_discard_seg says */
+	off = r.sector * SECTOR;
+	len = (uint64_t)r.sectors * SECTOR;
+	if (r.sectors > RANGE_MOST || !in_disk(b, r.sector, len) || b->ro)
+		return S_IOERR;
+	if (b->scratch != -1)
+		return !zero || zero_overlay(b, off, len) == 0 ? S_OK : S_IOERR;
+	args[0] = off;
+	args[1] = len;
+	if (!b->is_device)
+		rc = fallocate(b->fd, mode, (off_t)off, (off_t)len);
+	else if (zero)
+		rc = ioctl(b->fd, BLKZEROOUT, args);
+	else
+		rc = ioctl(b->fd, BLKDISCARD, args);
+	if (rc == 0)
+		return S_OK;
+	if (errno == EOPNOTSUPP)
+		return zero ? S_UNSUPP : S_OK;
+	return S_IOERR;
+}
+
+/*
+ * Do one request. Returns how many bytes it wrote, or -1 if it has not even a
+ * header and a place for its status.
+ */
+static int64_t
+request(struct blk *b, struct vchain *c)
+{
+	struct iovec *in = c->iov + c->nout, *last = c->iov + c->nout + c->nin;
+	static const char id[20] = "volt";
+	struct request r;
+	uint64_t room = virtq_bytes(in, c->nin), wrote = 0;
+	uint8_t status, *at;
+
+	if (room == 0 || virtq_gather(c->iov, c->nout, 0, &r, sizeof(r)) !=
+	    sizeof(r))
+		return -1;
+	do /* the last byte is the status */
+		last--;
+	while (last->iov_len == 0);
+	at = (uint8_t *)last->iov_base + --last->iov_len;
+	switch (r.type) {
+	case T_IN:
+		status = read_write(b, r.sector, in, c->nin, false);
+		wrote = room - 1;
+		break;
+	case T_OUT:
+		cut_front(c->iov, c->nout, sizeof(r));
+		status = read_write(b, r.sector, c->iov, c->nout, true);
+		break;
+	case T_FLUSH:
+		status = flush(b);
+		break;
+	case T_GET_ID:
+		wrote = virtq_scatter(in, c->nin, 0, id, sizeof(id));
+		status = S_OK;
+		break;
+	case T_DISCARD:
+	case T_WRITE_ZEROES:
+		status = discard(b, c->iov, c->nout, sizeof(r),
+		    r.type == T_WRITE_ZEROES);
+		break;
+	default:
+		status = S_UNSUPP;
+	}
+	*at = status;
+	return (int64_t)wrote + 1;
+}
+
+static void
+kick(struct vio *v)
+{
+	struct blk *b = v->dev;
+	struct virtq *q = &v->q[0];
+	unsigned int n;
+	int64_t len;
+	int rc = 0;
+
+	for (n = 0; n < BURST; n++) {
+		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+			break;
+		if ((len = request(b, &v->chain)) == -1) {
+			rc = -1;
+			break;
+		}
+		virtq_push(q, &v->chain, (uint32_t)len);
+	}
+	if (n > 0)
+		vio_done(v, q);
+	if (rc == -1)
+		vio_break(v);
+	if (n == BURST)
+		(void)eventfd_write(v->kick, 1);
+}
+
+static const struct vio_ops ops = {
+	.name = "blk",
+	.id = 2,
+	.class = 0x018000,
+	.kick = kick,
+};
+
+/* Nobody else may write what this guest reads, nor read what it writes. */
+static void
+lock(const struct blk *b, const char *path, bool write)
+{
+	struct flock fl = { .l_type = write ? F_WRLCK : F_RDLCK };
+
+	if (fcntl(b->fd, F_OFD_SETLK, &fl) == -1) {
+		if (errno == EAGAIN || errno == EACCES)
+			errx(EXIT_LINK, "disk=%s: in use by another guest",
+			    path);
+		err(EXIT_LINK, "disk=%s: lock", path);
+	}
+}
+
+static void
+open_disk(struct blk *b, const struct disk *d)
+{
+	bool write = !d->ro && d->scratch == NULL;
+	struct stat st;
+	off_t end;
+
+	b->ro = d->ro;
+	b->fd = open(d->path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK);
+	if (b->fd == -1 || fstat(b->fd, &st) == -1)
+		err(EXIT_LINK, "disk=%s", d->path);
+	if (S_ISREG(st.st_mode)) {
+		b->size = (uint64_t)st.st_size;
+	} else if (S_ISBLK(st.st_mode)) {
+		b->is_device = true;
+		if ((end = lseek(b->fd, 0, SEEK_END)) == -1)
+			err(EXIT_LINK, "disk=%s", d->path);
+		b->size = (uint64_t)end;
+	} else {
+		errx(EXIT_LINK, "disk=%s: neither a file nor a block device",
+		    d->path);
+	}
+	if (b->size == 0 || b->size % SECTOR != 0)
+		errx(EXIT_LINK, "disk=%s: not whole sectors of %u bytes",
+		    d->path, SECTOR);
+	lock(b, d->path, write);
+}
+
+/* overlay: scratch without a name, in memory or in a directory. */
+static void
+open_scratch(struct blk *b, const struct disk *d)
+{
+	size_t bytes = (size_t)(b->size / BLOCK / 8 + 1);
+
+	b->scratch = -1;
+	if (d->scratch == NULL)
+		return;
+	if (*d->scratch == '\0')
+		b->scratch = memfd_create("volt-overlay", MFD_CLOEXEC);
+	else
+		b->scratch = open(d->scratch, O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    0600);
+	if (b->scratch == -1 || ftruncate(b->scratch, (off_t)(b->size + BLOCK))
+	    == -1)
+		err(EXIT_LINK, "disk=%s: overlay", d->path);
+	b->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (b->map == MAP_FAILED)
+		err(EXIT_LINK, "disk=%s: overlay", d->path);
+}
 
 void
 blk_init(struct vm *vm, const struct config *cfg)
 {
-	(void)vm;
-	(void)cfg;
+	struct blk *b;
+	struct space *space;
+	unsigned int i;
+
+	for (i = 0; i < cfg->ndisks; i++) {
+		b = &disks[i];
+		open_disk(b, &cfg->disks[i]);
+		open_scratch(b, &cfg->disks[i]);
+		b->vio.nqueues = 1;
+		b->vio.offered = F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (b->ro ?
+		    F_RO : F_DISCARD | F_WRITE_ZEROES);
+		b->vio.config_len = sizeof(*space);
+		space = (void *)b->vio.config;
+		space->capacity = b->size / SECTOR;
+		space->seg_max = SEGMENTS;
+		space->blk_size = SECTOR;
+		space->max_discard_sectors = RANGE_MOST;
+		space->max_discard_seg = 1;
+		space->discard_alignment = 1;
+		space->max_write_zeroes_sectors = RANGE_MOST;
+		space->max_write_zeroes_seg = 1;
+		space->write_zeroes_may_unmap = 1;
+		devices_plug(vm, &b->pci, &b->vio, &ops, b);
+	}
 }

@@ -1,9 +1,240 @@
+/*
+ * A network card (virtio 1.2, 5.1) at a tap. The tap speaks virtio's header
+ * itself, so that checksums and segmentation are left to those who can do them
+ * in one piece; the kernel checks that header when we write a packet.
+ */
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "chain.h"
 #include "config.h"
 #include "devices.h"
+
+#define F_CSUM VIO_BIT(0)
+#define F_GUEST_CSUM VIO_BIT(1)
+#define F_MAC VIO_BIT(5)
+#define F_GUEST_TSO4 VIO_BIT(7)
+#define F_GUEST_TSO6 VIO_BIT(8)
+#define F_HOST_TSO4 VIO_BIT(11)
+#define F_HOST_TSO6 VIO_BIT(12)
+#define F_MRG_RXBUF VIO_BIT(15)
+
+#define BURST 64	/* packets in a row */
+#define PACKET_MOST (65536 + 64)
+
+enum { RX, TX };
+
+/* 5.1.6 */
+struct header {
+	uint8_t flags, gso_type;
+	uint16_t hdr_len, gso_size, csum_start, csum_offset, num_buffers;
+};
+
+static struct {
+	struct vio vio;
+	struct vio_pci pci;
+	int tap;
+	uint8_t packet[PACKET_MOST];
+	struct {
+		uint16_t head;
+		uint32_t len;
+	} used[VIRTQ_MAX];
+} net = { .tap = -1 };
+
+static void
+start(struct vio *v)
+{
+	unsigned int offload = 0;
+
+	if ((v->accepted & F_GUEST_CSUM) != 0) {
+		offload = TUN_F_CSUM;
+		if ((v->accepted & F_GUEST_TSO4) != 0)
+			offload |= TUN_F_TSO4;
+		if ((v->accepted & F_GUEST_TSO6) != 0)
+			offload |= TUN_F_TSO6;
+	}
+	(void)ioctl(net.tap, TUNSETOFFLOAD, offload);
+}
+
+static int
+transmit(struct vio *v)
+{
+	struct virtq *q = &v->q[TX];
+	unsigned int n;
+	int rc = 0;
+
+	for (n = 0; n < BURST; n++) {
+		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+			break;
+		/* What the tap does not take is lost, as on a wire. */
+		if (v->chain.nout > 0 &&
+		    writev(net.tap, v->chain.iov, v->chain.nout) == -1 &&
+		    errno == EBADFD)
+			return -1;
+		virtq_push(q, &v->chain, 0);
+	}
+	if (n > 0)
+		vio_done(v, q);
+	if (n == BURST)
+		(void)eventfd_write(v->kick, 1);
+	return rc < 0 ? -1 : 0;
+}
+
+/*
+ * Put the packet of len bytes into as many buffers as it takes. Returns 1, 0 if
+ * there are not enough (it is lost), or -1 if the driver broke a rule.
+ */
+static int
+deliver(struct vio *v, size_t len)
+{
+	const uint16_t one = 1;
+	bool merge = (v->accepted & F_MRG_RXBUF) != 0;
+	struct virtq *q = &v->q[RX];
+	struct iovec first[VIRTQ_MAX];
+	unsigned int nfirst = 0, n = 0;
+	uint16_t count;
+	size_t done = 0, got;
+	int rc;
+
+	do {
+		rc = virtq_pop(q, v->ram, &v->chain);
+		if (rc == -1)
+			return -1;
+		if (rc == 0 || n == VIRTQ_MAX)
+			break;
+		if (n == 0) {
+			nfirst = v->chain.nin;
+			memcpy(first, v->chain.iov + v->chain.nout,
+			    nfirst * sizeof(first[0]));
+		}
+		got = virtq_scatter(v->chain.iov + v->chain.nout,
+		    v->chain.nin, 0, net.packet + done, len - done);
+		if (got == 0)
+			return -1; /* a buffer that cannot be written */
+		net.used[n].head = v->chain.head;
+		net.used[n++].len = (uint32_t)got;
+		done += got;
+	} while (done < len && merge);
+	if (done < len) {
+		while (n-- > 0)
+			virtq_unpop(q);
+		return 0;
+	}
+	count = (uint16_t)n;
+	(void)virtq_scatter(first, nfirst,
+	    offsetof(struct header, num_buffers), merge ? &count : &one,
+	    sizeof(count));
+	for (n = 0; n < count; n++) {
+		v->chain.head = net.used[n].head;
+		virtq_push(q, &v->chain, net.used[n].len);
+	}
+	return 1;
+}
+
+static int
+receive(struct vio *v)
+{
+	unsigned int n;
+	ssize_t len;
+	int rc = 0;
+
+	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]); n++) {
+		len = read(net.tap, net.packet, sizeof(net.packet));
+		if (len < (ssize_t)sizeof(struct header))
+			break;
+		if ((rc = deliver(v, (size_t)len)) == -1)
+			break;
+	}
+	if (n > 0 && rc != -1)
+		vio_done(v, &v->q[RX]);
+	return rc == -1 ? -1 : 0;
+}
+
+static void
+kick(struct vio *v)
+{
+	if (transmit(v) == -1)
+		vio_break(v);
+}
+
+static short
+wants(struct io_source *s)
+{
+	bool now;
+
+	(void)s;
+	pthread_mutex_lock(&net.vio.lock);
+	now = vio_live(&net.vio) && virtq_waiting(&net.vio.q[RX]);
+	pthread_mutex_unlock(&net.vio.lock);
+	return now ? POLLIN : 0;
+}
+
+static void
+ready(struct io_source *s, short revents)
+{
+	(void)s;
+	(void)revents;
+	pthread_mutex_lock(&net.vio.lock);
+	if (vio_live(&net.vio) && receive(&net.vio) == -1)
+		vio_break(&net.vio);
+	pthread_mutex_unlock(&net.vio.lock);
+}
+
+static const struct vio_ops ops = {
+	.name = "net",
+	.id = 1,
+	.class = 0x020000,
+	.kick = kick,
+	.start = start,
+};
+
+static int
+open_tap(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd;
+
+	if (strlen(name) >= sizeof(ifr.ifr_name))
+		errx(EXIT_LINK, "tap=%s: name too long", name);
+	memcpy(ifr.ifr_name, name, strlen(name));
+	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)) == -1)
+		err(EXIT_LINK, "/dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &ifr) == -1)
+		err(EXIT_LINK, "tap=%s", name);
+	return fd;
+}
 
 void
 net_init(struct vm *vm, const struct config *cfg)
 {
-	(void)vm;
-	(void)cfg;
+	const int header = sizeof(struct header), little = 1;
+	uint8_t *mac = net.vio.config;
+
+	if (cfg->tap == NULL)
+		return;
+	net.tap = open_tap(cfg->tap);
+	if (ioctl(net.tap, TUNSETVNETHDRSZ, &header) == -1 ||
+	    ioctl(net.tap, TUNSETVNETLE, &little) == -1)
+		err(EXIT_LINK, "tap=%s: header", cfg->tap);
+	if (getrandom(mac, 6, 0) != 6)
+		err(EXIT_LINK, "random bytes");
+	mac[0] = 0x02; /* locally administered */
+	net.vio.nqueues = 2;
+	net.vio.config_len = 6;
+	net.vio.offered = F_CSUM | F_GUEST_CSUM | F_MAC | F_GUEST_TSO4 |
+	    F_GUEST_TSO6 | F_HOST_TSO4 | F_HOST_TSO6 | F_MRG_RXBUF;
+	devices_plug(vm, &net.pci, &net.vio, &ops, &net);
+	io_add(&vm->io, &(struct io_source){ .fd = net.tap, .wants = wants,
+	    .ready = ready });
 }

@@ -99,7 +99,7 @@ add_env(void *ctx, const char *key, const char *value)
 	add(c->env, &c->nenv, key, value);
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=FILE]] */
+/* disk=FILE[:ro|:rw][:overlay[=DIR]] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
@@ -124,7 +124,7 @@ add_disk(void *ctx, const char *key, const char *value)
 		else if (strncmp(field, "overlay=", 8) == 0)
 			d->scratch = strdup(field + 8);
 		else
-			word_bad(key, value, "ro, rw, overlay or overlay=FILE");
+			word_bad(key, value, "ro, rw, overlay or overlay=DIR");
 	}
 }
 
@@ -170,7 +170,7 @@ static const struct word words[] = {
 	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
 	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
 	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
-	{ "disk", add_disk, "FILE[:ro][:overlay[=F]]", "a disk: a raw file or block device" },
+	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]]", "a disk: a raw file or block device" },
 	{ "tap", set_tap, "NAME", "a network card at this tap" },
 	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: the initrd" },
 	{ "overlay", set_overlay, "tmpfs|DEV", "where writes to the root go" },

@@ -1,0 +1,402 @@
+/* A guest that breaks every rule of a disk, and then needs it to work. */
+#include "guest.h"
+
+#define END (64ul << 20)	/* memory=64M */
+
+static struct queue q;
+static struct device d;
+static struct {
+	uint32_t type, reserved;
+	uint64_t sector;
+} header;
+static uint8_t data[4096] __attribute__((aligned(4096)));
+static uint8_t status;
+
+static void
+up(void)
+{
+	device_begin(&d, 0);
+	queue_set(&d, 0, &q, QUEUE);
+	queue_enable(&d, 0);
+	device_go(&d);
+}
+
+/* A request of three parts, in descriptors 0 to 2. */
+static void
+request(uint32_t type, uint64_t sector, uint32_t len, uint16_t flags)
+{
+	header.type = type;
+	header.sector = sector;
+	status = 0xff;
+	q.desc[0] = (struct desc){ (uintptr_t)&header, 16, NEXT, 1 };
+	q.desc[1] = (struct desc){ (uintptr_t)data, len, NEXT | flags, 2 };
+	q.desc[2] = (struct desc){ (uintptr_t)&status, 1, WRITE, 0 };
+}
+
+static uint8_t
+ask(uint32_t type, uint64_t sector, uint32_t len, uint16_t flags)
+{
+	uint16_t idx = q.used.idx;
+
+	request(type, sector, len, flags);
+	submit(&d, 0, &q, 0);
+	if (!wait_used(&q, (uint16_t)(idx + 1)))
+		return 0xee;
+	return r8(&status);
+}
+
+static void
+works(const char *what)
+{
+	data[0] = 0;
+	check(ask(0, 0, 512, WRITE) == 0 && r8(data) == 'V', what);
+}
+
+static void
+normal(void)
+{
+	up();
+	works("a sector is read");
+	data[0] = 'W';
+	check(ask(1, 1, 512, 0) == 0, "a sector is written");
+	data[0] = 0;
+	check(ask(0, 1, 512, WRITE) == 0 && r8(data) == 'W', "and read again");
+	check(ask(4, 0, 0, 0) == 0, "flush");
+	check(ask(8, 0, 20, WRITE) == 0, "the disk's name");
+	check(ask(99, 0, 0, 0) == 2, "an unknown request: unsupported");
+	check(ask(0, 8, 512, WRITE) == 1, "a sector beyond the end");
+	check(ask(0, 7, 1024, WRITE) == 1, "across the end");
+	check(ask(0, ~0ull, 512, WRITE) == 1, "sector 2^64 - 1");
+	check(ask(0, 1ull << 55, 512, WRITE) == 1, "sector 2^55: wraps in bytes");
+	check(ask(0, 0, 511, WRITE) == 1, "not a whole sector");
+	check(ask(1, ~0ull, 512, 0) == 1, "a write to sector 2^64 - 1");
+	check(ask(11, 0, 8, 0) == 2, "a discard without a range");
+}
+
+static void
+breaks(const char *what)
+{
+	submit(&d, 0, &q, 0);
+	check(wait_broken(&d), what);
+	up();
+}
+
+static void
+chains(void)
+{
+	unsigned int i;
+
+	request(0, 0, 512, WRITE);
+	q.desc[1].next = 0;
+	breaks("a chain that loops");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].next = 0;
+	breaks("a descriptor that is its own next");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].next = QUEUE;
+	breaks("a next beyond the queue");
+
+	request(0, 0, 512, WRITE);
+	q.desc[1].flags |= INDIRECT;
+	breaks("an indirect descriptor");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].flags |= WRITE;
+	q.desc[1].flags = NEXT;
+	breaks("out after in");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].flags = 0;
+	breaks("no place for the status");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].len = 8;
+	breaks("half a header");
+
+	request(0, 0, 512, WRITE);
+	q.desc[0].flags = WRITE;
+	breaks("no header");
+
+	submit(&d, 0, &q, QUEUE);
+	check(wait_broken(&d), "a head beyond the queue");
+	up();
+
+	request(0, 0, 512, WRITE);
+	q.avail.idx = QUEUE + 1;
+	breaks("an index that jumps");
+
+	for (i = 0; i < QUEUE; i++)
+		q.desc[i] = (struct desc){ (uintptr_t)data, 16, NEXT,
+			(uint16_t)((i + 1) % QUEUE) };
+	breaks("a loop through all");
+	works("after all that a sector is read");
+}
+
+static void
+addresses(void)
+{
+	static const struct {
+		uint64_t addr;
+		uint32_t len;
+		const char *what;
+	} bad[] = {
+		{ END, 512, "just beyond the memory" },
+		{ END - 511, 512, "one byte across the end" },
+		{ END - 1, 0xffffffff, "the last byte and 4 GiB" },
+		{ 0, 0xffffffff, "all of 4 GiB" },
+		{ ~0ull, 512, "address 2^64 - 1" },
+		{ ~0ull - 511, 512, "the end of all addresses" },
+		{ 0xc0000000, 512, "a device's registers" },
+		{ 0xfee00000, 512, "the local APIC" },
+		{ 1ull << 32, 512, "4 GiB, where there is none" },
+		{ 1ull << 63, 512, "a sign bit" },
+		{ 0x100000000ull - 256, 512, "across 4 GiB" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		request(0, 0, 512, WRITE);
+		q.desc[1].addr = bad[i].addr;
+		q.desc[1].len = bad[i].len;
+		breaks(bad[i].what);
+	}
+	works("after all that a sector is read");
+}
+
+/* 256 descriptors that each are nearly all memory: sums must not wrap. */
+static void
+sums(void)
+{
+	unsigned int i;
+
+	device_begin(&d, 0);
+	queue_set(&d, 0, &q, 256);
+	queue_enable(&d, 0);
+	device_go(&d);
+	header.type = 0;
+	header.sector = 0;
+	q.desc[0] = (struct desc){ (uintptr_t)&header, 16, NEXT, 1 };
+	for (i = 1; i < 256; i++)
+		q.desc[i] = (struct desc){ 0x400000, (uint32_t)(END - 0x400000),
+			(uint16_t)(WRITE | (i < 255 ? NEXT : 0)),
+			(uint16_t)(i + 1) };
+	submit(&d, 0, &q, 0);
+	check(wait_used(&q, 1), "255 times the memory");
+	up();
+	works("after all that a sector is read");
+}
+
+static void
+setup(void)
+{
+	static const struct {
+		uint16_t size;
+		uint64_t desc, avail, used;
+		const char *what;
+	} bad[] = {
+		{ 0, 0x300000, 0x310000, 0x320000, "a queue of no size" },
+		{ 3, 0x300000, 0x310000, 0x320000, "a queue of three" },
+		{ 512, 0x300000, 0x310000, 0x320000, "a queue that is too large" },
+		{ 32768, 0x300000, 0x310000, 0x320000, "a queue of 32768" },
+		{ 16, 0x300001, 0x310000, 0x320000, "descriptors not aligned" },
+		{ 16, 0x300000, 0x310001, 0x320000, "available ring not aligned" },
+		{ 16, 0x300000, 0x310000, 0x320002, "used ring not aligned" },
+		{ 16, END - 16, 0x310000, 0x320000, "descriptors across the end" },
+		{ 16, 0x300000, END - 4, 0x320000, "available ring across the end" },
+		{ 16, 0x300000, 0x310000, END - 4, "used ring across the end" },
+		{ 16, ~15ull, 0x310000, 0x320000, "descriptors at 2^64" },
+		{ 16, 0x300000, 0x310000, 0xc0008000, "used ring in a device" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		device_begin(&d, 0);
+		w16(d.bar + C_QSELECT, 0);
+		w16(d.bar + C_QSIZE, bad[i].size);
+		w32(d.bar + C_QDESC, (uint32_t)bad[i].desc);
+		w32(d.bar + C_QDESC + 4, (uint32_t)(bad[i].desc >> 32));
+		w32(d.bar + C_QAVAIL, (uint32_t)bad[i].avail);
+		w32(d.bar + C_QAVAIL + 4, (uint32_t)(bad[i].avail >> 32));
+		w32(d.bar + C_QUSED, (uint32_t)bad[i].used);
+		w32(d.bar + C_QUSED + 4, (uint32_t)(bad[i].used >> 32));
+		w16(d.bar + C_QENABLE, 1);
+		check((r8(d.bar + C_STATUS) & NEEDS_RESET) != 0 &&
+		    r16(d.bar + C_QENABLE) == 0, bad[i].what);
+	}
+	up();
+	works("after all that a sector is read");
+}
+
+static void
+frozen(void)
+{
+	up();
+	w16(d.bar + C_QSELECT, 0);
+	w16(d.bar + C_QSIZE, 256);
+	w32(d.bar + C_QDESC, 0x7fff0000);
+	w32(d.bar + C_QAVAIL + 4, 7);
+	w32(d.bar + C_QUSED, 0);
+	w16(d.bar + C_QENABLE, 1);
+	check(r16(d.bar + C_QSIZE) == QUEUE && r32(d.bar + C_QDESC) ==
+	    (uint32_t)(uintptr_t)q.desc, "a live queue stays where it is");
+	works("and works");
+	w32(d.bar + C_GFSELECT, 0);
+	w32(d.bar + C_GF, ~0u);
+	check(r32(d.bar + C_GF) == 0, "features stay as agreed");
+	w16(d.bar + C_QSELECT, 0xffff);
+	w16(d.bar + C_QSIZE, 256);
+	w16(d.bar + C_QENABLE, 1);
+	w16(d.bar + C_QVECTOR, 0);
+	check(r16(d.bar + C_QSIZE) == 0, "queue 65535 does not exist");
+	w16(d.bar + C_QSELECT, 0);
+	w16(d.bar + C_QVECTOR, 7);
+	check(r16(d.bar + C_QVECTOR) == 0xffff, "nor does vector 7");
+	w16(d.bar + C_VECTOR, 0xfffe);
+	check(r16(d.bar + C_VECTOR) == 0xffff, "nor vector 65534");
+
+	w8(d.bar + C_STATUS, 0);
+	w8(d.bar + C_STATUS, ACK | DRIVER | FEATURES_OK);
+	check((r8(d.bar + C_STATUS) & FEATURES_OK) == 0, "no version 1, no features");
+	w8(d.bar + C_STATUS, ACK | DRIVER | FEATURES_OK | DRIVER_OK);
+	check((r8(d.bar + C_STATUS) & DRIVER_OK) == 0, "and no start");
+	check((device_begin(&d, ~0u) & FEATURES_OK) == 0,
+	    "features that were not offered");
+}
+
+/* Each access of another width than the register's: ones, or nothing. */
+static void
+widths(void)
+{
+	unsigned int off;
+
+	up();
+	check(r8(d.bar + C_QSIZE) == 0xff && r32(d.bar + C_QSIZE) == ~0u &&
+	    r64(d.bar) == ~0ul && r64(d.bar + C_QDESC) == ~0ul &&
+	    r16(d.bar + C_STATUS) == 0xffff, "other widths read as ones");
+	w64(d.bar + C_QDESC, 0);
+	w32(d.bar + C_STATUS, 0);
+	w16(d.bar + C_STATUS, 0);
+	check(r8(d.bar + C_STATUS) == (ACK | DRIVER | FEATURES_OK | DRIVER_OK),
+	    "and write nothing");
+	for (off = 0; off < 0x8000; off += 509) {
+		(void)r8(d.bar + off);
+		(void)r16(d.bar + off);
+		(void)r32(d.bar + off);
+		(void)r64(d.bar + off);
+	}
+	(void)r32(d.bar + 0x7ffd); /* into the next one */
+	check(r32(d.bar + DEVICE_CONFIG) == 8, "the capacity");
+	check(r32(d.bar + DEVICE_CONFIG + 64) == ~0u &&
+	    r64(d.bar + DEVICE_CONFIG + 64) == ~0ul &&
+	    r32(d.bar + DEVICE_CONFIG + 0xffc) == ~0u,
+	    "nothing beyond the configuration");
+	w32(d.bar + DEVICE_CONFIG, 0xffffffff);
+	check(r32(d.bar + DEVICE_CONFIG) == 8, "which cannot be written");
+	w8(d.bar + NOTIFY, 0);
+	w32(d.bar + NOTIFY, 0xffffffff);
+	w16(d.bar + NOTIFY, 0xffff);
+	w16(d.bar + NOTIFY + 4, 1);
+	w32(d.bar + MSIX + 16 * 2, 1);
+	w64(d.bar + MSIX + 0xff8, ~0ul);
+	check(r32(d.bar + MSIX + 16 * 2) == ~0u, "the table ends");
+	works("after all that a sector is read");
+}
+
+static void
+config_space(void)
+{
+	volatile uint8_t *c = d.config;
+	unsigned int off, cap;
+	uint32_t id = r32(c), bar = r32(c + 0x10);
+
+	w32(c, 0);
+	check(r32(c) == id, "the identity cannot be written");
+	w32(c + 0x10, ~0u);
+	check(r32(c + 0x10) == 0xffff8000, "the BAR is sized");
+	w32(c + 0x10, 0x12340000);
+	works("and moves nothing");
+	w32(c + 0x10, bar);
+	check(r32(c + 256) == ~0u && r32(c + 4095 - 3) == ~0u,
+	    "no extended configuration");
+	check(r32((volatile uint8_t *)ECAM + (31 << 15)) == ~0u,
+	    "nobody in slot 31");
+	check(r64(c) == ~0ul, "no access of 8 bytes");
+	(void)r32(c + 255);
+	for (off = 0; off < 256; off++)
+		w8(c + off, 0xff);
+	w32(c + 0x10, bar);
+	for (cap = r8(c + 0x34); cap != 0; cap = r8(c + cap + 1))
+		if (r8(c + cap) == 9 && r8(c + cap + 3) == 5)
+			break;
+	check(cap != 0, "there is a window to the BAR");
+	w8(c + cap + 4, 0);
+	w32(c + cap + 8, C_NQUEUES);
+	w32(c + cap + 12, 2);
+	check((r32(c + cap + 16) & 0xffff) == 1, "it shows the queues");
+	w8(c + cap + 4, 1);
+	(void)r32(c + cap + 16);
+	w8(c + cap + 4, 0);
+	w32(c + cap + 12, 3);
+	(void)r32(c + cap + 16);
+	w32(c + cap + 12, 0xffffffff);
+	w32(c + cap + 16, 0xffffffff);
+	w32(c + cap + 12, 4);
+	w32(c + cap + 8, 0xfffffffc);
+	(void)r32(c + cap + 16);
+	w32(c + cap + 16, 0);
+	w32(c + cap + 8, 0x7ffd);
+	(void)r32(c + cap + 16);
+	w32(c + cap + 8, 0x8000);
+	w32(c + cap + 16, 0);
+	up();
+	works("after all that a sector is read");
+}
+
+/* Rewrite a request while it is read, again and again. */
+static void
+race(void)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 200; i++) {
+		request(0, 0, 512, WRITE);
+		submit(&d, 0, &q, 0);
+		for (k = 0; k < 8; k++) {
+			q.desc[1].len = 0xffffff00;
+			q.desc[1].addr = 0xc0000000;
+			q.desc[0].next = 0xffff;
+			header.type = 1;
+			q.desc[1].addr = (uintptr_t)data;
+			q.desc[0].next = 1;
+			q.desc[1].len = 512;
+			q.desc[2].len = 0;
+			header.sector = ~0ull;
+			q.desc[2].len = 1;
+		}
+		if ((r8(d.bar + C_STATUS) & NEEDS_RESET) != 0)
+			up();
+	}
+	up();
+	works("after a race a sector is read");
+}
+
+int
+main(void)
+{
+	if (!device_find(&d, 2, 0)) {
+		check(false, "there is a disk");
+		done();
+	}
+	normal();
+	chains();
+	addresses();
+	sums();
+	setup();
+	frozen();
+	widths();
+	config_space();
+	race();
+	done();
+}

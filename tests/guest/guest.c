@@ -1,0 +1,129 @@
+#include "guest.h"
+
+unsigned int failures;
+
+void
+say(const char *s)
+{
+	for (; *s != '\0'; s++)
+		outb(0x3f8, (uint8_t)*s);
+}
+
+void
+check(bool ok, const char *what)
+{
+	failures += !ok;
+	say(ok ? "ok " : "not ok ");
+	say(what);
+	say("\n");
+}
+
+void
+done(void)
+{
+	say(failures == 0 ? "all ok\n" : "FAILED\n");
+	for (;;)
+		outb(0x600, 0x34);
+}
+
+void
+clear(void *p, size_t n)
+{
+	__asm__ volatile("rep stosb" : "+D"(p), "+c"(n) : "a"(0) : "memory");
+}
+
+bool
+device_find(struct device *d, uint16_t id, unsigned int nth)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < 32; slot++) {
+		d->config = (volatile uint8_t *)(ECAM + (slot << 15));
+		if (r16(d->config) == 0x1af4 &&
+		    r16(d->config + 2) == 0x1040 + id && nth-- == 0) {
+			d->bar = (volatile uint8_t *)(uintptr_t)
+			    (r32(d->config + 0x10) & ~15u);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Reset, and up to FEATURES_OK. Returns the status. */
+uint8_t
+device_begin(struct device *d, uint32_t low)
+{
+	w8(d->bar + C_STATUS, 0);
+	w8(d->bar + C_STATUS, ACK);
+	w8(d->bar + C_STATUS, ACK | DRIVER);
+	w32(d->bar + C_GFSELECT, 0);
+	w32(d->bar + C_GF, low);
+	w32(d->bar + C_GFSELECT, 1);
+	w32(d->bar + C_GF, 1);
+	w8(d->bar + C_STATUS, ACK | DRIVER | FEATURES_OK);
+	return r8(d->bar + C_STATUS);
+}
+
+static void
+set64(volatile uint8_t *p, uint64_t v)
+{
+	w32(p, (uint32_t)v);
+	w32(p + 4, (uint32_t)(v >> 32));
+}
+
+void
+queue_set(struct device *d, uint16_t i, struct queue *q, uint16_t size)
+{
+	clear(q, sizeof(*q));
+	w16(d->bar + C_QSELECT, i);
+	w16(d->bar + C_QSIZE, size);
+	set64(d->bar + C_QDESC, (uintptr_t)q->desc);
+	set64(d->bar + C_QAVAIL, (uintptr_t)&q->avail);
+	set64(d->bar + C_QUSED, (uintptr_t)&q->used);
+}
+
+void
+queue_enable(struct device *d, uint16_t i)
+{
+	w16(d->bar + C_QSELECT, i);
+	w16(d->bar + C_QENABLE, 1);
+}
+
+void
+device_go(struct device *d)
+{
+	w8(d->bar + C_STATUS, ACK | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+void
+submit(struct device *d, uint16_t i, struct queue *q, uint16_t head)
+{
+	q->avail.ring[q->avail.idx % QUEUE] = head;
+	__asm__ volatile("" : : : "memory");
+	w16(&q->avail.idx, (uint16_t)(q->avail.idx + 1));
+	w16(d->bar + NOTIFY + 4 * i, i);
+}
+
+#define PATIENCE 3000000
+
+bool
+wait_used(struct queue *q, uint16_t idx)
+{
+	unsigned int n;
+
+	for (n = 0; n < PATIENCE; n++)
+		if (r16(&q->used.idx) == idx)
+			return true;
+	return false;
+}
+
+bool
+wait_broken(struct device *d)
+{
+	unsigned int n;
+
+	for (n = 0; n < 20000; n++)
+		if ((r8(d->bar + C_STATUS) & NEEDS_RESET) != 0)
+			return true;
+	return false;
+}

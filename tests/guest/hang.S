@@ -1,0 +1,5 @@
+/* Never does anything. */
+	.text
+	.globl start
+start:	pause
+	jmp start
