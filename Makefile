@@ -52,7 +52,8 @@ PIE = $(if $(SAN),-pie,$(if $(MUSL),-nostartfiles $(O)/kernel/rcrt1.o \
 comma = ,
 $(O)/bin/volt-kvm: $(KVM_OBJ)
 	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -pthread $(PIE) -o $@ $^
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out $(if $(MUSL),,-static),$(ALL_LDFLAGS)) \
+	    -pthread $(PIE) -o $@ $^
 
 $(O)/pie/%.o: %.c Makefile | $(O)/kernel
 	$(if $(V),,@echo "  CC    $@")

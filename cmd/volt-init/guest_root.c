@@ -108,6 +108,21 @@ mount_small(const char *type, const char *path, const char *options)
 	    (strcmp(type, "devpts") == 0 ? 0 : MS_NODEV), options);
 }
 
+/* As udev has them; a root that comes with nodes of its own may differ. */
+static void
+add_links(void)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "/dev/fd" }, { "fd/0", "/dev/stdin" },
+		{ "fd/1", "/dev/stdout" }, { "fd/2", "/dev/stderr" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i][0], links[i][1]) == -1 && errno != EEXIST)
+			err(EXIT_LINK, "%s", links[i][1]);
+}
+
 static void
 loopback_up(void)
 {
@@ -145,10 +160,7 @@ guest_root(const struct guest *g)
 	mount_small("tmpfs", "/run", "mode=755");
 	mount_small("tmpfs", "/tmp", "mode=1777");
 	mount_small("cgroup2", "/sys/fs/cgroup", "nsdelegate");
-	(void)symlink("/proc/self/fd", "/dev/fd");
-	(void)symlink("fd/0", "/dev/stdin");
-	(void)symlink("fd/1", "/dev/stdout");
-	(void)symlink("fd/2", "/dev/stderr");
+	add_links();
 	loopback_up();
 }
 

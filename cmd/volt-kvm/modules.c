@@ -47,12 +47,14 @@ static const struct {
 static bool
 is_module(const char *path, size_t len, const char *name)
 {
-	const char *s = memrchr(path, '/', len);
+	const char *s = path;
 	size_t i, n = strlen(name);
 
-	s = s != NULL ? s + 1 : path;
+	for (i = 0; i < len; i++)
+		if (path[i] == '/')
+			s = path + i + 1;
 	len -= (size_t)(s - path);
-	if (len < n + 3 || memcmp(s + n, ".ko", 3) != 0)
+	if (len < n + 3 || strncmp(s + n, ".ko", 3) != 0)
 		return false;
 	for (i = 0; i < n; i++)
 		if (s[i] != name[i] && !(s[i] == '-' && name[i] == '_'))
@@ -181,7 +183,7 @@ add_devices(struct modules *m, const struct config *cfg)
 		add(m, "virtio_net");
 	if (cfg->root != NULL) {
 		colon = strchr(cfg->root, ':');
-		if (colon != NULL && strncmp(colon, ":ro", 4) != 0)
+		if (colon != NULL && strcmp(colon, ":ro") != 0)
 			snprintf(type, sizeof(type), "%.*s",
 			    (int)strcspn(colon + 1, ":"), colon + 1);
 		add(m, type);
@@ -196,7 +198,7 @@ add_devices(struct modules *m, const struct config *cfg)
 void
 modules_add(struct cpio *c, const struct config *cfg, const char *version)
 {
-	static struct modules m;
+	struct modules m = { 0 };
 	char path[PATH_MAX], dep[PATH_MAX + 16];
 
 	m.cpio = c;

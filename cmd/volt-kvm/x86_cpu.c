@@ -26,11 +26,6 @@
 #define APIC_MODE_EXTINT 0x700u
 #define APIC_MODE_NMI 0x400u
 
-struct cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
-};
-
 /* Before the first vCPU. */
 void
 arch_vm_init(struct vm *vm)
@@ -100,19 +95,20 @@ topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
 static void
 set_cpuid(struct vcpu *cpu)
 {
-	struct cpuid *c;
+	struct kvm_cpuid2 *c;
 	uint32_t i;
 	bool deadline;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	c = calloc(1, sizeof(*c) + CPUID_ENTRIES * sizeof(c->entries[0]));
+	if (c == NULL)
 		err(EXIT_LINK, "CPUID");
-	c->head.nent = CPUID_ENTRIES;
-	if (kvm_call(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, &c->head) == -1)
+	c->nent = CPUID_ENTRIES;
+	if (kvm_call(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, c) == -1)
 		err(EXIT_LINK, "KVM: supported CPUID");
 	deadline = kvm_call_n(cpu->vm->kvm, KVM_CHECK_EXTENSION,
 	    KVM_CAP_TSC_DEADLINE_TIMER) > 0;
-	for (i = 0; i < c->head.nent; i++) {
-		struct kvm_cpuid_entry2 *e = &c->head.entries[i];
+	for (i = 0; i < c->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &c->entries[i];
 
 		topology(e, cpu->id, cpu->vm->ncpus);
 		if (e->function == 0x1 && deadline)
@@ -120,7 +116,7 @@ set_cpuid(struct vcpu *cpu)
 		if (e->function == 0xa)
 			e->eax = e->ebx = e->ecx = e->edx = 0;
 	}
-	if (kvm_call(cpu->fd, KVM_SET_CPUID2, &c->head) == -1)
+	if (kvm_call(cpu->fd, KVM_SET_CPUID2, c) == -1)
 		err(EXIT_LINK, "KVM: CPUID of vCPU %u", cpu->id);
 	free(c);
 }
@@ -145,19 +141,19 @@ set_lapic(struct vcpu *cpu)
 static void
 set_msrs(struct vcpu *cpu)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry[2];
-	} m = {
-		.head.nmsrs = 2,
-		.entry = {
-			{ .index = MSR_MTRR_DEF_TYPE, .data = 0x806 },
-			{ .index = MSR_MISC_ENABLE, .data = 1 },
-		},
+	static const struct kvm_msr_entry entries[] = {
+		{ .index = MSR_MTRR_DEF_TYPE, .data = 0x806 },
+		{ .index = MSR_MISC_ENABLE, .data = 1 },
 	};
+	struct kvm_msrs *m;
 
-	if (kvm_call(cpu->fd, KVM_SET_MSRS, &m) == -1)
+	if ((m = calloc(1, sizeof(*m) + sizeof(entries))) == NULL)
+		err(EXIT_LINK, "MSRs");
+	m->nmsrs = sizeof(entries) / sizeof(entries[0]);
+	memcpy(m->entries, entries, sizeof(entries));
+	if (kvm_call(cpu->fd, KVM_SET_MSRS, m) == -1)
 		err(EXIT_LINK, "KVM: registers of vCPU %u", cpu->id);
+	free(m);
 }
 
 void
