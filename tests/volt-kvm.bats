@@ -1,0 +1,443 @@
+#!/usr/bin/env bats
+# volt-kvm: words and files; guests of a few instructions, on any /dev/kvm; and
+# a distribution's kernel, where one can run (the test machine).
+
+setup() {
+	load lib
+	leftovers_begin
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	no_leftovers
+}
+
+# --- guests ---------------------------------------------------------------
+
+need_kvm() {
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || lacks "/dev/kvm"
+}
+
+# tiny NAME: the guest made of tests/guest/NAME; prints its path.
+tiny() {
+	if command -v gcc >/dev/null; then
+		"$TOP/tests/guest/build" "$O/guest" >&2 || return 1
+	fi
+	[ -e "$O/guest/$1" ] && echo "$O/guest/$1"
+}
+
+# Set KERNEL to a stock kernel that this machine can run as a guest.
+need_kernel() {
+	need_kvm
+	KERNEL=/boot/vmlinuz-$(uname -r)
+	[ -r "$KERNEL" ] || lacks "$KERNEL"
+	# PVM's /dev/kvm emulates ring 0, and no whole kernel.
+	grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+}
+
+# An initramfs with busybox and nothing else, once a run.
+initrd() {
+	local dir=$BATS_RUN_TMPDIR/initrd
+
+	[ -e "$dir.cpio" ] || {
+		mkdir -p "$dir/bin" && cp "$(command -v busybox)" "$dir/bin/" &&
+			for i in sh cat id ls kill sleep mount head md5sum hostname env stat ps; do
+				ln -s busybox "$dir/bin/$i"
+			done &&
+			(cd "$dir" && find . | cpio -o -H newc --quiet) >"$dir.cpio"
+	} >&2
+	echo "$dir.cpio"
+}
+
+# A guest that runs a command, with our defaults for slow machines.
+guest() {
+	timeout -k 1 300 volt-kvm kernel="$KERNEL" boot_timeout=200s "$@"
+}
+
+# Options for a root that is this machine's own disk, which is only read.
+machine_root() {
+	local disk
+
+	disk=$(findmnt -no SOURCE /) && [ -b "$disk" ] || lacks "a root on a disk"
+	ROOT=(disk="$disk:ro" root=vda overlay=tmpfs)
+}
+
+# ended N: the last background process ends with status N.
+ended() {
+	local status=0
+
+	wait "${2:-$!}" || status=$?
+	echo "status $status, not $1"
+	[ "$status" = "$1" ]
+}
+
+# --- words and files ------------------------------------------------------
+
+@test "words: what is wrong is said in a line" {
+	run -125 --separate-stderr volt-kvm true
+	[ "$stderr" = "volt-kvm: no kernel=; -h shows the words" ]
+	run -125 --separate-stderr volt-kvm kernel=/none true
+	[ "$stderr" = "volt-kvm: kernel=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm kernel=/ true
+	[ "$stderr" = "volt-kvm: kernel=/: not a regular file" ]
+	run -125 --separate-stderr volt-kvm memory=1M kernel=/none true
+	[ "$stderr" = "volt-kvm: memory=1M: from 16M to 1T" ]
+	run -125 --separate-stderr volt-kvm cpus=0 kernel=/none true
+	[ "$stderr" = "volt-kvm: cpus=0: at least 1" ]
+	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
+	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
+	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
+	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
+	[ "${stderr##*: }" = "empty, or more than one line" ]
+	run -125 --separate-stderr volt-kvm env==x kernel=/none true
+	[ "$stderr" = "volt-kvm: env==x: no name" ]
+}
+
+@test "kernel: files that are none are refused" {
+	need_kvm
+	: >empty
+	run -125 --separate-stderr volt-kvm kernel=empty
+	[ "$stderr" = "volt-kvm: kernel=empty: the file is empty" ]
+	head -c 100000 /dev/zero >zeroes
+	run -125 --separate-stderr volt-kvm kernel=zeroes
+	[ "$stderr" = "volt-kvm: kernel=zeroes: neither a bzImage nor an ELF file" ]
+	head -c 5000 "$(tiny attack_blk)" >short
+	run -125 --separate-stderr volt-kvm kernel=short
+	[ "$stderr" = "volt-kvm: kernel=short: the file is truncated" ]
+	printf '\177ELF' >elf
+	run -125 --separate-stderr volt-kvm kernel=elf
+	[ "$stderr" = "volt-kvm: kernel=elf: neither a bzImage nor an ELF file" ] ||
+		[ "$stderr" = "volt-kvm: kernel=elf: the file is truncated" ]
+	run -125 --separate-stderr volt-kvm kernel=/bin/busybox
+	[ "${lines[0]:-}" = "" ]
+}
+
+@test "kernel: a file of random bytes behind each header never does harm" {
+	need_kvm
+	local i guest
+
+	guest=$(tiny pvh)
+	for i in $(seq 1 60); do
+		cp "$guest" broken
+		head -c 3 /dev/urandom | dd of=broken bs=1 conv=notrunc status=none \
+			seek=$((RANDOM % 240))
+		timeout 2 volt-kvm memory=16M kernel=broken </dev/null >out 2>err ||
+			[ $? -le 125 ]
+	done
+}
+
+@test "disk: what is none is refused" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_blk)
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=none
+	[ "$stderr" = "volt-kvm: disk=none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=/dev/null
+	[ "$stderr" = "volt-kvm: disk=/dev/null: neither a file nor a block device" ]
+	head -c 1000 /dev/zero >odd
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=odd
+	[ "$stderr" = "volt-kvm: disk=odd: not whole sectors of 512 bytes" ]
+}
+
+@test "initrd: one that does not fit is refused" {
+	need_kvm
+	truncate -s 64M large
+	run -125 --separate-stderr volt-kvm memory=32M kernel="$(tiny pvh)" initrd=large
+	[ "$stderr" = "volt-kvm: initrd: no room in the guest's memory; memory= gives more" ]
+}
+
+# --- guests of a few instructions -----------------------------------------
+
+@test "tiny: PVH's entry; the guest powers off" {
+	need_kvm
+	run -0 --separate-stderr timeout 60 volt-kvm memory=16M kernel="$(tiny pvh)" </dev/null
+	[ "$output" = "pvh ok" ]
+	[ -z "$stderr" ]
+}
+
+@test "tiny: a reset, a triple fault and a hang are 125, with the last lines" {
+	need_kvm
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny reset)" -- x
+	[ "$stderr" = "volt-kvm: the guest reset itself" ]
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny fault)" -- x
+	[ "${stderr_lines[0]}" = "last words?[31m" ]
+	[ "${stderr_lines[1]}" = "volt-kvm: the guest crashed: triple fault" ]
+	run -125 --separate-stderr timeout 60 volt-kvm boot_timeout=200ms kernel="$(tiny hang)" -- x
+	[ "$stderr" = "volt-kvm: the guest did not start in time" ]
+	run -0 cat <(timeout 60 volt-kvm kernel="$(tiny reset)" status=3 -- x 3>&1 2>/dev/null)
+	[ "$output" = "failed 125" ]
+}
+
+@test "tiny: SIGTERM before the guest has started ends it" {
+	need_kvm
+	volt-kvm kernel="$(tiny hang)" -- x 3>&- &
+	sleep 0.5
+	kill "$!"
+	ended 143
+}
+
+@test "attack: a disk's queues, registers and configuration" {
+	need_kvm
+	head -c 4096 /dev/zero >disk
+	printf V | dd of=disk conv=notrunc status=none
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	# What it wrote is there, and nothing else.
+	[ "$(head -c 513 disk | tail -c 1)" = W ]
+	[ "$(stat -c %s disk)" = 4096 ]
+}
+
+@test "attack: a disk with an overlay stays as it was" {
+	need_kvm
+	head -c 4096 /dev/zero >disk
+	printf V | dd of=disk conv=notrunc status=none
+	sum=$(md5sum <disk)
+	for overlay in overlay "overlay=$PWD"; do
+		run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" \
+			"disk=disk:$overlay" </dev/null
+		echo "$output"
+		[ "${lines[-1]}" = "all ok" ]
+	done
+	[ "$(md5sum <disk)" = "$sum" ]
+	[ "$(ls)" = disk ]
+}
+
+@test "attack: the ports and the control queues; false ends are none" {
+	need_kvm
+	run -42 --separate-stderr timeout 300 volt-kvm -c memory=64M \
+		kernel="$(tiny attack_console)" -- x </dev/null
+	echo "$stderr"
+	[ "$output" = "to stdout" ]
+	[ "${stderr_lines[-1]}" = "to stderr" ]
+	run ! grep -q '^not ok' <<<"$stderr"
+}
+
+@test "host: two guests do not share a disk that one of them writes" {
+	need_kvm
+	truncate -s 1M disk
+	volt-kvm kernel="$(tiny hang)" disk=disk -- x 3>&- &
+	sleep 0.5
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" disk=disk:ro -- x
+	[ "$stderr" = "volt-kvm: disk=disk: in use by another guest" ]
+	kill "$!"
+	ended 143
+}
+
+@test "host: one thread a vCPU and one more" {
+	need_kvm
+	volt-kvm cpus=4 kernel="$(tiny hang)" -- x </dev/null >/dev/null 3>&- &
+	sleep 0.5
+	# Newer kernels have one of KVM's own among them.
+	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
+	threads=$output
+	kill -9 "$!"
+	ended 137
+	[ "$threads" = 5 ]
+}
+
+@test "host: without root, given /dev/kvm" {
+	need_kvm
+	need_root
+	local k
+
+	k=$(tiny pvh)
+	user_dir
+	cp "$k" "$USER_DIR/pvh"
+	chmod 644 "$USER_DIR/pvh"
+	as_user test -w /dev/kvm || {
+		run -125 --separate-stderr as_user volt-kvm kernel="$USER_DIR/pvh"
+		[ "$stderr" = "volt-kvm: /dev/kvm (the group kvm may use it): Permission denied" ]
+		skip "an ordinary user may not open /dev/kvm here"
+	}
+	run -0 as_user timeout 60 volt-kvm memory=16M kernel="$USER_DIR/pvh" </dev/null
+	[ "$output" = "pvh ok" ]
+}
+
+@test "host: closed descriptors are no disk of the guest's" {
+	need_kvm
+	head -c 4096 /dev/zero >disk
+	run -42 timeout 300 sh -c 'exec "$@" <&- >&- 2>&-' sh volt-kvm memory=64M \
+		kernel="$(tiny attack_console)" disk=disk -- x
+	[ "$(tr -d '\0' <disk | wc -c)" = 0 ]
+}
+
+# --- a distribution's kernel ----------------------------------------------
+
+@test "linux: streams, status, arguments, environment, host name" {
+	need_kernel
+	echo input >in
+	export VOLT_KVM_TEST="a value"
+	run -7 --separate-stderr guest initrd="$(initrd)" hostname=guest \
+		env=VOLT_KVM_TEST env=MY=own env=TERM=dumb chdir=/proc status=4 -- \
+		sh -c 'cat; echo err >&2; hostname; pwd; echo "$MY $TERM [$1] [$2]"; id -u
+			env | grep -c ^VOLT_; ls /proc/self/fd; exit 7' sh 'a  b' $'c\nd' \
+		<in 4>status
+	[ "${stderr_lines[*]}" = err ]
+	[ "${output%%$'\n0\n'*}" = "input
+guest
+/proc
+own dumb [a  b] [c
+d]" ]
+	# No VOLT_ variable gets through, and no descriptor but its own.
+	[ "${output#*$'d]\n'}" = "0
+0
+0
+1
+2
+3" ]
+	[ "$(cat status)" = "exit 7" ]
+}
+
+@test "linux: not found, not executable, killed" {
+	need_kernel
+	run -127 --separate-stderr guest initrd="$(initrd)" status=4 -- none 4>status
+	[ "$stderr" = "volt-init: exec none: No such file or directory" ]
+	[ "$(cat status)" = "failed 127" ]
+	run -126 --separate-stderr guest initrd="$(initrd)" -- /bin
+	[ "$stderr" = "volt-init: exec /bin: Permission denied" ]
+	run -137 --separate-stderr guest initrd="$(initrd)" status=4 -- \
+		sh -c 'kill -9 $$' 4>status
+	[ "$(cat status)" = "signal 9" ]
+}
+
+@test "linux: signals reach the command" {
+	need_kernel
+	guest initrd="$(initrd)" -- sh -c 'trap "echo got; exit 3" TERM
+		echo ready; while :; do sleep 0.1; done' >out </dev/null 3>&- &
+	for _ in $(seq 600); do
+		grep -q ready out && break
+		sleep 0.2
+	done
+	kill -TERM "$!" # timeout(1) hands it on
+	wait "$!" || [ $? = 124 ] || [ $? = 3 ]
+	[ "$(cat out)" = "ready
+got" ]
+}
+
+@test "linux: bytes go through unchanged, and a reader that leaves is noticed" {
+	need_kernel
+	local size=${VOLT_KVM_BYTES:-33554432}
+
+	head -c "$size" /dev/urandom >in
+	guest initrd="$(initrd)" -- cat <in >out
+	cmp in out
+	head -c "$size" in | guest initrd="$(initrd)" -- cat | cat >out
+	cmp in out
+	guest initrd="$(initrd)" -- sh -c 'while :; do echo line; done' </dev/null | head -n 1 >out
+	[ "${PIPESTATUS[0]}" = 141 ]
+	[ "$(cat out)" = line ]
+}
+
+@test "linux: a Debian root from a disk, four CPUs, changes in memory" {
+	need_kernel
+	machine_root
+	run -0 --separate-stderr guest cpus=4 memory=384M "${ROOT[@]}" -- bash -c '
+		nproc; cat /etc/debian_version; echo x >/root/kvm-test; cat /root/kvm-test
+		[ -c /dev/null ] && [ -d /proc/1 ] && [ -w /run ] && echo mounts'
+	echo "$stderr"
+	[ "$output" = "4
+$(cat /etc/debian_version)
+x
+mounts" ]
+	[ ! -e /root/kvm-test ]
+}
+
+@test "linux: a disk survives fsync and a kill" {
+	need_kernel
+	truncate -s 64M disk
+	mke2fs -q -t ext4 disk
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" disk=disk -- sh -c '
+		mkdir -p /mnt; busybox mount -t ext4 /dev/vda /mnt || exit
+		echo kept >/mnt/f; busybox sync; echo synced
+		while :; do echo more >>/mnt/g; done' >out </dev/null 3>&- &
+	for _ in $(seq 600); do
+		grep -q synced out && break
+		sleep 0.2
+	done
+	kill -9 "$!"
+	wait "$!" || true
+	run e2fsck -fp disk # the journal
+	[ "$status" -le 1 ]
+	run -0 e2fsck -fn disk
+	[ "$(debugfs -R 'cat f' disk 2>/dev/null)" = kept ]
+}
+
+@test "linux: root= and overlay= on disks; what is written stays there" {
+	need_kernel
+	local dir=root
+
+	mkdir -p $dir/bin $dir/dev $dir/proc $dir/sys $dir/etc
+	cp "$(command -v busybox)" $dir/bin/busybox
+	ln -s busybox $dir/bin/sh
+	mke2fs -q -t ext4 -d $dir lower 32M
+	truncate -s 32M upper
+	mke2fs -q -t ext4 upper
+	sum=$(md5sum <lower)
+	run -0 guest disk=lower:ro disk=upper root=vda overlay=vdb -- sh -c 'echo new >/etc/new'
+	run -0 guest disk=lower:ro disk=upper root=vda overlay=vdb -- busybox cat /etc/new
+	[ "$output" = new ]
+	[ "$(md5sum <lower)" = "$sum" ]
+	run -0 e2fsck -fn upper
+	run -0 guest disk=lower root=vda -- sh -c 'echo rw >/etc/rw'
+	run -0 e2fsck -fn lower
+	[ "$(debugfs -R 'cat etc/rw' lower 2>/dev/null)" = rw ]
+	run -125 --separate-stderr guest disk=upper root=vda:squashfs -- true
+	[ "$stderr" = "volt-init: root=vda: mount as squashfs: Invalid argument" ]
+}
+
+@test "linux: a panic is 125, with the console's last lines" {
+	need_kernel
+	run -125 --separate-stderr guest initrd="$(initrd)" -- \
+		sh -c 'echo c >/proc/sysrq-trigger'
+	grep -q 'Kernel panic' <<<"$stderr"
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest reset itself" ]
+	run -125 --separate-stderr guest initrd="$(initrd)" -- busybox poweroff -f
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest powered off before the command ended" ]
+	run -125 --separate-stderr guest modules=/none -- true
+	[ "$stderr" = "volt-kvm: modules=/none: No such file or directory" ]
+}
+
+@test "linux: a chain goes on inside" {
+	need_kernel
+	machine_root
+	run -5 --separate-stderr guest "${ROOT[@]}" -- \
+		volt-ns -UmpniuC hostname=inner volt-init sh -c 'hostname; echo $$; exit 5'
+	echo "$stderr"
+	[ "$output" = "inner
+2" ]
+}
+
+@test "linux: in a jail with nothing but its files" {
+	need_kernel
+	need_root
+	mkdir jail jail/dev
+	cp "$KERNEL" jail/kernel
+	cp "$(initrd)" jail/initrd
+	cp -a "/lib/modules/$(uname -r)" jail/modules
+	touch jail/dev/kvm
+	run -6 --separate-stderr timeout 300 volt-ns -mpniuC root=jail ro=/ \
+		bind=/dev/kvm:/dev/kvm volt-init \
+		volt-kvm kernel=/kernel initrd=/initrd modules=/modules boot_timeout=200s -- \
+		sh -c 'echo jailed; exit 6'
+	echo "$stderr"
+	[ "$output" = jailed ]
+}
+
+@test "linux: eight guests at once" {
+	need_kernel
+	local i pids=()
+
+	for i in 1 2 3 4 5 6 7 8; do
+		volt-kvm memory=128M kernel="$KERNEL" initrd="$(initrd)" -- \
+			sh -c "echo guest $i; exit $i" >"out$i" 2>"err$i" </dev/null 3>&- &
+		pids+=("$!")
+	done
+	for i in 1 2 3 4 5 6 7 8; do
+		ended "$i" "${pids[i - 1]}"
+		[ "$(cat "out$i")" = "guest $i" ]
+	done
+}
