@@ -20,8 +20,9 @@ need_kvm() {
 
 # tiny NAME: the guest made of tests/guest/NAME; prints its path.
 tiny() {
-	if command -v gcc >/dev/null; then
+	if command -v gcc >/dev/null && [ ! -e "$BATS_RUN_TMPDIR/guests" ]; then
 		"$TOP/tests/guest/build" "$O/guest" >&2 || return 1
+		: >"$BATS_RUN_TMPDIR/guests"
 	fi
 	[ -e "$O/guest/$1" ] && echo "$O/guest/$1"
 }
@@ -172,7 +173,10 @@ ended() {
 
 @test "tiny: SIGTERM before the guest has started ends it" {
 	need_kvm
-	volt-kvm kernel="$(tiny hang)" -- x 3>&- &
+	local k
+
+	k=$(tiny hang)
+	volt-kvm kernel="$k" -- x 3>&- &
 	sleep 0.5
 	kill "$!"
 	ended 143
@@ -218,10 +222,13 @@ ended() {
 
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
+	local k
+
+	k=$(tiny hang)
 	truncate -s 1M disk
-	volt-kvm kernel="$(tiny hang)" disk=disk -- x 3>&- &
+	volt-kvm kernel="$k" disk=disk -- x 3>&- &
 	sleep 0.5
-	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" disk=disk:ro -- x
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=disk:ro -- x
 	[ "$stderr" = "volt-kvm: disk=disk: in use by another guest" ]
 	kill "$!"
 	ended 143
@@ -229,7 +236,10 @@ ended() {
 
 @test "host: one thread a vCPU and one more" {
 	need_kvm
-	volt-kvm cpus=4 kernel="$(tiny hang)" -- x </dev/null >/dev/null 3>&- &
+	local k
+
+	k=$(tiny hang)
+	volt-kvm cpus=4 kernel="$k" -- x </dev/null >/dev/null 3>&- &
 	sleep 0.5
 	# Newer kernels have one of KVM's own among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
