@@ -82,6 +82,13 @@ read_words(void)
 		{ "overlay=", &guest.overlay },
 		{ "hostname=", &guest.hostname },
 		{ "chdir=", &guest.chdir },
+		{ "mac=", &guest.mac },
+		{ "ip=", &guest.ip },
+		{ "gw=", &guest.gw },
+		{ "ip6=", &guest.ip6 },
+		{ "gw6=", &guest.gw6 },
+		{ "dns=", &guest.dns },
+		{ "search=", &guest.search },
 	};
 	char *line, *save;
 	size_t i;
@@ -165,6 +172,8 @@ guest_main(void)
 	    sethostname(guest.hostname, strlen(guest.hostname)) == -1)
 		err(EXIT_LINK, "hostname=%s", guest.hostname);
 	guest_root(&guest);
+	if (guest.mac != NULL)
+		guest_net(&guest);
 	if (toolbox_announce(part) == -1 || (counter = status_watch()) == -1)
 		err(EXIT_LINK, "toolbox");
 	if (guest.chdir != NULL && chdir(guest.chdir) == -1)

@@ -2,7 +2,7 @@
  * volt-init as the first program of a guest (volt-kvm(1)). volt-kvm puts an
  * initramfs together (cmd/volt-kvm/payload.c):
  *
- *	/volt/guest	what to do: root= overlay= hostname= chdir=, a line each
+ *	/volt/guest	what to do, in words, a line each (guest.c)
  *	/volt/argv, env	the command and its variables, each with its NUL
  *	/volt/modules	kernel modules, and "order", their names a line each
  *	/volt/seed	random bytes
@@ -27,6 +27,7 @@ enum guest_port { GUEST_STDIN, GUEST_STDOUT, GUEST_STDERR, GUEST_CONTROL,
 
 struct guest {
 	char *root, *overlay, *hostname, *chdir;
+	char *mac, *ip, *gw, *ip6, *gw6, *dns, *search;	/* or NULL */
 	char **argv, **env;
 	int port[GUEST_PORTS];
 };
@@ -44,6 +45,9 @@ void guest_ports(struct guest *g);
 /* guest_root.c */
 void guest_root(const struct guest *g);
 void guest_root_end(void);
+
+/* guest_net.c */
+void guest_net(const struct guest *g);
 
 /* guest_pump.c */
 void guest_pump_pipes(struct guest *g, int child_end[3]);

@@ -20,6 +20,15 @@ struct disk {
 	const char *scratch;	/* overlay: a directory, "" for memory; or NULL */
 };
 
+/* The strings go to the guest as they are. */
+struct net_config {
+	bool present;
+	int tap;
+	uint8_t mac[6];
+	unsigned int mtu;	/* 0: the usual */
+	const char *ip, *gw, *ip6, *gw6, *dns, *search;
+};
+
 struct config {
 	bool verbose, dry, console, stats;
 	uint64_t memory;
@@ -31,7 +40,7 @@ struct config {
 	const char *overlay;	/* of the root: "tmpfs", a device, or NULL */
 	const char *hostname;
 	const char *tap;
-	const char *mac;
+	struct net_config net;
 	const char *chdir;
 	uint64_t boot_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */

@@ -18,6 +18,7 @@
 #include "chain.h"
 #include "config.h"
 #include "console.h"
+#include "network.h"
 #include "payload.h"
 #include "status.h"
 #include "value.h"
@@ -225,6 +226,7 @@ main(int argc, char *argv[])
 	cfg.image = file_map(cfg.kernel, "kernel");
 	if (cfg.initrd != NULL)
 		cfg.user_initrd = file_map(cfg.initrd, "initrd");
+	network_open(&cfg);
 	if (*cfg.argv != NULL)
 		payload_make(&cfg, arch_kernel_version(&cfg));
 	if (cfg.dry)

@@ -179,7 +179,7 @@ add_devices(struct modules *m, const struct config *cfg)
 	add(m, "virtio_console");
 	if (cfg->ndisks > 0)
 		add(m, "virtio_blk");
-	if (cfg->tap != NULL)
+	if (cfg->net.present)
 		add(m, "virtio_net");
 	if (cfg->root != NULL) {
 		colon = strchr(cfg->root, ':');

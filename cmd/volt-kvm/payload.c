@@ -154,9 +154,18 @@ add_environment(const struct config *cfg)
 static void
 add_words(const struct config *cfg)
 {
+	const uint8_t *m = cfg->net.mac;
+	char mac[18];
 	const struct {
 		const char *key, *value;
 	} words[] = {
+		{ "mac", mac },
+		{ "ip", cfg->net.ip },
+		{ "gw", cfg->net.gw },
+		{ "ip6", cfg->net.ip6 },
+		{ "gw6", cfg->net.gw6 },
+		{ "dns", cfg->net.dns },
+		{ "search", cfg->net.search },
 		{ "root", cfg->root },
 		{ "overlay", cfg->overlay },
 		{ "hostname", cfg->hostname },
@@ -165,8 +174,11 @@ add_words(const struct config *cfg)
 	char buf[4 * 4096];
 	size_t i, len = 0;
 
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
+	    m[2], m[3], m[4], m[5]);
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (words[i].value == NULL)
+		if (words[i].value == NULL ||
+		    (words[i].value == mac && !cfg->net.present))
 			continue;
 		len += (size_t)snprintf(buf + len, sizeof(buf) - len,
 		    "%s=%s\n", words[i].key, words[i].value);

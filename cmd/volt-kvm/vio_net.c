@@ -4,13 +4,10 @@
  * in one piece; the kernel checks that header when we write a packet.
  */
 #include <linux/if_tun.h>
-#include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -20,9 +17,11 @@
 #include "chain.h"
 #include "config.h"
 #include "devices.h"
+#include "network.h"
 
 #define F_CSUM VIO_BIT(0)
 #define F_GUEST_CSUM VIO_BIT(1)
+#define F_MTU VIO_BIT(3)
 #define F_MAC VIO_BIT(5)
 #define F_GUEST_TSO4 VIO_BIT(7)
 #define F_GUEST_TSO6 VIO_BIT(8)
@@ -199,41 +198,33 @@ static const struct vio_ops ops = {
 	.start = start,
 };
 
-static int
-open_tap(const char *name)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int fd;
-
-	if (strlen(name) >= sizeof(ifr.ifr_name))
-		errx(EXIT_LINK, "tap=%s: name too long", name);
-	memcpy(ifr.ifr_name, name, strlen(name));
-	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)) == -1)
-		err(EXIT_LINK, "/dev/net/tun");
-	if (ioctl(fd, TUNSETIFF, &ifr) == -1)
-		err(EXIT_LINK, "tap=%s", name);
-	return fd;
-}
+/* 5.1.4 */
+struct space {
+	uint8_t mac[6];
+	uint16_t status, max_pairs, mtu;
+};
 
 void
 net_init(struct vm *vm, const struct config *cfg)
 {
 	const int header = sizeof(struct header), little = 1;
-	uint8_t *mac = net.vio.config;
+	struct space *space = (void *)net.vio.config;
 
-	if (cfg->tap == NULL)
+	if (!cfg->net.present)
 		return;
-	net.tap = open_tap(cfg->tap);
+	net.tap = cfg->net.tap;
 	if (ioctl(net.tap, TUNSETVNETHDRSZ, &header) == -1 ||
 	    ioctl(net.tap, TUNSETVNETLE, &little) == -1)
-		err(EXIT_LINK, "tap=%s: header", cfg->tap);
-	if (getrandom(mac, 6, 0) != 6)
-		err(EXIT_LINK, "random bytes");
-	mac[0] = 0x02; /* locally administered */
+		err(EXIT_LINK, "tap: header");
+	memcpy(space->mac, cfg->net.mac, sizeof(space->mac));
 	net.vio.nqueues = 2;
-	net.vio.config_len = 6;
+	net.vio.config_len = sizeof(*space);
 	net.vio.offered = F_CSUM | F_GUEST_CSUM | F_MAC | F_GUEST_TSO4 |
 	    F_GUEST_TSO6 | F_HOST_TSO4 | F_HOST_TSO6 | F_MRG_RXBUF;
+	if (cfg->net.mtu != 0) {
+		net.vio.offered |= F_MTU;
+		space->mtu = (uint16_t)cfg->net.mtu;
+	}
 	devices_plug(vm, &net.pci, &net.vio, &ops, &net);
 	io_add(&vm->io, &(struct io_source){ .fd = net.tap, .wants = wants,
 	    .ready = ready });

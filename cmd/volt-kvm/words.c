@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <err.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -137,6 +138,53 @@ line(const char *key, const char *value)
 	return value;
 }
 
+/* An address of a family, with a prefix length or without. */
+static const char *
+address(const char *key, const char *value, int family, bool prefix)
+{
+	const char *cursor = value;
+	char buf[INET6_ADDRSTRLEN], addr[16];
+	uint64_t n;
+
+	if (!value_field(&cursor, '/', buf, sizeof(buf)) ||
+	    inet_pton(family, buf, addr) != 1 || (cursor != NULL) != prefix ||
+	    (prefix && value_uint(cursor, family == AF_INET ? 32 : 128, &n) ==
+		-1))
+		word_bad(key, value, prefix ? "not of the form ADDRESS/LENGTH" :
+		    "not an address");
+	return value;
+}
+
+static void
+set_ip(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strchr(value, ':') != NULL)
+		c->net.ip6 = address(key, value, AF_INET6, true);
+	else
+		c->net.ip = address(key, value, AF_INET, true);
+}
+
+static void
+set_gw(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strchr(value, ':') != NULL)
+		c->net.gw6 = address(key, value, AF_INET6, false);
+	else
+		c->net.gw = address(key, value, AF_INET, false);
+}
+
+static void
+set_dns(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->net.dns = line(key, value);
+}
+
 #define SET_STRING(name, checked) \
 	static void \
 	set_##name(void *ctx, const char *key, const char *value) \
@@ -171,7 +219,10 @@ static const struct word words[] = {
 	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
 	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
 	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]]", "a disk: a raw file or block device" },
-	{ "tap", set_tap, "NAME", "a network card at this tap" },
+	{ "tap", set_tap, "NAME", "a network card at this tap device" },
+	{ "ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6" },
+	{ "gw", set_gw, "ADDRESS", "the gateway" },
+	{ "dns", set_dns, "LIST", "resolvers" },
 	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: the initrd" },
 	{ "overlay", set_overlay, "tmpfs|DEV", "where writes to the root go" },
 	{ "hostname", set_hostname, "NAME", "the guest's host name" },
@@ -194,6 +245,8 @@ config_parse(struct config *c, int argc, char *argv[])
 	*c = (struct config){ .memory = UINT64_C(256) << 20, .cpus = 1,
 		.status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
+	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
+		errx(EXIT_LINK, "ip=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
 }

@@ -1,0 +1,207 @@
+/*
+ * The guest's network card: the addresses that volt-net leased, the gateway as
+ * the default route, and a resolv.conf over the root's own.
+ */
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "guest.h"
+#include "kfile.h"
+#include "value.h"
+
+#define CLASS "/sys/class/net"
+#define CARD_WAIT 60000	/* ms */
+#define RESOLV "/etc/resolv.conf"
+#define RESOLV_OURS "/run/volt-resolv.conf"
+
+/* <linux/ipv6.h> does not go with the C library's headers. */
+struct in6_ifreq {
+	struct in6_addr addr;
+	uint32_t prefixlen;
+	int ifindex;
+};
+
+/* Write the name of the card with that address. Returns whether it is there. */
+static bool
+look_for_card(const char *mac, char name[IF_NAMESIZE])
+{
+	char path[300], address[32];
+	struct dirent *e;
+	bool found = false;
+	DIR *dir;
+
+	if ((dir = opendir(CLASS)) == NULL)
+		return false;
+	/* cppcheck-suppress readdirCalled ; there are no threads */
+	while (!found && (e = readdir(dir)) != NULL) {
+		if (strlen(e->d_name) >= IF_NAMESIZE)
+			continue;
+		snprintf(path, sizeof(path), CLASS "/%s/address", e->d_name);
+		if (kfile_read(AT_FDCWD, path, address, sizeof(address)) ==
+		    -1 || strncmp(address, mac, 17) != 0)
+			continue;
+		strcpy(name, e->d_name);
+		found = true;
+	}
+	closedir(dir);
+	return found;
+}
+
+/* "ADDRESS/LENGTH", or "ADDRESS": then len may be NULL. */
+static void
+parse(const char *s, int family, void *addr, unsigned int *len)
+{
+	const char *cursor = s;
+	char buf[INET6_ADDRSTRLEN];
+	uint64_t n = 0;
+
+	if (!value_field(&cursor, '/', buf, sizeof(buf)) ||
+	    inet_pton(family, buf, addr) != 1 ||
+	    (cursor != NULL && value_uint(cursor, 128, &n) == -1))
+		errx(EXIT_LINK, "network: %s: not an address", s);
+	if (len != NULL)
+		*len = (unsigned int)n;
+}
+
+static void
+set_v4(const struct guest *g, const char *name)
+{
+	struct ifreq ifr = { 0 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct rtentry rt = { .rt_flags = RTF_UP | RTF_GATEWAY };
+	unsigned int len;
+	int s;
+
+	if ((s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		err(EXIT_LINK, "network: socket");
+	strcpy(ifr.ifr_name, name);
+	if (g->ip != NULL) {
+		parse(g->ip, AF_INET, &sin.sin_addr, &len);
+		memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
+		if (ioctl(s, SIOCSIFADDR, &ifr) == -1)
+			err(EXIT_LINK, "network: %s", g->ip);
+		sin.sin_addr.s_addr = len == 0 ? 0 :
+		    htonl(UINT32_MAX << (32 - len));
+		memcpy(&ifr.ifr_netmask, &sin, sizeof(sin));
+		if (ioctl(s, SIOCSIFNETMASK, &ifr) == -1)
+			err(EXIT_LINK, "network: %s", g->ip);
+	}
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(s, SIOCSIFFLAGS, &ifr) == -1)
+		err(EXIT_LINK, "network: %s up", name);
+	if (g->gw != NULL) {
+		sin.sin_addr.s_addr = 0;
+		memcpy(&rt.rt_dst, &sin, sizeof(sin));
+		memcpy(&rt.rt_genmask, &sin, sizeof(sin));
+		parse(g->gw, AF_INET, &sin.sin_addr, NULL);
+		memcpy(&rt.rt_gateway, &sin, sizeof(sin));
+		if (ioctl(s, SIOCADDRT, &rt) == -1)
+			err(EXIT_LINK, "network: gateway %s", g->gw);
+	}
+	close(s);
+}
+
+/* The address is leased to us alone: it need not be probed for. */
+static void
+no_probing(const char *name)
+{
+	static const char *const files[] = { "accept_dad", "accept_ra",
+		"dad_transmits" };
+	char path[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s",
+		    name, files[i]);
+		(void)kfile_write(AT_FDCWD, path, "0");
+	}
+}
+
+static void
+set_v6(const struct guest *g, const char *name)
+{
+	struct in6_ifreq ifr = { .ifindex = (int)if_nametoindex(name) };
+	struct in6_rtmsg rt = { .rtmsg_flags = RTF_UP | RTF_GATEWAY,
+		.rtmsg_metric = 1024, .rtmsg_ifindex = ifr.ifindex };
+	int s;
+
+	if (g->ip6 == NULL)
+		return;
+	if ((s = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		err(EXIT_LINK, "network: IPv6");
+	parse(g->ip6, AF_INET6, &ifr.addr, &ifr.prefixlen);
+	if (ioctl(s, SIOCSIFADDR, &ifr) == -1)
+		err(EXIT_LINK, "network: %s", g->ip6);
+	if (g->gw6 != NULL) {
+		parse(g->gw6, AF_INET6, &rt.rtmsg_gateway, NULL);
+		if (ioctl(s, SIOCADDRT, &rt) == -1)
+			err(EXIT_LINK, "network: gateway %s", g->gw6);
+	}
+	close(s);
+}
+
+/* "dns=A,B search=C,D" as resolv.conf(5). The root itself is not changed. */
+static void
+set_dns(const struct guest *g)
+{
+	const char *cursor = g->dns;
+	char field[256];
+	int fd;
+
+	if (g->dns == NULL)
+		return;
+	fd = open(RESOLV_OURS, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0644);
+	if (fd == -1) { /* a root without /run */
+		warn("network: %s", RESOLV_OURS);
+		return;
+	}
+	while (value_field(&cursor, ',', field, sizeof(field)))
+		dprintf(fd, "nameserver %s\n", field);
+	if ((cursor = g->search) != NULL) {
+		dprintf(fd, "search");
+		while (value_field(&cursor, ',', field, sizeof(field)))
+			dprintf(fd, " %s", field);
+		dprintf(fd, "\n");
+	}
+	close(fd);
+	/* A file to cover, if the root has none and can be written. */
+	if ((fd = open(RESOLV, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) != -1)
+		close(fd);
+	if (mount(RESOLV_OURS, RESOLV, NULL, MS_BIND, NULL) == -1)
+		warn("network: %s", RESOLV);
+}
+
+void
+guest_net(const struct guest *g)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	char name[IF_NAMESIZE];
+	int ms;
+
+	for (ms = 0; !look_for_card(g->mac, name); ms++) {
+		if (ms == CARD_WAIT)
+			errx(EXIT_LINK, "network: no card %s", g->mac);
+		nanosleep(&pause, NULL);
+	}
+	no_probing(name);
+	set_v4(g, name);
+	set_v6(g, name);
+	set_dns(g);
+}

@@ -1,0 +1,94 @@
+/*
+ * Where the network card is plugged in: the tap of volt-net -t, which comes in
+ * VOLT_TAP with all that the guest is to use, or tap=NAME with words beside it.
+ */
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "config.h"
+#include "network.h"
+#include "tap.h"
+
+static int
+open_tap(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd;
+
+	if (*name == '\0' || strlen(name) >= sizeof(ifr.ifr_name))
+		errx(EXIT_LINK, "tap=%s: not a name", name);
+	memcpy(ifr.ifr_name, name, strlen(name));
+	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "/dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &ifr) == -1)
+		err(EXIT_LINK, "tap=%s", name);
+	return fd;
+}
+
+/* What volt-net told, in the words of the command line. */
+static void
+from_tap(struct net_config *n, const struct tap *t)
+{
+	static char ip[INET_ADDRSTRLEN + 4], gw[INET_ADDRSTRLEN];
+	static char ip6[INET6_ADDRSTRLEN + 5], gw6[INET6_ADDRSTRLEN];
+	static char dns[TAP_LIST], search[TAP_LIST];
+	size_t len;
+
+	n->tap = t->fd[0];
+	n->mtu = t->mtu;
+	memcpy(n->mac, t->mac, sizeof(n->mac));
+	inet_ntop(AF_INET, &t->ip, ip, INET_ADDRSTRLEN);
+	len = strlen(ip);
+	snprintf(ip + len, sizeof(ip) - len, "/%u", t->len);
+	inet_ntop(AF_INET, &t->gw, gw, sizeof(gw));
+	n->ip = ip;
+	n->gw = gw;
+	if (t->has6) {
+		inet_ntop(AF_INET6, &t->ip6, ip6, INET6_ADDRSTRLEN);
+		len = strlen(ip6);
+		snprintf(ip6 + len, sizeof(ip6) - len, "/%u", t->len6);
+		inet_ntop(AF_INET6, &t->gw6, gw6, sizeof(gw6));
+		n->ip6 = ip6;
+		n->gw6 = gw6;
+	}
+	snprintf(dns, sizeof(dns), "%s", t->dns);
+	snprintf(search, sizeof(search), "%s", t->search);
+	n->dns = *dns != '\0' ? dns : NULL;
+	n->search = *search != '\0' ? search : NULL;
+}
+
+/* Find or open the tap, if there is one. cfg->net has it then. */
+void
+network_open(struct config *cfg)
+{
+	static struct tap t;
+	struct net_config *n = &cfg->net;
+
+	if (cfg->tap != NULL) {
+		n->tap = open_tap(cfg->tap);
+		if (getrandom(n->mac, sizeof(n->mac), 0) != sizeof(n->mac))
+			err(EXIT_LINK, "random bytes");
+		n->mac[0] = 0x02; /* locally administered */
+	} else if (tap_find(&t) == 0) {
+		from_tap(n, &t);
+	} else if (errno == ENOENT) {
+		return;
+	} else {
+		err(EXIT_LINK, "%s", TAP_VARIABLE);
+	}
+	n->present = true;
+	if (fcntl(n->tap, F_SETFL, fcntl(n->tap, F_GETFL) | O_NONBLOCK) == -1 ||
+	    fcntl(n->tap, F_SETFD, FD_CLOEXEC) == -1)
+		err(EXIT_LINK, "tap");
+}
