@@ -451,3 +451,48 @@ mounts" ]
 		[ "$(cat "out$i")" = "guest $i" ]
 	done
 }
+
+@test "linux: console=pty is a terminal of the guest's own, with our size" {
+	need_kernel
+	need script -V
+	: >in
+	run -0 timeout 300 script -qefc "stty rows 33 cols 77
+		volt-kvm kernel=$KERNEL initrd=$(initrd) console=pty -- sh -c 'busybox stty size
+		busybox tty; test -t 0 && test -t 1 && test -t 2 && echo all'" typescript <in
+	echo "$output"
+	tr -d '\r' <typescript | grep -qx '33 77'
+	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
+	tr -d '\r' <typescript | grep -qx all
+}
+
+@test "linux: a tap: addresses, gateway and resolvers in the guest" {
+	need_kernel
+	need_root
+	need test -e /dev/net/tun
+	local ns=kvm$BASHPID
+
+	ip netns add "$ns" || lacks "network namespaces"
+	ip -n "$ns" tuntap add dev kvm0 mode tap vnet_hdr
+	ip -n "$ns" addr add 10.199.0.1/24 dev kvm0
+	ip -n "$ns" addr add fd00:199::1/64 dev kvm0 nodad
+	ip -n "$ns" link set kvm0 up
+	head -c 3000000 /dev/urandom >data
+	ip netns exec "$ns" busybox nc -l -p 7000 -e cat data 3>&- &
+	run -0 --separate-stderr ip netns exec "$ns" timeout 300 volt-kvm kernel="$KERNEL" \
+		initrd="$(initrd)" tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 \
+		ip=fd00:199::2/64 gw=fd00:199::1 dns=10.199.0.1,10.199.0.3 -- sh -c '
+			busybox ip route; busybox cat /etc/resolv.conf
+			busybox ping -c 2 -w 60 10.199.0.1 >/dev/null && echo four
+			busybox ping6 -c 2 -w 60 fd00:199::1 >/dev/null && echo six
+			busybox nc 10.199.0.1 7000 </dev/null | md5sum'
+	kill "$!" || true
+	ip netns del "$ns"
+	echo "$output" "$stderr"
+	grep -q '^default via 10.199.0.1' <<<"$output"
+	grep -qx 'nameserver 10.199.0.3' <<<"$output"
+	grep -qx four <<<"$output"
+	grep -qx six <<<"$output"
+	[ "${lines[-1]}" = "$(md5sum <data)" ]
+	run -125 --separate-stderr volt-kvm kernel="$KERNEL" ip=10.0.0.1/24 -- true
+	[ "$stderr" = "volt-kvm: ip=: no tap=" ]
+}

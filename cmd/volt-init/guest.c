@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/vfs.h>
 
@@ -82,6 +83,8 @@ read_words(void)
 		{ "overlay=", &guest.overlay },
 		{ "hostname=", &guest.hostname },
 		{ "chdir=", &guest.chdir },
+		{ "console=", &guest.console },
+		{ "size=", &guest.size },
 		{ "mac=", &guest.mac },
 		{ "ip=", &guest.ip },
 		{ "gw=", &guest.gw },
@@ -129,6 +132,8 @@ run_command(const struct supervise *s, const int ends[3])
 			err(EXIT_LINK, "descriptor %d", i);
 	if (setsid() == -1)
 		err(EXIT_LINK, "session");
+	if (guest.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
+		err(EXIT_LINK, "console=pty");
 	supervise_child(s);
 	chain_exec(guest.argv);
 }

@@ -3,13 +3,17 @@
  * and /dev/stdout is opened again by many. This moves the bytes; it reads no
  * more than it can hand on, so that a slow reader slows the command down. When
  * volt-kvm closes a port, the pipe is closed, and the command finds the end of
- * its input, or a SIGPIPE.
+ * its input, or a SIGPIPE. With console=pty a terminal takes the place of the
+ * pipes.
  */
+#include <sys/ioctl.h>
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +32,7 @@ struct flow {
 
 static struct flow flow[3];
 static int control;
+static int terminal = -1;	/* our side of console=pty */
 static char line[128];
 static size_t line_len;
 
@@ -38,12 +43,65 @@ nonblock(int fd)
 		err(EXIT_LINK, "non-blocking mode");
 }
 
-/* Make the pipes. child_end gets what the command has as 0, 1 and 2. */
+/* "ROWS COLUMNS" */
+static void
+set_size(const char *s)
+{
+	struct winsize ws = { 0 };
+	const char *cursor = s;
+	uint64_t rows, cols;
+	char field[8];
+
+	if (terminal == -1 || !value_field(&cursor, ' ', field, sizeof(field)) ||
+	    cursor == NULL || value_uint(field, UINT16_MAX, &rows) == -1 ||
+	    value_uint(cursor, UINT16_MAX, &cols) == -1)
+		return;
+	ws.ws_row = (unsigned short)rows;
+	ws.ws_col = (unsigned short)cols;
+	(void)ioctl(terminal, TIOCSWINSZ, &ws);
+}
+
+/* console=pty: a terminal of the guest's in place of the pipes. */
+static void
+open_terminal(struct guest *g, int child_end[3])
+{
+	int slave, i;
+
+	if ((terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) == -1 ||
+	    grantpt(terminal) == -1 || unlockpt(terminal) == -1 ||
+	    (slave = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC)) ==
+	    -1)
+		err(EXIT_LINK, "console=pty");
+	set_size(g->size != NULL ? g->size : "24 80");
+	for (i = 0; i < 3; i++)
+		if ((child_end[i] = fcntl(slave, F_DUPFD_CLOEXEC, 3)) == -1)
+			err(EXIT_LINK, "console=pty");
+	close(slave);
+	flow[0].from = g->port[GUEST_STDIN];
+	flow[0].to = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+	flow[1].from = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+	flow[1].to = g->port[GUEST_STDOUT];
+	flow[2].from = flow[2].to = -1;
+	for (i = 0; i < 2; i++) {
+		nonblock(flow[i].from);
+		nonblock(flow[i].to);
+	}
+}
+
+/*
+ * Make the pipes, or the terminal. child_end gets what the command has as 0, 1
+ * and 2.
+ */
 void
 guest_pump_pipes(struct guest *g, int child_end[3])
 {
 	int p[2], i;
 
+	control = g->port[GUEST_CONTROL];
+	if (g->console != NULL) {
+		open_terminal(g, child_end);
+		return;
+	}
 	for (i = 0; i < 3; i++) {
 		if (pipe2(p, O_CLOEXEC) == -1)
 			err(EXIT_LINK, "pipe");
@@ -53,7 +111,6 @@ guest_pump_pipes(struct guest *g, int child_end[3])
 		nonblock(flow[i].from);
 		nonblock(flow[i].to);
 	}
-	control = g->port[GUEST_CONTROL];
 }
 
 /* The flow is over: close the command's side, so that it notices. */
@@ -104,12 +161,14 @@ wants(const struct flow *f)
 	return (struct pollfd){ .fd = f->from, .events = POLLIN };
 }
 
-/* "signal N" */
+/* "signal N", "size ROWS COLUMNS" */
 static void
 control_line(const struct supervise *s)
 {
 	uint64_t n;
 
+	if (strncmp(line, "size ", 5) == 0)
+		set_size(line + 5);
 	if (strncmp(line, "signal ", 7) == 0 &&
 	    value_uint(line + 7, 64, &n) == 0 && n > 0) {
 		kill(s->child, (int)n);

@@ -31,6 +31,7 @@ struct net_config {
 
 struct config {
 	bool verbose, dry, console, stats;
+	bool pty;	/* console=pty */
 	uint64_t memory;
 	unsigned int cpus;
 	const char *kernel;

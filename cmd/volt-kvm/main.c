@@ -21,6 +21,7 @@
 #include "network.h"
 #include "payload.h"
 #include "status.h"
+#include "terminal.h"
 #include "value.h"
 #include "vm.h"
 
@@ -33,8 +34,15 @@ static struct {
 	bool done;	/* and again, with the command's end */
 	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
 	int code;
-	int signals;	/* of those that we were sent, unanswered */
 } session;
+
+/* Threads run on and hold locks: nothing but this is tidied up. */
+static _Noreturn void
+finish(int status)
+{
+	terminal_restore();
+	_exit(status);
+}
 
 static int64_t
 now_ms(void)
@@ -56,8 +64,11 @@ control_line(const char *line)
 	uint64_t n;
 	size_t i;
 
-	if (strcmp(line, "up") == 0)
+	if (strcmp(line, "up") == 0) {
 		session.up = true;
+		if (cfg.pty)
+			terminal_raw(); /* ^C was for us until now */
+	}
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (!session.done &&
 		    strncmp(line, ends[i].word, strlen(ends[i].word)) == 0 &&
@@ -73,11 +84,16 @@ static void
 signal_ready(struct io_source *s, short revents)
 {
 	struct signalfd_siginfo si;
-	char line[32];
+	char line[32], size[16];
 
 	(void)revents;
 	if (read(s->fd, &si, sizeof(si)) != sizeof(si))
 		return;
+	if (si.ssi_signo == SIGWINCH && cfg.pty && session.up) {
+		terminal_size(size, sizeof(size));
+		snprintf(line, sizeof(line), "size %s\n", size);
+		(void)console_tell(line);
+	}
 	if (si.ssi_signo == SIGPIPE || si.ssi_signo == SIGCHLD ||
 	    si.ssi_signo == SIGWINCH || si.ssi_signo == SIGCONT ||
 	    si.ssi_signo == SIGURG)
@@ -86,7 +102,7 @@ signal_ready(struct io_source *s, short revents)
 		/* Nobody in the guest hears it: it is for us. */
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT ||
 		    si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT)
-			_exit(EXIT_SIGNAL + (int)si.ssi_signo);
+			finish(EXIT_SIGNAL + (int)si.ssi_signo);
 		return;
 	}
 	snprintf(line, sizeof(line), "signal %u\n", si.ssi_signo);
@@ -153,6 +169,7 @@ print_stats(void)
 static _Noreturn void
 machine_ended(const char *why)
 {
+	terminal_restore();
 	if (*cfg.argv != NULL) {
 		if (!cfg.console)
 			uart_tail(&vm.uart, STDERR_FILENO, TAIL_LINES);
@@ -161,7 +178,7 @@ machine_ended(const char *why)
 	}
 	warnx("the guest %s%s%s", why, vm.why != NULL ? ": " : "",
 	    vm.why != NULL ? vm.why : "");
-	_exit(EXIT_LINK);
+	finish(EXIT_LINK);
 }
 
 /* The command has ended: its status is ours. */
@@ -177,9 +194,9 @@ command_ended(void)
 		(void)status_start();
 	if (session.how == 's') {
 		status_tell(session.code); /* as waitpid(2) has it */
-		_exit(EXIT_SIGNAL + session.code);
+		finish(EXIT_SIGNAL + session.code);
 	}
-	_exit(session.code);
+	finish(session.code);
 }
 
 static _Noreturn void
@@ -210,7 +227,7 @@ run(void)
 	switch (atomic_load(&vm.end)) {
 	case VM_POWEROFF:
 		if (*cfg.argv == NULL)
-			_exit(0);
+			finish(0);
 		machine_ended("powered off before the command ended");
 	case VM_RESET:
 		machine_ended("reset itself");
@@ -245,6 +262,8 @@ main(int argc, char *argv[])
 	console_on_line(control_line);
 	/* The guest's memory is nobody else's, not even by ptrace. */
 	prctl(PR_SET_DUMPABLE, 0);
+	if (cfg.pty && *cfg.argv == NULL)
+		terminal_raw();
 	arch_boot(&vm);
 	run();
 }

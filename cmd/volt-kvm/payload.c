@@ -19,6 +19,7 @@
 #include "kfile.h"
 #include "modules.h"
 #include "payload.h"
+#include "terminal.h"
 #include "toolbox.h"
 
 #define SEED 64
@@ -155,7 +156,7 @@ static void
 add_words(const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
-	char mac[18];
+	char mac[18], size[16];
 	const struct {
 		const char *key, *value;
 	} words[] = {
@@ -170,10 +171,13 @@ add_words(const struct config *cfg)
 		{ "overlay", cfg->overlay },
 		{ "hostname", cfg->hostname },
 		{ "chdir", cfg->chdir },
+		{ "console", cfg->pty ? "pty" : NULL },
+		{ "size", cfg->pty ? size : NULL },
 	};
 	char buf[4 * 4096];
 	size_t i, len = 0;
 
+	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -62,6 +62,16 @@ set_status(void *ctx, const char *key, const char *value)
 }
 
 static void
+set_console(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strcmp(value, "pty") != 0)
+		word_bad(key, value, "only pty");
+	c->pty = true;
+}
+
+static void
 set_boot_timeout(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
@@ -228,6 +238,7 @@ static const struct word words[] = {
 	{ "hostname", set_hostname, "NAME", "the guest's host name" },
 	{ "chdir", set_chdir, "DIR", "where the command starts" },
 	{ "env", add_env, "NAME[=VALUE]", "a variable that the command gets" },
+	{ "console", set_console, "pty", "give the command a terminal" },
 	{ "boot_timeout", set_boot_timeout, "TIME", "give up on a guest that has not started" },
 	{ "status", set_status, "FD", "write to FD how the command ended" },
 	{ NULL, NULL, NULL, NULL },

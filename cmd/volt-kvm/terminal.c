@@ -1,0 +1,42 @@
+#include <sys/ioctl.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "terminal.h"
+
+static struct termios saved;
+static bool is_raw;
+
+/* "ROWS COLUMNS" of standard input's terminal, or of none. */
+void
+terminal_size(char *buf, size_t size)
+{
+	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
+
+	(void)ioctl(STDIN_FILENO, TIOCGWINSZ, &ws);
+	snprintf(buf, size, "%u %u", ws.ws_row, ws.ws_col);
+}
+
+/* Every key goes to the guest, also ^C: its terminal knows what that means. */
+void
+terminal_raw(void)
+{
+	struct termios t;
+
+	if (is_raw || tcgetattr(STDIN_FILENO, &saved) == -1)
+		return; /* or no terminal */
+	t = saved;
+	cfmakeraw(&t);
+	is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0;
+}
+
+void
+terminal_restore(void)
+{
+	if (is_raw)
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	is_raw = false;
+}
