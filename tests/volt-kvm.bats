@@ -477,7 +477,7 @@ mounts" ]
 	ip -n "$ns" addr add fd00:199::1/64 dev kvm0 nodad
 	ip -n "$ns" link set kvm0 up
 	head -c 3000000 /dev/urandom >data
-	ip netns exec "$ns" busybox nc -l -p 7000 -e cat data 3>&- &
+	ip netns exec "$ns" socat -u OPEN:data TCP-LISTEN:7000 3>&- &
 	run -0 --separate-stderr ip netns exec "$ns" timeout 300 volt-kvm kernel="$KERNEL" \
 		initrd="$(initrd)" tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 \
 		ip=fd00:199::2/64 gw=fd00:199::1 dns=10.199.0.1,10.199.0.3 -- sh -c '
