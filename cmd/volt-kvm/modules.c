@@ -208,9 +208,9 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 		snprintf(path, sizeof(path), "/lib/modules/%s", version);
 		m.dir = path;
 	}
-	if (m.dir != NULL)
-		m.dirfd = open(m.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (m.dir == NULL || m.dirfd == -1) {
+	m.dirfd = m.dir == NULL ? -1 :
+	    open(m.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m.dirfd == -1) {
 		if (cfg->modules != NULL)
 			err(EXIT_LINK, "modules=%s", cfg->modules);
 		if (m.verbose)
