@@ -236,16 +236,41 @@ run(void)
 	}
 }
 
+/* -v, -N: a line an item. */
+static void
+describe(const char *version)
+{
+	unsigned int i;
+
+	if (!cfg.verbose && !cfg.dry)
+		return;
+	dprintf(STDERR_FILENO, "volt-kvm: memory %llu MiB, cpus %u\n",
+	    (unsigned long long)(cfg.memory >> 20), cfg.cpus);
+	dprintf(STDERR_FILENO, "volt-kvm: kernel %s%s%s\n", cfg.kernel,
+	    version != NULL ? ", " : "", version != NULL ? version : "");
+	for (i = 0; i < cfg.ndisks; i++)
+		dprintf(STDERR_FILENO, "volt-kvm: vd%c %s%s%s\n", 'a' + (int)i,
+		    cfg.disks[i].path, cfg.disks[i].ro ? ", read-only" : "",
+		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
+	if (cfg.net.present)
+		dprintf(STDERR_FILENO, "volt-kvm: network %s\n",
+		    cfg.tap != NULL ? cfg.tap : "of volt-net");
+}
+
 int
 main(int argc, char *argv[])
 {
+	const char *version;
+
 	config_parse(&cfg, argc, argv);
 	cfg.image = file_map(cfg.kernel, "kernel");
 	if (cfg.initrd != NULL)
 		cfg.user_initrd = file_map(cfg.initrd, "initrd");
 	network_open(&cfg);
+	version = arch_kernel_version(&cfg);
+	describe(version);
 	if (*cfg.argv != NULL)
-		payload_make(&cfg, arch_kernel_version(&cfg));
+		payload_make(&cfg, version);
 	if (cfg.dry)
 		return 0;
 
