@@ -220,6 +220,19 @@ ended() {
 	run ! grep -q '^not ok' <<<"$stderr"
 }
 
+@test "attack: a network card's queues, and random numbers" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	run -0 --separate-stderr timeout 300 unshare -n sh -ec '
+		ip tuntap add dev kvm0 mode tap vnet_hdr
+		ip link set kvm0 up
+		exec "$@"' sh volt-kvm memory=64M kernel="$(tiny attack_net)" tap=kvm0 </dev/null
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
 	local k
