@@ -25,7 +25,7 @@
 #include "value.h"
 #include "vm.h"
 
-#define TAIL_LINES 20
+#define TAIL_LINES 40	/* a panic and its call trace */
 
 static struct vm vm;
 static struct config cfg;
