@@ -182,6 +182,18 @@ ended() {
 	ended 143
 }
 
+@test "host: in a jail with nothing but its files" {
+	need_kvm
+	need_root
+	need volt-ns -mpniuC true
+	mkdir -p jail/dev
+	cp "$(tiny pvh)" jail/kernel
+	run -0 --separate-stderr timeout 60 volt-ns -mpniuC root=jail ro=/ \
+		bind=/dev/kvm:/dev/kvm:dev volt-init volt-kvm memory=16M kernel=/kernel
+	echo "$stderr"
+	[ "$output" = "pvh ok" ]
+}
+
 @test "attack: a disk's queues, registers and configuration" {
 	need_kvm
 	head -c 4096 /dev/zero >disk
@@ -441,13 +453,12 @@ mounts" ]
 @test "linux: in a jail with nothing but its files" {
 	need_kernel
 	need_root
-	mkdir jail jail/dev
+	mkdir -p jail/dev
 	cp "$KERNEL" jail/kernel
 	cp "$(initrd)" jail/initrd
 	cp -a "/lib/modules/$(uname -r)" jail/modules
-	touch jail/dev/kvm
 	run -6 --separate-stderr timeout 300 volt-ns -mpniuC root=jail ro=/ \
-		bind=/dev/kvm:/dev/kvm volt-init \
+		bind=/dev/kvm:/dev/kvm:dev volt-init \
 		volt-kvm kernel=/kernel initrd=/initrd modules=/modules boot_timeout=200s -- \
 		sh -c 'echo jailed; exit 6'
 	echo "$stderr"
