@@ -525,3 +525,28 @@ mounts" ]
 	run -125 --separate-stderr volt-kvm kernel="$KERNEL" ip=10.0.0.1/24 -- true
 	[ "$stderr" = "volt-kvm: ip=: no tap=" ]
 }
+
+@test "linux: volt-net -t, volt-cg and a jail in front: the guest reaches the bridge" {
+	need_kernel
+	need_root
+	need test -e /dev/net/tun
+	local ns=kvm$BASHPID
+
+	ip netns add "$ns" || lacks "network namespaces"
+	ip -n "$ns" link set lo up
+	mkdir -p jail/dev
+	cp "$KERNEL" jail/kernel
+	cp "$(initrd)" jail/initrd
+	cp -a "/lib/modules/$(uname -r)" jail/modules
+	run -9 --separate-stderr ip netns exec "$ns" timeout 300 \
+		volt-net -t dns=192.0.2.53 volt-cg memory.max=1G pids.max=64 \
+		volt-ns -mpiuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev volt-init \
+		volt-kvm kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
+			gw=$(busybox ip route | busybox sed -n "s/^default via \([^ ]*\).*/\1/p")
+			busybox ping -c 2 -w 60 "$gw" >/dev/null && echo "reached the gateway"
+			cat /etc/resolv.conf; exit 9'
+	ip netns del "$ns"
+	echo "$output" "$stderr"
+	[ "$output" = "reached the gateway
+nameserver 192.0.2.53" ]
+}
