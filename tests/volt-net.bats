@@ -410,6 +410,20 @@ marked_helpers() {
 	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
 }
 
+@test "forwards: more of them than the caller may have descriptors" {
+	world_begin
+	for form in "" "-d port=5000:5000 volt-ns -n"; do
+		# shellcheck disable=SC2086 # several words
+		run -0 h sh -c 'ulimit -Sn 64; exec volt-net port=6000-6199:6000-6199 "$@"' sh \
+			$form sh -c 'ulimit -Sn'
+		[ "$output" = 64 ]
+	done
+	nothing_left
+	wait_for no_helper
+	run -125 --separate-stderr h sh -c 'ulimit -n 64; exec volt-net port=6000-6199:6000-6199 true'
+	[ "$stderr" = "volt-net: port=6000-6199:6000-6199: Too many open files" ]
+}
+
 @test "forwards: without any, no route_localnet and no helper" {
 	world_begin
 	chain

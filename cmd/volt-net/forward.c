@@ -1,5 +1,4 @@
 /* port=: what is forwarded, and that nobody else on the host has it. */
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -158,20 +157,23 @@ reserve(const struct forward *f, int family, uint16_t port)
 	err(EXIT_LINK, "port=%s: port %u", f->text, port);
 }
 
-/* Reserve the ports of all forwards, or end. */
+/*
+ * Reserve the ports of all forwards, or end. That may take more descriptors
+ * than the caller's limit, which is put up until they are closed by exec(2).
+ */
 void
-forward_reserve(const struct net *net)
+forward_reserve(struct net *net)
 {
-	struct rlimit old, most;
+	struct rlimit most;
 	const struct forward *f;
 	uint32_t k;
 	size_t i;
 
 	if (net->nforwards == 0)
 		return;
-	if (getrlimit(RLIMIT_NOFILE, &old) == -1)
+	if (getrlimit(RLIMIT_NOFILE, &net->files) == -1)
 		err(EXIT_LINK, "limit on descriptors");
-	most = (struct rlimit){ old.rlim_max, old.rlim_max };
+	most = (struct rlimit){ net->files.rlim_max, net->files.rlim_max };
 	(void)setrlimit(RLIMIT_NOFILE, &most);
 	for (i = 0; i < net->nforwards; i++) {
 		f = &net->forward[i];
@@ -186,5 +188,13 @@ forward_reserve(const struct net *net)
 				reserve(f, AF_INET6, (uint16_t)(f->host + k));
 		}
 	}
-	(void)setrlimit(RLIMIT_NOFILE, &old);
+}
+
+/* Just before exec(2): the limit as the caller had it. */
+void
+forward_reserved(const struct net *net)
+{
+	if (net->nforwards > 0 &&
+	    setrlimit(RLIMIT_NOFILE, &net->files) == -1)
+		err(EXIT_LINK, "limit on descriptors");
 }

@@ -114,6 +114,7 @@ make_network(struct net *net)
 	if (net->defer) {
 		if (plug_announce(helper_defer(net)) == -1)
 			err(EXIT_LINK, "plug");
+		forward_reserved(net);
 		return;
 	}
 	if (net->tap)
@@ -126,6 +127,7 @@ make_network(struct net *net)
 	}
 	if (!net->tap)
 		leave_files(net);
+	forward_reserved(net);
 }
 
 int

@@ -19,6 +19,8 @@
 #ifndef VOLT_NET_NET_H
 #define VOLT_NET_NET_H
 
+#include <sys/resource.h>
+
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -82,6 +84,7 @@ struct net {
 	uint64_t rate_in, rate_out;	/* bytes a second, or 0 */
 	struct forward forward[NET_FORWARDS];
 	size_t nforwards;
+	struct rlimit files;	/* the caller's limit on descriptors */
 	const char *private_word;	/* one that only mode=private has */
 	bool dns_given;
 	char dns[NET_TEXT], search[NET_TEXT];	/* comma lists */
@@ -144,7 +147,8 @@ int nft_comments(struct nl *nl, const char *table, nft_text_cb *cb, void *ctx);
 
 /* forward.c */
 void forward_parse(struct net *net, const char *key, const char *value);
-void forward_reserve(const struct net *net);
+void forward_reserve(struct net *net);
+void forward_reserved(const struct net *net);
 bool forward_from_loopback(const struct net *net);
 
 /* dns.c */
