@@ -476,7 +476,6 @@ safe_root() {
 }
 
 guarded() {
-	local f
 
 	# shellcheck disable=SC2016
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c '
