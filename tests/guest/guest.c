@@ -104,16 +104,19 @@ submit(struct device *d, uint16_t i, struct queue *q, uint16_t head)
 	w16(d->bar + NOTIFY + 4 * i, i);
 }
 
-#define PATIENCE 3000000
+#define PATIENCE 300000
 
+/* Each look at the port, where nobody is, gives the other thread its turn. */
 bool
 wait_used(struct queue *q, uint16_t idx)
 {
 	unsigned int n;
 
-	for (n = 0; n < PATIENCE; n++)
+	for (n = 0; n < PATIENCE; n++) {
 		if (r16(&q->used.idx) == idx)
 			return true;
+		outb(0x80, 0);
+	}
 	return false;
 }
 
@@ -122,7 +125,7 @@ wait_broken(struct device *d)
 {
 	unsigned int n;
 
-	for (n = 0; n < 20000; n++)
+	for (n = 0; n < PATIENCE; n++)
 		if ((r8(d->bar + C_STATUS) & NEEDS_RESET) != 0)
 			return true;
 	return false;
