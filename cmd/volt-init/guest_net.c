@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -182,6 +183,7 @@ set_dns(const struct guest *g)
 	}
 	close(fd);
 	/* A file to cover, if the root has none and can be written. */
+	(void)mkdir("/etc", 0755);
 	if ((fd = open(RESOLV, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) != -1)
 		close(fd);
 	if (mount(RESOLV_OURS, RESOLV, NULL, MS_BIND, NULL) == -1)
