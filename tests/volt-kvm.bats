@@ -506,8 +506,8 @@ alone() {
 	head -c 3000000 /dev/urandom >data
 	cat >guest.sh <<-'EOF'
 		busybox ip route; cat /etc/resolv.conf
-		busybox ping -c 2 -w 60 10.199.0.1 >/dev/null && echo four
-		busybox ping6 -c 2 -w 60 fd00:199::1 >/dev/null && echo six
+		busybox ping -c 2 -W 30 10.199.0.1 >/dev/null && echo four
+		busybox ping6 -c 2 -W 30 fd00:199::1 >/dev/null && echo six
 		busybox nc 10.199.0.1 7000 </dev/null | md5sum
 	EOF
 	cat >host.sh <<-'EOF'
@@ -546,7 +546,7 @@ alone() {
 		volt-ns -mpiuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev volt-init \
 		volt-kvm kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
 			gw=$(busybox ip route | busybox sed -n "s/^default via \([^ ]*\).*/\1/p")
-			busybox ping -c 2 -w 60 "$gw" >/dev/null && echo "reached the gateway"
+			busybox ping -c 2 -W 30 "$gw" >/dev/null && echo "reached the gateway"
 			cat /etc/resolv.conf; exit 9'
 	echo "$status $output" "$stderr"
 	[ "$status" = 9 ]

@@ -83,8 +83,9 @@ receive(void)
 	check((r8(d.bar + C_STATUS) & ACK) != 0, "rooms that are too small");
 	up(1u << 15);
 	q[RX].avail.idx = 0x7fff;
-	w16(d.bar + NOTIFY, 0);
-	sends("sending goes on", (uintptr_t)packet, 100);
+	w16(d.bar + NOTIFY, 0); /* it breaks as soon as a packet comes */
+	up(0);
+	sends("after all that a packet is sent", (uintptr_t)packet, 100);
 }
 
 static void
