@@ -123,6 +123,7 @@ main(void)
 	if (device_find(&d, 1, 0)) {
 		transmit();
 		receive();
+		w8(d.bar + C_STATUS, 0); /* its queues are used again below */
 	} else {
 		check(false, "there is a network card");
 	}
