@@ -143,8 +143,8 @@ static void
 no_tap(void)
 {
 	static const char *const bad[] = { "", " ", "x", "0", "0: ", ": x=y",
-		"0: name=x", "999: name=x", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:"
-		"15:16:17: name=x", "-: name=x" };
+		"0: name=x", "999: name=x", "-: name=x",
+		"1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17: name=x" };
 	struct tap t;
 	size_t i;
 
