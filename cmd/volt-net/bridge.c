@@ -404,6 +404,6 @@ bridge_remove(struct net *net)
 		errx(EXIT_LINK, "bridge %s: in use by %u", name, p.ports);
 	if (link_delete(&net->route, name) == -1)
 		nl_fail(&net->route, "bridge %s", name);
-	nft_bridge_remove(net);
+	rules_bridge_remove(net);
 	say(net, "bridge %s removed", name);
 }

@@ -185,7 +185,7 @@ serve(struct net *net, int plug, int chain)
 	close(home);
 	veth_attach(net, route);
 	if (net->nforwards > 0)
-		nft_forwards(net);
+		rules_forwards(net);
 	if (plug_answer(plug) == -1) {
 		/* Nobody is there to use it, and what we made goes: */
 		(void)link_delete(&net->route, net->lease.name);

@@ -108,8 +108,8 @@ static void
 make_network(struct net *net)
 {
 	bridge_open(net);
-	nft_bridge(net);
-	nft_foreign(net);
+	rules_bridge(net);
+	foreign_tell(net);
 	forward_reserve(net);
 	if (net->defer) {
 		if (plug_announce(helper_defer(net)) == -1)
@@ -122,7 +122,7 @@ make_network(struct net *net)
 	else
 		veth_attach(net, enter_namespace(net));
 	if (net->nforwards > 0) {
-		nft_forwards(net);
+		rules_forwards(net);
 		helper_hold(net);
 	}
 	if (!net->tap)

@@ -137,13 +137,15 @@ void tap_attach(struct net *net);
 /* rate.c */
 void rate_attach(struct net *net);
 
-/* nft.c */
-void nft_bridge(struct net *net);
-void nft_bridge_remove(struct net *net);
-void nft_forwards(struct net *net);
-void nft_foreign(struct net *net);
-typedef void nft_text_cb(const char *table, const char *text, void *ctx);
-int nft_comments(struct nl *nl, const char *table, nft_text_cb *cb, void *ctx);
+/* rules.c */
+void rules_bridge(struct net *net);
+void rules_bridge_remove(struct net *net);
+void rules_forwards(struct net *net);
+typedef void rules_cb(const char *table, const char *text, void *ctx);
+int rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx);
+
+/* foreign.c */
+void foreign_tell(struct net *net);
 
 /* forward.c */
 void forward_parse(struct net *net, const char *key, const char *value);

@@ -172,7 +172,7 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 		    on != NULL ? on->name : "-", it->name, it->kind,
 		    (int)it->pid);
 	/* Without rights, or without a table: no forwards to be seen. */
-	(void)nft_comments(&net->nft, it->name, print_forward, &p);
+	(void)rules_comments(&net->nft, it->name, print_forward, &p);
 	printf(net->json ? "]}" : "\n");
 }
 

@@ -1,0 +1,313 @@
+/*
+ * The rules. Theory of operation:
+ *
+ * A bridge has one table for good, volt-BRIDGE: made in one transaction by the
+ * first, EEXIST for the others; its comment says for which subnets, and where
+ * they differ it is replaced. It masquerades what leaves the bridge, lets
+ * nothing in but answers and forwards, and nothing at all that claims to go to
+ * the host's loopback.
+ *
+ * A chain's forwards are in a table of the lease's name that is owned by our
+ * socket (NFT_TABLE_F_OWNER): it goes when the socket does, by whatever death.
+ * Each of its rules has the word's value as comment, for print.c and nft(8).
+ */
+#include <arpa/inet.h>	/* before the kernel's own <linux/in.h> */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "chain.h"
+
+#include "net.h"
+#include "nft.h"
+
+#ifndef NFT_TABLE_F_OWNER
+#define NFT_TABLE_F_OWNER 0x2
+#endif
+
+#define PRIO_RAW (-300)
+#define PRIO_DNAT (-100)
+#define PRIO_FILTER 0
+#define PRIO_SNAT 100
+
+/* Bits of ct state and ct status, <linux/netfilter/nf_conntrack_common.h>. */
+#define STATE_KNOWN ((1U << 1) | (1U << 2)) /* established, related */
+#define STATUS_DNAT (1U << 5)
+
+/* What may reach the bridge from elsewhere. */
+static void
+bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
+{
+	const uint32_t loopback = htonl(0x7f000000);
+	struct nlattr *rule;
+
+	nft_chain(r, table, "prerouting", "filter", NF_INET_PRE_ROUTING,
+	    PRIO_RAW);
+	rule = nft_rule(r, table, "prerouting");
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+	nft_destination(r, AF_INET, &loopback, 8);
+	nft_verdict(r, NF_DROP);
+	nft_rule_end(r, rule, "route_localnet is for forwards");
+
+	nft_chain(r, table, "forward", "filter", NF_INET_FORWARD, PRIO_FILTER);
+	rule = nft_rule(r, table, "forward");
+	nft_interface(r, NFT_META_OIFNAME, NFT_CMP_EQ, b->name);
+	nft_ct(r, NFT_CT_STATE, STATE_KNOWN);
+	nft_verdict(r, NF_ACCEPT);
+	nft_rule_end(r, rule, "answers");
+	rule = nft_rule(r, table, "forward");
+	nft_interface(r, NFT_META_OIFNAME, NFT_CMP_EQ, b->name);
+	nft_ct(r, NFT_CT_STATUS, STATUS_DNAT);
+	nft_verdict(r, NF_ACCEPT);
+	nft_rule_end(r, rule, "forwards");
+	rule = nft_rule(r, table, "forward");
+	nft_interface(r, NFT_META_OIFNAME, NFT_CMP_EQ, b->name);
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_NEQ, b->name);
+	nft_verdict(r, NF_DROP);
+	nft_rule_end(r, rule, "nothing else from outside");
+}
+
+/* Source addresses: of the host for what leaves, and for hairpins. */
+static void
+bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
+{
+	const uint32_t net = htonl(b->net), loopback = htonl(0x7f000000);
+	const int families[] = { AF_INET, AF_INET6 };
+	struct nlattr *rule;
+	size_t i;
+
+	nft_chain(r, table, "postrouting", "nat", NF_INET_POST_ROUTING,
+	    PRIO_SNAT);
+	rule = nft_rule(r, table, "postrouting");
+	nft_interface(r, NFT_META_OIFNAME, NFT_CMP_EQ, b->name);
+	nft_source(r, AF_INET, &loopback, 8);
+	nft_masquerade(r);
+	nft_rule_end(r, rule, "forwards from the host itself");
+	for (i = 0; i < (b->has6 ? 2 : 1); i++) {
+		const void *from = i == 0 ? (const void *)&net : &b->net6;
+		unsigned int len = i == 0 ? b->len : b->len6;
+
+		rule = nft_rule(r, table, "postrouting");
+		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_EQ, b->name);
+		nft_ct(r, NFT_CT_STATUS, STATUS_DNAT);
+		nft_source(r, families[i], from, len);
+		nft_masquerade(r);
+		nft_rule_end(r, rule, "forwards from other chains");
+		rule = nft_rule(r, table, "postrouting");
+		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, b->name);
+		nft_source(r, families[i], from, len);
+		nft_masquerade(r);
+		nft_rule_end(r, rule, "to the outside");
+	}
+}
+
+static void
+see_comment(const struct nlmsghdr *msg, void *ctx)
+{
+	const char *text;
+	size_t len;
+
+	text = nl_find(msg, sizeof(struct nfgenmsg), NFTA_TABLE_USERDATA,
+	    &len);
+	if (text != NULL && len > 2 && text[0] == 0)
+		nl_string(text + 2, len - 2, ctx, NFT_COMMENT_LEN);
+}
+
+/* Has the table this comment? */
+static bool
+table_is(struct nl *nl, const char *table, const char *text)
+{
+	char have[NFT_COMMENT_LEN] = "";
+	struct nfgenmsg *nf;
+	struct nlreq r;
+
+	nf = nlreq_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0,
+	    sizeof(*nf));
+	nf->nfgen_family = NFPROTO_INET;
+	nlreq_str(&r, NFTA_TABLE_NAME, table);
+	return nl_run(nl, &r, see_comment, have) == 0 &&
+	    strcmp(have, text) == 0;
+}
+
+static void
+bridge_table(const struct net *net, char name[static NFT_NAME_LEN])
+{
+	snprintf(name, NFT_NAME_LEN, "volt-%s", net->bridge.name);
+}
+
+/* Make the bridge's table, or find that it is as it should be. */
+void
+rules_bridge(struct net *net)
+{
+	const struct bridge *b = &net->bridge;
+	char table[NFT_NAME_LEN], text[NFT_COMMENT_LEN];
+	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN] = "-";
+	struct nlreq r;
+	int try;
+
+	bridge_table(net, table);
+	if (b->has6)
+		ip6_text(&b->net6, ip6);
+	snprintf(text, sizeof(text), "volt-net %s/%u %s/%u",
+	    ip4_text(b->net, ip), b->len, ip6, b->has6 ? b->len6 : 0);
+	if (table_is(&net->nft, table, text))
+		return;
+	for (try = 0; try < 2; try++) {
+		nft_begin(&r);
+		if (try == 1) { /* one of other subnets */
+			nft_next(&r, NFT_MSG_DELTABLE, 0);
+			nlreq_str(&r, NFTA_TABLE_NAME, table);
+		}
+		nft_table(&r, table, 0, text);
+		bridge_filter(&r, table, b);
+		bridge_nat(&r, table, b);
+		if (nft_commit(&net->nft, &r) == 0) {
+			say(net, "nftables table inet %s", table);
+			return;
+		}
+		if (errno != EEXIST && errno != ENOENT)
+			break;
+		if (table_is(&net->nft, table, text))
+			return; /* somebody was quicker */
+	}
+	nl_fail(&net->nft, "nftables table inet %s", table);
+}
+
+void
+rules_bridge_remove(struct net *net)
+{
+	char table[NFT_NAME_LEN];
+	struct nlreq r;
+
+	bridge_table(net, table);
+	nft_begin(&r);
+	nft_next(&r, NFT_MSG_DELTABLE, 0);
+	nlreq_str(&r, NFTA_TABLE_NAME, table);
+	if (nft_commit(&net->nft, &r) == -1 && errno != ENOENT)
+		nl_fail(&net->nft, "nftables table inet %s", table);
+}
+
+/* One rule of a forward: count ports from host on, to guest on. */
+static void
+forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
+    const char *chain, int family, uint32_t skip, uint32_t count)
+{
+	const struct lease *l = &net->lease;
+	const uint32_t addr = htonl(l->addr);
+	uint16_t port = (uint16_t)(f->guest + skip);
+	struct nlattr *rule = nft_rule(r, l->name, chain);
+
+	if (f->family == AF_UNSPEC) {
+		nft_family(r, family == AF_INET ? NFPROTO_IPV4 :
+		    NFPROTO_IPV6);
+		nft_local(r);
+	} else {
+		nft_destination(r, family, family == AF_INET ?
+		    (const void *)&f->addr : &f->addr6, family == AF_INET ?
+		    32 : 128);
+	}
+	nft_ports(r, f->proto, (uint16_t)(f->host + skip), count);
+	nft_dnat(r, family, family == AF_INET ? (const void *)&addr : &l->addr6,
+	    f->host == f->guest ? 0 : port);
+	nft_rule_end(r, rule, f->text);
+}
+
+static void
+forward_rules(struct nlreq *r, const struct net *net, const struct forward *f,
+    const char *chain, int family)
+{
+	uint32_t i;
+
+	if (f->host == f->guest) {
+		forward_rule(r, net, f, chain, family, 0, f->count);
+		return;
+	}
+	for (i = 0; i < f->count; i++)
+		forward_rule(r, net, f, chain, family, i, 1);
+}
+
+/* The lease's table, owned by our socket. */
+void
+rules_forwards(struct net *net)
+{
+	static const struct {
+		const char *name;
+		uint32_t hook;
+	} chains[] = {
+		{ "prerouting", NF_INET_PRE_ROUTING },
+		{ "output", NF_INET_LOCAL_OUT },
+	};
+	const char *table = net->lease.name;
+	const struct forward *f;
+	struct nlreq r;
+	size_t i, k;
+
+	nft_begin(&r);
+	nft_table(&r, table, NFT_TABLE_F_OWNER, NULL);
+	for (k = 0; k < 2; k++) {
+		nft_chain(&r, table, chains[k].name, "nat", chains[k].hook,
+		    PRIO_DNAT);
+		for (i = 0; i < net->nforwards; i++) {
+			f = &net->forward[i];
+			if (f->family != AF_INET6)
+				forward_rules(&r, net, f, chains[k].name,
+				    AF_INET);
+			if (f->family == AF_INET6 ||
+			    (f->family == AF_UNSPEC && net->bridge.has6))
+				forward_rules(&r, net, f, chains[k].name,
+				    AF_INET6);
+		}
+	}
+	if (nft_commit(&net->nft, &r) == -1) {
+		if (errno == EMSGSIZE)
+			errx(EXIT_LINK, "port=: more rules than fit in one "
+			    "transaction; use ranges of the same numbers");
+		nl_fail(&net->nft, "forwards: nftables table inet %s", table);
+	}
+	for (i = 0; i < net->nforwards; i++)
+		say(net, "forward %s", net->forward[i].text);
+}
+
+struct looking {
+	rules_cb *cb;
+	void *ctx;
+	const char *table;
+};
+
+static void
+see_rule(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct looking *l = ctx;
+	char table[NFT_NAME_LEN], chain[NFT_NAME_LEN], text[NFT_COMMENT_LEN];
+	const char *data;
+	size_t len;
+
+	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_TABLE, &len);
+	if (data == NULL ||
+	    strcmp(nl_string(data, len, table, sizeof(table)), l->table) != 0)
+		return;
+	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_CHAIN, &len);
+	if (data == NULL ||
+	    strcmp(nl_string(data, len, chain, sizeof(chain)), "prerouting") !=
+	    0)
+		return;
+	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_USERDATA, &len);
+	if (data != NULL && len > 2 && data[0] == 0)
+		l->cb(table, nl_string(data + 2, len - 2, text, sizeof(text)),
+		    l->ctx);
+}
+
+/* Call cb with the comment of each forward's rule of the table. */
+int
+rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx)
+{
+	struct looking l = { cb, ctx, table };
+
+	return nft_dump_rules(nl, NFPROTO_INET, table, NULL, see_rule, &l);
+}
