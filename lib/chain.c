@@ -34,17 +34,12 @@ static const struct {
 	{ TAP_VARIABLE, tap_is_ours },
 };
 
-/*
- * Nothing of the chain's own reaches a command that is not a link: no VOLT_
- * variable, no descriptor that one of ours names. They are marked rather than
- * closed, since exec(2) may yet fail.
- */
+/* Set the flags of the descriptors that they name. */
 static void
-scrub(void)
+mark(int flags)
 {
 	const char *cursor;
 	char field[16];
-	char **in, **out;
 	uint64_t fd;
 	size_t i;
 
@@ -55,10 +50,30 @@ scrub(void)
 				if (strcmp(field, "-") != 0)
 					break;
 			} else if (fd > 2 && variables[i].is_ours((int)fd)) {
-				(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+				(void)fcntl((int)fd, F_SETFD, flags);
 			}
 		}
 	}
+}
+
+/* What the chain itself needs stays open over exec, whoever marked it. */
+void
+chain_keep(void)
+{
+	mark(0);
+}
+
+/*
+ * Nothing of the chain's own reaches a command that is not a link: no VOLT_
+ * variable, no descriptor that one of ours names. They are marked rather than
+ * closed, since exec(2) may yet fail.
+ */
+static void
+scrub(void)
+{
+	char **in, **out;
+
+	mark(FD_CLOEXEC);
 	for (in = out = environ; in != NULL && *in != NULL; in++)
 		if (strncmp(*in, "VOLT_", 5) != 0)
 			*out++ = *in;
@@ -101,36 +116,58 @@ chain_begin(void)
 			err(EXIT_LINK, "/dev/null");
 }
 
+/* What chain_prepare() found. */
+static struct {
+	bool done, tool;
+	struct toolbox_program program;	/* tool: of the toolbox, or beside us */
+	int counter;
+} next;
+
+static void
+take_back_start(void)
+{
+	status_unstart(next.counter);
+}
+
 /*
- * Become the next command of the chain, or say why not and exit (126, 127).
+ * Do all that becoming this command takes but the exec itself, so that
+ * chain_exec() needs no other call to the system: volt-lock forbids the rest
+ * in between. Whoever exits instead has not started the command.
  *
  * A name that begins with "volt-" is looked for in the toolbox first, or where
  * none came with us beside this program, and then like any other along PATH.
  * Once a toolbox is in force only what comes from it is a link: a program of
  * the root that calls itself volt-x is a command like any other.
  */
-_Noreturn void
-chain_exec(char *const argv[])
+void
+chain_prepare(char *const argv[])
 {
 	const char *slash = strrchr(argv[0], '/');
 	const char *base = slash != NULL ? slash + 1 : argv[0];
 	bool named = strncmp(base, "volt-", 5) == 0;
-	int saved, counter = -1;
 
-	if (named && slash == NULL) {
-		toolbox_exec(argv[0], argv);
-		if (errno != ENOENT)
-			err(EXIT_CANTEXEC, "exec %s", argv[0]);
-	}
-	if (!named || toolbox_here()) {
-		refuse_waste();
-		counter = status_start();
-		scrub();
-	}
-	execvp(argv[0], argv);
-	saved = errno;
-	status_unstart(counter);
-	errno = saved;
+	next.done = true;
+	next.tool = named && slash == NULL &&
+	    toolbox_find(argv[0], &next.program);
+	if (next.tool || (named && !toolbox_here()))
+		return;
+	refuse_waste();
+	next.counter = status_start();
+	if (next.counter != -1)
+		atexit(take_back_start);
+	scrub();
+}
+
+/* Become the next command of the chain, or say why not and exit (126, 127). */
+_Noreturn void
+chain_exec(char *const argv[])
+{
+	if (!next.done)
+		chain_prepare(argv);
+	if (next.tool)
+		toolbox_exec(&next.program, argv);
+	else
+		execvp(argv[0], argv);
 	err(errno == ENOENT || errno == ENOTDIR ? EXIT_NOTFOUND :
 	    EXIT_CANTEXEC, "exec %s", argv[0]);
 }

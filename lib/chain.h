@@ -10,6 +10,8 @@ enum {
 };
 
 void chain_begin(void);
+void chain_keep(void);
+void chain_prepare(char *const argv[]);
 _Noreturn void chain_exec(char *const argv[]);
 
 #endif

@@ -222,31 +222,43 @@ toolbox_open_words(const char *name)
 }
 
 /*
- * Become the volt program called name: from the toolbox if one came with us,
- * else from beside this program. Returns only if that failed, with errno;
- * ENOENT says that there is none of that name.
+ * Look for the volt program called name: in the toolbox if one came with us,
+ * else beside this program. Returns whether there is one, for toolbox_exec().
  */
-void
-toolbox_exec(const char *name, char *const argv[])
+bool
+toolbox_find(const char *name, struct toolbox_program *p)
 {
-	char path[PATH_MAX];
 	int part[PARTS];
-	int len;
+	size_t len;
 
 	if (unpack(part)) {
 		/* A link would be followed in the root that we are in. */
-		sys_execveat(part[PROGRAMS], name, argv, environ,
-		    AT_SYMLINK_NOFOLLOW);
-		return;
+		p->flags = AT_SYMLINK_NOFOLLOW;
+		p->dir = part[PROGRAMS];
+		len = 0;
+	} else {
+		p->flags = 0;
+		p->dir = AT_FDCWD;
+		if (home(p->path, sizeof(p->path), "/") == -1)
+			return false;
+		len = strlen(p->path);
 	}
-	if (home(path, sizeof(path), "/") == -1)
-		return;
-	len = (int)strlen(path);
-	if (snprintf(path + len, sizeof(path) - (size_t)len, "%s", name) >=
-	    (int)sizeof(path) - len)
-		errno = ENAMETOOLONG;
+	return (size_t)snprintf(p->path + len, sizeof(p->path) - len, "%s",
+	    name) < sizeof(p->path) - len &&
+	    faccessat(p->dir, p->path, F_OK, p->flags) == 0;
+}
+
+/*
+ * Become that program, by one call to the system. Returns only if that failed,
+ * with errno.
+ */
+void
+toolbox_exec(const struct toolbox_program *p, char *const argv[])
+{
+	if (p->dir == AT_FDCWD)
+		execv(p->path, argv);
 	else
-		execv(path, argv);
+		sys_execveat(p->dir, p->path, argv, environ, p->flags);
 }
 
 /*

@@ -11,9 +11,16 @@
 #ifndef VOLT_TOOLBOX_H
 #define VOLT_TOOLBOX_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #define TOOLBOX_PARTS 3	/* programs, /etc/volt, share/volt */
+
+/* Where a program is: AT_FDCWD and a path, or the toolbox and a name. */
+struct toolbox_program {
+	int dir, flags;
+	char path[PATH_MAX];
+};
 
 int toolbox_clone(int part[TOOLBOX_PARTS]);
 int toolbox_announce(const int part[TOOLBOX_PARTS]);
@@ -22,6 +29,7 @@ bool toolbox_here(void);
 bool toolbox_is_ours(int fd);
 int toolbox_open_program(const char *name);
 int toolbox_open_words(const char *name);
-void toolbox_exec(const char *name, char *const argv[]);
+bool toolbox_find(const char *name, struct toolbox_program *p);
+void toolbox_exec(const struct toolbox_program *p, char *const argv[]);
 
 #endif

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "lock.h"
 #include "value.h"
+
+#include "lock.h"
 
 #ifndef PR_SPEC_L1D_FLUSH
 #define PR_SPEC_L1D_FLUSH 2
@@ -210,39 +211,19 @@ spec_apply(const struct lock *lock)
 	}
 }
 
-/* Set the flags of the descriptors that a variable of the chain's names. */
-static void
-mark_chain(const char *value, int flags)
-{
-	char field[16];
-	uint64_t fd;
-
-	while (value_field(&value, ':', field, sizeof(field)))
-		if (value_uint(field, INT_MAX, &fd) == 0 && fd > 2)
-			(void)fcntl((int)fd, F_SETFD, flags);
-}
-
 /*
  * fds=close: nothing above standard error reaches the command. All is marked
- * rather than closed, since exec(2) may yet fail. What the chain itself still
- * needs goes on to the next link; before the command chain_exec() closes it,
- * but a filter of system calls may forbid it to, so that we do.
+ * rather than closed, since exec(2) may yet fail. What the chain itself needs
+ * goes on to the next link; before the command chain_prepare() marks that, too.
  */
 void
-fds_close(const struct lock *lock, bool link)
+fds_close(const struct lock *lock)
 {
-	const char *value;
-	char **e;
-
-	if (lock->close_fds && syscall(SYS_close_range, 3U, UINT_MAX,
-		CLOSE_RANGE_CLOEXEC) == -1)
-		err(EXIT_LINK, "fds=close");
-	if (link && !lock->close_fds)
+	if (!lock->close_fds)
 		return;
-	for (e = environ; *e != NULL; e++)
-		if (strncmp(*e, "VOLT_", 5) == 0 &&
-		    (value = strchr(*e, '=')) != NULL)
-			mark_chain(value + 1, link ? 0 : FD_CLOEXEC);
+	if (syscall(SYS_close_range, 3U, UINT_MAX, CLOSE_RANGE_CLOEXEC) == -1)
+		err(EXIT_LINK, "fds=close");
+	chain_keep();
 }
 
 /*

@@ -132,7 +132,7 @@ const char *spec_name(unsigned int i, unsigned int *bit);
 void limits_apply(const struct lock *lock);
 void keyring_drop(const struct lock *lock);
 void spec_apply(const struct lock *lock);
-void fds_close(const struct lock *lock, bool link);
+void fds_close(const struct lock *lock);
 void cwd_check(void);
 
 /* seccomp.c */

@@ -1,21 +1,8 @@
 /*
  * volt-lock: give up rights for good, become the next command.
  */
-#include <string.h>
-
 #include "chain.h"
 #include "lock.h"
-#include "toolbox.h"
-
-/* Will chain_exec() take this command for a link? */
-static bool
-is_link(const char *command)
-{
-	const char *slash = strrchr(command, '/');
-
-	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0 &&
-	    (slash == NULL || !toolbox_here());
-}
 
 int
 main(int argc, char *argv[])
@@ -43,8 +30,9 @@ main(int argc, char *argv[])
 	caps_begin(&lock);
 	ids_change(&lock);
 	landlock_enforce(&lock);
-	fds_close(&lock, is_link(*argv));
+	fds_close(&lock);
 	cwd_check();
+	chain_prepare(argv);
 	seccomp_enforce(&lock);
 	chain_exec(argv);
 }

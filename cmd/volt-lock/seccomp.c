@@ -34,6 +34,7 @@ static _Noreturn void
 run_compiler(const char *profile, int out)
 {
 	static char name[] = "volt-seccomp", key[] = "profile=";
+	static struct toolbox_program compiler;
 	char *argv[3] = { name, NULL, NULL };
 	size_t size = sizeof(key) + strlen(profile);
 
@@ -42,7 +43,8 @@ run_compiler(const char *profile, int out)
 		err(EXIT_LINK, "seccomp=%s", profile);
 	strcpy(argv[1], key);
 	strcat(argv[1], profile);
-	toolbox_exec(name, argv);
+	if (toolbox_find(name, &compiler))
+		toolbox_exec(&compiler, argv);
 	err(EXIT_LINK, "exec %s", name);
 }
 

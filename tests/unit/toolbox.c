@@ -117,8 +117,10 @@ static void
 run_program(void *ctx)
 {
 	const char *argv[] = { ctx, NULL };
+	static struct toolbox_program program;
 
-	toolbox_exec(ctx, (char **)(void *)argv);
+	if (toolbox_find(ctx, &program))
+		toolbox_exec(&program, (char **)(void *)argv);
 	printf("%s", strerror(errno));
 }
 
