@@ -42,7 +42,7 @@ struct limit {
 };
 
 struct cg {
-	bool verbose, dry, json, keep, summary, systemd, delegate;
+	bool dry, json, keep, summary, systemd, delegate;
 	const char *name, *parent, *join;
 	struct limit limits[CG_LIMITS];
 	size_t nlimits;
@@ -69,8 +69,6 @@ struct cg {
 };
 
 /* main.c */
-void say(const struct cg *cg, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 const char *shown(const char *path);
 
 /* words.c */
@@ -110,7 +108,7 @@ int group_create(struct cg *cg, char *name, bool fixed, const char *mark,
 const char *group_mark(int dir, char *buf, size_t size);
 bool group_living(int dir);
 void group_sweep(const struct cg *cg);
-void group_enter(const struct cg *cg, int dir, const char *name);
+void group_enter(int dir, const char *name);
 void group_finish(struct cg *cg);
 
 /* kill.c */

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 
 #include "cg.h"
 
@@ -140,7 +141,7 @@ level_enable(struct cg *cg, size_t len, const char *name, bool must)
 	if (kfile_write(fd, "cgroup.subtree_control", text) == 0) {
 		if (cg->place[len] == '\0')
 			remember(cg, name);
-		say(cg, "%s: enabled %s", shown(path), name);
+		say("%s: enabled %s", shown(path), name);
 		close(fd);
 		return true;
 	}

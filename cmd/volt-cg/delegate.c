@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 
 #include "cg.h"
 
@@ -44,7 +45,7 @@ delegate(const struct cg *cg)
 		    errno != ENOENT)
 			err(EXIT_LINK, "delegate %s: %s", group_name(cg), file);
 	if (cg->uid != (uid_t)-1)
-		say(cg, "delegated to user %u", (unsigned int)cg->uid);
+		say("delegated to user %u", (unsigned int)cg->uid);
 	if (cg->gid != (gid_t)-1)
-		say(cg, "delegated to group %u", (unsigned int)cg->gid);
+		say("delegated to group %u", (unsigned int)cg->gid);
 }

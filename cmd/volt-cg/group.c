@@ -15,6 +15,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 
 #include "cg.h"
 
@@ -109,7 +110,7 @@ reclaim_locked(const struct cg *cg, const char *name, int dir)
 	}
 	if (kill_remove(cg->place_fd, name, CG_PATIENCE) == -1)
 		err(EXIT_LINK, "name=%s: remove what is left of it", name);
-	say(cg, "%s/%s: removed what was left of it", cg->place, name);
+	say("%s/%s: removed what was left of it", cg->place, name);
 }
 
 /*
@@ -179,16 +180,16 @@ group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 	if (fsetxattr(dir, MARK, mark, strlen(mark), 0) == -1 &&
 	    errno != EOPNOTSUPP)
 		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
-	say(cg, "made %s/%s", cg->place, name);
+	say("made %s/%s", cg->place, name);
 	return dir;
 }
 
 /* Move ourselves, which costs some milliseconds. */
 void
-group_enter(const struct cg *cg, int dir, const char *name)
+group_enter(int dir, const char *name)
 {
 	if (kfile_write(dir, "cgroup.procs", "0") == 0) {
-		say(cg, "entered %s", name);
+		say("entered %s", name);
 		return;
 	}
 	warn("%s: enter", name);
@@ -210,7 +211,7 @@ retreat(struct cg *cg)
 	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
 	cg->retreat_dir = group_create(cg, cg->retreat, false, "run",
 	    &cg->retreat_lock);
-	group_enter(cg, cg->retreat_dir, cg->retreat);
+	group_enter(cg->retreat_dir, cg->retreat);
 }
 
 /* Is there any group in place but the one we are in ourselves? */
@@ -255,7 +256,7 @@ group_finish(struct cg *cg)
 			CG_PATIENCE) == -1)
 			warn("remove %s/%s", cg->place, group_name(cg));
 		else
-			say(cg, "removed %s/%s", cg->place, group_name(cg));
+			say("removed %s/%s", cg->place, group_name(cg));
 		close(cg->dir);
 		cg->dir = -1;
 	}
@@ -298,14 +299,14 @@ group_make(struct cg *cg)
 	cg->dir = group_create(cg, name, cg->name != NULL,
 	    cg->keep ? "keep" : "run", cg->keep ? NULL : &cg->lock);
 	if (cg->inside && cg->keep) {
-		group_enter(cg, cg->dir, name);
+		group_enter(cg->dir, name);
 		control_enable(cg);
 	}
 	limit_apply(cg);
 	if (cg->delegate)
 		delegate(cg);
 	if (!cg->inside && cg->keep)
-		group_enter(cg, cg->dir, name);
+		group_enter(cg->dir, name);
 }
 
 /* Remove one leftover, if name is one. */
@@ -323,9 +324,9 @@ sweep_one(const struct cg *cg, const char *name)
 	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
 	    same(cg->place_fd, name, dir)) {
 		if (kill_remove(cg->place_fd, name, SWEEP_PATIENCE) == 0)
-			say(cg, "swept %s/%s", cg->place, name);
+			say("swept %s/%s", cg->place, name);
 		else
-			say(cg, "cannot sweep %s/%s", cg->place, name);
+			say("cannot sweep %s/%s", cg->place, name);
 	}
 	if (lock != -1)
 		close(lock);

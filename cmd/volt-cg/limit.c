@@ -12,6 +12,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 #include "value.h"
 #include "words.h"
 
@@ -233,6 +234,6 @@ limit_apply(struct cg *cg)
 		if (strcmp(l->file, "cpuset.cpus") == 0 ||
 		    strcmp(l->file, "cpuset.mems") == 0)
 			check_set(cg, l);
-		say(cg, "%s=%s", l->file, l->value);
+		say("%s=%s", l->file, l->value);
 	}
 }

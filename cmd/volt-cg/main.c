@@ -10,24 +10,10 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "words.h"
 
 #include "cg.h"
-
-/* Say what was done, or with -N would be, if that was asked for. */
-void
-say(const struct cg *cg, const char *fmt, ...)
-{
-	char line[PATH_MAX + 256];
-	va_list ap;
-
-	if (!cg->verbose && !cg->dry)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "volt-cg: %s\n", line);
-}
 
 /* The path of a group as people write it. */
 const char *
@@ -60,9 +46,9 @@ change(struct cg *cg)
 			delegate(cg);
 		return;
 	}
-	say(cg, "change %s/%s", cg->place, cg->name);
+	say("change %s/%s", cg->place, cg->name);
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
-		say(cg, "%s=%s", l->file, l->value);
+		say("%s=%s", l->file, l->value);
 }
 
 /*

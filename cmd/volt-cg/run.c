@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -31,12 +32,12 @@ describe(const struct cg *cg, const char *path, const char *name)
 	const struct limit *l;
 
 	if (cg->inside && !cg->keep)
-		say(cg, "leave %s", shown(path));
-	say(cg, "%s %s/%s", cg->join != NULL ? "enter" : "make", path, name);
+		say("leave %s", shown(path));
+	say("%s %s/%s", cg->join != NULL ? "enter" : "make", path, name);
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
-		say(cg, "%s=%s", l->file, l->value);
+		say("%s=%s", l->file, l->value);
 	if (cg->delegate)
-		say(cg, "delegate it");
+		say("delegate it");
 	exit(0);
 }
 
@@ -59,7 +60,7 @@ start(const struct cg *cg)
 	    (errno != ENOSYS && errno != EINVAL && errno != E2BIG))
 		return pid;
 	if ((pid = fork()) == 0)
-		group_enter(cg, cg->dir, group_name(cg));
+		group_enter(cg->dir, group_name(cg));
 	return pid;
 }
 
@@ -140,6 +141,6 @@ run_join(struct cg *cg, char *argv[])
 	place_find(cg, cg->join);
 	if (cg->dry)
 		describe(cg, cg->place, cg->join);
-	group_enter(cg, cg->dir, cg->join);
+	group_enter(cg->dir, cg->join);
 	chain_exec(argv);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "say.h"
 #include "words.h"
 
 #include "cg.h"
@@ -15,7 +16,7 @@ set_flag(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		cg->dry = true;
+		cg->dry = say_on = true;
 		break;
 	case 'S':
 		cg->systemd = true;
@@ -33,7 +34,7 @@ set_flag(void *ctx, char letter)
 		cg->summary = true;
 		break;
 	default:
-		cg->verbose = true;
+		say_on = true;
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "supervise.h"
 
 struct init {
-	bool verbose, dry, boot, die_with_parent;
+	bool dry, boot, die_with_parent;
 	bool group;	/* signals go to the command's process group */
 	bool foreground;	/* our group is the terminal's */
 	uint64_t grace;	/* ms; 0: for ever */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "status.h"
 #include "supervise.h"
 #include "sys.h"
@@ -30,7 +31,7 @@ set_flag(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		in->dry = true;
+		in->dry = say_on = true;
 		break;
 	case 'b':
 		in->boot = true;
@@ -42,7 +43,7 @@ set_flag(void *ctx, char letter)
 		in->die_with_parent = true;
 		break;
 	default:
-		in->verbose = true;
+		say_on = true;
 	}
 }
 
@@ -104,13 +105,6 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-static void
-say(const struct init *in, const char *what)
-{
-	if (in->verbose || in->dry)
-		dprintf(STDERR_FILENO, "volt-init: %s\n", what);
-}
-
 /* When grace is over: as PID 1 everything, else the command. */
 static void
 kill_all(const struct supervise *s)
@@ -122,10 +116,10 @@ static void
 describe(const struct init *in)
 {
 	if (in->boot)
-		say(in, "boot");
-	say(in, getpid() == 1 ? "wait as PID 1" : "wait as a subreaper");
+		say("boot");
+	say(getpid() == 1 ? "wait as PID 1" : "wait as a subreaper");
 	if (in->ready != NULL)
-		say(in, "pass notifications on");
+		say("pass notifications on");
 }
 
 /* In the child: what the command finds is what we found, plus its group. */

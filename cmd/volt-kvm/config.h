@@ -30,7 +30,7 @@ struct net_config {
 };
 
 struct config {
-	bool verbose, dry, console, stats;
+	bool dry, console, stats;
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	unsigned int cpus;

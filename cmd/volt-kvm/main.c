@@ -20,6 +20,7 @@
 #include "console.h"
 #include "network.h"
 #include "payload.h"
+#include "say.h"
 #include "status.h"
 #include "terminal.h"
 #include "value.h"
@@ -242,19 +243,16 @@ describe(const char *version)
 {
 	unsigned int i;
 
-	if (!cfg.verbose && !cfg.dry)
-		return;
-	dprintf(STDERR_FILENO, "volt-kvm: memory %llu MiB, cpus %u\n",
-	    (unsigned long long)(cfg.memory >> 20), cfg.cpus);
-	dprintf(STDERR_FILENO, "volt-kvm: kernel %s%s%s\n", cfg.kernel,
-	    version != NULL ? ", " : "", version != NULL ? version : "");
+	say("memory %llu MiB, cpus %u", (unsigned long long)(cfg.memory >> 20),
+	    cfg.cpus);
+	say("kernel %s%s%s", cfg.kernel, version != NULL ? ", " : "",
+	    version != NULL ? version : "");
 	for (i = 0; i < cfg.ndisks; i++)
-		dprintf(STDERR_FILENO, "volt-kvm: vd%c %s%s%s\n", 'a' + (int)i,
-		    cfg.disks[i].path, cfg.disks[i].ro ? ", read-only" : "",
+		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
+		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
 	if (cfg.net.present)
-		dprintf(STDERR_FILENO, "volt-kvm: network %s\n",
-		    cfg.tap != NULL ? cfg.tap : "of volt-net");
+		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
 }
 
 int

@@ -23,6 +23,7 @@
 #include "chain.h"
 #include "config.h"
 #include "modules.h"
+#include "say.h"
 
 #define MODULES 128
 
@@ -35,7 +36,6 @@ struct modules {
 	unsigned int n;
 	char order[MODULES * 64];
 	size_t order_len;
-	bool verbose;
 };
 
 static const struct {
@@ -123,8 +123,7 @@ add_file(struct modules *m, const char *path)
 	snprintf(name, sizeof(name), "volt/modules/%02u%s", m->n,
 	    plain == -1 ? ".p" : "");
 	cpio_fd(m->cpio, name, 0600, plain == -1 ? fd : plain);
-	if (m->verbose)
-		dprintf(STDERR_FILENO, "volt-kvm: module %s\n", path);
+	say("module %s", path);
 	close(fd);
 	if (plain != -1)
 		close(plain);
@@ -202,7 +201,6 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 	char path[PATH_MAX], dep[PATH_MAX + 16];
 
 	m.cpio = c;
-	m.verbose = cfg->verbose || cfg->dry;
 	m.dir = cfg->modules;
 	if (m.dir == NULL && version != NULL) {
 		snprintf(path, sizeof(path), "/lib/modules/%s", version);
@@ -213,8 +211,7 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 	if (m.dirfd == -1) {
 		if (cfg->modules != NULL)
 			err(EXIT_LINK, "modules=%s", cfg->modules);
-		if (m.verbose)
-			dprintf(STDERR_FILENO, "volt-kvm: no modules\n");
+		say("no modules");
 		return;
 	}
 	snprintf(dep, sizeof(dep), "%s/modules.dep", m.dir);

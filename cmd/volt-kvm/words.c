@@ -6,6 +6,7 @@
 
 #include "chain.h"
 #include "config.h"
+#include "say.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
@@ -20,7 +21,7 @@ set_flag(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		c->dry = true;
+		c->dry = say_on = true;
 		break;
 	case 'c':
 		c->console = true;
@@ -29,7 +30,7 @@ set_flag(void *ctx, char letter)
 		c->stats = true;
 		break;
 	default:
-		c->verbose = true;
+		say_on = true;
 	}
 }
 

@@ -20,6 +20,7 @@
 
 #include "chain.h"
 #include "lock.h"
+#include "say.h"
 #include "value.h"
 
 #define CAPS 64	/* what the sets have room for */
@@ -188,7 +189,7 @@ caps_begin(const struct lock *lock)
 			continue;
 		if (errno != EPERM)
 			err(EXIT_LINK, "caps: bounding set");
-		say(lock, "the bounding set stays: no CAP_SETPCAP; "
+		say("the bounding set stays: no CAP_SETPCAP; "
 		    "no_new_privs makes up for it");
 		return;
 	}

@@ -27,6 +27,7 @@
 #include "chain.h"
 #include "lock.h"
 #include "path.h"
+#include "say.h"
 #include "sys.h"
 #include "toolbox.h"
 #include "uapi/landlock.h"
@@ -122,7 +123,7 @@ has(const struct lock *lock, const struct right *r, const char *key,
 	if (lock->ll.abi >= r->abi)
 		return true;
 	if (lock->optional)
-		say(lock, "passed over: %s=%s: needs Landlock ABI %d", key,
+		say("passed over: %s=%s: needs Landlock ABI %d", key,
 		    value, r->abi);
 	else if (lock->ll.abi == 0)
 		lost(lock, "%s=%s: needs Landlock ABI %d (Linux %s); this "
@@ -226,7 +227,7 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 
 /* Open what a rule is about, or return -1 if that may be missing and is. */
 static int
-open_path(const struct lock *lock, const struct path_rule *p)
+open_path(const struct path_rule *p)
 {
 	static const char *last;	/* prefix that is open at dir */
 	static int dir = -1;
@@ -249,7 +250,7 @@ open_path(const struct lock *lock, const struct path_rule *p)
 	if (fd != -1)
 		return fd;
 	if (p->optional && (errno == ENOENT || errno == ENOTDIR)) {
-		say(lock, "passed over: %s=%s: not there", p->key, p->path);
+		say("passed over: %s=%s: not there", p->key, p->path);
 		return -1;
 	}
 	err(EXIT_LINK, "%s=%s%s", p->key, p->prefix != NULL ? p->prefix : "",
@@ -277,7 +278,7 @@ fill_path(const struct lock *lock, const struct path_rule *p)
 	struct stat st;
 	int fd, rc;
 
-	if ((fd = open_path(lock, p)) == -1)
+	if ((fd = open_path(p)) == -1)
 		return;
 	rc = add_beneath(&lock->ll, fd, p->access);
 	/* Not a directory: with the rights that mean something there. */
@@ -340,12 +341,12 @@ tell_unknown(const struct lock *lock)
 		if (r->kind != RIGHT_LOG && r->abi > ll->abi &&
 		    !(r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0) &&
 		    !(r->kind == RIGHT_SCOPE && ll->scope_given))
-			say(lock, "not enforced: %s%s needs Landlock ABI %d "
+			say("not enforced: %s%s needs Landlock ABI %d "
 			    "(Linux %s); this kernel has ABI %d",
 			    r->kind == RIGHT_SCOPE ? "scope=" : "", r->key,
 			    r->abi, abi_linux(r->abi), ll->abi);
 	if (ll->abi > ABI_KNOWN)
-		say(lock, "not enforced: what Landlock ABI %d brought after "
+		say("not enforced: what Landlock ABI %d brought after "
 		    "ABI %d, the newest known here", ll->abi, ABI_KNOWN);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "value.h"
 
 #include "lock.h"
@@ -145,7 +146,7 @@ keyring_drop(const struct lock *lock)
 		return;
 	/* A filter that refuses the call keeps all keys from the command. */
 	if (errno == EPERM && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2) {
-		say(lock, "no new session keyring: a filter is in force");
+		say("no new session keyring: a filter is in force");
 		return;
 	}
 	err(EXIT_LINK, "session keyring (keyring=keep leaves it)");

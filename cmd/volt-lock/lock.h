@@ -60,7 +60,7 @@ struct limit {
 enum filter_action { ACTION_ERRNO, ACTION_KILL, ACTION_LOG };
 
 struct lock {
-	bool verbose, dry, json, best_effort, learn;
+	bool dry, json, best_effort, learn;
 	bool optional;	/* within try= */
 	const char *prefix;	/* for the paths that follow */
 	struct landlock ll;
@@ -85,8 +85,6 @@ struct lock {
 };
 
 /* say.c */
-void say(const struct lock *lock, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 void lost(const struct lock *lock, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -3,6 +3,7 @@
  */
 #include "chain.h"
 #include "lock.h"
+#include "say.h"
 
 int
 main(int argc, char *argv[])
@@ -16,7 +17,7 @@ main(int argc, char *argv[])
 	/* With all rights: what is opened, looked up and run for ourselves. */
 	seccomp_plan(&lock);
 	landlock_plan(&lock);
-	if (lock.verbose || lock.dry)
+	if (say_on)
 		show_plan(&lock);
 	if (lock.dry)
 		return 0;

@@ -13,6 +13,7 @@
 #include "chain.h"
 #include "kfile.h"
 #include "lock.h"
+#include "say.h"
 
 #define ACTIONS_FILE "/proc/sys/kernel/seccomp/actions_avail"
 
@@ -59,7 +60,7 @@ item(struct out *out, const char *key, const char *fmt, ...)
 		if ((unsigned char)*c < ' ')
 			*c = '?'; /* one line an item */
 	if (out->form == OUT_SAY)
-		say(out->lock, "%s=%s", key, value);
+		say("%s=%s", key, value);
 	else
 		printf("%s %s\n", key, value);
 }

@@ -7,6 +7,7 @@
 
 #include "chain.h"
 #include "lock.h"
+#include "say.h"
 #include "value.h"
 
 static void
@@ -16,7 +17,7 @@ set_flag(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		lock->dry = true;
+		lock->dry = say_on = true;
 		break;
 	case 'b':
 		lock->best_effort = true;
@@ -28,7 +29,7 @@ set_flag(void *ctx, char letter)
 		lock->learn = true;
 		break;
 	default:
-		lock->verbose = true;
+		say_on = true;
 	}
 }
 

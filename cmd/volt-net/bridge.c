@@ -22,6 +22,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 
 #include "net.h"
 
@@ -239,7 +240,7 @@ bridge_plan(struct net *net)
 	    net->asked == (b->net | ~b->mask)))
 		errx(EXIT_LINK, "ip=%s: no address for a chain in %s/%u",
 		    ip4_text(net->asked, ip6), ip4_text(b->net, ip), b->len);
-	say(net, "bridge %s %s/%u%s%s, mtu %u", b->name, ip4_text(b->gw, ip),
+	say("bridge %s %s/%u%s%s, mtu %u", b->name, ip4_text(b->gw, ip),
 	    b->len, b->has6 ? " " : "", b->has6 ? ip6_text(&b->gw6, ip6) : "",
 	    b->mtu);
 }
@@ -309,7 +310,7 @@ keep_routers(const struct net *net)
 		    strcmp(buf, "1\n") != 0)
 			continue;
 		if (kfile_write(AT_FDCWD, path, "2") == 0)
-			say(net, "%s accept_ra=2", e->d_name);
+			say("%s accept_ra=2", e->d_name);
 	}
 	closedir(dir);
 }
@@ -321,11 +322,11 @@ forwarding(const struct net *net)
 	char name[IFNAMSIZ + 8], buf[16];
 
 	if (sysctl_set("ipv4", ".", "ip_forward", "1"))
-		say(net, "the host forwards IPv4 now");
+		say("the host forwards IPv4 now");
 	snprintf(name, sizeof(name), "conf/%s", b->name);
 	if (forward_from_loopback(net) &&
 	    sysctl_set("ipv4", name, "route_localnet", "1"))
-		say(net, "%s route_localnet=1", b->name);
+		say("%s route_localnet=1", b->name);
 	if (!b->has6)
 		return;
 	sysctl_set("ipv6", name, "accept_ra", "0");
@@ -334,7 +335,7 @@ forwarding(const struct net *net)
 		return;
 	keep_routers(net);
 	if (sysctl_set("ipv6", "conf/all", "forwarding", "1"))
-		say(net, "the host forwards IPv6 now");
+		say("the host forwards IPv6 now");
 }
 
 /* The host takes no routes from what is on the bridge. */
@@ -405,5 +406,5 @@ bridge_remove(struct net *net)
 	if (link_delete(&net->route, name) == -1)
 		nl_fail(&net->route, "bridge %s", name);
 	rules_bridge_remove(net);
-	say(net, "bridge %s removed", name);
+	say("bridge %s removed", name);
 }

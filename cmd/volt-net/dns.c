@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 #include "value.h"
 
 #include "net.h"
@@ -150,9 +151,9 @@ dns_plan(struct net *net)
 	if (net->mode == MODE_NONE)
 		return;
 	if (*net->dns != '\0')
-		say(net, "resolvers %s", net->dns);
+		say("resolvers %s", net->dns);
 	else
-		say(net, "no resolver that the chain could reach: dns= names "
+		say("no resolver that the chain could reach: dns= names "
 		    "one");
 }
 

@@ -12,6 +12,8 @@
 
 #include <libmnl/libmnl.h>
 
+#include "say.h"
+
 #include "net.h"
 #include "nft.h"
 
@@ -119,7 +121,7 @@ foreign_tell(struct net *net)
 	struct nlreq r;
 	size_t i;
 
-	if (!net->verbose)
+	if (!say_on)
 		return;
 	nf = nlreq_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
 	    NLM_F_DUMP, sizeof(*nf));
@@ -134,7 +136,7 @@ foreign_tell(struct net *net)
 			continue;
 		if (!f.chain[i].drops && !f.last)
 			continue;
-		say(net, "chain %s %s %s %s what it does not know: it must "
+		say("chain %s %s %s %s what it does not know: it must "
 		    "accept iifname and oifname %s", f.chain[i].family ==
 		    NFPROTO_INET ? "inet" : f.chain[i].family ==
 		    NFPROTO_IPV4 ? "ip" : "ip6", f.chain[i].table,

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "sys.h"
 
 #include "net.h"
@@ -148,7 +149,7 @@ helper_hold(struct net *net)
 	close(home);
 	close(chain);
 	close(net->nft.fd);
-	say(net, "helper holds the forwards");
+	say("helper holds the forwards");
 }
 
 /* Wait until somebody asks, or the chain is gone. */
@@ -218,6 +219,6 @@ helper_defer(struct net *net)
 	}
 	close(pair[1]);
 	close(chain);
-	say(net, "deferred until a volt-ns -n asks for it");
+	say("deferred until a volt-ns -n asks for it");
 	return pair[0];
 }

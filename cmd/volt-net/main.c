@@ -17,23 +17,9 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 
 #include "net.h"
-
-/* Say what is done, if that was asked for. */
-void
-say(const struct net *net, const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	if (!net->verbose && !net->dry)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "volt-net: %s\n", line);
-}
 
 const char *
 ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN])
@@ -60,7 +46,7 @@ open_host(struct net *net)
 
 /* Enter a network namespace of our own, with what each of them gets. */
 static int
-enter_namespace(const struct net *net)
+enter_namespace(void)
 {
 	struct ifreq ifr = { .ifr_name = "lo" };
 	int fd, route;
@@ -82,7 +68,7 @@ enter_namespace(const struct net *net)
 	    "0");
 	(void)kfile_write(AT_FDCWD,
 	    "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-	say(net, "new network namespace");
+	say("new network namespace");
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (route == -1)
 		err(EXIT_LINK, "netlink");
@@ -120,7 +106,7 @@ make_network(struct net *net)
 	if (net->tap)
 		tap_attach(net);
 	else
-		veth_attach(net, enter_namespace(net));
+		veth_attach(net, enter_namespace());
 	if (net->nforwards > 0) {
 		rules_forwards(net);
 		helper_hold(net);
@@ -152,15 +138,15 @@ main(int argc, char *argv[])
 	dns_plan(&net);
 	switch (net.mode) {
 	case MODE_HOST:
-		say(&net, "mode=host: the network is the host's");
+		say("mode=host: the network is the host's");
 		if (!net.dry)
 			leave_files(&net);
 		break;
 	case MODE_NONE:
 		if (net.dry)
-			say(&net, "new network namespace");
+			say("new network namespace");
 		else {
-			close(enter_namespace(&net));
+			close(enter_namespace());
 			leave_files(&net);
 		}
 		break;

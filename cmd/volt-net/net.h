@@ -73,7 +73,7 @@ struct lease {
 };
 
 struct net {
-	bool verbose, dry, json, defer, tap, remove;
+	bool dry, json, defer, tap, remove;
 	enum net_mode mode;
 	bool isolate;
 	struct bridge bridge;
@@ -96,8 +96,6 @@ struct net {
 };
 
 /* main.c */
-void say(const struct net *net, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 const char *ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN]);
 const char *ip6_text(const struct in6_addr *a,
     char buf[static INET6_ADDRSTRLEN]);

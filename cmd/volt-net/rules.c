@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "say.h"
 
 #include "net.h"
 #include "nft.h"
@@ -168,7 +169,7 @@ rules_bridge(struct net *net)
 		bridge_filter(&r, table, b);
 		bridge_nat(&r, table, b);
 		if (nft_commit(&net->nft, &r) == 0) {
-			say(net, "nftables table inet %s", table);
+			say("nftables table inet %s", table);
 			return;
 		}
 		if (errno != EEXIST && errno != ENOENT)
@@ -271,7 +272,7 @@ rules_forwards(struct net *net)
 		nl_fail(&net->nft, "forwards: nftables table inet %s", table);
 	}
 	for (i = 0; i < net->nforwards; i++)
-		say(net, "forward %s", net->forward[i].text);
+		say("forward %s", net->forward[i].text);
 }
 
 struct looking {

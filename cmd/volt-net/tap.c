@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "say.h"
 #include "tap.h"
 
 /* <net/if.h> and <linux/if.h> are the same to us. */
@@ -111,6 +112,6 @@ tap_attach(struct net *net)
 	snprintf(t->search, sizeof(t->search), "%s", net->search);
 	if (tap_announce(t) == -1)
 		err(EXIT_LINK, "%s", TAP_VARIABLE);
-	say(net, "tap %s for %s on %s, queues %u", l->name,
+	say("tap %s for %s on %s, queues %u", l->name,
 	    ip4_text(l->addr, ip), b->name, t->nfds);
 }

@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "plug.h"
+#include "say.h"
 
 #include "net.h"
 
@@ -94,7 +95,7 @@ veth_attach(struct net *net, int route)
 	lease_attach(net);
 	configure(net, &inner);
 	close(route);
-	say(net, "%s %s%s%s on %s as %s", INNER, ip4_text(l->addr, ip),
+	say("%s %s%s%s on %s as %s", INNER, ip4_text(l->addr, ip),
 	    net->bridge.has6 ? " " : "", net->bridge.has6 ?
 	    ip6_text(&l->addr6, ip6) : "", net->bridge.name, l->name);
 }

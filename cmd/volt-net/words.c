@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "say.h"
 #include "value.h"
 
 #include "net.h"
@@ -17,7 +18,7 @@ flag_set(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		net->dry = true;
+		net->dry = say_on = true;
 		break;
 	case 'd':
 		net->defer = true;
@@ -32,7 +33,7 @@ flag_set(void *ctx, char letter)
 		net->tap = true;
 		break;
 	default:
-		net->verbose = true;
+		say_on = true;
 	}
 }
 

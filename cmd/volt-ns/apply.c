@@ -164,7 +164,7 @@ guard(struct ns *ns, const struct mount *m, struct build *b)
 		g.kind = guarded[i].kind;
 		g.what = g.dst = path;
 		if (b == NULL)
-			mount_describe(ns, &g);
+			mount_describe(&g);
 		else
 			apply_mount(ns, &g, b);
 	}
@@ -174,7 +174,7 @@ guard(struct ns *ns, const struct mount *m, struct build *b)
 void
 apply_describe(struct ns *ns, const struct mount *m)
 {
-	mount_describe(ns, m);
+	mount_describe(m);
 	if (!ns->no_mask)
 		guard(ns, m, NULL);
 }
@@ -236,7 +236,7 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	}
 	if (!done)
 		return;
-	mount_describe(ns, m);
+	mount_describe(m);
 	if (!ns->no_mask)
 		guard(ns, m, b);
 }

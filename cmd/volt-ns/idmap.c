@@ -29,6 +29,7 @@
 #include "chain.h"
 #include "kfile.h"
 #include "ns.h"
+#include "say.h"
 #include "sys.h"
 #include "value.h"
 
@@ -258,26 +259,26 @@ plan_auto(struct ns *ns)
 	add_extent(&ns->uidmap, 0, geteuid(), 1);
 	add_extent(&ns->gidmap, 0, getegid(), 1);
 	if (!on_path("newuidmap") || !on_path("newgidmap")) {
-		say(ns, "no newuidmap: the caller's own IDs alone are mapped");
+		say("no newuidmap: the caller's own IDs alone are mapped");
 		return;
 	}
 	user_name(geteuid(), user, sizeof(user));
 	uids = add_granted(&ns->uidmap, "/etc/subuid", user, geteuid());
 	gids = add_granted(&ns->gidmap, "/etc/subgid", user, geteuid());
 	if (!uids || !gids) {
-		say(ns, "no /etc/subuid range: the caller's own IDs alone "
+		say("no /etc/subuid range: the caller's own IDs alone "
 		    "are mapped");
 		ns->uidmap.n = ns->gidmap.n = 1;
 	}
 }
 
 static void
-describe(const struct ns *ns, const struct idmap *m)
+describe(const struct idmap *m)
 {
 	size_t i;
 
 	for (i = 0; i < m->n; i++)
-		say(ns, "%s %" PRIu32 ":%" PRIu32 ":%" PRIu32 "%s", m->key,
+		say("%s %" PRIu32 ":%" PRIu32 ":%" PRIu32 "%s", m->key,
 		    m->extent[i].inside, m->extent[i].outside,
 		    m->extent[i].count, m->by_helper ? " by helper" : "");
 }
@@ -308,8 +309,8 @@ idmap_plan(struct ns *ns)
 		u->by_helper = !is_own(u, geteuid());
 		g->by_helper = !is_own(g, getegid());
 	}
-	describe(ns, u);
-	describe(ns, g);
+	describe(u);
+	describe(g);
 }
 
 /* Can the new process not write its maps itself? */

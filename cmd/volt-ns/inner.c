@@ -20,6 +20,7 @@
 #include "kfile.h"
 #include "ns.h"
 #include "path.h"
+#include "say.h"
 #include "sys.h"
 #include "toolbox.h"
 
@@ -57,7 +58,7 @@ enter_time(const struct ns *ns)
 	for (i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
 		if (clocks[i].seconds == NULL)
 			continue;
-		say(ns, "clock %s %s", clocks[i].name, clocks[i].seconds);
+		say("clock %s %s", clocks[i].name, clocks[i].seconds);
 		snprintf(line, sizeof(line), "%s %s 0", clocks[i].name,
 		    clocks[i].seconds);
 		if (kfile_write(AT_FDCWD, "/proc/self/timens_offsets", line) ==
@@ -90,12 +91,12 @@ static void
 set_names(const struct ns *ns)
 {
 	if (ns->hostname != NULL) {
-		say(ns, "host name %s", ns->hostname);
+		say("host name %s", ns->hostname);
 		if (sethostname(ns->hostname, strlen(ns->hostname)) == -1)
 			err(EXIT_LINK, "hostname=%s", ns->hostname);
 	}
 	if (ns->domainname != NULL) {
-		say(ns, "domain name %s", ns->domainname);
+		say("domain name %s", ns->domainname);
 		if (setdomainname(ns->domainname, strlen(ns->domainname)) == -1)
 			err(EXIT_LINK, "domainname=%s", ns->domainname);
 	}

@@ -21,6 +21,7 @@
 #include "fdpass.h"
 #include "kfile.h"
 #include "ns.h"
+#include "say.h"
 #include "sys.h"
 #include "toolbox.h"
 #include "value.h"
@@ -157,7 +158,7 @@ join_enter(struct ns *ns, bool toolbox)
 	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
 	ns->join_flags = differing(pid, ns->join_flags);
-	say(ns, "join the namespaces of process %d", (int)pid);
+	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry || ns->join_flags == 0)
 		return;
 	if (toolbox && (ns->join_flags & CLONE_NEWNS) != 0 &&

@@ -16,6 +16,7 @@
 #include "chain.h"
 #include "fdpass.h"
 #include "notify.h"
+#include "say.h"
 #include "status.h"
 #include "supervise.h"
 #include "sys.h"
@@ -39,7 +40,7 @@ describe_namespaces(const struct ns *ns)
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if ((ns->flags & names[i].flag) != 0)
-			say(ns, "new %s namespace", names[i].name);
+			say("new %s namespace", names[i].name);
 }
 
 /* Why clone3(2) or unshare(2) failed, with advice for the common causes. */

@@ -18,6 +18,7 @@
 #include "mountid.h"
 #include "ns.h"
 #include "path.h"
+#include "say.h"
 #include "sys.h"
 #include "value.h"
 
@@ -318,16 +319,16 @@ mount_attach(const struct mount *m, int fd, int root, mode_t type)
 
 /* Say what was done, for -v, or would be, for -N. */
 void
-mount_describe(const struct ns *ns, const struct mount *m)
+mount_describe(const struct mount *m)
 {
 	const char *fs = kinds[m->kind].fstype;
 
 	if (m->kind == MOUNT_MASK)
-		say(ns, "mask %s", m->dst);
+		say("mask %s", m->dst);
 	else if (m->kind == MOUNT_RO)
-		say(ns, "make %s read-only", m->dst);
+		say("make %s read-only", m->dst);
 	else
-		say(ns, "mount %s at %s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
+		say("mount %s at %s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
 		    m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",
 		    m->attrs & MOUNT_ATTR_NOSUID ? " nosuid" : "",

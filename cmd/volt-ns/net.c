@@ -22,6 +22,7 @@
 #include "ns.h"
 #include "path.h"
 #include "plug.h"
+#include "say.h"
 #include "sys.h"
 
 #define FILE_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | \
@@ -78,7 +79,7 @@ net_plug(struct ns *ns)
 		err(EXIT_LINK, "netlink");
 	if (plug_ask(ns->plug, route) == -1)
 		err(EXIT_LINK, "the network of volt-net");
-	say(ns, "network from volt-net");
+	say("network from volt-net");
 	close(route);
 	close(ns->plug);
 	ns->plug = -1;

@@ -69,7 +69,7 @@ struct build {
 
 struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
-	bool verbose, dry, die_with_parent, new_session;
+	bool dry, die_with_parent, new_session;
 	bool console;	/* console=pty */
 
 	pid_t join;	/* process to join, or 0 */
@@ -109,8 +109,6 @@ struct ns {
 };
 
 /* say.c */
-void say(const struct ns *ns, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -137,7 +135,7 @@ void outer_ask(struct ns *ns);
 void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
-void mount_describe(const struct ns *ns, const struct mount *m);
+void mount_describe(const struct mount *m);
 bool mount_has_options(const struct mount *m);
 const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);

@@ -27,6 +27,7 @@
 #include "chain.h"
 #include "ns.h"
 #include "path.h"
+#include "say.h"
 #include "sys.h"
 
 /* Complete the plan with what comes with a root unless it was refused. */
@@ -56,11 +57,11 @@ describe_root(const struct ns *ns)
 	size_t i;
 
 	for (i = 0; i < ns->nlower; i++)
-		mount_describe(ns, &ns->lower[i]);
+		mount_describe(&ns->lower[i]);
 	if (ns->root.what != NULL)
-		mount_describe(ns, &ns->root);
+		mount_describe(&ns->root);
 	if (ns->overlay.what != NULL)
-		say(ns, "keep changes to / in %s", ns->overlay.src);
+		say("keep changes to / in %s", ns->overlay.src);
 }
 
 /* The whole plan, for -N. */
@@ -75,7 +76,7 @@ root_describe(struct ns *ns)
 	for (i = 0; i < ns->nmounts; i++)
 		apply_describe(ns, &ns->mounts[i]);
 	if (ns->root_ro)
-		say(ns, "make / read-only");
+		say("make / read-only");
 }
 
 /* Attach fd, a layer, on a new directory of the bench. */
@@ -298,7 +299,7 @@ root_build(struct ns *ns, struct build *b)
 	if (ns->root_ro) {
 		if (sys_mount_setattr(b->root, "", AT_EMPTY_PATH, &ro) == -1)
 			err(EXIT_LINK, "ro=/");
-		say(ns, "make / read-only");
+		say("make / read-only");
 	}
 	if (has_root(ns))
 		root_enter(b->root);

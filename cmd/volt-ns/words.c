@@ -7,6 +7,7 @@
 
 #include "chain.h"
 #include "ns.h"
+#include "say.h"
 #include "sys.h"
 #include "value.h"
 #include "words.h"
@@ -41,7 +42,7 @@ flag_other(void *ctx, char letter)
 
 	switch (letter) {
 	case 'N':
-		ns->dry = true;
+		ns->dry = say_on = true;
 		break;
 	case 'k':
 		ns->die_with_parent = true;
@@ -50,7 +51,7 @@ flag_other(void *ctx, char letter)
 		ns->new_session = true;
 		break;
 	default:
-		ns->verbose = true;
+		say_on = true;
 	}
 }
 

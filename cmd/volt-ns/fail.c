@@ -1,4 +1,4 @@
-/* What volt-ns says: what it does, and why it cannot. */
+/* Why volt-ns cannot, with advice. */
 #include <err.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -9,21 +9,6 @@
 #include "chain.h"
 
 #include "ns.h"
-
-/* Say what is about to be done, if that was asked for. */
-void
-say(const struct ns *ns, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	if (!ns->verbose && !ns->dry)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "volt-ns: %s\n", line);
-}
 
 /*
  * End with errno's message, as err(3) does, and if errno is cause with a line of

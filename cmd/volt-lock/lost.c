@@ -1,4 +1,3 @@
-/* What volt-lock says on standard error. */
 #include <err.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,21 +8,6 @@
 #include "lock.h"
 
 #define LINE 1024
-
-/* Say what is about to be done, if that was asked for. */
-void
-say(const struct lock *lock, const char *fmt, ...)
-{
-	char line[LINE];
-	va_list ap;
-
-	if (!lock->verbose && !lock->dry)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	dprintf(STDERR_FILENO, "volt-lock: %s\n", line);
-}
 
 /* What was asked for cannot be had: the end, or with -b a line about it. */
 void
