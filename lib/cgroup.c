@@ -1,3 +1,5 @@
+#include <sys/xattr.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -155,6 +157,51 @@ cgroup_open(int top, const char *path)
 {
 	return openat(top, *path == '/' ? path + 1 : ".",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The mark is systemd's: whoever makes groups goes by it. */
+#define MARK "user.delegate"
+
+/* What kernels older than /sys/kernel/cgroup/delegate leave to others. */
+static const char delegated_files[] =
+    "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n";
+
+/*
+ * Mark the group as one in which groups may be made, and give its directory and
+ * the files that the kernel lists, which its limits are not, to the user and
+ * the group of users, -1 for those that it has. Returns 0, or -1 and errno.
+ */
+int
+cgroup_delegate(int dir, uid_t uid, gid_t gid)
+{
+	char list[4096];
+	char *file, *save;
+
+	if (fsetxattr(dir, MARK, "1", 1, 0) == -1 && errno != EOPNOTSUPP)
+		return -1;
+	if (uid == (uid_t)-1 && gid == (gid_t)-1)
+		return 0;
+	if (kfile_read(AT_FDCWD, "/sys/kernel/cgroup/delegate", list,
+		sizeof(list)) == -1)
+		strcpy(list, delegated_files);
+	if (fchown(dir, uid, gid) == -1)
+		return -1;
+	for (file = strtok_r(list, "\n", &save); file != NULL;
+	     file = strtok_r(NULL, "\n", &save))
+		if (strchr(file, '/') == NULL && fchownat(dir, file, uid, gid,
+			AT_SYMLINK_NOFOLLOW) == -1 && errno != ENOENT)
+			return -1;
+	return 0;
+}
+
+/* Does systemd, or volt-cg -d, say that it leaves this group to its owner? */
+bool
+cgroup_delegated(int dir)
+{
+	char mark;
+
+	return (fgetxattr(dir, MARK, &mark, 1) == 1 ||
+	    fgetxattr(dir, "trusted.delegate", &mark, 1) == 1) && mark == '1';
 }
 
 /* Is word among those in a file such as cgroup.controllers of the group? */

@@ -5,6 +5,8 @@
 #ifndef VOLT_CGROUP_H
 #define VOLT_CGROUP_H
 
+#include <sys/types.h>
+
 #include <limits.h>
 #include <stdbool.h>
 
@@ -17,6 +19,8 @@ struct cgroup_tree {
 
 int cgroup_tree_open(struct cgroup_tree *t);
 int cgroup_open(int top, const char *path);
+int cgroup_delegate(int dir, uid_t uid, gid_t gid);
+bool cgroup_delegated(int dir);
 bool cgroup_lists(int dir, const char *file, const char *word);
 
 #endif

@@ -704,6 +704,48 @@ CPUQuotaPeriodSec=10000us" ]
 	no_group "$GROUP"
 }
 
+@test "a container in a delegated group: beside its parent, and its root makes groups" {
+	need volt-ns -CUmp root="$ROOT_BB" true
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" cgroup=/sys/fs/cgroup:rw \
+		volt-init sh -c 'cat /proc/self/cgroup; cd /sys/fs/cgroup
+			mkdir a && echo 0 >a/cgroup.procs && grep ^0:: /proc/self/cgroup
+			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do echo 1 >$f || echo refused; done'
+	grep -qx '0::/' <<<"$output"
+	grep -qx '0::/a' <<<"$output"
+	[ "$(grep -cx refused <<<"$output")" = 3 ]
+	no_group "$GROUP"
+	# Not where the group has others, who would be in the way; nor undelegated.
+	# shellcheck disable=SC2016
+	run -0 volt-cg -d name="$GROUP" sh -c 'volt-ns -vCUmp root="$1" true; true' sh "$ROOT_BB"
+	[[ $output != *supervisor* ]]
+	run -0 volt-cg name="$GROUP" volt-ns -vCUmp root="$ROOT_BB" true
+	[[ $output != *supervisor* ]]
+	# Whoever is killed, nothing stays.
+	for victim in supervisor payload; do
+		volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" volt-init sleep 1000 3>&- &
+		wait_for grep -qs . "$TREE/volt/$GROUP/payload/cgroup.procs"
+		wait_for grep -qs . "$TREE/volt/$GROUP/$victim/cgroup.procs"
+		kill -KILL "$(head -n 1 "$TREE/volt/$GROUP/$victim/cgroup.procs")"
+		run ! wait $!
+		no_group "$GROUP"
+	done
+}
+
+@test "a container in a delegated group: limits below its own" {
+	need_controller pids
+	need volt-ns -CUmp root="$ROOT_BB" true
+	# As systemd does it: away from the top, and then the controllers.
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 volt-cg -d name="$GROUP" pids.max=50 volt-ns -CUmp root="$ROOT_BB" \
+		cgroup=/sys/fs/cgroup:rw volt-init sh -c 'cd /sys/fs/cgroup; mkdir a b
+			for p in $(cat cgroup.procs); do echo $p >a/cgroup.procs; done
+			echo +pids >cgroup.subtree_control && echo 3 >b/pids.max && cat b/pids.max
+			echo 100 >pids.max || echo refused'
+	[[ $output == *3*refused* ]]
+	no_group "$GROUP"
+}
+
 @test "systemd: limits in a unit with Delegate=yes" {
 	[ -d /run/systemd/system ] || skip "systemd is not running"
 	run -0 systemd-run -q --wait --pipe -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" \

@@ -318,6 +318,30 @@ FDSTORE=1" MAINPID=9; sleep 0.2'
 	run -0 env NOTIFY_SOCKET="$PWD/none" volt-ns -mp root="$ROOT_BB" volt-init ready=/run/n true
 }
 
+@test "-b: systemd, in a group that was delegated" {
+	need_root
+	[ -x /lib/systemd/systemd ] || lacks "systemd"
+	need volt-cg -d true
+	mkdir -m 777 out
+	cat >test.service <<-'EOF2'
+		[Unit]
+		DefaultDependencies=no
+		SuccessAction=exit-force
+		SuccessActionExitStatus=7
+		FailureAction=exit-force
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/sh -c 'cat /proc/1/comm; cat /proc/self/cgroup'
+		StandardOutput=file:/out/log
+	EOF2
+	run -7 timeout 200 volt-cg -d volt-ns -UmpniuC root=/ overlay=tmpfs \
+		bind="$PWD/test.service:/etc/systemd/system/test.service:ro" bind="$PWD/out:/out" \
+		stop=RTMIN+3 console=pty volt-init -b /lib/systemd/systemd --unit=test.service </dev/null
+	run -0 cat out/log
+	[ "${lines[0]}" = systemd ]
+	grep -qx '0::/system.slice/test.service' <<<"$output"
+}
+
 @test "-b: not when it is not PID 1" {
 	run -125 --separate-stderr volt-init -b
 	[ "$stderr" = "volt-init: boot: not PID 1; volt-ns -p makes one" ]

@@ -97,8 +97,7 @@ long place_count_all(int dir, int depth);
 bool control_needed(const struct cg *cg);
 void control_enable(struct cg *cg);
 
-/* delegate.c */
-void delegate(const struct cg *cg);
+void group_delegate(const struct cg *cg);
 
 /* group.c */
 const char *group_name(const struct cg *cg);

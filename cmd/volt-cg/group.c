@@ -275,6 +275,18 @@ finish_at_exit(void)
 		group_finish(unfinished);
 }
 
+/* -d: leave the group to a user, or to a manager of groups inside. */
+void
+group_delegate(const struct cg *cg)
+{
+	if (cgroup_delegate(cg->dir, cg->uid, cg->gid) == -1)
+		err(EXIT_LINK, "delegate %s", group_name(cg));
+	if (cg->uid != (uid_t)-1)
+		say("delegated to user %u", (unsigned int)cg->uid);
+	if (cg->gid != (gid_t)-1)
+		say("delegated to group %u", (unsigned int)cg->gid);
+}
+
 /*
  * Make the group, with its limits; with -k also enter it, before the limits
  * only if they cannot be set otherwise.
@@ -304,7 +316,7 @@ group_make(struct cg *cg)
 	}
 	limit_apply(cg);
 	if (cg->delegate)
-		delegate(cg);
+		group_delegate(cg);
 	if (!cg->inside && cg->keep)
 		group_enter(cg->dir, name);
 }

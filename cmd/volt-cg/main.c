@@ -43,7 +43,7 @@ change(struct cg *cg)
 		control_enable(cg);
 		limit_apply(cg);
 		if (cg->delegate)
-			delegate(cg);
+			group_delegate(cg);
 		return;
 	}
 	say("change %s/%s", cg->place, cg->name);

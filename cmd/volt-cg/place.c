@@ -37,16 +37,6 @@ writable(int dir)
 	    faccessat(dir, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0;
 }
 
-/* Does systemd, or volt-cg -d, say that it leaves this group to its owner? */
-static bool
-marked(int dir)
-{
-	char c;
-
-	return (fgetxattr(dir, "user.delegate", &c, 1) == 1 ||
-	    fgetxattr(dir, "trusted.delegate", &c, 1) == 1) && c == '1';
-}
-
 /*
  * May we make groups in this one? For those who may write everywhere that does
  * not show by trying: they go by the mark, and trust no mark of others.
@@ -58,7 +48,7 @@ is_ours(int dir, bool everywhere)
 
 	if (!everywhere)
 		return writable(dir);
-	return marked(dir) && fstat(dir, &st) == 0 && st.st_uid == geteuid();
+	return cgroup_delegated(dir) && fstat(dir, &st) == 0 && st.st_uid == geteuid();
 }
 
 /*
@@ -170,7 +160,7 @@ take_own(struct cg *cg, bool everywhere)
 				take(cg, path, fd, strlen(path));
 				return true;
 			}
-			if (marked(fd) || *path == '\0')
+			if (cgroup_delegated(fd) || *path == '\0')
 				busy(path, n);
 		}
 		if (fd != -1)

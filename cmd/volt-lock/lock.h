@@ -84,7 +84,7 @@ struct lock {
 	const char *learn_file;
 };
 
-/* say.c */
+/* lost.c */
 void lost(const struct lock *lock, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

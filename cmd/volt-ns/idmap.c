@@ -79,16 +79,26 @@ idmap_parse(struct idmap *m, const char *key, const char *value)
 		word_bad(key, value, "not IN:OUT:N");
 }
 
+/* What inside is outside, if it is mapped. */
+bool
+idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside)
+{
+	const struct extent *e;
+
+	for (e = m->extent; e < m->extent + m->n; e++)
+		if (inside >= e->inside && inside - e->inside < e->count) {
+			*outside = e->outside + (inside - e->inside);
+			return true;
+		}
+	return false;
+}
+
 bool
 idmap_has(const struct idmap *m, uint32_t inside)
 {
-	size_t i;
+	uint32_t outside;
 
-	for (i = 0; i < m->n; i++)
-		if (inside >= m->extent[i].inside &&
-		    inside - m->extent[i].inside < m->extent[i].count)
-			return true;
-	return false;
+	return idmap_outside(m, inside, &outside);
 }
 
 /* May anyone write this map, that is: is it the caller's own ID alone? */

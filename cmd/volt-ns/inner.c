@@ -180,6 +180,8 @@ inner_run(struct ns *ns, char *const argv[])
 	}
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		become_root(ns);
+	if (ns->late_cgroup && unshare(CLONE_NEWCGROUP) == -1)
+		err(EXIT_LINK, "cgroup namespace");
 	if ((ns->flags & CLONE_NEWTIME) != 0)
 		enter_time(ns);
 	set_names(ns);

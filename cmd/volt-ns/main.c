@@ -106,7 +106,7 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], wstatus, master = -1, counter = -1;
+	int pair[2], wstatus, master = -1, counter = -1, payload;
 
 	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
 		err(EXIT_LINK, "status counter");
@@ -114,6 +114,13 @@ run_child(struct ns *ns, char *argv[])
 		err(EXIT_LINK, "socketpair");
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
+	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
+	    (payload = payload_make(ns)) != -1) {
+		ns->late_cgroup = true;
+		args.cgroup = (uint64_t)(unsigned int)payload;
+		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
+		    CLONE_INTO_CGROUP;
+	}
 	if ((s.child = sys_clone3(&args)) == -1)
 		no_namespaces(ns);
 	if (s.child == 0) {

@@ -98,6 +98,7 @@ struct ns {
 	int stop_signal;	/* or 0 */
 
 	bool served;	/* the outer actor does a part */
+	bool late_cgroup;	/* inner makes its cgroup namespace itself */
 	int outer;	/* inner's end of the socket pair, or -1 */
 	int parent;	/* readable once our parent is gone, or -1: whatever */
 	int devpts;	/* the new root's devpts, or -1 */
@@ -108,7 +109,7 @@ struct ns {
 	struct mount files[NS_FILES];	/* of it; what == NULL: none */
 };
 
-/* say.c */
+/* fail.c */
 _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -123,8 +124,12 @@ void idmap_parse(struct idmap *m, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
+bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_advise(int error);
+
+/* payload.c */
+int payload_make(struct ns *ns);
 
 /* outer.c */
 bool outer_needed(struct ns *ns);

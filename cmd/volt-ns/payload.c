@@ -1,0 +1,106 @@
+/*
+ * A container in a group that was delegated (volt-cg -d, Delegate=yes) and has
+ * no process but us. A group has limits for groups below it only while it has
+ * no processes itself, and we stay to wait: so we go to a group below it, and
+ * the container to another, which is the root of its cgroup namespace and
+ * belongs to its root. There it can make groups and limit them, as systemd
+ * does; its own limits are those of the group above, and out of its reach.
+ * Whoever delegated the group removes all of it.
+ */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "chain.h"
+#include "kfile.h"
+#include "say.h"
+
+#include "ns.h"
+
+#define OURS "supervisor"
+#define THEIRS "payload"
+
+/* Are we the only process of the group? */
+static bool
+alone(int dir)
+{
+	char procs[64];
+	char *end;
+
+	return kfile_read(dir, "cgroup.procs", procs, sizeof(procs)) > 0 &&
+	    strtol(procs, &end, 10) == getpid() && strcmp(end, "\n") == 0;
+}
+
+/* Let the groups below have every controller that there is. */
+static void
+enable_all(int dir)
+{
+	char list[512], word[64];
+	char *name, *save;
+
+	if (kfile_read(dir, "cgroup.controllers", list, sizeof(list)) == -1)
+		return;
+	for (name = strtok_r(list, " \n", &save); name != NULL;
+	     name = strtok_r(NULL, " \n", &save)) {
+		snprintf(word, sizeof(word), "+%s", name);
+		if (kfile_write(dir, "cgroup.subtree_control", word) == -1)
+			say("controller %s: %s", name, strerror(errno));
+	}
+}
+
+/* An empty group. Returns its directory, or -1 and errno. */
+static int
+make(int dir, const char *name)
+{
+	if (mkdirat(dir, name, 0755) == -1 && errno == EEXIST &&
+	    (unlinkat(dir, name, AT_REMOVEDIR) == -1 ||
+	    mkdirat(dir, name, 0755) == -1))
+		return -1;
+	return openat(dir, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Leave our group, and make one for the container, if ours is such a group.
+ * Returns the new one's directory, or -1: the container stays where we are.
+ */
+int
+payload_make(struct ns *ns)
+{
+	uint32_t uid = 0, gid = 0;
+	struct cgroup_tree tree;
+	int dir, ours, theirs;
+
+	if (cgroup_tree_open(&tree) == -1)
+		return -1;
+	dir = tree.visible ? cgroup_open(tree.top, tree.own) : -1;
+	close(tree.top);
+	if (dir == -1 || !cgroup_delegated(dir) || !alone(dir))
+		return -1;
+	if ((ours = make(dir, OURS)) == -1)
+		return -1; /* not ours to write, or in use */
+	if ((theirs = make(dir, THEIRS)) == -1 ||
+	    kfile_write(ours, "cgroup.procs", "0") == -1) {
+		warn("cgroup " THEIRS);
+		exit(EXIT_LINK);
+	}
+	enable_all(dir);
+	if ((ns->flags & CLONE_NEWUSER) != 0 &&
+	    (!idmap_outside(&ns->uidmap, 0, &uid) ||
+	    !idmap_outside(&ns->gidmap, 0, &gid)))
+		uid = gid = (uint32_t)-1;
+	if (cgroup_delegate(theirs, uid, gid) == -1)
+		err(EXIT_LINK, "cgroup " THEIRS);
+	say("cgroup " THEIRS " for the container, " OURS " for us");
+	close(ours);
+	close(dir);
+	return theirs;
+}
