@@ -109,6 +109,28 @@ user_dir() {
 		{ mv -T "$tmp" "$USER_DIR" 2>/dev/null || rm -rf "$tmp"; }
 }
 
+# helpers NAME ...: in setup_file, programs of tests/helpers in $HELP, for any user.
+helpers() {
+	local name
+
+	export HELP=$BATS_FILE_TMPDIR/help
+	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR" || return
+	for name; do
+		cp "$(helper "$name")" "$HELP/" || return
+	done
+}
+
+# PIDs of what a test left running behind it.
+started=()
+
+end_started() {
+	local pid
+
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
 # as_user CMD [ARG ...]: as an ordinary user without capabilities or groups.
 as_user() {
 	if [ "$(id -u)" != 0 ]; then

@@ -5,9 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	export HELP=$BATS_FILE_TMPDIR/help
-	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
-	cp "$(helper deed)" "$HELP/"
+	helpers deed
 	export ABI
 	ABI=$("$HELP/deed" abi)
 }
@@ -21,13 +19,9 @@ setup() {
 }
 
 teardown() {
-	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
+	end_started
 	no_leftovers
 }
-
-started=()
 
 # locked [WORD ...] -- DEED ...: a deed under these words.
 locked() {

@@ -4,10 +4,8 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	export HELP=$BATS_FILE_TMPDIR/help
-	mkdir "$HELP" && chmod 711 "$BATS_FILE_TMPDIR"
 	load lib
-	cp "$(helper push)" "$(helper swap)" "$HELP/"
+	helpers push swap
 }
 
 setup() {
@@ -18,13 +16,9 @@ setup() {
 }
 
 teardown() {
-	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
+	end_started
 	no_leftovers
 }
-
-started=()
 
 # start NAME CMD ...: run CMD behind us; $pid is that of CMD itself.
 start() {
