@@ -707,7 +707,7 @@ CPUQuotaPeriodSec=10000us" ]
 @test "a container in a delegated group: beside its parent, and its root makes groups" {
 	need volt-ns -CUmp root="$ROOT_BB" true
 	# shellcheck disable=SC2016 # expanded by that sh
-	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" cgroup=/sys/fs/cgroup:rw \
+	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw \
 		volt-init sh -c 'cat /proc/self/cgroup; cd /sys/fs/cgroup
 			mkdir a && echo 0 >a/cgroup.procs && grep ^0:: /proc/self/cgroup
 			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do echo 1 >$f || echo refused; done'
@@ -738,7 +738,7 @@ CPUQuotaPeriodSec=10000us" ]
 	# As systemd does it: away from the top, and then the controllers.
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-cg -d name="$GROUP" pids.max=50 volt-ns -CUmp root="$ROOT_BB" \
-		cgroup=/sys/fs/cgroup:rw volt-init sh -c 'cd /sys/fs/cgroup; mkdir a b
+		overlay=tmpfs cgroup=/sys/fs/cgroup:rw volt-init sh -c 'cd /sys/fs/cgroup; mkdir a b
 			for p in $(cat cgroup.procs); do echo $p >a/cgroup.procs; done
 			echo +pids >cgroup.subtree_control && echo 3 >b/pids.max && cat b/pids.max
 			echo 100 >pids.max || echo refused'
