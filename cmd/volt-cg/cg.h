@@ -68,8 +68,13 @@ struct cg {
 	char enabled[256];	/* what we enabled in place: "-cpu -memory" */
 };
 
-/* main.c */
+/* look.c */
+#define LOOK_MARK "user.volt"
 const char *shown(const char *path);
+bool look_is_root(int dir);
+const char *look_mark(int dir, char *buf, size_t size);
+long look_count(int dir, bool others);
+long look_count_all(int dir, int depth);
 
 /* words.c */
 extern const struct grammar cg_grammar;
@@ -78,6 +83,7 @@ void cg_check(const struct cg *cg, bool command);
 /* limit.c */
 void limit_add(struct cg *cg, const char *key, const char *value);
 void limit_cpus(struct cg *cg, const char *key, const char *value);
+bool limit_needs(const struct cg *cg);
 bool limit_controller(const struct limit *l, char *buf, size_t size);
 void limit_apply(struct cg *cg);
 
@@ -89,22 +95,16 @@ void place_choose(struct cg *cg);
 bool place_lookup(struct cg *cg, const char *name);
 void place_of_list(const struct cg *cg, char *buf, size_t size);
 void place_find(struct cg *cg, const char *name);
-bool place_is_root(int dir);
-long place_count(int dir, bool others);
-long place_count_all(int dir, int depth);
 
 /* control.c */
-bool control_needed(const struct cg *cg);
 void control_enable(struct cg *cg);
 
-void group_delegate(const struct cg *cg);
-
 /* group.c */
+void group_delegate(const struct cg *cg);
 const char *group_name(const struct cg *cg);
 void group_make(struct cg *cg);
 int group_create(struct cg *cg, char *name, bool fixed, const char *mark,
     int *lock);
-const char *group_mark(int dir, char *buf, size_t size);
 bool group_living(int dir);
 void group_sweep(const struct cg *cg);
 void group_enter(int dir, const char *name);

@@ -13,19 +13,6 @@
 
 #include "cg.h"
 
-/* Will the group need a controller? Those for -s are only taken if there. */
-bool
-control_needed(const struct cg *cg)
-{
-	char name[64];
-	size_t i;
-
-	for (i = 0; i < cg->nlimits; i++)
-		if (limit_controller(&cg->limits[i], name, sizeof(name)))
-			return true;
-	return cg->delegate;
-}
-
 /* Open the group that the first len bytes of place name. */
 static int
 level_open(const struct cg *cg, size_t len, char *path)
@@ -104,7 +91,7 @@ missing(const struct cg *cg, const char *name, size_t len)
 	if (fd != -1 &&
 	    kfile_read(fd, "cgroup.controllers", list, sizeof(list)) != -1)
 		list[strcspn(list, "\n")] = '\0';
-	if (top || !place_is_root(cg->tree.top)) {
+	if (top || !look_is_root(cg->tree.top)) {
 		warnx("controller %s: not delegated to %s, which has: %s",
 		    name, shown(path), *list != '\0' ? list : "none");
 		errx(EXIT_LINK, "in a unit of systemd's, Delegate=%s does it",

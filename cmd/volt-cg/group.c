@@ -19,7 +19,6 @@
 
 #include "cg.h"
 
-#define MARK "user.volt"
 #define SWEEP_PATIENCE 2000	/* ms; a command waits for us meanwhile */
 #define TRIES 100	/* 10 ms each */
 
@@ -41,18 +40,6 @@ lock_open(int dir)
 	if (fd == -1 && errno == ENOENT)
 		fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd;
-}
-
-/* Returns the mark of a group in buf, or NULL if it is none of ours. */
-const char *
-group_mark(int dir, char *buf, size_t size)
-{
-	ssize_t n = fgetxattr(dir, MARK, buf, size - 1);
-
-	if (n == -1)
-		return NULL;
-	buf[n] = '\0';
-	return buf;
 }
 
 /* Is somebody waiting for the command in this group? */
@@ -96,13 +83,13 @@ static void
 reclaim_locked(const struct cg *cg, const char *name, int dir)
 {
 	char buf[8];
-	const char *mark = group_mark(dir, buf, sizeof(buf));
+	const char *mark = look_mark(dir, buf, sizeof(buf));
 	long n;
 
 	if (mark == NULL)
 		errx(EXIT_LINK, "name=%s: there is such a group already", name);
 	if (strcmp(mark, "keep") == 0 &&
-	    (n = place_count_all(dir, CG_DEPTH)) != 0) {
+	    (n = look_count_all(dir, CG_DEPTH)) != 0) {
 		warnx("name=%s: this group was kept, and has processes (%ld)",
 		    name, n);
 		errx(EXIT_LINK, "join=%s goes into it; volt-cg name=%s "
@@ -177,7 +164,7 @@ group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 	if (lock != NULL && ((*lock = lock_open(dir)) == -1 ||
 		flock(*lock, LOCK_SH) == -1))
 		err(EXIT_LINK, "%s/%s: lock", cg->place, name);
-	if (fsetxattr(dir, MARK, mark, strlen(mark), 0) == -1 &&
+	if (fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
 	    errno != EOPNOTSUPP)
 		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
 	say("made %s/%s", cg->place, name);
@@ -331,7 +318,7 @@ sweep_one(const struct cg *cg, const char *name)
 	if ((dir = openat(cg->place_fd, name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return;
-	if (group_mark(dir, mark, sizeof(mark)) != NULL &&
+	if (look_mark(dir, mark, sizeof(mark)) != NULL &&
 	    strcmp(mark, "run") == 0 && (lock = lock_open(dir)) != -1 &&
 	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
 	    same(cg->place_fd, name, dir)) {

@@ -237,3 +237,16 @@ limit_apply(struct cg *cg)
 		say("%s=%s", l->file, l->value);
 	}
 }
+
+/* Will the group need a controller? Those for -s are only taken if there. */
+bool
+limit_needs(const struct cg *cg)
+{
+	char name[64];
+	size_t i;
+
+	for (i = 0; i < cg->nlimits; i++)
+		if (limit_controller(&cg->limits[i], name, sizeof(name)))
+			return true;
+	return cg->delegate;
+}

@@ -15,13 +15,6 @@
 
 #include "cg.h"
 
-/* The path of a group as people write it. */
-const char *
-shown(const char *path)
-{
-	return *path != '\0' ? path : "/";
-}
-
 static void
 open_tree(struct cg *cg)
 {

@@ -22,13 +22,6 @@
 #define TOP_NAME "volt"
 #define TOP_PLACE "/" TOP_NAME
 
-/* Is this the one group that may have both processes and limits below it? */
-bool
-place_is_root(int dir)
-{
-	return faccessat(dir, "cgroup.type", F_OK, 0) == -1;
-}
-
 static bool
 writable(int dir)
 {
@@ -49,64 +42,6 @@ is_ours(int dir, bool everywhere)
 	if (!everywhere)
 		return writable(dir);
 	return cgroup_delegated(dir) && fstat(dir, &st) == 0 && st.st_uid == geteuid();
-}
-
-/*
- * The processes of a group itself, or with others those that are not us; -1 if
- * they cannot be told. Some may be of other PID namespaces, and show as 0.
- */
-long
-place_count(int dir, bool others)
-{
-	char *line = NULL;
-	size_t size = 0;
-	long n = 0;
-	FILE *f;
-	int fd;
-
-	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) == -1 ||
-	    (f = fdopen(fd, "r")) == NULL)
-		return -1;
-	errno = 0;
-	while (getline(&line, &size, f) != -1)
-		if (!others || strtol(line, NULL, 10) != (long)getpid())
-			n++;
-	if (ferror(f))
-		n = -1;
-	free(line);
-	fclose(f);
-	return n;
-}
-
-/*
- * The processes in a group and in those below it, down to a depth beyond which
- * nobody goes in earnest.
- */
-long
-place_count_all(int dir, int depth)
-{
-	struct dirent *e;
-	long n = place_count(dir, false);
-	DIR *d;
-	int fd;
-
-	n = n == -1 ? 0 : n;
-	if (depth == 0 ||
-	    (fd = openat(dir, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
-	    (d = fdopendir(fd)) == NULL)
-		return n;
-	while ((e = readdir(d)) != NULL) {
-		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0)
-			continue;
-		fd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd == -1)
-			continue;
-		n += place_count_all(fd, depth - 1);
-		close(fd);
-	}
-	closedir(d);
-	return n;
 }
 
 static _Noreturn void
@@ -132,7 +67,7 @@ take(struct cg *cg, const char *path, int fd, size_t floor)
 	cg->place_fd = fd;
 	cg->floor = floor;
 	cg->inside = cg->tree.visible && strcmp(buf, cg->tree.own) == 0 &&
-	    !place_is_root(fd) && control_needed(cg);
+	    !look_is_root(fd) && limit_needs(cg);
 }
 
 /*
@@ -154,8 +89,8 @@ take_own(struct cg *cg, bool everywhere)
 	for (;;) {
 		fd = cgroup_open(cg->tree.top, path);
 		if (fd != -1 && is_ours(fd, everywhere)) {
-			n = place_is_root(fd) || !control_needed(cg) ? 0 :
-			    place_count(fd, true);
+			n = look_is_root(fd) || !limit_needs(cg) ? 0 :
+			    look_count(fd, true);
 			if (n == 0) {
 				take(cg, path, fd, strlen(path));
 				return true;
@@ -247,7 +182,7 @@ place_choose(struct cg *cg)
 	if (cg->parent != NULL) {
 		fd = open_parent(cg, path, sizeof(path));
 		take(cg, path, fd, 0);
-		if (cg->inside && (n = place_count(fd, true)) != 0)
+		if (cg->inside && (n = look_count(fd, true)) != 0)
 			busy(path, n);
 		return;
 	}
@@ -257,9 +192,9 @@ place_choose(struct cg *cg)
 	if (!everywhere)
 		nowhere(cg);
 	/* The top of a container's own tree: it is like a delegated group. */
-	if (!place_is_root(cg->tree.top) && cg->tree.visible &&
+	if (!look_is_root(cg->tree.top) && cg->tree.visible &&
 	    *cg->tree.own == '\0') {
-		n = control_needed(cg) ? place_count(cg->tree.top, true) : 0;
+		n = limit_needs(cg) ? look_count(cg->tree.top, true) : 0;
 		if (n != 0)
 			busy("", n);
 		take(cg, "", cg->tree.top, 0);
@@ -289,7 +224,7 @@ find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
 	    (cg->dir = cgroup_open(cg->tree.top, buf)) == -1)
 		return false;
 	if (marked_only &&
-	    (group_mark(cg->dir, mark, sizeof(mark)) == NULL ||
+	    (look_mark(cg->dir, mark, sizeof(mark)) == NULL ||
 	    fstat(cg->dir, &st) == -1 ||
 	    (geteuid() == 0 && st.st_uid != 0))) {
 		close(cg->dir);

@@ -140,7 +140,7 @@ print_group(const struct cg *cg, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", cg->place, name);
 	snprintf(number, sizeof(number), "%ld",
-	    place_count_all(cg->dir, CG_DEPTH));
+	    look_count_all(cg->dir, CG_DEPTH));
 	pair(&o, "path", path);
 	pair(&o, "processes", number);
 	for (i = 0; i < n; i++)
@@ -164,8 +164,8 @@ list_one(const struct cg *cg, int parent, const char *path, const char *name,
 	if ((dir = openat(parent, name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return;
-	m = group_mark(dir, mark, sizeof(mark));
-	n = place_count_all(dir, CG_DEPTH);
+	m = look_mark(dir, mark, sizeof(mark));
+	n = look_count_all(dir, CG_DEPTH);
 	if ((m != NULL || all) && !cg->json)
 		printf("%s %ld\n", name, n);
 	if ((m != NULL || all) && cg->json) {

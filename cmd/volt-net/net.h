@@ -95,7 +95,7 @@ struct net {
 	struct tap tap_out;
 };
 
-/* main.c */
+/* addr.c */
 const char *ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN]);
 const char *ip6_text(const struct in6_addr *a,
     char buf[static INET6_ADDRSTRLEN]);

@@ -78,12 +78,14 @@ payload_make(struct ns *ns)
 	uint32_t uid = 0, gid = 0;
 	struct cgroup_tree tree;
 	int dir, ours, theirs;
+	struct stat st;
 
 	if (cgroup_tree_open(&tree) == -1)
 		return -1;
 	dir = tree.visible ? cgroup_open(tree.top, tree.own) : -1;
 	close(tree.top);
-	if (dir == -1 || !cgroup_delegated(dir) || !alone(dir))
+	if (dir == -1 || !cgroup_delegated(dir) || fstat(dir, &st) == -1 ||
+	    st.st_uid != geteuid() || !alone(dir))
 		return -1;
 	if ((ours = make(dir, OURS)) == -1)
 		return -1; /* not ours to write, or in use */
