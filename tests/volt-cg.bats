@@ -727,7 +727,9 @@ CPUQuotaPeriodSec=10000us" ]
 		wait_for grep -qs . "$TREE/volt/$GROUP/payload/cgroup.procs"
 		wait_for grep -qs . "$TREE/volt/$GROUP/$victim/cgroup.procs"
 		kill -KILL "$(head -n 1 "$TREE/volt/$GROUP/$victim/cgroup.procs")"
-		run ! wait $!
+		ended=0
+		wait $! || ended=$?
+		[ "$ended" = 137 ]
 		no_group "$GROUP"
 	done
 }
