@@ -171,7 +171,7 @@ main(int argc, char *argv[])
 		errx(EXIT_LINK, "no profile=; -h shows the words");
 	if ((fd = toolbox_open_words(job.groups)) == -1)
 		err(EXIT_LINK, "%s", job.groups);
-	parse_groups(job.groups, fd);
+	parse_groups(&profile, job.groups, fd);
 	close(fd);
 	if ((fd = toolbox_open_words(job.profile)) == -1)
 		err(EXIT_LINK, "%s", job.profile);

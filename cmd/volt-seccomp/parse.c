@@ -25,26 +25,18 @@
 #include "seccomp.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
-#define GROUPS 256
 #define GROUP_DEPTH 8
 
 #ifndef AF_VSOCK
 #define AF_VSOCK 40
 #endif
 
-struct group {
-	const char *name;
-	char *calls;	/* as they stood, separated by blanks */
-};
-
 /* Where we are, for messages. */
 struct place {
 	const char *file;
 	unsigned int line;
+	bool groups;	/* only they may stand here */
 };
-
-static struct group groups[GROUPS];
-static size_t ngroups;
 
 static const struct {
 	const char *name;
@@ -192,13 +184,24 @@ add_rule(struct profile *p, int nr, const struct rule *model)
 	*end = r;
 }
 
+static struct group *
+find_group(struct profile *p, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < p->ngroups; i++)
+		if (strcmp(p->groups[i].name, name) == 0)
+			return &p->groups[i];
+	return NULL;
+}
+
 /* Apply the line to all names in list, which is cut to pieces. */
 static void
 add_names(struct profile *p, const struct place *at, char *list,
     const struct rule *model, int depth)
 {
 	char *name, *save, *copy;
-	size_t i;
+	struct group *g;
 	int nr;
 
 	for (name = strtok_r(list, " \t", &save); name != NULL;
@@ -218,14 +221,11 @@ add_names(struct profile *p, const struct place *at, char *list,
 			}
 			continue;
 		}
-		for (i = 0; i < ngroups; i++)
-			if (strcmp(groups[i].name, name) == 0)
-				break;
-		if (i == ngroups)
+		if ((g = find_group(p, name)) == NULL)
 			bad(at, "unknown group", name);
 		if (depth == GROUP_DEPTH)
 			bad(at, "groups are too deep", name);
-		if ((copy = strdup(groups[i].calls)) == NULL)
+		if ((copy = strdup(g->calls)) == NULL)
 			err(EXIT_LINK, "profile");
 		add_names(p, at, copy, model, depth + 1);
 		free(copy);
@@ -234,26 +234,23 @@ add_names(struct profile *p, const struct place *at, char *list,
 
 /* "@name: calls"; a second line of that name adds to it. */
 static void
-add_group(const struct place *at, char *name, char *calls)
+add_group(struct profile *p, const struct place *at, char *name, char *calls)
 {
-	size_t i;
+	struct group *g;
+	char *both;
 
-	for (i = 0; i < ngroups; i++) {
-		if (strcmp(groups[i].name, name) == 0) {
-			char *both;
-
-			if (asprintf(&both, "%s %s", groups[i].calls, calls) ==
-			    -1)
-				err(EXIT_LINK, "profile");
-			free(groups[i].calls);
-			groups[i].calls = both;
-			return;
-		}
+	if ((g = find_group(p, name)) != NULL) {
+		if (asprintf(&both, "%s %s", g->calls, calls) == -1)
+			err(EXIT_LINK, "profile");
+		free(g->calls);
+		g->calls = both;
+		return;
 	}
-	if (ngroups == GROUPS)
+	if (p->ngroups == GROUPS)
 		bad(at, "too many groups", name);
-	if ((groups[ngroups].name = strdup(name)) == NULL ||
-	    (groups[ngroups++].calls = strdup(calls)) == NULL)
+	g = &p->groups[p->ngroups++];
+	if ((g->name = strdup(name)) == NULL ||
+	    (g->calls = strdup(calls)) == NULL)
 		err(EXIT_LINK, "profile");
 }
 
@@ -282,10 +279,10 @@ parse_line(struct profile *p, const struct place *at, char *line)
 	if (*line == '@' && (colon = strchr(line, ':')) != NULL &&
 	    colon == line + strcspn(line, ": \t")) {
 		*colon = '\0';
-		add_group(at, line, colon + 1);
+		add_group(p, at, line, colon + 1);
 		return;
 	}
-	if (p == NULL)
+	if (at->groups)
 		bad(at, "only groups are wanted here", line);
 	if ((action = cut_at(line, "=")) != NULL) {
 		token = strtok_r(action, " \t", &save);
@@ -308,19 +305,17 @@ parse_line(struct profile *p, const struct place *at, char *line)
 	add_names(p, at, line, &model, 0);
 }
 
-/* Read all lines of fd; p is NULL where only groups may stand. */
 static void
-parse_text(struct profile *p, const char *name, int fd)
+parse_text(struct profile *p, struct place at, int fd)
 {
-	struct place at = { name, 0 };
 	char *buf, *line, *next;
 	ssize_t n;
 
 	if ((buf = malloc(TEXT_MAX)) == NULL ||
 	    (n = kfile_slurp(fd, buf, TEXT_MAX)) == -1)
-		err(EXIT_LINK, "%s", name);
+		err(EXIT_LINK, "%s", at.file);
 	if (strlen(buf) != (size_t)n)
-		errx(EXIT_LINK, "%s: not a text file", name);
+		errx(EXIT_LINK, "%s: not a text file", at.file);
 	for (line = buf; line != NULL; line = next) {
 		at.line++;
 		if ((next = strchr(line, '\n')) != NULL)
@@ -333,15 +328,16 @@ parse_text(struct profile *p, const char *name, int fd)
 	free(buf);
 }
 
+/* Groups may come from several files, before the profile or in it. */
 void
-parse_groups(const char *name, int fd)
+parse_groups(struct profile *p, const char *name, int fd)
 {
-	parse_text(NULL, name, fd);
+	parse_text(p, (struct place){ .file = name, .groups = true }, fd);
 }
 
 void
 parse_profile(struct profile *p, const char *name, int fd)
 {
 	p->other = SECCOMP_RET_ERRNO | ENOSYS;
-	parse_text(p, name, fd);
+	parse_text(p, (struct place){ .file = name }, fd);
 }

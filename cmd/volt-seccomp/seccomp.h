@@ -10,6 +10,7 @@
 
 #define CALLS 1024	/* system call numbers that a profile may decide on */
 #define CONDS 8	/* conditions of one line */
+#define GROUPS 256
 #define CODE_MAX 4096	/* the kernel's BPF_MAXINSNS */
 
 enum op { OP_EQ, OP_NE, OP_GT, OP_LE, OP_GE, OP_LT };
@@ -29,9 +30,16 @@ struct rule {
 	struct rule *next;
 };
 
+struct group {
+	char *name;
+	char *calls;	/* as they stood, separated by blanks */
+};
+
 struct profile {
 	struct rule *calls[CALLS];
 	uint32_t other;	/* for calls that no line names */
+	struct group groups[GROUPS];
+	size_t ngroups;
 };
 
 struct code {
@@ -39,7 +47,7 @@ struct code {
 	size_t n;
 };
 
-void parse_groups(const char *name, int fd);
+void parse_groups(struct profile *p, const char *name, int fd);
 void parse_profile(struct profile *p, const char *name, int fd);
 
 int name_resolve(const char *name, int *nr);
