@@ -4,101 +4,30 @@
  * behind another that of "@g". A second harness in the same program, value_*,
  * checks what must hold of any text.
  *
- * words_parse() ends the program on a mistake: err, errx and exit are wrapped
- * by the linker (run) to come back here. Its allocations are freed after each
- * input, and its files are these two texts.
+ * words_parse() ends the program on a mistake, and comes back here (fuzz.h).
+ * Its files are these two texts.
  */
-#include <err.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz.h"
 #include "toolbox.h"
 #include "value.h"
 #include "words.h"
 
 #define ARGS 64
-#define ALLOCS 1024
+#define FILES 1024
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-_Noreturn void __wrap_err(int code, const char *fmt, ...);
-_Noreturn void __wrap_errx(int code, const char *fmt, ...);
-_Noreturn void __wrap_exit(int code);
-_Noreturn void __real_exit(int code);
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
 int __wrap_toolbox_open_words(const char *name);
 void __wrap_chain_begin(void);
 
-static jmp_buf end;
-static bool parsing;
-static void *allocs[ALLOCS];
-static size_t nallocs;
-static int fds[ALLOCS];
+static int fds[FILES];
 static size_t nfds;
 static const char *files[2];
 static size_t seen;
-
-/* The message is formatted, so that its arguments are looked at. */
-static void
-format(const char *fmt, va_list ap)
-{
-	char buf[512];
-
-	if (vsnprintf(buf, sizeof(buf), fmt, ap) < 0)
-		abort();
-}
-
-_Noreturn void
-__wrap_err(int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	format(fmt, ap);
-	va_end(ap);
-	__wrap_exit(code);
-}
-
-_Noreturn void
-__wrap_errx(int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	format(fmt, ap);
-	va_end(ap);
-	__wrap_exit(code);
-}
-
-_Noreturn void
-__wrap_exit(int code)
-{
-	if (!parsing)
-		__real_exit(code); /* libFuzzer's own */
-	if (code != 125 && code != 0)
-		abort();
-	longjmp(end, 1);
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	void *p = __real_malloc(size);
-
-	if (parsing && p != NULL) {
-		if (nallocs == ALLOCS) {
-			free(p);
-			return NULL;
-		}
-		allocs[nallocs++] = p;
-	}
-	return p;
-}
 
 int
 __wrap_toolbox_open_words(const char *name)
@@ -107,7 +36,7 @@ __wrap_toolbox_open_words(const char *name)
 	    strcmp(name, "g") == 0 ? files[1] : NULL;
 	int fd;
 
-	if (text == NULL || nfds == ALLOCS || (fd = memfd_create("words", MFD_CLOEXEC)) == -1)
+	if (text == NULL || nfds == FILES || (fd = memfd_create("words", MFD_CLOEXEC)) == -1)
 		return -1;
 	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
 	    lseek(fd, 0, SEEK_SET) != 0)
@@ -222,7 +151,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	if (null == NULL && (null = freopen("/dev/null", "w", stdout)) == NULL)
 		abort();
-	if ((text = __real_malloc(size + 1)) == NULL)
+	if ((text = malloc(size + 1)) == NULL)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
@@ -246,13 +175,8 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		}
 	}
 
-	nallocs = 0;
-	parsing = true;
-	if (setjmp(end) == 0)
-		words_parse(argc, argv, &grammar, NULL);
-	parsing = false;
-	while (nallocs > 0)
-		free(allocs[--nallocs]);
+	FUZZ(words_parse(argc, argv, &grammar, NULL));
+	fuzz_free();
 	free(text);
 	while (nfds > 0)
 		close(fds[--nfds]); /* some are closed: nobody else opens any */

@@ -1,0 +1,171 @@
+/*
+ * What harnesses share: a program under test that ends comes back
+ * behind FUZZ(), and what it allocated is freed.
+ *
+ * err, errx and exit, and the allocators that lib and programs use, are
+ * wrapped by the linker (run). A harness has one file, so that these stand in
+ * the program once.
+ */
+#ifndef VOLT_FUZZ_H
+#define VOLT_FUZZ_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define BLOCKS 16384	/* then there is no memory */
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+_Noreturn void __wrap_err(int code, const char *fmt, ...) PRINTF(2, 3);
+_Noreturn void __wrap_errx(int code, const char *fmt, ...) PRINTF(2, 3);
+_Noreturn void __wrap_exit(int code);
+_Noreturn void __real_exit(int code);
+void *__wrap_malloc(size_t size);
+void *__real_malloc(size_t size);
+void __wrap_free(void *p);
+void __real_free(void *p);
+char *__wrap_strdup(const char *s);
+char *__real_strdup(const char *s);
+int __wrap_asprintf(char **text, const char *fmt, ...) PRINTF(2, 3);
+
+/* Stands before what the program was given. */
+struct block {
+	struct block *next, **link;
+};
+
+static jmp_buf fuzz_end;
+static bool fuzz_inside;	/* it is not libFuzzer or the harness that runs */
+static bool fuzz_ended;
+static struct block *blocks;
+static size_t nblocks;
+
+/* Run a call of the program's. What it allocated stays until fuzz_free(). */
+#define FUZZ(call) do {			\
+	fuzz_ended = false;		\
+	fuzz_inside = true;		\
+	if (setjmp(fuzz_end) == 0)	\
+		call;			\
+	fuzz_inside = false;		\
+} while (0)
+
+static void
+fuzz_free(void)
+{
+	struct block *b;
+
+	while ((b = blocks) != NULL) {
+		blocks = b->next;
+		__real_free(b);
+	}
+	nblocks = 0;
+}
+
+/* The message is formatted, so that its arguments are looked at. */
+static PRINTF(1, 0) void
+format(const char *fmt, va_list ap)
+{
+	char buf[512];
+
+	if (vsnprintf(buf, sizeof(buf), fmt, ap) < 0)
+		abort();
+}
+
+_Noreturn void
+__wrap_err(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	format(fmt, ap);
+	va_end(ap);
+	__wrap_exit(code);
+}
+
+_Noreturn void
+__wrap_errx(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	format(fmt, ap);
+	va_end(ap);
+	__wrap_exit(code);
+}
+
+_Noreturn void
+__wrap_exit(int code)
+{
+	if (!fuzz_inside)
+		__real_exit(code);	/* libFuzzer's own */
+	if (code != 125 && code != 0)
+		abort();
+	fuzz_ended = true;
+	longjmp(fuzz_end, 1);
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	struct block *b;
+
+	if (!fuzz_inside)
+		return __real_malloc(size);
+	if (nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
+		return NULL;
+	nblocks++;
+	b->link = &blocks;
+	if ((b->next = blocks) != NULL)
+		blocks->link = &b->next;
+	blocks = b;
+	return b + 1;
+}
+
+void
+__wrap_free(void *p)
+{
+	struct block *b = p;
+
+	if (fuzz_inside && p != NULL) {
+		b--;
+		if ((*b->link = b->next) != NULL)
+			b->next->link = b->link;
+		nblocks--;
+	}
+	__real_free(b);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+	char *copy;
+
+	if (!fuzz_inside)
+		return __real_strdup(s);
+	if ((copy = __wrap_malloc(strlen(s) + 1)) != NULL)
+		strcpy(copy, s);
+	return copy;
+}
+
+int
+__wrap_asprintf(char **text, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (len == -1 || (*text = __wrap_malloc((size_t)len + 1)) == NULL)
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(*text, (size_t)len + 1, fmt, ap);
+	va_end(ap);
+	return len;
+}
+
+#endif
