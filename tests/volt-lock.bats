@@ -581,6 +581,20 @@ PROFILES="strict default"
 	[[ $output == *" 0 differ" ]]
 }
 
+@test "seccomp: what a line says twice counts once, in groups of groups too" {
+	cat >twice <<-'EOF'
+		@a: read read write
+		@b: @a read @a
+		@c: @b @a @b
+		@c read if a0==1
+		@b @c if a0==2 = EPERM
+	EOF
+	printf '%s\n' 'read write if a0==1' 'read write if a0==2 = EPERM' >once
+	volt-seccomp -l profile=./twice >twice.list
+	volt-seccomp -l profile=./once >once.list
+	cmp twice.list once.list
+}
+
 @test "seccomp: a filter with far jumps" {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names

@@ -176,8 +176,8 @@ add_rule(struct profile *p, int nr, const struct rule *model)
 	struct rule **end, *r;
 
 	for (end = &p->calls[nr]; *end != NULL; end = &(*end)->next)
-		if ((*end)->nconds == 0)
-			return;	/* decided already */
+		if ((*end)->nconds == 0 || (*end)->line == model->line)
+			return;	/* decided already, or said twice */
 	if ((r = malloc(sizeof(*r))) == NULL)
 		err(EXIT_LINK, "profile");
 	*r = *model;
@@ -195,7 +195,10 @@ find_group(struct profile *p, const char *name)
 	return NULL;
 }
 
-/* Apply the line to all names in list, which is cut to pieces. */
+/*
+ * Apply the line to all names in list, which is cut to pieces; to each group
+ * once, as groups of groups may name it any number of times.
+ */
 static void
 add_names(struct profile *p, const struct place *at, char *list,
     const struct rule *model, int depth)
@@ -225,10 +228,13 @@ add_names(struct profile *p, const struct place *at, char *list,
 			bad(at, "unknown group", name);
 		if (depth == GROUP_DEPTH)
 			bad(at, "groups are too deep", name);
+		if (g->line == at->line)
+			continue;
 		if ((copy = strdup(g->calls)) == NULL)
 			err(EXIT_LINK, "profile");
 		add_names(p, at, copy, model, depth + 1);
 		free(copy);
+		g->line = at->line;
 	}
 }
 
@@ -273,7 +279,7 @@ cut_at(char *line, const char *word)
 static void
 parse_line(struct profile *p, const struct place *at, char *line)
 {
-	struct rule model = { .action = SECCOMP_RET_ALLOW };
+	struct rule model = { .action = SECCOMP_RET_ALLOW, .line = at->line };
 	char *action, *conds, *token, *save, *colon;
 
 	if (*line == '@' && (colon = strchr(line, ':')) != NULL &&

@@ -27,12 +27,14 @@ struct rule {
 	struct cond cond[CONDS];
 	size_t nconds;
 	uint32_t action;	/* what the filter returns */
+	unsigned int line;	/* its number */
 	struct rule *next;
 };
 
 struct group {
 	char *name;
 	char *calls;	/* as they stood, separated by blanks */
+	unsigned int line;	/* of the profile, that was applied to it */
 };
 
 struct profile {
