@@ -459,6 +459,42 @@ marked_helpers() {
 	done
 }
 
+@test "isolation: nor by link-local addresses, nor to a group, when one said no" {
+	world_begin
+	chain
+	a=$pid
+	chain isolate=no
+	c=$pid
+	link_local() {
+		at "$1" ip -6 -o addr show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'
+	}
+	# Its host still is reached so.
+	reach "$a" fe80::76:aff:fe58:1%eth0
+	reach "$c" fe80::76:aff:fe58:1%eth0
+	refused "$a" "$(link_local "$c")%eth0"
+	refused "$c" "$(link_local "$a")%eth0"
+	# The hardware address alone, whatever is in the frame.
+	mac=$(at "$c" ip -br link show eth0 | awk '{ print $3 }')
+	at "$c" ip addr add 169.254.1.1/16 dev eth0
+	at "$a" ip route add 169.254.1.1 dev eth0
+	at "$a" ip neigh replace 169.254.1.1 lladdr "$mac" dev eth0
+	nsenter -t "$c" -n socat -u UDP4-RECV:7000 OPEN:one,creat 3>&- </dev/null &
+	world+=("$!")
+	nsenter -t "$c" -n socat -u UDP4-RECV:7001,ip-add-membership=224.0.0.251:eth0 OPEN:many,creat 3>&- </dev/null &
+	world+=("$!")
+	nsenter -t "$HOST" -n socat -u UDP4-RECV:7002,ip-add-membership=224.0.0.251:voltbr0 OPEN:host,creat 3>&- </dev/null &
+	world+=("$!")
+	wait_for at "$c" sh -c 'ss -Hlun | grep -q :7000 && ss -Hlun | grep -q :7001'
+	wait_for at "$HOST" sh -c 'ss -Hlun | grep -q :7002'
+	at "$a" ip route add 224.0.0.0/4 dev eth0
+	echo x | at "$a" socat -u - UDP4-DATAGRAM:169.254.1.1:7000
+	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7001
+	echo x | at "$a" socat -u - UDP4-DATAGRAM:255.255.255.255:7000,broadcast,so-bindtodevice=eth0
+	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7002
+	wait_for test -s host
+	[ ! -s one ] && [ ! -s many ]
+}
+
 @test "isolation: nor between bridges, nor from outside by a route" {
 	world_begin
 	chain

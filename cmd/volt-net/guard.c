@@ -6,9 +6,11 @@
  * address and is ARP or IPv4 from its address, or IPv6 from its address or its
  * link-local one; no router advertisements or redirects, no neighbour
  * advertisements for others, no extension headers that such could hide behind,
- * no VLAN tags, nothing else. With isolate=yes nothing goes to an address of
- * the subnet but the host's; the programs on the way to the chain (egress) see
- * to the same for what comes from there, so that both must have said no.
+ * no VLAN tags, nothing else. With isolate=yes
+ * nothing goes to an address of the subnet but the host's, nor to the hardware
+ * address of another chain, whatever the addresses above it, and what is for a
+ * group is for the host alone; the programs on the way to the chain (egress)
+ * see to the same for what comes from there, so that both must have said no.
  *
  * What is for the host goes to it straight, past the bridge. Where br_netfilter
  * is loaded, as container engines do, that would otherwise take a forward from
@@ -40,6 +42,7 @@
 #define INSNS 512
 
 /* Offsets in a frame. */
+#define ETH_DST 0
 #define ETH_SRC 6
 #define ETH_TYPE 12
 #define ARP_SENDER_MAC 22
@@ -237,6 +240,41 @@ refuse_subnet6(struct prog *p, const struct bridge *b, int off)
 	lands(p, is_gw);
 }
 
+/*
+ * Drop what has at off the hardware address of a chain on the bridge. The
+ * bridge's own is like them, and may have been made for another subnet.
+ */
+static void
+refuse_chain(struct prog *p, const struct bridge *b, int off)
+{
+	static const uint8_t ours[2] = { 0x02, 0x76 };
+	const uint32_t gw = htonl(b->gw), net = htonl(b->net);
+	const uint32_t mask = htonl(b->mask);
+	const char *n = (const char *)&net, *m = (const char *)&mask;
+	const void *g = memcmp(b->mac, ours, 2) == 0 ?
+	    (const void *)(b->mac + 2) : &gw;
+	size_t outside[3], other, is_gw;
+	int i;
+
+	load(p, BPF_H, off);
+	outside[0] = jump(p, BPF_JNE, word_at(ours, 2));
+	load(p, BPF_H, off + 2);
+	other = jump(p, BPF_JNE, word_at(g, 2));
+	load(p, BPF_H, off + 4);
+	is_gw = jump(p, BPF_JEQ, word_at((const char *)g + 2, 2));
+	lands(p, other);
+	for (i = 0; i < 2; i++) {
+		load(p, BPF_H, off + 2 + 2 * i);
+		emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0,
+		    (int32_t)word_at(m + 2 * i, 2));
+		outside[1 + i] = jump(p, BPF_JNE, word_at(n + 2 * i, 2));
+	}
+	leave(p, TC_ACT_SHOT);
+	for (i = 0; i < 3; i++)
+		lands(p, outside[i]);
+	lands(p, is_gw);
+}
+
 /* Jump unless the frame is of this type. */
 static size_t
 unless_type(struct prog *p, uint16_t type)
@@ -257,16 +295,27 @@ refuse_byte(struct prog *p, int off, uint8_t v)
 	lands(p, other);
 }
 
-/* Let it pass: to the host, if that is whom it is for, or to the bridge. */
+/*
+ * Let it pass: to the host, if that is whom it is for, or to the bridge. What
+ * an isolated chain sends to a group is for the host: a port that is not
+ * isolated would get it otherwise.
+ */
 static void
-pass(struct prog *p, const struct bridge *b)
+pass(struct prog *p, const struct net *net)
 {
-	size_t other[2];
+	const struct bridge *b = &net->bridge;
+	size_t other[2], group = 0;
 
-	load(p, BPF_H, 0);
+	if (net->isolate) {
+		load(p, BPF_B, ETH_DST);
+		group = jump(p, BPF_JSET, 1);
+	}
+	load(p, BPF_H, ETH_DST);
 	other[0] = jump(p, BPF_JNE, word_at(b->mac, 2));
-	load(p, BPF_W, 2);
+	load(p, BPF_W, ETH_DST + 2);
 	other[1] = jump(p, BPF_JNE, word_at(b->mac + 2, 4));
+	if (net->isolate)
+		lands(p, group);
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, b->index);
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, BPF_F_INGRESS);
 	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect);
@@ -303,7 +352,7 @@ from_chain6(struct prog *p, const struct net *net)
 	expect6(p, ND_TARGET, own, 2);
 	lands(p, other);
 	lands(p, no_icmp);
-	pass(p, &net->bridge);
+	pass(p, net);
 }
 
 /*
@@ -358,19 +407,21 @@ from_chain(struct prog *p, const struct net *net, int map)
 		police(p, net->rate_out, map);
 	need(p, IP4_END);
 	expect(p, ETH_SRC, l->mac, sizeof(l->mac));
+	if (net->isolate)
+		refuse_chain(p, &net->bridge, ETH_DST);
 
 	other = unless_type(p, ETH_P_IP);
 	expect(p, IP4_SRC, &addr, sizeof(addr));
 	if (net->isolate)
 		refuse_subnet4(p, &net->bridge, IP4_DST);
-	pass(p, &net->bridge);
+	pass(p, net);
 	lands(p, other);
 
 	other = unless_type(p, ETH_P_ARP);
 	need(p, ARP_END);
 	expect(p, ARP_SENDER_MAC, l->mac, sizeof(l->mac));
 	expect(p, ARP_SENDER_IP, &addr, sizeof(addr));
-	pass(p, &net->bridge);
+	pass(p, net);
 	lands(p, other);
 
 	if (net->bridge.has6) {
@@ -388,6 +439,7 @@ to_chain(struct prog *p, const struct net *net)
 
 	begin(p);
 	need(p, IP4_END);
+	refuse_chain(p, &net->bridge, ETH_SRC);
 	other = unless_type(p, ETH_P_IP);
 	refuse_subnet4(p, &net->bridge, IP4_SRC);
 	leave(p, TC_ACT_OK);
