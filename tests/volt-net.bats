@@ -408,6 +408,9 @@ marked_helpers() {
 	at "$pid" ip route add 127.0.0.1 via 10.88.0.1 dev eth0
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]] # an error
 	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
+	# Nor when a firewall that is started anew has flushed all rules.
+	h nft flush ruleset
+	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]]
 }
 
 @test "forwards: more of them than the caller may have descriptors" {

@@ -6,7 +6,7 @@
  * address and is ARP or IPv4 from its address, or IPv6 from its address or its
  * link-local one; no router advertisements or redirects, no neighbour
  * advertisements for others, no extension headers that such could hide behind,
- * no VLAN tags, nothing else. With isolate=yes
+ * no VLAN tags, nothing to the host's loopback, nothing else. With isolate=yes
  * nothing goes to an address of the subnet but the host's, nor to the hardware
  * address of another chain, whatever the addresses above it, and what is for a
  * group is for the host alone; the programs on the way to the chain (egress)
@@ -275,6 +275,23 @@ refuse_chain(struct prog *p, const struct bridge *b, int off)
 	lands(p, is_gw);
 }
 
+/*
+ * Drop what is for 127.0.0.0/8. A rule does so as well (rules.c), but whoever
+ * flushes the host's rules leaves route_localnet on.
+ */
+static void
+refuse_loopback(struct prog *p)
+{
+	size_t other;
+
+	load(p, BPF_W, IP4_DST);
+	emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0,
+	    (int32_t)htonl(0xff000000));
+	other = jump(p, BPF_JNE, htonl(0x7f000000));
+	leave(p, TC_ACT_SHOT);
+	lands(p, other);
+}
+
 /* Jump unless the frame is of this type. */
 static size_t
 unless_type(struct prog *p, uint16_t type)
@@ -412,6 +429,7 @@ from_chain(struct prog *p, const struct net *net, int map)
 
 	other = unless_type(p, ETH_P_IP);
 	expect(p, IP4_SRC, &addr, sizeof(addr));
+	refuse_loopback(p);
 	if (net->isolate)
 		refuse_subnet4(p, &net->bridge, IP4_DST);
 	pass(p, net);
