@@ -83,6 +83,7 @@ marked_helpers() {
 		port=1.2.3:80:80|port=1.2.3:80:80: not an IPv4 address
 		port=[::1:80:80|port=[::1:80:80: no address in [ ]
 		port=[1.2.3.4]:80:80|port=[1.2.3.4]:80:80: no IPv6 address in [ ]
+		port=[::1]:80:80|port=[::1]:80:80: nothing can be forwarded from ::1
 		dns=one.one.one.one|dns=one.one.one.one: not an IP address
 		dns=1.1.1.1,|dns=1.1.1.1,: not an IP address
 		search=a/b|search=a/b: not a domain
@@ -368,6 +369,14 @@ marked_helpers() {
 	[[ $(ask "$CLIENT" TCP4 198.51.100.1 8080) == *refused* ]]
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 81)" = 198.51.100.2 ]
 	[[ $(ask "$INET" TCP4 192.0.2.1 81) == *refused* ]]
+	chain port=0.0.0.0:83:80 'port=[::]:84:81'
+	serve "$pid" TCP4 80
+	serve "$pid" TCP6 81
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 83)" = 198.51.100.2 ]
+	[ "$(ask "$HOST" TCP4 127.0.0.1 83)" = 10.88.0.1 ]
+	[[ $(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 83) == *refused* ]]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 84)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[[ $(ask "$CLIENT" TCP4 198.51.100.1 84) == *refused* ]]
 	run -125 --separate-stderr h volt-net port=203.0.113.1:80:80 true
 	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
 }

@@ -53,6 +53,10 @@ parse_address(struct forward *f, const char *key, const char *value)
 		buf[len] = '\0';
 		if (inet_pton(AF_INET6, buf, &f->addr6) != 1)
 			word_bad(key, value, "no IPv6 address in [ ]");
+		/* The kernel drops what comes from ::1 by another interface. */
+		if (IN6_IS_ADDR_LOOPBACK(&f->addr6))
+			word_bad(key, value, "nothing can be forwarded from "
+			    "::1");
 		f->family = AF_INET6;
 		return end + 2;
 	}
@@ -66,7 +70,7 @@ parse_address(struct forward *f, const char *key, const char *value)
 	buf[len] = '\0';
 	if (inet_pton(AF_INET, buf, &f->addr) != 1)
 		word_bad(key, value, "not an IPv4 address");
-	f->family = f->addr.s_addr == 0 ? AF_UNSPEC : AF_INET;
+	f->family = AF_INET;
 	return end + 1;
 }
 
@@ -102,6 +106,15 @@ forward_parse(struct net *net, const char *key, const char *value)
 		word_bad(key, value, "a range to other numbers has at most 256");
 }
 
+/* Is it from any address of the host's, of its family or of both? */
+bool
+forward_from_any(const struct forward *f)
+{
+	return f->family == AF_UNSPEC ||
+	    (f->family == AF_INET && f->addr.s_addr == 0) ||
+	    (f->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&f->addr6));
+}
+
 /* May a packet from 127.0.0.1 be forwarded? */
 bool
 forward_from_loopback(const struct net *net)
@@ -109,8 +122,8 @@ forward_from_loopback(const struct net *net)
 	size_t i;
 
 	for (i = 0; i < net->nforwards; i++)
-		if (net->forward[i].family == AF_UNSPEC ||
-		    (net->forward[i].family == AF_INET &&
+		if (net->forward[i].family != AF_INET6 &&
+		    (forward_from_any(&net->forward[i]) ||
 		    ntohl(net->forward[i].addr.s_addr) >> 24 == 127))
 			return true;
 	return false;

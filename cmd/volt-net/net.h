@@ -41,7 +41,7 @@ enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
 /* port=: count ports from host on, to as many from guest on. */
 struct forward {
 	const char *text;	/* the word's value */
-	int family;	/* of addr; AF_UNSPEC: any address of the host's */
+	int family;	/* of addr; AF_UNSPEC: any address of either */
 	struct in_addr addr;
 	struct in6_addr addr6;
 	uint16_t host, guest;
@@ -149,6 +149,7 @@ void foreign_tell(struct net *net);
 void forward_parse(struct net *net, const char *key, const char *value);
 void forward_reserve(struct net *net);
 void forward_reserved(const struct net *net);
+bool forward_from_any(const struct forward *f);
 bool forward_from_loopback(const struct net *net);
 
 /* dns.c */

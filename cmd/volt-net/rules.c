@@ -204,7 +204,7 @@ forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
 	uint16_t port = (uint16_t)(f->guest + skip);
 	struct nlattr *rule = nft_rule(r, l->name, chain);
 
-	if (f->family == AF_UNSPEC) {
+	if (forward_from_any(f)) {
 		nft_family(r, family == AF_INET ? NFPROTO_IPV4 :
 		    NFPROTO_IPV6);
 		nft_local(r);
