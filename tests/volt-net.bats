@@ -436,6 +436,21 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: port=6000-6199:6000-6199: Too many open files" ]
 }
 
+@test "forwards: no helper to hold them, no command" {
+	world_begin
+	run -0 h volt-net true
+	user_dir
+	everybodys_tun
+	# Who makes a tap needs no more; the second fork(2) is one too many.
+	run -125 h prlimit --nproc=2 setpriv --reuid 64321 --regid 64321 --clear-groups \
+		--inh-caps=+net_admin,+bpf --ambient-caps=+net_admin,+bpf -- \
+		"$USER_DIR/bin/volt-net" -t port=8080:80 echo started
+	echo "$output"
+	[[ ${lines[0]} == "volt-net: helper: "* ]]
+	[[ $output != *started* ]]
+	nothing_left
+}
+
 @test "forwards: without any, no route_localnet and no helper" {
 	world_begin
 	chain

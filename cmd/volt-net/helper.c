@@ -95,7 +95,6 @@ watch(int chain)
 {
 	struct pollfd p = { .fd = chain, .events = POLLIN };
 
-	drop_rights();
 	while (poll(&p, 1, -1) == -1 && errno == EINTR)
 		;
 	_exit(0);
@@ -128,24 +127,43 @@ pidfd_self(void)
 	return fd;
 }
 
-/* Leave a helper behind that holds the forwards while the chain lives. */
+/*
+ * Leave a helper behind that holds the forwards while the chain lives. It says
+ * by a byte that it does; without one there is no chain.
+ */
 void
 helper_hold(struct net *net)
 {
 	int chain = pidfd_self();
-	int home;
+	int home, ready[2];
+	char byte = 0;
+	ssize_t n;
 
 	/* The parent's own namespace is the chain's; do not keep that alive. */
 	if ((home = plug_namespace(net->route.fd)) == -1)
 		err(EXIT_LINK, "host's namespace");
+	if (pipe2(ready, O_CLOEXEC) == -1)
+		err(EXIT_LINK, "helper");
 	if (detach()) {
-		if (setns(home, CLONE_NEWNET) == -1)
-			err(EXIT_LINK, "host's namespace");
+		/* With -t it is ours, and no right to enter it is needed. */
+		if (!net->tap && setns(home, CLONE_NEWNET) == -1)
+			err(EXIT_LINK, "helper: host's namespace");
 		close(home);
 		close_inherited();
 		let_go();
+		drop_rights();
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(EXIT_LINK);
+		close(ready[0]);
+		close(ready[1]);
 		watch(chain);
 	}
+	close(ready[1]);
+	while ((n = read(ready[0], &byte, 1)) == -1 && errno == EINTR)
+		;
+	if (n != 1)
+		errx(EXIT_LINK, "helper: there is none to hold the forwards");
+	close(ready[0]);
 	close(home);
 	close(chain);
 	close(net->nft.fd);
@@ -196,6 +214,7 @@ serve(struct net *net, int plug, int chain)
 	if (net->nforwards == 0)
 		_exit(0);
 	let_go();
+	drop_rights();
 	watch(chain);
 }
 
