@@ -243,6 +243,22 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
 }
 
+@test "private: a subnet that the host reaches otherwise is refused" {
+	world_begin
+	chain
+	run -125 --separate-stderr h volt-net bridge=apps true
+	[ "$stderr" = "volt-net: subnet=10.88.0.0/16: the host has a route to 10.88.0.0/16 by voltbr0; name another by subnet=" ]
+	run -125 --separate-stderr h volt-net bridge=apps subnet=192.0.0.0/16 true
+	[ "$stderr" = "volt-net: subnet=192.0.0.0/16: the host has a route to 192.0.2.0/24 by up0; name another by subnet=" ]
+	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 subnet6=2001:db8:3::/64 true
+	[ "$stderr" = "volt-net: subnet6=2001:db8:3::/64: the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
+	run ! h ip link show apps
+	# Of a network that is wider a part may be taken.
+	h ip route add 10.0.0.0/8 via 192.0.2.2
+	chain bridge=apps subnet=10.9.0.0/24
+	reach "$pid" 192.0.2.2
+}
+
 @test "mode=none: loopback only; mode=host: nothing changes" {
 	world_begin
 	run -0 h volt-net mode=none ip -br addr

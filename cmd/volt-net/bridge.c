@@ -219,12 +219,32 @@ adopt(struct bridge *b, const struct present *p)
 		b->net6.s6_addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
 }
 
+/* A subnet that the host reaches otherwise is not to be taken from it. */
+static void
+refuse_overlap(struct net *net, int family, const void *addr, unsigned int len)
+{
+	const char *word = family == AF_INET ? "subnet" : "subnet6";
+	struct overlap o = { .family = family, .net = addr, .len = len,
+		.but = net->bridge.name };
+	char ip[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+
+	if (link_overlap(&net->route, &o) == -1)
+		nl_fail(&net->route, "routes");
+	if (o.found)
+		errx(EXIT_LINK, "%s=%s/%u: the host has a route to %s/%u%s%s; "
+		    "name another by %s=", word,
+		    inet_ntop(family, addr, ip, sizeof(ip)), len,
+		    inet_ntop(family, o.dst, dst, sizeof(dst)), o.dst_len,
+		    *o.name != '\0' ? " by " : "", o.name, word);
+}
+
 /* What is there and what is to be: the subnets, before anything is made. */
 void
 bridge_plan(struct net *net)
 {
 	struct bridge *b = &net->bridge;
 	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
+	struct in_addr net4;
 	struct present p;
 
 	b->has6 = host_has6();
@@ -234,6 +254,12 @@ bridge_plan(struct net *net)
 		p = (struct present){ 0 };
 	adopt(b, &p);
 	b->has6 = b->has6 && !b->no6;
+	if (p.addr == 0) {
+		net4.s_addr = htonl(b->net);
+		refuse_overlap(net, AF_INET, &net4, b->len);
+		if (b->has6 && !p.has6)
+			refuse_overlap(net, AF_INET6, &b->net6, b->len6);
+	}
 	b->mtu = net->mtu != 0 ? net->mtu : link_uplink_mtu(&net->route);
 	if (net->asked != 0 && ((net->asked & b->mask) != b->net ||
 	    net->asked == b->net || net->asked == b->gw ||

@@ -154,3 +154,53 @@ link_uplink_mtu(struct nl *nl)
 		return 1500;
 	return f.mtu;
 }
+
+static void
+see_route(const struct nlmsghdr *msg, void *ctx)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	size_t len, size = rt->rtm_family == AF_INET ? 4 : 16;
+	struct overlap *o = ctx;
+	const uint8_t *dst;
+	const void *oif;
+	unsigned int i;
+
+	if (msg->nlmsg_type != RTM_NEWROUTE || o->found ||
+	    rt->rtm_family != o->family || rt->rtm_table != RT_TABLE_MAIN ||
+	    rt->rtm_type != RTN_UNICAST || rt->rtm_dst_len < o->len)
+		return;
+	dst = nl_find(msg, sizeof(*rt), RTA_DST, &len);
+	if (dst == NULL || len != size)
+		return;
+	for (i = 0; i < o->len; i++)
+		if (((dst[i / 8] ^ o->net[i / 8]) & (0x80 >> i % 8)) != 0)
+			return;
+	o->name[0] = '\0';
+	oif = nl_find(msg, sizeof(*rt), RTA_OIF, &len);
+	if (oif != NULL && len == sizeof(i)) {
+		memcpy(&i, oif, sizeof(i));
+		(void)if_indextoname(i, o->name);
+	}
+	if (strcmp(o->name, o->but) == 0)
+		return;
+	memcpy(o->dst, dst, size);
+	o->dst_len = rt->rtm_dst_len;
+	o->found = true;
+}
+
+/*
+ * Has the host a route to the network, or to a part of it, that is not by the
+ * interface o->but? A route to more than the network is none: ours will be the
+ * one that counts. Returns 0 and o->found, or -1 and errno.
+ */
+int
+link_overlap(struct nl *nl, struct overlap *o)
+{
+	struct rtmsg *rt;
+	struct nlreq r;
+
+	o->found = false;
+	rt = nlreq_init(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rt));
+	rt->rtm_family = (uint8_t)o->family;
+	return nl_run(nl, &r, see_route, o);
+}

@@ -95,6 +95,18 @@ struct net {
 	struct tap tap_out;
 };
 
+/* A question to link_overlap(), and its answer. */
+struct overlap {
+	int family;
+	const uint8_t *net;	/* network byte order */
+	unsigned int len;
+	const char *but;
+	bool found;
+	uint8_t dst[16];
+	unsigned int dst_len;
+	char name[IFNAMSIZ];	/* "": by several interfaces */
+};
+
 /* addr.c */
 const char *ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN]);
 const char *ip6_text(const struct in6_addr *a,
@@ -111,6 +123,7 @@ int link_address(struct nl *nl, int index, int family, const void *addr,
     unsigned int len);
 int link_route(struct nl *nl, int index, int family, const void *gateway);
 unsigned int link_uplink_mtu(struct nl *nl);
+int link_overlap(struct nl *nl, struct overlap *o);
 
 /* bridge.c */
 void bridge_plan(struct net *net);
