@@ -243,6 +243,22 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
 }
 
+@test "private: a host without IPv6, or none for new interfaces: the chain has none" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	chain port=8080:80
+	serve "$pid" TCP4 80
+	reach "$pid" 192.0.2.2
+	[ "$(ask "$CLIENT" TCP4 198.51.100.1 8080)" = 198.51.100.2 ]
+	run -0 at "$pid" ip -6 addr show dev eth0 scope global
+	[ -z "$output" ]
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+	chain bridge=apps subnet=10.9.0.0/24
+	reach "$pid" 192.0.2.2
+	run -125 --separate-stderr h volt-net bridge=b6 subnet=10.10.0.0/24 subnet6=fd00::/64 true
+	[ "$stderr" = "volt-net: subnet6=: the host has no IPv6" ]
+}
+
 @test "private: a subnet that the host reaches otherwise is refused" {
 	world_begin
 	chain

@@ -68,14 +68,19 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 	return true;
 }
 
-/* Does the host have IPv6, so that a chain can? */
+/* Does the host have IPv6, and the bridge or a new one, so that a chain can? */
 static bool
-host_has6(void)
+host_has6(const char *bridge)
 {
-	char buf[16];
+	char buf[16], name[IFNAMSIZ + 8];
 
-	return sysctl_read("ipv6", "conf/all", "disable_ipv6", buf,
-	    sizeof(buf)) == 0 && buf[0] == '0';
+	if (sysctl_read("ipv6", "conf/all", "disable_ipv6", buf,
+	    sizeof(buf)) == -1 || buf[0] != '0')
+		return false;
+	snprintf(name, sizeof(name), "conf/%s", bridge);
+	return (sysctl_read("ipv6", name, "disable_ipv6", buf,
+	    sizeof(buf)) == 0 || sysctl_read("ipv6", "conf/default",
+	    "disable_ipv6", buf, sizeof(buf)) == 0) && buf[0] == '0';
 }
 
 static void
@@ -247,7 +252,7 @@ bridge_plan(struct net *net)
 	struct in_addr net4;
 	struct present p;
 
-	b->has6 = host_has6();
+	b->has6 = host_has6(b->name);
 	if (b->given6 && !b->no6 && !b->has6)
 		errx(EXIT_LINK, "subnet6=: the host has no IPv6");
 	if (!look(net, &p))
