@@ -259,6 +259,18 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: subnet6=: the host has no IPv6" ]
 }
 
+@test "private: of two that give a bridge other subnets at once, one leaves nothing" {
+	world_begin
+	for i in {1..8}; do
+		run h sh -c "volt-net bridge=r$i subnet=10.20.$i.0/24 true &
+			volt-net bridge=r$i subnet=10.21.$i.0/24 true & wait"
+		echo "$output"
+		h ip -o addr show dev "r$i" scope global
+		[ "$(h ip -4 -o addr show dev "r$i" | wc -l)" = 1 ]
+		[ "$(h ip -6 -o addr show dev "r$i" scope global | wc -l)" = 1 ]
+	done
+}
+
 @test "private: a subnet that the host reaches otherwise is refused" {
 	world_begin
 	chain

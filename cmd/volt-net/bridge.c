@@ -36,6 +36,7 @@ struct present {
 	bool has6;
 	struct in6_addr addr6;
 	unsigned int len6;
+	unsigned int global6;	/* addresses, addr6 the first seen */
 	unsigned int ports;
 	uint8_t mac[6];
 	bool bridge, ours;
@@ -134,8 +135,8 @@ see_address(const struct nlmsghdr *msg, void *ctx)
 		memcpy(&a, addr, sizeof(a));
 		p->addr = ntohl(a.s_addr);
 		p->len = ifa->ifa_prefixlen;
-	} else if (ifa->ifa_family == AF_INET6 && !p->has6 &&
-	    ifa->ifa_scope == RT_SCOPE_UNIVERSE) {
+	} else if (ifa->ifa_family == AF_INET6 &&
+	    ifa->ifa_scope == RT_SCOPE_UNIVERSE && p->global6++ == 0) {
 		addr = nl_find(msg, sizeof(*ifa), IFA_ADDRESS, &len);
 		if (addr == NULL || len != sizeof(p->addr6))
 			return;
@@ -383,6 +384,23 @@ believe_nobody(const struct bridge *b)
 	}
 }
 
+/*
+ * Somebody was quicker to give the bridge another subnet: the first IPv4
+ * address is the one that counts. Ours go again; of IPv6 only one that is not
+ * theirs as well.
+ */
+static void
+yield(struct net *net, const struct present *p)
+{
+	const struct bridge *b = &net->bridge;
+	struct in_addr gw = { htonl(b->gw) };
+
+	link_address_remove(&net->route, b->index, AF_INET, &gw, b->len);
+	if (b->has6 && p->global6 > 1)
+		link_address_remove(&net->route, b->index, AF_INET6, &b->gw6,
+		    b->len6);
+}
+
 /* Make what is missing of the bridge, and check that nobody made another. */
 void
 bridge_open(struct net *net)
@@ -414,9 +432,11 @@ bridge_open(struct net *net)
 		nl_fail(&net->route, "bridge %s: address", b->name);
 	if (!look(net, &p))
 		errx(EXIT_LINK, "bridge %s: removed while in use", b->name);
-	if (p.addr != b->gw || p.len != b->len)
+	if (p.addr != b->gw || p.len != b->len) {
+		yield(net, &p);
 		errx(EXIT_LINK, "bridge %s: another subnet was given to it at "
 		    "the same time", b->name);
+	}
 	memcpy(b->mac, p.mac, sizeof(b->mac));
 	forwarding(net);
 }

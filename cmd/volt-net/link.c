@@ -104,6 +104,24 @@ link_address(struct nl *nl, int index, int family, const void *addr,
 	return nl_talk(nl, &r) == -1 && errno != EEXIST ? -1 : 0;
 }
 
+/* Take an address away again; that it is gone already is no matter. */
+void
+link_address_remove(struct nl *nl, int index, int family, const void *addr,
+    unsigned int len)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+	struct ifaddrmsg *ifa;
+	struct nlreq r;
+
+	ifa = nlreq_init(&r, RTM_DELADDR, 0, sizeof(*ifa));
+	ifa->ifa_family = (uint8_t)family;
+	ifa->ifa_prefixlen = (uint8_t)len;
+	ifa->ifa_index = (uint32_t)index;
+	nlreq_put(&r, IFA_LOCAL, addr, size);
+	nlreq_put(&r, IFA_ADDRESS, addr, size);
+	(void)nl_talk(nl, &r);
+}
+
 /* The default route, by way of gateway (network byte order). */
 int
 link_route(struct nl *nl, int index, int family, const void *gateway)

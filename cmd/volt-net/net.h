@@ -121,6 +121,8 @@ int link_index(struct nl *nl, const char *name);
 int link_delete(struct nl *nl, const char *name);
 int link_address(struct nl *nl, int index, int family, const void *addr,
     unsigned int len);
+void link_address_remove(struct nl *nl, int index, int family,
+    const void *addr, unsigned int len);
 int link_route(struct nl *nl, int index, int family, const void *gateway);
 unsigned int link_uplink_mtu(struct nl *nl);
 int link_overlap(struct nl *nl, struct overlap *o);
