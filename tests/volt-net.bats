@@ -866,6 +866,17 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	run ! grep -q 10.1.0 <<<"$(h nft list ruleset)"
 }
 
+@test "-r: a bridge whose maker was killed is ours all the same" {
+	world_begin
+	h ip link add voltbr0 address 02:76:0a:58:00:01 type bridge
+	run -0 h volt-net ping -n -c 1 -W 5 192.0.2.2
+	[ "$(h cat /proc/sys/net/ipv4/conf/voltbr0/accept_redirects)" = 0 ]
+	nothing_left
+	[[ $(h volt-net) == "bridge voltbr0 "* ]]
+	run -0 h volt-net -r
+	[ -z "$(h ip link show type bridge)$(h nft list tables)" ]
+}
+
 # --- neighbours -----------------------------------------------------------
 
 @test "firewalls: -v names the rule set that drops; with its leave all works" {

@@ -277,6 +277,17 @@ bridge_plan(struct net *net)
 	    b->mtu);
 }
 
+/* The hardware address that a bridge of ours has. */
+static void
+own_mac(const struct bridge *b, uint8_t mac[6])
+{
+	const uint32_t gw = htonl(b->gw);
+
+	mac[0] = 0x02;
+	mac[1] = 0x76;
+	memcpy(mac + 2, &gw, sizeof(gw));
+}
+
 /*
  * Make the bridge, with a hardware address that does not change with its ports.
  * Multicast is not snooped on: the reports that it would need are among what
@@ -286,11 +297,11 @@ static int
 make(struct net *net)
 {
 	struct bridge *b = &net->bridge;
-	uint8_t mac[6] = { 0x02, 0x76, (uint8_t)(b->gw >> 24),
-		(uint8_t)(b->gw >> 16), (uint8_t)(b->gw >> 8), (uint8_t)b->gw };
 	struct nlattr *info, *data;
 	struct nlreq r;
+	uint8_t mac[6];
 
+	own_mac(b, mac);
 	nlreq_init(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
 	    sizeof(struct ifinfomsg));
 	nlreq_str(&r, IFLA_IFNAME, b->name);
@@ -408,6 +419,7 @@ bridge_open(struct net *net)
 	struct bridge *b = &net->bridge;
 	struct in_addr gw = { htonl(b->gw) };
 	struct present p;
+	uint8_t mac[6];
 	bool ours = true;
 
 	if (make(net) == -1) {
@@ -438,6 +450,13 @@ bridge_open(struct net *net)
 		    "the same time", b->name);
 	}
 	memcpy(b->mac, p.mac, sizeof(b->mac));
+	own_mac(b, mac);
+	/* Whoever made it was killed before it was done, or is not yet. */
+	if (!p.ours && memcmp(p.mac, mac, sizeof(mac)) == 0) {
+		believe_nobody(b);
+		if (bring_up(&net->route, b->index, true) == -1)
+			nl_fail(&net->route, "bridge %s", b->name);
+	}
 	forwarding(net);
 }
 
