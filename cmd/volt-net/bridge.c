@@ -473,8 +473,9 @@ bridge_remove(struct net *net)
 		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
 	if (p.ports > 0)
 		errx(EXIT_LINK, "bridge %s: in use by %u", name, p.ports);
+	/* The rules first: a bridge that another makes anew then has its own. */
+	rules_bridge_remove(net);
 	if (link_delete(&net->route, name) == -1)
 		nl_fail(&net->route, "bridge %s", name);
-	rules_bridge_remove(net);
 	say("bridge %s removed", name);
 }
