@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,14 +108,19 @@ watch(int chain)
 static void
 close_inherited(void)
 {
-	int fd, flags, most = (int)sysconf(_SC_OPEN_MAX);
+	struct dirent *e;
+	int fd, flags;
+	DIR *dir;
 
-	if (most > 4096)
-		most = 4096;
-	for (fd = STDERR_FILENO + 1; fd < most; fd++)
-		if ((flags = fcntl(fd, F_GETFD)) != -1 &&
+	if ((dir = opendir("/proc/self/fd")) == NULL)
+		err(EXIT_LINK, "helper: /proc/self/fd");
+	while ((e = readdir(dir)) != NULL) {
+		fd = atoi(e->d_name); /* 0 of . and .. */
+		if (fd > STDERR_FILENO && (flags = fcntl(fd, F_GETFD)) != -1 &&
 		    (flags & FD_CLOEXEC) == 0)
 			close(fd);
+	}
+	closedir(dir);
 }
 
 static int
