@@ -740,6 +740,14 @@ old" ]
 	[ "$stderr" = "volt-net: dns=, search= and hosts= of volt-net need a volt-ns with a root" ]
 	run -125 --separate-stderr h volt-net -d dns=1.1.1.1 volt-ns -n true
 	[ "$stderr" = "volt-ns: dns=, search= and hosts= of volt-net need a root" ]
+	for words in -d dns=1.1.1.1; do
+		run -125 --separate-stderr h volt-net "$words" volt-net mode=none true
+		[ "$stderr" = "volt-net: a volt-net before this one left a network or files that nobody took" ]
+	done
+	run -0 h volt-net volt-net mode=none sh -c 'ls /proc/self/fd'
+	inside=$output
+	run -0 h sh -c 'ls /proc/self/fd'
+	[ "$inside" = "$output" ]
 	run -127 --separate-stderr h volt-net -d volt-nonesuch
 	run -1 h volt-net -d ip=10.88.0.9 port=80:80 volt-ns -n false
 	nothing_left

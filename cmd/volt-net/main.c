@@ -102,6 +102,22 @@ make_network(struct net *net)
 	forward_reserved(net);
 }
 
+/* What a volt-net before us left must not be lost when we leave our own. */
+static void
+refuse_second(void)
+{
+	static struct plug_offer before;
+	int sock = plug_find();
+
+	if (sock == -1)
+		return;
+	if (plug_peek(sock, &before) == 0 &&
+	    (before.kind == PLUG_DEFERRED || (before.flags & PLUG_FILES) != 0))
+		errx(EXIT_LINK, "a volt-net before this one left a network or "
+		    "files that nobody took");
+	plug_close(sock);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -121,6 +137,8 @@ main(int argc, char *argv[])
 			return print_state(&net);
 		return 0;
 	}
+	if (!net.dry)
+		refuse_second();
 	dns_plan(&net);
 	switch (net.mode) {
 	case MODE_HOST:
