@@ -149,6 +149,45 @@ ended() {
 	[ "$stderr" = "volt-kvm: initrd: no room in the guest's memory; memory= gives more" ]
 }
 
+@test "modules: what they need, what they ask for, and what a disk is read with" {
+	local k i
+
+	k=$(tiny pvh)
+	truncate -s 1M disk
+	mkdir mods
+	for i in virtio virtio_pci virtio_console virtio_blk overlay jbd2 ext4 \
+		libxfs xfs crc32c_generic crc32c-intel other; do
+		echo "$i" >"mods/$i.ko"
+		echo "$i.ko:"
+	done >mods/modules.dep
+	sed -i 's/^virtio_pci.ko:/& virtio.ko/; s/^ext4.ko:/& jbd2.ko/; s/^xfs.ko:/& libxfs.ko/
+		s/^other.ko:/& a/' mods/modules.dep
+	printf '%s\n' '# comment' 'softdep xfs_not pre: other' 'softdep ext4 pre: crypto-crc32c none post: other' \
+		'softdep crc32c_intel pre: ext4' >mods/modules.softdep
+	printf '%s\n' 'alias crypto-crc32c crc32c_intel' 'alias crypto-crc32c crc32c_generic' \
+		'alias crypto-crc32c-none other' >mods/modules.alias
+	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk root=vda -- true
+	echo "$output"
+	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
+		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
+	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro overlay=vdb:xfs:rw -- true
+	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
+		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
+	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
+}
+
+@test "modules: packed ones, also where SIGCHLD is ignored" {
+	local k
+
+	k=$(tiny pvh)
+	mkdir mods
+	echo module | gzip >mods/virtio_pci.ko.gz
+	echo virtio_pci.ko.gz: >mods/modules.dep
+	run -0 sh -c 'trap "" CHLD; exec "$@"' sh volt-kvm -N kernel="$k" modules=mods -- true
+	[ "${lines[-1]}" = "volt-kvm: module virtio_pci.ko.gz" ]
+}
+
 # --- guests of a few instructions -----------------------------------------
 
 @test "tiny: PVH's entry; the guest powers off" {

@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,17 +70,23 @@ guest_seed(void)
 }
 
 static void
-load_module(const char *name)
+load_module(char *name)
 {
 	size_t n = strlen(name);
 	int flags = 0, fd;
+	bool needed = true;
 
+	if (n > 1 && name[n - 1] == '?') { /* another processor's, perhaps */
+		name[--n] = '\0';
+		needed = false;
+	}
 	if (n > 2 && strcmp(name + n - 2, ".p") == 0)
 		flags = MODULE_INIT_COMPRESSED_FILE;
 	if ((fd = open(name, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", name);
 	/* In /volt/modules a number: the kernel says which it is. */
-	if (syscall(SYS_finit_module, fd, "", flags) == -1 && errno != EEXIST)
+	if (syscall(SYS_finit_module, fd, "", flags) == -1 && errno != EEXIST &&
+	    needed)
 		err(EXIT_LINK, "module %s", name);
 	close(fd);
 	(void)unlink(name);

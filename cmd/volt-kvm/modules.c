@@ -24,6 +24,7 @@
 #include "config.h"
 #include "modules.h"
 #include "say.h"
+#include "value.h"
 
 #define MODULES 128
 
@@ -31,7 +32,8 @@ struct modules {
 	struct cpio *cpio;
 	const char *dir;
 	int dirfd;
-	struct blob dep;
+	struct blob dep, softdep, alias;
+	unsigned int soft;	/* how deep we are in what may be missing */
 	char *loaded[MODULES];	/* paths in dir */
 	unsigned int n;
 	char order[MODULES * 64];
@@ -57,7 +59,8 @@ is_module(const char *path, size_t len, const char *name)
 	if (len < n + 3 || strncmp(s + n, ".ko", 3) != 0)
 		return false;
 	for (i = 0; i < n; i++)
-		if (s[i] != name[i] && !(s[i] == '-' && name[i] == '_'))
+		if (s[i] != name[i] && !(s[i] == '-' && name[i] == '_') &&
+		    !(s[i] == '_' && name[i] == '-'))
 			return false;
 	return true;
 }
@@ -74,6 +77,7 @@ decompress(const char *program, int fd)
 
 	if ((out = memfd_create("volt-module", MFD_CLOEXEC)) == -1)
 		err(EXIT_LINK, "memfd");
+	signal(SIGCHLD, SIG_DFL); /* whoever ignored it: we wait */
 	if ((pid = fork()) == -1)
 		err(EXIT_LINK, "fork");
 	if (pid == 0) {
@@ -90,12 +94,15 @@ decompress(const char *program, int fd)
 	return -1;
 }
 
+static void add_soft(struct modules *m, const char *path);
+
 /* Add the file at path, once, and a line to the list of what is loaded. */
 static void
 add_file(struct modules *m, const char *path)
 {
 	char name[64];
 	size_t i, len = strlen(path);
+	unsigned int number;
 	int fd, plain = -1, n;
 
 	for (i = 0; i < m->n; i++)
@@ -103,6 +110,8 @@ add_file(struct modules *m, const char *path)
 			return;
 	if (m->n == MODULES || (m->loaded[m->n++] = strdup(path)) == NULL)
 		errx(EXIT_LINK, "modules=%s: too many", m->dir);
+	number = m->n;
+	add_soft(m, path);
 	if ((fd = openat(m->dirfd, path, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "modules=%s: %s", m->dir, path);
 	for (i = 0; i < sizeof(packers) / sizeof(packers[0]); i++)
@@ -110,17 +119,18 @@ add_file(struct modules *m, const char *path)
 		    strcmp(path + len - strlen(packers[i].suffix),
 			packers[i].suffix) == 0)
 			plain = decompress(packers[i].program, fd);
-		else if (plain == -1 && memcmp(path + len - 3, ".ko", 3) == 0)
+		else if (plain == -1 && len > 3 &&
+		    memcmp(path + len - 3, ".ko", 3) == 0)
 			plain = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	/* A ".p" is packed still. */
-	n = snprintf(name, sizeof(name), "%02u%s", m->n,
-	    plain == -1 ? ".p" : "");
+	/* A ".p" is packed still; a "?" need not be taken by the kernel. */
+	n = snprintf(name, sizeof(name), "%02u%s%s", number,
+	    plain == -1 ? ".p" : "", m->soft > 0 ? "?" : "");
 	if (m->order_len + (size_t)n + 1 > sizeof(m->order))
 		errx(EXIT_LINK, "modules=%s: too many", m->dir);
 	memcpy(m->order + m->order_len, name, (size_t)n);
 	m->order[m->order_len + (size_t)n] = '\n';
 	m->order_len += (size_t)n + 1;
-	snprintf(name, sizeof(name), "volt/modules/%02u%s", m->n,
+	snprintf(name, sizeof(name), "volt/modules/%02u%s", number,
 	    plain == -1 ? ".p" : "");
 	cpio_fd(m->cpio, name, 0600, plain == -1 ? fd : plain);
 	say("module %s", path);
@@ -151,46 +161,137 @@ add_line(struct modules *m, const char *line, size_t len)
 	free(buf);
 }
 
-/* Add the module called name. Where there is none it may be built in. */
-static void
+/* The line of a file that begins at *at, which goes on to the next; or NULL. */
+static const char *
+next_line(const struct blob *b, size_t *at, size_t *len)
+{
+	const char *s, *eol;
+
+	if (*at >= b->len)
+		return NULL;
+	s = (const char *)b->data + *at;
+	eol = memchr(s, '\n', b->len - *at);
+	*len = eol == NULL ? b->len - *at : (size_t)(eol - s);
+	*at += *len + 1;
+	return s;
+}
+
+/* Add the module called name. Returns false where none is: it may be built in. */
+static bool
 add(struct modules *m, const char *name)
 {
-	const char *s = m->dep.data, *end = s + m->dep.len, *eol, *colon;
+	const char *s, *colon;
+	size_t at = 0, len;
 
-	for (; s < end; s = eol + 1) {
-		if ((eol = memchr(s, '\n', (size_t)(end - s))) == NULL)
-			eol = end;
-		colon = memchr(s, ':', (size_t)(eol - s));
+	while ((s = next_line(&m->dep, &at, &len)) != NULL) {
+		colon = memchr(s, ':', len);
 		if (colon == NULL || !is_module(s, (size_t)(colon - s), name))
 			continue;
-		add_line(m, s, (size_t)(eol - s));
-		return;
+		add_line(m, s, len);
+		return true;
 	}
+	return false;
+}
+
+/* Add the module called name, or those that have it as an alias. */
+static void
+add_alias(struct modules *m, const char *name)
+{
+	char buf[256], *save, *alias, *module;
+	const char *s;
+	size_t at = 0, len;
+
+	if (add(m, name))
+		return;
+	while ((s = next_line(&m->alias, &at, &len)) != NULL) {
+		if (len >= sizeof(buf) || strncmp(s, "alias ", 6) != 0)
+			continue;
+		memcpy(buf, s, len);
+		buf[len] = '\0';
+		alias = strtok_r(buf + 6, " ", &save);
+		module = strtok_r(NULL, " ", &save);
+		if (module != NULL && strcmp(alias, name) == 0)
+			(void)add(m, module);
+	}
+}
+
+/*
+ * What the file at path asks the kernel for while it works, and does not name
+ * as a dependency ("softdep ext4 pre: crypto-crc32c"): in the guest there is
+ * no modprobe(8) to fetch it. Some of it is for other processors than ours.
+ */
+static void
+add_soft(struct modules *m, const char *path)
+{
+	char buf[512], *save, *word;
+	const char *s;
+	size_t at = 0, len;
+	bool pre;
+
+	while ((s = next_line(&m->softdep, &at, &len)) != NULL) {
+		if (len >= sizeof(buf) || strncmp(s, "softdep ", 8) != 0)
+			continue;
+		memcpy(buf, s, len);
+		buf[len] = '\0';
+		word = strtok_r(buf + 8, " ", &save);
+		if (word == NULL || !is_module(path, strlen(path), word))
+			continue;
+		m->soft++;
+		pre = false;
+		while ((word = strtok_r(NULL, " ", &save)) != NULL)
+			if (strcmp(word, "pre:") == 0)
+				pre = true;
+			else if (strcmp(word, "post:") == 0)
+				pre = false;
+			else if (pre)
+				add_alias(m, word);
+		m->soft--;
+	}
+}
+
+/* The file system of a DEV[:TYPE][:ro], ext4 if it is not said. */
+static void
+add_type(struct modules *m, const char *dev)
+{
+	const char *cursor = dev;
+	char field[64], type[64] = "ext4";
+
+	(void)value_field(&cursor, ':', field, sizeof(field));
+	while (value_field(&cursor, ':', field, sizeof(field)))
+		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
+			strcpy(type, field);
+	(void)add(m, type);
 }
 
 static void
 add_devices(struct modules *m, const struct config *cfg)
 {
-	char type[32] = "ext4";
-	const char *colon;
-
-	add(m, "virtio_pci");
-	add(m, "virtio_console");
+	(void)add(m, "virtio_pci");
+	(void)add(m, "virtio_console");
 	if (cfg->ndisks > 0)
-		add(m, "virtio_blk");
+		(void)add(m, "virtio_blk");
 	if (cfg->net.present)
-		add(m, "virtio_net");
-	if (cfg->root != NULL) {
-		colon = strchr(cfg->root, ':');
-		if (colon != NULL && strcmp(colon, ":ro") != 0)
-			snprintf(type, sizeof(type), "%.*s",
-			    (int)strcspn(colon + 1, ":"), colon + 1);
-		add(m, type);
-	}
+		(void)add(m, "virtio_net");
+	if (cfg->root != NULL)
+		add_type(m, cfg->root);
 	if (cfg->overlay != NULL) {
-		add(m, "overlay");
-		add(m, "ext4");
+		(void)add(m, "overlay");
+		if (strcmp(cfg->overlay, "tmpfs") != 0)
+			add_type(m, cfg->overlay);
 	}
+}
+
+/* A file of the directory that may be missing. */
+static struct blob
+map_if_there(const struct modules *m, const char *name)
+{
+	char path[PATH_MAX + 32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
+	if (stat(path, &st) == -1 || st.st_size == 0)
+		return (struct blob){ 0 };
+	return file_map(path, "modules");
 }
 
 /* Add modules= or what fits the kernel; without either there are none. */
@@ -216,8 +317,12 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 	}
 	snprintf(dep, sizeof(dep), "%s/modules.dep", m.dir);
 	m.dep = file_map(dep, "modules");
+	m.softdep = map_if_there(&m, "modules.softdep");
+	m.alias = map_if_there(&m, "modules.alias");
 	add_devices(&m, cfg);
 	cpio_file(c, "volt/modules/order", 0600, m.order, m.order_len);
 	file_unmap(&m.dep);
+	file_unmap(&m.softdep);
+	file_unmap(&m.alias);
 	close(m.dirfd);
 }
