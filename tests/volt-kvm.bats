@@ -221,6 +221,51 @@ ended() {
 	ended 143
 }
 
+@test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_uart)
+	head -c 1000 /dev/zero | tr '\0' a >in
+	run -0 --separate-stderr timeout 60 sh -c '(cat in; echo q) | volt-kvm memory=16M kernel="$1"' sh "$k"
+	[ "$output" = "ready
+$(cat in)all ok" ]
+
+	# Output that nobody takes holds the guest up, and not us.
+	mkfifo typed shown
+	exec {typed}<>typed {shown}<>shown
+	volt-kvm memory=16M kernel="$k" <typed >shown 3>&- &
+	echo f >&"$typed"
+	sleep 2
+	echo more >&"$typed"
+	sleep 0.5
+	kill "$!"
+	for _ in $(seq 50); do
+		kill -0 "$!" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$!" 2>/dev/null || true
+	exec {typed}>&- {shown}>&-
+	ended 143
+}
+
+@test "tiny: COM1 on a terminal that others made non-blocking" {
+	need_kvm
+	run -0 --separate-stderr timeout 60 python3 -c '
+import os, subprocess, sys, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+p = subprocess.Popen(["volt-kvm", "memory=16M", "kernel=" + sys.argv[1]],
+    stdin=subprocess.PIPE, stdout=w)
+os.close(w)
+p.stdin.write(b"f"); p.stdin.flush()
+time.sleep(1) # it is full
+n = 0
+while n < 200000:
+    n += len(os.read(r, 65536))
+p.kill()' "$(tiny attack_uart)"
+}
+
 @test "host: in a jail with nothing but its files" {
 	need_kvm
 	need_root

@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,9 +61,24 @@ transmit(struct uart *u, uint8_t c)
 		return;
 	}
 	u->log[u->logged++ % UART_LOG] = c;
-	if (u->copy != -1 && write(u->copy, &c, 1) == -1)
-		u->copy = -1; /* nobody reads it: nothing is lost */
 	u->thr_empty = true;
+}
+
+/* To whoever watches, as slow as he is: the vCPU waits, and nobody else. */
+static void
+copy_out(struct uart *u, uint8_t c)
+{
+	int fd = atomic_load(&u->copy);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	while (fd != -1 && write(fd, &c, 1) == -1) {
+		if (errno == EAGAIN) {
+			(void)poll(&p, 1, -1);
+		} else if (errno != EINTR) {
+			atomic_store(&u->copy, -1); /* nobody reads it */
+			return;
+		}
+	}
 }
 
 static uint8_t
@@ -144,16 +161,28 @@ write_reg(struct uart *u, unsigned int reg, uint8_t v)
 	}
 }
 
-void
+/* Returns whether there is room for input again. */
+bool
 uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write)
 {
+	uint64_t logged;
+	uint8_t c = *data;
+	bool full, said, room;
+
 	pthread_mutex_lock(&u->lock);
+	full = u->in_head - u->in_tail == UART_INPUT;
+	logged = u->logged;
 	if (write)
-		write_reg(u, reg, *data);
+		write_reg(u, reg, c);
 	else
 		*data = read_reg(u, reg);
 	update_irq(u);
+	said = u->logged != logged;
+	room = full && u->in_head - u->in_tail < UART_INPUT;
 	pthread_mutex_unlock(&u->lock);
+	if (said)
+		copy_out(u, c);
+	return room;
 }
 
 /* How many characters of input it would take now. */

@@ -3,6 +3,7 @@
 #define VOLT_KVM_DEV_UART_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,7 +16,7 @@
 struct uart {
 	pthread_mutex_t lock;
 	int vmfd;
-	int copy;	/* descriptor that output goes to as well; or -1 */
+	_Atomic int copy;	/* descriptor that output goes to as well; or -1 */
 	uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
 	bool thr_empty;	/* interrupt not yet seen */
 	bool level;	/* of the interrupt line */
@@ -26,7 +27,7 @@ struct uart {
 };
 
 void uart_init(struct uart *u, int vmfd, int copy);
-void uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write);
+bool uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write);
 unsigned int uart_room(struct uart *u);
 void uart_input(struct uart *u, const uint8_t *data, unsigned int len);
 void uart_tail(struct uart *u, int fd, unsigned int lines);

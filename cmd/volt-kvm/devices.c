@@ -34,7 +34,8 @@ com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
     bool write)
 {
 	(void)width;
-	uart_pio(&vm->uart, reg, data, write);
+	if (uart_pio(&vm->uart, reg, data, write))
+		io_wake(&vm->io); /* somebody types on */
 }
 
 /* The keyboard controller's only use: a pulse on the processor's reset line. */

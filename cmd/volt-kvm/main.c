@@ -139,10 +139,13 @@ static void
 typed(struct io_source *s, short revents)
 {
 	uint8_t buf[UART_INPUT];
+	unsigned int room = uart_room(&vm.uart);
 	ssize_t n;
 
 	(void)revents;
-	n = read(s->fd, buf, uart_room(&vm.uart));
+	if (room == 0)
+		return; /* the guest took it, by its loop */
+	n = read(s->fd, buf, room);
 	if (n > 0)
 		uart_input(&vm.uart, buf, (unsigned int)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
