@@ -330,6 +330,23 @@ p.kill()' "$(tiny attack_uart)"
 	run ! grep -q '^not ok' <<<"$output"
 }
 
+@test "host: a tap that is taken away breaks the card, and is not asked again and again" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	cat >host.sh <<-'EOF'
+		ip tuntap add dev kvm0 mode tap vnet_hdr
+		"$@" tap=kvm0 </dev/null >out &
+		until grep -q waiting out; do sleep 0.1; done
+		ip link del kvm0
+		wait "$!"
+	EOF
+	run -0 timeout 60 unshare -n sh -e host.sh volt-kvm memory=64M kernel="$(tiny attack_gone)"
+	[ "$(cat out)" = "waiting
+ok the card is broken
+all ok" ]
+}
+
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
 	local k

@@ -150,6 +150,8 @@ receive(struct vio *v)
 
 	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]); n++) {
 		len = read(net.tap, net.packet, sizeof(net.packet));
+		if (len == -1 && errno != EAGAIN && errno != EINTR)
+			return -1; /* the tap is gone: poll(2) would not wait */
 		if (len < (ssize_t)sizeof(struct header))
 			break;
 		if ((rc = deliver(v, (size_t)len)) == -1)

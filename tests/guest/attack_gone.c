@@ -1,0 +1,29 @@
+/* A guest with room for a packet, when the host takes the tap away. */
+#include "guest.h"
+
+static struct device d;
+static struct queue q;
+static uint8_t room[2048];
+
+int
+main(void)
+{
+	unsigned int n;
+	bool broken = false;
+
+	if (!device_find(&d, 1, 0)) {
+		check(false, "there is a network card");
+		done();
+	}
+	device_begin(&d, 1u << 15);
+	queue_set(&d, 0, &q, 1); /* one room, so that nothing else is due */
+	queue_enable(&d, 0);
+	device_go(&d);
+	q.desc[0] = (struct desc){ (uintptr_t)room, sizeof(room), WRITE, 0 };
+	submit(&d, 0, &q, 0);
+	say("waiting\n");
+	for (n = 0; n < 100 && !broken; n++)
+		broken = wait_broken(&d);
+	check(broken, "the card is broken");
+	done();
+}
