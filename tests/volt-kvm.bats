@@ -347,6 +347,19 @@ ok the card is broken
 all ok" ]
 }
 
+@test "attack: endless requests do not keep us from the time, nor from signals" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_flood)
+	truncate -s 200G disk
+	for disk in "" disk=disk disk=disk:overlay; do
+		run -125 --separate-stderr timeout -s KILL 30 volt-kvm memory=512M \
+			boot_timeout=1s kernel="$k" $disk -- x
+		[ "$stderr" = "volt-kvm: the guest did not start in time" ]
+	done
+}
+
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
 	local k

@@ -28,8 +28,12 @@
 #define BLOCK UINT64_C(4096)	/* of an overlay */
 #define BURST 64	/* requests in a row */
 #define SEGMENTS (VIRTQ_MAX - 2)
+#define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
+#define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
+#define ROUND (UINT64_C(16) << 20)	/* bytes in a row, or a request more */
 #define RANGE_MOST (UINT32_C(1) << 22)	/* sectors of a discard */
 
+#define F_SIZE_MAX VIO_BIT(1)
 #define F_SEG_MAX VIO_BIT(2)
 #define F_RO VIO_BIT(5)
 #define F_BLK_SIZE VIO_BIT(6)
@@ -199,7 +203,7 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 	uint64_t len = virtq_bytes(iov, n);
 	int rc;
 
-	if (len % SECTOR != 0 || !in_disk(b, sector, len) || (write && b->ro))
+	if (len % SECTOR != 0 || len > REQUEST_MOST || !in_disk(b, sector, len) || (write && b->ro))
 		return S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
@@ -317,24 +321,27 @@ kick(struct vio *v)
 {
 	struct blk *b = v->dev;
 	struct virtq *q = &v->q[0];
+	struct vchain *c = &v->chain;
+	uint64_t bytes = 0;
 	unsigned int n;
 	int64_t len;
 	int rc = 0;
 
-	for (n = 0; n < BURST; n++) {
-		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+	for (n = 0; n < BURST && bytes < ROUND; n++) {
+		if ((rc = virtq_pop(q, v->ram, c)) != 1)
 			break;
-		if ((len = request(b, &v->chain)) == -1) {
+		bytes += virtq_bytes(c->iov, (unsigned int)c->nout + c->nin);
+		if ((len = request(b, c)) == -1) {
 			rc = -1;
 			break;
 		}
-		virtq_push(q, &v->chain, (uint32_t)len);
+		virtq_push(q, c, (uint32_t)len);
 	}
 	if (n > 0)
 		vio_done(v, q);
 	if (rc == -1)
 		vio_break(v);
-	if (n == BURST)
+	if (n == BURST || bytes >= ROUND) /* others first, and then on */
 		(void)eventfd_write(v->kick, 1);
 }
 
@@ -423,11 +430,12 @@ blk_init(struct vm *vm, const struct config *cfg)
 		open_disk(b, &cfg->disks[i]);
 		open_scratch(b, &cfg->disks[i]);
 		b->vio.nqueues = 1;
-		b->vio.offered = F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (b->ro ?
+		b->vio.offered = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (b->ro ?
 		    F_RO : F_DISCARD | F_WRITE_ZEROES);
 		b->vio.config_len = sizeof(*space);
 		space = (void *)b->vio.config;
 		space->capacity = b->size / SECTOR;
+		space->size_max = SEGMENT_MOST;
 		space->seg_max = SEGMENTS;
 		space->blk_size = SECTOR;
 		space->max_discard_sectors = RANGE_MOST;

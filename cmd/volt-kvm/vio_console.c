@@ -48,6 +48,7 @@ struct config_space {
 enum { STDIN, STDOUT, STDERR, CONTROL, PORTS };
 
 #define BURST 64	/* requests of one port in a row */
+#define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
 #define LINE 128
 
 struct port {
@@ -205,10 +206,13 @@ messages_out(void)
 static void
 control_bytes(const uint8_t *s, size_t n)
 {
+	char c;
+
 	while (n-- > 0) {
-		if (*s != '\n') {
+		c = (char)*(const volatile uint8_t *)s++;
+		if (c != '\n') {
 			if (con.from_len < LINE)
-				con.from_guest[con.from_len++] = (char)*s;
+				con.from_guest[con.from_len++] = c;
 		} else {
 			if (con.from_len < LINE && con.line != NULL) {
 				con.from_guest[con.from_len] = '\0';
@@ -216,7 +220,6 @@ control_bytes(const uint8_t *s, size_t n)
 			}
 			con.from_len = 0;
 		}
-		s++;
 	}
 }
 
@@ -248,9 +251,12 @@ take(struct port *p, const uint8_t *s, size_t n)
 	return n;
 }
 
-/* Write what is left of the request in hand. Returns whether all of it is. */
+/*
+ * Write what is left of the request in hand, and no more than *most bytes of
+ * it: a request can be many times the memory. Returns whether all of it is.
+ */
 static bool
-finish(struct port *p)
+finish(struct port *p, size_t *most)
 {
 	uint64_t skip = p->done;
 	unsigned int i;
@@ -260,11 +266,14 @@ finish(struct port *p)
 		const struct iovec *iov = &p->chain.iov[i];
 
 		while (skip < iov->iov_len) {
-			n = take(p, (uint8_t *)iov->iov_base + skip,
-			    iov->iov_len - (size_t)skip);
-			if (n == 0)
+			n = iov->iov_len - (size_t)skip;
+			if (n > *most)
+				n = *most;
+			if (n == 0 || (n = take(p, (uint8_t *)iov->iov_base +
+			    skip, n)) == 0)
 				return false;
 			skip += n;
+			*most -= n;
 			p->done += n;
 		}
 		skip -= iov->iov_len;
@@ -276,6 +285,7 @@ static int
 output(struct port *p)
 {
 	struct vio *v = &con.vio;
+	size_t most = ROUND;
 	unsigned int n;
 	int rc = 0;
 
@@ -287,14 +297,14 @@ output(struct port *p)
 			p->busy = true;
 			p->done = 0;
 		}
-		if (!finish(p))
+		if (!finish(p, &most))
 			break;
 		p->busy = false;
 		virtq_push(tx(p), &p->chain, 0);
 	}
 	if (n > 0)
 		vio_done(v, tx(p));
-	if (n == BURST) /* others first, and then on */
+	if (n == BURST || most == 0) /* others first, and then on */
 		(void)eventfd_write(v->kick, 1);
 	return rc < 0 ? -1 : 0;
 }

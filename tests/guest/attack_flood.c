@@ -1,0 +1,64 @@
+/* A guest that has very much to say, and never says that it is up. */
+#include "guest.h"
+
+#define END (512ul << 20)	/* memory=512M */
+
+static struct device d;
+static struct queue q[10], disk_queue;
+
+/* Read all of memory, 254 times, from a disk that has as much. */
+static void
+read_disk(void)
+{
+	static struct device disk;
+	static uint64_t header[2], status;
+	unsigned int i;
+
+	if (!device_find(&disk, 2, 0))
+		return;
+	device_begin(&disk, 0);
+	queue_set(&disk, 0, &disk_queue, 256);
+	queue_enable(&disk, 0);
+	device_go(&disk);
+	disk_queue.desc[0] = (struct desc){ (uintptr_t)header, 16, NEXT, 1 };
+	for (i = 1; i < 255; i++)
+		disk_queue.desc[i] = (struct desc){ 0x800000,
+			(uint32_t)(END - 0x800000), WRITE | NEXT, (uint16_t)(i + 1) };
+	disk_queue.desc[255] = (struct desc){ (uintptr_t)&status, 1, WRITE, 0 };
+	for (i = 0; i < QUEUE; i++)
+		submit(&disk, 0, &disk_queue, 0);
+}
+
+static void
+all_of_memory(uint16_t n)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 256; i++)
+		q[n].desc[i] = (struct desc){ 0x400000, (uint32_t)(END - 0x400000),
+			i < 255 ? NEXT : 0, (uint16_t)(i + 1) };
+	for (k = 0; k < QUEUE; k++)
+		submit(&d, n, &q[n], 0);
+}
+
+int
+main(void)
+{
+	uint16_t i;
+
+	if (!device_find(&d, 3, 0)) {
+		check(false, "there is a console");
+		done();
+	}
+	device_begin(&d, 2);
+	for (i = 0; i < 10; i++) {
+		queue_set(&d, i, &q[i], i == 9 || i == 5 ? 256 : QUEUE);
+		queue_enable(&d, i);
+	}
+	device_go(&d);
+	read_disk();
+	all_of_memory(9); /* to the control port */
+	all_of_memory(5); /* to stdout */
+	for (;;)
+		;
+}
