@@ -215,10 +215,11 @@ ended() {
 	local k
 
 	k=$(tiny hang)
-	volt-kvm kernel="$k" -- x 3>&- &
+	volt-kvm kernel="$k" status=4 -- x 4>status 3>&- &
 	sleep 0.5
 	kill "$!"
 	ended 143
+	[ "$(cat status)" = "failed 143" ]
 }
 
 @test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
@@ -328,6 +329,35 @@ p.kill()' "$(tiny attack_uart)"
 	echo "$output" "$stderr"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "tiny: the end, with output that is not taken, or finds no room" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_end)
+	run -0 timeout -s KILL 20 volt-kvm kernel="$k" status=4 -- x 4>status </dev/null
+	[ "$(cat status)" = "exit 0" ]
+
+	truncate -s 1M disk
+	mkfifo shown
+	exec {shown}<>shown
+	volt-kvm kernel="$k" disk=disk status=4 -- x >shown 4>status </dev/null 3>&- &
+	sleep 2
+	kill "$!"
+	for _ in $(seq 50); do
+		kill -0 "$!" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$!" 2>/dev/null || true
+	exec {shown}>&-
+	ended 143
+	[ "$(cat status)" = "exit 0" ]
+
+	run -125 --separate-stderr timeout 20 sh -c '"$@" >/dev/full' sh volt-kvm kernel="$k" \
+		disk=disk status=4 -- x 4>status </dev/null
+	[ "$stderr" = "volt-kvm: the command's output: No space left on device" ]
+	[ "$(cat status)" = "exit 0" ]
 }
 
 @test "host: a tap that is taken away breaks the card, and is not asked again and again" {

@@ -11,5 +11,7 @@
 void console_on_line(void (*line)(const char *line));
 bool console_tell(const char *line);
 bool console_drained(void);
+void console_look(void);
+int console_lost(void);
 
 #endif

@@ -81,6 +81,30 @@ control_line(const char *line)
 		}
 }
 
+/* The line of status=. */
+static void
+report_end(void)
+{
+	static const char *const words[] = { "exit", "signal", "failed" };
+	size_t i = session.how == 'e' ? 0 : session.how == 's' ? 1 : 2;
+
+	if (cfg.status_fd != -1)
+		dprintf(cfg.status_fd, "%s %d\n", words[i], session.code);
+}
+
+/* A signal that nobody in the guest hears, or not yet, ends us. */
+static _Noreturn void
+signal_ends(int signo)
+{
+	if (!session.done) {
+		session.how = 'f';
+		session.code = EXIT_SIGNAL + signo;
+	}
+	if (*cfg.argv != NULL)
+		report_end();
+	finish(EXIT_SIGNAL + signo);
+}
+
 static void
 signal_ready(struct io_source *s, short revents)
 {
@@ -99,11 +123,10 @@ signal_ready(struct io_source *s, short revents)
 	    si.ssi_signo == SIGWINCH || si.ssi_signo == SIGCONT ||
 	    si.ssi_signo == SIGURG)
 		return;
-	if (*cfg.argv == NULL || !session.up) {
-		/* Nobody in the guest hears it: it is for us. */
+	if (*cfg.argv == NULL || !session.up || session.done) {
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT ||
 		    si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT)
-			finish(EXIT_SIGNAL + (int)si.ssi_signo);
+			signal_ends((int)si.ssi_signo);
 		return;
 	}
 	snprintf(line, sizeof(line), "signal %u\n", si.ssi_signo);
@@ -189,13 +212,14 @@ machine_ended(const char *why)
 static _Noreturn void
 command_ended(void)
 {
-	static const char *const words[] = { "exit", "signal", "failed" };
-	size_t i = session.how == 'e' ? 0 : session.how == 's' ? 1 : 2;
-
-	if (cfg.status_fd != -1)
-		dprintf(cfg.status_fd, "%s %d\n", words[i], session.code);
+	report_end();
 	if (session.how != 'f')
 		(void)status_start();
+	if ((errno = console_lost()) != 0) {
+		warn("the command's output");
+		if (session.how == 'e' && session.code == 0)
+			finish(EXIT_LINK);
+	}
 	if (session.how == 's') {
 		status_tell(session.code); /* as waitpid(2) has it */
 		finish(EXIT_SIGNAL + session.code);
@@ -207,14 +231,20 @@ static _Noreturn void
 run(void)
 {
 	int64_t deadline = 0, left;
+	bool looked = false;
 
 	if (cfg.boot_timeout != 0)
 		deadline = now_ms() + (int64_t)cfg.boot_timeout;
 	for (;;) {
 		if (session.done && console_drained())
 			break;
-		if (atomic_load(&vm.end) != VM_RUNS && !session.done)
-			break;
+		if (atomic_load(&vm.end) != VM_RUNS) {
+			if (!session.done)
+				break;
+			if (!looked)
+				console_look();
+			looked = true;
+		}
 		vm.io.timeout = -1;
 		if (deadline != 0 && !session.up && *cfg.argv != NULL) {
 			left = deadline - now_ms();

@@ -73,6 +73,7 @@ static struct {
 	size_t from_len;
 	char to_guest[4 * LINE];
 	size_t to_len;
+	int lost;	/* errno of a write that failed; or 0 */
 } con = {
 	.port = {
 		[STDIN] = { .name = "volt.stdin", .in = STDIN_FILENO,
@@ -246,6 +247,8 @@ take(struct port *p, const uint8_t *s, size_t n)
 		return (size_t)done;
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
+	if (errno != EPIPE && errno != ECONNRESET && con.lost == 0)
+		con.lost = errno;
 	p->out_ended = true;
 	p->tell |= TELL_CLOSE;
 	return n;
@@ -517,4 +520,18 @@ console_drained(void)
 	    !virtq_waiting(tx(out)) && !virtq_waiting(tx(e)));
 	pthread_mutex_unlock(&con.vio.lock);
 	return drained;
+}
+
+/* The guest will tell no more: look for what it left. */
+void
+console_look(void)
+{
+	(void)eventfd_write(con.vio.kick, 1);
+}
+
+/* Why some of what the command wrote is nowhere: errno, or 0. */
+int
+console_lost(void)
+{
+	return con.lost;
 }

@@ -1,0 +1,51 @@
+/*
+ * A guest that says it has ended, and then puts output in a queue and powers
+ * off. With a disk it has much output before, and never powers off.
+ */
+#include "guest.h"
+
+static struct device d, disk;
+static struct queue q[10];
+static char big[32768];
+
+static void
+put(uint16_t i, const void *p, uint32_t n)
+{
+	q[i].desc[0] = (struct desc){ (uintptr_t)p, n, 0, 0 };
+	q[i].avail.ring[q[i].avail.idx % QUEUE] = 0;
+	__asm__ volatile("" : : : "memory");
+	w16(&q[i].avail.idx, (uint16_t)(q[i].avail.idx + 1));
+}
+
+int
+main(void)
+{
+	uint16_t i;
+
+	if (!device_find(&d, 3, 0)) {
+		check(false, "there is a console");
+		done();
+	}
+	device_begin(&d, 2);
+	for (i = 0; i < 10; i++) {
+		queue_set(&d, i, &q[i], QUEUE);
+		queue_enable(&d, i);
+	}
+	device_go(&d);
+	for (i = 0; i < sizeof(big); i++)
+		big[i] = 'x';
+	if (device_find(&disk, 2, 0)) {
+		for (i = 0; i < 8; i++)
+			put(5, big, sizeof(big));
+		w16(d.bar + NOTIFY + 4 * 5, 5);
+	}
+	put(9, "up\nexit 0\n", 10);
+	w16(d.bar + NOTIFY + 4 * 9, 9);
+	(void)wait_used(&q[9], 1);
+	if (disk.bar == NULL) {
+		put(5, "untold\n", 7);
+		done();
+	}
+	for (;;)
+		;
+}
