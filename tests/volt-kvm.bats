@@ -91,6 +91,14 @@ ended() {
 	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "empty, or more than one line" ]
+	run -125 --separate-stderr volt-kvm gw=10.0.0.1 kernel=/none true
+	[ "$stderr" = "volt-kvm: gw=: no tap=" ]
+	run -125 --separate-stderr volt-kvm dns=10.0.0.1 kernel=/bin/busybox true
+	[ "$stderr" = "volt-kvm: dns=: no network" ]
+	run -125 --separate-stderr volt-kvm disk=x root=vdb1:ext4 kernel=/none true
+	[ "$stderr" = "volt-kvm: root=vdb1:ext4: no disk= for it" ]
+	run -125 --separate-stderr volt-kvm overlay=/dev/vda kernel=/none true
+	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= for it" ]
 	run -125 --separate-stderr volt-kvm env==x kernel=/none true
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
 }
@@ -140,10 +148,20 @@ ended() {
 	head -c 1000 /dev/zero >odd
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=odd
 	[ "$stderr" = "volt-kvm: disk=odd: not whole sectors of 512 bytes" ]
+	head -c 1024 /dev/zero >even
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=even:overlay=/none
+	[ "$stderr" = "volt-kvm: disk=even: overlay=/none: No such file or directory" ]
 }
 
-@test "initrd: one that does not fit is refused" {
+@test "initrd: one that does not fit is refused, and so is such a kernel" {
 	need_kvm
+	python3 -c '
+import struct, sys
+sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHHHH",
+    2, 62, 1, 1 << 21, 64, 0, 0, 64, 56, 1, 0, 0, 0) + struct.pack("<IIQQQQQQ",
+    1, 7, 0, 1 << 21, 1 << 21, 120, 1 << 30, 4096))' >huge
+	run -125 --separate-stderr volt-kvm memory=32M kernel=huge
+	[ "$stderr" = "volt-kvm: kernel=huge: no room in the guest's memory; memory= gives more" ]
 	truncate -s 64M large
 	run -125 --separate-stderr volt-kvm memory=32M kernel="$(tiny pvh)" initrd=large
 	[ "$stderr" = "volt-kvm: initrd: no room in the guest's memory; memory= gives more" ]
@@ -417,6 +435,23 @@ all ok" ]
 	kill -9 "$!"
 	ended 137
 	[ "$threads" = 5 ]
+}
+
+@test "host: locked, given /dev/kvm as a device; else it is said" {
+	need_kvm
+	need volt-lock fs.rx=/ true
+	local k profile
+
+	k=$(tiny pvh)
+	for profile in strict default; do
+		run -0 --separate-stderr timeout 60 volt-lock @server seccomp=$profile caps=none \
+			try=fs.rx="$O" fs.ro="$k" fs.dev=/dev/kvm -- volt-kvm memory=16M kernel="$k"
+		[ "$output" = "pvh ok" ]
+	done
+	run --separate-stderr timeout 60 volt-lock @server try=fs.rx="$O" fs.ro="$k" \
+		fs.rw=/dev/kvm -- volt-kvm memory=16M kernel="$k"
+	# Kernels before 6.10 have no such right, and let it through.
+	[ "$status" = 0 ] || [ "$stderr" = "volt-kvm: /dev/kvm: ioctl: Permission denied" ]
 }
 
 @test "host: without root, given /dev/kvm" {

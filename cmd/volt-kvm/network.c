@@ -64,7 +64,8 @@ from_tap(struct net_config *n, const struct tap *t)
 	}
 	snprintf(dns, sizeof(dns), "%s", t->dns);
 	snprintf(search, sizeof(search), "%s", t->search);
-	n->dns = *dns != '\0' ? dns : NULL;
+	if (n->dns == NULL) /* dns= of our own goes first */
+		n->dns = *dns != '\0' ? dns : NULL;
 	n->search = *search != '\0' ? search : NULL;
 }
 
@@ -83,6 +84,8 @@ network_open(struct config *cfg)
 	} else if (tap_find(&t) == 0) {
 		from_tap(n, &t);
 	} else if (errno == ENOENT) {
+		if (n->dns != NULL)
+			errx(EXIT_LINK, "dns=: no network");
 		return;
 	} else {
 		err(EXIT_LINK, "%s", TAP_VARIABLE);

@@ -411,7 +411,7 @@ open_scratch(struct blk *b, const struct disk *d)
 		    0600);
 	if (b->scratch == -1 || ftruncate(b->scratch, (off_t)(b->size + BLOCK))
 	    == -1)
-		err(EXIT_LINK, "disk=%s: overlay", d->path);
+		err(EXIT_LINK, "disk=%s: overlay=%s", d->path, d->scratch);
 	b->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (b->map == MAP_FAILED)

@@ -11,6 +11,7 @@ void
 vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
 {
 	unsigned int i;
+	int version;
 
 	if ((vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC)) == -1) {
 		if (errno == EACCES)
@@ -19,7 +20,10 @@ vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
 			err(EXIT_LINK, "/dev/kvm (no virtualization here)");
 		err(EXIT_LINK, "/dev/kvm");
 	}
-	if (kvm_call_n(vm->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+	version = kvm_call_n(vm->kvm, KVM_GET_API_VERSION, 0);
+	if (version == -1) /* as Landlock has it, without fs.dev=/dev/kvm */
+		err(EXIT_LINK, "/dev/kvm: ioctl");
+	if (version != KVM_API_VERSION)
 		errx(EXIT_LINK, "/dev/kvm: not the API that this program knows");
 	vm->run_size = kvm_call_n(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vm->run_size == -1)

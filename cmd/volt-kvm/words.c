@@ -251,14 +251,40 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
+/* A disk of ours has a letter; whoever waits for another one waits in vain. */
+static void
+check_disk(const struct config *c, const char *key, const char *value)
+{
+	const char *s = value;
+
+	if (s == NULL)
+		return;
+	if (strncmp(s, "/dev/", 5) == 0)
+		s += 5;
+	if (strncmp(s, "vd", 2) == 0 && s[2] >= 'a' && s[2] <= 'z' &&
+	    (unsigned int)(s[2] - 'a') >= c->ndisks)
+		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
+}
+
+/* Words that say nothing without others. */
+static void
+check(const struct config *c)
+{
+	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
+		errx(EXIT_LINK, "ip=: no tap=");
+	if (c->tap == NULL && (c->net.gw != NULL || c->net.gw6 != NULL))
+		errx(EXIT_LINK, "gw=: no tap=");
+	if (c->kernel == NULL)
+		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	check_disk(c, "root", c->root);
+	check_disk(c, "overlay", c->overlay);
+}
+
 void
 config_parse(struct config *c, int argc, char *argv[])
 {
 	*c = (struct config){ .memory = UINT64_C(256) << 20, .cpus = 1,
 		.status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
-	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
-		errx(EXIT_LINK, "ip=: no tap=");
-	if (c->kernel == NULL)
-		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	check(c);
 }

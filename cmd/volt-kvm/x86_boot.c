@@ -74,8 +74,11 @@ load(struct vm *vm, const struct config *cfg, uint64_t gpa, uint64_t memsz,
 
 	if (gpa < X86_KERNEL)
 		bad_kernel(cfg, "it wants to be loaded below 1 MiB");
-	if (to == NULL || filesz > memsz)
-		x86_no_room(cfg->kernel);
+	if (filesz > memsz)
+		bad_kernel(cfg, "a segment is larger than its place");
+	if (to == NULL)
+		bad_kernel(cfg, "no room in the guest's memory; memory= gives "
+		    "more");
 	memcpy(to, from, filesz);
 	if (gpa + memsz > kernel_end)
 		kernel_end = gpa + memsz;
