@@ -326,6 +326,29 @@ p.kill()' "$(tiny attack_uart)"
 	[ -z "$(ls scratch)" ]
 }
 
+@test "attack: a disk's discards and zeroes; in an overlay they give room back" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_zero)
+	head -c 64M /dev/zero | tr '\0' x >disk
+	sum=$(md5sum <disk)
+	if [ "$(id -u)" = 0 ]; then
+		mkdir scratch
+		run -0 timeout 300 unshare -m sh -ec 'mount -t tmpfs -o size=1M none scratch
+			exec "$@"' sh volt-kvm memory=64M kernel="$k" disk=disk:overlay=scratch </dev/null
+	else
+		run -0 timeout 300 volt-kvm memory=64M kernel="$k" disk=disk:overlay </dev/null
+	fi
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	[ "$(md5sum <disk)" = "$sum" ]
+	run -0 timeout 300 volt-kvm memory=64M kernel="$k" disk=disk </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	[ "$(stat -c %s disk)" = 67108864 ]
+}
+
 @test "attack: the ports and the control queues; false ends are none" {
 	need_kvm
 	run -42 --separate-stderr timeout 300 volt-kvm -c memory=64M \

@@ -45,6 +45,8 @@ enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11,
 	T_WRITE_ZEROES = 13 };
 enum { S_OK, S_IOERR, S_UNSUPP };
 
+#define RANGE_UNMAP 1u	/* zeroes may be holes */
+
 struct request {
 	uint32_t type;
 	uint32_t reserved;
@@ -222,7 +224,7 @@ flush(const struct blk *b)
 }
 
 static int
-zero_overlay(struct blk *b, uint64_t off, uint64_t len)
+write_zeroes(struct blk *b, uint64_t off, uint64_t len)
 {
 	static uint8_t zeroes[BLOCK];
 	struct iovec iov = { zeroes, 0 };
@@ -235,26 +237,53 @@ zero_overlay(struct blk *b, uint64_t off, uint64_t len)
 	return 0;
 }
 
-/* Discard is advice; zeroes are an order. */
+/*
+ * Through the overlay: whole blocks become holes of scratch, which gives back
+ * what they took; the rest is written, if it is an order.
+ */
+static int
+zero_overlay(struct blk *b, uint64_t off, uint64_t len, bool order)
+{
+	uint64_t from = (off + BLOCK - 1) / BLOCK * BLOCK;
+	uint64_t to = (off + len) / BLOCK * BLOCK, i;
+
+	if (from >= to || fallocate(b->scratch, FALLOC_FL_PUNCH_HOLE |
+	    FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == -1)
+		return order ? write_zeroes(b, off, len) : 0;
+	for (i = from / BLOCK; i < to / BLOCK; i++)
+		b->map[i / 8] |= (uint8_t)(1 << i % 8);
+	if (!order)
+		return 0;
+	return write_zeroes(b, off, from - off) == -1 ||
+	    write_zeroes(b, to, off + len - to) == -1 ? -1 : 0;
+}
+
+/* Discard is advice; zeroes are an order (5.2.6.2). */
 static uint8_t
 discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
     bool zero)
 {
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, rc;
+	int mode = FALLOC_FL_KEEP_SIZE, rc;
 	struct range r;
 	uint64_t off, len, args[2];
 
 	if (virtq_bytes(iov, n) != skip + sizeof(r) ||
 	    virtq_gather(iov, n, skip, &r, sizeof(r)) != sizeof(r))
 		return S_UNSUPP; /* one range, as max_discard_seg says */
+	if ((r.flags & ~(zero ? RANGE_UNMAP : 0)) != 0)
+		return S_UNSUPP;
 	off = r.sector * SECTOR;
 	len = (uint64_t)r.sectors * SECTOR;
 	if (r.sectors > RANGE_MOST || !in_disk(b, r.sector, len) || b->ro)
 		return S_IOERR;
+	if (len == 0)
+		return S_OK;
 	if (b->scratch != -1)
-		return !zero || zero_overlay(b, off, len) == 0 ? S_OK : S_IOERR;
+		return zero_overlay(b, off, len, zero) == 0 ? S_OK : S_IOERR;
 	args[0] = off;
 	args[1] = len;
+	mode |= zero && r.flags == 0 ? FALLOC_FL_ZERO_RANGE :
+	    FALLOC_FL_PUNCH_HOLE;
 	if (!b->is_device)
 		rc = fallocate(b->fd, mode, (off_t)off, (off_t)len);
 	else if (zero)
