@@ -445,6 +445,31 @@ all ok" ]
 	ended 143
 }
 
+@test "host: a block device; not one that is mounted" {
+	need_kvm
+	need_root
+	local k loop
+
+	k=$(tiny attack_zero)
+	head -c 64M /dev/zero | tr '\0' x >disk
+	loop=$(losetup -f --show disk) || lacks "a loop device"
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	echo "$output"
+	ok=$status${lines[-1]}
+	mke2fs -q -t ext4 "$loop"
+	mkdir mnt
+	mount "$loop" mnt
+	run --separate-stderr volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	refused=$status$stderr
+	run timeout 60 volt-kvm memory=64M kernel="$(tiny pvh)" disk="$loop:ro" </dev/null
+	read_only=$status
+	umount mnt
+	losetup -d "$loop"
+	[ "$ok" = "0all ok" ]
+	[ "$refused" = "125volt-kvm: disk=$loop: mounted, or in use otherwise" ]
+	[ "$read_only" = 0 ]
+}
+
 @test "host: one thread a vCPU and one more" {
 	need_kvm
 	local k

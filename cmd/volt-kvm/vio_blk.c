@@ -403,8 +403,12 @@ open_disk(struct blk *b, const struct disk *d)
 	off_t end;
 
 	b->ro = d->ro;
-	b->fd = open(d->path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-	    O_NOCTTY | O_NONBLOCK);
+	/* O_EXCL: of a block device, not one that this host has mounted. */
+	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
+	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (b->fd == -1 && errno == EBUSY)
+		errx(EXIT_LINK, "disk=%s: mounted, or in use otherwise",
+		    d->path);
 	if (b->fd == -1 || fstat(b->fd, &st) == -1)
 		err(EXIT_LINK, "disk=%s", d->path);
 	if (S_ISREG(st.st_mode)) {
