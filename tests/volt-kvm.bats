@@ -103,6 +103,17 @@ ended() {
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
 }
 
+@test "words: a dry run looks at the disks, and makes no tap" {
+	local k
+
+	k=$(tiny pvh)
+	run -125 --separate-stderr volt-kvm -N kernel="$k" disk=none -- true
+	[ "${stderr_lines[-1]}" = "volt-kvm: disk=none: No such file or directory" ]
+	truncate -s 1M disk
+	run -0 volt-kvm -N kernel="$k" disk=disk disk=disk:ro tap=voltnone0 -- true
+	[ "${lines[-2]}" = "volt-kvm: network voltnone0" ]
+}
+
 @test "kernel: files that are none are refused" {
 	need_kvm
 	: >empty
@@ -565,6 +576,13 @@ d]" ]
 	run -137 --separate-stderr guest initrd="$(initrd)" status=4 -- \
 		sh -c 'kill -9 $$' 4>status
 	[ "$(cat status)" = "signal 9" ]
+}
+
+@test "linux: a command without a root to find it in" {
+	need_kernel
+	run -127 --separate-stderr guest -- true
+	[ "${stderr_lines[0]}" = "volt-init: exec true: No such file or directory" ]
+	[ "${stderr_lines[1]}" = "volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
 }
 
 @test "linux: signals reach the command" {

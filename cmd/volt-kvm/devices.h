@@ -9,6 +9,7 @@ struct config;
 
 void console_init(struct vm *vm, const struct config *cfg);
 void rng_init(struct vm *vm, const struct config *cfg);
+void blk_check(const struct config *cfg);
 void blk_init(struct vm *vm, const struct config *cfg);
 void net_init(struct vm *vm, const struct config *cfg);
 

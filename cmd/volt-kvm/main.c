@@ -18,6 +18,7 @@
 #include "chain.h"
 #include "config.h"
 #include "console.h"
+#include "devices.h"
 #include "network.h"
 #include "payload.h"
 #include "say.h"
@@ -215,6 +216,10 @@ command_ended(void)
 	report_end();
 	if (session.how != 'f')
 		(void)status_start();
+	else if (session.code == EXIT_NOTFOUND && cfg.root == NULL &&
+	    cfg.initrd == NULL)
+		warnx("neither root= nor initrd=: only volt's own programs "
+		    "are in the guest");
 	if ((errno = console_lost()) != 0) {
 		warn("the command's output");
 		if (session.how == 'e' && session.code == 0)
@@ -302,8 +307,10 @@ main(int argc, char *argv[])
 	describe(version);
 	if (*cfg.argv != NULL)
 		payload_make(&cfg, version);
-	if (cfg.dry)
+	if (cfg.dry) {
+		blk_check(&cfg);
 		return 0;
+	}
 
 	vm_open(&vm, cfg.memory, cfg.cpus);
 	devices_init(&vm, &cfg);

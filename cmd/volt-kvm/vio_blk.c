@@ -451,6 +451,19 @@ open_scratch(struct blk *b, const struct disk *d)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
 }
 
+/* Could we have the disks? Ends if not. */
+void
+blk_check(const struct config *cfg)
+{
+	struct blk b = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < cfg->ndisks; i++) {
+		open_disk(&b, &cfg->disks[i]);
+		close(b.fd);
+	}
+}
+
 void
 blk_init(struct vm *vm, const struct config *cfg)
 {
