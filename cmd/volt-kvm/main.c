@@ -122,8 +122,8 @@ signal_ready(struct io_source *s, short revents)
 	}
 	if (si.ssi_signo == SIGPIPE || si.ssi_signo == SIGCHLD ||
 	    si.ssi_signo == SIGWINCH || si.ssi_signo == SIGCONT ||
-	    si.ssi_signo == SIGURG)
-		return;
+	    si.ssi_signo == SIGURG || si.ssi_signo == SIGXFSZ)
+		return; /* our own writes' and windows' */
 	if (*cfg.argv == NULL || !session.up || session.done) {
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT ||
 		    si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT)

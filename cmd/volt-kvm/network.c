@@ -28,6 +28,9 @@ open_tap(const char *name)
 
 	if (*name == '\0' || strlen(name) >= sizeof(ifr.ifr_name))
 		errx(EXIT_LINK, "tap=%s: not a name", name);
+	/* We would make it, and nobody be at its other end. */
+	if (if_nametoindex(name) == 0 && errno == ENODEV)
+		errx(EXIT_LINK, "tap=%s: no such device", name);
 	memcpy(ifr.ifr_name, name, strlen(name));
 	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/dev/net/tun");

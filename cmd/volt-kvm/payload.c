@@ -70,6 +70,7 @@ static void
 add_include(const char *name, int depth)
 {
 	char path[64], *buf, *line, *save;
+	struct stat st;
 	ssize_t n;
 	int fd;
 
@@ -77,6 +78,10 @@ add_include(const char *name, int depth)
 	    depth > INCLUDE_DEPTH || !first(name) ||
 	    (fd = toolbox_open_words(name)) == -1)
 		return;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd); /* "@..", say: it means another thing to others */
+		return;
+	}
 	if ((buf = malloc(INCLUDE_MOST)) == NULL ||
 	    (n = kfile_slurp(fd, buf, INCLUDE_MOST)) == -1)
 		err(EXIT_LINK, "@%s", name);
