@@ -91,6 +91,8 @@ ended() {
 	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "empty, or more than one line" ]
+	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
+	[ "$stderr" = "volt-kvm: status=99: Bad file descriptor" ]
 	run -125 --separate-stderr volt-kvm gw=10.0.0.1 kernel=/none true
 	[ "$stderr" = "volt-kvm: gw=: no tap=" ]
 	run -125 --separate-stderr volt-kvm dns=10.0.0.1 kernel=/bin/busybox true

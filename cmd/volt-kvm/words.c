@@ -59,7 +59,7 @@ set_status(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
 
-	c->status_fd = (int)word_uint(key, value, INT_MAX);
+	c->status_fd = word_fd(key, value);
 }
 
 static void
