@@ -23,6 +23,7 @@
 #include "value.h"
 
 #define PIECE 32768	/* what the kernel's driver sends at once */
+#define PATIENCE 500	/* ms */
 
 struct flow {
 	int from, to;	/* -1: over */
@@ -35,6 +36,7 @@ static int control;
 static int terminal = -1;	/* our side of console=pty */
 static char line[128];
 static size_t line_len;
+static bool told;	/* to end: a reader that is stuck is not waited for */
 
 static void
 nonblock(int fd)
@@ -161,24 +163,28 @@ wants(const struct flow *f)
 	return (struct pollfd){ .fd = f->from, .events = POLLIN };
 }
 
-/* "signal N", "size ROWS COLUMNS" */
+/* "signal N", for child unless that is 0, or "size ROWS COLUMNS" */
 static void
-control_line(const struct supervise *s)
+control_line(pid_t child)
 {
 	uint64_t n;
 
 	if (strncmp(line, "size ", 5) == 0)
 		set_size(line + 5);
-	if (strncmp(line, "signal ", 7) == 0 &&
-	    value_uint(line + 7, 64, &n) == 0 && n > 0) {
-		kill(s->child, (int)n);
-		if (n == SIGTERM)
-			kill(s->child, SIGCONT);
-	}
+	if (strncmp(line, "signal ", 7) != 0 ||
+	    value_uint(line + 7, 64, &n) == -1 || n == 0)
+		return;
+	if (n == SIGTERM || n == SIGINT || n == SIGHUP || n == SIGQUIT)
+		told = true;
+	if (child == 0)
+		return;
+	kill(child, (int)n);
+	if (n == SIGTERM)
+		kill(child, SIGCONT);
 }
 
 static void
-read_control(const struct supervise *s)
+read_control(pid_t child)
 {
 	char buf[64];
 	ssize_t n, i;
@@ -192,7 +198,7 @@ read_control(const struct supervise *s)
 		}
 		line[line_len] = '\0';
 		line_len = 0;
-		control_line(s);
+		control_line(child);
 	}
 }
 
@@ -213,7 +219,7 @@ ready(struct supervise *s)
 		s->fds[i] = wants(&flow[i]);
 	}
 	if (s->fds[3].revents != 0)
-		read_control(s);
+		read_control(s->child);
 }
 
 void
@@ -231,13 +237,14 @@ guest_pump_begin(struct guest *g, struct supervise *s)
 
 /*
  * The command has ended: hand on what it left in the pipes, whoever else holds
- * them still.
+ * them still. Not for ever, if we were told to end.
  */
 void
 guest_pump_end(void)
 {
-	struct pollfd fd;
+	struct pollfd fds[2];
 	struct flow *f;
+	int n;
 
 	for (f = &flow[1]; f <= &flow[2]; f++)
 		for (;;) {
@@ -245,10 +252,16 @@ guest_pump_end(void)
 				;
 			if (f->from == -1 || f->at == f->len)
 				break;
-			fd = wants(f);
-			if (poll(&fd, 1, -1) == -1 && errno != EINTR)
+			fds[0] = wants(f);
+			fds[1] = (struct pollfd){ .fd = control,
+				.events = POLLIN };
+			n = poll(fds, 2, told ? PATIENCE : -1);
+			if (n == 0 || (n == -1 && errno != EINTR))
 				break;
-			if ((fd.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+			if (n > 0 && fds[1].revents != 0)
+				read_control(0);
+			if (n > 0 && (fds[0].revents & (POLLHUP | POLLERR |
+			    POLLNVAL)) != 0)
 				break;
 		}
 }

@@ -28,12 +28,14 @@
 #include "vm.h"
 
 #define TAIL_LINES 40	/* a panic and its call trace */
+#define PATIENCE 1000	/* ms */
 
 static struct vm vm;
 static struct config cfg;
 static struct {
 	bool up;	/* volt-init has reported */
 	bool done;	/* and again, with the command's end */
+	bool told;	/* it was told to end */
 	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
 	int code;
 } session;
@@ -106,6 +108,13 @@ signal_ends(int signo)
 	finish(EXIT_SIGNAL + signo);
 }
 
+static bool
+ends_us(uint32_t signo)
+{
+	return signo == SIGTERM || signo == SIGINT || signo == SIGHUP ||
+	    signo == SIGQUIT;
+}
+
 static void
 signal_ready(struct io_source *s, short revents)
 {
@@ -125,11 +134,12 @@ signal_ready(struct io_source *s, short revents)
 	    si.ssi_signo == SIGURG || si.ssi_signo == SIGXFSZ)
 		return; /* our own writes' and windows' */
 	if (*cfg.argv == NULL || !session.up || session.done) {
-		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT ||
-		    si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT)
+		if (ends_us(si.ssi_signo))
 			signal_ends((int)si.ssi_signo);
 		return;
 	}
+	if (ends_us(si.ssi_signo))
+		session.told = true;
 	snprintf(line, sizeof(line), "signal %u\n", si.ssi_signo);
 	(void)console_tell(line);
 }
@@ -235,7 +245,7 @@ command_ended(void)
 static _Noreturn void
 run(void)
 {
-	int64_t deadline = 0, left;
+	int64_t deadline = 0, patience = 0, left;
 	bool looked = false;
 
 	if (cfg.boot_timeout != 0)
@@ -255,6 +265,14 @@ run(void)
 			left = deadline - now_ms();
 			if (left <= 0)
 				machine_ended("did not start in time");
+			vm.io.timeout = (int)left;
+		}
+		/* Who was told to end waits for no reader that is stuck. */
+		if (session.done && session.told) {
+			if (patience == 0)
+				patience = now_ms() + PATIENCE;
+			if ((left = patience - now_ms()) <= 0)
+				break;
 			vm.io.timeout = (int)left;
 		}
 		io_step(&vm.io);
@@ -289,6 +307,8 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
+	if (*cfg.argv != NULL)
+		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
 }

@@ -7,11 +7,6 @@
 #include "kvm.h"
 #include "ram.h"
 
-/* Two huge pages in one make one nested fault of 512: the largest gain of all. */
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 static int
 set_slot(const struct ram *r, int vmfd, uint32_t slot, uint64_t gpa,
     uint64_t offset, uint64_t size)

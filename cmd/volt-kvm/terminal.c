@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ terminal_raw(void)
 	t = saved;
 	cfmakeraw(&t);
 	is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0;
+	(void)atexit(terminal_restore);
 }
 
 void

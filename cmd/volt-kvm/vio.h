@@ -49,6 +49,7 @@ struct vio {
 	struct io *io;
 	pthread_mutex_t lock;
 	int kick;	/* eventfd: some queue was notified */
+	int notify[VIO_QUEUES];	/* a queue's own, or 0: that one */
 
 	uint64_t offered, accepted;
 	uint8_t status;

@@ -205,7 +205,8 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 	uint64_t len = virtq_bytes(iov, n);
 	int rc;
 
-	if (len % SECTOR != 0 || len > REQUEST_MOST || !in_disk(b, sector, len) || (write && b->ro))
+	if (len % SECTOR != 0 || len > REQUEST_MOST ||
+	    !in_disk(b, sector, len) || (write && b->ro))
 		return S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
@@ -476,8 +477,8 @@ blk_init(struct vm *vm, const struct config *cfg)
 		open_disk(b, &cfg->disks[i]);
 		open_scratch(b, &cfg->disks[i]);
 		b->vio.nqueues = 1;
-		b->vio.offered = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (b->ro ?
-		    F_RO : F_DISCARD | F_WRITE_ZEROES);
+		b->vio.offered = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE |
+		    F_FLUSH | (b->ro ? F_RO : F_DISCARD | F_WRITE_ZEROES);
 		b->vio.config_len = sizeof(*space);
 		space = (void *)b->vio.config;
 		space->capacity = b->size / SECTOR;

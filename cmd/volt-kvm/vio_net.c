@@ -1,7 +1,8 @@
 /*
  * A network card (virtio 1.2, 5.1) at a tap. The tap speaks virtio's header
  * itself, so that checksums and segmentation are left to those who can do them
- * in one piece; the kernel checks that header when we write a packet.
+ * in one piece; the kernel checks that header when we write a packet. Where the
+ * kernel has vhost-net it does all of that without us.
  */
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,8 @@
 #include "config.h"
 #include "devices.h"
 #include "network.h"
+#include "say.h"
+#include "vhost.h"
 
 #define F_CSUM VIO_BIT(0)
 #define F_GUEST_CSUM VIO_BIT(1)
@@ -41,6 +44,7 @@ struct header {
 };
 
 static struct {
+	struct vhost vhost;	/* first: it finds itself by vio.dev */
 	struct vio vio;
 	struct vio_pci pci;
 	int tap;
@@ -49,7 +53,7 @@ static struct {
 		uint16_t head;
 		uint32_t len;
 	} used[VIRTQ_MAX];
-} net = { .tap = -1 };
+} net = { .vhost.fd = -1, .tap = -1 };
 
 static void
 start(struct vio *v)
@@ -64,6 +68,15 @@ start(struct vio *v)
 			offload |= TUN_F_TSO6;
 	}
 	(void)ioctl(net.tap, TUNSETOFFLOAD, offload);
+	if (net.vhost.fd != -1 && vhost_start(&net.vhost, v, net.tap) == -1)
+		vio_break(v);
+}
+
+static void
+reset(struct vio *v)
+{
+	(void)v;
+	vhost_stop(&net.vhost);
 }
 
 static int
@@ -165,7 +178,7 @@ receive(struct vio *v)
 static void
 kick(struct vio *v)
 {
-	if (transmit(v) == -1)
+	if (net.vhost.fd == -1 && transmit(v) == -1)
 		vio_break(v);
 }
 
@@ -198,6 +211,7 @@ static const struct vio_ops ops = {
 	.class = 0x020000,
 	.kick = kick,
 	.start = start,
+	.reset = reset,
 };
 
 /* 5.1.4 */
@@ -227,7 +241,11 @@ net_init(struct vm *vm, const struct config *cfg)
 		net.vio.offered |= F_MTU;
 		space->mtu = (uint16_t)cfg->net.mtu;
 	}
+	net.vio.io = &vm->io;
+	if (vhost_open(&net.vhost, &net.vio))
+		say("packets by vhost-net");
+	else
+		io_add(&vm->io, &(struct io_source){ .fd = net.tap,
+		    .wants = wants, .ready = ready });
 	devices_plug(vm, &net.pci, &net.vio, &ops, &net);
-	io_add(&vm->io, &(struct io_source){ .fd = net.tap, .wants = wants,
-	    .ready = ready });
 }

@@ -4,7 +4,7 @@
  * BAR 0: common configuration at 0, ISR at 0x1000, the device's configuration
  * at 0x2000, notification at 0x3000 (four bytes a queue), the MSI-X table at
  * 0x4000 and its pending bits at 0x5000. Notifications never come here: KVM
- * turns them into the device's eventfd. Interrupts are KVM_SIGNAL_MSI: as
+ * turns them into an eventfd. Interrupts are KVM_SIGNAL_MSI: as
  * cheap as an irqfd, and no routing table to rebuild while the guest boots.
  */
 
@@ -414,7 +414,7 @@ capabilities(struct vio_pci *p)
 int
 vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 {
-	struct kvm_ioeventfd notify = { .len = 2, .fd = v->kick };
+	struct kvm_ioeventfd notify = { .len = 2 };
 	uint64_t bar;
 	unsigned int i;
 
@@ -437,6 +437,7 @@ vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 	bar = pci_add(bus, &p->fn);
 	for (i = 0; i < v->nqueues; i++) {
 		notify.addr = bar + NOTIFY + i * NOTIFY_STEP;
+		notify.fd = v->notify[i] != 0 ? v->notify[i] : v->kick;
 		if (kvm_call(vmfd, KVM_IOEVENTFD, &notify) == -1)
 			return -1;
 	}

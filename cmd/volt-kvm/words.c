@@ -234,7 +234,7 @@ static const struct word words[] = {
 	{ "ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6" },
 	{ "gw", set_gw, "ADDRESS", "the gateway" },
 	{ "dns", set_dns, "LIST", "resolvers" },
-	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: the initrd" },
+	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: vda" },
 	{ "overlay", set_overlay, "tmpfs|DEV", "where writes to the root go" },
 	{ "hostname", set_hostname, "NAME", "the guest's host name" },
 	{ "chdir", set_chdir, "DIR", "where the command starts" },
@@ -268,14 +268,21 @@ check_disk(const struct config *c, const char *key, const char *value)
 
 /* Words that say nothing without others. */
 static void
-check(const struct config *c)
+check(struct config *c)
 {
+	static char vda[] = "vda";
+
 	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
 		errx(EXIT_LINK, "ip=: no tap=");
 	if (c->tap == NULL && (c->net.gw != NULL || c->net.gw6 != NULL))
 		errx(EXIT_LINK, "gw=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	/* The first disk, unless there is an initramfs of the caller's. */
+	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
+		c->root = vda;
+	if (c->root != NULL && strcmp(c->root, "none") == 0)
+		c->root = NULL;
 	check_disk(c, "root", c->root);
 	check_disk(c, "overlay", c->overlay);
 }

@@ -38,7 +38,7 @@ at() {
 
 # h CMD ...: on the host.
 h() {
-	nsenter -t "$HOST" -n -m --wd="$PWD" -- "$@"
+	nsenter -t "$HOST" -n -m --wdns="$PWD" -- "$@"
 }
 
 # cable PID NAME ADDR ADDR6 PID NAME ADDR ADDR6
@@ -92,7 +92,7 @@ chain() {
 
 	up=$(mktemp "${BATS_TEST_TMPDIR:-/tmp}/up.XXXXXX")
 	# shellcheck disable=SC2016 # expanded by that sh
-	nsenter -t "$HOST" -n -m --wd="$PWD" -- volt-net "$@" \
+	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net "$@" \
 		sh -c 'echo up >"$1"; exec sleep 3600' sh "$up" 3>&- </dev/null >/dev/null &
 	pid=$!
 	world+=("$pid")

@@ -1,0 +1,170 @@
+#include <linux/vhost.h>
+#include <sys/eventfd.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "kvm.h"
+#include "vhost.h"
+
+#define QUEUES 2u
+
+/* Its notification: tell the driver. */
+static void
+called(struct io_source *s, short revents)
+{
+	struct vio *v = s->arg;
+	struct vhost *h = v->dev;
+	eventfd_t n;
+
+	(void)revents;
+	(void)eventfd_read(s->fd, &n);
+	pthread_mutex_lock(&v->lock);
+	if (vio_live(v))
+		vio_done(v, &v->q[s->fd == h->call[1]]);
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* The driver broke a rule. */
+static void
+failed(struct io_source *s, short revents)
+{
+	struct vio *v = s->arg;
+	eventfd_t n;
+
+	(void)revents;
+	(void)eventfd_read(s->fd, &n);
+	pthread_mutex_lock(&v->lock);
+	vhost_stop(v->dev);
+	if (vio_live(v))
+		vio_break(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+static int
+event(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd == -1)
+		err(EXIT_LINK, "vhost-net");
+	return fd;
+}
+
+/*
+ * Have the kernel serve the two queues of v, whose dev begins with h; before v
+ * is plugged in. Returns false where there is no vhost-net, or none for us.
+ */
+bool
+vhost_open(struct vhost *h, struct vio *v)
+{
+	uint64_t features;
+	unsigned int i;
+
+	h->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	if (h->fd == -1)
+		return false;
+	if (kvm_call(h->fd, VHOST_SET_OWNER, NULL) == -1 ||
+	    kvm_call(h->fd, VHOST_GET_FEATURES, &features) == -1 ||
+	    (features & VIO_F_VERSION_1) == 0) {
+		close(h->fd);
+		h->fd = -1;
+		return false;
+	}
+	for (i = 0; i < QUEUES; i++) {
+		h->call[i] = event();
+		v->notify[i] = event();
+		io_add(v->io, &(struct io_source){ .fd = h->call[i],
+		    .ready = called, .arg = v });
+	}
+	h->error = event();
+	io_add(v->io, &(struct io_source){ .fd = h->error, .ready = failed,
+	    .arg = v });
+	return true;
+}
+
+static int
+set_memory(const struct vhost *h, const struct ram *r)
+{
+	union {
+		struct vhost_memory m;
+		uint8_t room[sizeof(struct vhost_memory) +
+		    2 * sizeof(struct vhost_memory_region)];
+	} table = { .m.nregions = r->size > r->low ? 2 : 1 };
+
+	table.m.regions[0] = (struct vhost_memory_region){
+		.memory_size = r->low,
+		.userspace_addr = (uintptr_t)r->base,
+	};
+	table.m.regions[1] = (struct vhost_memory_region){
+		.guest_phys_addr = RAM_HIGH,
+		.memory_size = r->size - r->low,
+		.userspace_addr = (uintptr_t)(r->base + r->low),
+	};
+	return kvm_call(h->fd, VHOST_SET_MEM_TABLE, &table);
+}
+
+static int
+set_queue(const struct vhost *h, const struct vio *v, unsigned int i, int tap)
+{
+	const struct virtq *q = &v->q[i];
+	struct vhost_vring_state size = { i, q->size }, base = { i, 0 };
+	struct vhost_vring_addr addr = {
+		.index = i,
+		.desc_user_addr = (uintptr_t)q->desc,
+		.avail_user_addr = (uintptr_t)q->avail,
+		.used_user_addr = (uintptr_t)q->used,
+	};
+	struct vhost_vring_file kick = { i, v->notify[i] };
+	struct vhost_vring_file call = { i, h->call[i] };
+	struct vhost_vring_file error = { i, h->error };
+	struct vhost_vring_file backend = { i, tap };
+
+	if (kvm_call(h->fd, VHOST_SET_VRING_NUM, &size) == -1 ||
+	    kvm_call(h->fd, VHOST_SET_VRING_BASE, &base) == -1 ||
+	    kvm_call(h->fd, VHOST_SET_VRING_ADDR, &addr) == -1 ||
+	    kvm_call(h->fd, VHOST_SET_VRING_KICK, &kick) == -1 ||
+	    kvm_call(h->fd, VHOST_SET_VRING_CALL, &call) == -1 ||
+	    kvm_call(h->fd, VHOST_SET_VRING_ERR, &error) == -1)
+		return -1;
+	return kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend);
+}
+
+/* At DRIVER_OK: hand over the queues that are enabled. Returns 0, or -1. */
+int
+vhost_start(struct vhost *h, struct vio *v, int tap)
+{
+	uint64_t features;
+	unsigned int i;
+
+	if (kvm_call(h->fd, VHOST_GET_FEATURES, &features) == -1)
+		return -1;
+	features &= v->accepted;
+	if (kvm_call(h->fd, VHOST_SET_FEATURES, &features) == -1 ||
+	    set_memory(h, v->ram) == -1)
+		return -1;
+	h->running = true;
+	for (i = 0; i < QUEUES; i++)
+		if (v->q[i].ready && set_queue(h, v, i, tap) == -1) {
+			vhost_stop(h);
+			return -1;
+		}
+	return 0;
+}
+
+/* It touches the guest's memory no more when this returns. */
+void
+vhost_stop(struct vhost *h)
+{
+	struct vhost_vring_file none = { 0, -1 };
+
+	if (!h->running)
+		return;
+	for (; none.index < QUEUES; none.index++)
+		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
+	h->running = false;
+}

@@ -1,0 +1,64 @@
+/* A guest that breaks the rules of a network card whose packets the kernel moves. */
+#include "guest.h"
+
+enum { RX, TX };
+
+static struct device d;
+static struct queue q[2];
+static uint8_t packet[2048];
+
+static void
+up(void)
+{
+	uint16_t i;
+
+	device_begin(&d, 0);
+	for (i = 0; i < 2; i++) {
+		queue_set(&d, i, &q[i], QUEUE);
+		queue_enable(&d, i);
+	}
+	device_go(&d);
+}
+
+static void
+send(uint64_t addr, uint32_t len, uint16_t flags)
+{
+	q[TX].desc[0] = (struct desc){ addr, len, flags, 0 };
+	submit(&d, TX, &q[TX], 0);
+}
+
+static void
+breaks(const char *what, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	up();
+	send(addr, len, flags);
+	check(wait_broken(&d), what);
+}
+
+int
+main(void)
+{
+	unsigned int i;
+
+	if (!device_find(&d, 1, 0)) {
+		check(false, "there is a network card");
+		done();
+	}
+	for (i = 12; i < 18; i++)
+		packet[i] = 0xff; /* to all */
+	breaks("a packet of nothing", (uintptr_t)packet, 0, 0);
+	up();
+	send((uintptr_t)packet, 6, 0);
+	check(wait_used(&q[TX], 1) || wait_broken(&d), "half a header");
+	breaks("a packet from nowhere", ~0ull, 100, 0);
+	breaks("a packet from the local APIC", 0xfee00000, 100, 0);
+	breaks("a packet to be written", (uintptr_t)packet, 100, WRITE);
+	up();
+	q[TX].avail.idx = 0x7fff;
+	w16(d.bar + NOTIFY + 4, 1);
+	check(wait_broken(&d), "more packets than there is room for");
+	up();
+	send((uintptr_t)packet, 100, 0);
+	check(wait_used(&q[TX], 1), "after all that a packet is sent");
+	done();
+}
