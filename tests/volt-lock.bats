@@ -736,10 +736,16 @@ answers() {
 		write if a0==99999999999999999999|not a number or constant: a0==99999999999999999999
 		write if a0:32==0x100000000|the mask hides a part of the value: a0:32==0x100000000
 		* if a0==1|takes no condition: *
+		* = deny\n* = kill|was decided before: *
 		@a: @a\n@a|groups are too deep: @a
 	EOF
 	run -125 --separate-stderr volt-lock seccomp=none.seccomp true
 	[ "${stderr_lines[0]}" = "volt-seccomp: none.seccomp: No such file or directory" ]
+	# The end of a line may be DOS's; nothing in it is passed over.
+	printf 'read if a0==1\r= deny\n' >bad
+	run -125 volt-lock seccomp=./bad true
+	printf 'read\r\n@io @file @memory @process @signal # x\r\nioctl\r\n' >ok.seccomp
+	run -0 volt-lock seccomp=./ok.seccomp "$HELP/deed" fds
 	printf 'read\0write\n' >bad
 	run -125 volt-lock seccomp=./bad true
 	head -c 2000000 /dev/zero | tr '\0' '#' >bad

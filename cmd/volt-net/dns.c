@@ -136,7 +136,8 @@ dns_plan(struct net *net)
 		"/run/systemd/resolve/resolv.conf" };
 	bool search = *net->search == '\0';
 	bool stub = net->mode == MODE_HOST;
-	char buf[8192], *line, *next;
+	static char buf[65536];
+	char *line, *next;
 	size_t i;
 
 	for (i = 0; i < 2 && *net->dns == '\0'; i++) {

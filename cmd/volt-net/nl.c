@@ -145,6 +145,20 @@ take_error(struct nl *nl, const struct nlmsghdr *msg)
 	return -1;
 }
 
+/* The end of a dump: 0, or -1 and errno of what ended it. */
+static int
+take_done(const struct nlmsghdr *msg)
+{
+	int error = 0;
+
+	if (mnl_nlmsg_get_payload_len(msg) >= sizeof(error))
+		memcpy(&error, mnl_nlmsg_get_payload(msg), sizeof(error));
+	if (error >= 0)
+		return 0;
+	errno = -error;
+	return -1;
+}
+
 /*
  * Send r and receive the answers: cb is called for each message in them, until
  * all that was asked for is acknowledged, or the dump ends. Returns 0, or -1
@@ -175,7 +189,7 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 			if (msg->nlmsg_seq - first >= nl->seq - first)
 				continue; /* of an earlier request */
 			if (msg->nlmsg_type == NLMSG_DONE)
-				return 0;
+				return take_done(msg);
 			if (msg->nlmsg_type == NLMSG_ERROR) {
 				if (take_error(nl, msg) == -1)
 					return -1;

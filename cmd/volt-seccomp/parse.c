@@ -212,6 +212,9 @@ add_names(struct profile *p, const struct place *at, char *list,
 		if (strcmp(name, "*") == 0) {
 			if (model->nconds > 0)
 				bad(at, "takes no condition", name);
+			if (p->other_line != 0 && p->other_line != at->line)
+				bad(at, "was decided before", name);
+			p->other_line = at->line;
 			p->other = model->action;
 			continue;
 		}
@@ -315,6 +318,7 @@ static void
 parse_text(struct profile *p, struct place at, int fd)
 {
 	char *buf, *line, *next;
+	size_t len;
 	ssize_t n;
 
 	if ((buf = malloc(TEXT_MAX)) == NULL ||
@@ -326,7 +330,10 @@ parse_text(struct profile *p, struct place at, int fd)
 		at.line++;
 		if ((next = strchr(line, '\n')) != NULL)
 			*next++ = '\0';
-		line[strcspn(line, "#\r")] = '\0';
+		len = strcspn(line, "#");
+		if (len > 0 && line[len] == '\0' && line[len - 1] == '\r')
+			len--;
+		line[len] = '\0';
 		line += strspn(line, " \t");
 		if (*line != '\0')
 			parse_line(p, &at, line);

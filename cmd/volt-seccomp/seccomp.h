@@ -40,6 +40,7 @@ struct group {
 struct profile {
 	struct rule *calls[CALLS];
 	uint32_t other;	/* for calls that no line names */
+	unsigned int other_line;	/* that said so, or 0 */
 	struct group groups[GROUPS];
 	size_t ngroups;
 };
