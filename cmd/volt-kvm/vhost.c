@@ -62,7 +62,7 @@ event(void)
 bool
 vhost_open(struct vhost *h, struct vio *v)
 {
-	uint64_t features;
+	uint64_t features = 0;
 	unsigned int i;
 
 	h->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
@@ -138,7 +138,7 @@ set_queue(const struct vhost *h, const struct vio *v, unsigned int i, int tap)
 int
 vhost_start(struct vhost *h, struct vio *v, int tap)
 {
-	uint64_t features;
+	uint64_t features = 0;
 	unsigned int i;
 
 	if (kvm_call(h->fd, VHOST_GET_FEATURES, &features) == -1)
