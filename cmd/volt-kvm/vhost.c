@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,22 @@ called(struct io_source *s, short revents)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* KVM takes it by itself, mostly. */
+static short
+wants_call(struct io_source *s)
+{
+	struct vio *v = s->arg;
+	struct vhost *h = v->dev;
+	uint16_t vector;
+	bool now;
+
+	pthread_mutex_lock(&v->lock);
+	vector = v->q[s->fd == h->call[1]].vector;
+	now = vector >= 32 || (v->wired & 1u << vector) == 0;
+	pthread_mutex_unlock(&v->lock);
+	return now ? POLLIN : 0;
+}
+
 /* The driver broke a rule. */
 static void
 failed(struct io_source *s, short revents)
@@ -39,7 +56,7 @@ failed(struct io_source *s, short revents)
 	(void)revents;
 	(void)eventfd_read(s->fd, &n);
 	pthread_mutex_lock(&v->lock);
-	vhost_stop(v->dev);
+	vhost_stop(v->dev, v);
 	if (vio_live(v))
 		vio_break(v);
 	pthread_mutex_unlock(&v->lock);
@@ -79,7 +96,7 @@ vhost_open(struct vhost *h, struct vio *v)
 		h->call[i] = event();
 		v->notify[i] = event();
 		io_add(v->io, &(struct io_source){ .fd = h->call[i],
-		    .ready = called, .arg = v });
+		    .wants = wants_call, .ready = called, .arg = v });
 	}
 	h->error = event();
 	io_add(v->io, &(struct io_source){ .fd = h->error, .ready = failed,
@@ -149,22 +166,27 @@ vhost_start(struct vhost *h, struct vio *v, int tap)
 		return -1;
 	h->running = true;
 	for (i = 0; i < QUEUES; i++)
-		if (v->q[i].ready && set_queue(h, v, i, tap) == -1) {
-			vhost_stop(h);
-			return -1;
+		if (v->q[i].ready) {
+			v->wire(v, v->q[i].vector, h->call[i]);
+			if (set_queue(h, v, i, tap) == -1) {
+				vhost_stop(h, v);
+				return -1;
+			}
 		}
 	return 0;
 }
 
 /* It touches the guest's memory no more when this returns. */
 void
-vhost_stop(struct vhost *h)
+vhost_stop(struct vhost *h, struct vio *v)
 {
 	struct vhost_vring_file none = { 0, -1 };
 
 	if (!h->running)
 		return;
-	for (; none.index < QUEUES; none.index++)
+	for (; none.index < QUEUES; none.index++) {
 		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
+		v->wire(v, v->q[none.index].vector, -1);
+	}
 	h->running = false;
 }

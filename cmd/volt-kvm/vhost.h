@@ -1,7 +1,7 @@
 /*
  * vhost-net: the kernel moves the packets between a tap and the queues, and
- * nobody here is woken for them. Notifications go straight to it; its own come
- * to the I/O thread, which makes interrupts of them.
+ * nobody here is woken for them. Notifications go straight to it, and its own
+ * straight to the guest; to the I/O thread only while they are masked.
  */
 #ifndef VOLT_KVM_VHOST_H
 #define VOLT_KVM_VHOST_H
@@ -19,6 +19,6 @@ struct vhost {
 
 bool vhost_open(struct vhost *h, struct vio *v);
 int vhost_start(struct vhost *h, struct vio *v, int tap);
-void vhost_stop(struct vhost *h);
+void vhost_stop(struct vhost *h, struct vio *v);
 
 #endif

@@ -62,6 +62,9 @@ struct vio {
 
 	void *transport;
 	void (*interrupt)(struct vio *v, uint16_t vector);
+	/* Interrupts of a vector may come by an eventfd; with -1 no more. */
+	void (*wire)(struct vio *v, uint16_t vector, int fd);
+	uint32_t wired;	/* the vectors whose eventfd nobody has to poll */
 	uint16_t config_vector;
 };
 

@@ -75,8 +75,7 @@ start(struct vio *v)
 static void
 reset(struct vio *v)
 {
-	(void)v;
-	vhost_stop(&net.vhost);
+	vhost_stop(&net.vhost, v);
 }
 
 static int

@@ -4,8 +4,9 @@
  * BAR 0: common configuration at 0, ISR at 0x1000, the device's configuration
  * at 0x2000, notification at 0x3000 (four bytes a queue), the MSI-X table at
  * 0x4000 and its pending bits at 0x5000. Notifications never come here: KVM
- * turns them into an eventfd. Interrupts are KVM_SIGNAL_MSI: as
+ * turns them into an eventfd. Interrupts of this process are KVM_SIGNAL_MSI: as
  * cheap as an irqfd, and no routing table to rebuild while the guest boots.
+ * Those of the kernel's own threads are irqfds.
  */
 
 #include <stddef.h>
@@ -46,25 +47,77 @@ struct common {
 
 #define AT(field) offsetof(struct common, field)
 
-/* Send the message of a vector, or remember it while that is masked. */
-static void
-signal_vector(struct vio_pci *p, unsigned int i)
+static bool
+enabled(const struct vio_pci *p)
 {
-	uint16_t control = pci_get16(&p->fn, p->msix + 2);
-	struct kvm_msi msi = {
+	return (pci_get16(&p->fn, p->msix + 2) & MSIX_ENABLE) != 0;
+}
+
+static bool
+masked(const struct vio_pci *p, unsigned int i)
+{
+	return (pci_get16(&p->fn, p->msix + 2) & MSIX_MASK) != 0 ||
+	    (p->table[i][3] & 1) != 0;
+}
+
+static struct kvm_msi
+message(const struct vio_pci *p, unsigned int i)
+{
+	return (struct kvm_msi){
 		.address_lo = p->table[i][0],
 		.address_hi = p->table[i][1],
 		.data = p->table[i][2],
 	};
+}
 
-	if ((control & MSIX_ENABLE) == 0)
+/* Send the message of a vector, or remember it while that is masked. */
+static void
+signal_vector(struct vio_pci *p, unsigned int i)
+{
+	struct kvm_msi msi = message(p, i);
+
+	if (!enabled(p))
 		return;
-	if ((control & MSIX_MASK) != 0 || (p->table[i][3] & 1) != 0) {
+	if (masked(p, i)) {
 		p->pending |= 1u << i;
 		return;
 	}
 	p->pending &= ~(1u << i);
 	(void)kvm_call(p->vmfd, KVM_SIGNAL_MSI, &msi); /* to nobody, perhaps */
+}
+
+/* A vector with an eventfd is KVM's own while it is not masked. */
+static void
+rewire(struct vio_pci *p, unsigned int i)
+{
+	struct kvm_msi msi = message(p, i);
+
+	if (p->wire[i] == 0)
+		return;
+	p->vio->wired &= ~(1u << i);
+	if (!enabled(p) || masked(p, i))
+		irq_detach(&p->irq[i], p->vmfd, p->wire[i]);
+	else if (irq_attach(&p->irq[i], p->vmfd, p->wire[i], &msi) == 0)
+		p->vio->wired |= 1u << i;
+	io_wake(p->vio->io); /* who polls it may have to, or not */
+}
+
+static void
+wire(struct vio *v, uint16_t vector, int fd)
+{
+	struct vio_pci *p = v->transport;
+
+	if (vector >= VIO_PCI_VECTORS)
+		return;
+	if (fd != -1 && p->wire[vector] == 0) {
+		p->wire[vector] = fd;
+		rewire(p, vector);
+	} else if (fd == -1 && p->wire[vector] != 0) {
+		irq_detach(&p->irq[vector], p->vmfd, p->wire[vector]);
+		p->wire[vector] = 0;
+		v->wired &= ~(1u << vector);
+		io_wake(v->io);
+	}
 }
 
 static void
@@ -179,6 +232,7 @@ static void
 queue_write(struct vio_pci *p, struct virtq *q, uint32_t off, uint32_t val)
 {
 	if (off == AT(queue_vector)) {
+		wire(p->vio, q->vector, -1);
 		q->vector = vector_checked(p, val);
 		return;
 	}
@@ -293,6 +347,7 @@ table_access(struct vio_pci *p, uint32_t off, void *data, unsigned int len,
 	}
 	memcpy(&p->table[i][word], data, len);
 	p->table[i][3] &= 1;
+	rewire(p, i);
 	flush_pending(p);
 }
 
@@ -364,10 +419,14 @@ static void
 written(struct pci_fn *fn, unsigned int off, unsigned int len)
 {
 	struct vio_pci *p = fn->dev;
+	unsigned int i;
 
 	window(fn, off, len, true);
-	if (off < p->msix + 4 && off + len > p->msix + 2)
+	if (off < p->msix + 4 && off + len > p->msix + 2) {
+		for (i = 0; i < VIO_PCI_VECTORS; i++)
+			rewire(p, i);
 		flush_pending(p);
+	}
 }
 
 /* A capability that says where a part of BAR 0 is (4.1.4). */
@@ -430,6 +489,7 @@ vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 	capabilities(p);
 	v->transport = p;
 	v->interrupt = interrupt;
+	v->wire = wire;
 	vio_set_status(v, 0);
 	for (i = 0; i < VIO_PCI_VECTORS; i++)
 		p->table[i][3] = 1; /* masked */

@@ -1,6 +1,7 @@
 #ifndef VOLT_KVM_VIO_PCI_H
 #define VOLT_KVM_VIO_PCI_H
 
+#include "irq.h"
 #include "pci.h"
 #include "vio.h"
 
@@ -15,6 +16,8 @@ struct vio_pci {
 	uint16_t queue_select;
 	uint32_t table[VIO_PCI_VECTORS][4];	/* MSI-X */
 	uint32_t pending;
+	int wire[VIO_PCI_VECTORS];	/* an eventfd, or 0 */
+	struct irq irq[VIO_PCI_VECTORS];
 };
 
 int vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v);

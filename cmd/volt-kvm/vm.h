@@ -70,4 +70,10 @@ void arch_load(struct vm *vm, const struct config *cfg);
 void arch_boot(struct vm *vm);
 const char *arch_kernel_version(const struct config *cfg);
 
+/* The lines of the interrupt controllers, and their routes at the start. */
+#define ARCH_IRQ_LINES 24u
+#define ARCH_IRQ_ROUTES 40u
+struct kvm_irq_routing_entry;
+unsigned int arch_irq_routes(struct kvm_irq_routing_entry *e);
+
 #endif

@@ -39,6 +39,29 @@ arch_vm_init(struct vm *vm)
 		err(EXIT_LINK, "KVM: interrupt controllers");
 }
 
+/* As KVM has them by itself: all lines at the I/O APIC, 16 at the PICs too. */
+unsigned int
+arch_irq_routes(struct kvm_irq_routing_entry *e)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ARCH_IRQ_LINES; i++) {
+		e[n++] = (struct kvm_irq_routing_entry){
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip = { KVM_IRQCHIP_IOAPIC, i },
+		};
+		if (i < 16)
+			e[n++] = (struct kvm_irq_routing_entry){
+				.gsi = i,
+				.type = KVM_IRQ_ROUTING_IRQCHIP,
+				.u.irqchip = { i < 8 ? KVM_IRQCHIP_PIC_MASTER :
+				    KVM_IRQCHIP_PIC_SLAVE, i % 8 },
+			};
+	}
+	return n;
+}
+
 /* Bits of an APIC ID that number n things. */
 static uint32_t
 id_bits(uint32_t n)
