@@ -13,6 +13,8 @@
 #include "vhost.h"
 
 #define QUEUES 2u
+#define F_INDIRECT_DESC VIO_BIT(28)
+#define F_EVENT_IDX VIO_BIT(29)
 
 /* Its notification: tell the driver. */
 static void
@@ -92,6 +94,8 @@ vhost_open(struct vhost *h, struct vio *v)
 		h->fd = -1;
 		return false;
 	}
+	/* It knows more of queues than virtq.c does. */
+	v->offered |= features & (F_INDIRECT_DESC | F_EVENT_IDX);
 	for (i = 0; i < QUEUES; i++) {
 		h->call[i] = event();
 		v->notify[i] = event();
