@@ -125,8 +125,9 @@ marked_helpers() {
 
 @test "dry run: says it and does nothing" {
 	world_begin
-	run -0 --separate-stderr h volt-net -N port=8080:80 false
+	run -0 --separate-stderr h volt-net -N port=8080:80 rate=out:1M false
 	[[ $stderr == *"bridge voltbr0 10.88.0.1/16 fd76:6f6c:a58::1, mtu 1500"* ]]
+	[[ $stderr == *"a veth pair, address the next free one, isolated"*"forward 8080:80"*"1048576 bytes a second out" ]]
 	[ -z "$(h ip link show type bridge)" ]
 	[ -z "$(h nft list tables)" ]
 }

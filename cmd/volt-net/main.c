@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -102,6 +103,25 @@ make_network(struct net *net)
 	forward_reserved(net);
 }
 
+/* -N: what the chain would get; bridge_plan() has told of the bridge. */
+static void
+describe(const struct net *net)
+{
+	char ip[INET_ADDRSTRLEN];
+	size_t i;
+
+	say("%s%s, address %s%s", net->tap ? "a tap" : "a veth pair",
+	    net->defer ? " when a volt-ns -n asks for it" : "",
+	    net->asked != 0 ? ip4_text(net->asked, ip) : "the next free one",
+	    net->isolate ? ", isolated" : "");
+	for (i = 0; i < net->nforwards; i++)
+		say("forward %s", net->forward[i].text);
+	if (net->rate_in != 0)
+		say("at most %" PRIu64 " bytes a second in", net->rate_in);
+	if (net->rate_out != 0)
+		say("at most %" PRIu64 " bytes a second out", net->rate_out);
+}
+
 /* What a volt-net before us left must not be lost when we leave our own. */
 static void
 refuse_second(void)
@@ -157,7 +177,9 @@ main(int argc, char *argv[])
 	case MODE_PRIVATE:
 		open_host(&net);
 		bridge_plan(&net);
-		if (!net.dry)
+		if (net.dry)
+			describe(&net);
+		else
 			make_network(&net);
 	}
 	if (net.dry)
