@@ -842,6 +842,39 @@ old" ]
 	[ "$(h nft list tables)" = "table inet volt-voltbr0" ]
 }
 
+# each_step FORM ...: SIGKILL for whoever comes first to the Nth of a call.
+each_step() {
+	local n call most
+
+	# As if the machine were new.
+	h volt-net -r >/dev/null 2>&1 || true
+	h strace -f -qq -o "$PWD/trace" "$@"
+	for call in sendto sendmsg bind ioctl clone,fork setns; do
+		most=$(grep -cE "^[0-9]+ +(${call/,/|})\(" trace) || true
+		for ((n = 1; n <= most; n++)); do
+			[ $((n % 4)) != 1 ] || h volt-net -r >/dev/null 2>&1 || true
+			h timeout 20 strace -f -qq -o /dev/null \
+				--inject="$call:signal=SIGKILL:when=$n" "$@" >/dev/null 2>&1 </dev/null &&
+				status=0 || status=$?
+			echo "$call $n of: $*"
+			[ "$status" != 124 ]
+			nothing_left
+			wait_for no_helper
+		done
+	done
+	# Whatever it left half made, the next one goes on with.
+	h "$@"
+	nothing_left
+}
+
+@test "SIGKILL at every step: nothing is left, nothing hangs, the next one works" {
+	need strace -qq -o /dev/null true
+	world_begin
+	each_step volt-net port=8080:80 port=443:443/udp rate=out:1M true
+	each_step volt-net -d port=8080:80 volt-ns -Umpn root="$ROOT_BB" true
+	each_step volt-net mode=none true
+}
+
 has_all() {
 	h volt-net | grep -q "^lease.*forwards" && pgrep -xf "sleep 4321" >/dev/null
 }
