@@ -21,6 +21,7 @@
 
 #define SWEEP_PATIENCE 2000	/* ms; a command waits for us meanwhile */
 #define TRIES 100	/* 10 ms each */
+#define UNFINISHED 0700
 
 const char *
 group_name(const struct cg *cg)
@@ -76,6 +77,19 @@ nap(void)
 }
 
 /*
+ * Is this a group whose maker was killed before it was marked? Until then none
+ * but its owner may look into it.
+ */
+static bool
+unfinished_group(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && (st.st_mode & 07777) == UNFINISHED &&
+	    st.st_uid == geteuid();
+}
+
+/*
  * A group of this name is there, and locked by us alone. Remove it if it is a
  * leftover, or kept and empty; else that is the end.
  */
@@ -86,6 +100,9 @@ reclaim_locked(const struct cg *cg, const char *name, int dir)
 	const char *mark = look_mark(dir, buf, sizeof(buf));
 	long n;
 
+	if (mark == NULL && unfinished_group(dir) &&
+	    unlinkat(cg->place_fd, name, AT_REMOVEDIR) == 0)
+		return;
 	if (mark == NULL)
 		errx(EXIT_LINK, "name=%s: there is such a group already", name);
 	if (strcmp(mark, "keep") == 0 &&
@@ -131,6 +148,36 @@ reclaim(const struct cg *cg, const char *name)
 }
 
 /*
+ * What was just made: opened, locked, marked, and then for all to look at.
+ * Somebody may have taken it for unfinished and removed it: returns -1 then.
+ */
+static int
+finish_making(const struct cg *cg, const char *name, const char *mark,
+    int *lock)
+{
+	int dir = openat(cg->place_fd, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir == -1 && errno == ENOENT)
+		return -1;
+	if (dir == -1)
+		err(EXIT_LINK, "%s/%s", cg->place, name);
+	if ((*lock = lock_open(dir)) == -1 || flock(*lock, LOCK_SH) == -1) {
+		if (errno != ENODEV && errno != ENOENT)
+			err(EXIT_LINK, "%s/%s: lock", cg->place, name);
+	} else if (same(cg->place_fd, name, dir)) {
+		if ((fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
+		    errno != EOPNOTSUPP) || fchmod(dir, 0755) == -1)
+			err(EXIT_LINK, "%s/%s: mark", cg->place, name);
+		return dir;
+	}
+	if (*lock != -1)
+		close(*lock);
+	close(dir);
+	return -1;
+}
+
+/*
  * Make the group name in place, or with a name that is not fixed one like it,
  * and mark it. Fills in *lock, ours while we live, unless that is NULL. Returns
  * its directory.
@@ -139,15 +186,20 @@ int
 group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 {
 	size_t len = strlen(name);
-	mode_t mask;
-	int dir, tries;
+	int dir, held, tries;
 
 	for (tries = 0; tries < TRIES; tries++) {
-		mask = umask(022);
-		dir = mkdirat(cg->place_fd, name, 0755);
-		umask(mask);
-		if (dir == 0)
-			break;
+		if (mkdirat(cg->place_fd, name, UNFINISHED) == 0) {
+			dir = finish_making(cg, name, mark, &held);
+			if (dir == -1)
+				continue;
+			if (lock != NULL)
+				*lock = held;
+			else
+				close(held);
+			say("made %s/%s", cg->place, name);
+			return dir;
+		}
 		if (errno != EEXIST)
 			err(EXIT_LINK, "%s/%s", cg->place, name);
 		if (fixed)
@@ -155,20 +207,8 @@ group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 		else
 			snprintf(name + len, CG_NAME - len, "-%d", tries);
 	}
-	if (tries == TRIES)
-		errx(EXIT_LINK, "%s/%s: no room was made for this group",
-		    cg->place, name);
-	if ((dir = openat(cg->place_fd, name,
-		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
-		err(EXIT_LINK, "%s/%s", cg->place, name);
-	if (lock != NULL && ((*lock = lock_open(dir)) == -1 ||
-		flock(*lock, LOCK_SH) == -1))
-		err(EXIT_LINK, "%s/%s: lock", cg->place, name);
-	if (fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
-	    errno != EOPNOTSUPP)
-		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
-	say("made %s/%s", cg->place, name);
-	return dir;
+	errx(EXIT_LINK, "%s/%s: no room was made for this group", cg->place,
+	    name);
 }
 
 /* Move ourselves, which costs some milliseconds. */
@@ -312,17 +352,21 @@ group_make(struct cg *cg)
 static void
 sweep_one(const struct cg *cg, const char *name)
 {
-	char mark[8];
+	char buf[8];
+	const char *mark;
 	int dir, lock = -1;
 
 	if ((dir = openat(cg->place_fd, name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return;
-	if (look_mark(dir, mark, sizeof(mark)) != NULL &&
-	    strcmp(mark, "run") == 0 && (lock = lock_open(dir)) != -1 &&
+	mark = look_mark(dir, buf, sizeof(buf));
+	if ((mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0) &&
+	    (lock = lock_open(dir)) != -1 &&
 	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
 	    same(cg->place_fd, name, dir)) {
-		if (kill_remove(cg->place_fd, name, SWEEP_PATIENCE) == 0)
+		if (mark == NULL)
+			(void)unlinkat(cg->place_fd, name, AT_REMOVEDIR);
+		else if (kill_remove(cg->place_fd, name, SWEEP_PATIENCE) == 0)
 			say("swept %s/%s", cg->place, name);
 		else
 			say("cannot sweep %s/%s", cg->place, name);
