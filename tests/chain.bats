@@ -314,27 +314,10 @@ injected() {
 	need_root
 	need strace -qq -o /dev/null true
 	set -- volt-ns -A root="$ROOT_BB" overlay=tmpfs volt-init true
-	strace -f -qq -o trace "$@"
-	total=$(awk '{print $1}' trace | sort | uniq -c | sort -rn | awk 'NR == 1 {print $1}')
-	[ "$total" -gt 50 ]
-	# The parent, or whoever comes first to the Nth call.
-	for ((n = 1; n <= total + 2; n += 3)); do
-		timeout -s KILL 20 strace -f -qq -o /dev/null --inject=all:signal=SIGKILL:when=$n "$@" >/dev/null 2>&1 </dev/null || true
-	done
+	kill_at_every_call no_hang "$@"
 	no_leftovers
-	# The waiting parent alone, which strace without -f sees.
-	for ((n = 1; n <= 40; n++)); do
-		timeout 20 strace -qq -o /dev/null --inject=all:signal=SIGKILL:when=$n "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
-		[ $s != 124 ]
-	done
-	no_leftovers
-	# The child, by what it alone does.
-	for call in setresuid setresgid open_tree move_mount:1 move_mount:2 move_mount:9 fsopen fsmount fsconfig:3 pivot_root umount2 chdir execve:2 execveat setgroups; do
-		when=${call#*:} && [ "$when" != "$call" ] || when=1
-		timeout 20 strace -f -qq -o /dev/null --inject="${call%:*}:signal=SIGKILL:when=$when" "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
-		[ $s != 124 ]
-		[ $s != 0 ]
-	done
+	# The waiting parent alone.
+	FOLLOW='' kill_at_every_call no_hang "$@"
 	no_leftovers
 }
 
@@ -343,13 +326,7 @@ injected() {
 	need strace -qq -o /dev/null true
 	mkfs.erofs image "$ROOT_BB" >/dev/null 2>&1
 	for flags in -A -Um; do
-		set -- volt-ns $flags image=image overlay=tmpfs true
-		strace -f -qq -o trace "$@"
-		for call in ioctl:1 ioctl:2 ioctl:3 fsconfig:2 fsmount:1 sendmsg recvmsg move_mount:1 move_mount:2 close:9 pivot_root; do
-			when=${call#*:} && [ "$when" != "$call" ] || when=1
-			timeout 20 strace -f -qq -o /dev/null --inject="${call%:*}:signal=SIGKILL:when=$when" "$@" >/dev/null 2>&1 </dev/null && s=0 || s=$?
-			[ $s != 124 ]
-		done
+		kill_at_every_call no_hang volt-ns $flags image=image overlay=tmpfs true
 		no_leftovers
 	done
 }

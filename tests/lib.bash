@@ -131,6 +131,42 @@ end_started() {
 	done
 }
 
+# kill_at_every_call CHECK CMD ...: for each system call that CMD makes, SIGKILL
+# for whoever comes first to the Nth of these; then CHECK, which is told the
+# status. FOLLOW= leaves out children; WHERE is a command to run all that by;
+# CALLS, a pattern, picks among them.
+kill_at_every_call() {
+	local check=$1 call most n status
+	local -a tracer
+
+	shift
+	read -r -a tracer <<<"${WHERE:-} strace ${FOLLOW--f} -qq"
+	"${tracer[@]}" -o "$BATS_TEST_TMPDIR/calls" "$@" </dev/null
+	# strace counts for each process, and each call by itself.
+	awk -v pid="${FOLLOW--f}" '{ call = pid == "" ? $1 : $2; who = pid == "" ? "" : $1 }
+	call ~ /^[a-z0-9_]+\(/ {
+		sub(/\(.*/, "", call)
+		n = ++count[who, call]
+		if (n > most[call])
+			most[call] = n
+	} END { for (call in most) print call, most[call] }' \
+		"$BATS_TEST_TMPDIR/calls" | grep -E "^(${CALLS:-.*}) " >"$BATS_TEST_TMPDIR/counts"
+	[ -s "$BATS_TEST_TMPDIR/counts" ]
+	while read -r call most; do
+		for ((n = 1; n <= most; n++)); do
+			echo "killed at $call $n: $*"
+			timeout -k 5 30 "${tracer[@]}" -o /dev/null \
+				--inject="$call:signal=SIGKILL:when=$n" "$@" \
+				>/dev/null 2>&1 </dev/null && status=0 || status=$?
+			"$check" "$status"
+		done
+	done <"$BATS_TEST_TMPDIR/counts"
+}
+
+no_hang() {
+	[ "$1" != 124 ]
+}
+
 # as_user CMD [ARG ...]: as an ordinary user without capabilities or groups.
 as_user() {
 	if [ "$(id -u)" != 0 ]; then
