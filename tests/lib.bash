@@ -236,6 +236,7 @@ marked() {
 footprint() {
 	cut -d' ' -f5- /proc/self/mountinfo | sort
 	cat /sys/block/loop*/loop/backing_file 2>/dev/null || true
+	find "$ROOT_BB" -newer "$ROOT_BB/bin" # it is everybody's
 }
 
 # Before the test, as in setup(): mark what it starts, note what is there.
@@ -265,7 +266,7 @@ no_leftovers() {
 		return 1
 	fi
 	if ! wait_for unchanged; then
-		echo "mounts or loop devices differ:"
+		echo "mounts, loop devices or the shared root differ:"
 		footprint | diff "$BATS_TEST_TMPDIR/footprint" - || return 1
 	fi
 }

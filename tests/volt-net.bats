@@ -856,7 +856,7 @@ killed() {
 	kills=0
 	export WHERE="nsenter -t $HOST -n -m --"
 	for form in "port=8080:80 port=443:443/udp rate=out:1M" \
-		"-d port=8080:80 volt-ns -Umpn root=$ROOT_BB" mode=none; do
+		"-d port=8080:80 volt-ns -Umpn root=$ROOT_BB overlay=tmpfs" mode=none; do
 		# shellcheck disable=SC2086 # several words
 		CALLS='send.*|bind|clone.*|.*fork|setns|unshare|ioctl|execve|pidfd.*' \
 			kill_at_every_call killed volt-net $form true
