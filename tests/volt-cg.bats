@@ -157,12 +157,17 @@ empty() {
 }
 
 @test "a group that others made is not touched" {
-	mkdir -p "$TREE/volt/$GROUP"
-	run -125 volt-cg name="$GROUP" true
-	[ "$output" = "volt-cg: name=$GROUP: there is such a group already" ]
-	volt-cg true
-	group "$GROUP"
-	rmdir "$TREE/volt/$GROUP"
+	local mask
+
+	volt-cg true # there is a $TREE/volt
+	for mask in 022 077; do
+		(umask $mask && mkdir "$TREE/volt/$GROUP")
+		run -125 volt-cg name="$GROUP" true
+		[ "$output" = "volt-cg: name=$GROUP: there is such a group already" ]
+		volt-cg true
+		group "$GROUP"
+		rmdir "$TREE/volt/$GROUP"
+	done
 }
 
 @test "two runs of one name: the second is an error" {
@@ -733,6 +738,10 @@ CPUQuotaPeriodSec=10000us" ]
 	grep -qx '0::/a' <<<"$output"
 	[ "$(grep -cx refused <<<"$output")" = 3 ]
 	no_group "$GROUP"
+	# It is for everybody inside to see, whatever the caller's umask is.
+	run -0 sh -c 'umask 077; exec "$@"' sh volt-cg -d name="$GROUP" volt-ns -CUmp \
+		root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw volt-init stat -c %a /sys/fs/cgroup
+	[ "$output" = 755 ]
 	# Not where the group has others, who would be in the way; nor undelegated.
 	# shellcheck disable=SC2016
 	run -0 volt-cg -d name="$GROUP" sh -c 'volt-ns -vCUmp root="$1" true; true' sh "$ROOT_BB"

@@ -21,7 +21,7 @@
 
 #define SWEEP_PATIENCE 2000	/* ms; a command waits for us meanwhile */
 #define TRIES 100	/* 10 ms each */
-#define UNFINISHED 0700
+#define UNFINISHED 01700	/* nobody has the sticky bit by accident */
 
 const char *
 group_name(const struct cg *cg)
@@ -179,24 +179,19 @@ finish_making(const struct cg *cg, const char *name, const char *mark,
 
 /*
  * Make the group name in place, or with a name that is not fixed one like it,
- * and mark it. Fills in *lock, ours while we live, unless that is NULL. Returns
- * its directory.
+ * and mark it. Fills in *lock, ours while we live. Returns its directory.
  */
 int
 group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 {
 	size_t len = strlen(name);
-	int dir, held, tries;
+	int dir, tries;
 
 	for (tries = 0; tries < TRIES; tries++) {
 		if (mkdirat(cg->place_fd, name, UNFINISHED) == 0) {
-			dir = finish_making(cg, name, mark, &held);
+			dir = finish_making(cg, name, mark, lock);
 			if (dir == -1)
 				continue;
-			if (lock != NULL)
-				*lock = held;
-			else
-				close(held);
 			say("made %s/%s", cg->place, name);
 			return dir;
 		}
@@ -336,7 +331,7 @@ group_make(struct cg *cg)
 	else
 		snprintf(name, sizeof(cg->made_up), "run-%d", (int)getpid());
 	cg->dir = group_create(cg, name, cg->name != NULL,
-	    cg->keep ? "keep" : "run", cg->keep ? NULL : &cg->lock);
+	    cg->keep ? "keep" : "run", &cg->lock);
 	if (cg->inside && cg->keep) {
 		group_enter(cg->dir, name);
 		control_enable(cg);
@@ -348,23 +343,31 @@ group_make(struct cg *cg)
 		group_enter(cg->dir, name);
 }
 
-/* Remove one leftover, if name is one. */
+/* Is this what a volt-cg leaves that was killed, if nobody holds its lock? */
+static bool
+is_leftover(int dir, bool *half_made)
+{
+	char buf[8];
+	const char *mark = look_mark(dir, buf, sizeof(buf));
+
+	*half_made = mark == NULL;
+	return mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0;
+}
+
+/* Remove one leftover, if name is one: also once we hold the lock. */
 static void
 sweep_one(const struct cg *cg, const char *name)
 {
-	char buf[8];
-	const char *mark;
+	bool half_made;
 	int dir, lock = -1;
 
 	if ((dir = openat(cg->place_fd, name,
 		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return;
-	mark = look_mark(dir, buf, sizeof(buf));
-	if ((mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0) &&
-	    (lock = lock_open(dir)) != -1 &&
+	if (is_leftover(dir, &half_made) && (lock = lock_open(dir)) != -1 &&
 	    flock(lock, LOCK_EX | LOCK_NB) == 0 &&
-	    same(cg->place_fd, name, dir)) {
-		if (mark == NULL)
+	    same(cg->place_fd, name, dir) && is_leftover(dir, &half_made)) {
+		if (half_made)
 			(void)unlinkat(cg->place_fd, name, AT_REMOVEDIR);
 		else if (kill_remove(cg->place_fd, name, SWEEP_PATIENCE) == 0)
 			say("swept %s/%s", cg->place, name);

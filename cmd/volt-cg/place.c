@@ -119,12 +119,14 @@ nowhere(const struct cg *cg)
 static void
 take_top(struct cg *cg)
 {
+	bool made = mkdirat(cg->tree.top, TOP_NAME, 0755) == 0;
 	int fd;
 
-	if (mkdirat(cg->tree.top, TOP_NAME, 0755) == -1 &&
-	    errno != EEXIST)
+	if (!made && errno != EEXIST)
 		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
-	if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1)
+	/* The umask is the caller's, the group is not. */
+	if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1 ||
+	    (made && fchmod(fd, 0755) == -1))
 		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
 	take(cg, TOP_PLACE, fd, 0);
 }

@@ -22,13 +22,16 @@ called(struct io_source *s, short revents)
 {
 	struct vio *v = s->arg;
 	struct vhost *h = v->dev;
+	uint16_t vector;
 	eventfd_t n;
 
 	(void)revents;
-	(void)eventfd_read(s->fd, &n);
+	if (eventfd_read(s->fd, &n) == -1)
+		return; /* KVM had it */
 	pthread_mutex_lock(&v->lock);
-	if (vio_live(v))
-		vio_done(v, &v->q[s->fd == h->call[1]]);
+	vector = v->q[s->fd == h->call[1]].vector;
+	if (vio_live(v) && vector != VIO_NO_VECTOR)
+		v->interrupt(v, vector);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -43,7 +46,7 @@ wants_call(struct io_source *s)
 
 	pthread_mutex_lock(&v->lock);
 	vector = v->q[s->fd == h->call[1]].vector;
-	now = vector >= 32 || (v->wired & 1u << vector) == 0;
+	now = vector > VIO_QUEUES || v->wired[vector] != s->fd;
 	pthread_mutex_unlock(&v->lock);
 	return now ? POLLIN : 0;
 }
@@ -185,6 +188,7 @@ void
 vhost_stop(struct vhost *h, struct vio *v)
 {
 	struct vhost_vring_file none = { 0, -1 };
+	eventfd_t n;
 
 	if (!h->running)
 		return;
@@ -192,5 +196,6 @@ vhost_stop(struct vhost *h, struct vio *v)
 		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
 		v->wire(v, v->q[none.index].vector, -1);
 	}
+	(void)eventfd_read(h->error, &n); /* that was before */
 	h->running = false;
 }

@@ -64,7 +64,7 @@ struct vio {
 	void (*interrupt)(struct vio *v, uint16_t vector);
 	/* Interrupts of a vector may come by an eventfd; with -1 no more. */
 	void (*wire)(struct vio *v, uint16_t vector, int fd);
-	uint32_t wired;	/* the vectors whose eventfd nobody has to poll */
+	int wired[VIO_QUEUES + 1];	/* whose eventfd nobody has to poll: it; or 0 */
 	uint16_t config_vector;
 };
 

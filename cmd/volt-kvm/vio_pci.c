@@ -94,11 +94,11 @@ rewire(struct vio_pci *p, unsigned int i)
 
 	if (p->wire[i] == 0)
 		return;
-	p->vio->wired &= ~(1u << i);
+	p->vio->wired[i] = 0;
 	if (!enabled(p) || masked(p, i))
 		irq_detach(&p->irq[i], p->vmfd, p->wire[i]);
 	else if (irq_attach(&p->irq[i], p->vmfd, p->wire[i], &msi) == 0)
-		p->vio->wired |= 1u << i;
+		p->vio->wired[i] = p->wire[i];
 	io_wake(p->vio->io); /* who polls it may have to, or not */
 }
 
@@ -115,7 +115,7 @@ wire(struct vio *v, uint16_t vector, int fd)
 	} else if (fd == -1 && p->wire[vector] != 0) {
 		irq_detach(&p->irq[vector], p->vmfd, p->wire[vector]);
 		p->wire[vector] = 0;
-		v->wired &= ~(1u << vector);
+		v->wired[vector] = 0;
 		io_wake(v->io);
 	}
 }

@@ -60,12 +60,31 @@ enable_all(int dir)
 static int
 make(int dir, const char *name)
 {
+	int fd;
+
 	if (mkdirat(dir, name, 0755) == -1 && errno == EEXIST &&
 	    (unlinkat(dir, name, AT_REMOVEDIR) == -1 ||
 	    mkdirat(dir, name, 0755) == -1))
 		return -1;
-	return openat(dir, name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd != -1)
+		(void)fchmod(fd, 0755); /* whatever the umask */
+	return fd;
+}
+
+/*
+ * The container's root, as we see him. False where we could not give him a
+ * group: then there is no sense in one.
+ */
+static bool
+container_root(const struct ns *ns, uint32_t *uid, uint32_t *gid)
+{
+	*uid = *gid = 0;
+	if ((ns->flags & CLONE_NEWUSER) != 0 &&
+	    (!idmap_outside(&ns->uidmap, 0, uid) ||
+	    !idmap_outside(&ns->gidmap, 0, gid)))
+		return false;
+	return geteuid() == 0 || (*uid == geteuid() && *gid == getegid());
 }
 
 /*
@@ -75,12 +94,12 @@ make(int dir, const char *name)
 int
 payload_make(struct ns *ns)
 {
-	uint32_t uid = 0, gid = 0;
+	uint32_t uid, gid;
 	struct cgroup_tree tree;
 	int dir, ours, theirs;
 	struct stat st;
 
-	if (cgroup_tree_open(&tree) == -1)
+	if (!container_root(ns, &uid, &gid) || cgroup_tree_open(&tree) == -1)
 		return -1;
 	dir = tree.visible ? cgroup_open(tree.top, tree.own) : -1;
 	close(tree.top);
@@ -95,10 +114,6 @@ payload_make(struct ns *ns)
 		exit(EXIT_LINK);
 	}
 	enable_all(dir);
-	if ((ns->flags & CLONE_NEWUSER) != 0 &&
-	    (!idmap_outside(&ns->uidmap, 0, &uid) ||
-	    !idmap_outside(&ns->gidmap, 0, &gid)))
-		uid = gid = (uint32_t)-1;
 	if (cgroup_delegate(theirs, uid, gid) == -1)
 		err(EXIT_LINK, "cgroup " THEIRS);
 	say("cgroup " THEIRS " for the container, " OURS " for us");
