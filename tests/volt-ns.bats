@@ -892,8 +892,8 @@ pty_terminal() {
 	need_root
 	need command -v python3
 	cp "$HELP/push" .
-	for words in "-A root=$ROOT_BB bind=$PWD/push:/mnt/push console=pty /mnt/push" \
-		"-mpniuC root=$ROOT_BB bind=$PWD/push:/mnt/push console=pty /mnt/push" \
+	for words in "-A root=$ROOT_BB overlay=tmpfs bind=$PWD/push:/mnt/push console=pty /mnt/push" \
+		"-mpniuC root=$ROOT_BB overlay=tmpfs bind=$PWD/push:/mnt/push console=pty /mnt/push" \
 		"-p console=pty $PWD/push" "-s $PWD/push </dev/null >/dev/null 2>&1"; do
 		run -0 "$TERMINAL" -- sh -c "volt-ns $words"
 		[[ $output != *typed* ]]
