@@ -970,6 +970,14 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	sent=$(at "$INET" ip -s link show eth0 | awk '/RX:/ { getline; print $1 }')
 	echo "$sent"
 	[ "$sent" -lt 1500000 ]
+	nsenter -t "$pid" -n socat -u TCP4-LISTEN:81,reuseaddr OPEN:/dev/null 3>&- &
+	world+=("$!")
+	wait_for at "$pid" sh -c 'ss -Hltn | grep -q :81'
+	run h timeout 4 socat -u OPEN:/dev/zero "TCP4:$ip:81"
+	got=$(at "$pid" ip -s link show eth0 | awk '/RX:/ { getline; print $1 }')
+	echo "$got"
+	[ "$got" -gt 100000 ]
+	[ "$got" -lt 1500000 ]
 	run -0 h volt-net rate=out:10M ping -n -c 1 -W 5 10.88.0.1
 }
 
