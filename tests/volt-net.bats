@@ -8,8 +8,8 @@ setup() {
 	load lib
 	load helpers/net
 	cd "$BATS_TEST_TMPDIR" || return
-	need_root
 	leftovers_begin
+	need_root
 }
 
 teardown() {
