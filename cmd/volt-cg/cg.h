@@ -103,8 +103,6 @@ void control_enable(struct cg *cg);
 void group_delegate(const struct cg *cg);
 const char *group_name(const struct cg *cg);
 void group_make(struct cg *cg);
-int group_create(struct cg *cg, char *name, bool fixed, const char *mark,
-    int *lock);
 bool group_living(int dir);
 void group_sweep(const struct cg *cg);
 void group_enter(int dir, const char *name);
@@ -120,7 +118,6 @@ _Noreturn void run_keep(struct cg *cg, char *argv[]);
 _Noreturn void run_join(struct cg *cg, char *argv[]);
 
 /* report.c */
-bool report_value(int dir, const char *file, const char *key, uint64_t *out);
 void report_oom(const struct cg *cg);
 void report_summary(const struct cg *cg, uint64_t wall);
 

@@ -181,8 +181,8 @@ finish_making(const struct cg *cg, const char *name, const char *mark,
  * Make the group name in place, or with a name that is not fixed one like it,
  * and mark it. Fills in *lock, ours while we live. Returns its directory.
  */
-int
-group_create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
+static int
+create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 {
 	size_t len = strlen(name);
 	int dir, tries;
@@ -231,7 +231,7 @@ static void
 retreat(struct cg *cg)
 {
 	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
-	cg->retreat_dir = group_create(cg, cg->retreat, false, "run",
+	cg->retreat_dir = create(cg, cg->retreat, false, "run",
 	    &cg->retreat_lock);
 	group_enter(cg->retreat_dir, cg->retreat);
 }
@@ -330,7 +330,7 @@ group_make(struct cg *cg)
 		snprintf(name, sizeof(cg->made_up), "%s", cg->name);
 	else
 		snprintf(name, sizeof(cg->made_up), "run-%d", (int)getpid());
-	cg->dir = group_create(cg, name, cg->name != NULL,
+	cg->dir = create(cg, name, cg->name != NULL,
 	    cg->keep ? "keep" : "run", &cg->lock);
 	if (cg->inside && cg->keep) {
 		group_enter(cg->dir, name);

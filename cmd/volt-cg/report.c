@@ -18,8 +18,8 @@
  * The number that stands behind key in a file of "key number" lines; with key
  * NULL the number that the file is. False if there is none.
  */
-bool
-report_value(int dir, const char *file, const char *key, uint64_t *out)
+static bool
+value_of(int dir, const char *file, const char *key, uint64_t *out)
 {
 	char buf[8192];
 	char *line, *save;
@@ -42,7 +42,7 @@ count(int dir, const char *file, const char *key)
 {
 	uint64_t n;
 
-	return report_value(dir, file, key, &n) ? n : 0;
+	return value_of(dir, file, key, &n) ? n : 0;
 }
 
 /* A size as people write it, if it is a whole number of a greater unit. */
@@ -73,7 +73,7 @@ limit_above(const struct cg *cg, char *buf, size_t size)
 	strcpy(path, cg->place);
 	while (!found && *path != '\0') {
 		if ((fd = cgroup_open(cg->tree.top, path)) != -1) {
-			if ((found = report_value(fd, "memory.max", NULL,
+			if ((found = value_of(fd, "memory.max", NULL,
 				 &max)))
 				snprintf(buf, size, "memory.max=%s of %.512s",
 				    size_text(max, text, sizeof(text)), path);
@@ -100,7 +100,7 @@ report_oom(const struct cg *cg)
 	killed = count(cg->dir, "memory.events", "oom_kill");
 	if (killed == 0)
 		return;
-	own = report_value(cg->dir, "memory.max", NULL, &max);
+	own = value_of(cg->dir, "memory.max", NULL, &max);
 	if (own && count(cg->dir, faccessat(cg->dir, "memory.events.local",
 		F_OK, 0) == 0 ? "memory.events.local" : "memory.events",
 		"oom") > 0)
@@ -177,7 +177,7 @@ report_summary(const struct cg *cg, uint64_t wall)
 	seconds(buf, sizeof(buf), wall);
 	line(cg, &first, "wall", buf);
 	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		if (!report_value(cg->dir, values[i].file, values[i].key, &n))
+		if (!value_of(cg->dir, values[i].file, values[i].key, &n))
 			continue;
 		if (values[i].time)
 			seconds(buf, sizeof(buf), n);

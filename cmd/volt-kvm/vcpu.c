@@ -133,8 +133,7 @@ vcpu_start(struct vcpu *cpu)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if ((e = pthread_create(&cpu->thread, &attr, run, cpu)) != 0)
-		{
+	if ((e = pthread_create(&cpu->thread, &attr, run, cpu)) != 0) {
 		errno = e;
 		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
 	}

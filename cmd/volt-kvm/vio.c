@@ -45,12 +45,21 @@ vio_live(const struct vio *v)
 	    VIO_DRIVER_OK;
 }
 
+static void
+config_changed(struct vio *v)
+{
+	v->generation++;
+	if ((v->status & VIO_DRIVER_OK) != 0 &&
+	    v->config_vector != VIO_NO_VECTOR)
+		v->interrupt(v, v->config_vector);
+}
+
 /* The driver broke a rule: stand still until it resets the device (2.1.2). */
 void
 vio_break(struct vio *v)
 {
 	v->status |= VIO_NEEDS_RESET;
-	vio_config_changed(v);
+	config_changed(v);
 }
 
 /* Tell the driver of what was pushed. */
@@ -59,15 +68,6 @@ vio_done(struct vio *v, struct virtq *q)
 {
 	if (q->vector != VIO_NO_VECTOR && virtq_wants_interrupt(q))
 		v->interrupt(v, q->vector);
-}
-
-void
-vio_config_changed(struct vio *v)
-{
-	v->generation++;
-	if ((v->status & VIO_DRIVER_OK) != 0 &&
-	    v->config_vector != VIO_NO_VECTOR)
-		v->interrupt(v, v->config_vector);
 }
 
 static void

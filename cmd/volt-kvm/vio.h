@@ -72,7 +72,6 @@ int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
 bool vio_live(const struct vio *v);
 void vio_break(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
-void vio_config_changed(struct vio *v);
 
 /* for transports */
 void vio_set_status(struct vio *v, uint8_t status);

@@ -37,6 +37,5 @@ struct x86_entry {
 
 void x86_acpi(struct vm *vm);
 void x86_cpu_entry(struct vcpu *cpu, const struct x86_entry *e);
-_Noreturn void x86_no_room(const char *what);
 
 #endif

@@ -42,8 +42,8 @@ static uint64_t kernel_end;
 static uint64_t initrd_at, initrd_size, initrd_limit = UINT32_MAX;
 static struct setup_header header;
 
-_Noreturn void
-x86_no_room(const char *what)
+static _Noreturn void
+no_room(const char *what)
 {
 	errx(EXIT_LINK, "%s: no room in the guest's memory; memory= gives more",
 	    what);
@@ -221,11 +221,11 @@ load_initrd(struct vm *vm, const struct config *cfg)
 	if (initrd_limit < top)
 		top = initrd_limit;
 	if (initrd_size > top)
-		x86_no_room("initrd");
+		no_room("initrd");
 	initrd_at = (top - initrd_size) & ~UINT64_C(4095);
 	p = ram_at(&vm->ram, initrd_at, initrd_size);
 	if (initrd_at < kernel_end || p == NULL)
-		x86_no_room("initrd");
+		no_room("initrd");
 	if (cfg->payload.len > 0)
 		memcpy(p, cfg->payload.data, cfg->payload.len);
 	if (cfg->user_initrd.len > 0)

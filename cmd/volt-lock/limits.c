@@ -25,8 +25,6 @@
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
-extern char **environ;
-
 static const struct {
 	const char *key;
 	int resource;

@@ -112,7 +112,6 @@ const struct right *right_find(const char *key);
 uint64_t rights_known(enum right_kind kind, int abi);
 uint64_t rights_of_files(void);
 uint64_t rights_of_group(const char *key);
-void rights_describe(uint64_t access, char *buf, size_t size);
 
 /* caps.c */
 void caps_parse(struct caps *c, const char *key, const char *value);

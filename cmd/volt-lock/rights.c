@@ -1,5 +1,4 @@
 /* The rights of Landlock, as data: their words, and the ABI that brought them. */
-#include <stdio.h>
 #include <string.h>
 
 #include "lock.h"
@@ -116,24 +115,4 @@ rights_of_group(const char *key)
 		if (strcmp(groups[i].key, key) == 0)
 			return groups[i].access;
 	return 0;
-}
-
-/* Names of file system rights, joined by commas, without their "fs.". */
-void
-rights_describe(uint64_t access, char *buf, size_t size)
-{
-	const struct right *r;
-	size_t len = 0;
-	const char *name;
-
-	buf[0] = '\0';
-	for (r = rights; r->key != NULL; r++) {
-		if (r->kind != RIGHT_FS || (access & r->bit) == 0)
-			continue;
-		name = strncmp(r->key, "fs.", 3) == 0 ? r->key + 3 : r->key;
-		len += (size_t)snprintf(buf + len, size - len, "%s%s",
-		    len > 0 ? "," : "", name);
-		if (len >= size)
-			return;
-	}
 }

@@ -31,7 +31,7 @@
 
 /*
  * Fork twice. Returns true in the helper, false in the chain's process, once
- * the first child is gone. chain is a pidfd of the latter.
+ * the first child is gone.
  */
 static bool
 detach(void)

@@ -37,8 +37,8 @@ lease_parse(const char *name, struct lease *l)
 }
 
 /* All that follows from the address. */
-void
-lease_fill(const struct bridge *b, struct lease *l, uint32_t addr)
+static void
+fill(const struct bridge *b, struct lease *l, uint32_t addr)
 {
 	const uint8_t bytes[4] = { (uint8_t)(addr >> 24),
 		(uint8_t)(addr >> 16), (uint8_t)(addr >> 8), (uint8_t)addr };
@@ -66,7 +66,7 @@ try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
 {
 	struct lease *l = &net->lease;
 
-	lease_fill(&net->bridge, l, addr);
+	fill(&net->bridge, l, addr);
 	if (make(net, ctx) == 0)
 		return true;
 	if (errno != EEXIST && errno != EBUSY)

@@ -134,7 +134,6 @@ void bridge_remove(struct net *net);
 
 /* lease.c */
 bool lease_parse(const char *name, struct lease *l);
-void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
 void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
 void lease_attach(struct net *net);
 

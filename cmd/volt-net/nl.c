@@ -307,13 +307,6 @@ nlreq_be32(struct nlreq *r, int attr, uint32_t v)
 	nlreq_u32(r, attr, __builtin_bswap32(v));
 }
 
-void
-nlreq_be64(struct nlreq *r, int attr, uint64_t v)
-{
-	v = __builtin_bswap64(v);
-	nlreq_put(r, attr, &v, sizeof(v));
-}
-
 /* A header of size bytes within an attribute, zeroed; NULL when r is full. */
 void *
 nlreq_extra(struct nlreq *r, size_t size)

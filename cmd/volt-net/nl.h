@@ -46,7 +46,6 @@ void nlreq_str(struct nlreq *r, int attr, const char *s);
 void nlreq_u8(struct nlreq *r, int attr, uint8_t v);
 void nlreq_u32(struct nlreq *r, int attr, uint32_t v);
 void nlreq_be32(struct nlreq *r, int attr, uint32_t v);
-void nlreq_be64(struct nlreq *r, int attr, uint64_t v);
 void *nlreq_extra(struct nlreq *r, size_t size);
 struct nlattr *nlreq_nest(struct nlreq *r, int attr);
 void nlreq_end(struct nlreq *r, struct nlattr *nest);
