@@ -204,6 +204,33 @@ cgroup_delegated(int dir)
 	    fgetxattr(dir, "trusted.delegate", &mark, 1) == 1) && mark == '1';
 }
 
+/*
+ * The processes of a group itself, or with others those that are not us; -1 if
+ * they cannot be told. Some may be of other PID namespaces, and show as 0.
+ */
+long
+cgroup_count(int dir, bool others)
+{
+	char *line = NULL;
+	size_t size = 0;
+	long n = 0;
+	FILE *f;
+	int fd;
+
+	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) == -1 ||
+	    (f = fdopen(fd, "r")) == NULL)
+		return -1;
+	errno = 0;
+	while (getline(&line, &size, f) != -1)
+		if (!others || strtol(line, NULL, 10) != (long)getpid())
+			n++;
+	if (ferror(f))
+		n = -1;
+	free(line);
+	fclose(f);
+	return n;
+}
+
 /* Is word among those in a file such as cgroup.controllers of the group? */
 bool
 cgroup_lists(int dir, const char *file, const char *word)

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -17,15 +17,6 @@
 #endif
 
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /*
  * Block every signal but those that a fault in our own code raises, and make
@@ -129,7 +120,7 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		return;
 	}
 	if (s->grace != 0 && s->deadline == 0)
-		s->deadline = now_ms() + (int64_t)(s->grace < GRACE_MAX ?
+		s->deadline = clock_ms() + (int64_t)(s->grace < GRACE_MAX ?
 		    s->grace : GRACE_MAX);
 	send(s, s->sigterm != 0 ? s->sigterm : SIGTERM);
 	send(s, SIGCONT); /* a stopped command must hear it too */
@@ -172,7 +163,7 @@ timeout_ms(const struct supervise *s)
 
 	if (s->deadline <= 0)
 		return -1;
-	left = s->deadline - now_ms();
+	left = s->deadline - clock_ms();
 	if (left < 0)
 		return 0;
 	return left > 1000000 ? 1000000 : (int)left;

@@ -97,8 +97,8 @@ toolbox_is_ours(int fd)
 }
 
 /* Read VOLT_TOOLBOX. Returns whether there is one that can be believed. */
-static bool
-unpack(int part[PARTS])
+bool
+toolbox_parts(int part[TOOLBOX_PARTS])
 {
 	const char *cursor = getenv("VOLT_TOOLBOX");
 	char field[16];
@@ -167,7 +167,7 @@ toolbox_pack(void)
 {
 	int part[PARTS];
 
-	if (unpack(part))
+	if (toolbox_parts(part))
 		return 0;
 	return toolbox_clone(part) == -1 ? -1 : toolbox_announce(part);
 }
@@ -178,7 +178,7 @@ toolbox_here(void)
 {
 	int part[PARTS];
 
-	return unpack(part);
+	return toolbox_parts(part);
 }
 
 /*
@@ -195,7 +195,7 @@ toolbox_open_words(const char *name)
 
 	if (strchr(name, '/') != NULL)
 		return open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (unpack(part)) {
+	if (toolbox_parts(part)) {
 		errno = ENOENT;
 		for (i = ETC; i <= SHARE && fd == -1 && errno == ENOENT; i++)
 			if (part[i] != -1)
@@ -231,7 +231,7 @@ toolbox_find(const char *name, struct toolbox_program *p)
 	int part[PARTS];
 	size_t len;
 
-	if (unpack(part)) {
+	if (toolbox_parts(part)) {
 		/* A link would be followed in the root that we are in. */
 		p->flags = AT_SYMLINK_NOFOLLOW;
 		p->dir = part[PROGRAMS];
@@ -272,7 +272,7 @@ toolbox_open_program(const char *name)
 	int part[PARTS];
 	size_t len;
 
-	if (unpack(part))
+	if (toolbox_parts(part))
 		return openat(part[PROGRAMS], name, O_RDONLY | O_CLOEXEC);
 	if (home(path, sizeof(path), "/") == -1)
 		return -1;

@@ -25,6 +25,7 @@ struct toolbox_program {
 int toolbox_clone(int part[TOOLBOX_PARTS]);
 int toolbox_announce(const int part[TOOLBOX_PARTS]);
 int toolbox_pack(void);
+bool toolbox_parts(int part[TOOLBOX_PARTS]);
 bool toolbox_here(void);
 bool toolbox_is_ours(int fd);
 int toolbox_open_program(const char *name);

@@ -73,7 +73,6 @@ struct cg {
 const char *shown(const char *path);
 bool look_is_root(int dir);
 const char *look_mark(int dir, char *buf, size_t size);
-long look_count(int dir, bool others);
 long look_count_all(int dir, int depth);
 
 /* words.c */

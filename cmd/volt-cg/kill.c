@@ -7,21 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "kfile.h"
 
 #include "cg.h"
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static bool
 is_group(const struct dirent *e)
@@ -74,7 +65,7 @@ kill_each(int dir, int depth)
 int
 kill_group(int dir, int64_t patience)
 {
-	int64_t end = now_ms() + patience;
+	int64_t end = clock_ms() + patience;
 	struct pollfd events = { .events = POLLPRI };
 	char buf[256];
 	bool once = false;
@@ -91,7 +82,7 @@ kill_group(int dir, int64_t patience)
 			close(events.fd);
 			return 0;
 		}
-		if (now_ms() >= end) {
+		if (clock_ms() >= end) {
 			errno = EBUSY;
 			break;
 		}

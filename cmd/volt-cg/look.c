@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup.h"
+
 #include "cg.h"
 
 /* The path of a group as people write it. */
@@ -38,33 +40,6 @@ look_mark(int dir, char *buf, size_t size)
 }
 
 /*
- * The processes of a group itself, or with others those that are not us; -1 if
- * they cannot be told. Some may be of other PID namespaces, and show as 0.
- */
-long
-look_count(int dir, bool others)
-{
-	char *line = NULL;
-	size_t size = 0;
-	long n = 0;
-	FILE *f;
-	int fd;
-
-	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) == -1 ||
-	    (f = fdopen(fd, "r")) == NULL)
-		return -1;
-	errno = 0;
-	while (getline(&line, &size, f) != -1)
-		if (!others || strtol(line, NULL, 10) != (long)getpid())
-			n++;
-	if (ferror(f))
-		n = -1;
-	free(line);
-	fclose(f);
-	return n;
-}
-
-/*
  * The processes in a group and in those below it, down to a depth beyond which
  * nobody goes in earnest.
  */
@@ -72,7 +47,7 @@ long
 look_count_all(int dir, int depth)
 {
 	struct dirent *e;
-	long n = look_count(dir, false);
+	long n = cgroup_count(dir, false);
 	DIR *d;
 	int fd;
 

@@ -90,7 +90,7 @@ take_own(struct cg *cg, bool everywhere)
 		fd = cgroup_open(cg->tree.top, path);
 		if (fd != -1 && is_ours(fd, everywhere)) {
 			n = look_is_root(fd) || !limit_needs(cg) ? 0 :
-			    look_count(fd, true);
+			    cgroup_count(fd, true);
 			if (n == 0) {
 				take(cg, path, fd, strlen(path));
 				return true;
@@ -184,7 +184,7 @@ place_choose(struct cg *cg)
 	if (cg->parent != NULL) {
 		fd = open_parent(cg, path, sizeof(path));
 		take(cg, path, fd, 0);
-		if (cg->inside && (n = look_count(fd, true)) != 0)
+		if (cg->inside && (n = cgroup_count(fd, true)) != 0)
 			busy(path, n);
 		return;
 	}
@@ -196,7 +196,7 @@ place_choose(struct cg *cg)
 	/* The top of a container's own tree: it is like a delegated group. */
 	if (!look_is_root(cg->tree.top) && cg->tree.visible &&
 	    *cg->tree.own == '\0') {
-		n = limit_needs(cg) ? look_count(cg->tree.top, true) : 0;
+		n = limit_needs(cg) ? cgroup_count(cg->tree.top, true) : 0;
 		if (n != 0)
 			busy("", n);
 		take(cg, "", cg->tree.top, 0);

@@ -6,24 +6,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "say.h"
 #include "supervise.h"
 #include "sys.h"
 
 #include "cg.h"
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* What -N says. */
 static _Noreturn void
@@ -85,7 +76,7 @@ run(struct cg *cg, char *argv[])
 {
 	struct supervise s = { 0 };
 	pid_t parent = getpid();
-	uint64_t begin;
+	int64_t begin;
 	int wstatus;
 
 	if (cg->dry)
@@ -93,7 +84,7 @@ run(struct cg *cg, char *argv[])
 	group_make(cg);
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
-	begin = now_us();
+	begin = clock_us();
 	if ((s.child = start(cg)) == -1)
 		not_started(cg);
 	if (s.child == 0) {
@@ -118,7 +109,7 @@ run(struct cg *cg, char *argv[])
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
 	report_oom(cg);
 	if (cg->summary)
-		report_summary(cg, now_us() - begin);
+		report_summary(cg, (uint64_t)(clock_us() - begin));
 	group_finish(cg);
 	exit(supervise_exit_code(wstatus));
 }

@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "config.h"
 #include "console.h"
 #include "devices.h"
@@ -46,15 +46,6 @@ finish(int status)
 {
 	terminal_restore();
 	_exit(status);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* A line on the control port: the guest is not trusted to write sense. */
@@ -249,7 +240,7 @@ run(void)
 	bool looked = false;
 
 	if (cfg.boot_timeout != 0)
-		deadline = now_ms() + (int64_t)cfg.boot_timeout;
+		deadline = clock_ms() + (int64_t)cfg.boot_timeout;
 	for (;;) {
 		if (session.done && console_drained())
 			break;
@@ -262,7 +253,7 @@ run(void)
 		}
 		vm.io.timeout = -1;
 		if (deadline != 0 && !session.up && *cfg.argv != NULL) {
-			left = deadline - now_ms();
+			left = deadline - clock_ms();
 			if (left <= 0)
 				machine_ended("did not start in time");
 			vm.io.timeout = (int)left;
@@ -270,8 +261,8 @@ run(void)
 		/* Who was told to end waits for no reader that is stuck. */
 		if (session.done && session.told) {
 			if (patience == 0)
-				patience = now_ms() + PATIENCE;
-			if ((left = patience - now_ms()) <= 0)
+				patience = clock_ms() + PATIENCE;
+			if ((left = patience - clock_ms()) <= 0)
 				break;
 			vm.io.timeout = (int)left;
 		}

@@ -318,15 +318,14 @@ fill_ports(const struct landlock *ll, const struct port_rule *p)
 static void
 fill_toolbox(const struct landlock *ll)
 {
-	const char *cursor = getenv("VOLT_TOOLBOX");
-	char field[16];
-	uint64_t fd;
+	int part[TOOLBOX_PARTS];
+	int i;
 
-	if (!toolbox_here())
+	if (!toolbox_parts(part))
 		return;
-	while (value_field(&cursor, ':', field, sizeof(field)))
-		if (value_uint(field, INT_MAX, &fd) == 0 &&
-		    add_beneath(ll, (int)fd, rights_of_group("fs.rx")) == -1)
+	for (i = 0; i < TOOLBOX_PARTS; i++)
+		if (part[i] != -1 && add_beneath(ll, part[i],
+		    rights_of_group("fs.rx")) == -1)
 			err(EXIT_LINK, "VOLT_TOOLBOX");
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "json.h"
 #include "kfile.h"
 #include "lock.h"
 #include "say.h"
@@ -23,21 +24,6 @@ struct out {
 	const char *separator;	/* before the next item of JSON */
 };
 
-static void
-put_string(const char *s)
-{
-	putchar('"');
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			printf("\\u%04x", (unsigned int)(unsigned char)*s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
-}
-
 __attribute__((format(printf, 3, 4))) static void
 item(struct out *out, const char *key, const char *fmt, ...)
 {
@@ -49,9 +35,9 @@ item(struct out *out, const char *key, const char *fmt, ...)
 	va_end(ap);
 	if (out->form == OUT_JSON) {
 		printf("%s{\"key\":", out->separator);
-		put_string(key);
+		json_string(stdout, key);
 		printf(",\"value\":");
-		put_string(value);
+		json_string(stdout, value);
 		putchar('}');
 		out->separator = ",\n ";
 		return;

@@ -28,17 +28,6 @@
 #define OURS "supervisor"
 #define THEIRS "payload"
 
-/* Are we the only process of the group? */
-static bool
-alone(int dir)
-{
-	char procs[64];
-	char *end;
-
-	return kfile_read(dir, "cgroup.procs", procs, sizeof(procs)) > 0 &&
-	    strtol(procs, &end, 10) == getpid() && strcmp(end, "\n") == 0;
-}
-
 /* Let the groups below have every controller that there is. */
 static void
 enable_all(int dir)
@@ -104,7 +93,7 @@ payload_make(struct ns *ns)
 	dir = tree.visible ? cgroup_open(tree.top, tree.own) : -1;
 	close(tree.top);
 	if (dir == -1 || !cgroup_delegated(dir) || fstat(dir, &st) == -1 ||
-	    st.st_uid != geteuid() || !alone(dir))
+	    st.st_uid != geteuid() || cgroup_count(dir, true) != 0)
 		return -1;
 	if ((ours = make(dir, OURS)) == -1)
 		return -1; /* not ours to write, or in use */
