@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cidr.h"
 #include "tap.h"
 #include "value.h"
 
@@ -71,22 +72,6 @@ tap_is_ours(int fd)
 	    (IFF_TAP | IFF_VNET_HDR);
 }
 
-/* "address/len" of family into addr and len. */
-static bool
-parse_net(const char *s, int family, void *addr, unsigned int *len)
-{
-	char buf[INET6_ADDRSTRLEN];
-	const char *cursor = s;
-	uint64_t n;
-
-	if (!value_field(&cursor, '/', buf, sizeof(buf)) || cursor == NULL ||
-	    inet_pton(family, buf, addr) != 1 ||
-	    value_uint(cursor, family == AF_INET ? 32 : 128, &n) == -1)
-		return false;
-	*len = (unsigned int)n;
-	return true;
-}
-
 static bool
 parse_mac(const char *s, uint8_t mac[6])
 {
@@ -125,11 +110,11 @@ apply(struct tap *t, const char *key, const char *value)
 		return true;
 	}
 	if (strcmp(key, "ip") == 0)
-		return parse_net(value, AF_INET, &t->ip, &t->len);
+		return cidr_parse(value, AF_INET, &t->ip, &t->len);
 	if (strcmp(key, "gw") == 0)
 		return inet_pton(AF_INET, value, &t->gw) == 1;
 	if (strcmp(key, "ip6") == 0)
-		return t->has6 = parse_net(value, AF_INET6, &t->ip6, &t->len6);
+		return t->has6 = cidr_parse(value, AF_INET6, &t->ip6, &t->len6);
 	if (strcmp(key, "gw6") == 0)
 		return inet_pton(AF_INET6, value, &t->gw6) == 1;
 	if (strcmp(key, "dns") == 0)

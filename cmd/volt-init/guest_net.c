@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "guest.h"
 #include "kfile.h"
 #include "value.h"
@@ -64,20 +65,13 @@ look_for_card(const char *mac, char name[IF_NAMESIZE])
 	return found;
 }
 
-/* "ADDRESS/LENGTH", or "ADDRESS": then len may be NULL. */
+/* "ADDRESS/LENGTH", or with len NULL "ADDRESS". */
 static void
 parse(const char *s, int family, void *addr, unsigned int *len)
 {
-	const char *cursor = s;
-	char buf[INET6_ADDRSTRLEN];
-	uint64_t n = 0;
-
-	if (!value_field(&cursor, '/', buf, sizeof(buf)) ||
-	    inet_pton(family, buf, addr) != 1 ||
-	    (cursor != NULL && value_uint(cursor, 128, &n) == -1))
+	if (len != NULL ? !cidr_parse(s, family, addr, len) :
+	    inet_pton(family, s, addr) != 1)
 		errx(EXIT_LINK, "network: %s: not an address", s);
-	if (len != NULL)
-		*len = (unsigned int)n;
 }
 
 static void

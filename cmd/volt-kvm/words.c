@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "config.h"
 #include "say.h"
 #include "value.h"
@@ -153,16 +154,13 @@ line(const char *key, const char *value)
 static const char *
 address(const char *key, const char *value, int family, bool prefix)
 {
-	const char *cursor = value;
-	char buf[INET6_ADDRSTRLEN], addr[16];
-	uint64_t n;
+	unsigned int len;
+	char addr[16];
 
-	if (!value_field(&cursor, '/', buf, sizeof(buf)) ||
-	    inet_pton(family, buf, addr) != 1 || (cursor != NULL) != prefix ||
-	    (prefix && value_uint(cursor, family == AF_INET ? 32 : 128, &n) ==
-		-1))
-		word_bad(key, value, prefix ? "not of the form ADDRESS/LENGTH" :
-		    "not an address");
+	if (prefix && !cidr_parse(value, family, addr, &len))
+		word_bad(key, value, "not of the form ADDRESS/LENGTH");
+	if (!prefix && inet_pton(family, value, addr) != 1)
+		word_bad(key, value, "not an address");
 	return value;
 }
 

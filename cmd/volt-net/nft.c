@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "cidr.h"
 
 #include "nft.h"
 
@@ -216,11 +217,9 @@ match_address(struct nlreq *r, int family, uint32_t offset, const void *net,
     unsigned int len)
 {
 	uint32_t size = family == AF_INET ? 4 : 16;
-	uint8_t bits[16] = { 0 };
-	unsigned int i;
+	uint8_t bits[16];
 
-	for (i = 0; i < len; i++)
-		bits[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	cidr_mask(len, bits);
 	nft_family(r, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
 	load_payload(r, NFT_PAYLOAD_NETWORK_HEADER, offset, size);
 	if (len < size * 8)

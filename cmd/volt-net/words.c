@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "say.h"
 #include "value.h"
 
@@ -75,36 +76,18 @@ set_bridge(void *ctx, const char *key, const char *value)
 	net->private_word = "bridge=";
 }
 
-/* "ADDRESS/LEN" of family. */
-static void
-parse_net(const char *key, const char *value, int family, void *addr,
-    unsigned int least, unsigned int most, unsigned int *len)
-{
-	char buf[INET6_ADDRSTRLEN];
-	const char *cursor = value;
-	uint64_t n;
-
-	if (!value_field(&cursor, '/', buf, sizeof(buf)) || cursor == NULL ||
-	    inet_pton(family, buf, addr) != 1 ||
-	    value_uint(cursor, most, &n) == -1 || n < least)
-		word_bad(key, value, family == AF_INET ?
-		    "not an IPv4 network from /8 to /30" :
-		    "not an IPv6 network from /8 to /96");
-	*len = (unsigned int)n;
-}
-
 static void
 set_subnet(void *ctx, const char *key, const char *value)
 {
 	struct net *net = ctx;
 	struct bridge *b = &net->bridge;
 	struct in_addr a;
-	uint32_t host;
 
-	parse_net(key, value, AF_INET, &a, 8, 30, &b->len);
+	if (!cidr_parse(value, AF_INET, &a, &b->len) || b->len < 8 ||
+	    b->len > 30)
+		word_bad(key, value, "not an IPv4 network from /8 to /30");
 	b->net = ntohl(a.s_addr);
-	host = b->net & (UINT32_MAX >> b->len);
-	if (host != 0)
+	if ((b->net & (UINT32_MAX >> b->len)) != 0)
 		word_bad(key, value, "bits are set behind the prefix");
 	if (b->net >> 24 == 0 || b->net >> 24 == 127 || b->net >> 28 >= 0xe)
 		word_bad(key, value, "not a network for hosts");
@@ -117,6 +100,7 @@ set_subnet6(void *ctx, const char *key, const char *value)
 {
 	struct net *net = ctx;
 	struct bridge *b = &net->bridge;
+	uint8_t mask[16];
 	unsigned int i;
 
 	net->private_word = "subnet6=";
@@ -124,9 +108,12 @@ set_subnet6(void *ctx, const char *key, const char *value)
 	b->no6 = strcmp(value, "none") == 0;
 	if (b->no6)
 		return;
-	parse_net(key, value, AF_INET6, &b->net6, 8, 96, &b->len6);
-	for (i = b->len6; i < 128; i++)
-		if ((b->net6.s6_addr[i / 8] & (0x80 >> i % 8)) != 0)
+	if (!cidr_parse(value, AF_INET6, &b->net6, &b->len6) || b->len6 < 8 ||
+	    b->len6 > 96)
+		word_bad(key, value, "not an IPv6 network from /8 to /96");
+	cidr_mask(b->len6, mask);
+	for (i = 0; i < sizeof(mask); i++)
+		if ((b->net6.s6_addr[i] & ~mask[i]) != 0)
 			word_bad(key, value, "bits are set behind the prefix");
 	if (b->net6.s6_addr[0] == 0 || b->net6.s6_addr[0] >= 0xfe)
 		word_bad(key, value, "not a network for hosts");
@@ -177,23 +164,24 @@ set_isolate(void *ctx, const char *key, const char *value)
 }
 
 static void
-set_number(void *ctx, const char *key, const char *value)
+set_mtu(void *ctx, const char *key, const char *value)
 {
 	struct net *net = ctx;
-	uint64_t n;
 
-	if (key[0] == 'q') {
-		n = word_uint(key, value, TAP_QUEUES);
-		if (n == 0)
-			word_bad(key, value, "at least 1");
-		net->queues = (unsigned int)n;
-		return;
-	}
-	n = word_uint(key, value, 65535);
-	if (n < 1280)
+	net->mtu = (unsigned int)word_uint(key, value, 65535);
+	if (net->mtu < 1280)
 		word_bad(key, value, "at least 1280, for IPv6");
-	net->mtu = (unsigned int)n;
 	net->private_word = "mtu=";
+}
+
+static void
+set_queues(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	net->queues = (unsigned int)word_uint(key, value, TAP_QUEUES);
+	if (net->queues == 0)
+		word_bad(key, value, "at least 1");
 }
 
 static void
@@ -244,9 +232,9 @@ static const struct word words[] = {
 	{ "search", set_dns, "DOMAIN,...", "domains to search; default the host's" },
 	{ "hosts", set_hosts, "NAME:IP", "a line of /etc/hosts" },
 	{ "isolate", set_isolate, "yes|no", "keep away from other chains; default yes" },
-	{ "mtu", set_number, "BYTES", "default that of the host's uplink" },
+	{ "mtu", set_mtu, "BYTES", "default that of the host's uplink" },
 	{ "rate", set_rate, "in:SIZE,out:SIZE", "bytes a second to and from the chain" },
-	{ "queues", set_number, "N", "queues of the tap; default 1" },
+	{ "queues", set_queues, "N", "queues of the tap; default 1" },
 	{ NULL, NULL, NULL, NULL },
 };
 
