@@ -1,5 +1,6 @@
-/* Addresses as text. */
+/* Addresses as text, and as hardware addresses. */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "net.h"
 
@@ -16,4 +17,15 @@ const char *
 ip6_text(const struct in6_addr *a, char buf[static INET6_ADDRSTRLEN])
 {
 	return inet_ntop(AF_INET6, a, buf, INET6_ADDRSTRLEN);
+}
+
+/* The hardware address of an IPv4 address (host byte order): 02:76 and it. */
+void
+mac_of(uint32_t addr, uint8_t mac[static 6])
+{
+	const uint32_t bytes = htonl(addr);
+
+	mac[0] = 0x02;
+	mac[1] = 0x76;
+	memcpy(mac + 2, &bytes, sizeof(bytes));
 }

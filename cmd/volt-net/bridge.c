@@ -21,12 +21,17 @@
 #include <libmnl/libmnl.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "kfile.h"
 #include "say.h"
 
 #include "net.h"
 
-#define ALIAS "volt-net"	/* on the bridges that are ours */
+/* A question to count_port(), and its answer. */
+struct ports {
+	int bridge;
+	unsigned int n;
+};
 
 /* What is on a bridge that is there. */
 struct present {
@@ -37,9 +42,8 @@ struct present {
 	struct in6_addr addr6;
 	unsigned int len6;
 	unsigned int global6;	/* addresses, addr6 the first seen */
-	unsigned int ports;
 	uint8_t mac[6];
-	bool bridge, ours;
+	bool ours;
 };
 
 static int
@@ -59,11 +63,11 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 {
 	char path[128], now[32];
 
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, name, leaf);
 	if (sysctl_read(dir, name, leaf, now, sizeof(now)) == 0 &&
 	    strncmp(now, value, strlen(value)) == 0 &&
 	    now[strlen(value)] == '\n')
 		return false;
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, name, leaf);
 	if (kfile_write(AT_FDCWD, path, value) == -1)
 		err(EXIT_LINK, "%s", path);
 	return true;
@@ -85,63 +89,22 @@ host_has6(const char *bridge)
 }
 
 static void
-see_link(const struct nlmsghdr *msg, void *ctx)
-{
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
-	struct present *p = ctx;
-	const void *info, *kind, *alias, *master, *mac;
-	char buf[sizeof(ALIAS) + 1];
-	size_t len;
-	int index;
-
-	if (msg->nlmsg_type != RTM_NEWLINK)
-		return;
-	master = nl_find(msg, sizeof(*ifi), IFLA_MASTER, &len);
-	if (master != NULL && len == sizeof(index)) {
-		memcpy(&index, master, sizeof(index));
-		p->ports += index == p->index;
-	}
-	if (ifi->ifi_index != p->index)
-		return;
-	mac = nl_find(msg, sizeof(*ifi), IFLA_ADDRESS, &len);
-	if (mac != NULL && len == sizeof(p->mac))
-		memcpy(p->mac, mac, sizeof(p->mac));
-	alias = nl_find(msg, sizeof(*ifi), IFLA_IFALIAS, &len);
-	p->ours = alias != NULL &&
-	    strcmp(nl_string(alias, len, buf, sizeof(buf)), ALIAS) == 0;
-	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
-	if (info != NULL)
-		info = nl_inside(info, len, IFLA_INFO_KIND, &len);
-	kind = info;
-	p->bridge = kind != NULL &&
-	    strcmp(nl_string(kind, len, buf, sizeof(buf)), "bridge") == 0;
-}
-
-static void
 see_address(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
 	struct present *p = ctx;
-	const void *addr;
-	struct in_addr a;
-	size_t len;
+	struct link_addr a;
+	uint32_t v4;
 
-	if (msg->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != p->index)
+	if (!link_parse_address(msg, &a) || a.index != p->index)
 		return;
-	if (ifa->ifa_family == AF_INET && p->addr == 0) {
-		addr = nl_find(msg, sizeof(*ifa), IFA_LOCAL, &len);
-		if (addr == NULL || len != sizeof(a))
-			return;
-		memcpy(&a, addr, sizeof(a));
-		p->addr = ntohl(a.s_addr);
-		p->len = ifa->ifa_prefixlen;
-	} else if (ifa->ifa_family == AF_INET6 &&
-	    ifa->ifa_scope == RT_SCOPE_UNIVERSE && p->global6++ == 0) {
-		addr = nl_find(msg, sizeof(*ifa), IFA_ADDRESS, &len);
-		if (addr == NULL || len != sizeof(p->addr6))
-			return;
-		memcpy(&p->addr6, addr, sizeof(p->addr6));
-		p->len6 = ifa->ifa_prefixlen;
+	if (a.family == AF_INET && p->addr == 0) {
+		memcpy(&v4, a.addr, sizeof(v4));
+		p->addr = ntohl(v4);
+		p->len = a.len;
+	} else if (a.family == AF_INET6 && a.scope == RT_SCOPE_UNIVERSE &&
+	    p->global6++ == 0) {
+		memcpy(&p->addr6, a.addr, sizeof(p->addr6));
+		p->len6 = a.len;
 		p->has6 = true;
 	}
 }
@@ -150,24 +113,27 @@ see_address(const struct nlmsghdr *msg, void *ctx)
 static bool
 look(struct net *net, struct present *p)
 {
+	const char *name = net->bridge.name;
+	struct ifaddrmsg *ifa;
+	struct link l;
 	struct nlreq r;
 
 	*p = (struct present){ 0 };
-	p->index = link_index(&net->route, net->bridge.name);
-	if (p->index == -1) {
+	if (link_find(&net->route, name, &l) == -1) {
 		if (errno != ENODEV)
-			nl_fail(&net->route, "bridge %s", net->bridge.name);
+			nl_fail(&net->route, "bridge %s", name);
 		return false;
 	}
-	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	if (nl_run(&net->route, &r, see_link, p) == -1)
-		nl_fail(&net->route, "links");
-	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
-	if (nl_run(&net->route, &r, see_address, p) == -1)
-		nl_fail(&net->route, "addresses");
-	if (!p->bridge)
+	if (strcmp(l.kind, "bridge") != 0)
 		errx(EXIT_LINK, "bridge=%s: an interface that is no bridge",
-		    net->bridge.name);
+		    name);
+	p->index = l.index;
+	memcpy(p->mac, l.mac, sizeof(p->mac));
+	p->ours = strcmp(l.alias, NET_ALIAS) == 0;
+	ifa = nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
+	ifa->ifa_index = (uint32_t)l.index;
+	if (nl_run(&net->route, &r, see_address, p) == -1)
+		nl_fail(&net->route, "bridge %s: addresses", name);
 	return true;
 }
 
@@ -186,6 +152,7 @@ static void
 adopt(struct bridge *b, const struct present *p)
 {
 	char have[INET6_ADDRSTRLEN];
+	uint8_t mask[16];
 	unsigned int i;
 
 	if (p->addr != 0) {
@@ -221,8 +188,9 @@ adopt(struct bridge *b, const struct present *p)
 		b->no6 = true;
 	}
 	b->net6 = b->gw6;
-	for (i = b->len6; i < 128; i++)
-		b->net6.s6_addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
+	cidr_mask(b->len6, mask);
+	for (i = 0; i < sizeof(mask); i++)
+		b->net6.s6_addr[i] &= mask[i];
 }
 
 /* A subnet that the host reaches otherwise is not to be taken from it. */
@@ -277,17 +245,6 @@ bridge_plan(struct net *net)
 	    b->mtu);
 }
 
-/* The hardware address that a bridge of ours has. */
-static void
-own_mac(const struct bridge *b, uint8_t mac[6])
-{
-	const uint32_t gw = htonl(b->gw);
-
-	mac[0] = 0x02;
-	mac[1] = 0x76;
-	memcpy(mac + 2, &gw, sizeof(gw));
-}
-
 /*
  * Make the bridge, with a hardware address that does not change with its ports.
  * Multicast is not snooped on: the reports that it would need are among what
@@ -301,7 +258,7 @@ make(struct net *net)
 	struct nlreq r;
 	uint8_t mac[6];
 
-	own_mac(b, mac);
+	mac_of(b->gw, mac);
 	nlreq_init(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
 	    sizeof(struct ifinfomsg));
 	nlreq_str(&r, IFLA_IFNAME, b->name);
@@ -313,21 +270,6 @@ make(struct net *net)
 	nlreq_end(&r, data);
 	nlreq_end(&r, info);
 	return nl_talk(&net->route, &r);
-}
-
-static int
-bring_up(struct nl *nl, int index, bool ours)
-{
-	struct ifinfomsg *ifi;
-	struct nlreq r;
-
-	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
-	ifi->ifi_index = index;
-	ifi->ifi_flags = IFF_UP;
-	ifi->ifi_change = IFF_UP;
-	if (ours)
-		nlreq_str(&r, IFLA_IFALIAS, ALIAS);
-	return nl_talk(nl, &r);
 }
 
 /*
@@ -435,7 +377,7 @@ bridge_open(struct net *net)
 		nl_fail(&net->route, "bridge %s", b->name);
 	if (ours)
 		believe_nobody(b);
-	if (bring_up(&net->route, b->index, ours) == -1)
+	if (link_up(&net->route, b->index, ours ? NET_ALIAS : NULL) == -1)
 		nl_fail(&net->route, "bridge %s", b->name);
 	/* Where others find the IPv4 address, all there will be is there. */
 	if ((b->has6 && link_address(&net->route, b->index, AF_INET6, &b->gw6,
@@ -450,14 +392,24 @@ bridge_open(struct net *net)
 		    "the same time", b->name);
 	}
 	memcpy(b->mac, p.mac, sizeof(b->mac));
-	own_mac(b, mac);
+	mac_of(b->gw, mac);
 	/* Whoever made it was killed before it was done, or is not yet. */
 	if (!p.ours && memcmp(p.mac, mac, sizeof(mac)) == 0) {
 		believe_nobody(b);
-		if (bring_up(&net->route, b->index, true) == -1)
+		if (link_up(&net->route, b->index, NET_ALIAS) == -1)
 			nl_fail(&net->route, "bridge %s", b->name);
 	}
 	forwarding(net);
+}
+
+static void
+count_port(const struct nlmsghdr *msg, void *ctx)
+{
+	struct ports *p = ctx;
+	struct link l;
+
+	if (link_parse(msg, &l) && l.master == p->bridge)
+		p->n++;
 }
 
 /* -r: the bridge and its table, if nothing is on it. */
@@ -465,14 +417,21 @@ void
 bridge_remove(struct net *net)
 {
 	const char *name = net->bridge.name;
+	struct ports ports = { 0 };
 	struct present p;
+	struct nlreq r;
 
 	if (!look(net, &p))
 		errx(EXIT_LINK, "bridge %s: there is none", name);
 	if (!p.ours)
 		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
-	if (p.ports > 0)
-		errx(EXIT_LINK, "bridge %s: in use by %u", name, p.ports);
+	ports.bridge = p.index;
+	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	nlreq_u32(&r, IFLA_MASTER, (uint32_t)p.index);
+	if (nl_run(&net->route, &r, count_port, &ports) == -1)
+		nl_fail(&net->route, "bridge %s: ports", name);
+	if (ports.n > 0)
+		errx(EXIT_LINK, "bridge %s: in use by %u", name, ports.n);
 	/* The rules first: a bridge that another makes anew then has its own. */
 	rules_bridge_remove(net);
 	if (link_delete(&net->route, name) == -1)

@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "cidr.h"
 
 #include "net.h"
 
@@ -172,13 +173,12 @@ static size_t
 jump_unless6(struct prog *p, int off, const struct in6_addr *a,
     unsigned int len, size_t out[4])
 {
-	uint8_t mask[16] = { 0 };
+	uint8_t mask[16];
 	unsigned int i;
 	uint32_t m;
 	size_t n = 0;
 
-	for (i = 0; i < len; i++)
-		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	cidr_mask(len, mask);
 	for (i = 0; i < 16; i += 4) {
 		if ((m = word_at(mask + i, 4)) == 0)
 			break;
@@ -247,21 +247,21 @@ refuse_subnet6(struct prog *p, const struct bridge *b, int off)
 static void
 refuse_chain(struct prog *p, const struct bridge *b, int off)
 {
-	static const uint8_t ours[2] = { 0x02, 0x76 };
-	const uint32_t gw = htonl(b->gw), net = htonl(b->net);
-	const uint32_t mask = htonl(b->mask);
+	const uint32_t net = htonl(b->net), mask = htonl(b->mask);
 	const char *n = (const char *)&net, *m = (const char *)&mask;
-	const void *g = memcmp(b->mac, ours, 2) == 0 ?
-	    (const void *)(b->mac + 2) : &gw;
+	uint8_t gw[6];
 	size_t outside[3], other, is_gw;
 	int i;
 
+	mac_of(b->gw, gw);
+	if (memcmp(b->mac, gw, 2) == 0)
+		memcpy(gw, b->mac, sizeof(gw));
 	load(p, BPF_H, off);
-	outside[0] = jump(p, BPF_JNE, word_at(ours, 2));
+	outside[0] = jump(p, BPF_JNE, word_at(gw, 2));
 	load(p, BPF_H, off + 2);
-	other = jump(p, BPF_JNE, word_at(g, 2));
+	other = jump(p, BPF_JNE, word_at(gw + 2, 2));
 	load(p, BPF_H, off + 4);
-	is_gw = jump(p, BPF_JEQ, word_at((const char *)g + 2, 2));
+	is_gw = jump(p, BPF_JEQ, word_at(gw + 4, 2));
 	lands(p, other);
 	for (i = 0; i < 2; i++) {
 		load(p, BPF_H, off + 2 + 2 * i);

@@ -40,16 +40,13 @@ lease_parse(const char *name, struct lease *l)
 static void
 fill(const struct bridge *b, struct lease *l, uint32_t addr)
 {
-	const uint8_t bytes[4] = { (uint8_t)(addr >> 24),
-		(uint8_t)(addr >> 16), (uint8_t)(addr >> 8), (uint8_t)addr };
+	const uint8_t *bytes = l->mac + 2;
 	uint32_t host = addr & ~b->mask;
 	int i;
 
 	l->addr = addr;
 	snprintf(l->name, sizeof(l->name), PREFIX "%08x", addr);
-	l->mac[0] = 0x02;
-	l->mac[1] = 0x76;
-	memcpy(l->mac + 2, bytes, 4);
+	mac_of(addr, l->mac);
 	l->addr6 = b->net6;
 	for (i = 0; i < 4; i++)
 		l->addr6.s6_addr[15 - i] |= (uint8_t)(host >> 8 * i);
@@ -122,7 +119,7 @@ lease_attach(struct net *net)
 	guard_attach(net, nl);
 	rate_attach(net);
 
-	snprintf(alias, sizeof(alias), "volt-net %d", (int)net->pid);
+	snprintf(alias, sizeof(alias), NET_ALIAS " %d", (int)net->pid);
 	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = l->index;
 	nlreq_u32(&r, IFLA_MASTER, (uint32_t)net->bridge.index);

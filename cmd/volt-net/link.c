@@ -13,54 +13,134 @@
 
 #define PROBE 0xcb007101	/* 203.0.113.1: looked up, never sent to */
 
-struct found {
-	int index;
-	unsigned int mtu;
-};
+/* Copy an attribute of that size, if msg has it. */
+static void
+copy(const struct nlmsghdr *msg, size_t extra, int attr, void *to, size_t size)
+{
+	size_t len;
+	const void *data = nl_find(msg, extra, attr, &len);
+
+	if (data != NULL && len == size)
+		memcpy(to, data, size);
+}
+
+static void
+copy_string(const struct nlmsghdr *msg, size_t extra, int attr, char *to,
+    size_t size)
+{
+	size_t len = 0;
+	const void *data = nl_find(msg, extra, attr, &len);
+
+	nl_string(data, len, to, size);
+}
+
+/* Read an RTM_NEWLINK; returns whether msg is one. */
+bool
+link_parse(const struct nlmsghdr *msg, struct link *l)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	const void *info;
+	size_t len;
+
+	*l = (struct link){ 0 };
+	if (msg->nlmsg_type != RTM_NEWLINK)
+		return false;
+	l->index = ifi->ifi_index;
+	copy(msg, sizeof(*ifi), IFLA_MASTER, &l->master, sizeof(l->master));
+	copy(msg, sizeof(*ifi), IFLA_MTU, &l->mtu, sizeof(l->mtu));
+	copy(msg, sizeof(*ifi), IFLA_ADDRESS, l->mac, sizeof(l->mac));
+	copy_string(msg, sizeof(*ifi), IFLA_IFNAME, l->name, sizeof(l->name));
+	copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, l->alias,
+	    sizeof(l->alias));
+	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
+	if (info != NULL &&
+	    (info = nl_inside(info, len, IFLA_INFO_KIND, &len)) != NULL)
+		nl_string(info, len, l->kind, sizeof(l->kind));
+	return true;
+}
+
+/* Read an RTM_NEWADDR of IPv4 or IPv6; returns whether msg is one. */
+bool
+link_parse_address(const struct nlmsghdr *msg, struct link_addr *a)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
+	bool v4 = ifa->ifa_family == AF_INET;
+	const void *addr;
+	size_t len;
+
+	if (msg->nlmsg_type != RTM_NEWADDR ||
+	    (!v4 && ifa->ifa_family != AF_INET6))
+		return false;
+	*a = (struct link_addr){ .index = (int)ifa->ifa_index,
+		.family = ifa->ifa_family, .scope = ifa->ifa_scope,
+		.len = ifa->ifa_prefixlen };
+	addr = nl_find(msg, sizeof(*ifa), v4 ? IFA_LOCAL : IFA_ADDRESS, &len);
+	if (addr == NULL || len != (v4 ? 4 : 16))
+		return false;
+	memcpy(a->addr, addr, len);
+	return true;
+}
 
 static void
 found_link(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
-	struct found *f = ctx;
-	const void *mtu;
-	size_t len;
+	struct link found, *l = ctx;
 
-	if (msg->nlmsg_type != RTM_NEWLINK)
-		return;
-	f->index = ifi->ifi_index;
-	mtu = nl_find(msg, sizeof(*ifi), IFLA_MTU, &len);
-	if (mtu != NULL && len == sizeof(f->mtu))
-		memcpy(&f->mtu, mtu, sizeof(f->mtu));
+	if (link_parse(msg, &found))
+		*l = found;
 }
 
+/* By index, or with 0 by name. */
 static int
-find(struct nl *nl, const char *name, int index, struct found *f)
+find(struct nl *nl, const char *name, int index, struct link *l)
 {
 	struct ifinfomsg *ifi;
 	struct nlreq r;
 
-	*f = (struct found){ 0 };
+	*l = (struct link){ 0 };
 	ifi = nlreq_init(&r, RTM_GETLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = index;
 	if (name != NULL)
 		nlreq_str(&r, IFLA_IFNAME, name);
-	if (nl_run(nl, &r, found_link, f) == -1)
+	if (nl_run(nl, &r, found_link, l) == -1)
 		return -1;
-	if (f->index == 0) {
+	if (l->index == 0) {
 		errno = ENODEV;
 		return -1;
 	}
 	return 0;
 }
 
+/* Fill in l. Returns 0, or -1 and errno, ENODEV if there is no such link. */
+int
+link_find(struct nl *nl, const char *name, struct link *l)
+{
+	return find(nl, name, 0, l);
+}
+
 /* The index of an interface, or -1 and errno, ENODEV if there is none. */
 int
 link_index(struct nl *nl, const char *name)
 {
-	struct found f;
+	struct link l;
 
-	return find(nl, name, 0, &f) == -1 ? -1 : f.index;
+	return link_find(nl, name, &l) == -1 ? -1 : l.index;
+}
+
+/* Bring it up, and give it an alias unless that is NULL. */
+int
+link_up(struct nl *nl, int index, const char *alias)
+{
+	struct ifinfomsg *ifi;
+	struct nlreq r;
+
+	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_change = IFF_UP;
+	if (alias != NULL)
+		nlreq_str(&r, IFLA_IFALIAS, alias);
+	return nl_talk(nl, &r);
 }
 
 int
@@ -73,6 +153,22 @@ link_delete(struct nl *nl, const char *name)
 	return nl_talk(nl, &r);
 }
 
+/* Begin a message about an interface's address (network byte order). */
+static void
+address_begin(struct nlreq *r, int type, int flags, int index, int family,
+    const void *addr, unsigned int len)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+	struct ifaddrmsg *ifa;
+
+	ifa = nlreq_init(r, type, flags, sizeof(*ifa));
+	ifa->ifa_family = (uint8_t)family;
+	ifa->ifa_prefixlen = (uint8_t)len;
+	ifa->ifa_index = (uint32_t)index;
+	nlreq_put(r, IFA_LOCAL, addr, size);
+	nlreq_put(r, IFA_ADDRESS, addr, size);
+}
+
 /*
  * Give the interface an address (network byte order). One that it has already
  * is no error; duplicate address detection is left out, since all addresses
@@ -82,18 +178,11 @@ int
 link_address(struct nl *nl, int index, int family, const void *addr,
     unsigned int len)
 {
-	size_t size = family == AF_INET ? 4 : 16;
-	struct ifaddrmsg *ifa;
 	struct nlreq r;
 	uint32_t broadcast;
 
-	ifa = nlreq_init(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
-	    sizeof(*ifa));
-	ifa->ifa_family = (uint8_t)family;
-	ifa->ifa_prefixlen = (uint8_t)len;
-	ifa->ifa_index = (uint32_t)index;
-	nlreq_put(&r, IFA_LOCAL, addr, size);
-	nlreq_put(&r, IFA_ADDRESS, addr, size);
+	address_begin(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index,
+	    family, addr, len);
 	if (family == AF_INET) {
 		memcpy(&broadcast, addr, sizeof(broadcast));
 		broadcast |= htonl(UINT32_MAX >> len);
@@ -109,16 +198,9 @@ void
 link_address_remove(struct nl *nl, int index, int family, const void *addr,
     unsigned int len)
 {
-	size_t size = family == AF_INET ? 4 : 16;
-	struct ifaddrmsg *ifa;
 	struct nlreq r;
 
-	ifa = nlreq_init(&r, RTM_DELADDR, 0, sizeof(*ifa));
-	ifa->ifa_family = (uint8_t)family;
-	ifa->ifa_prefixlen = (uint8_t)len;
-	ifa->ifa_index = (uint32_t)index;
-	nlreq_put(&r, IFA_LOCAL, addr, size);
-	nlreq_put(&r, IFA_ADDRESS, addr, size);
+	address_begin(&r, RTM_DELADDR, 0, index, family, addr, len);
 	(void)nl_talk(nl, &r);
 }
 
@@ -142,15 +224,9 @@ link_route(struct nl *nl, int index, int family, const void *gateway)
 }
 
 static void
-found_route(const struct nlmsghdr *msg, void *ctx)
+found_route(const struct nlmsghdr *msg, void *index)
 {
-	const void *oif;
-	int *index = ctx;
-	size_t len;
-
-	oif = nl_find(msg, sizeof(struct rtmsg), RTA_OIF, &len);
-	if (oif != NULL && len == sizeof(*index))
-		memcpy(index, oif, sizeof(*index));
+	copy(msg, sizeof(struct rtmsg), RTA_OIF, index, sizeof(int));
 }
 
 /* The MTU of the interface that leads to the outside; 1500 without one. */
@@ -158,7 +234,7 @@ unsigned int
 link_uplink_mtu(struct nl *nl)
 {
 	uint32_t probe = htonl(PROBE);
-	struct found f;
+	struct link l;
 	struct rtmsg *rt;
 	struct nlreq r;
 	int index = 0;
@@ -168,9 +244,9 @@ link_uplink_mtu(struct nl *nl)
 	rt->rtm_dst_len = 32;
 	nlreq_u32(&r, RTA_DST, probe);
 	if (nl_run(nl, &r, found_route, &index) == -1 || index <= 0 ||
-	    find(nl, NULL, index, &f) == -1 || f.mtu < 1280 || f.mtu > 65535)
+	    find(nl, NULL, index, &l) == -1 || l.mtu < 1280 || l.mtu > 65535)
 		return 1500;
-	return f.mtu;
+	return l.mtu;
 }
 
 static void
@@ -180,8 +256,7 @@ see_route(const struct nlmsghdr *msg, void *ctx)
 	size_t len, size = rt->rtm_family == AF_INET ? 4 : 16;
 	struct overlap *o = ctx;
 	const uint8_t *dst;
-	const void *oif;
-	unsigned int i;
+	unsigned int i, oif = 0;
 
 	if (msg->nlmsg_type != RTM_NEWROUTE || o->found ||
 	    rt->rtm_family != o->family || rt->rtm_table != RT_TABLE_MAIN ||
@@ -194,11 +269,8 @@ see_route(const struct nlmsghdr *msg, void *ctx)
 		if (((dst[i / 8] ^ o->net[i / 8]) & (0x80 >> i % 8)) != 0)
 			return;
 	o->name[0] = '\0';
-	oif = nl_find(msg, sizeof(*rt), RTA_OIF, &len);
-	if (oif != NULL && len == sizeof(i)) {
-		memcpy(&i, oif, sizeof(i));
-		(void)if_indextoname(i, o->name);
-	}
+	copy(msg, sizeof(*rt), RTA_OIF, &oif, sizeof(oif));
+	(void)if_indextoname(oif, o->name);
 	if (strcmp(o->name, o->but) == 0)
 		return;
 	memcpy(o->dst, dst, size);

@@ -33,6 +33,7 @@
 
 #include "nl.h"
 
+#define NET_ALIAS "volt-net"	/* of bridges; of leases followed by the PID */
 #define NET_FORWARDS 64
 #define NET_TEXT 512
 
@@ -95,6 +96,21 @@ struct net {
 	struct tap tap_out;
 };
 
+/* What the kernel says of an interface; strings "" if it does not. */
+struct link {
+	int index, master;
+	unsigned int mtu;
+	uint8_t mac[6];
+	char name[IFNAMSIZ], kind[16], alias[64];
+};
+
+/* And of an address: network byte order, 4 or 16 bytes. */
+struct link_addr {
+	int index, family, scope;
+	unsigned int len;
+	uint8_t addr[16];
+};
+
 /* A question to link_overlap(), and its answer. */
 struct overlap {
 	int family;
@@ -111,13 +127,18 @@ struct overlap {
 const char *ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN]);
 const char *ip6_text(const struct in6_addr *a,
     char buf[static INET6_ADDRSTRLEN]);
+void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
 /* words.c */
 extern const struct grammar net_grammar;
 void net_check(struct net *net, bool command);
 
 /* link.c */
+bool link_parse(const struct nlmsghdr *msg, struct link *l);
+bool link_parse_address(const struct nlmsghdr *msg, struct link_addr *a);
+int link_find(struct nl *nl, const char *name, struct link *l);
 int link_index(struct nl *nl, const char *name);
+int link_up(struct nl *nl, int index, const char *alias);
 int link_delete(struct nl *nl, const char *name);
 int link_address(struct nl *nl, int index, int family, const void *addr,
     unsigned int len);
@@ -153,7 +174,7 @@ void rate_attach(struct net *net);
 void rules_bridge(struct net *net);
 void rules_bridge_remove(struct net *net);
 void rules_forwards(struct net *net);
-typedef void rules_cb(const char *table, const char *text, void *ctx);
+typedef void rules_cb(const char *text, void *ctx);
 int rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx);
 
 /* foreign.c */

@@ -36,6 +36,9 @@ nl_use(struct nl *nl, int fd)
 	*nl = (struct nl){ .fd = fd, .seq = 1 };
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	/* A dump of one interface's, not of all. */
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
+	    sizeof(on));
 }
 
 /* Open a socket of this network namespace. Returns 0, or -1 and errno. */

@@ -1,6 +1,4 @@
 /* Without a command: what there is, a line an item, or JSON. */
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include <arpa/inet.h>
@@ -10,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
-
 #include "chain.h"
 #include "value.h"
 
@@ -20,12 +16,10 @@
 #define MANY 65536	/* links looked at */
 
 struct item {
-	int index, master;
+	struct link link;
 	bool bridge;	/* ours, or one that a lease is on */
 	bool lease;
 	uint64_t pid;
-	char name[IFNAMSIZ];
-	char kind[8];
 	struct lease l;
 	char addr[2][INET6_ADDRSTRLEN + 4];
 };
@@ -42,7 +36,7 @@ item_of(struct state *s, int index)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->item[i].index == index)
+		if (s->item[i].link.index == index)
 			return &s->item[i];
 	return NULL;
 }
@@ -50,14 +44,11 @@ item_of(struct state *s, int index)
 static void
 see_link(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
 	struct state *s = ctx;
-	const void *data;
-	char alias[64] = "";
 	struct item *it;
-	size_t len;
+	struct link l;
 
-	if (msg->nlmsg_type != RTM_NEWLINK || s->n == MANY)
+	if (!link_parse(msg, &l) || s->n == MANY)
 		return;
 	it = realloc(s->item, (s->n + 1) * sizeof(*it));
 	if (it == NULL) {
@@ -66,44 +57,29 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 	}
 	s->item = it;
 	it += s->n++;
-	*it = (struct item){ .index = ifi->ifi_index };
-	data = nl_find(msg, sizeof(*ifi), IFLA_IFNAME, &len);
-	nl_string(data, data == NULL ? 0 : len, it->name, sizeof(it->name));
-	data = nl_find(msg, sizeof(*ifi), IFLA_IFALIAS, &len);
-	nl_string(data, data == NULL ? 0 : len, alias, sizeof(alias));
-	data = nl_find(msg, sizeof(*ifi), IFLA_MASTER, &len);
-	if (data != NULL && len == sizeof(it->master))
-		memcpy(&it->master, data, sizeof(it->master));
-	data = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
-	if (data != NULL)
-		data = nl_inside(data, len, IFLA_INFO_KIND, &len);
-	nl_string(data, data == NULL ? 0 : len, it->kind, sizeof(it->kind));
-	it->bridge = strcmp(it->kind, "bridge") == 0 &&
-	    strcmp(alias, "volt-net") == 0;
-	it->lease = lease_parse(it->name, &it->l) &&
-	    strncmp(alias, "volt-net ", 9) == 0 &&
-	    value_uint(alias + 9, INT32_MAX, &it->pid) == 0;
+	*it = (struct item){ .link = l };
+	it->bridge = strcmp(l.kind, "bridge") == 0 &&
+	    strcmp(l.alias, NET_ALIAS) == 0;
+	it->lease = lease_parse(l.name, &it->l) &&
+	    strncmp(l.alias, NET_ALIAS " ", sizeof(NET_ALIAS)) == 0 &&
+	    value_uint(l.alias + sizeof(NET_ALIAS), INT32_MAX, &it->pid) == 0;
 }
 
 static void
 see_address(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
-	struct item *it = item_of(ctx, (int)ifa->ifa_index);
-	bool v6 = ifa->ifa_family == AF_INET6;
 	char ip[INET6_ADDRSTRLEN];
-	const void *addr;
-	size_t len;
+	struct link_addr a;
+	struct item *it;
+	bool v6;
 
-	if (msg->nlmsg_type != RTM_NEWADDR || it == NULL ||
-	    ifa->ifa_scope != RT_SCOPE_UNIVERSE || it->addr[v6][0] != '\0')
+	if (!link_parse_address(msg, &a) || a.scope != RT_SCOPE_UNIVERSE ||
+	    (it = item_of(ctx, a.index)) == NULL)
 		return;
-	addr = nl_find(msg, sizeof(*ifa), IFA_ADDRESS, &len);
-	if (addr == NULL || len != (v6 ? 16 : 4))
-		return;
-	inet_ntop(ifa->ifa_family, addr, ip, sizeof(ip));
-	snprintf(it->addr[v6], sizeof(it->addr[v6]), "%s/%u", ip,
-	    ifa->ifa_prefixlen);
+	v6 = a.family == AF_INET6;
+	if (it->addr[v6][0] == '\0')
+		snprintf(it->addr[v6], sizeof(it->addr[v6]), "%s/%u",
+		    inet_ntop(a.family, a.addr, ip, sizeof(ip)), a.len);
 }
 
 static void
@@ -122,7 +98,7 @@ look(struct net *net, struct state *s)
 	if (nl_run(&net->route, &r, see_address, s) == -1)
 		nl_fail(&net->route, "addresses");
 	for (i = 0; i < s->n; i++) {
-		on = item_of(s, s->item[i].master);
+		on = item_of(s, s->item[i].link.master);
 		if (s->item[i].lease && on != NULL)
 			on->bridge = true;
 	}
@@ -136,11 +112,10 @@ struct printing {
 
 /* A forward has a rule for each family: print it once. */
 static void
-print_forward(const char *table, const char *text, void *ctx)
+print_forward(const char *text, void *ctx)
 {
 	struct printing *p = ctx;
 
-	(void)table;
 	if (strcmp(p->last, text) == 0)
 		return;
 	snprintf(p->last, sizeof(p->last), "%s", text);
@@ -157,7 +132,7 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
     bool first)
 {
 	const struct item *on = item_of((struct state *)(uintptr_t)s,
-	    it->master);
+	    it->link.master);
 	struct printing p = { .json = net->json };
 	char ip[INET_ADDRSTRLEN];
 
@@ -165,14 +140,14 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	if (net->json)
 		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
 		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":[", first ? "" :
-		    ",", ip, on != NULL ? on->name : "", it->name, it->kind,
+		    ",", ip, on != NULL ? on->link.name : "", it->link.name, it->link.kind,
 		    (int)it->pid);
 	else
 		printf("lease %s bridge %s link %s kind %s pid %d", ip,
-		    on != NULL ? on->name : "-", it->name, it->kind,
+		    on != NULL ? on->link.name : "-", it->link.name, it->link.kind,
 		    (int)it->pid);
 	/* Without rights, or without a table: no forwards to be seen. */
-	(void)rules_comments(&net->nft, it->name, print_forward, &p);
+	(void)rules_comments(&net->nft, it->link.name, print_forward, &p);
 	printf(net->json ? "]}" : "\n");
 }
 
@@ -181,10 +156,10 @@ print_bridge(const struct net *net, const struct item *it, bool first)
 {
 	if (net->json)
 		printf("%s{\"name\":\"%s\",\"address\":\"%s\",\"address6\":"
-		    "\"%s\"}", first ? "" : ",", it->name, it->addr[0],
+		    "\"%s\"}", first ? "" : ",", it->link.name, it->addr[0],
 		    it->addr[1]);
 	else
-		printf("bridge %s address %s address6 %s\n", it->name,
+		printf("bridge %s address %s address6 %s\n", it->link.name,
 		    it->addr[0][0] != '\0' ? it->addr[0] : "-",
 		    it->addr[1][0] != '\0' ? it->addr[1] : "-");
 }

@@ -300,8 +300,7 @@ see_rule(const struct nlmsghdr *msg, void *ctx)
 		return;
 	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_USERDATA, &len);
 	if (data != NULL && len > 2 && data[0] == 0)
-		l->cb(table, nl_string(data + 2, len - 2, text, sizeof(text)),
-		    l->ctx);
+		l->cb(nl_string(data + 2, len - 2, text, sizeof(text)), l->ctx);
 }
 
 /* Call cb with the comment of each forward's rule of the table. */

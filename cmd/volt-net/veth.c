@@ -53,17 +53,11 @@ configure(const struct net *net, struct nl *inner)
 	const struct bridge *b = &net->bridge;
 	const struct lease *l = &net->lease;
 	struct in_addr addr = { htonl(l->addr) }, gw = { htonl(b->gw) };
-	struct ifinfomsg *ifi;
-	struct nlreq r;
 	int index;
 
 	if ((index = link_index(inner, INNER)) == -1)
 		nl_fail(inner, "%s in the chain", INNER);
-	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
-	ifi->ifi_index = index;
-	ifi->ifi_flags = IFF_UP;
-	ifi->ifi_change = IFF_UP;
-	if (nl_talk(inner, &r) == -1 ||
+	if (link_up(inner, index, NULL) == -1 ||
 	    link_address(inner, index, AF_INET, &addr, b->len) == -1 ||
 	    link_route(inner, index, AF_INET, &gw) == -1)
 		nl_fail(inner, "%s in the chain", INNER);
