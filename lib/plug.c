@@ -2,7 +2,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 
 #include <linux/netlink.h>
 
+#include "fdpass.h"
 #include "plug.h"
 #include "value.h"
 
@@ -34,22 +34,6 @@ option(int fd, int name)
 	    value;
 }
 
-static int
-send_all(int sock, struct msghdr *msg, size_t len)
-{
-	ssize_t n;
-
-	while ((n = sendmsg(sock, msg, MSG_NOSIGNAL)) == -1 && errno == EINTR)
-		;
-	if (n == -1)
-		return -1;
-	if ((size_t)n != len) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	return 0;
-}
-
 /* Queue an offer for whoever reads the other end. Returns 0, or -1 and errno. */
 int
 plug_offer(int sock, const struct plug_offer *o)
@@ -58,12 +42,12 @@ plug_offer(int sock, const struct plug_offer *o)
 		.kind = (uint16_t)o->kind, .flags = (uint16_t)o->flags,
 		.resolv = (uint32_t)strnlen(o->resolv, PLUG_TEXT - 1),
 		.hosts = (uint32_t)strnlen(o->hosts, PLUG_TEXT - 1) };
-	struct iovec iov[] = { { &m, sizeof(m) },
-		{ (char *)(uintptr_t)o->resolv, m.resolv },
-		{ (char *)(uintptr_t)o->hosts, m.hosts } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+	char buf[sizeof(struct plug_message) + 2 * PLUG_TEXT];
 
-	return send_all(sock, &msg, sizeof(m) + m.resolv + m.hosts);
+	memcpy(buf, &m, sizeof(m));
+	memcpy(buf + sizeof(m), o->resolv, m.resolv);
+	memcpy(buf + sizeof(m) + m.resolv, o->hosts, m.hosts);
+	return fdpass_send_with(sock, -1, buf, sizeof(m) + m.resolv + m.hosts);
 }
 
 /* Name sock in VOLT_PLUG and leave it open over exec. */
@@ -163,26 +147,13 @@ plug_close(int sock)
 int
 plug_ask(int sock, int route)
 {
-	struct plug_message m = { .magic = MAGIC, .kind = PLUG_ASK };
-	struct iovec iov = { &m, sizeof(m) };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { .buf = { 0 } };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	struct plug_message m;
 	ssize_t n;
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &route, sizeof(route));
 	if (recv(sock, &m, sizeof(m), MSG_DONTWAIT) == -1)
 		return -1; /* the offer */
 	m = (struct plug_message){ .magic = MAGIC, .kind = PLUG_ASK };
-	if (send_all(sock, &msg, sizeof(m)) == -1) {
+	if (fdpass_send_with(sock, route, &m, sizeof(m)) == -1) {
 		if (errno == EPIPE)
 			errno = ECONNRESET;
 		return -1;
@@ -201,10 +172,8 @@ int
 plug_answer(int sock)
 {
 	struct plug_message m = { .magic = MAGIC, .kind = PLUG_DONE };
-	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	return send_all(sock, &msg, sizeof(m));
+	return fdpass_send_with(sock, -1, &m, sizeof(m));
 }
 
 /*
@@ -236,34 +205,15 @@ int
 plug_accept(int sock, int home)
 {
 	struct plug_message m;
-	struct iovec iov = { &m, sizeof(m) };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *cmsg;
 	struct stat theirs, ours;
-	int fd = -1, ns = -1, saved;
+	int fd, ns = -1, saved;
 	ssize_t n;
 
-	while ((n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC)) == -1 &&
-	    errno == EINTR)
-		;
-	if (n == -1)
+	if ((n = fdpass_recv_with(sock, &fd, &m, sizeof(m))) == -1)
 		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET &&
-	    cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	errno = n == 0 ? ECONNRESET : EPROTO;
-	/* The kernel has closed those that did not fit. */
 	if (n != (ssize_t)sizeof(m) || m.magic != MAGIC ||
-	    m.kind != PLUG_ASK || fd == -1 ||
-	    (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
+	    m.kind != PLUG_ASK || fd == -1)
 		goto fail;
 	if ((ns = plug_namespace(fd)) == -1 || fstat(ns, &theirs) == -1 ||
 	    fstat(home, &ours) == -1)
