@@ -566,7 +566,7 @@ state() {
 		# Not dumpable: its /proc entry belongs to root even for a user's.
 		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups "$USER_DIR/bin/volt-ns" -Up sleep 1000
 		wait_for pgrep -P "$pid" >/dev/null
-		wait_for test "$(stat -c %u "/proc/$pid/environ")" = 0
+		wait_for sh -c "[ \"\$(stat -c %u /proc/$pid/environ)\" = 0 ]"
 		kill -KILL "$pid"
 	else
 		root=$ROOT_USER A=-A unseen

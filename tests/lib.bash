@@ -211,11 +211,11 @@ as_subid_user() {
 
 # --- nothing is left behind -----------------------------------------------
 
-# Retry CMD for 30 s and more (the machine is slow).
+# Retry CMD for two minutes and more (the machine is slow).
 wait_for() {
 	local i
 
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		"$@" && return 0 # a bare return in a trap means another status
 		sleep 0.05
 	done

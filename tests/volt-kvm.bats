@@ -75,6 +75,23 @@ ended() {
 	[ "$status" = "$1" ]
 }
 
+# hanging [WORD ...]: start a guest that does nothing, and wait until it runs.
+hanging() {
+	local k
+
+	k=$(tiny hang)
+	volt-kvm -c kernel="$k" "$@" -- x </dev/null 2>said 3>&- &
+	wait_for grep -q hanging said
+}
+
+# terminated PID: a SIGTERM ends it, without waiting for anybody.
+terminated() {
+	gone() { ! kill -0 "$1" 2>/dev/null; }
+	kill "$1"
+	wait_for gone "$1" || kill -9 "$1"
+	ended 143 "$1"
+}
+
 # --- words and files ------------------------------------------------------
 
 @test "words: what is wrong is said in a line" {
@@ -243,20 +260,15 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${stderr_lines[0]}" = "last words?[31m" ]
 	[ "${stderr_lines[1]}" = "volt-kvm: the guest crashed: triple fault" ]
 	run -125 --separate-stderr timeout 60 volt-kvm boot_timeout=200ms kernel="$(tiny hang)" -- x
-	[ "$stderr" = "volt-kvm: the guest did not start in time" ]
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest did not start in time" ]
 	run -0 cat <(timeout 60 volt-kvm kernel="$(tiny reset)" status=3 -- x 3>&1 2>/dev/null)
 	[ "$output" = "failed 125" ]
 }
 
 @test "tiny: SIGTERM before the guest has started ends it" {
 	need_kvm
-	local k
-
-	k=$(tiny hang)
-	volt-kvm kernel="$k" status=4 -- x 4>status 3>&- &
-	sleep 0.5
-	kill "$!"
-	ended 143
+	hanging status=4 4>status
+	terminated "$!"
 	[ "$(cat status)" = "failed 143" ]
 }
 
@@ -278,14 +290,8 @@ $(cat in)all ok" ]
 	sleep 2
 	echo more >&"$typed"
 	sleep 0.5
-	kill "$!"
-	for _ in $(seq 50); do
-		kill -0 "$!" 2>/dev/null || break
-		sleep 0.1
-	done
-	kill -9 "$!" 2>/dev/null || true
+	terminated "$!"
 	exec {typed}>&- {shown}>&-
-	ended 143
 }
 
 @test "tiny: COM1 on a terminal that others made non-blocking" {
@@ -419,15 +425,10 @@ p.kill()' "$(tiny attack_uart)"
 	mkfifo shown
 	exec {shown}<>shown
 	volt-kvm kernel="$k" disk=disk status=4 -- x >shown 4>status </dev/null 3>&- &
+	read -r -N 1 <&"$shown" # there is more than a pipe holds
 	sleep 2
-	kill "$!"
-	for _ in $(seq 50); do
-		kill -0 "$!" 2>/dev/null || break
-		sleep 0.1
-	done
-	kill -9 "$!" 2>/dev/null || true
+	terminated "$!"
 	exec {shown}>&-
-	ended 143
 	[ "$(cat status)" = "exit 0" ]
 
 	run -125 --separate-stderr timeout 20 sh -c '"$@" >/dev/full' sh volt-kvm kernel="$k" \
@@ -469,16 +470,11 @@ all ok" ]
 
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
-	local k
-
-	k=$(tiny hang)
 	truncate -s 1M disk
-	volt-kvm kernel="$k" disk=disk -- x 3>&- &
-	sleep 0.5
-	run -125 --separate-stderr volt-kvm kernel="$k" disk=disk:ro -- x
+	hanging disk=disk
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$O/guest/hang" disk=disk:ro -- x
 	[ "$stderr" = "volt-kvm: disk=disk: in use by another guest" ]
-	kill "$!"
-	ended 143
+	terminated "$!"
 }
 
 @test "host: a block device; not one that is mounted" {
@@ -508,11 +504,7 @@ all ok" ]
 
 @test "host: one thread a vCPU and one more" {
 	need_kvm
-	local k
-
-	k=$(tiny hang)
-	volt-kvm cpus=4 kernel="$k" -- x </dev/null >/dev/null 3>&- &
-	sleep 0.5
+	hanging cpus=4 >/dev/null
 	# Newer kernels have one of KVM's own among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
@@ -615,10 +607,7 @@ d]" ]
 	initrd=$(initrd)
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "echo got; exit 3" TERM
 		echo ready; while :; do sleep 0.1; done' >out </dev/null 3>&- &
-	for _ in $(seq 600); do
-		grep -q ready out && break
-		sleep 0.2
-	done
+	wait_for grep -q ready out
 	kill -TERM "$!"
 	ended 3
 	[ "$(cat out)" = "ready
@@ -628,10 +617,7 @@ got" ]
 	exec 8<>fifo
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'echo ready >&2
 		while :; do echo line; done' >fifo 2>err </dev/null 3>&- 8>&- &
-	for _ in $(seq 600); do
-		grep -q ready err && break
-		sleep 0.2
-	done
+	wait_for grep -q ready err
 	sleep 1
 	kill -TERM "$!"
 	ended 143
@@ -680,10 +666,7 @@ mounts" ]
 		mkdir -p /mnt; busybox mount -t ext4 /dev/vda /mnt || exit
 		echo kept >/mnt/f; busybox sync; echo synced
 		while :; do echo more >>/mnt/g; done' >out </dev/null 3>&- &
-	for _ in $(seq 600); do
-		grep -q synced out && break
-		sleep 0.2
-	done
+	wait_for grep -q synced out
 	kill -9 "$!"
 	wait "$!" || true
 	run e2fsck -fp disk # the journal

@@ -1013,6 +1013,16 @@ everybodys_tun() {
 	h mount --bind "$PWD/tun" /dev/net/tun
 }
 
+# serves PID: the client gets hello from the host's port, and then PID is ended.
+serves() {
+	page() {
+		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
+	}
+	wait_for page
+	kill -TERM "$1"
+	wait "$1" || true
+}
+
 @test "examples: published" {
 	world_begin
 	root=$(copy_root)
@@ -1022,12 +1032,7 @@ everybodys_tun() {
 		"$root" 8080 "$PWD/pages" 3>&- </dev/null &
 	pid=$!
 	world+=("$pid")
-	page() {
-		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
-	}
-	wait_for page
-	kill -TERM "$pid"
-	wait "$pid" || true
+	serves "$pid"
 	nothing_left
 	wait_for no_helper
 }
@@ -1044,12 +1049,7 @@ everybodys_tun() {
 		sh "$TOP/examples/rootless" "$ROOT_USER" 8080 "$USER_DIR/www" 3>&- </dev/null &
 	pid=$!
 	world+=("$pid")
-	page() {
-		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
-	}
-	wait_for page
-	kill -TERM "$pid"
-	wait "$pid" || true
+	serves "$pid"
 }
 
 # --- taps -----------------------------------------------------------------

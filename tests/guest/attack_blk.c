@@ -15,10 +15,7 @@ static uint8_t status;
 static void
 up(void)
 {
-	device_begin(&d, 0);
-	queue_set(&d, 0, &q, QUEUE);
-	queue_enable(&d, 0);
-	device_go(&d);
+	device_start(&d, 0, &q, 1, QUEUE);
 }
 
 /* A request of three parts, in descriptors 0 to 2. */
@@ -171,10 +168,7 @@ sums(void)
 {
 	unsigned int i;
 
-	device_begin(&d, 0);
-	queue_set(&d, 0, &q, 256);
-	queue_enable(&d, 0);
-	device_go(&d);
+	device_start(&d, 0, &q, 1, 256);
 	header.type = 0;
 	header.sector = 0;
 	q.desc[0] = (struct desc){ (uintptr_t)&header, 16, NEXT, 1 };
@@ -385,10 +379,7 @@ race(void)
 int
 main(void)
 {
-	if (!device_find(&d, 2, 0)) {
-		check(false, "there is a disk");
-		done();
-	}
+	device_want(&d, 2, "there is a disk");
 	normal();
 	chains();
 	addresses();

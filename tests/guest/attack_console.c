@@ -25,14 +25,7 @@ rx(unsigned int port)
 static void
 up(void)
 {
-	uint16_t i;
-
-	device_begin(&d, 2);
-	for (i = 0; i < 10; i++) {
-		queue_set(&d, i, &q[i], QUEUE);
-		queue_enable(&d, i);
-	}
-	device_go(&d);
+	device_start(&d, 2, q, 10, QUEUE);
 }
 
 /* Give a queue buffers to write into. */
@@ -120,10 +113,7 @@ breaks(uint16_t i, struct desc bad, const char *what)
 int
 main(void)
 {
-	if (!device_find(&d, 3, 0)) {
-		check(false, "there is a console");
-		done();
-	}
+	device_want(&d, 3, "there is a console");
 	lies();
 	breaks(3, (struct desc){ ~0ull, 8, 0, 0 }, "a message from nowhere");
 	breaks(rx(STDOUT) + 1, (struct desc){ 0xc0000000, 8, 0, 0 },

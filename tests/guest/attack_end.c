@@ -22,16 +22,8 @@ main(void)
 {
 	uint16_t i;
 
-	if (!device_find(&d, 3, 0)) {
-		check(false, "there is a console");
-		done();
-	}
-	device_begin(&d, 2);
-	for (i = 0; i < 10; i++) {
-		queue_set(&d, i, &q[i], QUEUE);
-		queue_enable(&d, i);
-	}
-	device_go(&d);
+	device_want(&d, 3, "there is a console");
+	device_start(&d, 2, q, 10, QUEUE);
 	for (i = 0; i < sizeof(big); i++)
 		big[i] = 'x';
 	if (device_find(&disk, 2, 0)) {

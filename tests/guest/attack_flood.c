@@ -16,10 +16,7 @@ read_disk(void)
 
 	if (!device_find(&disk, 2, 0))
 		return;
-	device_begin(&disk, 0);
-	queue_set(&disk, 0, &disk_queue, 256);
-	queue_enable(&disk, 0);
-	device_go(&disk);
+	device_start(&disk, 0, &disk_queue, 1, 256);
 	disk_queue.desc[0] = (struct desc){ (uintptr_t)header, 16, NEXT, 1 };
 	for (i = 1; i < 255; i++)
 		disk_queue.desc[i] = (struct desc){ 0x800000,
@@ -44,18 +41,8 @@ all_of_memory(uint16_t n)
 int
 main(void)
 {
-	uint16_t i;
-
-	if (!device_find(&d, 3, 0)) {
-		check(false, "there is a console");
-		done();
-	}
-	device_begin(&d, 2);
-	for (i = 0; i < 10; i++) {
-		queue_set(&d, i, &q[i], i == 9 || i == 5 ? 256 : QUEUE);
-		queue_enable(&d, i);
-	}
-	device_go(&d);
+	device_want(&d, 3, "there is a console");
+	device_start(&d, 2, q, 10, 256);
 	read_disk();
 	all_of_memory(9); /* to the control port */
 	all_of_memory(5); /* to stdout */

@@ -10,14 +10,7 @@ static uint8_t packet[2048], room[QUEUE][2048];
 static void
 up(uint32_t features)
 {
-	uint16_t i;
-
-	device_begin(&d, features);
-	for (i = 0; i < 2; i++) {
-		queue_set(&d, i, &q[i], QUEUE);
-		queue_enable(&d, i);
-	}
-	device_go(&d);
+	device_start(&d, features, q, 2, QUEUE);
 }
 
 static void
@@ -98,10 +91,7 @@ numbers(void)
 		check(false, "there are random numbers");
 		return;
 	}
-	device_begin(&rng, 0);
-	queue_set(&rng, 0, &q[0], QUEUE);
-	queue_enable(&rng, 0);
-	device_go(&rng);
+	device_start(&rng, 0, &q[0], 1, QUEUE);
 	for (i = 0; i < QUEUE; i++)
 		q[0].desc[i] = (struct desc){ 0x400000, (uint32_t)(end - 0x400000),
 			(uint16_t)(WRITE | (i < QUEUE - 1 ? NEXT : 0)), (uint16_t)(i + 1) };

@@ -10,14 +10,7 @@ static uint8_t packet[2048];
 static void
 up(void)
 {
-	uint16_t i;
-
-	device_begin(&d, 0);
-	for (i = 0; i < 2; i++) {
-		queue_set(&d, i, &q[i], QUEUE);
-		queue_enable(&d, i);
-	}
-	device_go(&d);
+	device_start(&d, 0, q, 2, QUEUE);
 }
 
 static void
@@ -40,10 +33,7 @@ main(void)
 {
 	unsigned int i;
 
-	if (!device_find(&d, 1, 0)) {
-		check(false, "there is a network card");
-		done();
-	}
+	device_want(&d, 1, "there is a network card");
 	for (i = 12; i < 18; i++)
 		packet[i] = 0xff; /* to all */
 	breaks("a packet of nothing", (uintptr_t)packet, 0, 0);

@@ -56,14 +56,8 @@ main(void)
 {
 	unsigned int i;
 
-	if (!device_find(&d, 2, 0)) {
-		check(false, "there is a disk");
-		done();
-	}
-	device_begin(&d, 0);
-	queue_set(&d, 0, &q, QUEUE);
-	queue_enable(&d, 0);
-	device_go(&d);
+	device_want(&d, 2, "there is a disk");
+	device_start(&d, 0, &q, 1, QUEUE);
 
 	check(ask_range(DISCARD, 0, 8, 1) == 2, "discard has no flag");
 	check(ask_range(ZEROES, 0, 8, 2) == 2, "zeroes have one only");

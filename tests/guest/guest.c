@@ -49,6 +49,16 @@ device_find(struct device *d, uint16_t id, unsigned int nth)
 	return false;
 }
 
+/* Find the first one, or fail and end. */
+void
+device_want(struct device *d, uint16_t id, const char *what)
+{
+	if (device_find(d, id, 0))
+		return;
+	check(false, what);
+	done();
+}
+
 /* Reset, and up to FEATURES_OK. Returns the status. */
 uint8_t
 device_begin(struct device *d, uint32_t low)
@@ -93,6 +103,21 @@ void
 device_go(struct device *d)
 {
 	w8(d->bar + C_STATUS, ACK | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+/* Begin, give it n queues of that size, and go. */
+void
+device_start(struct device *d, uint32_t features, struct queue *q, uint16_t n,
+    uint16_t size)
+{
+	uint16_t i;
+
+	device_begin(d, features);
+	for (i = 0; i < n; i++) {
+		queue_set(d, i, &q[i], size);
+		queue_enable(d, i);
+	}
+	device_go(d);
 }
 
 void

@@ -63,10 +63,13 @@ void check(bool ok, const char *what);
 _Noreturn void done(void);
 
 bool device_find(struct device *d, uint16_t id, unsigned int nth);
+void device_want(struct device *d, uint16_t id, const char *what);
 uint8_t device_begin(struct device *d, uint32_t low_features);
 void queue_set(struct device *d, uint16_t i, struct queue *q, uint16_t size);
 void queue_enable(struct device *d, uint16_t i);
 void device_go(struct device *d);
+void device_start(struct device *d, uint32_t features, struct queue *q,
+    uint16_t n, uint16_t size);
 void submit(struct device *d, uint16_t i, struct queue *q, uint16_t head);
 bool wait_used(struct queue *q, uint16_t idx);
 bool wait_broken(struct device *d);
