@@ -306,7 +306,7 @@ volt-init" ]
 # --- SIGKILL anywhere -------------------------------------------------------
 
 injected() {
-	timeout -s KILL 20 strace -f -qq -o /dev/null "$@" </dev/null >/dev/null 2>&1
+	timeout -s KILL 120 strace -f -qq -o /dev/null "$@" </dev/null >/dev/null 2>&1
 	[ $? != 137 ] || [ -z "$hung" ] || return 1
 }
 

@@ -418,7 +418,7 @@ p.kill()' "$(tiny attack_uart)"
 	local k
 
 	k=$(tiny attack_end)
-	run -0 timeout -s KILL 20 volt-kvm kernel="$k" status=4 -- x 4>status </dev/null
+	run -0 timeout -s KILL 120 volt-kvm kernel="$k" status=4 -- x 4>status </dev/null
 	[ "$(cat status)" = "exit 0" ]
 
 	truncate -s 1M disk
@@ -431,7 +431,7 @@ p.kill()' "$(tiny attack_uart)"
 	exec {shown}>&-
 	[ "$(cat status)" = "exit 0" ]
 
-	run -125 --separate-stderr timeout 20 sh -c '"$@" >/dev/full' sh volt-kvm kernel="$k" \
+	run -125 --separate-stderr timeout 120 sh -c '"$@" >/dev/full' sh volt-kvm kernel="$k" \
 		disk=disk status=4 -- x 4>status </dev/null
 	[ "$stderr" = "volt-kvm: the command's output: No space left on device" ]
 	[ "$(cat status)" = "exit 0" ]
@@ -462,7 +462,7 @@ all ok" ]
 	k=$(tiny attack_flood)
 	truncate -s 200G disk
 	for disk in "" disk=disk disk=disk:overlay; do
-		run -125 --separate-stderr timeout -s KILL 30 volt-kvm memory=512M \
+		run -125 --separate-stderr timeout -s KILL 120 volt-kvm memory=512M \
 			boot_timeout=1s kernel="$k" $disk -- x
 		[ "$stderr" = "volt-kvm: the guest did not start in time" ]
 	done

@@ -446,7 +446,7 @@ marked_helpers() {
 
 @test "forwards: are gone when the command ends, and nobody waits for the helper" {
 	world_begin
-	out=$(h timeout 20 volt-net port=8080:80 echo ended)
+	out=$(h timeout 60 volt-net port=8080:80 echo ended)
 	[ "$out" = ended ]
 	# Whatever number a descriptor of the caller's has, the helper lets go.
 	# shellcheck disable=SC2016 # expanded by that sh
@@ -795,7 +795,7 @@ old" ]
 	chmod +x volt-liar
 	for how in home file nfnl inet none many junk kind quit; do
 		echo "$how"
-		run h timeout 30 volt-net -d ./volt-liar "$how"
+		run h timeout 120 volt-net -d ./volt-liar "$how"
 		echo "$output"
 		[ "$how" = quit ] || [[ $output == *"volt-net: plug: "*"answer b''"* ]]
 		wait_for no_helper

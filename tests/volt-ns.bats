@@ -648,7 +648,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 	ends 125 "image=none: No such file or directory" -m image=none true
 	# A superblock that promises what is not there.
 	printf 'hsqs' >trunc && head -c 8192 /dev/zero >>trunc
-	run -125 --separate-stderr timeout 20 volt-ns -m image=trunc true
+	run -125 --separate-stderr timeout 60 volt-ns -m image=trunc true
 	[[ $stderr == "volt-ns: image=trunc: "* ]]
 }
 
@@ -826,7 +826,7 @@ bin" ]
 # --- console=pty ------------------------------------------------------------
 
 feed() {
-	printf 'a\nb' | "$who" timeout 20 "$@"
+	printf 'a\nb' | "$who" timeout 60 "$@"
 }
 
 pty_basics() {
