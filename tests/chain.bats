@@ -22,21 +22,6 @@ teardown() {
 	no_leftovers
 }
 
-# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
-start() {
-	rm -f out
-	# shellcheck disable=SC2016 # expanded by that sh
-	sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- 9>status &
-	job=$!
-	wait_for test -s out
-	pid=$(head -n 1 out)
-	started+=("$pid")
-}
-
-gone() {
-	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
-}
-
 as_root() {
 	"$@"
 }
@@ -364,9 +349,7 @@ running() {
 	start volt-ns $A root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
-	wait_for gone
-	wait "$job" && s=0 || s=$?
-	[ "$s" = 6 ]
+	ended 6
 }
 
 state() {
@@ -375,8 +358,9 @@ state() {
 
 @test "stop and continue are mirrored" {
 	for chain in volt-init "volt-ns status=9" "volt-ns -Up status=9 volt-init"; do
-		# shellcheck disable=SC2086
-		start $chain sh -c 'echo ready; while :; do sleep 0.05; done'
+		# shellcheck disable=SC2016,SC2086 # that sh's; several words
+		start sh -c 'exec "$@" 9>status' sh $chain \
+			sh -c 'echo ready; while :; do sleep 0.05; done'
 		wait_for grep -q ready out
 		child=$(pgrep -P "$pid")
 		kill -STOP "$child"

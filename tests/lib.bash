@@ -123,6 +123,35 @@ helpers() {
 # PIDs of what a test left running behind it.
 started=()
 
+# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
+# BY=as_user runs it as that.
+start() {
+	rm -f out
+	# shellcheck disable=SC2016 # expanded by that sh
+	"${BY:-env}" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
+	job=$!
+	wait_for test -s out
+	pid=$(head -n 1 out)
+	started+=("$pid")
+}
+
+gone() {
+	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
+}
+
+# ended STATUS: what start started ends so.
+ended() {
+	local status=0
+
+	wait_for gone
+	wait "$job" || status=$?
+	[ "$status" = "$1" ] || {
+		echo "status $status"
+		cat out
+		return 1
+	}
+}
+
 end_started() {
 	local pid
 

@@ -17,6 +17,7 @@ setup() {
 }
 
 teardown() {
+	end_started
 	[ -n "${TREE:-}" ] || return 0
 	[ -d "$TREE/volt" ] || return 0
 	volt-cg true # sweeps

@@ -20,34 +20,6 @@ teardown() {
 	no_leftovers
 }
 
-# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
-start() {
-	rm -f out
-	# shellcheck disable=SC2016 # expanded by that sh
-	sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
-	job=$!
-	wait_for test -s out
-	pid=$(head -n 1 out)
-	started+=("$pid")
-}
-
-# ended STATUS: what start started ends so.
-ended() {
-	local status=0
-
-	wait_for gone
-	wait "$job" || status=$?
-	[ "$status" = "$1" ] || {
-		echo "status $status"
-		cat out
-		return 1
-	}
-}
-
-gone() {
-	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
-}
-
 # As PID 1 (of a PID namespace, as root or as the root of a user namespace), and
 # as a subreaper.
 modes() {

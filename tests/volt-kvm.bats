@@ -66,8 +66,8 @@ machine_root() {
 	ROOT=(disk="$disk:ro" root=vda overlay=tmpfs)
 }
 
-# ended N: the last background process ends with status N.
-ended() {
+# exits N [PID]: the last background process ends with status N.
+exits() {
 	local status=0
 
 	wait "${2:-$!}" || status=$?
@@ -86,10 +86,11 @@ hanging() {
 
 # terminated PID: a SIGTERM ends it, without waiting for anybody.
 terminated() {
-	gone() { ! kill -0 "$1" 2>/dev/null; }
-	kill "$1"
-	wait_for gone "$1" || kill -9 "$1"
-	ended 143 "$1"
+	local pid=$1
+
+	kill "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 143 "$1"
 }
 
 # --- words and files ------------------------------------------------------
@@ -509,7 +510,7 @@ all ok" ]
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
 	kill -9 "$!"
-	ended 137
+	exits 137
 	[ "$threads" = 5 ]
 }
 
@@ -609,7 +610,7 @@ d]" ]
 		echo ready; while :; do sleep 0.1; done' >out </dev/null 3>&- &
 	wait_for grep -q ready out
 	kill -TERM "$!"
-	ended 3
+	exits 3
 	[ "$(cat out)" = "ready
 got" ]
 	# Also where nobody reads what the command wrote.
@@ -620,7 +621,7 @@ got" ]
 	wait_for grep -q ready err
 	sleep 1
 	kill -TERM "$!"
-	ended 143
+	exits 143
 	exec 8>&-
 }
 
@@ -748,7 +749,7 @@ mounts" ]
 		pids+=("$!")
 	done
 	for i in 1 2 3 4 5 6 7 8; do
-		ended "$i" "${pids[i - 1]}"
+		exits "$i" "${pids[i - 1]}"
 		[ "$(cat "out$i")" = "guest $i" ]
 	done
 }

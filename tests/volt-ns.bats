@@ -20,19 +20,6 @@ teardown() {
 	no_leftovers
 }
 
-# start NAME CMD ...: run CMD behind us; $pid is that of CMD itself.
-start() {
-	local who=$1
-	shift
-	rm -f "$BATS_TEST_TMPDIR/pid"
-	# shellcheck disable=SC2016 # expanded by that sh
-	"$who" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >"$BATS_TEST_TMPDIR/pid" \
-		2>"$BATS_TEST_TMPDIR/stderr" </dev/null 3>&- &
-	wait_for test -s "$BATS_TEST_TMPDIR/pid"
-	pid=$(head -n 1 "$BATS_TEST_TMPDIR/pid")
-	started+=("$pid")
-}
-
 # USER_DIR with what the tests want in it, also where it is not lib's own.
 places() {
 	user_dir && mkdir -p "$USER_DIR/tmp" "$USER_DIR/home"
@@ -397,7 +384,7 @@ os.execvp("volt-ns", ["volt-ns", "-s", "sh", "-c", "ps -o sid= -p $$; echo $$"])
 
 @test "-k: dies with its parent" {
 	for flags in -Uk -Upk; do
-		start as_user sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
+		BY=as_user start sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
 		wait_for pgrep -f '^sleep 1001' >/dev/null
 		kill -KILL "$pid"
 		for p in $(pgrep -f '^sleep 1002'); do
@@ -626,7 +613,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 		done
 		run -0 volt-ns -A image="img/$t" overlay=tmpfs sh -c 'echo new >/x; cat /x'
 		[ "$output" = new ]
-		start as_root volt-ns -A image="img/$t" sleep 1000
+		start volt-ns -A image="img/$t" sleep 1000
 		wait_for pgrep -f "^sleep 1000" >/dev/null
 		[ "$(loops)" = 1 ]
 		kill -KILL "$pid"
@@ -769,7 +756,7 @@ relative() {
 joining() {
 	local inner
 
-	start "$who" volt-ns -A root="$root" hostname=box volt-init sh -c 'sleep 1000; :'
+	BY=$who start volt-ns -A root="$root" hostname=box volt-init sh -c 'sleep 1000; :'
 	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
 	# The waiting volt-ns means its child.
 	run -0 --separate-stderr "$who" volt-ns join="$pid" sh -c 'hostname; cat /proc/1/comm; pwd; cd /; ls -d bin'
@@ -968,12 +955,12 @@ status_of() {
 
 @test "stop=: what a SIGTERM becomes" {
 	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
-		start as_user volt-ns -Up stop="${stop%:*}" sh -c "
+		BY=as_user start volt-ns -Up stop="${stop%:*}" sh -c "
 			trap 'echo got ${stop#*:}; exit' ${stop#*:}; trap 'exit 9' TERM
 			echo ready; while :; do sleep 0.1; done"
-		wait_for grep -q ready pid
+		wait_for grep -q ready out
 		kill "$pid"
-		wait_for grep -q "^got ${stop#*:}" pid
+		wait_for grep -q "^got ${stop#*:}" out
 	done
 	ends 125 "stop=NONE: not a signal" stop=NONE true
 	ends 125 "stop=65: not a signal" stop=65 true
