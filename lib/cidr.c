@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cidr.h"
@@ -21,6 +22,18 @@ cidr_parse(const char *s, int family, void *addr, unsigned int *len)
 		return false;
 	*len = (unsigned int)n;
 	return true;
+}
+
+/* Write it as text, with len at most 128, into buf, which is returned. */
+const char *
+cidr_text(int family, const void *addr, unsigned int len,
+    char buf[static CIDR_TEXT])
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	inet_ntop(family, addr, ip, sizeof(ip));
+	snprintf(buf, CIDR_TEXT, "%s/%u", ip, len);
+	return buf;
 }
 
 /* Set the first len bits of mask, at most 128, and no other. */

@@ -25,8 +25,7 @@
 int
 tap_announce(const struct tap *t)
 {
-	char value[2 * TAP_LIST + 512], ip[INET_ADDRSTRLEN];
-	char gw[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN];
+	char value[2 * TAP_LIST + 512], ip[CIDR_TEXT], gw[INET6_ADDRSTRLEN];
 	const uint8_t *m = t->mac;
 	size_t len = 0;
 	unsigned int i;
@@ -36,18 +35,16 @@ tap_announce(const struct tap *t)
 			return -1;
 		len += (size_t)sprintf(value + len, "%d:", t->fd[i]);
 	}
-	inet_ntop(AF_INET, &t->ip, ip, sizeof(ip));
-	inet_ntop(AF_INET, &t->gw, gw, sizeof(gw));
 	len += (size_t)snprintf(value + len, sizeof(value) - len,
-	    " name=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u ip=%s/%u gw=%s",
-	    t->name, m[0], m[1], m[2], m[3], m[4], m[5], t->mtu, ip, t->len,
-	    gw);
-	if (t->has6) {
-		inet_ntop(AF_INET6, &t->ip6, ip6, sizeof(ip6));
-		inet_ntop(AF_INET6, &t->gw6, gw6, sizeof(gw6));
+	    " name=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u ip=%s gw=%s",
+	    t->name, m[0], m[1], m[2], m[3], m[4], m[5], t->mtu,
+	    cidr_text(AF_INET, &t->ip, t->len, ip),
+	    inet_ntop(AF_INET, &t->gw, gw, sizeof(gw)));
+	if (t->has6)
 		len += (size_t)snprintf(value + len, sizeof(value) - len,
-		    " ip6=%s/%u gw6=%s", ip6, t->len6, gw6);
-	}
+		    " ip6=%s gw6=%s",
+		    cidr_text(AF_INET6, &t->ip6, t->len6, ip),
+		    inet_ntop(AF_INET6, &t->gw6, gw, sizeof(gw)));
 	if (*t->dns != '\0')
 		len += (size_t)snprintf(value + len, sizeof(value) - len,
 		    " dns=%s", t->dns);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "config.h"
 #include "network.h"
 #include "tap.h"
@@ -43,27 +44,18 @@ open_tap(const char *name)
 static void
 from_tap(struct net_config *n, const struct tap *t)
 {
-	static char ip[INET_ADDRSTRLEN + 4], gw[INET_ADDRSTRLEN];
-	static char ip6[INET6_ADDRSTRLEN + 5], gw6[INET6_ADDRSTRLEN];
+	static char ip[CIDR_TEXT], gw[INET_ADDRSTRLEN];
+	static char ip6[CIDR_TEXT], gw6[INET6_ADDRSTRLEN];
 	static char dns[TAP_LIST], search[TAP_LIST];
-	size_t len;
 
 	n->tap = t->fd[0];
 	n->mtu = t->mtu;
 	memcpy(n->mac, t->mac, sizeof(n->mac));
-	inet_ntop(AF_INET, &t->ip, ip, INET_ADDRSTRLEN);
-	len = strlen(ip);
-	snprintf(ip + len, sizeof(ip) - len, "/%u", t->len);
-	inet_ntop(AF_INET, &t->gw, gw, sizeof(gw));
-	n->ip = ip;
-	n->gw = gw;
+	n->ip = cidr_text(AF_INET, &t->ip, t->len, ip);
+	n->gw = inet_ntop(AF_INET, &t->gw, gw, sizeof(gw));
 	if (t->has6) {
-		inet_ntop(AF_INET6, &t->ip6, ip6, INET6_ADDRSTRLEN);
-		len = strlen(ip6);
-		snprintf(ip6 + len, sizeof(ip6) - len, "/%u", t->len6);
-		inet_ntop(AF_INET6, &t->gw6, gw6, sizeof(gw6));
-		n->ip6 = ip6;
-		n->gw6 = gw6;
+		n->ip6 = cidr_text(AF_INET6, &t->ip6, t->len6, ip6);
+		n->gw6 = inet_ntop(AF_INET6, &t->gw6, gw6, sizeof(gw6));
 	}
 	snprintf(dns, sizeof(dns), "%s", t->dns);
 	snprintf(search, sizeof(search), "%s", t->search);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "cidr.h"
 #include "value.h"
 
 #include "net.h"
@@ -21,7 +22,7 @@ struct item {
 	bool lease;
 	uint64_t pid;
 	struct lease l;
-	char addr[2][INET6_ADDRSTRLEN + 4];
+	char addr[2][CIDR_TEXT];
 };
 
 struct state {
@@ -68,7 +69,6 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 static void
 see_address(const struct nlmsghdr *msg, void *ctx)
 {
-	char ip[INET6_ADDRSTRLEN];
 	struct link_addr a;
 	struct item *it;
 	bool v6;
@@ -78,8 +78,7 @@ see_address(const struct nlmsghdr *msg, void *ctx)
 		return;
 	v6 = a.family == AF_INET6;
 	if (it->addr[v6][0] == '\0')
-		snprintf(it->addr[v6], sizeof(it->addr[v6]), "%s/%u",
-		    inet_ntop(a.family, a.addr, ip, sizeof(ip)), a.len);
+		cidr_text(a.family, a.addr, a.len, it->addr[v6]);
 }
 
 static void

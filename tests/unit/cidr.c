@@ -35,6 +35,7 @@ addresses_with_lengths(void)
 		    AF_INET6, false, 0 },
 	};
 	struct in6_addr a;
+	char text[CIDR_TEXT];
 	unsigned int len;
 	size_t i;
 
@@ -46,6 +47,10 @@ addresses_with_lengths(void)
 	}
 	CHECK(cidr_parse("192.0.2.1/24", AF_INET, &a, &len));
 	CHECK(memcmp(&a, "\300\0\2\1", 4) == 0);
+	CHECK_STR(cidr_text(AF_INET, &a, len, text), "192.0.2.1/24");
+	memset(&a, 0xff, sizeof(a));
+	CHECK_STR(cidr_text(AF_INET6, &a, 128, text),
+	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128");
 }
 
 static void
