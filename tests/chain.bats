@@ -18,8 +18,7 @@ setup() {
 }
 
 teardown() {
-	end_started
-	no_leftovers
+	end_test
 }
 
 as_root() {

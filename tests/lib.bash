@@ -160,6 +160,18 @@ end_started() {
 	done
 }
 
+# The end of each test: whatever it started is ended, and nothing is left. Of
+# one that failed, say what its last command printed.
+end_test() {
+	# shellcheck disable=SC2154 # bats's
+	if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
+		[ -z "${output:-}" ] || tail -c 2000 <<<"standard output: $output"
+		[ -z "${stderr:-}" ] || tail -c 2000 <<<"standard error: $stderr"
+	fi
+	end_started
+	no_leftovers
+}
+
 # kill_at_every_call CHECK CMD ...: for each system call that CMD makes, SIGKILL
 # for whoever comes first to the Nth of these; then CHECK, which is told the
 # status. FOLLOW= leaves out children; WHERE is a command to run all that by;

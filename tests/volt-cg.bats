@@ -17,7 +17,6 @@ setup() {
 }
 
 teardown() {
-	end_started
 	[ -n "${TREE:-}" ] || return 0
 	[ -d "$TREE/volt" ] || return 0
 	volt-cg true # sweeps
@@ -28,7 +27,7 @@ teardown() {
 		find "$dir" -depth -type d -exec rmdir {} \;
 		return 1
 	done
-	no_leftovers
+	end_test
 }
 
 # need_controller NAME ...: cgroup v2 has these.

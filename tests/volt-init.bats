@@ -16,8 +16,7 @@ setup() {
 }
 
 teardown() {
-	end_started
-	no_leftovers
+	end_test
 }
 
 # As PID 1 (of a PID namespace, as root or as the root of a user namespace), and

@@ -12,7 +12,7 @@ teardown() {
 	if declare -F world_end >/dev/null; then
 		world_end
 	fi
-	no_leftovers
+	end_test
 }
 
 # --- guests ---------------------------------------------------------------

@@ -19,8 +19,7 @@ setup() {
 }
 
 teardown() {
-	end_started
-	no_leftovers
+	end_test
 }
 
 # locked [WORD ...] -- DEED ...: a deed under these words.

@@ -14,7 +14,7 @@ setup() {
 
 teardown() {
 	world_end
-	no_leftovers
+	end_test
 }
 
 # No link of a lease, no table but the bridge's, is left on the host.

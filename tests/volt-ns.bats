@@ -16,8 +16,7 @@ setup() {
 }
 
 teardown() {
-	end_started
-	no_leftovers
+	end_test
 }
 
 # USER_DIR with what the tests want in it, also where it is not lib's own.
