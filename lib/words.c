@@ -18,6 +18,7 @@
 #define INCLUDE_DEPTH 8
 #define INCLUDE_MAX ((size_t)1 << 20)	/* bytes of one file */
 #define KEY_MAX_LEN 64
+#define LINE_MAX_LEN 512	/* of a value in a message */
 
 /*
  * What RTMIN means to those who type it, and to systemd: the first real-time
@@ -65,6 +66,23 @@ words_distance(const char *a, const char *b)
 	return row[blen];
 }
 
+/*
+ * Words and files may be somebody else's: as much of s as fits into buf, with
+ * a '?' for each character that a terminal would not print as one line.
+ */
+static const char *
+one_line(const char *s, char buf[static LINE_MAX_LEN])
+{
+	size_t i;
+
+	for (i = 0; s[i] != '\0' && i < LINE_MAX_LEN - 1; i++)
+		buf[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
+	buf[i] = '\0';
+	if (s[i] != '\0')
+		memcpy(buf + i - 3, "...", 3);
+	return buf;
+}
+
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
 {
@@ -110,6 +128,7 @@ static void
 apply_line(const struct grammar *g, void *ctx, const char *name,
     unsigned int lineno, char *line, int depth)
 {
+	char buf[LINE_MAX_LEN];
 	size_t len, klen;
 
 	line += strspn(line, " \t\r");
@@ -124,7 +143,8 @@ apply_line(const struct grammar *g, void *ctx, const char *name,
 	else if ((klen = key_length(line)) > 0)
 		apply_word(g, ctx, line, klen);
 	else
-		errx(EXIT_LINK, "@%s:%u: not a word: %s", name, lineno, line);
+		errx(EXIT_LINK, "@%s:%u: not a word: %s", name, lineno,
+		    one_line(line, buf));
 }
 
 /* Apply the words of the file that @name means (toolbox_open_words()). */
@@ -256,7 +276,9 @@ words_parse(int argc, char *argv[], const struct grammar *g, void *ctx)
 _Noreturn void
 word_bad(const char *key, const char *value, const char *why)
 {
-	errx(EXIT_LINK, "%s=%s: %s", key, value, why);
+	char buf[LINE_MAX_LEN];
+
+	errx(EXIT_LINK, "%s=%s: %s", key, one_line(value, buf), why);
 }
 
 /* A whole number up to max, or the end. */
