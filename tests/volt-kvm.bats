@@ -438,6 +438,22 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$(cat status)" = "exit 0" ]
 }
 
+@test "tiny: what the guest said last counts, though it has powered off by then" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	k=$(tiny attack_leave)
+	# The writes that follow the reader's first are slow.
+	run -0 --separate-stderr sh -c 'strace -f -qq -o trace -e trace=write \
+		-e inject=write:delay_exit=200000:when=25+ volt-kvm kernel="$1" status=4 -- x \
+		4>status </dev/null | (sleep 1; wc -c)' sh "$k"
+	[ "$output" = 131072 ]
+	[ "$stderr" = "" ]
+	[ "$(cat status)" = "exit 0" ]
+	grep -q DELAYED trace
+}
+
 @test "host: a tap that is taken away breaks the card, and is not asked again and again" {
 	need_kvm
 	need_root

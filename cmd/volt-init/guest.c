@@ -37,18 +37,29 @@ guest_here(void)
 	    (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
 }
 
-/* However we end, the kernel need not panic: say it and power off. */
+/*
+ * All is said: volt-kvm ends the guest once it has read it. On the way down the
+ * kernel may reset devices, and what is in their queues would be lost.
+ */
+static _Noreturn void
+rest(void)
+{
+	if (guest.port[GUEST_CONTROL] == -1)
+		reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+/* However we end, the kernel need not panic. */
 static void
 last_words(void)
 {
 	if (getpid() != 1)
 		return;
+	sync();
 	if (guest.port[GUEST_CONTROL] != -1)
 		dprintf(guest.port[GUEST_CONTROL], "failed %d\n", EXIT_LINK);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
+	rest();
 }
 
 /* Strings that each end with a NUL, as a vector. */
@@ -202,7 +213,5 @@ guest_main(void)
 	end_all();
 	guest_root_end();
 	status_report(guest.port[GUEST_CONTROL], counter, wstatus);
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
+	rest();
 }

@@ -245,7 +245,8 @@ run(void)
 		if (session.done && console_drained())
 			break;
 		if (atomic_load(&vm.end) != VM_RUNS) {
-			if (!session.done)
+			/* What it said last may not have been read yet. */
+			if (*cfg.argv == NULL || (looked && !session.done))
 				break;
 			if (!looked)
 				console_look();
