@@ -325,6 +325,7 @@ main(int argc, char *argv[])
 	}
 
 	vm_open(&vm, cfg.memory, cfg.cpus);
+	vcpu_create_all(&vm);
 	devices_init(&vm, &cfg);
 	arch_load(&vm, &cfg);
 	file_unmap(&cfg.image);

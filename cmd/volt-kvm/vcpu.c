@@ -12,8 +12,8 @@
 
 #define STACK_SIZE ((size_t)64 << 10)
 
-void
-vcpu_create(struct vm *vm, unsigned int id)
+static void
+create(struct vm *vm, unsigned int id)
 {
 	struct vcpu *cpu = &vm->cpu[id];
 
@@ -26,6 +26,16 @@ vcpu_create(struct vm *vm, unsigned int id)
 	if (cpu->run == MAP_FAILED)
 		err(EXIT_LINK, "KVM: map vCPU %u", id);
 	arch_vcpu_init(cpu);
+}
+
+/* Make the vCPUs; none runs yet. */
+void
+vcpu_create_all(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		create(vm, i);
 }
 
 static void

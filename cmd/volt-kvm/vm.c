@@ -6,11 +6,10 @@
 #include "kvm.h"
 #include "vm.h"
 
-/* Open KVM and make a machine with RAM and vCPUs that do not run yet. */
+/* Open KVM and make a machine with RAM, and vCPUs to be made. */
 void
 vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
 {
-	unsigned int i;
 	int version;
 
 	if ((vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC)) == -1) {
@@ -37,8 +36,6 @@ vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
 		err(EXIT_LINK, "memory of the guest");
 	arch_vm_init(vm);
 	vm->ncpus = ncpus;
-	for (i = 0; i < ncpus; i++)
-		vcpu_create(vm, i);
 	if (io_init(&vm->io) == -1)
 		err(EXIT_LINK, "eventfd");
 }

@@ -52,7 +52,7 @@ void vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus);
 void vm_end(struct vm *vm, enum vm_end end);
 
 /* vcpu.c */
-void vcpu_create(struct vm *vm, unsigned int id);
+void vcpu_create_all(struct vm *vm);
 void vcpu_start(struct vcpu *cpu);
 
 /* devices.c */
