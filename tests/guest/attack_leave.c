@@ -22,8 +22,8 @@ main(void)
 			i < 2 ? NEXT : 0, (uint16_t)(i + 1) };
 	submit(&d, 5, &q[5], 0);
 	submit(&d, 5, &q[5], 3);
-	while (!wait_used(&q[5], 1))
-		;
+	while (r16(&q[5].used.idx) == 0)
+		outb(0x80, 0);
 	q[9].desc[0] = (struct desc){ (uintptr_t)"up\nexit 0\n", 10, 0, 0 };
 	submit(&d, 9, &q[9], 0);
 	for (;;)
