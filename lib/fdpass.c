@@ -99,7 +99,7 @@ fdpass_send(int sock, int fd)
 int
 fdpass_recv(int sock)
 {
-	char byte;
+	char byte = 0;
 	int fd;
 
 	(void)fdpass_recv_with(sock, &fd, &byte, 1);

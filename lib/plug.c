@@ -204,7 +204,7 @@ plug_namespace(int route)
 int
 plug_accept(int sock, int home)
 {
-	struct plug_message m;
+	struct plug_message m = { 0 };
 	struct stat theirs, ours;
 	int fd, ns = -1, saved;
 	ssize_t n;

@@ -75,7 +75,7 @@ one_line(const char *s, char buf[static LINE_MAX_LEN])
 {
 	size_t i;
 
-	for (i = 0; s[i] != '\0' && i < LINE_MAX_LEN - 1; i++)
+	for (i = 0; i < LINE_MAX_LEN - 1 && s[i] != '\0'; i++)
 		buf[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
 	buf[i] = '\0';
 	if (s[i] != '\0')
