@@ -252,11 +252,11 @@ as_subid_user() {
 
 # --- nothing is left behind -----------------------------------------------
 
-# Retry CMD for two minutes and more (the machine is slow).
+# Retry CMD for two minutes (the machine is slow).
 wait_for() {
-	local i
+	local end=$((SECONDS + 120))
 
-	for ((i = 0; i < 2400; i++)); do
+	while [ "$SECONDS" -lt "$end" ]; do
 		"$@" && return 0 # a bare return in a trap means another status
 		sleep 0.05
 	done

@@ -81,6 +81,7 @@ hanging() {
 
 	k=$(tiny hang)
 	volt-kvm -c kernel="$k" "$@" -- x </dev/null 2>said 3>&- &
+	started+=("$!")
 	wait_for grep -q hanging said
 }
 
