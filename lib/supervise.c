@@ -3,12 +3,16 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "clock.h"
+#include "kfile.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -16,6 +20,8 @@
 #define SI_KERNEL 0x80
 #endif
 
+#define HOLD_FOR 10000	/* ms */
+#define HOLD_STEP 5
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
@@ -99,6 +105,70 @@ send(const struct supervise *s, int signo)
 	kill(s->to_group ? -s->child : s->child, signo);
 }
 
+/* The signals of a line of /proc/PID/status; 0 without that line. */
+static uint64_t
+signal_set(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line == NULL ? 0 : strtoull(line + strlen(name), NULL, 16);
+}
+
+/*
+ * Would the kernel drop this signal, as it does for a PID 1 that neither
+ * catches, blocks nor ignores it (pid_namespaces(7))? A mask with SIGSEGV in it
+ * is the C library's, for the length of a call.
+ */
+static bool
+drops(const struct supervise *s, int signo)
+{
+	char path[32], ppid[32], status[8192];
+	uint64_t blocked;
+
+	if (signo == SIGCONT || signo == SIGWINCH || signo == SIGURG ||
+	    signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+		return false; /* nothing is lost */
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->child);
+	snprintf(ppid, sizeof(ppid), "\nPPid:\t%d\n", (int)getpid());
+	/* It may be another namespace's /proc. */
+	if (kfile_read(AT_FDCWD, path, status, sizeof(status)) == -1 ||
+	    strstr(status, ppid) == NULL)
+		return false;
+	blocked = signal_set(status, "\nSigBlk:");
+	if ((blocked & SYS_SIGBIT(SIGSEGV)) != 0)
+		blocked = 0;
+	return ((blocked | signal_set(status, "\nSigIgn:") |
+	    signal_set(status, "\nSigCgt:")) & SYS_SIGBIT(signo)) == 0;
+}
+
+/* Forward a signal, or hold it back for a while. */
+static void
+forward(struct supervise *s, int signo)
+{
+	int sent = signo == SIGTERM && s->sigterm != 0 ? s->sigterm : signo;
+
+	if (s->held == 0)
+		s->hold_end = clock_ms() + HOLD_FOR;
+	if (s->is_init && clock_ms() < s->hold_end && drops(s, sent)) {
+		s->held |= SYS_SIGBIT(signo);
+		return;
+	}
+	s->held &= ~SYS_SIGBIT(signo);
+	send(s, sent);
+	if (signo == SIGTERM)
+		send(s, SIGCONT); /* a stopped command must hear it too */
+}
+
+static void
+forward_held(struct supervise *s)
+{
+	int signo;
+
+	for (signo = 1; signo <= 64; signo++)
+		if ((s->held & SYS_SIGBIT(signo)) != 0)
+			forward(s, signo);
+}
+
 static void
 handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 {
@@ -113,17 +183,13 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 	if (from_terminal(si) && !s->own_session) {
 		if (signo == SIGTSTP && s->is_init)
 			kill(getpid(), SIGSTOP);
-		return;
+		if (!s->is_init || !drops(s, signo))
+			return; /* it has it already */
 	}
-	if (signo != SIGTERM) {
-		send(s, signo);
-		return;
-	}
-	if (s->grace != 0 && s->deadline == 0)
+	if (signo == SIGTERM && s->grace != 0 && s->deadline == 0)
 		s->deadline = clock_ms() + (int64_t)(s->grace < GRACE_MAX ?
 		    s->grace : GRACE_MAX);
-	send(s, s->sigterm != 0 ? s->sigterm : SIGTERM);
-	send(s, SIGCONT); /* a stopped command must hear it too */
+	forward(s, signo);
 }
 
 /*
@@ -183,13 +249,15 @@ supervise_wait(struct supervise *s, int *wstatus)
 	while ((rc = reap(s, wstatus)) == 0) {
 		fds[0] = (struct pollfd){ .fd = s->sigfd, .events = POLLIN };
 		memcpy(fds + 1, s->fds, s->nfds * sizeof(fds[0]));
-		if (poll(fds, s->nfds + 1, timeout_ms(s)) == -1) {
+		if (poll(fds, s->nfds + 1, s->held != 0 ? HOLD_STEP :
+		    timeout_ms(s)) == -1) {
 			if (errno != EINTR)
 				return -1;
 			continue;
 		}
 		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			handle_signal(s, &si);
+		forward_held(s);
 		memcpy(s->fds, fds + 1, s->nfds * sizeof(fds[0]));
 		if (s->nfds > 0)
 			s->poll_cb(s);

@@ -12,6 +12,10 @@
  * A ^C at the terminal goes to the whole foreground process group, that is to
  * the command as well: what the terminal sent is not forwarded, unless the
  * command has a session of its own.
+ *
+ * A child that is PID 1 of its namespace loses what it does not listen to, and
+ * while it is set up, and through each exec, it listens to nothing. A signal
+ * that would be lost is held back until it does, for HOLD_FOR at the most.
  */
 #ifndef VOLT_SUPERVISE_H
 #define VOLT_SUPERVISE_H
@@ -28,7 +32,7 @@
 struct supervise {
 	pid_t child;	/* whom to wait for */
 	bool own_session;	/* the terminal's signals do not reach it */
-	bool is_init;	/* PID 1 of its namespace: it ignores a ^Z */
+	bool is_init;	/* PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */
 	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
@@ -45,6 +49,8 @@ struct supervise {
 	bool chld_ignored;
 	int sigfd;
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
+	uint64_t held;	/* signals to be forwarded, until hold_end */
+	int64_t hold_end;
 };
 
 int supervise_die_with_parent(void);

@@ -351,6 +351,28 @@ running() {
 	ended 6
 }
 
+@test "SIGTERM at every step of the start: the chain ends by it" {
+	need strace -qq -o /dev/null true
+	ends_by_it() { echo "status $1" && [ "$1" = 143 ]; }
+	A=-mpniuC
+	[ "$(id -u)" = 0 ] || A=-A
+	# What the parent that waits calls before its child has ended.
+	CALLS='rt_sig.*|clone3|prctl|open|openat|close|sendmsg|munmap|mount_setattr|geteuid|poll'
+	for A in $A -A; do
+		SIGNAL=SIGTERM FOLLOW='' CALLS=$CALLS kill_at_every_call ends_by_it \
+			volt-ns $A root="$ROOT_BB" overlay=tmpfs volt-init sleep 3
+	done
+	# Nor is it lost while PID 1 execs the next link, or before that listens.
+	for late in execve:delay_enter execve:delay_exit rt_sigprocmask:delay_enter; do
+		start strace -f -qq -o /dev/null -e inject="$late=300000" \
+			volt-ns $A root="$ROOT_BB" volt-init sleep 1000
+		outer() { pgrep -P "$(pgrep -P "$pid")" >inner; }
+		wait_for outer
+		kill "$(pgrep -P "$pid")"
+		ended 143
+	done
+}
+
 state() {
 	cut -d' ' -f3 "/proc/$1/stat"
 }

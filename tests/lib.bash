@@ -175,7 +175,7 @@ end_test() {
 # kill_at_every_call CHECK CMD ...: for each system call that CMD makes, SIGKILL
 # for whoever comes first to the Nth of these; then CHECK, which is told the
 # status. FOLLOW= leaves out children; WHERE is a command to run all that by;
-# CALLS, a pattern, picks among them.
+# CALLS, a pattern, picks among them; SIGNAL is another signal.
 kill_at_every_call() {
 	local check=$1 call most n status
 	local -a tracer
@@ -197,7 +197,7 @@ kill_at_every_call() {
 		for ((n = 1; n <= most; n++)); do
 			echo "killed at $call $n: $*"
 			timeout -k 5 30 "${tracer[@]}" -o /dev/null \
-				--inject="$call:signal=SIGKILL:when=$n" "$@" \
+				--inject="$call:signal=${SIGNAL:-SIGKILL}:when=$n" "$@" \
 				>/dev/null 2>&1 </dev/null && status=0 || status=$?
 			"$check" "$status"
 		done

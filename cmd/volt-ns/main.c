@@ -107,6 +107,8 @@ run_child(struct ns *ns, char *argv[])
 		.exit_signal = SIGCHLD,
 	};
 	int pair[2], wstatus, master = -1, counter = -1, payload;
+	const uint64_t all = UINT64_MAX;
+	uint64_t mask;
 
 	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
 		err(EXIT_LINK, "status counter");
@@ -121,6 +123,8 @@ run_child(struct ns *ns, char *argv[])
 		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
 		    CLONE_INTO_CGROUP;
 	}
+	/* A child that has not run yet must not look as if it listened. */
+	sys_sigprocmask(SIG_BLOCK, &all, &mask);
 	if ((s.child = sys_clone3(&args)) == -1)
 		no_namespaces(ns);
 	if (s.child == 0) {
@@ -134,6 +138,7 @@ run_child(struct ns *ns, char *argv[])
 			outer_ask(ns);
 		inner_run(ns, argv);
 	}
+	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(pair[0]);
 	if (ns->served)
 		outer_serve(ns, pair[1]);
