@@ -98,9 +98,9 @@ nothing_left() {
 }
 
 @test "time runs out: 124" {
-	run -124 --separate-stderr "$machine" -d "$tree" -t 4 sh -c 'echo begun; sleep 1000'
+	run -124 --separate-stderr "$machine" -d "$tree" -t 20 sh -c 'echo begun; sleep 1000'
 	[ "$output" = begun ]
-	[ "${stderr_lines[0]}" = "machine: 4 seconds are over" ]
+	[ "${stderr_lines[0]}" = "machine: 20 seconds are over" ]
 	nothing_left
 }
 
