@@ -125,8 +125,9 @@ drops(const struct supervise *s, int signo)
 	char path[32], ppid[32], status[8192];
 	uint64_t blocked;
 
-	if (signo == SIGCONT || signo == SIGWINCH || signo == SIGURG ||
-	    signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
+	if (!s->is_init || signo == SIGCONT || signo == SIGWINCH ||
+	    signo == SIGURG || signo == SIGTSTP || signo == SIGTTIN ||
+	    signo == SIGTTOU)
 		return false; /* nothing is lost */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->child);
 	snprintf(ppid, sizeof(ppid), "\nPPid:\t%d\n", (int)getpid());
@@ -149,7 +150,7 @@ forward(struct supervise *s, int signo)
 
 	if (s->held == 0)
 		s->hold_end = clock_ms() + HOLD_FOR;
-	if (s->is_init && clock_ms() < s->hold_end && drops(s, sent)) {
+	if (clock_ms() < s->hold_end && drops(s, sent)) {
 		s->held |= SYS_SIGBIT(signo);
 		return;
 	}
@@ -183,7 +184,7 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 	if (from_terminal(si) && !s->own_session) {
 		if (signo == SIGTSTP && s->is_init)
 			kill(getpid(), SIGSTOP);
-		if (!s->is_init || !drops(s, signo))
+		if (!drops(s, signo))
 			return; /* it has it already */
 	}
 	if (signo == SIGTERM && s->grace != 0 && s->deadline == 0)
@@ -255,9 +256,9 @@ supervise_wait(struct supervise *s, int *wstatus)
 				return -1;
 			continue;
 		}
+		forward_held(s);
 		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			handle_signal(s, &si);
-		forward_held(s);
 		memcpy(s->fds, fds + 1, s->nfds * sizeof(fds[0]));
 		if (s->nfds > 0)
 			s->poll_cb(s);
