@@ -324,8 +324,8 @@ main(int argc, char *argv[])
 		return 0;
 	}
 
-	vm_open(&vm, cfg.memory, cfg.cpus);
-	vcpu_create_all(&vm);
+	vm_open(&vm, cfg.memory);
+	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);
 	arch_load(&vm, &cfg);
 	file_unmap(&cfg.image);

@@ -28,13 +28,14 @@ create(struct vm *vm, unsigned int id)
 	arch_vcpu_init(cpu);
 }
 
-/* Make the vCPUs; none runs yet. */
+/* Make n vCPUs, which do not run yet. */
 void
-vcpu_create_all(struct vm *vm)
+vcpu_create_all(struct vm *vm, unsigned int n)
 {
 	unsigned int i;
 
-	for (i = 0; i < vm->ncpus; i++)
+	vm->ncpus = n; /* what each tells of the others */
+	for (i = 0; i < n; i++)
 		create(vm, i);
 }
 

@@ -6,9 +6,9 @@
 #include "kvm.h"
 #include "vm.h"
 
-/* Open KVM and make a machine with RAM, and vCPUs to be made. */
+/* Open KVM and make a machine with RAM, and no vCPUs yet. */
 void
-vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
+vm_open(struct vm *vm, uint64_t memory)
 {
 	int version;
 
@@ -35,7 +35,6 @@ vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus)
 	if (ram_init(&vm->ram, vm->fd, memory) == -1)
 		err(EXIT_LINK, "memory of the guest");
 	arch_vm_init(vm);
-	vm->ncpus = ncpus;
 	if (io_init(&vm->io) == -1)
 		err(EXIT_LINK, "eventfd");
 }

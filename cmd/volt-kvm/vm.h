@@ -48,11 +48,11 @@ struct vm {
 	const char *why;	/* for VM_CRASH */
 };
 
-void vm_open(struct vm *vm, uint64_t memory, unsigned int ncpus);
+void vm_open(struct vm *vm, uint64_t memory);
 void vm_end(struct vm *vm, enum vm_end end);
 
 /* vcpu.c */
-void vcpu_create_all(struct vm *vm);
+void vcpu_create_all(struct vm *vm, unsigned int n);
 void vcpu_start(struct vcpu *cpu);
 
 /* devices.c */
