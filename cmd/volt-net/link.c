@@ -9,6 +9,8 @@
 
 #include <libmnl/libmnl.h>
 
+#include "cidr.h"
+
 #include "net.h"
 
 #define PROBE 0xcb007101	/* 203.0.113.1: looked up, never sent to */
@@ -256,7 +258,9 @@ see_route(const struct nlmsghdr *msg, void *ctx)
 	size_t len, size = rt->rtm_family == AF_INET ? 4 : 16;
 	struct overlap *o = ctx;
 	const uint8_t *dst;
-	unsigned int i, oif = 0;
+	unsigned int oif = 0;
+	uint8_t mask[16];
+	size_t i;
 
 	if (msg->nlmsg_type != RTM_NEWROUTE || o->found ||
 	    rt->rtm_family != o->family || rt->rtm_table != RT_TABLE_MAIN ||
@@ -265,8 +269,9 @@ see_route(const struct nlmsghdr *msg, void *ctx)
 	dst = nl_find(msg, sizeof(*rt), RTA_DST, &len);
 	if (dst == NULL || len != size)
 		return;
-	for (i = 0; i < o->len; i++)
-		if (((dst[i / 8] ^ o->net[i / 8]) & (0x80 >> i % 8)) != 0)
+	cidr_mask(o->len, mask);
+	for (i = 0; i < size; i++)
+		if (((dst[i] ^ o->net[i]) & mask[i]) != 0)
 			return;
 	o->name[0] = '\0';
 	copy(msg, sizeof(*rt), RTA_OIF, &oif, sizeof(oif));
