@@ -354,11 +354,10 @@ running() {
 @test "SIGTERM at every step of the start: the chain ends by it" {
 	need strace -qq -o /dev/null true
 	ends_by_it() { echo "status $1" && [ "$1" = 143 ]; }
-	A=-mpniuC
-	[ "$(id -u)" = 0 ] || A=-A
+	[ "$(id -u)" != 0 ] || set -- -mpniuC
 	# What the parent that waits calls before its child has ended.
 	CALLS='rt_sig.*|clone3|prctl|open|openat|close|sendmsg|munmap|mount_setattr|geteuid|poll'
-	for A in $A -A; do
+	for A in "$@" -A; do
 		SIGNAL=SIGTERM FOLLOW='' CALLS=$CALLS kill_at_every_call ends_by_it \
 			volt-ns $A root="$ROOT_BB" overlay=tmpfs volt-init sleep 3
 	done
@@ -366,8 +365,8 @@ running() {
 	for late in execve:delay_enter execve:delay_exit rt_sigprocmask:delay_enter; do
 		start strace -f -qq -o /dev/null -e inject="$late=300000" \
 			volt-ns $A root="$ROOT_BB" volt-init sleep 1000
-		outer() { pgrep -P "$(pgrep -P "$pid")" >inner; }
-		wait_for outer
+		inner() { pgrep -P "$(pgrep -P "$pid")" >/dev/null; }
+		wait_for inner
 		kill "$(pgrep -P "$pid")"
 		ended 143
 	done

@@ -15,8 +15,6 @@ main(void)
 
 	device_want(&d, 3, "there is a console");
 	device_start(&d, 2, q, 10, QUEUE);
-	for (i = 0; i < sizeof(big); i++)
-		big[i] = 'x';
 	for (i = 0; i < 4; i++)
 		q[5].desc[i] = (struct desc){ (uintptr_t)big, sizeof(big),
 			i < 2 ? NEXT : 0, (uint16_t)(i + 1) };
