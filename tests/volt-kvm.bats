@@ -267,6 +267,15 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$output" = "failed 125" ]
 }
 
+@test "tiny: the last lines are as many as a panic with its call traces has" {
+	need_kvm
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_panic)" -- x
+	[ "${#stderr_lines[@]}" = 129 ]
+	[ "${stderr_lines[0]}" = "073  ? filemap_map_pages+0x150/0x710" ]
+	[ "${stderr_lines[127]}" = "200  ? filemap_map_pages+0x150/0x710" ]
+	[ "${stderr_lines[128]}" = "volt-kvm: the guest reset itself" ]
+}
+
 @test "tiny: SIGTERM before the guest has started ends it" {
 	need_kvm
 	hanging status=4 4>status

@@ -27,7 +27,7 @@
 #include "value.h"
 #include "vm.h"
 
-#define TAIL_LINES 40	/* a panic and its call trace */
+#define TAIL_LINES 128	/* an oops, a panic, their call traces */
 #define PATIENCE 1000	/* ms */
 
 static struct vm vm;
