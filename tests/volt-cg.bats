@@ -347,7 +347,7 @@ no_processes() {
 }
 
 @test "a frozen group ends all the same" {
-	volt-cg name="$GROUP" sh -c 'sleep 1000 & echo ready; exec sleep 0.5' \
+	volt-cg name="$GROUP" sh -c 'sleep 1000 & echo ready; exec sleep 1001' \
 		>"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
 	wait_for grep -q ready "$BATS_TEST_TMPDIR/out"

@@ -18,7 +18,7 @@ setup() {
 
 # No process of this test's machines is left, and none of their files.
 nothing_left() {
-	for _ in {1..50}; do
+	for _ in {1..600}; do
 		pgrep -f "$TMPDIR/volt-machine" >/dev/null || break
 		sleep 0.1
 	done
@@ -123,9 +123,11 @@ nothing_left() {
 	nothing_left
 	[ -z "$(ls -d "$TMPDIR"/volt-machine.* 2>/dev/null)" ]
 	"$machine" -d "$tree" sleep 1000 3>&- &
-	sleep 2
-	pgrep -f "$TMPDIR/volt-machine" >/dev/null
-	kill -KILL $!
+	until pgrep -f "qemu.*$TMPDIR/volt-machine" >/dev/null; do
+		kill -0 "$!"
+		sleep 0.1
+	done
+	kill -KILL "$!"
 	nothing_left
 }
 
