@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -147,14 +148,25 @@ static const struct {
 	{ MOUNT_SYS, MOUNT_MASK, "firmware" },
 };
 
-/* Guard the file system m, or with b NULL say how it would be. */
+/*
+ * Guard the file system m, whose mount is fd, or with b NULL say how it would
+ * be. What is guarded is found from the mount: once that is there, the path by
+ * which its place was found may lead elsewhere.
+ */
 static void
-guard(struct ns *ns, const struct mount *m, struct build *b)
+guard(const struct ns *ns, const struct mount *m, int fd, struct build *b)
 {
 	struct mount g = { .optional = true, .fd = -1 };
+	struct build below = { 0 };
 	char path[PATH_MAX];
+	bool done = true;
 	size_t i;
 
+	if (ns->no_mask)
+		return;
+	if (b != NULL)
+		below = *b;
+	below.root = fd;
 	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
 		if (guarded[i].fs != m->kind)
 			continue;
@@ -162,21 +174,25 @@ guard(struct ns *ns, const struct mount *m, struct build *b)
 			guarded[i].path) >= (int)sizeof(path))
 			errx(EXIT_LINK, "%s: path too long", m->what);
 		g.kind = guarded[i].kind;
-		g.what = g.dst = path;
-		if (b == NULL)
+		g.what = path;
+		g.dst = path + strlen(m->dst);
+		if (b != NULL)
+			done = g.kind == MOUNT_MASK ? apply_mask(&g, &below) :
+			    apply_ro(&g, fd);
+		g.dst = path;
+		if (done)
 			mount_describe(&g);
-		else
-			apply_mount(ns, &g, b);
 	}
+	if (b != NULL)
+		b->empty = below.empty;
 }
 
 /* Say what apply_mount() would do. */
 void
-apply_describe(struct ns *ns, const struct mount *m)
+apply_describe(const struct ns *ns, const struct mount *m)
 {
 	mount_describe(m);
-	if (!ns->no_mask)
-		guard(ns, m, NULL);
+	guard(ns, m, -1, NULL);
 }
 
 /*
@@ -192,23 +208,24 @@ old_proc(const struct ns *ns)
 	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 }
 
-static bool
-apply_fs(struct ns *ns, const struct mount *m, int root)
+static void
+apply_fs(const struct ns *ns, const struct mount *m, struct build *b)
 {
 	int fd = mount_fs(m, mount_fstype(m));
-	bool done;
 
 	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
 		errno = EPERM;
 		mount_failed(m, "proc");
 	}
 	if (fd == -1)
-		return false; /* a default that we cannot have here */
+		return; /* a default that we cannot have here */
 	/* Without /sys there is no place for the default cgroup tree. */
-	done = mount_attach(m, fd, root, m->kind == MOUNT_CGROUP &&
-	    m->optional ? 0 : S_IFDIR);
+	if (mount_attach(m, fd, b->root, m->kind == MOUNT_CGROUP &&
+		m->optional ? 0 : S_IFDIR)) {
+		mount_describe(m);
+		guard(ns, m, fd, b);
+	}
 	close(fd);
-	return done;
 }
 
 /* Carry out one mount below the root. */
@@ -232,11 +249,9 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 		dev_make(ns, m, b);
 		break;
 	default:
-		done = apply_fs(ns, m, b->root);
-	}
-	if (!done)
+		apply_fs(ns, m, b);
 		return;
-	mount_describe(m);
-	if (!ns->no_mask)
-		guard(ns, m, b);
+	}
+	if (done)
+		mount_describe(m);
 }

@@ -157,7 +157,7 @@ void dev_make(struct ns *ns, const struct mount *m, const struct build *b);
 int image_open(const struct mount *m);
 
 /* apply.c */
-void apply_describe(struct ns *ns, const struct mount *m);
+void apply_describe(const struct ns *ns, const struct mount *m);
 int apply_source(const struct mount *m, int userns);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
