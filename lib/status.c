@@ -77,14 +77,22 @@ status_unstart(int counter)
 		(void)eventfd_read(counter, &n);
 }
 
-/* Tell those further out that a signal ended the command, if one did. */
+/*
+ * Tell those further out that a signal ended the command, if one did and nobody
+ * has told them. A link that ended before there was a command has failed.
+ */
 void
 status_tell(int wstatus)
 {
 	int counter = counter_of_ours();
+	eventfd_t told;
 
-	if (counter != -1 && WIFSIGNALED(wstatus))
-		(void)eventfd_write(counter, (eventfd_t)WTERMSIG(wstatus) << 8);
+	if (counter == -1 || !WIFSIGNALED(wstatus) ||
+	    eventfd_read(counter, &told) == -1)
+		return;
+	if (told >> 8 == 0)
+		told += (eventfd_t)WTERMSIG(wstatus) << 8;
+	(void)eventfd_write(counter, told);
 }
 
 /*

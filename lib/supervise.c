@@ -22,6 +22,7 @@
 
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
+#define MASK_MOST 1000	/* ms that a C library blocks all signals */
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
@@ -43,6 +44,7 @@ supervise_begin(struct supervise *s)
 		s->chld_ignored = true;
 		signal(SIGCHLD, SIG_DFL);
 	}
+	s->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
 	s->sigfd = sys_signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->sigfd == -1 ? -1 : 0;
 }
@@ -80,18 +82,24 @@ supervise_child(const struct supervise *s)
 	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 }
 
-/* Did the terminal send this to its whole foreground process group? */
+/*
+ * Did the terminal send this to its whole foreground process group? When it
+ * hangs up, only the session's leader hears it.
+ */
 static bool
 from_terminal(const struct signalfd_siginfo *si)
 {
 	switch (si->ssi_signo) {
+	case SIGHUP:
+	case SIGCONT:
+		if (getsid(0) == getpid())
+			return false;
+		return si->ssi_code == SI_KERNEL;
 	case SIGINT:
 	case SIGQUIT:
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-	case SIGHUP:
-	case SIGCONT:
 	case SIGWINCH:
 		return si->ssi_code == SI_KERNEL;
 	default:
@@ -114,20 +122,31 @@ signal_set(const char *status, const char *name)
 	return line == NULL ? 0 : strtoull(line + strlen(name), NULL, 16);
 }
 
+/* Is the child in sigwait(3)? What that unblocks is not dropped. */
+static bool
+waits_for_signals(const struct supervise *s)
+{
+	char path[32], where[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/wchan", (int)s->child);
+	return kfile_read(AT_FDCWD, path, where, sizeof(where)) != -1 &&
+	    strstr(where, "sigtimedwait") != NULL;
+}
+
 /*
  * Would the kernel drop this signal, as it does for a PID 1 that neither
  * catches, blocks nor ignores it (pid_namespaces(7))? A mask with SIGSEGV in it
- * is the C library's, for the length of a call.
+ * is the C library's, for the length of a call, until it has lasted.
  */
 static bool
-drops(const struct supervise *s, int signo)
+drops(struct supervise *s, int signo)
 {
 	char path[32], ppid[32], status[8192];
 	uint64_t blocked;
 
-	if (!s->is_init || signo == SIGCONT || signo == SIGWINCH ||
-	    signo == SIGURG || signo == SIGTSTP || signo == SIGTTIN ||
-	    signo == SIGTTOU)
+	if (!s->is_init || signo == SIGKILL || signo == SIGSTOP ||
+	    signo == SIGCONT || signo == SIGWINCH || signo == SIGURG ||
+	    signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU)
 		return false; /* nothing is lost */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->child);
 	snprintf(ppid, sizeof(ppid), "\nPPid:\t%d\n", (int)getpid());
@@ -136,10 +155,15 @@ drops(const struct supervise *s, int signo)
 	    strstr(status, ppid) == NULL)
 		return false;
 	blocked = signal_set(status, "\nSigBlk:");
-	if ((blocked & SYS_SIGBIT(SIGSEGV)) != 0)
+	if ((blocked & SYS_SIGBIT(SIGSEGV)) == 0)
+		s->masked_since = 0;
+	else if (s->masked_since == 0)
+		s->masked_since = clock_ms();
+	if (s->masked_since != 0 && clock_ms() - s->masked_since < MASK_MOST)
 		blocked = 0;
 	return ((blocked | signal_set(status, "\nSigIgn:") |
-	    signal_set(status, "\nSigCgt:")) & SYS_SIGBIT(signo)) == 0;
+	    signal_set(status, "\nSigCgt:")) & SYS_SIGBIT(signo)) == 0 &&
+	    !waits_for_signals(s);
 }
 
 /* Forward a signal, or hold it back for a while. */
@@ -177,7 +201,7 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 
 	if (signo == SIGCHLD)
 		return; /* reap() looks in any case */
-	if (signo == SIGPIPE && si->ssi_code == SI_KERNEL)
+	if (signo == SIGPIPE && (pid_t)si->ssi_pid == getpid())
 		return; /* our own write */
 	if (s->signal_cb != NULL)
 		s->signal_cb(s, signo);
@@ -216,6 +240,8 @@ reap(const struct supervise *s, int *wstatus)
 		if (WIFSTOPPED(status)) {
 			/* Stop with it; a SIGCONT is then forwarded. */
 			kill(getpid(), SIGSTOP);
+			if (s->unstoppable && WSTOPSIG(status) == SIGTSTP)
+				send(s, SIGCONT);
 			continue;
 		}
 		*wstatus = status;
@@ -234,6 +260,16 @@ timeout_ms(const struct supervise *s)
 	if (left < 0)
 		return 0;
 	return left > 1000000 ? 1000000 : (int)left;
+}
+
+/* Take the terminal back from a process group that is gone with the command. */
+static void
+terminal_back(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	if (group > 0 && kill(-group, 0) == -1 && errno == ESRCH)
+		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 }
 
 /*
@@ -267,7 +303,11 @@ supervise_wait(struct supervise *s, int *wstatus)
 			s->kill_all(s);
 		}
 	}
-	return rc == 1 ? 0 : -1;
+	if (rc == -1)
+		return -1;
+	if (s->foreground)
+		terminal_back();
+	return 0;
 }
 
 /* The status to exit with for that of waitpid(2): the command's, or 128+N. */

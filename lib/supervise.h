@@ -11,7 +11,7 @@
  *
  * A ^C at the terminal goes to the whole foreground process group, that is to
  * the command as well: what the terminal sent is not forwarded, unless the
- * command has a session of its own.
+ * command has a session of its own. The terminal is ours again in the end.
  *
  * A child that is PID 1 of its namespace loses what it does not listen to, and
  * while it is set up, and through each exec, it listens to nothing. A signal
@@ -34,6 +34,7 @@ struct supervise {
 	bool own_session;	/* the terminal's signals do not reach it */
 	bool is_init;	/* PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */
+	bool unstoppable;	/* we cannot stop with it: so it must not either */
 	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
 	void (*kill_all)(const struct supervise *s); /* when grace is over */
@@ -47,10 +48,12 @@ struct supervise {
 
 	uint64_t old_mask;
 	bool chld_ignored;
+	bool foreground;	/* on the caller's terminal */
 	int sigfd;
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;
+	int64_t masked_since;	/* it blocks all signals; 0: it does not */
 };
 
 int supervise_die_with_parent(void);

@@ -404,9 +404,21 @@ state() {
 		[ "$(tr -d '\r' <<<"$output" | grep -c 'int$')" = 1 ]
 	done
 	# The terminal forgets what was typed before ^Z, and a little after it.
-	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init"; do
+	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-init -g"; do
 		run "$TERMINAL" expect='[#$] ' send="$chain sh -c 'echo ready; read x; echo got \$x'\\n" \
 			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' pause=0.2 send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+		echo "$chain: $output"
+		[ "$status" = 0 ]
+	done
+}
+
+@test "-g: PID 1 cannot stop, nor its command; the terminal is the caller's again" {
+	need python3 -c 'import pty'
+	for chain in volt-init "volt-ns -Up volt-init"; do
+		[ "$chain" = volt-init ] || set -- pause=0.2 send='\x1a' pause=0.5
+		run "$TERMINAL" expect=ready "$@" send='word\n' expect='got word' \
+			expect=after send='more\n' expect='and more' -- \
+			sh -c "$chain -g sh -c 'echo ready; read x; echo got \$x'; echo after; read y; echo and \$y"
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 	done

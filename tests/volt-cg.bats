@@ -346,6 +346,12 @@ no_processes() {
 	no_group "$GROUP"
 }
 
+@test "status= of a link in front: the signal that ended the command" {
+	# shellcheck disable=SC2016 # that sh's
+	run -137 bash -c 'volt-init status=9 volt-cg sh -c '\''kill -9 $$'\'' 9>s; r=$?; cat s; exit $r'
+	[ "$output" = "signal 9" ]
+}
+
 @test "a frozen group ends all the same" {
 	volt-cg name="$GROUP" sh -c 'sleep 1000 & echo ready; exec sleep 1001' \
 		>"$BATS_TEST_TMPDIR/out" 3>&- &

@@ -223,6 +223,13 @@ grace() {
 	[ "$output" = "signal 15" ]
 	run -127 --separate-stderr bash -c 'volt-init status=9 /none 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "failed 127" ]
+	# Also where a link that waits stands between, and itself exits.
+	# shellcheck disable=SC2016 # those sh's
+	for chain in volt-init "volt-ns console=pty" "volt-ns -Up volt-init" "volt-init volt-init"; do
+		run -137 bash -c 'volt-init status=9 $1 sh -c "kill -9 \$\$" 9>s; r=$?; cat s; exit $r' \
+			bash "$chain"
+		[ "$output" = "signal 9" ]
+	done
 }
 
 notified() {

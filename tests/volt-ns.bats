@@ -966,6 +966,34 @@ status_of() {
 	ends 125 "stop=0: not a signal" stop=0 true
 }
 
+# A signal that PID 1 would lose is held back, ten seconds at the most.
+@test "a signal that cannot be lost is not held back" {
+	need python3 -c 'import signal'
+	cat >server.py <<-'EOF2'
+		import signal, sys, time
+		all = signal.valid_signals()
+		signal.pthread_sigmask(signal.SIG_BLOCK, all)
+		print("ready", flush=True)
+		while sys.argv[1] == "look" and not signal.sigpending():
+		    time.sleep(0.1)
+		raise SystemExit(signal.sigwait(all))
+	EOF2
+	BY=as_user start volt-ns -Up stop=KILL sh -c 'trap "" TERM; echo ready; sleep 1000; :'
+	wait_for grep -q ready out
+	SECONDS=0
+	kill "$pid"
+	ended 137
+	[ "$SECONDS" -lt 9 ]
+	for wait in sigwait look; do
+		start volt-ns -Up python3 server.py $wait
+		wait_for grep -q ready out
+		SECONDS=0
+		kill "$pid"
+		ended 15
+		[ "$SECONDS" -lt 9 ]
+	done
+}
+
 @test "monotonic= boottime=: the clocks are ahead" {
 	need as_user unshare -UrT true
 	run -0 as_user volt-ns -UT monotonic=1000000 boottime=2000000 sh -c 'cut -d. -f1 /proc/uptime; tr -s " " </proc/self/timens_offsets'

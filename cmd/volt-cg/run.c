@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "clock.h"
 #include "say.h"
+#include "status.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -92,7 +93,7 @@ run(struct cg *cg, char *argv[])
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 			err(EXIT_LINK, "death signal");
 		if (getppid() != parent)
-			raise(SIGKILL);
+			kill(getpid(), SIGKILL); /* raise(3) has its ID */
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
@@ -111,6 +112,7 @@ run(struct cg *cg, char *argv[])
 	if (cg->summary)
 		report_summary(cg, (uint64_t)(clock_us() - begin));
 	group_finish(cg);
+	status_tell(wstatus);
 	exit(supervise_exit_code(wstatus));
 }
 

@@ -122,6 +122,14 @@ describe(const struct init *in)
 		say("pass notifications on");
 }
 
+/* A shell that has us go on gives the terminal to us: it is the command's. */
+static void
+go_on(struct supervise *s, int signo)
+{
+	if (signo == SIGCONT && tcgetpgrp(STDIN_FILENO) == getpgrp())
+		(void)tcsetpgrp(STDIN_FILENO, s->child);
+}
+
 /* In the child: what the command finds is what we found, plus its group. */
 static _Noreturn void
 run_command(const struct init *in, const struct supervise *s, char *argv[])
@@ -172,7 +180,11 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (in.status_fd != -1 && (counter = status_watch()) == -1)
 		err(EXIT_LINK, "status counter");
-	in.foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
+	in.foreground = in.group && tcgetpgrp(STDIN_FILENO) == getpgrp();
+	if (in.foreground && getpid() == 1)
+		s.unstoppable = true;
+	else if (in.foreground)
+		s.signal_cb = go_on;
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
 	if ((s.child = fork()) == -1)

@@ -162,7 +162,7 @@ keep_death_signal(const struct ns *ns)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		err(EXIT_LINK, "death signal");
 	if (poll(&parent, 1, 0) == 1)
-		raise(SIGKILL), _exit(EXIT_LINK);
+		_exit(EXIT_LINK);
 }
 
 _Noreturn void

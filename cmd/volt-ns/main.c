@@ -158,6 +158,7 @@ run_child(struct ns *ns, char *argv[])
 		wstatus = 0;
 	if (counter != -1)
 		status_report(ns->status_fd, counter, wstatus);
+	status_tell(wstatus);
 	exit(supervise_exit_code(wstatus));
 }
 

@@ -106,6 +106,8 @@ reports_one_line(void)
 	CHECK((fd = status_watch()) != -1);
 	CHECK_STR(report(fd, UNIT_WAIT(125, 0)), "failed 125\n");
 	CHECK_STR(report(fd, UNIT_WAIT(0, 9)), "failed 137\n");
+	status_tell(UNIT_WAIT(0, 9)); /* a link that was killed, no command */
+	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "failed 137\n");
 	CHECK_INT(status_start(), fd);
 	CHECK_STR(report(fd, UNIT_WAIT(125, 0)), "exit 125\n");
 	CHECK_STR(report(fd, UNIT_WAIT(0, 0)), "exit 0\n");
@@ -115,6 +117,7 @@ reports_one_line(void)
 	CHECK_STR(report(fd, UNIT_WAIT(9, 0)), "exit 9\n");
 	status_tell(UNIT_WAIT(0, 9));
 	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "signal 9\n");
+	status_tell(UNIT_WAIT(0, 15)); /* one further out has other news */
 	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "signal 9\n");
 	status_report(-1, fd, 0); /* nowhere to write: nothing happens */
 	close(fd);

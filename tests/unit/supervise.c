@@ -421,6 +421,45 @@ other_descriptors_are_polled(void)
 	close(p[0]), close(p[1]);
 }
 
+/* After block_all(): waits a while for one more, which counts. */
+static int
+child_waits_twice(void)
+{
+	const struct timespec soon = { .tv_nsec = SOON * 1000000 };
+	int first = child_waits(), second;
+	sigset_t set;
+
+	sigfillset(&set);
+	second = sigtimedwait(&set, NULL, &soon);
+	return second > 0 ? second : first;
+}
+
+static void
+write_in_vain(struct supervise *s)
+{
+	s->nfds = 0;
+	CHECK_INT(write(*(int *)s->ctx, "x", 1), -1);
+	CHECK_INT(errno, EPIPE);
+	kill(s->child, SIGUSR2);
+}
+
+static void
+our_own_broken_pipe_is_ours(void)
+{
+	int p[2], go[2];
+	struct supervise s = { .nfds = 1, .poll_cb = write_in_vain,
+		.ctx = &p[1] };
+
+	block_all();
+	CHECK(pipe2(p, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
+	close(p[0]);
+	CHECK_INT(write(go[1], "x", 1), 1);
+	s.fds[0] = (struct pollfd){ .fd = go[0], .events = POLLIN };
+	start(&s, child_waits_twice);
+	CHECK_INT(WEXITSTATUS(finish(&s)), SIGUSR2);
+	close(p[1]), close(go[0]), close(go[1]);
+}
+
 /* --- a terminal ----------------------------------------------------------- */
 
 static int ready[2];
@@ -444,12 +483,21 @@ child_with_session_counts_ints(void)
 	return child_counts_ints();
 }
 
+static int
+child_is_ready(void)
+{
+	CHECK_INT(write(ready[1], "r", 1), 1);
+	return child_sleeps();
+}
+
+enum deed { TYPE_INTERRUPT, SEND_INTERRUPT, HANG_UP };
+
 /*
- * A session on a new terminal whose leader is a parent that waits. Returns its
- * status after a ^C was typed (typed), or SIGINT was sent to it.
+ * A session on a new terminal whose leader is a parent that waits for child.
+ * Returns its status after the deed.
  */
 static int
-interrupt(bool own_session, bool typed)
+at_terminal(bool own_session, int (*child)(void), enum deed deed)
 {
 	int pty, wstatus;
 	pid_t pid;
@@ -466,17 +514,21 @@ interrupt(bool own_session, bool typed)
 		setsid();
 		CHECK((tty = open(ptsname(pty), O_RDWR)) != -1);
 		CHECK_INT(ioctl(tty, TIOCSCTTY, 0), 0);
-		start(&s, own_session ? child_with_session_counts_ints :
-		    child_counts_ints);
+		close(pty);
+		start(&s, child);
 		_exit(supervise_exit_code(finish(&s)));
 	}
 	CHECK_INT(read(ready[0], &c, 1), 1);
-	if (typed)
+	if (deed == TYPE_INTERRUPT)
 		CHECK_INT(write(pty, "\003", 1), 1);
-	else
+	else if (deed == SEND_INTERRUPT)
 		kill(pid, SIGINT);
+	else
+		close(pty);
 	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
-	close(pty), close(ready[0]), close(ready[1]);
+	if (deed != HANG_UP)
+		close(pty);
+	close(ready[0]), close(ready[1]);
 	CHECK(WIFEXITED(wstatus));
 	return WEXITSTATUS(wstatus);
 }
@@ -484,15 +536,24 @@ interrupt(bool own_session, bool typed)
 static void
 the_terminals_interrupt_comes_once(void)
 {
-	CHECK_INT(interrupt(false, true), 1);
-	CHECK_INT(interrupt(false, false), 1);
+	CHECK_INT(at_terminal(false, child_counts_ints, TYPE_INTERRUPT), 1);
+	CHECK_INT(at_terminal(false, child_counts_ints, SEND_INTERRUPT), 1);
 }
 
 static void
 a_session_of_its_own_is_told(void)
 {
-	CHECK_INT(interrupt(true, true), 1);
-	CHECK_INT(interrupt(true, false), 1);
+	CHECK_INT(at_terminal(true, child_with_session_counts_ints,
+	    TYPE_INTERRUPT), 1);
+	CHECK_INT(at_terminal(true, child_with_session_counts_ints,
+	    SEND_INTERRUPT), 1);
+}
+
+/* The kernel tells the session's leader alone. */
+static void
+a_hang_up_reaches_the_command(void)
+{
+	CHECK_INT(at_terminal(false, child_is_ready, HANG_UP), 128 + SIGHUP);
 }
 
 /* --- death with the parent ------------------------------------------------ */
@@ -589,8 +650,10 @@ static const struct unit tests[] = {
 	UNIT(grace_that_is_long_enough),
 	UNIT(signals_to_the_group),
 	UNIT(other_descriptors_are_polled),
+	UNIT(our_own_broken_pipe_is_ours),
 	UNIT(the_terminals_interrupt_comes_once),
 	UNIT(a_session_of_its_own_is_told),
+	UNIT(a_hang_up_reaches_the_command),
 	UNIT(dies_with_its_parent),
 	UNIT(the_parents_end_is_readable),
 	UNIT(no_parent_to_see),
