@@ -809,6 +809,33 @@ bin" ]
 	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied" ]]
 }
 
+@test "join=: where there is nothing to join, or not yet, no command runs" {
+	local waiting
+
+	sleep 1000 3>&- &
+	run -125 --separate-stderr volt-ns join="$!" echo ran
+	kill "$!"
+	[ "$output" = "" ]
+	[[ $stderr == *"is in no other namespace than we are" ]]
+
+	need strace -qq -o /dev/null true
+	BY=as_user start strace -f -qq -o /dev/null -e trace=unshare,move_mount,mount_setattr,fsopen \
+		-e inject=move_mount,mount_setattr,fsopen:delay_enter=30000 \
+		volt-ns -Ump root="$ROOT_USER" volt-init sleep 1000
+	wait_for pgrep -P "$pid" >/dev/null
+	waiting=$(pgrep -P "$pid" | head -n 1)
+	refused=0
+	until run --separate-stderr as_user volt-ns join="$waiting" cat /proc/1/comm && [ "$status" = 0 ]; do
+		[ "$status" = 125 ]
+		refused=$((refused + 1))
+	done
+	echo "refused $refused times"
+	[ "$output" = volt-init ]
+	[ "$refused" -gt 0 ]
+	kill "$waiting"
+	wait_for gone
+}
+
 # --- console=pty ------------------------------------------------------------
 
 feed() {

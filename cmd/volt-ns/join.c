@@ -19,7 +19,6 @@
 
 #include "chain.h"
 #include "fdpass.h"
-#include "kfile.h"
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
@@ -64,26 +63,49 @@ join_parse(struct ns *ns, const char *value)
 		word_bad("join", value, "not a namespace");
 }
 
+/* Read /proc/PID/NAME as a string, cut to size. Returns -1 if it cannot be. */
+static ssize_t
+look(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
 /*
  * A volt-ns that waits for its container stands outside of it: its one child is
  * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
+ * What is not a container yet is none: a child that still has the parent's
+ * arguments is being set up.
  */
 static pid_t
 resolve(pid_t pid)
 {
-	char path[64], buf[64];
+	char buf[4096], its[4096];
 	uint64_t child;
+	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
+	if (look(pid, "comm", buf, sizeof(buf)) == -1 ||
 	    strcmp(buf, "volt-ns\n") != 0)
 		return pid;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
-	    (int)pid);
-	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) < 1)
-		return pid;
+	snprintf(its, sizeof(its), "task/%d/children", (int)pid);
+	if (look(pid, its, buf, sizeof(buf)) == -1)
+		err(EXIT_LINK, "join=%d: its children", (int)pid);
 	buf[strcspn(buf, " ")] = '\0';
-	return value_uint(buf, INT_MAX, &child) == -1 ? pid : (pid_t)child;
+	if (value_uint(buf, INT_MAX, &child) == 0 &&
+	    (n = look(pid, "cmdline", buf, sizeof(buf))) > 0 &&
+	    (look((pid_t)child, "cmdline", its, sizeof(its)) != n ||
+		memcmp(buf, its, (size_t)n) != 0))
+		return (pid_t)child;
+	errx(EXIT_LINK, "join=%d: its container has not started yet", (int)pid);
 }
 
 /* Of the namespaces wanted, or all, those in which pid is not where we are. */
@@ -157,9 +179,14 @@ join_enter(struct ns *ns, bool toolbox)
 
 	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
+	if (resolve(ns->join) != pid)
+		errx(EXIT_LINK, "join=%d: it has ended", (int)ns->join);
 	ns->join_flags = differing(pid, ns->join_flags);
+	if (ns->join_flags == 0)
+		errx(EXIT_LINK, "join=%d: process %d is in no other namespace "
+		    "than we are", (int)ns->join, (int)pid);
 	say("join the namespaces of process %d", (int)pid);
-	if (ns->dry || ns->join_flags == 0)
+	if (ns->dry)
 		return;
 	if (toolbox && (ns->join_flags & CLONE_NEWNS) != 0 &&
 	    !toolbox_here()) {
