@@ -955,6 +955,20 @@ failed 127" ]
 	run ! volt-ns -mpui root="$root" volt-lock @server ls /root
 }
 
+# Landlock's rules are of inodes, wherever these are seen.
+@test "chain: the toolbox is for links, not for the command, in a root that shows it" {
+	mapfile -t rx < <(printf 'fs.rx=%s\n' /bin /lib /lib64 /usr)
+	busybox=$(command -v busybox)
+	for lock in "volt-lock ${rx[*]}" "volt-lock ${rx[*]} volt-lock ${rx[*]}"; do
+		for command in "ls $O/bin" "head -c 1 $O/bin/volt-ns" "$O/bin/volt-ns -V"; do
+			# shellcheck disable=SC2086 # of several words
+			run volt-ns -mp root=/ ro=/ $lock $busybox env $command
+			[ "$status" != 0 ]
+			[[ $output == *"Permission denied" ]]
+		done
+	done
+}
+
 @test "an ordinary user needs no rights for it" {
 	run -0 as_user volt-lock @server seccomp=strict caps=none sh -c 'id -u'
 	[ "$output" = "$TEST_UID" ]

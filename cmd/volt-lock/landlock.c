@@ -311,9 +311,9 @@ fill_ports(const struct landlock *ll, const struct port_rule *p)
 }
 
 /*
- * The next link comes from the toolbox, a mount of its own that no path leads
- * to: it and the files of words there may be read and run. They are closed
- * before the command.
+ * The next link comes from the toolbox: it and the files of words there may be
+ * read and run. Rules are of inodes, which the root may show as well; so the
+ * command gets none: by now there is no toolbox for it (chain_prepare()).
  */
 static void
 fill_toolbox(const struct landlock *ll)

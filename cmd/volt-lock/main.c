@@ -30,10 +30,10 @@ main(int argc, char *argv[])
 	spec_apply(&lock);
 	caps_begin(&lock);
 	ids_change(&lock);
+	chain_prepare(argv);
 	landlock_enforce(&lock);
 	fds_close(&lock);
 	cwd_check();
-	chain_prepare(argv);
 	seccomp_enforce(&lock);
 	chain_exec(argv);
 }
