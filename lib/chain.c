@@ -82,8 +82,8 @@ scrub(void)
 }
 
 /* A network that volt-net offered and nobody took must not be missed silently. */
-static void
-refuse_waste(void)
+void
+chain_refuse_waste(void)
 {
 	struct plug_offer o;
 	int sock = plug_find();
@@ -151,7 +151,7 @@ chain_prepare(char *const argv[])
 	    toolbox_find(argv[0], &next.program);
 	if (next.tool || (named && !toolbox_here()))
 		return;
-	refuse_waste();
+	chain_refuse_waste();
 	next.counter = status_start();
 	if (next.counter != -1)
 		atexit(take_back_start);

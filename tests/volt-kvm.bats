@@ -651,6 +651,44 @@ got" ]
 	exec 8>&-
 }
 
+@test "linux: the end of the input, of the output, of the command" {
+	need_kernel
+	local initrd
+
+	initrd=$(initrd)
+	mkfifo fifo
+	exec 8<>fifo
+	# What comes after the command has closed its input goes nowhere.
+	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'exec </dev/null
+		echo ready; sleep 3; echo done' <fifo >out 3>&- 8>&- &
+	wait_for grep -q ready out
+	echo x >&8
+	exits 0
+	grep -qx done out
+	# Who writes on is killed with the command.
+	run -3 guest cpus=2 initrd="$initrd" -- sh -c 'while :; do echo line; done & exit 3' >/dev/null
+	# After a SIGTERM that the command survived: a slow reader gets all.
+	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "got=1" TERM; echo ready >&2
+		while [ -z "$got" ]; do sleep 0.1; done; head -c 1048576 /dev/zero' \
+		>fifo 2>err </dev/null 3>&- 8>&- &
+	wait_for grep -q ready err
+	kill -TERM "$!"
+	for ((n = 0; n < 1048576; n += 65536)); do
+		timeout 60 head -c 65536 <&8 | cmp - <(head -c 65536 /dev/zero)
+		sleep 0.3
+	done
+	exits 0
+	# No reader at all is an error.
+	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "got=1" TERM; echo ready >&2
+		while [ -z "$got" ]; do sleep 0.1; done; head -c 300000 /dev/zero' \
+		>fifo 2>err </dev/null 3>&- 8>&- &
+	wait_for grep -q ready err
+	kill -TERM "$!"
+	exits 125
+	grep -qx "volt-kvm: the command's output: nobody took all of it" err
+	exec 8>&-
+}
+
 @test "linux: bytes go through unchanged, and a reader that leaves is noticed" {
 	need_kernel
 	head -c 256M /dev/urandom >in
@@ -791,6 +829,14 @@ mounts" ]
 	tr -d '\r' <typescript | grep -qx '33 77'
 	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
 	tr -d '\r' <typescript | grep -qx all
+	# The end of a stream reaches the command, as a terminal tells it.
+	printf 'line\nend' >in
+	run -0 guest initrd="$(initrd)" console=pty -- cat <in
+	tr -d '\r' <<<"$output" | grep -qx 'line'
+	[ "$(grep -o end <<<"$output" | wc -l)" = 2 ] # one is the echo
+	guest initrd="$(initrd)" console=pty -- sh -c 'while :; do echo line; done' </dev/null |
+		head -n 1 | tr -d '\r' >out
+	[ "$(cat out)" = line ]
 }
 
 # alone CMD ...: in a network namespace that goes with it.

@@ -209,8 +209,8 @@ guest_main(void)
 	guest_pump_begin(&guest, &s);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
-	guest_pump_end();
 	end_all();
+	guest_pump_end();
 	guest_root_end();
 	status_report(guest.port[GUEST_CONTROL], counter, wstatus);
 	rest();

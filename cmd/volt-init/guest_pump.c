@@ -14,16 +14,19 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "guest.h"
+#include "tty.h"
 #include "value.h"
 
 #define PIECE 32768	/* what the kernel's driver sends at once */
 #define PATIENCE 500	/* ms */
+#define GONE (POLLHUP | POLLERR | POLLNVAL)
 
 struct flow {
 	int from, to;	/* -1: over */
@@ -115,14 +118,53 @@ guest_pump_pipes(struct guest *g, int child_end[3])
 	}
 }
 
-/* The flow is over: close the command's side, so that it notices. */
+/*
+ * The flow is over: close the command's side, so that it notices. A terminal
+ * whose output nobody takes hangs up.
+ */
 static void
 end(struct flow *f)
 {
-	if (f->from == -1)
+	if (f->to == -1)
 		return;
 	close(f == &flow[0] ? f->to : f->from);
 	f->from = f->to = -1;
+	f->at = f->len = 0;
+	if (f == &flow[1] && terminal != -1) {
+		end(&flow[0]);
+		close(terminal);
+		terminal = -1;
+	}
+}
+
+/* Fill the empty buffer. Returns false if there is nothing, now or for ever. */
+static bool
+fill(struct flow *f)
+{
+	static char last = '\n'; /* of standard input */
+	ssize_t n;
+
+	if (f->from == -1)
+		return false;
+	n = read(f->from, f->buf, sizeof(f->buf));
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0 && f == &flow[0] && terminal != -1) {
+		/* The terminal stays: its end of file is characters. */
+		f->from = -1;
+		n = (ssize_t)tty_eof(terminal, last, f->buf);
+		if (n == 0)
+			return false;
+	}
+	if (n <= 0) {
+		end(f);
+		return false;
+	}
+	f->at = 0;
+	f->len = (size_t)n;
+	if (f == &flow[0])
+		last = f->buf[n - 1];
+	return true;
 }
 
 /* Move what can be moved. Returns whether there may be more at once. */
@@ -131,19 +173,8 @@ move(struct flow *f)
 {
 	ssize_t n;
 
-	if (f->from == -1)
+	if (f->to == -1 || (f->at == f->len && !fill(f)))
 		return false;
-	if (f->at == f->len) {
-		n = read(f->from, f->buf, sizeof(f->buf));
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
-			return false;
-		if (n <= 0) {
-			end(f);
-			return false;
-		}
-		f->at = 0;
-		f->len = (size_t)n;
-	}
 	n = write(f->to, f->buf + f->at, f->len - f->at);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -174,7 +205,7 @@ control_line(pid_t child)
 	if (strncmp(line, "signal ", 7) != 0 ||
 	    value_uint(line + 7, 64, &n) == -1 || n == 0)
 		return;
-	if (n == SIGTERM || n == SIGINT || n == SIGHUP || n == SIGQUIT)
+	if (n == SIGTERM)
 		told = true;
 	if (child == 0)
 		return;
@@ -210,14 +241,14 @@ ready(struct supervise *s)
 	for (i = 0; i < 3; i++) {
 		if (s->fds[i].revents == 0)
 			continue;
-		/* POLLERR, or a hang-up where we want to write. */
-		if (flow[i].at < flow[i].len &&
-		    (s->fds[i].revents & POLLOUT) == 0)
+		/* Nobody is there to read what we want to write. */
+		if (flow[i].at < flow[i].len && (s->fds[i].revents & GONE) != 0)
 			end(&flow[i]);
 		for (most = 16; most > 0 && move(&flow[i]); most--)
 			;
-		s->fds[i] = wants(&flow[i]);
 	}
+	for (i = 0; i < 3; i++) /* the end of one may be that of another */
+		s->fds[i] = wants(&flow[i]);
 	if (s->fds[3].revents != 0)
 		read_control(s->child);
 }
@@ -236,8 +267,8 @@ guest_pump_begin(struct guest *g, struct supervise *s)
 }
 
 /*
- * The command has ended: hand on what it left in the pipes, whoever else holds
- * them still. Not for ever, if we were told to end.
+ * All that wrote to the pipes has ended: hand on what it left in them. Not for
+ * ever, if we were told to end: then what nobody takes is lost.
  */
 void
 guest_pump_end(void)
@@ -256,12 +287,13 @@ guest_pump_end(void)
 			fds[1] = (struct pollfd){ .fd = control,
 				.events = POLLIN };
 			n = poll(fds, 2, told ? PATIENCE : -1);
+			if (n == 0)
+				dprintf(control, "lost\n");
 			if (n == 0 || (n == -1 && errno != EINTR))
 				break;
 			if (n > 0 && fds[1].revents != 0)
 				read_control(0);
-			if (n > 0 && (fds[0].revents & (POLLHUP | POLLERR |
-			    POLLNVAL)) != 0)
+			if (n > 0 && (fds[0].revents & GONE) != 0)
 				break;
 		}
 }

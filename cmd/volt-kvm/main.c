@@ -64,6 +64,8 @@ control_line(const char *line)
 		if (cfg.pty)
 			terminal_raw(); /* ^C was for us until now */
 	}
+	if (strcmp(line, "lost") == 0)
+		console_lose();
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (!session.done &&
 		    strncmp(line, ends[i].word, strlen(ends[i].word)) == 0 &&
@@ -129,7 +131,7 @@ signal_ready(struct io_source *s, short revents)
 			signal_ends((int)si.ssi_signo);
 		return;
 	}
-	if (ends_us(si.ssi_signo))
+	if (si.ssi_signo == SIGTERM)
 		session.told = true;
 	snprintf(line, sizeof(line), "signal %u\n", si.ssi_signo);
 	(void)console_tell(line);
@@ -222,7 +224,10 @@ command_ended(void)
 		warnx("neither root= nor initrd=: only volt's own programs "
 		    "are in the guest");
 	if ((errno = console_lost()) != 0) {
-		warn("the command's output");
+		if (errno == ETIMEDOUT)
+			warnx("the command's output: nobody took all of it");
+		else
+			warn("the command's output");
 		if (session.how == 'e' && session.code == 0)
 			finish(EXIT_LINK);
 	}
@@ -237,6 +242,7 @@ static _Noreturn void
 run(void)
 {
 	int64_t deadline = 0, patience = 0, left;
+	uint64_t taken = 0;
 	bool looked = false;
 
 	if (cfg.boot_timeout != 0)
@@ -261,10 +267,13 @@ run(void)
 		}
 		/* Who was told to end waits for no reader that is stuck. */
 		if (session.done && session.told) {
-			if (patience == 0)
+			if (patience == 0 || console_taken() != taken)
 				patience = clock_ms() + PATIENCE;
-			if ((left = patience - clock_ms()) <= 0)
+			taken = console_taken();
+			if ((left = patience - clock_ms()) <= 0) {
+				console_lose();
 				break;
+			}
 			vm.io.timeout = (int)left;
 		}
 		io_step(&vm.io);
@@ -324,6 +333,7 @@ main(int argc, char *argv[])
 		return 0;
 	}
 
+	chain_refuse_waste();
 	vm_open(&vm, cfg.memory);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);

@@ -31,7 +31,8 @@
 #define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
 #define ROUND (UINT64_C(16) << 20)	/* bytes in a row, or a request more */
-#define RANGE_MOST (UINT32_C(1) << 22)	/* sectors of a discard */
+#define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
+#define ZEROES_MOST ((uint32_t)(ROUND / SECTOR))	/* they may be written */
 
 #define F_SIZE_MAX VIO_BIT(1)
 #define F_SEG_MAX VIO_BIT(2)
@@ -81,6 +82,7 @@ struct blk {
 	uint64_t size;	/* bytes; whole sectors */
 	int scratch;	/* or -1 */
 	uint8_t *map;	/* a bit for every block that is in scratch */
+	uint64_t zeroed;	/* bytes, by the request at hand */
 };
 
 static struct blk disks[CONFIG_DISKS];
@@ -275,10 +277,13 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 		return S_UNSUPP;
 	off = r.sector * SECTOR;
 	len = (uint64_t)r.sectors * SECTOR;
-	if (r.sectors > RANGE_MOST || !in_disk(b, r.sector, len) || b->ro)
+	if (r.sectors > (zero ? ZEROES_MOST : DISCARD_MOST) ||
+	    !in_disk(b, r.sector, len) || b->ro)
 		return S_IOERR;
 	if (len == 0)
 		return S_OK;
+	if (zero)
+		b->zeroed += len;
 	if (b->scratch != -1)
 		return zero_overlay(b, off, len, zero) == 0 ? S_OK : S_IOERR;
 	args[0] = off;
@@ -361,10 +366,12 @@ kick(struct vio *v)
 		if ((rc = virtq_pop(q, v->ram, c)) != 1)
 			break;
 		bytes += virtq_bytes(c->iov, (unsigned int)c->nout + c->nin);
+		b->zeroed = 0;
 		if ((len = request(b, c)) == -1) {
 			rc = -1;
 			break;
 		}
+		bytes += b->zeroed;
 		virtq_push(q, c, (uint32_t)len);
 	}
 	if (n > 0)
@@ -485,10 +492,10 @@ blk_init(struct vm *vm, const struct config *cfg)
 		space->size_max = SEGMENT_MOST;
 		space->seg_max = SEGMENTS;
 		space->blk_size = SECTOR;
-		space->max_discard_sectors = RANGE_MOST;
+		space->max_discard_sectors = DISCARD_MOST;
 		space->max_discard_seg = 1;
 		space->discard_alignment = 1;
-		space->max_write_zeroes_sectors = RANGE_MOST;
+		space->max_write_zeroes_sectors = ZEROES_MOST;
 		space->max_write_zeroes_seg = 1;
 		space->write_zeroes_may_unmap = 1;
 		devices_plug(vm, &b->pci, &b->vio, &ops, b);

@@ -74,6 +74,7 @@ static struct {
 	char to_guest[4 * LINE];
 	size_t to_len;
 	int lost;	/* errno of a write that failed; or 0 */
+	uint64_t taken;	/* bytes of output */
 } con = {
 	.port = {
 		[STDIN] = { .name = "volt.stdin", .in = STDIN_FILENO,
@@ -243,8 +244,10 @@ take(struct port *p, const uint8_t *s, size_t n)
 		return 0;
 	done = p->socket ? send(p->out, s, n, MSG_DONTWAIT | MSG_NOSIGNAL) :
 	    write(p->out, s, n);
-	if (done >= 0)
+	if (done >= 0) {
+		con.taken += (size_t)done;
 		return (size_t)done;
+	}
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
 	if (errno != EPIPE && errno != ECONNRESET && con.lost == 0)
@@ -522,6 +525,26 @@ console_drained(void)
 	return drained;
 }
 
+/* Bytes of output that were taken so far. */
+uint64_t
+console_taken(void)
+{
+	uint64_t taken;
+
+	pthread_mutex_lock(&con.vio.lock);
+	taken = con.taken;
+	pthread_mutex_unlock(&con.vio.lock);
+	return taken;
+}
+
+/* Some of what the command wrote is not waited for any more. */
+void
+console_lose(void)
+{
+	if (con.lost == 0)
+		con.lost = ETIMEDOUT;
+}
+
 /* The guest will tell no more: look for what it left. */
 void
 console_look(void)
@@ -529,7 +552,10 @@ console_look(void)
 	(void)eventfd_write(con.vio.kick, 1);
 }
 
-/* Why some of what the command wrote is nowhere: errno, or 0. */
+/*
+ * Why some of what the command wrote is nowhere: errno, ETIMEDOUT if nobody
+ * took it, or 0.
+ */
 int
 console_lost(void)
 {

@@ -19,6 +19,7 @@
 #include "fdpass.h"
 #include "ns.h"
 #include "sys.h"
+#include "tty.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
@@ -164,22 +165,6 @@ set_polls(struct supervise *s)
 		(full(&c->out) ? 0 : POLLIN)) };
 }
 
-/*
- * The caller's input has ended. A terminal's end of file is a character, and
- * one more where it would only end an unfinished line.
- */
-static void
-send_eof(struct console *c)
-{
-	struct termios t;
-
-	if (tcgetattr(c->master, &t) == -1 || (t.c_lflag & ICANON) == 0)
-		return;
-	memset(c->in.buf, (int)t.c_cc[VEOF], 2);
-	c->in.start = c->last == '\n' ? 1 : 0;
-	c->in.end = 2;
-}
-
 static void
 on_poll(struct supervise *s)
 {
@@ -194,7 +179,7 @@ on_poll(struct supervise *s)
 		}
 		fill(&c->in, STDIN_FILENO);
 		if (c->in.eof)
-			send_eof(c);
+			c->in.end = tty_eof(c->master, c->last, c->in.buf);
 		else if (full(&c->in))
 			c->last = c->in.buf[c->in.end - 1];
 	}
