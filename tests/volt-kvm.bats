@@ -267,6 +267,14 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$output" = "failed 125" ]
 }
 
+@test "tiny: the processors are the cores of one package" {
+	need_kvm
+	run -0 --separate-stderr timeout 60 volt-kvm cpus=3 memory=64M \
+		kernel="$(tiny attack_cpuid)" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+}
+
 @test "tiny: the last lines are as many as a panic with its call traces has" {
 	need_kvm
 	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_panic)" -- x
@@ -660,11 +668,11 @@ got" ]
 	exec 8<>fifo
 	# What comes after the command has closed its input goes nowhere.
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'exec </dev/null
-		echo ready; sleep 3; echo done' <fifo >out 3>&- 8>&- &
+		echo ready; sleep 3; echo over' <fifo >out 3>&- 8>&- &
 	wait_for grep -q ready out
 	echo x >&8
 	exits 0
-	grep -qx done out
+	grep -qx over out
 	# Who writes on is killed with the command.
 	run -3 guest cpus=2 initrd="$initrd" -- sh -c 'while :; do echo line; done & exit 3' >/dev/null
 	# After a SIGTERM that the command survived: a slow reader gets all.

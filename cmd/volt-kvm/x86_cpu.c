@@ -112,6 +112,27 @@ topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
 }
 
 /*
+ * Kernels from 6.2 on tell of the extended topology leaves only that they are
+ * there: add the levels that topology() fills in.
+ */
+static void
+add_levels(struct kvm_cpuid2 *c, uint32_t function)
+{
+	uint32_t seen = 0, i, n = c->nent;
+
+	for (i = 0; i < n; i++)
+		if (c->entries[i].function == function)
+			seen |= 1u << (c->entries[i].index & 31);
+	if (seen == 0)
+		return;
+	for (i = 0; i < 3 && c->nent < CPUID_ENTRIES; i++)
+		if ((seen & 1u << i) == 0)
+			c->entries[c->nent++] = (struct kvm_cpuid_entry2){
+				.function = function, .index = i,
+				.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
+}
+
+/*
  * What KVM supports is what the guest gets, but for the performance counters
  * and what says who is who.
  */
@@ -130,6 +151,8 @@ set_cpuid(struct vcpu *cpu)
 		err(EXIT_LINK, "KVM: supported CPUID");
 	deadline = kvm_call_n(cpu->vm->kvm, KVM_CHECK_EXTENSION,
 	    KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	add_levels(c, 0xb);
+	add_levels(c, 0x1f);
 	for (i = 0; i < c->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &c->entries[i];
 

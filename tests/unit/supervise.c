@@ -524,9 +524,9 @@ at_terminal(bool own_session, int (*child)(void), enum deed deed)
 	else if (deed == SEND_INTERRUPT)
 		kill(pid, SIGINT);
 	else
-		close(pty);
+		close(pty), pty = -1;
 	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
-	if (deed != HANG_UP)
+	if (pty != -1)
 		close(pty);
 	close(ready[0]), close(ready[1]);
 	CHECK(WIFEXITED(wstatus));

@@ -1,0 +1,40 @@
+/* What the processor says of its topology: a core for each vCPU, one package. */
+#include "guest.h"
+
+struct regs {
+	uint32_t a, b, c, d;
+};
+
+static struct regs
+cpuid(uint32_t leaf, uint32_t index)
+{
+	struct regs r;
+
+	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) :
+	    "a"(leaf), "c"(index));
+	return r;
+}
+
+static void
+levels(uint32_t leaf, uint32_t cpus)
+{
+	struct regs thread = cpuid(leaf, 0), core = cpuid(leaf, 1);
+
+	if (cpuid(0, 0).a < leaf || (thread.a | thread.b | thread.c) == 0)
+		return; /* it has none */
+	check((thread.c >> 8) == 1 && thread.b == 1, "a thread a core");
+	check((core.c >> 8) == 2 && core.b == cpus, "a core each vCPU");
+	check(1u << (core.a & 31) >= cpus, "in one package");
+	check((cpuid(leaf, 2).c >> 8) == 0, "and no level more");
+}
+
+int
+main(void)
+{
+	uint32_t cpus = cpuid(1, 0).b >> 16 & 0xff;
+
+	check(cpus == 3, "three logical processors");
+	levels(0xb, cpus);
+	levels(0x1f, cpus);
+	done();
+}
