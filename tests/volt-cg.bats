@@ -347,6 +347,7 @@ no_processes() {
 }
 
 @test "status= of a link in front: the signal that ended the command" {
+	cd "$BATS_TEST_TMPDIR"
 	# shellcheck disable=SC2016 # that sh's
 	run -137 bash -c 'volt-init status=9 volt-cg sh -c '\''kill -9 $$'\'' 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "signal 9" ]
