@@ -48,7 +48,7 @@ struct supervise {
 
 	uint64_t old_mask;
 	bool chld_ignored;
-	bool foreground;	/* on the caller's terminal */
+	bool foreground;	/* our group was the terminal's at the begin */
 	int sigfd;
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
 	uint64_t held;	/* signals to be forwarded, until hold_end */

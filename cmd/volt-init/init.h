@@ -9,7 +9,6 @@
 struct init {
 	bool dry, boot, die_with_parent;
 	bool group;	/* signals go to the command's process group */
-	bool foreground;	/* -g, and the terminal was ours to give */
 	uint64_t grace;	/* ms; 0: for ever */
 	const char *ready;	/* path of the notify socket, or NULL */
 	int notify_in, notify_out;	/* the command's, the caller's */

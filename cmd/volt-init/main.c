@@ -141,7 +141,7 @@ run_command(const struct init *in, const struct supervise *s, char *argv[])
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
 		/* SIGTTOU is blocked still: this cannot stop us. */
-		if (in->foreground)
+		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
 	supervise_child(s);
@@ -180,13 +180,11 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (in.status_fd != -1 && (counter = status_watch()) == -1)
 		err(EXIT_LINK, "status counter");
-	in.foreground = in.group && tcgetpgrp(STDIN_FILENO) == getpgrp();
-	if (in.foreground && getpid() == 1)
-		s.unstoppable = true;
-	else if (in.foreground)
-		s.signal_cb = go_on;
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
+	s.unstoppable = in.group && s.foreground && getpid() == 1;
+	if (in.group && s.foreground && getpid() != 1)
+		s.signal_cb = go_on;
 	if ((s.child = fork()) == -1)
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
