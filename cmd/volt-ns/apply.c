@@ -82,12 +82,12 @@ empty_directory(const struct mount *m, struct build *b)
 
 /* Hide what is at the place behind an empty directory or /dev/null. */
 static bool
-apply_mask(const struct mount *m, struct build *b)
+apply_mask(const struct mount *m, struct build *b, int root)
 {
 	struct stat st;
 	int place, fd;
 
-	if ((place = mount_place(m, b->root, 0)) == -1)
+	if ((place = mount_place(m, root, 0)) == -1)
 		return false;
 	if (fstat(place, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
@@ -157,16 +157,12 @@ static void
 guard(const struct ns *ns, const struct mount *m, int fd, struct build *b)
 {
 	struct mount g = { .optional = true, .fd = -1 };
-	struct build below = { 0 };
 	char path[PATH_MAX];
 	bool done = true;
 	size_t i;
 
 	if (ns->no_mask)
 		return;
-	if (b != NULL)
-		below = *b;
-	below.root = fd;
 	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
 		if (guarded[i].fs != m->kind)
 			continue;
@@ -177,14 +173,12 @@ guard(const struct ns *ns, const struct mount *m, int fd, struct build *b)
 		g.what = path;
 		g.dst = path + strlen(m->dst);
 		if (b != NULL)
-			done = g.kind == MOUNT_MASK ? apply_mask(&g, &below) :
+			done = g.kind == MOUNT_MASK ? apply_mask(&g, b, fd) :
 			    apply_ro(&g, fd);
 		g.dst = path;
 		if (done)
 			mount_describe(&g);
 	}
-	if (b != NULL)
-		b->empty = below.empty;
 }
 
 /* Say what apply_mount() would do. */
@@ -240,7 +234,7 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 		close(m->fd);
 		break;
 	case MOUNT_MASK:
-		done = apply_mask(m, b);
+		done = apply_mask(m, b, b->root);
 		break;
 	case MOUNT_RO:
 		done = apply_ro(m, b->root);
