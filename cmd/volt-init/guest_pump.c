@@ -141,7 +141,7 @@ end(struct flow *f)
 static bool
 fill(struct flow *f)
 {
-	static char last = '\n'; /* of standard input */
+	char last = f->len > 0 ? f->buf[f->len - 1] : '\n';
 	ssize_t n;
 
 	if (f->from == -1)
@@ -162,8 +162,6 @@ fill(struct flow *f)
 	}
 	f->at = 0;
 	f->len = (size_t)n;
-	if (f == &flow[0])
-		last = f->buf[n - 1];
 	return true;
 }
 

@@ -242,7 +242,7 @@ static _Noreturn void
 run(void)
 {
 	int64_t deadline = 0, patience = 0, left;
-	uint64_t taken = 0;
+	uint64_t taken = 0, now;
 	bool looked = false;
 
 	if (cfg.boot_timeout != 0)
@@ -267,9 +267,10 @@ run(void)
 		}
 		/* Who was told to end waits for no reader that is stuck. */
 		if (session.done && session.told) {
-			if (patience == 0 || console_taken() != taken)
+			now = console_taken();
+			if (patience == 0 || now != taken)
 				patience = clock_ms() + PATIENCE;
-			taken = console_taken();
+			taken = now;
 			if ((left = patience - clock_ms()) <= 0) {
 				console_lose();
 				break;

@@ -525,16 +525,11 @@ console_drained(void)
 	return drained;
 }
 
-/* Bytes of output that were taken so far. */
+/* I/O thread: bytes of output that were taken so far. */
 uint64_t
 console_taken(void)
 {
-	uint64_t taken;
-
-	pthread_mutex_lock(&con.vio.lock);
-	taken = con.taken;
-	pthread_mutex_unlock(&con.vio.lock);
-	return taken;
+	return con.taken;
 }
 
 /* Some of what the command wrote is not waited for any more. */
