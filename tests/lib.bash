@@ -250,6 +250,17 @@ as_subid_user() {
 		' sh "$BATS_TEST_TMPDIR" "$TEST_UID" "$@"
 }
 
+# --- guests without a kernel ----------------------------------------------
+
+# tiny NAME: the guest made of tests/guest/NAME; prints its path.
+tiny() {
+	if command -v gcc >/dev/null && [ ! -e "$BATS_RUN_TMPDIR/guests" ]; then
+		"$TOP/tests/guest/build" "$O/guest" >&2 || return 1
+		: >"$BATS_RUN_TMPDIR/guests"
+	fi
+	[ -e "$O/guest/$1" ] && echo "$O/guest/$1"
+}
+
 # --- nothing is left behind -----------------------------------------------
 
 # Retry CMD for two minutes (the machine is slow).

@@ -21,15 +21,6 @@ need_kvm() {
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || lacks "/dev/kvm"
 }
 
-# tiny NAME: the guest made of tests/guest/NAME; prints its path.
-tiny() {
-	if command -v gcc >/dev/null && [ ! -e "$BATS_RUN_TMPDIR/guests" ]; then
-		"$TOP/tests/guest/build" "$O/guest" >&2 || return 1
-		: >"$BATS_RUN_TMPDIR/guests"
-	fi
-	[ -e "$O/guest/$1" ] && echo "$O/guest/$1"
-}
-
 # Set KERNEL to a stock kernel that this machine can run as a guest.
 need_kernel() {
 	need_kvm

@@ -766,10 +766,10 @@ old" ]
 
 @test "deferred: in front of volt-kvm, which takes none, is an error" {
 	world_begin
-	"$TOP/tests/guest/build" "$O/guest"
-	run -125 --separate-stderr h volt-net -d volt-kvm memory=16M kernel="$O/guest/pvh"
+	k=$(tiny pvh)
+	run -125 --separate-stderr h volt-net -d volt-kvm memory=16M kernel="$k"
 	[ "$stderr" = "volt-kvm: no volt-ns -n took the network of volt-net -d" ]
-	run -125 --separate-stderr h volt-net dns=192.0.2.53 volt-kvm memory=16M kernel="$O/guest/pvh"
+	run -125 --separate-stderr h volt-net dns=192.0.2.53 volt-kvm memory=16M kernel="$k"
 	[[ $stderr == "volt-kvm: dns=, search= and hosts= of volt-net need a volt-ns"* ]]
 	wait_for no_helper
 }
