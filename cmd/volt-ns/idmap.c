@@ -421,6 +421,27 @@ idmap_write(const struct ns *ns, const char *pid)
 	write_map(&ns->gidmap, "newgidmap", "gid_map", pid);
 }
 
+/*
+ * As idmap_write(), for a user namespace whose parent has these maps already:
+ * each ID is itself. Whether setgroups(2) is denied it has from its parent.
+ */
+void
+idmap_write_same(const struct ns *ns, const char *pid)
+{
+	static struct idmap same[2];
+	size_t i, j;
+
+	same[0] = ns->uidmap;
+	same[1] = ns->gidmap;
+	for (i = 0; i < 2; i++) {
+		same[i].by_helper = false;
+		for (j = 0; j < same[i].n; j++)
+			same[i].extent[j].outside = same[i].extent[j].inside;
+	}
+	write_map(&same[0], NULL, "uid_map", pid);
+	write_map(&same[1], NULL, "gid_map", pid);
+}
+
 static bool
 sysctl_is(const char *path, const char *value)
 {

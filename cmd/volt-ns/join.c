@@ -137,39 +137,6 @@ differing(pid_t pid, int wanted)
 	return flags;
 }
 
-/*
- * Pack the toolbox without root's rights: cloning a mount takes a user
- * namespace in which we have them, so a child makes one and sends the clones.
- */
-static void
-pack_by_child(void)
-{
-	int part[TOOLBOX_PARTS], pair[2], i, status;
-	pid_t child;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
-	    (child = fork()) == -1)
-		err(EXIT_LINK, "toolbox");
-	if (child == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1 ||
-		    toolbox_clone(part) == -1)
-			err(EXIT_LINK, "toolbox");
-		for (i = 0; i < TOOLBOX_PARTS; i++)
-			fdpass_send(pair[1], part[i]);
-		_exit(0);
-	}
-	close(pair[1]);
-	for (i = 0; i < TOOLBOX_PARTS; i++)
-		part[i] = fdpass_recv(pair[0]);
-	close(pair[0]);
-	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		exit(EXIT_LINK); /* it has said why */
-	if (toolbox_announce(part) == -1)
-		err(EXIT_LINK, "toolbox");
-}
-
 /* Enter the namespaces of ns->join; with toolbox, a link comes after us. */
 void
 join_enter(struct ns *ns, bool toolbox)
@@ -188,13 +155,9 @@ join_enter(struct ns *ns, bool toolbox)
 	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry)
 		return;
-	if (toolbox && (ns->join_flags & CLONE_NEWNS) != 0 &&
-	    !toolbox_here()) {
-		if (geteuid() != 0)
-			pack_by_child();
-		else if (toolbox_pack() == -1)
-			err(EXIT_LINK, "toolbox");
-	}
+	if (toolbox && ((ns->join_flags & CLONE_NEWNS) != 0 ||
+		toolbox_here()) && toolbox_lock() == -1)
+		err(EXIT_LINK, "toolbox");
 	/* Those inside see us from here on; they get no hold of us. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
 	    setns(pidfd, ns->join_flags) == -1)

@@ -119,6 +119,8 @@ set_mount(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too many mounts");
 	m = &ns->mounts[ns->nmounts++];
 	mount_parse(m, kinds[i].kind, key, value);
+	if (m->kind == MOUNT_DEV)
+		ns->dev = m->dst;
 	/* An explicit one takes the place of the default. */
 	if (kinds[i].no != 0 && kinds[i].kind != MOUNT_MASK)
 		*(bool *)((char *)ns + kinds[i].no) = true;
