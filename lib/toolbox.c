@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fdpass.h"
+#include "kfile.h"
 #include "path.h"
 #include "sys.h"
 #include "toolbox.h"
@@ -206,6 +207,24 @@ toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir)
 }
 
 /*
+ * Enter a user and a mount namespace, as its root: without an ID that is mapped
+ * there can be none below it. Returns 0, or -1 and errno.
+ */
+static int
+go_down(void)
+{
+	char uids[32], gids[32];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1 ||
+	    kfile_write(AT_FDCWD, "/proc/self/setgroups", "deny") == -1 ||
+	    kfile_write(AT_FDCWD, "/proc/self/uid_map", uids) == -1)
+		return -1;
+	return kfile_write(AT_FDCWD, "/proc/self/gid_map", gids);
+}
+
+/*
  * In a child: lock each part, by a user namespace more, and send it with errno.
  * Any directory serves to attach it on.
  */
@@ -215,17 +234,16 @@ lock_and_send(int sock)
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	const int both = CLONE_NEWUSER | CLONE_NEWNS;
 	int part[PARTS], i, error = 0;
 
-	if (unshare(geteuid() == 0 ? CLONE_NEWNS : both) == -1 ||
+	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
 	    (!toolbox_parts(part) && toolbox_clone(part) == -1))
 		error = errno;
 	for (i = 0; i < PARTS; i++) {
 		if (error == 0 && part[i] != -1 &&
 		    (sys_move_mount(part[i], "", AT_FDCWD, "/dev",
-		    MOVE_MOUNT_F_EMPTY_PATH) == -1 || unshare(both) == -1 ||
+		    MOVE_MOUNT_F_EMPTY_PATH) == -1 || go_down() == -1 ||
 		    (part[i] = sys_open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | AT_RECURSIVE)) == -1))
 			error = errno;

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers push swap
+	helpers push swap unlock
 }
 
 setup() {
@@ -143,6 +143,14 @@ deny
 	[ "$output" = "0:0
 1000:1001" ]
 	[ "$(stat -c %u:%g "$r/new")" = 7:0 ]
+}
+
+@test "uidmap=auto: the IDs also differ where the process IDs do not" {
+	need_root
+	run -0 volt-ns -p volt-ns -U cat /proc/self/uid_map
+	first=$output
+	run -0 volt-ns -p volt-ns -U cat /proc/self/uid_map
+	[ "$output" != "$first" ]
 }
 
 @test "uidmap=auto: the root of a user namespace keeps all IDs that it has" {
@@ -671,6 +679,62 @@ root:x:0:0:root:/root:/bin/sh" ]
 	need_root
 	run -0 volt-ns -mp root="$ROOT_BB" bind="$d:/mnt:suid,dev" sh -c 'grep " /mnt " /proc/self/mountinfo | grep -cE "nosuid|nodev"; true'
 	[ "$output" = 0 ]
+}
+
+# taken WORD ...: what the container's root can take back (tests/helpers/unlock.c).
+taken() {
+	run -0 --separate-stderr "$who" volt-ns "$@"
+	echo "$output"
+}
+
+@test "locked: no flag, no mask and no mount is taken back by the container's root" {
+	locked() {
+		local bind=bind=$HELP/unlock:/tmp/unlock:ro
+
+		[ -z "$(taken -A root="$root" tmpfs=/tmp "$bind" mask=/etc ro=/bin /tmp/unlock)" ]
+		[ -z "$(taken -A root="$root" overlay=tmpfs:noexec "$bind" volt-init /tmp/unlock)" ]
+		[ -z "$(taken -Um root="$root" overlay=tmpfs "$bind" /tmp/unlock)" ]
+		[ -z "$(taken -Um bind=/etc:/mnt:ro,noexec "$HELP/unlock")" ]
+		[ -z "$(taken -Ump proc=/proc ro=/ "$HELP/unlock")" ]
+	}
+	each locked
+	# Without a user namespace root is root, and the helper works.
+	need_root
+	taken=$(who=as_root taken -mp root="$ROOT_BB" overlay=tmpfs bind="$HELP/unlock:/tmp/unlock:ro" /tmp/unlock)
+	grep -qx "/tmp/unlock without ro" <<<"$taken"
+	grep -qx "/ without nodev" <<<"$taken"
+	grep -qx "/dev/shm unmounted" <<<"$taken"
+}
+
+@test "locked: a device node of an image stays one that cannot be opened" {
+	need_root
+	root=$(copy_root)
+	mknod -m 666 "$root/disk" b 7 0
+	# shellcheck disable=SC2016
+	run --separate-stderr volt-ns -UmpniuC root="$root" sh -c '
+		mount -o remount,bind,dev,suid / && echo remounted
+		head -c 1 /disk && echo opened'
+	[ "$output" = "" ]
+	grep -q "/disk: Permission denied" <<<"$stderr"
+}
+
+@test "locked: the toolbox, in PID 1 and in what joins" {
+	toolbox() {
+		local dir joined
+
+		dir=$USER_DIR/tmp/fifo$BASHPID
+		places && "$who" mkdir "$dir" && "$who" mkfifo "$dir/words"
+		BY=$who start volt-ns -A root="$root" overlay=tmpfs bind="$dir:/mnt" bind="$HELP/unlock:/tmp/unlock:ro" \
+			volt-lock @/mnt/words true
+		joined=$pid
+		wait_for "$who" volt-ns join="$joined" true 2>/dev/null
+		BY=$who start volt-ns join="$joined" volt-lock @/mnt/words true
+		# Both links wait for their words, with the toolbox open.
+		wait_for grep -qz volt-lock "/proc/$(pgrep -P "$pid")/cmdline"
+		[ -z "$(taken join="$joined" /tmp/unlock)" ]
+		kill "$pid" "$joined"
+	}
+	each toolbox
 }
 
 @test "bind=: without a root, in the mounts that are there" {

@@ -45,12 +45,10 @@ mount_cgroup(void)
 
 	if (statfs(CGROUP, &fs) == -1)
 		err(EXIT_LINK, "boot: %s", CGROUP);
-	if (fs.f_type == CGROUP2_MAGIC) {
-		if (access(CGROUP "/cgroup.procs", W_OK) == 0)
-			return;
-		if (umount2(CGROUP, MNT_DETACH) == -1)
-			err(EXIT_LINK, "boot: unmount %s", CGROUP);
-	}
+	if (fs.f_type == CGROUP2_MAGIC &&
+	    access(CGROUP "/cgroup.procs", W_OK) == 0)
+		return;
+	/* One that is there is locked (volt-ns(1)): cover it. */
 	if (mount("cgroup2", CGROUP, "cgroup2",
 		MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1)
 		err(EXIT_LINK, "boot: mount %s", CGROUP);

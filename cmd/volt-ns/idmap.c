@@ -13,6 +13,7 @@
  * has, unchanged.
  */
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <err.h>
@@ -217,23 +218,31 @@ on_path(const char *name)
 static bool
 is_initial(void)
 {
-	char map[64];
+	char map[16384];
 	unsigned long inside, outside, count;
 
-	return kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) >
-	    0 && sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	if (kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) == -1)
+		err(EXIT_LINK, "/proc/self/uid_map");
+	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
 	    outside == 0 && inside == 0 && count == UINT32_MAX;
 }
 
 /*
- * A range of IDs for one container: by our process ID, so that no two that run
- * have the same but by a rare chance, in the upper part of what systemd reserves
- * for containers, above the usual /etc/subuid.
+ * A range of IDs for one container, in the upper part of what systemd reserves
+ * for containers, above the usual /etc/subuid. Our process ID makes it differ
+ * from that of any other that runs in our PID namespace; the PID namespace
+ * itself, by Knuth's multiplicative hash, from those in another, but for a rare
+ * chance.
  */
 static uint32_t
 free_range(void)
 {
-	return RANGE_FIRST + (uint32_t)getpid() % RANGES * RANGE;
+	struct stat st = { 0 };
+
+	if (stat("/proc/self/ns/pid", &st) == -1)
+		err(EXIT_LINK, "/proc/self/ns/pid");
+	return RANGE_FIRST + ((uint32_t)getpid() +
+	    (uint32_t)st.st_ino * 2654435761u) % RANGES * RANGE;
 }
 
 /* Let the root and where its changes go keep their owners. */

@@ -3,9 +3,7 @@
  * so that no PID that was used again is taken for it, and never half of them.
  */
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
@@ -18,7 +16,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
@@ -81,30 +78,40 @@ look(pid_t pid, const char *name, char *buf, size_t size)
 }
 
 /*
- * A volt-ns that waits for its container stands outside of it: its one child is
+ * Is child a container of the volt-ns pid, or still one of its own processes?
+ * Those have the parent's arguments, or none if they have ended.
+ */
+static bool
+is_container(pid_t pid, pid_t child)
+{
+	char ours[4096], its[4096];
+	ssize_t n = look(pid, "cmdline", ours, sizeof(ours));
+	ssize_t m = look(child, "cmdline", its, sizeof(its));
+
+	return n > 0 && m > 0 && (n != m || memcmp(ours, its, (size_t)n) != 0);
+}
+
+/*
+ * A volt-ns that waits for its container stands outside of it: its child is
  * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
- * What is not a container yet is none: a child that still has the parent's
- * arguments is being set up.
  */
 static pid_t
 resolve(pid_t pid)
 {
-	char buf[4096], its[4096];
+	char buf[4096], name[64], field[16];
+	const char *cursor = buf;
 	uint64_t child;
-	ssize_t n;
 
 	if (look(pid, "comm", buf, sizeof(buf)) == -1 ||
 	    strcmp(buf, "volt-ns\n") != 0)
 		return pid;
-	snprintf(its, sizeof(its), "task/%d/children", (int)pid);
-	if (look(pid, its, buf, sizeof(buf)) == -1)
+	snprintf(name, sizeof(name), "task/%d/children", (int)pid);
+	if (look(pid, name, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "join=%d: its children", (int)pid);
-	buf[strcspn(buf, " ")] = '\0';
-	if (value_uint(buf, INT_MAX, &child) == 0 &&
-	    (n = look(pid, "cmdline", buf, sizeof(buf))) > 0 &&
-	    (look((pid_t)child, "cmdline", its, sizeof(its)) != n ||
-		memcmp(buf, its, (size_t)n) != 0))
-		return (pid_t)child;
+	while (value_field(&cursor, ' ', field, sizeof(field)))
+		if (value_uint(field, INT_MAX, &child) == 0 &&
+		    is_container(pid, (pid_t)child))
+			return (pid_t)child;
 	errx(EXIT_LINK, "join=%d: its container has not started yet", (int)pid);
 }
 

@@ -116,7 +116,7 @@ overlay_make(const struct ns *ns)
 		len += (size_t)sprintf(opts + len, "%s/proc/self/fd/%d",
 		    i == 0 ? first : next, layer->fd);
 	}
-	if (ns->overlay.fd != -1)
+	if (ns->overlay.what != NULL && ns->overlay.fd != -1)
 		bench_attach(bench, ns->overlay.fd, ns->overlay.what);
 	if (ns->overlay.what != NULL)
 		overlay_upper(&ns->overlay, bench,
