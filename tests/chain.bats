@@ -539,13 +539,14 @@ masked() {
 	who=as_user root=$ROOT_USER guarded
 }
 
-# What takes the masks off must not be there for the taking.
-@test "the host's /proc/sys: also where the container unmounts what hides it" {
+# What covers it is locked, and a new /proc would show more.
+@test "the host's /proc/sys: the container cannot unmount what hides it, nor mount another" {
 	uncovered() {
 		# shellcheck disable=SC2016
 		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
-			umount /proc/sys /proc/sysrq-trigger /proc/keys 2>/dev/null
-			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p 2>/dev/null
+			umount /proc/sys && echo unmounted
+			umount /proc/keys && echo unmounted
+			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p && echo mounted
 			for f in /proc /dev/shm/p; do
 				(: >>$f/sys/kernel/core_pattern) 2>/dev/null && echo "$f"
 			done; true'
