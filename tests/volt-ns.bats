@@ -560,6 +560,84 @@ read_only_root() {
 		[ "$stderr" = "volt-ns: /proc: Read-only file system" ]
 }
 
+@test "mount points are made where a dangling link leads, inside the root" {
+	places
+	r=$USER_DIR/tmp/d$$ && as_user mkdir -p "$r/bin" "$r/etc" "$r/proc" "$r/dev"
+	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
+	as_user ln -s nowhere "$r/etc/localtime"
+	as_user ln -s "$USER_DIR/tmp/outside" "$r/etc/absolute"
+	as_user ln -s ../../../run/new/file "$r/etc/up"
+	run -0 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/etc/localtime \
+		bind=/etc/hostname:/etc/absolute bind=/etc/hostname:/etc/up \
+		/bin/busybox cat /etc/nowhere "$USER_DIR/tmp/outside" /run/new/file
+	[ "$output" = "$(cat /etc/hostname /etc/hostname /etc/hostname)" ]
+	[ -f "$r/etc/nowhere" ] && [ -f "$r$USER_DIR/tmp/outside" ] && [ -f "$r/run/new/file" ]
+	[ ! -e "$USER_DIR/tmp/outside" ]
+}
+
+@test "a directory on a file and a file on a directory are refused" {
+	places
+	r=$USER_DIR/tmp/t$$ && as_user mkdir -p "$r/dir" && as_user touch "$r/file"
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc:/file true
+	[ "$stderr" = "volt-ns: bind=/etc:/file: /file is a file, and a directory is to be mounted there" ]
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/dir true
+	[ "$stderr" = "volt-ns: bind=/etc/hostname:/dir: /dir is a directory, and a file is to be mounted there" ]
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" tmpfs=/file true
+	[ "$stderr" = "volt-ns: tmpfs=/file: /file is a file, and a directory is to be mounted there" ]
+}
+
+@test "bind=: rw and exec are given, or it is an error" {
+	need_root
+	mkdir src && cp "$ROOT_BB/bin/busybox" src/echo
+	# shellcheck disable=SC2016
+	mounted='mount -t tmpfs t src && cp "$0/bin/busybox" src/echo && mount -o "remount,bind,$1" src && shift && exec "$@"'
+	under() {
+		unshare -m sh -c "$mounted" "$ROOT_BB" "$@"
+	}
+	run -0 under ro,noexec volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw,exec" \
+		sh -c ': >/mnt/new && /mnt/echo given'
+	[ "$output" = given ]
+	run -1 --separate-stderr under ro volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt" sh -c ': >/mnt/new'
+	[[ $stderr == *"Read-only file system"* ]]
+	# An ordinary user cannot lift what the host's root set.
+	run -125 --separate-stderr under ro setpriv --reuid "$TEST_UID" --clear-groups \
+		env PATH="$PATH" volt-ns -Um bind="$PWD/src:/mnt:rw" true
+	[ "${stderr_lines[0]}" = "volt-ns: bind=$PWD/src:/mnt:rw: mount attributes: Operation not permitted" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the source is mounted with what the options rw, exec, dev or suid are to lift, and that is locked" ]
+	# Nor can root where the file system itself is read-only.
+	mksquashfs src image -quiet -no-progress >/dev/null
+	# shellcheck disable=SC2016
+	run -125 --separate-stderr unshare -m sh -c 'mount -o loop image src && exec "$@"' sh \
+		volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw" true
+	[ "$stderr" = "volt-ns: bind=$PWD/src:/mnt:rw: rw: the file system is read-only" ]
+}
+
+@test "a thousand binds, and 127 layers" {
+	places
+	many() {
+		local i words=()
+
+		ulimit -Sn 256
+		for ((i = 0; i < 1000; i++)); do
+			words+=("bind=/etc/hostname:/tmp/$i")
+		done
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" tmpfs=/tmp "${words[@]}" \
+			sh -c 'cat /tmp/0 /tmp/999; ulimit -n'
+		[ "$output" = "$(cat /etc/hostname /etc/hostname)
+256" ]
+		words=()
+		for ((i = 1; i <= 127; i++)); do
+			"$who" mkdir -p "$USER_DIR/tmp/layers-$who/$i/etc"
+			"$who" touch "$USER_DIR/tmp/layers-$who/$i/etc/only$i"
+			words+=("lower=$USER_DIR/tmp/layers-$who/$i")
+		done
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs "${words[@]}" \
+			sh -c 'ls /etc/only* | wc -l; : >/new'
+		[ "$output" = 127 ]
+	}
+	each many
+}
+
 overlay() {
 	local r=$TMP/r l=$TMP/l
 

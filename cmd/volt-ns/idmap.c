@@ -284,6 +284,9 @@ plan_auto(struct ns *ns)
 	user_name(geteuid(), user, sizeof(user));
 	uids = add_granted(&ns->uidmap, "/etc/subuid", user, geteuid());
 	gids = add_granted(&ns->gidmap, "/etc/subgid", user, geteuid());
+	if (uids != gids)
+		warnx("%s has no range in %s: the caller's own IDs alone are "
+		    "mapped", user, uids ? "/etc/subgid" : "/etc/subuid");
 	if (!uids || !gids) {
 		say("no /etc/subuid range: the caller's own IDs alone "
 		    "are mapped");

@@ -1,6 +1,7 @@
 /* The inner actor: in the new namespaces, about to become the command. */
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <err.h>
@@ -103,7 +104,10 @@ change_directory(const struct ns *ns)
 	}
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = path_open(root, ns->chdir, O_PATH | O_DIRECTORY);
-	if (fd == -1 || fchdir(fd) == -1)
+	if (fd == -1)
+		fail(ELOOP, "it leads through a link of /proc/PID, or a loop "
+		    "of links", "chdir=%s", ns->chdir);
+	if (fchdir(fd) == -1)
 		err(EXIT_LINK, "chdir=%s", ns->chdir);
 	close(fd);
 	close(root);
@@ -159,6 +163,9 @@ inner_run(struct ns *ns, char *const argv[])
 	ids_set(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);
+	if (ns->nofile.rlim_max != 0 &&
+	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
+		err(EXIT_LINK, "limit of descriptors");
 	keep_death_signal(ns);
 	chain_exec(argv);
 }

@@ -176,6 +176,22 @@ must_wait(const struct ns *ns)
 	    (ns->new_session && getpgrp() == getpid());
 }
 
+/* Many mounts need many descriptors; the command has its limit back in the end. */
+static void
+raise_limit(struct ns *ns)
+{
+	struct rlimit most;
+
+	if (ns->nmounts + ns->nlower < 64)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
+		err(EXIT_LINK, "limit of descriptors");
+	most = ns->nofile;
+	most.rlim_cur = most.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &most) == -1)
+		err(EXIT_LINK, "limit of descriptors");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -211,6 +227,7 @@ main(int argc, char *argv[])
 	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
 	    toolbox_here() && toolbox_lock() == -1)
 		err(EXIT_LINK, "toolbox");
+	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)

@@ -80,6 +80,8 @@ apply_option(struct mount *m, const char *name)
 		if (strcmp(options[i].name, name) == 0) {
 			m->attrs |= options[i].set;
 			m->attrs &= ~options[i].clear;
+			m->lifted |= options[i].clear;
+			m->lifted &= ~options[i].set;
 			return true;
 		}
 	}
@@ -168,6 +170,20 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 			word_bad(key, value, "the place must begin with /");
 	}
 	parse_options(m, key, value, cursor);
+}
+
+/* One more at the end of a list of n; those before may move. */
+struct mount *
+mount_add(struct mount **list, size_t *n)
+{
+	struct mount *more = *list;
+
+	/* Room for 1, 2, 4, 8 ... */
+	if ((*n & (*n - 1)) == 0 && (more = realloc(*list,
+	    (*n == 0 ? 1 : *n * 2) * sizeof(*more))) == NULL)
+		err(EXIT_LINK, "mounts");
+	*list = more;
+	return &more[(*n)++];
 }
 
 /* A mount that comes with a root of its own; skipped where it cannot be. */
@@ -299,6 +315,22 @@ mount_place(const struct mount *m, int root, mode_t type)
 	return fd;
 }
 
+/* The kernel mounts directories on directories, and other files on others. */
+static void
+same_type(const struct mount *m, int fd, int place)
+{
+	struct stat what, where;
+
+	if (fstat(fd, &what) == -1 || fstat(place, &where) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (S_ISDIR(what.st_mode) && !S_ISDIR(where.st_mode))
+		errx(EXIT_LINK, "%s: %s is a file, and a directory is to be "
+		    "mounted there", m->what, m->dst);
+	if (!S_ISDIR(what.st_mode) && S_ISDIR(where.st_mode))
+		errx(EXIT_LINK, "%s: %s is a directory, and a file is to be "
+		    "mounted there", m->what, m->dst);
+}
+
 /*
  * Attach the detached mount fd at m's place below root (mount_place()). Returns
  * whether there was one.
@@ -310,6 +342,7 @@ mount_attach(const struct mount *m, int fd, int root, mode_t type)
 
 	if ((place = mount_place(m, root, type)) == -1)
 		return false;
+	same_type(m, fd, place);
 	if (sys_move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH |
 		MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: mount at %s", m->what, m->dst);

@@ -16,6 +16,7 @@
 #ifndef VOLT_NS_H
 #define VOLT_NS_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <stdbool.h>
@@ -30,8 +31,6 @@
 
 #define NS_EXTENTS 64
 #define NS_GROUPS 64
-#define NS_MOUNTS 256
-#define NS_LAYERS 64
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
 #define NS_FILES 2
@@ -59,6 +58,7 @@ struct mount {
 	const char *what;	/* the word, for messages: "bind=/a:/b" */
 	char *src, *dst;
 	uint64_t attrs;	/* MOUNT_ATTR_ to set */
+	uint64_t lifted;	/* those that the word wants unset */
 	bool rec;	/* with the mounts below src */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
@@ -92,9 +92,9 @@ struct ns {
 
 	struct mount root;	/* MOUNT_ROOT or MOUNT_IMAGE; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
-	struct mount lower[NS_LAYERS];	/* top first */
+	struct mount *lower;	/* top first */
 	size_t nlower;
-	struct mount mounts[NS_MOUNTS];
+	struct mount *mounts;	/* as the words come */
 	size_t nmounts;
 	struct mount defaults[NS_DEFAULTS]; /* before mounts */
 	size_t ndefaults;
@@ -111,6 +111,7 @@ struct ns {
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int stop_signal;	/* or 0 */
+	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 
 	bool link;	/* the command is a link */
 	bool served;	/* the outer actor writes the ID maps */
@@ -185,6 +186,7 @@ void stage_recv(int sock, struct parts *p);
 /* mount.c */
 void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value);
+struct mount *mount_add(struct mount **list, size_t *n);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 void mount_describe(const struct mount *m);
 bool mount_has_options(const struct mount *m);
@@ -215,7 +217,7 @@ void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
 
 /* overlay.c */
-int overlay_make(const struct ns *ns);
+int overlay_make(struct ns *ns);
 
 /* root.c */
 void root_plan(struct ns *ns);

@@ -3,12 +3,15 @@
  * namespace of the one who makes it, so they are put on the bench: a tmpfs that
  * goes away with the old root. With overlay=tmpfs it takes the changes as well.
  */
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,14 +63,32 @@ subdirectory(const struct mount *m, int dir, const char *name)
 	return fd;
 }
 
+/* Options of an overlay: directories by number, below /proc/self/fd. */
+struct options {
+	char *text;
+	size_t len, size;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct options *o, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(o->text + o->len, o->size - o->len, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= o->size - o->len)
+		errx(EXIT_LINK, "overlay: too many layers");
+	o->len += (size_t)n;
+}
+
 /*
- * Write ",upperdir=...,workdir=..." for the place where changes go to opts. The root
- * directory of an overlay is that of its changes: a new one gets owner and mode
- * of the top layer's.
+ * Name the place where changes go. The root directory of an overlay is that of
+ * its changes: a new one gets owner and mode of the top layer's.
  */
 static void
-overlay_upper(const struct mount *m, int bench, int top, char *opts,
-    size_t size)
+add_upper(const struct mount *m, int bench, int top, struct options *o)
 {
 	int dir = m->fd != -1 ? m->fd : bench;
 	bool made = mkdirat(dir, "upper", 0700) == 0;
@@ -80,48 +101,78 @@ overlay_upper(const struct mount *m, int bench, int top, char *opts,
 		errno != EPERM && errno != EINVAL) ||
 	    fchmodat(dir, "upper", st.st_mode & 07777, 0) == -1))
 		err(EXIT_LINK, "%s: upper", m->what);
-	snprintf(opts, size,
-	    ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper,
-	    subdirectory(m, dir, "work"));
+	add(o, ",upperdir=%d,workdir=%d", upper, subdirectory(m, dir, "work"));
+}
+
+/* Does this kernel take layers one by one (Linux 6.5)? */
+static bool
+takes_layers(void)
+{
+	int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+	bool takes;
+
+	if (fs == -1)
+		err(EXIT_LINK, "overlay");
+	takes = sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", ".", 0) == 0;
+	close(fs);
+	return takes;
+}
+
+/* By mount(2), whose options may be a page long, on the bench. */
+static int
+mount_long(const struct mount *m, int bench, const char *options)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/merged", bench);
+	if (mkdirat(bench, "merged", 0700) == -1 ||
+	    mount("overlay", path, "overlay", m->attrs, options) == -1)
+		mount_failed(m, "overlay");
+	fd = sys_open_tree(bench, "merged", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC);
+	if (fd == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return fd;
 }
 
 /*
  * The layers and what is on top of them, as one detached overlay. Layers are
  * named by descriptor, so that no path needs quoting and none is looked up
- * twice. What it opens stays open until exec.
+ * twice. What it opens stays open until exec; the working directory changes.
  */
 int
-overlay_make(const struct ns *ns)
+overlay_make(struct ns *ns)
 {
 	struct mount m = { .what = ns->overlay.what, .attrs =
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
-	size_t i, n = ns->nlower + (ns->root.what != NULL);
-	/* One fsconfig(2) string holds 255 bytes; more takes Linux 6.5. */
-	const char *first = n > 12 ? "lowerdir+=" : "lowerdir=";
-	const char *next = n > 12 ? ",lowerdir+=" : ":";
-	char opts[NS_LAYERS * 40 + 128];
+	const size_t n = ns->nlower + (ns->root.what != NULL);
+	struct options o = { .size = n * 24 + 128 };
 	const struct mount *layer;
 	int bench = bench_make(ns);
-	size_t len;
+	bool plus;
+	size_t i;
 
 	if (ns->overlay.what != NULL)
 		m.attrs = ns->overlay.attrs;
 	else
 		m.what = ns->lower[0].what;
-	len = (size_t)sprintf(opts, "%s", (ns->flags & CLONE_NEWUSER) != 0 ?
-	    "userxattr," : "");
-	for (i = 0; i < n; i++) {
-		layer = i < ns->nlower ? &ns->lower[i] : &ns->root;
+	for (i = 0; (layer = source_layer(ns, i)) != NULL; i++)
 		bench_attach(bench, layer->fd, layer->what);
-		len += (size_t)sprintf(opts + len, "%s/proc/self/fd/%d",
-		    i == 0 ? first : next, layer->fd);
-	}
-	if (ns->overlay.what != NULL && ns->overlay.fd != -1)
-		bench_attach(bench, ns->overlay.fd, ns->overlay.what);
+	if (chdir("/proc/self/fd") == -1 || (o.text = malloc(o.size)) == NULL)
+		err(EXIT_LINK, "%s", m.what);
+	/* One string of fsconfig(2) has up to 255 bytes. */
+	plus = n * sizeof("123") > 200 && takes_layers();
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		add(&o, "userxattr,");
+	for (i = 0; i < n; i++)
+		add(&o, "%s%d", i > 0 && !plus ? ":" : plus && i > 0 ?
+		    ",lowerdir+=" : plus ? "lowerdir+=" : "lowerdir=",
+		    source_layer(ns, i)->fd);
 	if (ns->overlay.what != NULL)
-		overlay_upper(&ns->overlay, bench,
-		    ns->nlower > 0 ? ns->lower[0].fd : ns->root.fd,
-		    opts + len, sizeof(opts) - len);
-	m.fsopts = opts;
+		add_upper(&ns->overlay, bench, source_layer(ns, 0)->fd, &o);
+	if (!plus && n * sizeof("123") > 200)
+		return mount_long(&m, bench, o.text);
+	m.fsopts = o.text;
 	return mount_fs(&m, "overlay");
 }

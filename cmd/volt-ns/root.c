@@ -123,7 +123,7 @@ root_open(struct ns *ns, struct build *b)
 
 /* Attach the new root on top of "/". */
 static void
-root_attach(const struct ns *ns, struct build *b)
+root_attach(struct ns *ns, struct build *b)
 {
 	const char *what = "/";
 

@@ -1,5 +1,6 @@
 /* What the words show of the caller's files, as detached mounts. */
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <err.h>
 #include <errno.h>
@@ -20,6 +21,17 @@ is_directory(const struct mount *m)
 	return S_ISDIR(st.st_mode);
 }
 
+/* Can nothing be written there, whatever the mount says? */
+static bool
+is_read_only(const struct mount *m)
+{
+	struct statvfs st;
+
+	if (fstatvfs(m->fd, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return (st.f_flag & ST_RDONLY) != 0;
+}
+
 /*
  * Open m's source, unless that is done: a clone of a directory or of a file, or
  * an image, with m's attributes.
@@ -29,7 +41,7 @@ source_open(struct mount *m)
 {
 	/* Private: a clone of a shared mount would show the host its mounts. */
 	const struct mount_attr attr = { .attr_set = m->attrs,
-		.propagation = SYS_PROPAGATION_PRIVATE };
+		.attr_clr = m->lifted, .propagation = SYS_PROPAGATION_PRIVATE };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
 	if (m->what == NULL || m->fd != -1)
@@ -47,7 +59,12 @@ source_open(struct mount *m)
 		err(EXIT_LINK, "%s", m->what);
 	}
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
-		err(EXIT_LINK, "%s: mount attributes", m->what);
+		fail(m->lifted != 0 ? EPERM : 0, "the source is mounted with "
+		    "what the options rw, exec, dev or suid are to lift, and "
+		    "that is locked", "%s: mount attributes", m->what);
+	if ((m->lifted & MOUNT_ATTR_RDONLY) != 0 && is_read_only(m))
+		errx(EXIT_LINK, "%s: rw: the file system is read-only",
+		    m->what);
 }
 
 /* Map the IDs of what source_open() opened as userns has them, if m asks. */
@@ -63,7 +80,10 @@ source_idmap(struct mount *m, int userns)
 		return;
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH |
 		(m->rec ? AT_RECURSIVE : 0), &attr) == -1)
-		fail(EINVAL, "this kernel cannot map the IDs of that file "
+		fail(EINVAL, m->kind == MOUNT_BIND ? "this kernel cannot map "
+		    "the IDs of that file system, or of one below it; without "
+		    "the option idmap its files belong to nobody inside" :
+		    "this kernel cannot map the IDs of that file "
 		    "system, or of one below it; uidmap=0:0:65536 leaves IDs "
 		    "as they are, and with them the host's root",
 		    "%s: mount attributes", m->what);
