@@ -147,10 +147,11 @@ deny
 
 @test "uidmap=auto: the IDs also differ where the process IDs do not" {
 	need_root
+	start volt-ns -p volt-ns -U sleep 100
+	child=$(wait_for pgrep -P "$pid")
+	wait_for grep -qs . "/proc/$child/uid_map"
 	run -0 volt-ns -p volt-ns -U cat /proc/self/uid_map
-	first=$output
-	run -0 volt-ns -p volt-ns -U cat /proc/self/uid_map
-	[ "$output" != "$first" ]
+	[ "$output" != "$(cat "/proc/$child/uid_map")" ]
 }
 
 @test "uidmap=auto: the root of a user namespace keeps all IDs that it has" {
@@ -610,6 +611,53 @@ read_only_root() {
 	run -125 --separate-stderr unshare -m sh -c 'mount -o loop image src && exec "$@"' sh \
 		volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw" true
 	[ "$stderr" = "volt-ns: bind=$PWD/src:/mnt:rw: rw: the file system is read-only" ]
+}
+
+@test "later mounts of the host: in the caller's root, and below a bind with slave" {
+	need_root
+	mkdir -p host/below
+	# shellcheck disable=SC2016
+	later='
+		mount -t tmpfs host "$1/host" && mount --make-rshared / && mkdir "$1/host/below"
+		start() {
+			"$@" &
+			pid=$!
+			until grep -qs sleep "/proc/$pid/comm"; do command sleep 0.05; done
+		}
+		seen() {
+			[ -e "/proc/$pid/root$1/new" ] && echo yes || echo no
+		}
+		for chain in "volt-ns -m" "volt-ns -Um" "volt-ns -Um bind=/etc:/mnt" \
+			"volt-ns -m root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt" \
+			"volt-ns -m root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt:slave,rec" \
+			"volt-ns -Um root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt:slave,rec"; do
+			start $chain sleep 100
+			mount -t tmpfs later "$1/host/below" && : >"$1/host/below/new"
+			case $chain in
+			*host*) seen /mnt/below ;;
+			*) seen "$1/host/below" ;;
+			esac
+			umount "$1/host/below"
+			case $chain in
+			*host*) seen /mnt/below ;;
+			*) seen "$1/host/below" ;;
+			esac
+			kill $pid
+			wait $pid 2>/dev/null || :
+		done'
+	run -0 --separate-stderr unshare -m bash -ec "$later" bash "$PWD"
+	[ "$(paste -sd ' ' <<<"$output")" = "yes no yes no yes no no no yes no yes no" ]
+	[ "$stderr" = "" ]
+	# A device that was mounted before is free once the host has unmounted it.
+	# shellcheck disable=SC2016
+	run -0 unshare -m bash -ec '
+		mount -t tmpfs host "$1/host" && mount --make-rshared /
+		volt-ns -m sleep 100 &
+		until grep -qs sleep "/proc/$!/comm"; do sleep 0.05; done
+		umount "$1/host"
+		grep -c " $1/host " "/proc/$!/mountinfo" || :
+		kill $!' bash "$PWD"
+	[ "$output" = 0 ]
 }
 
 @test "a thousand binds, and 127 layers" {

@@ -156,10 +156,8 @@ apply_describe(const struct ns *ns, const struct mount *m)
  * a new /proc; then the one that is there is shown again.
  */
 static int
-old_proc(const struct ns *ns)
+old_proc(void)
 {
-	if ((ns->flags & CLONE_NEWPID) != 0)
-		return -1;
 	return sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE |
 	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 }
@@ -176,6 +174,12 @@ apply_make(const struct ns *ns, const struct mount *m, struct parts *p)
 		dev_make(ns, m, p);
 	else
 		p->fd[PART_FS] = mount_fs(m, mount_fstype(m));
+	/* Without a PID namespace there is another way: old_proc(). */
+	if (p->fd[PART_FS] == -1 && m->kind == MOUNT_PROC &&
+	    (ns->flags & CLONE_NEWPID) != 0) {
+		errno = EPERM;
+		mount_failed(m, "proc");
+	}
 }
 
 static void
@@ -184,10 +188,8 @@ apply_fs(struct ns *ns, const struct mount *m, const struct parts *p,
 {
 	int fd = p->fd[PART_FS];
 
-	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
-		errno = EPERM;
+	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc()) == -1)
 		mount_failed(m, "proc");
-	}
 	if (fd == -1)
 		return; /* a default that we cannot have here */
 	/* Without /sys there is no place for the default cgroup tree. */

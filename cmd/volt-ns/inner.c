@@ -66,8 +66,11 @@ loopback_up(void)
 	struct ifreq ifr = { .ifr_name = "lo" };
 	int fd;
 
-	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
-		return; /* a kernel without IPv4 has none */
+	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1) {
+		if (errno == EAFNOSUPPORT)
+			return; /* a kernel without IPv4 has none */
+		err(EXIT_LINK, "loopback");
+	}
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
 	if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
 		err(EXIT_LINK, "loopback");

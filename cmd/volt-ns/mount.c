@@ -91,6 +91,8 @@ apply_option(struct mount *m, const char *name)
 		return m->rec = true;
 	if (strcmp(name, "idmap") == 0)
 		return m->idmap = true;
+	if (strcmp(name, "slave") == 0)
+		return m->slave = true;
 	return false;
 }
 
@@ -249,6 +251,23 @@ fs_failed(const struct mount *m, int fs, const char *type)
 }
 
 /*
+ * May a default be left out for this errno? Where the kernel has no such file
+ * system, and where it does not permit a new one: that is said, but for /proc,
+ * in whose place the caller's is shown.
+ */
+static bool
+left_out(const struct mount *m, const char *type)
+{
+	if (errno == ENODEV)
+		say("%s: the kernel has no %s", m->what, type);
+	else if (errno != EPERM && errno != EBUSY)
+		return false;
+	else if (m->kind != MOUNT_PROC)
+		warn("%s: left out: mount %s", m->what, type);
+	return true;
+}
+
+/*
  * Make the detached mount of a file system of type, told fsopts (a comma list
  * of key=value and flags). Ends the program on error, unless m is optional and
  * the kernel does not permit it: -1 then.
@@ -261,9 +280,9 @@ mount_fs(const struct mount *m, const char *type)
 	int fs, fd;
 
 	if ((fs = sys_fsopen(type, FSOPEN_CLOEXEC)) == -1) {
-		if (m->optional && (errno == EPERM || errno == ENODEV))
-			return -1;
-		mount_failed(m, type);
+		if (!m->optional || !left_out(m, type))
+			mount_failed(m, type);
+		return -1;
 	}
 	while (value_field(&cursor, ',', option, sizeof(option))) {
 		if (*option == '\0')
@@ -277,7 +296,7 @@ mount_fs(const struct mount *m, const char *type)
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1 ||
 	    (fd = sys_fsmount(fs, FSMOUNT_CLOEXEC,
 		(unsigned int)m->attrs)) == -1) {
-		if (!m->optional || (errno != EPERM && errno != EBUSY))
+		if (!m->optional || !left_out(m, type))
 			fs_failed(m, fs, type);
 		fd = -1;
 	}
@@ -361,13 +380,14 @@ mount_describe(const struct mount *m)
 	else if (m->kind == MOUNT_RO)
 		say("make %s read-only", m->dst);
 	else
-		say("mount %s at %s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
+		say("mount %s at %s%s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
 		    m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",
 		    m->attrs & MOUNT_ATTR_NOSUID ? " nosuid" : "",
 		    m->attrs & MOUNT_ATTR_NODEV ? " nodev" : "",
 		    m->attrs & MOUNT_ATTR_NOEXEC ? " noexec" : "",
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
+		    m->slave ? " slave" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");
 }

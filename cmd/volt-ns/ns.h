@@ -60,6 +60,7 @@ struct mount {
 	uint64_t attrs;	/* MOUNT_ATTR_ to set */
 	uint64_t lifted;	/* those that the word wants unset */
 	bool rec;	/* with the mounts below src */
+	bool slave;	/* later mounts of the host below src show */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
 	char *fsopts;	/* what the file system itself is told, or NULL */

@@ -107,16 +107,20 @@ sources_open(struct ns *ns, struct build *b)
 		err(EXIT_LINK, "/");
 }
 
-/* Leave the caller's mounts alone, and open what the plan shows of them. */
+/*
+ * Leave the caller's mounts alone, and open what the plan shows of them. What
+ * the caller mounts or unmounts later shows in our mounts, too: else a chain
+ * without a root would keep each device busy that was mounted when it began.
+ */
 void
 root_open(struct ns *ns, struct build *b)
 {
-	const struct mount_attr private = {
-		.propagation = SYS_PROPAGATION_PRIVATE,
+	const struct mount_attr slave = {
+		.propagation = SYS_PROPAGATION_SLAVE,
 	};
 
-	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
-		err(EXIT_LINK, "make mounts private");
+	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) == -1)
+		err(EXIT_LINK, "make mounts slaves of the caller's");
 	if (!root_is_plain(ns))
 		sources_open(ns, b);
 }

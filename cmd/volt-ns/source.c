@@ -39,9 +39,10 @@ is_read_only(const struct mount *m)
 void
 source_open(struct mount *m)
 {
-	/* Private: a clone of a shared mount would show the host its mounts. */
+	/* A clone of a shared mount would show the host our mounts. */
 	const struct mount_attr attr = { .attr_set = m->attrs,
-		.attr_clr = m->lifted, .propagation = SYS_PROPAGATION_PRIVATE };
+		.attr_clr = m->lifted, .propagation = m->slave ?
+		SYS_PROPAGATION_SLAVE : SYS_PROPAGATION_PRIVATE };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
 	if (m->what == NULL || m->fd != -1)

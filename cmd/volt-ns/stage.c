@@ -327,6 +327,22 @@ stage_recv(int sock, struct parts *p)
 		p->fd[i] = talk_recv(sock);
 }
 
+/* Do later mounts of the host show? Else our mounts need not be slaves. */
+static bool
+has_slave(struct ns *ns)
+{
+	struct mount *m;
+	size_t i;
+
+	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
+		if (m->slave)
+			return true;
+	for (i = 0; i < ns->nmounts; i++)
+		if (ns->mounts[i].slave)
+			return true;
+	return !has_root(ns);
+}
+
 /*
  * The inner actor: make the file systems of our namespaces for the builder, in
  * the order of root_build(), and enter the root that it makes.
@@ -356,7 +372,8 @@ stage_fill(struct ns *ns)
 	if ((fd = open(STAGE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "stage: root");
 	root_enter(ns, fd);
-	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
+	if (!has_slave(ns) &&
+	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
 		err(EXIT_LINK, "make mounts private");
 	close(fd);
 	close(ns->builder);
