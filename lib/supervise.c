@@ -26,8 +26,9 @@
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
- * Block every signal but those that a fault in our own code raises, and make
- * children waitable. Before the fork. Returns 0, or -1 and errno.
+ * Before the fork: block every signal but those that a fault in our own code
+ * raises, make children waitable, and shut others out of our memory. Returns 0,
+ * or -1 and errno.
  */
 int
 supervise_begin(struct supervise *s)
@@ -37,7 +38,8 @@ supervise_begin(struct supervise *s)
 	    SYS_SIGBIT(SIGABRT) | SYS_SIGBIT(SIGSYS));
 	struct sigaction sa;
 
-	if (sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	    sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
 	    sigaction(SIGCHLD, NULL, &sa) == -1)
 		return -1;
 	if (sa.sa_handler == SIG_IGN) {

@@ -9,6 +9,12 @@
  * reads them from a signalfd until the child is gone, and reaps every other
  * child on the way, so it serves PID 1 and subreapers too.
  *
+ * The command may be hostile, and run as the same user. So the parent is not
+ * dumpable from before the fork on (PR_SET_DUMPABLE): nobody without
+ * CAP_SYS_PTRACE over it may trace it, write its memory or take a descriptor
+ * from it. The child is not dumpable either until it execs; one that writes
+ * files of its own in /proc, which are root's meanwhile, changes that.
+ *
  * A ^C at the terminal goes to the whole foreground process group, that is to
  * the command as well: what the terminal sent is not forwarded, unless the
  * command has a session of its own. The terminal is ours again in the end.

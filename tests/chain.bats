@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers swap
+	helpers swap seize
 }
 
 setup() {
@@ -598,6 +598,57 @@ masked() {
 		kill -KILL "$pid"
 	else
 		root=$ROOT_USER A=-A unseen
+	fi
+}
+
+# waiting CMD ...: CMD for each link that waits for a command on the same /proc;
+# $via is that link.
+waiting() {
+	for via in volt-init "volt-init -g" "volt-ns status=9" "volt-ns console=pty" \
+		"volt-ns -U status=9" "volt-ns -Um status=9" "volt-lock learn=/dev/null" \
+		"volt-init volt-init" "volt-init volt-ns -U"; do
+		"$@"
+	done
+}
+
+# From its first instruction on, whatever the waiting parent still has to do.
+@test "the parent is not to be seized by a command that starts" {
+	seizes() {
+		# shellcheck disable=SC2016 # that sh's
+		run -0 as_user sh -c 'n=$1; shift; while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
+			sh "${STARTS:-200}" $via "$HELP/seize"
+		[ "$output" = "" ] || {
+			echo "$via: $(sort <<<"$output" | uniq -c)"
+			return 1
+		}
+	}
+	waiting seizes
+}
+
+@test "the parent is not dumpable before there is a command" {
+	need strace -qq -o /dev/null true
+	before() {
+		# One is a tracer itself, the other's helper is gone by then.
+		case $via in volt-lock* | *"volt-ns -U") return ;; esac
+		# shellcheck disable=SC2086 # several words
+		strace -f -qq -o calls $via true 9>/dev/null </dev/null
+		awk '
+			/execve\(.*= 0$/ { open[$1] = 1 }
+			/prctl\(PR_SET_DUMPABLE, (0|SUID_DUMP_DISABLE)\) += 0$/ { open[$1] = 0 }
+			/ (fork|vfork|clone|clone3)\(/ {
+				found = 1
+				if (open[$1]) {
+					print
+					bad = 1
+				}
+			}
+			END { exit bad || !found }' calls
+	}
+	waiting before
+	via="volt-ns -p" before
+	[ "$(id -u)" != 0 ] || via="volt-ns -mpniuC root=$ROOT_BB" before
+	if volt-cg true; then
+		via=volt-cg before
 	fi
 }
 

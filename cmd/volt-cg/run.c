@@ -101,8 +101,6 @@ run(struct cg *cg, char *argv[])
 		supervise_child(&s);
 		chain_exec(argv);
 	}
-	/* Nobody inside may look into us or take our descriptors. */
-	prctl(PR_SET_DUMPABLE, 0);
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");

@@ -192,8 +192,6 @@ main(int argc, char *argv[])
 	if (in.group)
 		(void)setpgid(s.child, s.child); /* whoever is first */
 
-	/* From here on we hold nothing that a command could take from us. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)

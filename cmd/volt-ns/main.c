@@ -114,8 +114,6 @@ run_child(struct ns *ns, char *argv[])
 		err(EXIT_LINK, "status counter");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -123,6 +121,8 @@ run_child(struct ns *ns, char *argv[])
 		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
 		    CLONE_INTO_CGROUP;
 	}
+	if (supervise_begin(&s) == -1)
+		err(EXIT_LINK, "signals");
 	/* A child that has not run yet must not look as if it listened. */
 	sys_sigprocmask(SIG_BLOCK, &all, &mask);
 	if ((s.child = sys_clone3(&args)) == -1)
@@ -134,6 +134,12 @@ run_child(struct ns *ns, char *argv[])
 		ns->outer = ns->parent = pair[0];
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 			err(EXIT_LINK, "death signal");
+		/*
+		 * For its ID maps. Who is in namespaces that we joined must
+		 * not look into us; in new ones nobody is yet.
+		 */
+		if ((ns->flags & CLONE_NEWUSER) != 0 && ns->join == 0)
+			prctl(PR_SET_DUMPABLE, 1);
 		if (ns->served)
 			outer_ask(ns);
 		inner_run(ns, argv);
@@ -145,8 +151,6 @@ run_child(struct ns *ns, char *argv[])
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 
-	/* Nobody inside may look into us or take our descriptors. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if ((master != -1 ? console_wait(master, &s, &wstatus) :
 		supervise_wait(&s, &wstatus)) == -1)
 		err(EXIT_LINK, "wait");
