@@ -342,6 +342,35 @@ running() {
 	fi
 }
 
+# Whatever changes IDs behind it, and makes the kernel forget the death signal.
+@test "SIGKILL of a parent that waits: its command ends, in every order of links" {
+	need python3 -c 'import select'
+	set -- volt-init "volt-ns -U" "volt-ns -Up"
+	for n in 1 2 3; do
+		run -0 as_user "$TOP/tests/helpers/orphan.py" $n "$@"
+		[ "$(id -u)" != 0 ] || {
+			run -0 "$TOP/tests/helpers/orphan.py" $n "$@" volt-cg \
+				"volt-ns -U uid=1 gid=1" "volt-lock uid=1 gid=1"
+		}
+	done
+	# timeout(1) waits as well, and knows nothing of death signals.
+	run -0 "$TOP/tests/helpers/orphan.py" 1 "timeout 900 volt-init -k" \
+		"timeout 900 volt-ns -k -U" "timeout 900 volt-ns -k -Up" \
+		"timeout 900 volt-ns -k -U volt-ns -U"
+	# What killed volt-cgs left.
+	volt-cg true 2>/dev/null || true
+}
+
+@test "SIGKILL of a parent that waits: a command that joined ends, too" {
+	need_root
+	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'
+	wait_for grep -q ready out
+	for n in 1 2 3; do
+		run -0 "$TOP/tests/helpers/orphan.py" $n volt-init "volt-ns join=$pid" \
+			"volt-ns join=$pid:user,mnt" "volt-lock caps=none"
+	done
+}
+
 # --- signals and the terminal -----------------------------------------------
 
 @test "SIGTERM to the waiting parent reaches the command; its status comes back" {

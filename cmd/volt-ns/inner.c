@@ -1,6 +1,5 @@
 /* The inner actor: in the new namespaces, about to become the command. */
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <err.h>
@@ -8,15 +7,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "death.h"
 #include "kfile.h"
 #include "ns.h"
 #include "path.h"
@@ -31,10 +29,16 @@
 static void
 become_root(const struct ns *ns)
 {
+	struct death death = { 0 };
+
+	if (death_hold(&death, ns->parent) == -1)
+		err(EXIT_LINK, "death signal");
 	if (idmap_has(&ns->gidmap, 0) && setresgid(0, 0, 0) == -1)
 		err(EXIT_LINK, "setresgid");
 	if (idmap_has(&ns->uidmap, 0) && setresuid(0, 0, 0) == -1)
 		err(EXIT_LINK, "setresuid");
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
 }
 
 /*
@@ -144,25 +148,17 @@ set_groups(const struct ns *ns)
 static void
 set_identity(const struct ns *ns)
 {
+	struct death death = { 0 };
+
+	if (death_hold(&death, ns->parent) == -1)
+		err(EXIT_LINK, "death signal");
 	set_groups(ns);
 	if (ns->gid_given && setresgid(ns->gid, ns->gid, ns->gid) == -1)
 		err(EXIT_LINK, "gid=%u", ns->gid);
 	if (ns->uid_given && setresuid(ns->uid, ns->uid, ns->uid) == -1)
 		err(EXIT_LINK, "uid=%u", ns->uid);
-}
-
-/* Die when the parent does, or now if it has: setresuid(2) unset that. */
-static void
-keep_death_signal(const struct ns *ns)
-{
-	struct pollfd parent = { .fd = ns->parent, .events = POLLIN };
-
-	if (ns->parent == -1)
-		return;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+	if (death_release(&death) == -1)
 		err(EXIT_LINK, "death signal");
-	if (poll(&parent, 1, 0) == 1)
-		_exit(EXIT_LINK);
 }
 
 _Noreturn void
@@ -199,6 +195,5 @@ inner_run(struct ns *ns, char *const argv[])
 	set_identity(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);
-	keep_death_signal(ns);
 	chain_exec(argv);
 }

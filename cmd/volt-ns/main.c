@@ -129,11 +129,9 @@ run_child(struct ns *ns, char *argv[])
 		no_namespaces(ns);
 	if (s.child == 0) {
 		supervise_child(&s);
-		close(s.sigfd);
 		close(pair[1]);
-		ns->outer = ns->parent = pair[0];
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-			err(EXIT_LINK, "death signal");
+		ns->outer = pair[0];
+		ns->parent = s.alive[0];
 		/*
 		 * For its ID maps. Who is in namespaces that we joined must
 		 * not look into us; in new ones nobody is yet.
@@ -145,6 +143,7 @@ run_child(struct ns *ns, char *argv[])
 		inner_run(ns, argv);
 	}
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
+	supervise_parent(&s);
 	close(pair[0]);
 	if (ns->served)
 		outer_serve(ns, pair[1]);
