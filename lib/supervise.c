@@ -26,8 +26,9 @@
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
- * Block every signal but those that a fault in our own code raises, and make
- * children waitable. Before the fork. Returns 0, or -1 and errno.
+ * Before the fork: block every signal but those that a fault in our own code
+ * raises, make children waitable, and shut others out of our memory. Returns 0,
+ * or -1 and errno.
  */
 int
 supervise_begin(struct supervise *s)
@@ -37,7 +38,8 @@ supervise_begin(struct supervise *s)
 	    SYS_SIGBIT(SIGABRT) | SYS_SIGBIT(SIGSYS));
 	struct sigaction sa;
 
-	if (sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	    sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
 	    sigaction(SIGCHLD, NULL, &sa) == -1)
 		return -1;
 	if (sa.sa_handler == SIG_IGN) {
@@ -46,7 +48,14 @@ supervise_begin(struct supervise *s)
 	}
 	s->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
 	s->sigfd = sys_signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->sigfd == -1 ? -1 : 0;
+	return s->sigfd == -1 || pipe2(s->alive, O_CLOEXEC) == -1 ? -1 : 0;
+}
+
+/* In the parent, right after the fork. */
+void
+supervise_parent(struct supervise *s)
+{
+	close(s->alive[0]);
 }
 
 /*
@@ -68,15 +77,25 @@ supervise_die_with_parent(void)
 		errno = 0;
 		return -1;
 	}
-	if (poll(&parent, 1, 0) == 1)
+	if (getppid() != pid || poll(&parent, 1, 0) == 1)
 		raise(SIGKILL);
 	return parent.fd;
 }
 
-/* In the child, before it execs: signals as the caller had them. */
+/*
+ * In the child, at once: signals as the caller had them, and an end with the
+ * parent. alive[0] stays open until the exec: readable once the parent is gone.
+ */
 void
 supervise_child(const struct supervise *s)
 {
+	struct pollfd parent = { .fd = s->alive[0], .events = POLLIN };
+
+	close(s->alive[1]);
+	close(s->sigfd);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&parent, 1, 0) == 1)
+		_exit(EXIT_LINK);
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
 	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);

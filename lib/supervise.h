@@ -9,6 +9,15 @@
  * reads them from a signalfd until the child is gone, and reaps every other
  * child on the way, so it serves PID 1 and subreapers too.
  *
+ * The command may be hostile, and run as the same user. So the parent is not
+ * dumpable from before the fork on (PR_SET_DUMPABLE): nobody without
+ * CAP_SYS_PTRACE over it may trace it, write its memory or take a descriptor
+ * from it. The child is not dumpable either until it execs; one that writes
+ * files of its own in /proc, which are root's meanwhile, changes that.
+ *
+ * The child's death signal is SIGKILL (death.h). A parent that was killed before
+ * that was set is noticed by a pipe whose other end nobody else has.
+ *
  * A ^C at the terminal goes to the whole foreground process group, that is to
  * the command as well: what the terminal sent is not forwarded, unless the
  * command has a session of its own. The terminal is ours again in the end.
@@ -50,6 +59,7 @@ struct supervise {
 	bool chld_ignored;
 	bool foreground;	/* our group was the terminal's at the begin */
 	int sigfd;
+	int alive[2];	/* a pipe: the child's end, the parent's end */
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;
@@ -59,6 +69,7 @@ struct supervise {
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
 void supervise_child(const struct supervise *s);
+void supervise_parent(struct supervise *s);
 int supervise_wait(struct supervise *s, int *wstatus);
 int supervise_exit_code(int wstatus);
 

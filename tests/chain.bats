@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers swap
+	helpers swap seize
 }
 
 setup() {
@@ -342,6 +342,35 @@ running() {
 	fi
 }
 
+# Whatever changes IDs behind it, and makes the kernel forget the death signal.
+@test "SIGKILL of a parent that waits: its command ends, in every order of links" {
+	need python3 -c 'import select'
+	set -- volt-init "volt-ns -U" "volt-ns -Up"
+	for n in 1 2 3; do
+		run -0 as_user "$TOP/tests/helpers/orphan.py" $n "$@"
+		[ "$(id -u)" != 0 ] || {
+			run -0 "$TOP/tests/helpers/orphan.py" $n "$@" volt-cg \
+				"volt-ns -U uid=1 gid=1" "volt-lock uid=1 gid=1"
+		}
+	done
+	# timeout(1) waits as well, and knows nothing of death signals.
+	run -0 "$TOP/tests/helpers/orphan.py" 1 "timeout 900 volt-init -k" \
+		"timeout 900 volt-ns -k -U" "timeout 900 volt-ns -k -Up" \
+		"timeout 900 volt-ns -k -U volt-ns -U"
+	# What killed volt-cgs left.
+	volt-cg true 2>/dev/null || true
+}
+
+@test "SIGKILL of a parent that waits: a command that joined ends, too" {
+	need_root
+	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'
+	wait_for grep -q ready out
+	for n in 1 2 3; do
+		run -0 "$TOP/tests/helpers/orphan.py" $n volt-init "volt-ns join=$pid" \
+			"volt-ns join=$pid:user,mnt" "volt-lock caps=none"
+	done
+}
+
 # --- signals and the terminal -----------------------------------------------
 
 @test "SIGTERM to the waiting parent reaches the command; its status comes back" {
@@ -599,6 +628,57 @@ masked() {
 		kill -KILL "$pid"
 	else
 		root=$ROOT_USER A=-A unseen
+	fi
+}
+
+# waiting CMD ...: CMD for each link that waits for a command on the same /proc;
+# $via is that link.
+waiting() {
+	for via in volt-init "volt-init -g" "volt-ns status=9" "volt-ns console=pty" \
+		"volt-ns -U status=9" "volt-ns -Um status=9" "volt-lock learn=/dev/null" \
+		"volt-init volt-init" "volt-init volt-ns -U"; do
+		"$@"
+	done
+}
+
+# From its first instruction on, whatever the waiting parent still has to do.
+@test "the parent is not to be seized by a command that starts" {
+	seizes() {
+		# shellcheck disable=SC2016 # that sh's
+		run -0 as_user sh -c 'n=$1; shift; while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
+			sh "${STARTS:-200}" $via "$HELP/seize"
+		[ "$output" = "" ] || {
+			echo "$via: $(sort <<<"$output" | uniq -c)"
+			return 1
+		}
+	}
+	waiting seizes
+}
+
+@test "the parent is not dumpable before there is a command" {
+	need strace -qq -o /dev/null true
+	before() {
+		# One is a tracer itself, the other's helper is gone by then.
+		case $via in volt-lock* | *"volt-ns -U") return ;; esac
+		# shellcheck disable=SC2086 # several words
+		strace -f -qq -o calls $via true 9>/dev/null </dev/null
+		awk '
+			/execve\(.*= 0$/ { open[$1] = 1 }
+			/prctl\(PR_SET_DUMPABLE, (0|SUID_DUMP_DISABLE)\) += 0$/ { open[$1] = 0 }
+			/ (fork|vfork|clone|clone3)\(/ {
+				found = 1
+				if (open[$1]) {
+					print
+					bad = 1
+				}
+			}
+			END { exit bad || !found }' calls
+	}
+	waiting before
+	via="volt-ns -p" before
+	[ "$(id -u)" != 0 ] || via="volt-ns -mpniuC root=$ROOT_BB" before
+	if volt-cg true; then
+		via=volt-cg before
 	fi
 }
 

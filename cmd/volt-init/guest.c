@@ -203,6 +203,7 @@ guest_main(void)
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&s, ends);
+	supervise_parent(&s);
 	close(ends[0]);
 	close(ends[1]);
 	close(ends[2]);

@@ -134,9 +134,6 @@ go_on(struct supervise *s, int signo)
 static _Noreturn void
 run_command(const struct init *in, const struct supervise *s, char *argv[])
 {
-	/* Outside a PID namespace nothing else ends it with us. */
-	if (getppid() != 1 && prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-		err(EXIT_LINK, "death signal");
 	if (in->group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
@@ -189,11 +186,10 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&in, &s, argv);
+	supervise_parent(&s);
 	if (in.group)
 		(void)setpgid(s.child, s.child); /* whoever is first */
 
-	/* From here on we hold nothing that a command could take from us. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)

@@ -7,6 +7,7 @@
  * for the exec. A command that traces others itself, or that refuses to be
  * traced, cannot be learnt from.
  */
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -229,6 +230,8 @@ learn_run(struct lock *lock)
 	sigaction(SIGQUIT, &ignore, NULL);
 	sigaction(SIGTERM, &pass, NULL);
 	sigaction(SIGHUP, &pass, NULL);
+	/* The command waits for our word still: it must not get hold of us. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* A stop for every call, from its next stop on: there it is. */
 	if (ptrace(PTRACE_INTERRUPT, command, NULL, NULL) == -1 ||
 	    write(pipes[1], "", 1) != 1)

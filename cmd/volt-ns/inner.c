@@ -1,6 +1,5 @@
 /* The inner actor: in the new namespaces, about to become the command. */
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -8,9 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,20 +113,6 @@ change_directory(const struct ns *ns)
 	close(root);
 }
 
-/* Die when the parent does, or now if it has: setresuid(2) unset that. */
-static void
-keep_death_signal(const struct ns *ns)
-{
-	struct pollfd parent = { .fd = ns->parent, .events = POLLIN };
-
-	if (ns->parent == -1)
-		return;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-		err(EXIT_LINK, "death signal");
-	if (poll(&parent, 1, 0) == 1)
-		_exit(EXIT_LINK);
-}
-
 _Noreturn void
 inner_run(struct ns *ns, char *const argv[])
 {
@@ -169,6 +152,5 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->nofile.rlim_max != 0 &&
 	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
 		err(EXIT_LINK, "limit of descriptors");
-	keep_death_signal(ns);
 	chain_exec(argv);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "death.h"
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
@@ -148,6 +149,8 @@ differing(pid_t pid, int wanted)
 void
 join_enter(struct ns *ns, bool toolbox)
 {
+	/* setns(2) takes no second thread into a user namespace. */
+	struct death death = { .alone = true };
 	pid_t pid = resolve(ns->join);
 	int pidfd;
 
@@ -166,14 +169,16 @@ join_enter(struct ns *ns, bool toolbox)
 		toolbox_here()) && toolbox_lock() == -1)
 		err(EXIT_LINK, "toolbox");
 	/* Those inside see us from here on; they get no hold of us. */
-	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||
 	    setns(pidfd, ns->join_flags) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
 	close(pidfd);
-	if ((ns->join_flags & CLONE_NEWUSER) == 0)
-		return;
-	if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
-		err(EXIT_LINK, "join: setresgid");
-	if (setresuid(0, 0, 0) == -1 && errno != EINVAL)
-		err(EXIT_LINK, "join: setresuid");
+	if ((ns->join_flags & CLONE_NEWUSER) != 0) {
+		if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
+			err(EXIT_LINK, "join: setresgid");
+		if (setresuid(0, 0, 0) == -1 && errno != EINVAL)
+			err(EXIT_LINK, "join: setresuid");
+	}
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
 }

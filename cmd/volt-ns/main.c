@@ -112,8 +112,6 @@ run_child(struct ns *ns, char *argv[])
 		err(EXIT_LINK, "status counter");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -121,6 +119,8 @@ run_child(struct ns *ns, char *argv[])
 		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
 		    CLONE_INTO_CGROUP;
 	}
+	if (supervise_begin(&s) == -1)
+		err(EXIT_LINK, "signals");
 	/* A child that has not run yet must not look as if it listened. */
 	sys_sigprocmask(SIG_BLOCK, &all, &mask);
 	s.child = ns->staged ? stage_clone(ns, &args, pair) :
@@ -129,16 +129,18 @@ run_child(struct ns *ns, char *argv[])
 		fail_namespaces(ns);
 	if (s.child == 0) {
 		supervise_child(&s);
-		close(s.sigfd);
 		close(pair[1]);
-		ns->outer = ns->parent = pair[0];
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-			err(EXIT_LINK, "death signal");
-		if (!ns->staged)
+		ns->outer = pair[0];
+		ns->parent = s.alive[0];
+		if (!ns->staged) {
+			if ((ns->flags & CLONE_NEWUSER) != 0 && ns->join == 0)
+				ids_be_writable();
 			take_maps(ns);
+		}
 		inner_run(ns, argv);
 	}
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
+	supervise_parent(&s);
 	if (!ns->staged) {
 		close(pair[0]);
 		if (ns->served)
@@ -147,8 +149,6 @@ run_child(struct ns *ns, char *argv[])
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 
-	/* Nobody inside may look into us or take our descriptors. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if ((master != -1 ? console_wait(master, &s, &wstatus) :
 		supervise_wait(&s, &wstatus)) == -1)
 		err(EXIT_LINK, "wait");

@@ -109,9 +109,9 @@ stage_make(struct ns *ns, struct build *b)
 		err(EXIT_LINK, "stage: root");
 	close(fd);
 	umask(mask);
-	/* Else an ordinary user may not write its child's ID maps. */
-	if (ns->between && prctl(PR_SET_DUMPABLE, 1) == -1)
-		err(EXIT_LINK, "stage: dumpable");
+	/* The child's files in /proc, too, and IDs may have changed. */
+	if (ns->between)
+		ids_be_writable();
 }
 
 /* Map the IDs of what was opened, as the user namespace of pid has them. */
@@ -177,6 +177,7 @@ take_maps_between(const struct ns *ns, int outer)
 {
 	if (!ns->between)
 		return;
+	ids_be_writable();
 	if (ns->served)
 		outer_ask(outer);
 	else
