@@ -114,23 +114,17 @@ stage_make(struct ns *ns, struct build *b)
 		ids_be_writable();
 }
 
-/* Map the IDs of what was opened, as the user namespace of pid has them. */
+/* Map the IDs of what was opened, as the user namespace has them. */
 static void
-map_sources(struct ns *ns, const char *pid)
+map_sources(struct ns *ns, int userns)
 {
-	char path[64];
 	struct mount *m;
-	int userns;
 	size_t i;
 
-	snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);
-	if ((userns = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		err(EXIT_LINK, "%s", path);
 	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
 		source_idmap(m, userns);
 	for (i = 0; i < ns->nmounts; i++)
 		source_idmap(&ns->mounts[i], userns);
-	close(userns);
 }
 
 /* The builder, once the inner actor is at the other end of sock. */
@@ -140,6 +134,7 @@ build(struct ns *ns, struct build *b, int sock)
 	struct mount *m;
 	char pid[16];
 	size_t i;
+	int userns;
 
 	talk_heard(sock, pid, sizeof(pid));
 	if (ns->between)
@@ -147,7 +142,9 @@ build(struct ns *ns, struct build *b, int sock)
 	else
 		idmap_write(ns, pid);
 	talk_send(sock, -1);
-	map_sources(ns, pid);
+	userns = talk_recv(sock);
+	map_sources(ns, userns);
+	close(userns);
 	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
 		talk_send(sock, m->fd);
 	if (!ns->between)
@@ -291,9 +288,14 @@ stage_take(struct ns *ns)
 {
 	struct mount *m;
 	size_t i;
+	int userns;
 
 	talk_hello(ns->builder);
 	(void)talk_recv(ns->builder);
+	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "/proc/self/ns/user");
+	talk_send(ns->builder, userns);
+	close(userns);
 	if (ns->toolbox[0] != -1 && (toolbox_reopen(ns->toolbox, STAGE) == -1 ||
 	    toolbox_announce(ns->toolbox) == -1))
 		err(EXIT_LINK, "toolbox");
