@@ -664,6 +664,54 @@ answers() {
 	[ "$(answers default 272 0x400)" = ok ]
 }
 
+# The whole list, by family, type and protocol.
+@test "seccomp: the sockets of each profile" {
+	command -v python3 >/dev/null || lacks python3
+	unix=$(printf '1 %d 0-299\n' {0..15})
+	strict="$unix
+2 1 0,6
+2 2 0,17
+10 1 0,6
+10 2 0,17"
+	default="$unix
+2 1 0,6,262
+2 2 0-1,17,58
+2 3 0-299
+10 1 0,6,262
+10 2 0-1,17,58
+10 3 0-299
+$(printf '16 %d 0,4,15-16\n' {0..15})"
+	for p in $PROFILES; do
+		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
+		diff <(python3 "$TOP/tests/helpers/filter.py" sockets filter) <(echo "${!p}")
+	done
+}
+
+@test "seccomp: no packet socket by way of AF_INET, no raw one by flags" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
+	need_root
+	"$HELP/deed" call 41 2 10 768 || lacks CAP_NET_RAW
+	for p in $PROFILES; do
+		for type in 10 0x8000a 0x80a 0x10000000a; do # SOCK_PACKET
+			[ "$(answers $p 41 2 $type 768)" = EPERM ]
+			[ "$(answers $p 41 10 $type 768)" = EPERM ]
+		done
+		[ "$(answers $p 41 2 1 256)" = EPROTONOSUPPORT ] # SMC
+		[ "$(answers $p 41 2 1 132)" = EPROTONOSUPPORT ] # SCTP
+		[ "$(answers $p 41 2 2 136)" = EPROTONOSUPPORT ] # UDP-Lite
+		[ "$(answers $p 41 2 5 132)" = EPERM ]           # SOCK_SEQPACKET
+		[ "$(answers $p 53 2 1 0)" = EAFNOSUPPORT ]      # socketpair
+		# A program that finds no such protocol takes another.
+		[ "$(volt-lock seccomp=$p seccomp.action=kill "$HELP/deed" call 41 2 1 256)" = EPROTONOSUPPORT ]
+	done
+	[ "$(answers strict 41 2 1 262)" = EPROTONOSUPPORT ] # MPTCP
+	[ "$(answers strict 41 2 2 1)" = EPROTONOSUPPORT ]   # ping
+	for protocol in 6 9 12; do # XFRM, audit, netfilter
+		[ "$(answers default 41 16 3 $protocol)" = EPROTONOSUPPORT ]
+	done
+	[ "$(answers default 41 2 3 1)" = ok ]
+}
+
 @test "seccomp: int 0x80 and x32 are killed" {
 	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
 	for p in $PROFILES; do
@@ -776,12 +824,35 @@ answers() {
 	run -143 volt-lock -l sh -c 'kill -TERM $$'
 	run -127 volt-lock -l none
 	run -126 volt-lock -l /etc
-	# Sockets by family; no namespaces; what was locked stays so.
-	run -0 volt-lock -l "$HELP/deed" call 41 2 1 0
-	[[ $output == *"socket if a0:32==AF_INET"* ]]
+	# What was locked stays so.
 	fresh
 	run ! volt-lock -l fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
 	[[ $output == EACCES* ]]
+}
+
+@test "learn: sockets by family, type and protocol" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
+	run -0 volt-lock learn=profile "$HELP/deed" call 41 2 0x80801 6
+	[ "$(grep socket profile)" = "socket if a0:32==AF_INET a1:32&0xf==1 a2:32==6" ]
+	[ "$(answers ./profile 41 2 1 6)" = ok ]
+	for other in "1 1 6" "2 2 6" "2 10 6" "2 1 0" "2 1 262"; do
+		# shellcheck disable=SC2086 # three arguments
+		[ "$(answers ./profile 41 $other)" = ENOSYS ]
+	done
+	cat >many.py <<-'EOF'
+		import socket
+		for protocol in range(300, 300 + $N):
+		    try:
+		        socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol)
+		    except OSError:
+		        pass
+	EOF
+	for n in 64 65; do
+		sed "s/\$N/$n/" many.py >n.py
+		volt-lock learn=profile python3 n.py
+		[ "$(grep -c '^socket if ' profile)" = $((n == 64 ? 64 : 0)) ]
+		[ "$(grep -cx socket profile)" = $((n == 64 ? 0 : 1)) ]
+	done
 }
 
 @test "learn: a program with threads" {
