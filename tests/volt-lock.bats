@@ -301,6 +301,85 @@ rights() {
 	done
 }
 
+@test "tcp: no way past a port that is not granted" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
+	need own_net true
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
+	run -0 own_net "$HELP/deed" call 41 2 1 262 # there is Multipath TCP
+	for how in sendto sendmsg sendmmsg; do
+		run -0 own_net "$HELP/deed" fastopen $how 8080
+		run ! own_net volt-lock fs.rx="$HELP" tcp.bind=any "$HELP/deed" fastopen $how 8080
+		[ "$output" = EOPNOTSUPP ]
+		run ! own_net volt-lock fs.rx="$HELP" tcp.connect=80 "$HELP/deed" fastopen $how 8080
+		[ "$output" = EOPNOTSUPP ]
+	done
+	# Landlock sees the address.
+	run -0 own_net "$HELP/deed" fastopen connect 8080
+	run ! own_net volt-lock fs.rx="$HELP" tcp.connect=80 "$HELP/deed" fastopen connect 8080
+	[ "$output" = EACCES ]
+	run -0 own_net volt-lock fs.rx="$HELP" tcp.connect=8080 "$HELP/deed" fastopen connect 8080
+	while read -r want call; do
+		for words in tcp.bind=any tcp.connect=any "tcp.bind=80 tcp.connect=80" ""; do
+			echo "$want: $call: $words"
+			# shellcheck disable=SC2086 # words, and a call's numbers
+			run locked $words -- call $call
+			[ "$output" = "$want" ]
+		done
+	done <<-'EOF'
+		EPROTONOSUPPORT 41 2 1 262
+		EPROTONOSUPPORT 41 2 0x80801 0x100000106
+		EPROTONOSUPPORT 41 10 1 262
+		EPROTONOSUPPORT 41 2 1 256
+		EAFNOSUPPORT 41 43 1 0
+		EAFNOSUPPORT 41 21 5 0
+		EAFNOSUPPORT 41 33 2 2
+		ENOENT 54 -1 6 31 0 0
+		EBADF 54 -1 6 1 0 0
+		ENOSYS 425 1 0
+		ok 41 2 1 6
+		ok 41 10 1 0
+		ok 41 1 1 0
+	EOF
+	# Where no port is restricted all is left as it is.
+	words=(tcp.bind=any tcp.connect=any)
+	[ "$ABI" -lt 10 ] || words+=(udp.bind=any udp.connect=any)
+	run -0 locked "${words[@]}" -- call 41 2 1 262
+	run -0 own_net volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" fastopen sendto 8080
+	# By another architecture's numbers neither.
+	run -159 locked tcp.connect=80 -- int80 20
+	run -159 locked tcp.connect=80 -- x32 39
+	# In learning as well.
+	run ! volt-lock learn=profile fs.rx="$HELP" tcp.connect=80 "$HELP/deed" fastopen sendto 80
+	[ "$output" = EOPNOTSUPP ]
+}
+
+@test "tcp.bind=none: nothing listens, and UNIX sockets do where TCP is gone" {
+	need own_net true
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
+	for words in tcp.bind=none "tcp.bind=80 tcp.bind=none tcp.connect=none"; do
+		for family in 2 10; do
+			# shellcheck disable=SC2086
+			run ! locked $words -- listen $family
+			[ "$output" = EACCES ]
+		done
+		# shellcheck disable=SC2086 # EINVAL: it is not bound
+		run ! locked $words -- listen 1
+		[ "$output" = EINVAL ]
+		# shellcheck disable=SC2086
+		run -0 locked $words -- call 41 2 2 0
+	done
+	for family in 1 2 10; do
+		run ! locked tcp.bind=none tcp.connect=80 -- listen $family
+		[ "$output" = EACCES ]
+	done
+	run -0 own_net volt-lock fs.rx="$HELP" tcp.bind=none tcp.connect=80 "$HELP/deed" tcp.connect 80
+	# A later word that grants it ends that; where no word says it, nothing is said.
+	run -0 locked tcp.bind=none tcp.bind=80 -- listen 2
+	run -0 locked tcp.connect=80 -- listen 2
+	grep -qx "tcp.bind none" < <(volt-lock tcp.bind=none)
+	run ! grep "tcp.bind none" < <(volt-lock tcp.bind=none tcp.bind=80)
+}
+
 @test "ports: what is none is refused" {
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	for value in 65536 -1 080 80x 9-8 80- '' 1,,2 70000-70001 http any2; do
@@ -547,7 +626,7 @@ PROFILES="strict default"
 @test "seccomp: the filters mean what their text says, call by call" {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
-	for p in $PROFILES; do
+	for p in $PROFILES ports no-tcp no-listen; do
 		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
 		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
 		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \

@@ -136,6 +136,35 @@ has(const struct lock *lock, const struct right *r, const char *key,
 	return false;
 }
 
+/* none takes back what words before it granted. */
+static void
+revoke_ports(struct landlock *ll, const struct right *r)
+{
+	size_t i, n = 0;
+
+	ll->net_any &= ~r->bit;
+	for (i = 0; i < ll->nports; i++)
+		if (ll->ports[i].access != r->bit)
+			ll->ports[n++] = ll->ports[i];
+	ll->nports = n;
+	if (r->bit == LANDLOCK_ACCESS_NET_BIND_TCP)
+		ll->bind_none = true;
+}
+
+/* Is this right to ports granted for any? */
+bool
+landlock_grants(const struct landlock *ll, uint64_t right)
+{
+	size_t i;
+
+	if ((ll->handled_net & right) == 0)
+		return true;
+	for (i = 0; i < ll->nports; i++)
+		if (ll->ports[i].access == right)
+			return true;
+	return false;
+}
+
 static void
 add_ports(struct lock *lock, const struct right *r, const char *value)
 {
@@ -145,8 +174,12 @@ add_ports(struct lock *lock, const struct right *r, const char *value)
 	/* Where nothing is enforced, any is what there is. */
 	if (strcmp(value, "any") != 0 && !has(lock, r, r->key, value))
 		return;
-	if (strcmp(value, "none") == 0)
+	if (strcmp(value, "none") == 0) {
+		revoke_ports(&lock->ll, r);
 		return;
+	}
+	if (r->bit == LANDLOCK_ACCESS_NET_BIND_TCP)
+		lock->ll.bind_none = false;
 	while (value_field(&cursor, ',', field, sizeof(field)))
 		add_port(lock, r, value, field);
 	if (errno != 0)

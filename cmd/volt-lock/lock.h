@@ -38,6 +38,7 @@ struct landlock {
 	struct port_rule *ports;
 	size_t nports, ports_size;
 	uint64_t net_any;	/* rights that are granted for all ports */
+	bool bind_none;	/* tcp.bind=none, and no later word grants it */
 	uint64_t scoped;
 	uint32_t flags;	/* of landlock_restrict_self(2) */
 	bool scope_given, wanted;
@@ -95,6 +96,7 @@ extern const struct grammar lock_grammar;
 bool landlock_word(struct lock *lock, const char *key, const char *value);
 void landlock_plan(struct lock *lock);
 void landlock_enforce(const struct lock *lock);
+bool landlock_grants(const struct landlock *ll, uint64_t right);
 
 /* rights.c */
 enum right_kind { RIGHT_FS, RIGHT_NET, RIGHT_SCOPE, RIGHT_LOG };
@@ -134,6 +136,7 @@ void cwd_check(void);
 
 /* seccomp.c */
 void seccomp_plan(struct lock *lock);
+void seccomp_ports(const struct lock *lock);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */

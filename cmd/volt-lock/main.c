@@ -34,6 +34,7 @@ main(int argc, char *argv[])
 	landlock_enforce(&lock);
 	fds_close(&lock);
 	cwd_check();
+	seccomp_ports(&lock);
 	seccomp_enforce(&lock);
 	chain_exec(argv);
 }

@@ -77,6 +77,8 @@ show_landlock(struct out *out)
 	for (r = rights; r->key != NULL; r++)
 		if (r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0)
 			item(out, r->key, "any");
+	if (ll->bind_none)
+		item(out, "tcp.bind", "none");
 	for (i = 0; i < ll->nports; i++) {
 		if (ll->ports[i].first == ll->ports[i].last)
 			item(out, ll->ports[i].key, "%u", ll->ports[i].first);

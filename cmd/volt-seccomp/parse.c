@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <ctype.h>
 #include <err.h>
@@ -61,7 +62,7 @@ static const struct {
 	{ "AF_INET", AF_INET }, { "AF_INET6", AF_INET6 },
 	{ "AF_NETLINK", AF_NETLINK }, { "AF_PACKET", AF_PACKET },
 	{ "AF_ALG", AF_ALG }, { "AF_VSOCK", AF_VSOCK },
-	{ "AF_RDS", AF_RDS }, { "AF_SMC", AF_SMC },
+	{ "AF_RDS", AF_RDS }, { "AF_RXRPC", AF_RXRPC }, { "AF_SMC", AF_SMC },
 	{ "SOCK_STREAM", SOCK_STREAM }, { "SOCK_DGRAM", SOCK_DGRAM },
 	{ "SOCK_RAW", SOCK_RAW }, { "SOCK_SEQPACKET", SOCK_SEQPACKET },
 	{ "SOCK_PACKET", SOCK_PACKET },
@@ -72,6 +73,7 @@ static const struct {
 	{ "NETLINK_SOCK_DIAG", NETLINK_SOCK_DIAG },
 	{ "NETLINK_KOBJECT_UEVENT", NETLINK_KOBJECT_UEVENT },
 	{ "NETLINK_GENERIC", NETLINK_GENERIC },
+	{ "MSG_FASTOPEN", MSG_FASTOPEN }, { "TCP_ULP", TCP_ULP },
 	{ "CLONE_VM", CLONE_VM }, { "CLONE_FS", CLONE_FS },
 	{ "CLONE_FILES", CLONE_FILES }, { "CLONE_SIGHAND", CLONE_SIGHAND },
 	{ "CLONE_THREAD", CLONE_THREAD }, { "CLONE_SYSVSEM", CLONE_SYSVSEM },
