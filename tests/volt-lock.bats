@@ -791,6 +791,44 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(answers default 41 2 3 1)" = ok ]
 }
 
+@test "seccomp=strict: no call looks into another process" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
+	# ptrace, process_vm_readv and _writev, kcmp, pidfd_getfd, process_madvise,
+	# process_mrelease, perf_event_open, userfaultfd, move_pages, bpf
+	for nr in 101 310 311 312 438 440 448 298 323 279 321; do
+		echo "$nr"
+		[ "$(answers strict $nr $$ 0 0 0 0 0)" = EPERM ]
+		run -159 volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call $nr $$ 0 0 0 0 0
+	done
+	[ "$(answers strict 101 0 0 0 0)" = EPERM ] # PTRACE_TRACEME
+}
+
+@test "scope: the memory of processes outside, where Landlock is in force" {
+	serve "$T.sock"
+	for words in "" "scope=none tcp.bind=any tcp.connect=any" "seccomp=default" "seccomp=strict"; do
+		for file in mem root cwd fd/0; do
+			echo "$words: $file"
+			# shellcheck disable=SC2086 # words
+			run ! locked fs.rw=/proc $words -- write_file "/proc/$pid/$file"
+			[ "$output" = EACCES ]
+		done
+		# Root with CAP_PERFMON may read some; without capabilities nobody.
+		for file in environ maps auxv; do
+			# shellcheck disable=SC2086
+			run ! locked caps=none fs.rw=/proc $words -- read_file "/proc/$pid/$file"
+			[ "$output" = EACCES ]
+		done
+	done
+	[ "$(uname -m)" = x86_64 ] || return 0
+	run ! locked seccomp=default -- call 101 16 "$pid" 0 0 # PTRACE_ATTACH
+	[ "$output" = EPERM ]
+	# Those within may be looked into.
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 volt-lock fs.rwx=/ sh -c '"$1/deed" write_file /proc/$$/mem; exit $?' sh "$HELP"
+	# A filter alone does not see it: the manual says so.
+	run -0 volt-lock seccomp=strict "$HELP/deed" write_file "/proc/$pid/mem"
+}
+
 @test "seccomp: int 0x80 and x32 are killed" {
 	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
 	for p in $PROFILES; do
