@@ -156,8 +156,81 @@ rights() {
 
 @test "rights: nothing to execute is said" {
 	run -126 --separate-stderr volt-lock fs.ro=/ true
-	[ "${stderr_lines[0]}" = "volt-lock: no word grants the right to execute anything; fs.rx= does" ]
-	[ "${stderr_lines[1]}" = "volt-lock: exec true: Permission denied" ]
+	[ "$stderr" = "volt-lock: no word grants the right to execute anything; fs.rx= does, and fs=any leaves files alone
+volt-lock: exec true: Permission denied" ]
+	run -126 --separate-stderr volt-lock fs.rx="$HELP" fs.ro=/ /bin/true
+	[ "$stderr" = "volt-lock: exec /bin/true: Permission denied
+volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any leaves files alone" ]
+	run -127 --separate-stderr volt-lock fs.rx="$HELP" ./none
+	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
+}
+
+@test "fs=any: files are left alone, all else is not" {
+	need_root
+	serve "$BATS_TEST_TMPDIR/sock"
+	while read -r _ abi _ _ _ deed; do
+		[[ $deed != unix* && $ABI -ge $abi ]] || continue
+		fresh
+		echo "$deed"
+		# shellcheck disable=SC2086 # a deed and its arguments
+		run -0 --separate-stderr volt-lock fs=any "$HELP/deed" $deed
+		[ "$output" = ok ]
+		[ -z "$stderr" ]
+	done < <(rights)
+	fresh
+	# Words about files change nothing then; fs=none ends it.
+	run -0 volt-lock fs=any fs.ro=/usr "$HELP/deed" remove_file "$T/a/file"
+	fresh
+	run ! locked fs=any fs.rw="$T" fs=none fs.rx="$HELP" -- read_file "$T/a/file"
+	[ "$output" = EACCES ]
+	run ! volt-lock fs.rx=/ fs=none "$HELP/deed" yes
+	[ "$ABI" -lt 6 ] || run ! volt-lock fs=any "$HELP/deed" kill "$pid"
+	if [ "$ABI" -ge 4 ]; then
+		need own_net true
+		run ! own_net volt-lock fs=any tcp.connect=443 "$HELP/deed" tcp.connect 80
+		[ "$output" = EACCES ]
+		run -0 own_net volt-lock fs=any tcp.connect=443 "$HELP/deed" tcp.connect 443
+	fi
+	# With nothing left to restrict there is no policy, but no error either.
+	run -0 volt-lock fs=any unix=any scope=none tcp.bind=any tcp.connect=any \
+		udp.bind=any udp.connect=any "$HELP/deed" kill "$pid"
+	for value in some '' /; do
+		run -125 --separate-stderr volt-lock "fs=$value" true
+		[ "$stderr" = "volt-lock: fs=$value: not any or none" ]
+	done
+	grep -qx "fs any" < <(volt-lock fs.ro=/usr fs=any)
+	run ! grep "^fs" < <(volt-lock fs.ro=/usr fs=any fs=none)
+}
+
+@test "none: takes back what words before it granted, policies' too" {
+	run -0 volt-lock @server tcp.connect=none
+	grep -qx "tcp.bind any" <<<"$output"
+	run ! grep "^tcp.connect" <<<"$output"
+	if [ "$ABI" -ge 4 ]; then
+		need own_net true
+		for before in any 1-100 80,443; do
+			run ! own_net volt-lock @server fs.rx="$HELP" tcp.connect=$before tcp.connect=none \
+				"$HELP/deed" tcp.connect 80
+			[ "$output" = EACCES ]
+		done
+		run -0 own_net volt-lock @server fs.rx="$HELP" tcp.connect=none tcp.connect=80 \
+			"$HELP/deed" tcp.connect 80
+		# It is about its own right alone.
+		run -0 own_net volt-lock @server fs.rx="$HELP" tcp.bind=80 tcp.connect=none \
+			"$HELP/deed" tcp.bind 80
+	fi
+	serve "$BATS_TEST_TMPDIR/sock"
+	if [ "$ABI" -ge 9 ]; then
+		run ! locked unix=/ unix=any unix=none -- unix "$BATS_TEST_TMPDIR/sock"
+		[ "$output" = EACCES ]
+		run -0 locked unix=none unix=any -- unix "$BATS_TEST_TMPDIR/sock"
+	else
+		refused unix=none 9 7.1
+		run -0 locked unix=any -- unix "$BATS_TEST_TMPDIR/sock"
+	fi
+	[ "$ABI" -lt 6 ] || run -0 locked scope=signal scope=none -- kill "$pid"
+	[ "$ABI" -lt 6 ] || run ! locked scope=none scope=signal -- kill "$pid"
+	[ "$ABI" -lt 7 ] || run ! grep "^log" < <(volt-lock log=new-exec-on log=none)
 }
 
 # --- paths ------------------------------------------------------------------
@@ -617,6 +690,77 @@ suid() {
 os.chroot("../root")
 os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	[ "$stderr" = "volt-lock: the working directory is outside the root" ]
+}
+
+@test "working directory: a removed one, and one too deep for getcwd, likewise" {
+	need_root
+	need python3 -c 'import os'
+	mkdir -p root/bin root/in out && cp "$O/bin/volt-lock" "$HELP/deed" root/bin/
+	cat >there.py <<-'EOF'
+		import os, sys
+		where, what = sys.argv[1:]
+		os.chdir(where)
+		if what == "removed":
+		    os.mkdir("gone")
+		    os.chdir("gone")
+		    os.rmdir("../gone")
+		else:
+		    for i in range(25):
+		        if not os.path.isdir("d" * 200):
+		            os.mkdir("d" * 200)
+		        os.chdir("d" * 200)
+		os.chroot(os.environ["ROOT"])
+		os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])
+	EOF
+	export ROOT=$PWD/root
+	for what in removed deep; do
+		run -125 --separate-stderr python3 there.py out $what
+		[ "$stderr" = "volt-lock: the working directory is outside the root" ]
+		run -0 --separate-stderr python3 there.py root/in $what
+		[ "$output" = ok ]
+	done
+	rm -rf out root
+}
+
+@test "working directory: one that is not granted is told by -v" {
+	mkdir "$T" && cd "$T"
+	told="volt-lock: no word grants reading the working directory"
+	run -0 --separate-stderr volt-lock -v fs.rx="$HELP" "$HELP/deed" yes
+	grep -qxF "$told" <<<"$stderr"
+	for word in fs.ro=. fs=any; do
+		run -0 --separate-stderr volt-lock -v fs.rx="$HELP" $word "$HELP/deed" yes
+		run ! grep -xF "$told" <<<"$stderr"
+	done
+}
+
+# What cannot be found out is not taken for the answer that asks for less. The
+# calls are refused by the profile of a volt-lock around.
+@test "caps, landlock, keyring: an answer that cannot be had is an error" {
+	need_root
+	while IFS='|' read -r lines words message; do
+		printf '%b\n* = allow\n' "$lines" >outer
+		echo "$lines: $words"
+		[[ $lines != seccomp* || $ABI -ge 4 ]] || continue
+		# shellcheck disable=SC2086 # several words
+		run -125 --separate-stderr volt-lock seccomp=./outer volt-lock $words "$HELP/deed" yes
+		[ "$stderr" = "volt-lock: $message" ]
+		[ -z "$output" ]
+	done <<-'EOF'
+		prctl if a0:32==23 = EACCES|caps=none|caps: bounding set: Permission denied
+		prctl if a0:32==23 a1:32>5 = EPERM|caps=kill|caps: bounding set: Operation not permitted
+		prctl if a0:32==23 = EINVAL|caps=none|caps: bounding set: Invalid argument
+		prctl if a0:32==24 = EPERM|caps=none|caps: bounding set: Operation not permitted
+		prctl if a0:32==24 a1:32==7 = EINVAL|-b caps=none|caps: bounding set: Invalid argument
+		landlock_create_ruleset = EPERM|fs.rwx=/|landlock: Operation not permitted
+		landlock_create_ruleset = EACCES|-b try=fs.rwx=/|landlock: Permission denied
+		keyctl if a0:32==1 = EPERM||session keyring (keyring=keep leaves it): Operation not permitted
+		keyctl if a0:32==1 = ENOSYS|caps=none|session keyring (keyring=keep leaves it): Function not implemented
+		seccomp = EPERM|fs.rx=/|ports: no filter for what Landlock does not see: Operation not permitted
+		getcwd = EPERM|caps=none|the working directory: Operation not permitted
+	EOF
+	# Where all of it is refused the command has no keys, and none has to go.
+	printf 'keyctl = EPERM\n* = allow\n' >outer
+	run -0 volt-lock seccomp=./outer volt-lock "$HELP/deed" yes
 }
 
 # --- system calls -----------------------------------------------------------

@@ -37,6 +37,7 @@ struct landlock {
 	size_t npaths, size;
 	struct port_rule *ports;
 	size_t nports, ports_size;
+	uint64_t fs_any;	/* rights to files that are left alone */
 	uint64_t net_any;	/* rights that are granted for all ports */
 	bool bind_none;	/* tcp.bind=none, and no later word grants it */
 	uint64_t scoped;
@@ -132,7 +133,9 @@ void limits_apply(const struct lock *lock);
 void keyring_drop(const struct lock *lock);
 void spec_apply(const struct lock *lock);
 void fds_close(const struct lock *lock);
-void cwd_check(void);
+
+/* cwd.c */
+void cwd_check(const struct lock *lock);
 
 /* seccomp.c */
 void seccomp_plan(struct lock *lock);

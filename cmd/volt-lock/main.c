@@ -33,7 +33,7 @@ main(int argc, char *argv[])
 	chain_prepare(argv);
 	landlock_enforce(&lock);
 	fds_close(&lock);
-	cwd_check();
+	cwd_check(&lock);
 	seccomp_ports(&lock);
 	seccomp_enforce(&lock);
 	chain_exec(argv);

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "kfile.h"
 #include "lock.h"
 #include "say.h"
+#include "uapi/landlock.h"
 
 #define ACTIONS_FILE "/proc/sys/kernel/seccomp/actions_avail"
 
@@ -74,6 +76,10 @@ show_landlock(struct out *out)
 	for (i = 0; i < ll->npaths; i++)
 		item(out, ll->paths[i].key, "%s%s", ll->paths[i].prefix != NULL ?
 		    ll->paths[i].prefix : "", ll->paths[i].path);
+	if ((ll->fs_any & LANDLOCK_ACCESS_FS_EXECUTE) != 0)
+		item(out, "fs", "any");
+	if ((ll->fs_any & LANDLOCK_ACCESS_FS_RESOLVE_UNIX) != 0)
+		item(out, "unix", "any");
 	for (r = rights; r->key != NULL; r++)
 		if (r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0)
 			item(out, r->key, "any");
@@ -175,7 +181,8 @@ show_kernel(struct out *out, int abi)
 			    abi_linux(r->abi));
 	}
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == -1)
-		item(out, "kernel.seccomp", "no");
+		item(out, "kernel.seccomp", "%s", errno == EINVAL ? "no" :
+		    strerror(errno));
 	else if (kfile_read(AT_FDCWD, ACTIONS_FILE, buf, sizeof(buf)) > 0) {
 		if ((end = strchr(buf, '\n')) != NULL)
 			*end = '\0';
@@ -185,7 +192,10 @@ show_kernel(struct out *out, int abi)
 	}
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1; cap++)
 		;
-	item(out, "kernel.caps", "%d", cap);
+	if (errno == EINVAL && cap > 0)
+		item(out, "kernel.caps", "%d", cap);
+	else
+		item(out, "kernel.caps", "unknown: %s", strerror(errno));
 }
 
 /* Without a command. Returns the exit status. */
@@ -194,16 +204,17 @@ show(struct lock *lock)
 {
 	struct out out = { .lock = lock, .separator = "",
 		.form = lock->json ? OUT_JSON : OUT_TEXT };
+	bool policy = lock->ll.wanted;
 
 	/* That the paths and profiles are there is a part of the answer. */
-	if (lock->ll.abi == -1)
-		landlock_word(lock, "abi", "0");
-	else
+	if (policy)
 		landlock_plan(lock);
+	else
+		landlock_word(lock, "abi", "0");
 	seccomp_plan(lock);
 	if (lock->json)
 		printf("{\"policy\":[");
-	if (lock->ll.ruleset != -1 || lock->ll.npaths > 0)
+	if (policy)
 		show_landlock(&out);
 	show_rest(&out);
 	if (lock->json)

@@ -205,6 +205,7 @@ static const struct flag flags[] = {
 };
 
 static const struct word words[] = {
+	{ "fs", set_landlock, "any|none", "leave files alone, or grant none so far" },
 	{ "fs.ro", set_landlock, "PATH,...", "read files and directories" },
 	{ "fs.rx", set_landlock, "PATH,...", "and execute" },
 	{ "fs.rw", set_landlock, "PATH,...", "read, write, make and remove" },
