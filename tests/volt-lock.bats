@@ -333,6 +333,54 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	run ! volt-lock fs.rwx=/ chroot / mount --bind / "$T/in"
 }
 
+@test "paths: a file that takes the place of a granted one is another" {
+	fresh
+	echo other >"$T/other"
+	busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1 || lacks "a static busybox"
+	ln -s file "$T/a/link"
+	for path in "$T/a/file" "$T/a/link"; do
+		mkfifo "$T/go"
+		# shellcheck disable=SC2016 # expanded by that sh
+		volt-lock fs.rx="$busybox" fs.ro="$path" "$busybox" sh -c \
+			'read -r x <&7; exec <"$1" && read -r x && echo "$x"' sh "$path" 7<>"$T/go" >got 2>&1 3>&- &
+		job=$!
+		started+=("$job")
+		is_sh() { [ "$(cat "/proc/$job/comm")" = busybox ]; }
+		wait_for is_sh
+		mv "$T/other" "$T/a/file"
+		echo >"$T/go"
+		wait "$job" && return 1
+		grep -q "Permission denied" got
+		rm "$T/go" && fresh && echo other >"$T/other" && ln -s file "$T/a/link"
+	done
+	run -0 volt-lock fs.rx="$busybox" fs.ro="$T/a/link" "$busybox" cat "$T/a/file"
+	[ "$output" = data ]
+}
+
+@test "paths: what is read can be run, and what is made in memory, as the manual says" {
+	fresh
+	need python3 -c 'import os; os.memfd_create'
+	need python3 -c 'print(open("/lib64/ld-linux-x86-64.so.2"))'
+	cp /bin/true "$T/a/true"
+	words=(try=fs.rx=/usr,/bin,/lib,/lib64 fs.ro=/)
+	run -126 volt-lock "${words[@]}" "$T/a/true"
+	run -0 volt-lock "${words[@]}" seccomp=strict /lib64/ld-linux-x86-64.so.2 "$T/a/true"
+	run -0 volt-lock fs.ro=/ fs.rx=/usr,/lib,/lib64,"$(python3 -c 'import sys; print(sys.prefix)')" seccomp=strict \
+		"$(python3 -c 'import sys; print(sys.executable)')" -c 'import os, sys
+fd = os.memfd_create("x")
+os.write(fd, open(sys.argv[1], "rb").read())
+os.execve(fd, ["true"], {})' "$T/a/true"
+}
+
+@test "mounts: none where files are restricted; with fs=any capabilities decide" {
+	need_root
+	need unshare -m true
+	mkdir "$T"
+	run -32 unshare -m volt-lock fs.rwx=/ mount -t tmpfs none "$T"
+	[ "$ABI" -lt 9 ] || run -32 unshare -m volt-lock fs=any unix=none mount -t tmpfs none "$T"
+	run -0 unshare -m volt-lock fs=any mount -t tmpfs none "$T"
+}
+
 # --- network ----------------------------------------------------------------
 
 @test "tcp: bind and connect by port, range, any and none" {
@@ -1060,6 +1108,31 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -125 volt-lock seccomp=./bad true
 }
 
+@test "seccomp: what becoming the command takes is what the manual lists" {
+	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
+	printf 'execve read write writev exit_group\n' >few
+	volt-lock learn=learnt "$HELP/deed" yes
+	run -127 --separate-stderr volt-lock seccomp=./learnt ./none
+	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
+	run -127 --separate-stderr volt-lock seccomp=./few ./none
+	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
+	run -126 --separate-stderr volt-lock fs.rx="$HELP" seccomp=./few /bin/true
+	[ "${stderr_lines[0]}" = "volt-lock: exec /bin/true: Permission denied" ]
+	[ "${#stderr_lines[@]}" = 2 ]
+}
+
+@test "volt-seccomp: no filter to a terminal, and no command" {
+	run -125 --separate-stderr volt-seccomp profile=strict.seccomp true
+	[ "$stderr" = "volt-seccomp: true: takes no command" ]
+	run -125 script -qec "volt-seccomp profile=strict.seccomp" /dev/null </dev/null
+	[ "${output%$'\r'}" = "volt-seccomp: the filter is binary: -c or -l, or into a file" ]
+	run -125 --separate-stderr volt-seccomp
+	[ "$stderr" = "volt-seccomp: no profile=; -h shows the words" ]
+	run -125 volt-seccomp profile=strict.seccomp groups=./none
+	volt-seccomp profile=strict.seccomp >filter
+	[ "$(stat -c %s filter)" = $((8 * $(volt-seccomp -l profile=strict.seccomp | wc -l))) ]
+}
+
 @test "seccomp: built-in profiles are found by name as files, too" {
 	run -0 volt-lock seccomp=strict.seccomp true
 	run -0 volt-lock seccomp=none unshare --help
@@ -1323,6 +1396,7 @@ failed 127" ]
 	jq -e --arg p "$T/"$'a\nb"' '.policy[] | select(.key == "fs.ro" and .value == $p)' <<<"$output"
 	jq -e '.kernel[] | select(.key == "kernel.landlock")' <<<"$output"
 	run -125 volt-lock fs.ro=/none
+	run -125 volt-lock seccomp=./none
 }
 
 @test "-N: says it and does nothing" {

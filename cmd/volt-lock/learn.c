@@ -148,7 +148,7 @@ print_profile(const struct lock *lock)
 {
 	/* What becoming the command takes, and saying why it cannot be done. */
 	static const int ours[] = { SYS_execve, SYS_execveat, SYS_exit_group,
-		SYS_read, SYS_write };
+		SYS_read, SYS_write, SYS_writev };
 	const char *names[CALLS];
 	size_t i, n = 0;
 	FILE *f = stdout;
