@@ -98,7 +98,7 @@ $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
-	$(addprefix $(O)/gen/,strict.h default.h calls.h)
+	$(addprefix $(O)/gen/,strict.h default.h ports.h no-tcp.h no-listen.h calls.h)
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)

@@ -158,16 +158,31 @@ chain_prepare(char *const argv[])
 	scrub();
 }
 
+/* A line to print where the command exists and may not be run. */
+static const char *advice;
+
+void
+chain_advise(const char *line)
+{
+	advice = line;
+}
+
 /* Become the next command of the chain, or say why not and exit (126, 127). */
 _Noreturn void
 chain_exec(char *const argv[])
 {
+	int saved;
+
 	if (!next.done)
 		chain_prepare(argv);
 	if (next.tool)
 		toolbox_exec(&next.program, argv);
 	else
 		execvp(argv[0], argv);
-	err(errno == ENOENT || errno == ENOTDIR ? EXIT_NOTFOUND :
-	    EXIT_CANTEXEC, "exec %s", argv[0]);
+	saved = errno;
+	warn("exec %s", argv[0]);
+	if (saved == EACCES && advice != NULL)
+		warnx("%s", advice);
+	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :
+	    EXIT_CANTEXEC);
 }
