@@ -1101,12 +1101,14 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 			while read -r group calls; do
 				! grep -qxe "$group" words || tr ' ' '\n' <<<"$calls"
 			done >calls
-		grep -v -e @ -e clone words >>calls
+		# What has conditions before it is told from its arguments.
+		sed -n 's/^\([a-z0-9_]*\) if .*/\1/p' "$TOP/share/$p.seccomp" >depends
+		grep -v @ words | grep -vxFf depends >>calls
 		awk 'NR == FNR { want[$1]; next } $2 in want' calls names >list
 		[ "$(wc -l <list)" -gt 40 ]
 		run -0 volt-lock caps=none seccomp=$p "$HELP/deed" calls <list
-		run -0 grep -v ' EPERM$' <<<"$output$'\n'x"
-		[ "${#lines[@]}" -le 2 ]
+		[ "${#lines[@]}" -gt 40 ]
+		run -1 grep -v ' EPERM$' <<<"$output"
 	done
 }
 

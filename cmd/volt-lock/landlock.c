@@ -95,7 +95,9 @@ set_any(struct landlock *ll, uint64_t access, bool any)
 	}
 	ll->fs_any &= ~access;
 	for (i = 0; i < ll->npaths; i++)
-		if ((ll->paths[i].access & access) == 0)
+		if ((ll->paths[i].access & access) != 0)
+			free((char *)(uintptr_t)ll->paths[i].path);
+		else
 			ll->paths[n++] = ll->paths[i];
 	ll->npaths = n;
 }
