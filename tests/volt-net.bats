@@ -523,8 +523,7 @@ marked_helpers() {
 	mac=$(h ip -br link show voltbr0 | awk '{ print $3 }')
 	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
 	refused "$a" "$b_ip"
-	six=$(at "$b" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
-	refused "$a" "$six"
+	refused "$a" "$(six "$b")"
 	chain isolate=no
 	c=$pid c_ip=$ip
 	refused "$c" "$a_ip"
@@ -544,14 +543,11 @@ marked_helpers() {
 	a=$pid
 	chain isolate=no
 	c=$pid
-	link_local() {
-		at "$1" ip -6 -o addr show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'
-	}
 	# Its host still is reached so.
 	reach "$a" fe80::76:aff:fe58:1%eth0
 	reach "$c" fe80::76:aff:fe58:1%eth0
-	refused "$a" "$(link_local "$c")%eth0"
-	refused "$c" "$(link_local "$a")%eth0"
+	refused "$a" "$(six "$c" link)%eth0"
+	refused "$c" "$(six "$a" link)%eth0"
 	# The hardware address alone, whatever is in the frame.
 	mac=$(at "$c" ip -br link show eth0 | awk '{ print $3 }')
 	at "$c" ip addr add 169.254.1.1/16 dev eth0
@@ -584,9 +580,70 @@ marked_helpers() {
 	at "$INET" ip route add 10.88.0.0/16 via 192.0.2.1
 	at "$INET" ip -6 route add fd76:6f6c:a58::/64 via 2001:db8:2::1
 	refused "$INET" "$a_ip"
-	six=$(at "$a" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
-	refused "$INET" "$six"
+	refused "$INET" "$(six "$a")"
 	reach "$a" 192.0.2.2
+}
+
+@test "host: of its addresses a chain reaches those of the bridge" {
+	world_begin
+	chain bridge=other subnet=10.99.0.0/24
+	o=$pid
+	chain port=8080:80
+	a=$pid a_ip=$ip
+	chain isolate=no
+	serve "$HOST" TCP4 9090
+	serve "$HOST" TCP6 9091
+	serve "$HOST" UDP4 9092
+	serve "$HOST" UDP6 9093
+	for p in "$a" "$pid"; do
+		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 2001:db8:2:: fd76:6f6c:a63::1; do
+			refused "$p" "$addr"
+		done
+		[ "$(ask "$p" TCP4 10.88.0.1 9090)" = "$(four "$p")" ]
+		[[ $(ask "$p" TCP6 '[fd76:6f6c:a58::1]' 9091) == "[fd76:6f6c:0a58:"* ]]
+	done
+	[ "$(ask "$a" UDP4 10.88.0.1 9092)" = "$a_ip" ]
+	[[ $(ask "$a" UDP6 '[fe80::76:aff:fe58:1%eth0]' 9093) == "[fe80:"* ]]
+	[[ $(ask "$a" TCP4 192.0.2.1 9090) == *"Connection timed out" ]]
+	[[ $(ask "$a" TCP6 '[2001:db8:2::1]' 9091) == *"Connection timed out" ]]
+	[ -z "$(ask "$a" UDP4 192.0.2.1 9092)" ]
+	[ -z "$(ask "$a" UDP6 '[2001:db8:2::1]' 9093)" ]
+	# The other bridge's chain has its own; all others have what they had.
+	reach "$o" 10.99.0.1
+	refused "$o" 10.88.0.1
+	[ "$(ask "$CLIENT" TCP4 192.0.2.1 9090)" = 198.51.100.2 ]
+	[ "$(ask "$HOST" TCP4 10.88.0.1 9090)" = 10.88.0.1 ]
+	# What the host begins is answered, whatever address it has; and forwards are.
+	serve "$a" TCP4 80
+	serve "$a" UDP6 81
+	[ "$(ask "$HOST" TCP4 "$a_ip" "80,bind=192.0.2.1")" = 192.0.2.1 ]
+	[[ $(ask "$HOST" UDP6 "[$(six "$a")]" "81,bind=[2001:db8:2::1]") == "[2001:0db8:0002:"* ]]
+	[ "$(ask "$o" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	[ "$(ask "$a" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	# An address more of the bridge is one.
+	h ip addr add 169.254.20.10/32 dev voltbr0
+	reach "$a" 169.254.20.10
+}
+
+@test "host: the rules of an older volt-net are replaced" {
+	world_begin
+	h nft add table inet volt-voltbr0 '{ comment "volt-net 10.88.0.0/16 fd76:6f6c:a58::/64"; }'
+	chain
+	refused "$pid" 192.0.2.1
+	reach "$pid" 10.88.0.1
+}
+
+@test "host: what is no chain on a bridge of another's reaches what it did" {
+	world_begin
+	h ip link add br7 type bridge
+	h ip addr add 10.70.0.254/24 dev br7
+	h ip link set br7 up
+	cable "$HOST" port7 10.71.0.1/24 fd71::1/64 "$INET" eth7 10.70.0.9/24 fd71::2/64
+	h ip link set port7 master br7
+	chain bridge=br7
+	at "$INET" ip route add 198.51.100.1 via 10.70.0.254
+	reach "$INET" 198.51.100.1
+	refused "$pid" 198.51.100.1
 }
 
 @test "spoofing: no other address, no other MAC, no advertisement gets out" {
@@ -1075,6 +1132,7 @@ serves() {
 	[ "${lines[2]}" = "gateway 02:76:0a:58:00:01" ]
 	[ "${lines[3]}" = "echo reply" ]
 	[ "${lines[4]}" = "spoofed: no reply" ]
+	[ "${lines[5]}" = "another address: no reply" ]
 	nothing_left
 	run -0 h volt-net -t queues=4 ./volt-guest
 	[ "${lines[1]}" = "queues 4 tap vnet_hdr 12" ]

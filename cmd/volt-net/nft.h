@@ -39,6 +39,10 @@ void nft_destination(struct nlreq *r, int family, const void *net,
 void nft_ct(struct nlreq *r, uint32_t key, uint32_t bits);
 /* ... it is for an address of this host. */
 void nft_local(struct nlreq *r);
+/* ... for one of this type, RTN_, on the interface that it came by. */
+void nft_local_here(struct nlreq *r, uint32_t type);
+/* ... its sender's hardware address begins with these two bytes. */
+void nft_ether_source(struct nlreq *r, const uint8_t prefix[static 2]);
 /* ... it is for one of count ports from first on. */
 void nft_ports(struct nlreq *r, uint8_t proto, uint16_t first, uint32_t count);
 

@@ -4,8 +4,9 @@
  * A bridge has one table for good, volt-BRIDGE: made in one transaction by the
  * first, EEXIST for the others; its comment says for which subnets, and where
  * they differ it is replaced. It masquerades what leaves the bridge, lets
- * nothing in but answers and forwards, and nothing at all that claims to go to
- * the host's loopback.
+ * nothing in but answers and forwards, lets the chains reach no address of the
+ * host but those of the bridge, and nothing at all that claims to go to the
+ * host's loopback.
  *
  * A chain's forwards are in a table of the lease's name that is owned by our
  * socket (NFT_TABLE_F_OWNER): it goes when the socket does, by whatever death.
@@ -16,6 +17,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 
 #include <err.h>
 #include <errno.h>
@@ -36,6 +38,9 @@
 #define PRIO_DNAT (-100)
 #define PRIO_FILTER 0
 #define PRIO_SNAT 100
+
+/* Part of the table's comment: one that an older volt-net made is replaced. */
+#define VERSION 2
 
 /* Bits of ct state and ct status, <linux/netfilter/nf_conntrack_common.h>. */
 #define STATE_KNOWN ((1U << 1) | (1U << 2)) /* established, related */
@@ -74,6 +79,50 @@ bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
 	nft_rule_end(r, rule, "nothing else from outside");
 }
 
+/*
+ * Of the host's addresses the chains have those of the bridge: a service that
+ * listens on another one is not meant for them, though the kernel would take
+ * what comes for it by any interface. What is no chain's is left alone: on a
+ * bridge that is not ours there may be others. (For the guard a chain has no
+ * other hardware address.)
+ */
+static void
+bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
+{
+	static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST };
+	const uint32_t group = htonl(0xe0000000);
+	const struct in6_addr group6 = { .s6_addr = { 0xff } };
+	struct nlattr *rule;
+	uint8_t mac[6];
+	size_t i;
+
+	mac_of(b->gw, mac);
+	nft_chain(r, table, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);
+	rule = nft_rule(r, table, "input");
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+	nft_ct(r, NFT_CT_STATE, STATE_KNOWN);
+	nft_verdict(r, NF_ACCEPT);
+	nft_rule_end(r, rule, "answers");
+	for (i = 0; i < 2; i++) {
+		rule = nft_rule(r, table, "input");
+		nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+		nft_local_here(r, types[i]);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, "the bridge's own addresses");
+		rule = nft_rule(r, table, "input");
+		nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+		nft_destination(r, i == 0 ? AF_INET : AF_INET6, i == 0 ?
+		    (const void *)&group : &group6, i == 0 ? 4 : 8);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, "groups");
+	}
+	rule = nft_rule(r, table, "input");
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+	nft_ether_source(r, mac);
+	nft_verdict(r, NF_DROP);
+	nft_rule_end(r, rule, "no other address of the host");
+}
+
 /* Source addresses: of the host for what leaves, and for hairpins. */
 static void
 bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
@@ -102,6 +151,8 @@ bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
 		nft_rule_end(r, rule, "forwards from other chains");
 		rule = nft_rule(r, table, "postrouting");
 		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, b->name);
+		/* The host may talk to itself by the bridge's address. */
+		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, "lo");
 		nft_source(r, families[i], from, len);
 		nft_masquerade(r);
 		nft_rule_end(r, rule, "to the outside");
@@ -155,18 +206,19 @@ rules_bridge(struct net *net)
 	bridge_table(net, table);
 	if (b->has6)
 		ip6_text(&b->net6, ip6);
-	snprintf(text, sizeof(text), "volt-net %s/%u %s/%u",
+	snprintf(text, sizeof(text), "volt-net %d %s/%u %s/%u", VERSION,
 	    ip4_text(b->net, ip), b->len, ip6, b->has6 ? b->len6 : 0);
 	if (table_is(&net->nft, table, text))
 		return;
 	for (try = 0; try < 2; try++) {
 		nft_begin(&r);
-		if (try == 1) { /* one of other subnets */
+		if (try == 1) { /* one of other subnets, or older */
 			nft_next(&r, NFT_MSG_DELTABLE, 0);
 			nlreq_str(&r, NFTA_TABLE_NAME, table);
 		}
 		nft_table(&r, table, 0, text);
 		bridge_filter(&r, table, b);
+		bridge_input(&r, table, b);
 		bridge_nat(&r, table, b);
 		if (nft_commit(&net->nft, &r) == 0) {
 			say("nftables table inet %s", table);

@@ -104,6 +104,15 @@ chain() {
 	lease_of "$pid"
 }
 
+# four PID, six PID [link]: the address of a chain.
+four() {
+	at "$1" ip -4 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
+six() {
+	at "$1" ip -6 -o addr show dev eth0 scope "${2:-global}" | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
 lease_of() {
 	# shellcheck disable=SC2034 # for who called
 	read -r ip link <<<"$(h volt-net | awk -v pid="$1" \
