@@ -406,6 +406,56 @@ marked_helpers() {
 	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = 53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
 }
 
+# The forwards 8080:80 and 5300:53/udp from the host by its IPv4 addresses. The
+# servers, of IPv6, see those so.
+from_host4() {
+	local addr gw="[0000:0000:0000:0000:0000:ffff:0a58:0001]"
+
+	for addr in 127.0.0.1 127.0.0.2 10.88.0.1; do
+		[ "$(ask "$HOST" TCP4 "$addr" 8080)" = "$gw" ]
+		[ "$(ask "$HOST" UDP4 "$addr" 5300)" = "$gw" ]
+	done
+	[ "$(ask "$HOST" TCP4 192.0.2.1 8080)" = "[0000:0000:0000:0000:0000:ffff:c000:0201]" ]
+	[ "$(ask "$HOST" TCP4 192.0.2.1 8080,bind=127.0.0.1)" = "$gw" ]
+	[ "$(ask "$HOST" UDP4 192.0.2.1 5300)" = "[0000:0000:0000:0000:0000:ffff:c000:0201]" ]
+}
+
+@test "forwards: from each address of the host's, or refused at once" {
+	world_begin
+	chain port=8080:80 port=5300:53/udp port=0.0.0.0:81:80 port=192.0.2.1:82:80
+	serve "$pid" TCP6 80
+	serve "$pid" UDP6 53
+	from_host4
+	for addr in 2001:db8:2::1 fd76:6f6c:a58::1; do
+		[[ $(ask "$HOST" TCP6 "[$addr]" 8080) == "["*:0001] ]]
+		[[ $(ask "$HOST" UDP6 "[$addr]" 5300) == "["*:0001] ]]
+	done
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080) == *"Connection refused" ]]
+	[[ $(ask "$HOST" UDP6 '[::1]' 5300) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080,bind=[2001:db8:2::1]) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[2001:db8:2::1]' 81) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP4 127.0.0.1 82) == *"Connection refused" ]]
+	# From outside, and from a chain, by an address of the link alone.
+	local=$(h ip -6 -o addr show dev up1 scope link | awk '{ sub("/.*", "", $4); print $4 }')
+	[[ $(ask "$CLIENT" TCP6 "[$local%eth0]" 8080) == *"Connection refused" ]]
+	[[ $(ask "$CLIENT" UDP6 "[$local%eth0]" 5300) == *"Connection refused" ]]
+	[[ $(ask "$pid" TCP6 '[fe80::76:aff:fe58:1%eth0]' 8080) == *"Connection refused" ]]
+}
+
+@test "forwards: and from each where the chain, or the host, has no IPv6" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	chain port=8080:80 port=5300:53/udp
+	serve "$pid" TCP6 80
+	serve "$pid" UDP6 53
+	from_host4
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080) == *"Connection refused" ]]
+	[[ $(ask "$HOST" UDP6 '[::1]' 5300) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[2001:db8:2::1]' 8080) == *"Connection refused" ]]
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+	from_host4
+}
+
 @test "forwards: one address of the host's alone" {
 	world_begin
 	chain port=127.0.0.1:8080:80 port=198.51.100.1:81:80 port=[2001:db8:3::1]:82:80

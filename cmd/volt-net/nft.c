@@ -315,6 +315,16 @@ nft_verdict(struct nlreq *r, uint32_t code)
 }
 
 void
+nft_reject(struct nlreq *r)
+{
+	struct expr e = expr_begin(r, "reject");
+
+	nlreq_be32(r, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
+	nlreq_u8(r, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_PORT_UNREACH);
+	expr_end(r, e);
+}
+
+void
 nft_masquerade(struct nlreq *r)
 {
 	expr_end(r, expr_begin(r, "masq"));

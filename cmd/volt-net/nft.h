@@ -47,6 +47,8 @@ void nft_ether_source(struct nlreq *r, const uint8_t prefix[static 2]);
 void nft_ports(struct nlreq *r, uint8_t proto, uint16_t first, uint32_t count);
 
 void nft_verdict(struct nlreq *r, uint32_t code);
+/* Drop, and answer that there is nobody at the port. */
+void nft_reject(struct nlreq *r);
 void nft_masquerade(struct nlreq *r);
 /* To addr; to port, unless that is 0 and stays as it is. */
 void nft_dnat(struct nlreq *r, int family, const void *addr, uint16_t port);

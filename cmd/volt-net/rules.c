@@ -246,16 +246,11 @@ rules_bridge_remove(struct net *net)
 		nl_fail(&net->nft, "nftables table inet %s", table);
 }
 
-/* One rule of a forward: count ports from host on, to guest on. */
+/* What comes for count ports of a forward, from the one at skip on. */
 static void
-forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
-    const char *chain, int family, uint32_t skip, uint32_t count)
+forward_match(struct nlreq *r, const struct forward *f, int family,
+    uint32_t skip, uint32_t count)
 {
-	const struct lease *l = &net->lease;
-	const uint32_t addr = htonl(l->addr);
-	uint16_t port = (uint16_t)(f->guest + skip);
-	struct nlattr *rule = nft_rule(r, l->name, chain);
-
 	if (forward_from_any(f)) {
 		nft_family(r, family == AF_INET ? NFPROTO_IPV4 :
 		    NFPROTO_IPV6);
@@ -266,23 +261,73 @@ forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
 		    32 : 128);
 	}
 	nft_ports(r, f->proto, (uint16_t)(f->host + skip), count);
-	nft_dnat(r, family, family == AF_INET ? (const void *)&addr : &l->addr6,
-	    f->host == f->guest ? 0 : port);
-	nft_rule_end(r, rule, f->text);
 }
 
+/* Send it on: to the same ports in one rule, to others in one for each. */
 static void
 forward_rules(struct nlreq *r, const struct net *net, const struct forward *f,
     const char *chain, int family)
 {
+	const struct lease *l = &net->lease;
+	const uint32_t addr = htonl(l->addr);
+	bool same = f->host == f->guest;
+	struct nlattr *rule;
 	uint32_t i;
 
-	if (f->host == f->guest) {
-		forward_rule(r, net, f, chain, family, 0, f->count);
-		return;
+	for (i = 0; i < (same ? 1 : f->count); i++) {
+		rule = nft_rule(r, l->name, chain);
+		forward_match(r, f, family, i, same ? f->count : 1);
+		nft_dnat(r, family, family == AF_INET ? (const void *)&addr :
+		    &l->addr6, same ? 0 : (uint16_t)(f->guest + i));
+		nft_rule_end(r, rule, f->text);
 	}
-	for (i = 0; i < f->count; i++)
-		forward_rule(r, net, f, chain, family, i, 1);
+}
+
+/*
+ * What the kernel would lose on its way is not sent on: it takes nothing for
+ * ::1 from another interface, and forwards nothing of a link-local address.
+ */
+static void
+forward_not_local6(struct nlreq *r, const char *table, const char *chain)
+{
+	static const struct {
+		struct in6_addr net;
+		unsigned int len;
+	} local[] = {
+		{ IN6ADDR_LOOPBACK_INIT, 128 },
+		{ { .s6_addr = { 0xfe, 0x80 } }, 10 },
+	};
+	struct nlattr *rule;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		rule = nft_rule(r, table, chain);
+		nft_source(r, AF_INET6, &local[i].net, local[i].len);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, NULL);
+		rule = nft_rule(r, table, chain);
+		nft_destination(r, AF_INET6, &local[i].net, local[i].len);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, NULL);
+	}
+}
+
+/*
+ * What was not sent on is refused: of TCP by the socket that reserves the port,
+ * which does not listen, but that of UDP would take it for good.
+ */
+static void
+forward_refuse(struct nlreq *r, const struct net *net, const struct forward *f,
+    const char *chain, int family)
+{
+	struct nlattr *rule;
+
+	if (f->proto != IPPROTO_UDP)
+		return;
+	rule = nft_rule(r, net->lease.name, chain);
+	forward_match(r, f, family, 0, f->count);
+	nft_reject(r);
+	nft_rule_end(r, rule, f->text);
 }
 
 /* The lease's table, owned by our socket. */
@@ -290,11 +335,18 @@ void
 rules_forwards(struct net *net)
 {
 	static const struct {
-		const char *name;
+		const char *name, *type;
 		uint32_t hook;
+		int priority;
+		void (*rules)(struct nlreq *r, const struct net *net,
+		    const struct forward *f, const char *chain, int family);
 	} chains[] = {
-		{ "prerouting", NF_INET_PRE_ROUTING },
-		{ "output", NF_INET_LOCAL_OUT },
+		{ "prerouting", "nat", NF_INET_PRE_ROUTING, PRIO_DNAT,
+		    forward_rules },
+		{ "output", "nat", NF_INET_LOCAL_OUT, PRIO_DNAT,
+		    forward_rules },
+		{ "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER,
+		    forward_refuse },
 	};
 	const char *table = net->lease.name;
 	const struct forward *f;
@@ -303,17 +355,19 @@ rules_forwards(struct net *net)
 
 	nft_begin(&r);
 	nft_table(&r, table, NFT_TABLE_F_OWNER, NULL);
-	for (k = 0; k < 2; k++) {
-		nft_chain(&r, table, chains[k].name, "nat", chains[k].hook,
-		    PRIO_DNAT);
+	for (k = 0; k < sizeof(chains) / sizeof(chains[0]); k++) {
+		nft_chain(&r, table, chains[k].name, chains[k].type,
+		    chains[k].hook, chains[k].priority);
+		if (chains[k].rules == forward_rules)
+			forward_not_local6(&r, table, chains[k].name);
 		for (i = 0; i < net->nforwards; i++) {
 			f = &net->forward[i];
 			if (f->family != AF_INET6)
-				forward_rules(&r, net, f, chains[k].name,
+				chains[k].rules(&r, net, f, chains[k].name,
 				    AF_INET);
 			if (f->family == AF_INET6 ||
 			    (f->family == AF_UNSPEC && net->bridge.has6))
-				forward_rules(&r, net, f, chains[k].name,
+				chains[k].rules(&r, net, f, chains[k].name,
 				    AF_INET6);
 		}
 	}
