@@ -509,6 +509,83 @@ from_host4() {
 	wait_for no_helper
 }
 
+# talk OUT PID udp|tcp ADDR PORT: keep sending from one socket, answers into OUT.
+talk() {
+	nsenter -t "$2" -n -- python3 "$TOP/tests/helpers/talk.py" "${@:3}" 3>&- </dev/null >>"$1" &
+	world+=("$!")
+}
+
+# answered FILE ...: from now on there are answers in each.
+answered() {
+	local file
+
+	for file; do
+		: >"$file"
+		wait_for grep -qv ^error: "$file"
+	done
+}
+
+# tracked PATTERN: what is tracked on the host, "PROTO TO:PORT FROM:PORT ID".
+tracked() {
+	h python3 "$TOP/tests/helpers/track.py" | grep -E "$1"
+}
+
+untracked() {
+	! tracked "$1"
+}
+
+@test "forwards: who keeps sending reaches the next chain; nobody else's connection changes" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain port=5301:53/udp
+	serve "$pid" UDP4 53
+	first=$(marked_helpers)
+	serve "$INET" UDP4 5300
+	at "$INET" ip route add 198.51.100.0/24 via 192.0.2.1
+	talk other "$CLIENT" udp 198.51.100.1 5301
+	talk through "$CLIENT" udp 192.0.2.2 5300
+	answered other through
+	others=$(tracked '^udp (198.51.100.1:5301|192.0.2.2:5300) ')
+	[ "$(wc -l <<<"$others")" = 2 ]
+	for i in 1 2 3; do
+		chain "ip=10.88.0.1$i" port=5300:53/udp
+		serve "$pid" UDP6 53
+		server=${world[-1]}
+		[ "$i" != 1 ] || {
+			talk udp4 "$CLIENT" udp 198.51.100.1 5300
+			talk udp6 "$CLIENT" udp 2001:db8:3::1 5300
+			talk host "$HOST" udp 127.0.0.1 5300
+		}
+		answered udp4 udp6 host
+		# One that is killed forgets nothing: the next one does.
+		[ "$i" != 2 ] || kill -KILL "$(marked_helpers | grep -vx "$first")"
+		v4=" $ip:53 " v6=" $(six "$pid"):53 "
+		tracked "$v4" && tracked "$v6"
+		kill -KILL "$pid" "$server"
+		[ "$i" = 2 ] || wait_for untracked "$v4|$v6"
+	done
+	[ "$(tracked '^udp (198.51.100.1:5301|192.0.2.2:5300) ')" = "$others" ]
+}
+
+@test "forwards: a connection to a chain that is no more is ended" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain ip=10.88.0.11 port=8080:80
+	for listen in TCP4-LISTEN:80 TCP6-LISTEN:80,ipv6only; do
+		nsenter -t "$pid" -n socat "$listen,reuseaddr" PIPE 3>&- </dev/null &
+		world+=("$!")
+	done
+	wait_for at "$pid" sh -c '[ "$(ss -Hltn | grep -c :80)" = 2 ]'
+	talk tcp4 "$CLIENT" tcp 198.51.100.1 8080
+	talk tcp6 "$CLIENT" tcp 2001:db8:3::1 8080
+	answered tcp4 tcp6
+	# Nothing of the end gets out.
+	at "$pid" ip link set eth0 down
+	kill -KILL "$pid"
+	wait_for grep -q "Connection reset by peer" tcp4
+	wait_for grep -q "Connection reset by peer" tcp6
+}
+
 @test "forwards: the host's loopback is not reached through them" {
 	world_begin
 	serve "$HOST" TCP4 9090 127.0.0.1
@@ -826,6 +903,7 @@ old" ]
 	helper=$(marked_helpers)
 	[ -n "$helper" ]
 	grep -q '^CapEff:	0*$' "/proc/$helper/status"
+	grep -q '^CapPrm:	0*1000$' "/proc/$helper/status" # CAP_NET_ADMIN
 	kill -KILL "${world[-1]}" "$pid" # the server is in that namespace, too
 	nothing_left
 	wait_for no_helper

@@ -76,28 +76,47 @@ let_go(void)
 		close(fd);
 }
 
-/* No capability is needed to hold sockets open. */
+/*
+ * No capability is needed to hold sockets open. One is kept for the end, out of
+ * effect until then, so that connections can be forgotten.
+ */
 static void
-drop_rights(void)
+set_rights(bool effective)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct none[2] = { { 0 } };
+	struct __user_cap_data_struct data[2] = { { 0 } };
 
-	if (syscall(SYS_capset, &head, none) == -1 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+	data[0].permitted = 1U << CAP_NET_ADMIN;
+	data[0].effective = effective ? data[0].permitted : 0;
+	if (syscall(SYS_capset, &head, data) == -1)
 		_exit(EXIT_LINK);
 }
 
-/* Until the chain's process ends. */
+static void
+drop_rights(void)
+{
+	set_rights(false);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		_exit(EXIT_LINK);
+}
+
+/*
+ * Hold the forwards until the chain's process ends. Then the rules go first,
+ * with the socket that owns them, and the ports last: nobody can have forwarded
+ * them anew while we forget whom they were forwarded to.
+ */
 static _Noreturn void
-watch(int chain)
+watch(struct net *net, int chain)
 {
 	struct pollfd p = { .fd = chain, .events = POLLIN };
 
 	while (poll(&p, 1, -1) == -1 && errno == EINTR)
 		;
+	close(net->nft.fd);
+	set_rights(true);
+	(void)track_forget(net, true);
 	_exit(0);
 }
 
@@ -162,7 +181,7 @@ helper_hold(struct net *net)
 			_exit(EXIT_LINK);
 		close(ready[0]);
 		close(ready[1]);
-		watch(chain);
+		watch(net, chain);
 	}
 	close(ready[1]);
 	while ((n = read(ready[0], &byte, 1)) == -1 && errno == EINTR)
@@ -221,7 +240,7 @@ serve(struct net *net, int plug, int chain)
 		_exit(0);
 	let_go();
 	drop_rights();
-	watch(chain);
+	watch(net, chain);
 }
 
 /* Leave a helper behind that makes the network later. Returns the plug. */

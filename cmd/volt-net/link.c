@@ -252,6 +252,31 @@ link_uplink_mtu(struct nl *nl)
 }
 
 static void
+found_type(const struct nlmsghdr *msg, void *type)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+
+	if (msg->nlmsg_type == RTM_NEWROUTE)
+		*(int *)type = rt->rtm_type;
+}
+
+/* Is that an address (network byte order) of the host's own? */
+bool
+link_is_local(struct nl *nl, int family, const void *addr)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+	int type = RTN_UNSPEC;
+	struct rtmsg *rt;
+	struct nlreq r;
+
+	rt = nlreq_init(&r, RTM_GETROUTE, 0, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family;
+	rt->rtm_dst_len = (uint8_t)(8 * size);
+	nlreq_put(&r, RTA_DST, addr, size);
+	return nl_run(nl, &r, found_type, &type) == 0 && type == RTN_LOCAL;
+}
+
+static void
 see_route(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);

@@ -27,7 +27,9 @@ static void
 open_host(struct net *net)
 {
 	if (nl_open(&net->route, NETLINK_ROUTE) == -1 ||
-	    nl_open(&net->nft, NETLINK_NETFILTER) == -1)
+	    nl_open(&net->nft, NETLINK_NETFILTER) == -1 ||
+	    (net->nforwards > 0 &&
+	    nl_open(&net->track, NETLINK_NETFILTER) == -1))
 		err(EXIT_LINK, "netlink");
 }
 

@@ -92,7 +92,7 @@ struct net {
 	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
 
 	pid_t pid;	/* the chain's process */
-	struct nl route, nft;	/* sockets of the host's namespace */
+	struct nl route, nft, track;	/* sockets of the host's namespace */
 	struct tap tap_out;
 };
 
@@ -146,6 +146,7 @@ void link_address_remove(struct nl *nl, int index, int family,
     const void *addr, unsigned int len);
 int link_route(struct nl *nl, int index, int family, const void *gateway);
 unsigned int link_uplink_mtu(struct nl *nl);
+bool link_is_local(struct nl *nl, int family, const void *addr);
 int link_overlap(struct nl *nl, struct overlap *o);
 
 /* bridge.c */
@@ -192,6 +193,9 @@ void dns_parse(struct net *net, const char *key, const char *value);
 void dns_hosts(struct net *net, const char *key, const char *value);
 void dns_plan(struct net *net);
 void dns_offer(const struct net *net, struct plug_offer *o);
+
+/* track.c */
+int track_forget(struct net *net, bool ours);
 
 /* helper.c */
 void helper_hold(struct net *net);

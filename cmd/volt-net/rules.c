@@ -379,6 +379,8 @@ rules_forwards(struct net *net)
 	}
 	for (i = 0; i < net->nforwards; i++)
 		say("forward %s", net->forward[i].text);
+	if (track_forget(net, false) == -1)
+		warn("port=: connections of before go on to where they went");
 }
 
 struct looking {
