@@ -325,6 +325,48 @@ marked_helpers() {
 	wait_for h volt-net true
 }
 
+@test "leases: one that just ended is there for the next at once: ip=, port=, -r" {
+	world_begin
+	root=$(copy_root)
+	everybodys_tun
+	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" "-t ip=10.88.0.9 port=8080:80" \
+		"-d ip=10.88.0.9 port=8080:80 volt-ns -Umpn root=$root volt-init" \
+		"bridge=small subnet=10.30.0.0/30 port=53:53/udp"; do
+		for i in {1..10}; do
+			echo "$form: $i"
+			# shellcheck disable=SC2086 # several words
+			run -0 h volt-net $form true
+			[ -z "$output" ]
+		done
+	done
+	# The helper of before has the table, for its own port, a moment longer.
+	for i in {1..10}; do
+		run -0 h volt-net ip=10.88.0.9 "port=$((8000 + i)):80" true
+		[ -z "$output" ]
+	done
+	for i in {1..10}; do
+		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true && volt-net -r bridge=gone'
+		[ -z "$output" ]
+	done
+}
+
+@test "leases: one whose process ended, but not all in its namespace, is in use" {
+	world_begin
+	chain ip=10.88.0.9
+	nsenter -t "$pid" -n sleep 3600 3>&- </dev/null &
+	world+=("$!")
+	wait_for in_its_namespace "$!"
+	kill -KILL "$pid"
+	run -125 --separate-stderr h volt-net ip=10.88.0.9 true
+	[ "$stderr" = "volt-net: ip=10.88.0.9: in use" ]
+	run -125 --separate-stderr h volt-net -r
+	[ "$stderr" = "volt-net: bridge voltbr0: in use by 1" ]
+}
+
+in_its_namespace() {
+	[ "$(readlink "/proc/$1/ns/net")" = "$(readlink "/proc/$pid/ns/net")" ]
+}
+
 @test "leases: a /28 gives thirteen different ones" {
 	world_begin
 	for i in {1..13}; do

@@ -27,10 +27,12 @@
 
 #include "net.h"
 
-/* A question to count_port(), and its answer. */
+/* What see_port() finds on a bridge. */
 struct ports {
 	int bridge;
-	unsigned int n;
+	struct link *link;
+	size_t n;
+	bool failed;	/* out of memory */
 };
 
 /* What is on a bridge that is there. */
@@ -403,13 +405,50 @@ bridge_open(struct net *net)
 }
 
 static void
-count_port(const struct nlmsghdr *msg, void *ctx)
+see_port(const struct nlmsghdr *msg, void *ctx)
 {
 	struct ports *p = ctx;
-	struct link l;
+	struct link l, *grown;
 
-	if (link_parse(msg, &l) && l.master == p->bridge)
-		p->n++;
+	if (!link_parse(msg, &l) || l.master != p->bridge)
+		return;
+	grown = realloc(p->link, (p->n + 1) * sizeof(l));
+	if (grown == NULL) {
+		p->failed = true;
+		return;
+	}
+	p->link = grown;
+	p->link[p->n++] = l;
+}
+
+/*
+ * How many are on the bridge, or end; those that are going for certain are not.
+ * *patience is how long to wait for those that may be.
+ */
+static unsigned int
+count_ports(struct net *net, int bridge, int *patience)
+{
+	struct ports p = { .bridge = bridge };
+	unsigned int living = 0;
+	struct nlreq r;
+	size_t i;
+	int ms;
+
+	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	nlreq_u32(&r, IFLA_MASTER, (uint32_t)bridge);
+	if (nl_run(&net->route, &r, see_port, &p) == -1)
+		nl_fail(&net->route, "bridge %s: ports", net->bridge.name);
+	if (p.failed)
+		errx(EXIT_LINK, "bridge %s: out of memory", net->bridge.name);
+	*patience = NET_PERHAPS;
+	for (i = 0; i < p.n; i++) {
+		ms = lease_patience(&net->route, &p.link[i]);
+		living += ms != NET_GOING;
+		if (ms < *patience)
+			*patience = ms;
+	}
+	free(p.link);
+	return living;
 }
 
 /* -r: the bridge and its table, if nothing is on it. */
@@ -417,21 +456,20 @@ void
 bridge_remove(struct net *net)
 {
 	const char *name = net->bridge.name;
-	struct ports ports = { 0 };
 	struct present p;
-	struct nlreq r;
+	int64_t begin = 0;
+	unsigned int n;
+	int patience;
 
 	if (!look(net, &p))
 		errx(EXIT_LINK, "bridge %s: there is none", name);
 	if (!p.ours)
 		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
-	ports.bridge = p.index;
-	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	nlreq_u32(&r, IFLA_MASTER, (uint32_t)p.index);
-	if (nl_run(&net->route, &r, count_port, &ports) == -1)
-		nl_fail(&net->route, "bridge %s: ports", name);
-	if (ports.n > 0)
-		errx(EXIT_LINK, "bridge %s: in use by %u", name, ports.n);
+	do
+		n = count_ports(net, p.index, &patience);
+	while (n > 0 && wait_more(&begin, patience));
+	if (n > 0)
+		errx(EXIT_LINK, "bridge %s: in use by %u", name, n);
 	/* The rules first: a bridge that another makes anew then has its own. */
 	rules_bridge_remove(net);
 	if (link_delete(&net->route, name) == -1)

@@ -13,6 +13,7 @@
 
 #include "net.h"
 
+#define LOOPBACK 1	/* the index that it has in every namespace */
 #define PROBE 0xcb007101	/* 203.0.113.1: looked up, never sent to */
 
 /* Copy an attribute of that size, if msg has it. */
@@ -50,6 +51,11 @@ link_parse(const struct nlmsghdr *msg, struct link *l)
 	l->index = ifi->ifi_index;
 	copy(msg, sizeof(*ifi), IFLA_MASTER, &l->master, sizeof(l->master));
 	copy(msg, sizeof(*ifi), IFLA_MTU, &l->mtu, sizeof(l->mtu));
+	copy(msg, sizeof(*ifi), IFLA_LINK, &l->peer, sizeof(l->peer));
+	l->elsewhere = nl_find(msg, sizeof(*ifi), IFLA_LINK_NETNSID, &len) !=
+	    NULL;
+	copy(msg, sizeof(*ifi), IFLA_LINK_NETNSID, &l->netnsid,
+	    sizeof(l->netnsid));
 	copy(msg, sizeof(*ifi), IFLA_ADDRESS, l->mac, sizeof(l->mac));
 	copy_string(msg, sizeof(*ifi), IFLA_IFNAME, l->name, sizeof(l->name));
 	copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, l->alias,
@@ -127,6 +133,27 @@ link_index(struct nl *nl, const char *name)
 	struct link l;
 
 	return link_find(nl, name, &l) == -1 ? -1 : l.index;
+}
+
+/*
+ * Is it half of a pair whose other end is gone, or in a namespace that no
+ * process is in any more? Such a one goes when the kernel comes to it. Until
+ * then the namespace has its number, or -1, but is not to be asked by it.
+ */
+bool
+link_going(struct nl *nl, const struct link *l)
+{
+	struct ifinfomsg *ifi;
+	struct nlreq r;
+
+	if (strcmp(l->kind, "veth") != 0)
+		return false;
+	if (!l->elsewhere || l->netnsid < 0)
+		return l->elsewhere || l->peer == 0;
+	ifi = nlreq_init(&r, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = LOOPBACK;
+	nlreq_u32(&r, IFLA_TARGET_NETNSID, (uint32_t)l->netnsid);
+	return nl_talk(nl, &r) == -1 && errno == EINVAL;
 }
 
 /* Bring it up, and give it an alias unless that is NULL. */

@@ -36,6 +36,8 @@
 #define NET_ALIAS "volt-net"	/* of bridges; of leases followed by the PID */
 #define NET_FORWARDS 64
 #define NET_TEXT 512
+#define NET_GOING 10000	/* ms to wait for what is going away for certain */
+#define NET_PERHAPS 1000	/* ... and for what may be */
 
 enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
 
@@ -99,6 +101,9 @@ struct net {
 /* What the kernel says of an interface; strings "" if it does not. */
 struct link {
 	int index, master;
+	int peer;	/* the other end, 0: gone */
+	bool elsewhere;	/* it is in another namespace, of this number */
+	int netnsid;
 	unsigned int mtu;
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
@@ -129,6 +134,9 @@ const char *ip6_text(const struct in6_addr *a,
     char buf[static INET6_ADDRSTRLEN]);
 void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
+/* wait.c */
+bool wait_more(int64_t *begin, int ms);
+
 /* words.c */
 extern const struct grammar net_grammar;
 void net_check(struct net *net, bool command);
@@ -138,6 +146,7 @@ bool link_parse(const struct nlmsghdr *msg, struct link *l);
 bool link_parse_address(const struct nlmsghdr *msg, struct link_addr *a);
 int link_find(struct nl *nl, const char *name, struct link *l);
 int link_index(struct nl *nl, const char *name);
+bool link_going(struct nl *nl, const struct link *l);
 int link_up(struct nl *nl, int index, const char *alias);
 int link_delete(struct nl *nl, const char *name);
 int link_address(struct nl *nl, int index, int family, const void *addr,
@@ -156,6 +165,8 @@ void bridge_remove(struct net *net);
 
 /* lease.c */
 bool lease_parse(const char *name, struct lease *l);
+bool lease_process(const struct link *l, pid_t *pid);
+int lease_patience(struct nl *nl, const struct link *l);
 void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
 void lease_attach(struct net *net);
 

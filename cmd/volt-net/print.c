@@ -10,7 +10,6 @@
 
 #include "chain.h"
 #include "cidr.h"
-#include "value.h"
 
 #include "net.h"
 
@@ -20,7 +19,7 @@ struct item {
 	struct link link;
 	bool bridge;	/* ours, or one that a lease is on */
 	bool lease;
-	uint64_t pid;
+	pid_t pid;
 	struct lease l;
 	char addr[2][CIDR_TEXT];
 };
@@ -61,9 +60,7 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 	*it = (struct item){ .link = l };
 	it->bridge = strcmp(l.kind, "bridge") == 0 &&
 	    strcmp(l.alias, NET_ALIAS) == 0;
-	it->lease = lease_parse(l.name, &it->l) &&
-	    strncmp(l.alias, NET_ALIAS " ", sizeof(NET_ALIAS)) == 0 &&
-	    value_uint(l.alias + sizeof(NET_ALIAS), INT32_MAX, &it->pid) == 0;
+	it->lease = lease_parse(l.name, &it->l) && lease_process(&l, &it->pid);
 }
 
 static void

@@ -330,9 +330,9 @@ forward_refuse(struct nlreq *r, const struct net *net, const struct forward *f,
 	nft_rule_end(r, rule, f->text);
 }
 
-/* The lease's table, owned by our socket. */
-void
-rules_forwards(struct net *net)
+/* Make the lease's table, owned by our socket. Returns 0, or -1 and errno. */
+static int
+make_forwards(struct net *net)
 {
 	static const struct {
 		const char *name, *type;
@@ -371,16 +371,32 @@ rules_forwards(struct net *net)
 				    AF_INET6);
 		}
 	}
-	if (nft_commit(&net->nft, &r) == -1) {
-		if (errno == EMSGSIZE)
-			errx(EXIT_LINK, "port=: more rules than fit in one "
-			    "transaction; use ranges of the same numbers");
-		nl_fail(&net->nft, "forwards: nftables table inet %s", table);
-	}
+	return nft_commit(&net->nft, &r);
+}
+
+/*
+ * The lease's table. The helper of the chain that had the lease before us has
+ * it for a moment yet, which for another's socket is EPERM.
+ */
+void
+rules_forwards(struct net *net)
+{
+	int64_t begin = 0;
+	size_t i;
+	int rc;
+
+	do
+		rc = make_forwards(net);
+	while (rc == -1 && (errno == EPERM || errno == EEXIST) &&
+	    wait_more(&begin, NET_PERHAPS));
+	if (rc == -1 && errno == EMSGSIZE)
+		errx(EXIT_LINK, "port=: more rules than fit in one "
+		    "transaction; use ranges of the same numbers");
+	if (rc == -1)
+		nl_fail(&net->nft, "forwards: nftables table inet %s",
+		    net->lease.name);
 	for (i = 0; i < net->nforwards; i++)
 		say("forward %s", net->forward[i].text);
-	if (track_forget(net, false) == -1)
-		warn("port=: connections of before go on to where they went");
 }
 
 struct looking {

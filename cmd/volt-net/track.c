@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libmnl/libmnl.h>
+
 #include "net.h"
 
 #define TUPLE 128	/* bytes of one with IPv6 addresses and its zone */
@@ -25,6 +27,7 @@ struct end {
 };
 
 struct entry {
+	int family;
 	struct end to;	/* whom the first packet was sent to */
 	uint32_t id;
 	uint16_t zone;	/* 0: none */
@@ -35,7 +38,6 @@ struct entry {
 struct search {
 	const struct net *net;
 	bool ours;	/* those that go to our chain; else all others */
-	int family;
 	struct entry *entry;
 	size_t n;
 	bool failed;	/* out of memory */
@@ -111,8 +113,10 @@ goes_to_us(const struct net *net, const struct forward *f, int family,
 static void
 see_entry(const struct nlmsghdr *msg, void *ctx)
 {
+	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(msg);
+	int family = nf->nfgen_family;
 	struct search *s = ctx;
-	struct entry e = { .id = 0 }, *grown;
+	struct entry e = { .family = family }, *grown;
 	const struct forward *f;
 	const void *orig, *reply;
 	size_t olen, rlen, len;
@@ -120,20 +124,21 @@ see_entry(const struct nlmsghdr *msg, void *ctx)
 	struct end from;
 	uint8_t proto;
 
-	orig = nl_find(msg, sizeof(struct nfgenmsg), CTA_TUPLE_ORIG, &olen);
-	reply = nl_find(msg, sizeof(struct nfgenmsg), CTA_TUPLE_REPLY, &rlen);
-	if (orig == NULL || reply == NULL || olen > sizeof(e.tuple) ||
-	    !read_end(orig, olen, s->family, true, &e.to, &proto) ||
-	    !read_end(reply, rlen, s->family, false, &from, &proto) ||
-	    (f = forward_of(s->net, proto, s->family, &e.to)) == NULL ||
-	    goes_to_us(s->net, f, s->family, &e.to, &from) != s->ours)
+	orig = nl_find(msg, sizeof(*nf), CTA_TUPLE_ORIG, &olen);
+	reply = nl_find(msg, sizeof(*nf), CTA_TUPLE_REPLY, &rlen);
+	if ((family != AF_INET && family != AF_INET6) || orig == NULL ||
+	    reply == NULL || olen > sizeof(e.tuple) ||
+	    !read_end(orig, olen, family, true, &e.to, &proto) ||
+	    !read_end(reply, rlen, family, false, &from, &proto) ||
+	    (f = forward_of(s->net, proto, family, &e.to)) == NULL ||
+	    goes_to_us(s->net, f, family, &e.to, &from) != s->ours)
 		return;
 	memcpy(e.tuple, orig, olen);
 	e.len = olen;
-	data = nl_find(msg, sizeof(struct nfgenmsg), CTA_ID, &len);
+	data = nl_find(msg, sizeof(*nf), CTA_ID, &len);
 	if (data != NULL && len == sizeof(e.id))
 		memcpy(&e.id, data, len);
-	data = nl_find(msg, sizeof(struct nfgenmsg), CTA_ZONE, &len);
+	data = nl_find(msg, sizeof(*nf), CTA_ZONE, &len);
 	if (data != NULL && len == sizeof(e.zone))
 		memcpy(&e.zone, data, len);
 	grown = realloc(s->entry, (s->n + 1) * sizeof(e));
@@ -158,11 +163,11 @@ begin(struct nlreq *r, int type, int flags, int family)
 
 /* That very one: it may be gone, and another have taken its place. */
 static int
-delete(struct nl *nl, int family, const struct entry *e)
+delete(struct nl *nl, const struct entry *e)
 {
 	struct nlreq r;
 
-	begin(&r, IPCTNL_MSG_CT_DELETE, 0, family);
+	begin(&r, IPCTNL_MSG_CT_DELETE, 0, e->family);
 	nlreq_put(&r, CTA_TUPLE_ORIG | NLA_F_NESTED, e->tuple, e->len);
 	nlreq_put(&r, CTA_ID, &e->id, sizeof(e->id));
 	if (e->zone != 0)
@@ -177,42 +182,20 @@ delete(struct nl *nl, int family, const struct entry *e)
 static void
 leave_others(struct net *net, struct search *s)
 {
-	struct end last = { .port = 0 };
+	struct entry last = { .family = AF_UNSPEC };
 	bool local = false;
 	size_t i, n = 0;
 
 	for (i = 0; i < s->n; i++) {
-		if (i == 0 || memcmp(last.addr, s->entry[i].to.addr,
-		    sizeof(last.addr)) != 0)
-			local = link_is_local(&net->route, s->family,
+		if (last.family != s->entry[i].family || memcmp(last.to.addr,
+		    s->entry[i].to.addr, sizeof(last.to.addr)) != 0)
+			local = link_is_local(&net->route, s->entry[i].family,
 			    s->entry[i].to.addr);
-		last = s->entry[i].to;
+		last = s->entry[i];
 		if (local)
 			s->entry[n++] = s->entry[i];
 	}
 	s->n = n;
-}
-
-static int
-forget(struct net *net, int family, bool ours)
-{
-	struct search s = { .net = net, .ours = ours, .family = family };
-	struct nlreq r;
-	size_t i;
-	int rc;
-
-	begin(&r, IPCTNL_MSG_CT_GET, NLM_F_DUMP, family);
-	rc = nl_run(&net->track, &r, see_entry, &s);
-	if (!ours)
-		leave_others(net, &s);
-	for (i = 0; i < s.n && rc == 0; i++)
-		rc = delete(&net->track, family, &s.entry[i]);
-	if (rc == 0 && s.failed) {
-		errno = ENOMEM;
-		rc = -1;
-	}
-	free(s.entry);
-	return rc;
 }
 
 /*
@@ -222,7 +205,21 @@ forget(struct net *net, int family, bool ours)
 int
 track_forget(struct net *net, bool ours)
 {
-	if (forget(net, AF_INET, ours) == -1)
-		return -1;
-	return net->bridge.has6 ? forget(net, AF_INET6, ours) : 0;
+	struct search s = { .net = net, .ours = ours };
+	struct nlreq r;
+	size_t i;
+	int rc;
+
+	begin(&r, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
+	rc = nl_run(&net->track, &r, see_entry, &s);
+	if (!ours)
+		leave_others(net, &s);
+	for (i = 0; i < s.n && rc == 0; i++)
+		rc = delete(&net->track, &s.entry[i]);
+	if (rc == 0 && s.failed) {
+		errno = ENOMEM;
+		rc = -1;
+	}
+	free(s.entry);
+	return rc;
 }
