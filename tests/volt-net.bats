@@ -179,12 +179,63 @@ marked_helpers() {
 	no_helper
 }
 
-@test "private: in the chain ports below 1024 are free, no router is believed" {
+@test "private: in the chain ports below 1024 are free, all may ping, no router is believed" {
 	world_begin
 	chain
 	[ "$(at "$pid" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 0 ]
+	[ "$(at "$pid" cat /proc/sys/net/ipv4/ping_group_range)" = "0	2147483647" ]
 	[ "$(at "$pid" cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" = 0 ]
 	[ "$(h cat /proc/sys/net/ipv6/conf/voltbr0/accept_ra)" = 0 ]
+}
+
+# Of each user namespace's groups: the only one, all, a map in pieces, one upside
+# down, of which only the larger piece can be had.
+@test "private: an ordinary user in the chain can ping" {
+	world_begin
+	user=(setpriv --reuid 33 --regid 33 --clear-groups --inh-caps=-all --no-new-privs)
+	[ "$(h sh -c 'cat /proc/sys/net/ipv4/ping_group_range')" = "1	0" ]
+	run -0 h volt-net "${user[@]}" ping -n -c 1 -W 5 10.88.0.1
+	run -0 h volt-net mode=none "${user[@]}" ping -n -c 1 -W 5 127.0.0.1
+	while read -r range map; do
+		echo "$map"
+		words=()
+		for piece in $map; do words+=("gidmap=$piece"); done
+		run -0 h volt-net -d volt-ns -Un uidmap=0:100000:65536 "${words[@]}" \
+			sh -c 'cat /proc/sys/net/ipv4/ping_group_range'
+		[ "$output" = "${range/-/	}" ]
+		[[ $map != *:65536 && $map != *" "* ]] || run -0 h volt-net -d volt-ns -Un \
+			uidmap=0:100000:65536 "${words[@]}" "${user[@]}" ping -n -c 1 -W 5 10.88.0.1
+	done <<-'EOF'
+		0-0 0:1000:1
+		0-65535 0:100000:65536
+		1000-65535 0:100000:1000 1000:1000:1 1001:101000:64535
+		1-100 0:200000:1 1:100000:100
+	EOF
+}
+
+@test "private: what cannot be set in the new namespace is said" {
+	world_begin
+	run -0 h volt-net true
+	for form in "volt-net mode=none" "volt-net" "volt-net -d volt-ns -n"; do
+		run -0 --separate-stderr h unshare -m sh -ec '
+			mount --bind /proc/sys /proc/sys
+			mount -o remount,bind,ro /proc/sys
+			exec $1 echo done' sh "$form"
+		[ "$output" = done ]
+		case $form in *volt-ns*) name=volt-ns ;; *) name=volt-net ;; esac
+		[ "$stderr" = "$name: /proc/sys/net/ipv4/ping_group_range stays as it is: Read-only file system" ]
+	done
+}
+
+@test "loopback that cannot be brought up is an error" {
+	need strace -qq -o /dev/null true
+	world_begin
+	run -125 --separate-stderr h strace -qq -o /dev/null --inject=ioctl:error=EPERM:when=1 volt-net mode=none true
+	[ "$stderr" = "volt-net: loopback: Operation not permitted" ]
+	for call in socket ioctl; do
+		run -125 --separate-stderr h strace -qq -o /dev/null "--inject=$call:error=EPERM" volt-ns -n true
+		[ "$stderr" = "volt-ns: loopback: Operation not permitted" ]
+	done
 }
 
 @test "private: the host goes on to hear the routers that it heard" {
@@ -888,17 +939,60 @@ old" ]
 	[ "$output" = mine ]
 }
 
-@test "resolvers: a link that leads nowhere yet is filled inside the root" {
+# linked DIR: its /etc/resolv.conf is the link that images have.
+linked() {
+	mkdir -p "$1/run" "$1/tmp"
+	rm -f "$1/etc/resolv.conf"
+	ln -s ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"
+}
+
+@test "resolvers: a link to what is made later is covered itself, and nothing is written" {
 	world_begin
 	world_resolv "nameserver 192.0.2.53"
 	root=$(copy_root)
-	ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
-	run -0 h volt-net volt-ns -Um root="$root" cat /etc/resolv.conf
+	linked "$root"
+	before=$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)
+	# shellcheck disable=SC2016 # expanded by that sh
+	show='cat /etc/resolv.conf; mkdir -p /run/systemd/resolve && echo other >/run/systemd/resolve/stub-resolv.conf
+		cat /etc/resolv.conf; ! echo x >/etc/resolv.conf'
+	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" "mode=host volt-ns -m"; do
+		for words in "tmpfs=/run" "overlay=tmpfs" "overlay=tmpfs tmpfs=/run"; do
+			echo "$form $words"
+			# shellcheck disable=SC2086 # several words
+			run -0 --separate-stderr h volt-net $form root="$root" $words sh -c "$show"
+			[ "$output" = "nameserver 192.0.2.53
+nameserver 192.0.2.53" ]
+		done
+	done
+	# A full init system: volt-init mounts /run itself.
+	for form in "volt-ns -mpnuiC" "volt-ns -UmpniuC"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr h volt-net -d $form root="$root" volt-init -b sh -c "$show"
+		[ "$output" = "nameserver 192.0.2.53
+nameserver 192.0.2.53" ]
+	done
+	# The user's own bind is on top.
+	echo mine >mine
+	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	[ "$output" = mine ]
+	[ "$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)" = "$before" ]
+	ln -sfn "$PWD/canary" "$root/etc/resolv.conf"
+	run -0 h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
 	[ "$output" = "nameserver 192.0.2.53" ]
-	rm "$root/etc/resolv.conf"
-	ln -s "$PWD/canary" "$root/etc/resolv.conf"
-	run h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
-	[ ! -e canary ]
+	[ ! -e canary ] && [ ! -e "$root$PWD/canary" ]
+}
+
+@test "resolvers: a link is covered by an ordinary user as well" {
+	user_dir
+	cp -a "$ROOT_USER" "$USER_DIR/linked"
+	linked "$USER_DIR/linked"
+	for words in "tmpfs=/run" "tmpfs=/run volt-init" ""; do
+		# shellcheck disable=SC2086 # several words
+		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump root="$USER_DIR/linked" $words \
+			cat /etc/resolv.conf
+		[ "$output" = "nameserver 192.0.2.53" ]
+	done
+	rm -r "$USER_DIR/linked"
 }
 
 @test "resolvers: none that the chain could reach is said, not made up" {
@@ -946,7 +1040,7 @@ old" ]
 	[ -n "$helper" ]
 	grep -q '^CapEff:	0*$' "/proc/$helper/status"
 	grep -q '^CapPrm:	0*1000$' "/proc/$helper/status" # CAP_NET_ADMIN
-	kill -KILL "${world[-1]}" "$pid" # the server is in that namespace, too
+	kill -KILL "${world[-1]}" "$pid"                  # the server is in that namespace, too
 	nothing_left
 	wait_for no_helper
 }

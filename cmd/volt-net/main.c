@@ -1,14 +1,12 @@
 /*
  * volt-net: give the chain a network, become the next command.
  */
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +15,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "kfile.h"
+#include "netns.h"
 #include "say.h"
 
 #include "net.h"
@@ -37,8 +35,8 @@ open_host(struct net *net)
 static int
 enter_namespace(void)
 {
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int fd, route;
+	const char *path;
+	int route;
 
 	if (unshare(CLONE_NEWNET) == -1) {
 		if (errno == EPERM)
@@ -47,16 +45,10 @@ enter_namespace(void)
 			    "of volt-net");
 		err(EXIT_LINK, "network namespace");
 	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (fd == -1 || ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+	if (netns_loopback() == -1)
 		err(EXIT_LINK, "loopback");
-	close(fd);
-	/* Where /proc cannot be written the kernel's defaults have to do. */
-	(void)kfile_write(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra",
-	    "0");
-	(void)kfile_write(AT_FDCWD,
-	    "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	if (netns_settings(&path) == -1)
+		warn("%s stays as it is", path);
 	say("new network namespace");
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (route == -1)
