@@ -920,6 +920,7 @@ short: dropped" ]
 	run -0 h volt-net volt-ns -Umpu root="$root" cat /etc/resolv.conf /etc/hosts
 	[ "$output" = "nameserver 192.0.2.53
 search example.org lan
+options edns0
 old" ]
 	run -0 h volt-net dns=1.1.1.1,2001:db8::53 search=a.example hosts=db:10.0.0.7 \
 		hosts=db6:fd00::7 volt-ns -mpu root="$root" cat /etc/resolv.conf /etc/hosts
@@ -997,18 +998,120 @@ nameserver 192.0.2.53" ]
 
 @test "resolvers: none that the chain could reach is said, not made up" {
 	world_begin
-	world_resolv "nameserver 127.0.0.53"
+	world_resolv "nameserver 127.0.0.53" "search example.org"
 	h mount -t tmpfs none /run
 	root=$(copy_root)
-	run -0 h volt-net -v volt-ns -m root="$root" cat /etc/resolv.conf
-	[[ $output == *"no resolver that the chain could reach: dns= names one"* ]]
-	[[ $output == *"# no resolver is known" ]]
+	for form in "volt-net volt-ns -m" "volt-net -d volt-ns -Un -m"; do
+		# shellcheck disable=SC2086 # several words
+		run -0 --separate-stderr h $form root="$root" cat /etc/resolv.conf
+		[ "$stderr" = "volt-net: no resolver that the chain could reach: dns= names one" ]
+		[ "$output" = "# no resolver is known
+search example.org" ]
+	done
+	# Of no matter to what takes no files, or has no network.
+	for form in "volt-net cat /dev/null" "volt-net mode=none volt-ns -m root=$root true" \
+		"volt-net dns=192.0.2.53 volt-ns -m root=$root true"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr h $form
+		[ -z "$output$stderr" ]
+	done
+	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad"
 	h mkdir -p /run/systemd/resolve
 	h sh -c 'echo nameserver 192.0.2.53 >/run/systemd/resolve/resolv.conf'
 	run -0 h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
-	[ "$output" = "nameserver 192.0.2.53" ]
+	[ "$output" = "nameserver 192.0.2.53
+options edns0" ]
 	run -0 h volt-net mode=host volt-ns -m root="$root" cat /etc/resolv.conf
-	[ "$output" = "nameserver 127.0.0.53" ]
+	[ "$output" = "nameserver 127.0.0.53
+options edns0 trust-ad" ]
+}
+
+@test "resolvers: what the host's file may say" {
+	world_begin
+	h mount -t tmpfs none /run
+	h mkdir -p /run/systemd/resolve
+	root=$(copy_root)
+	# resolv EXPECTED [WORD ...]: what the chain has of resolv.conf as it is.
+	resolv() {
+		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m root="$root" cat /etc/resolv.conf
+		echo "$output" "$stderr"
+		[ "$output" = "$1" ] && [ -z "$stderr" ]
+	}
+	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" "nameserver 192.0.2.300" \
+		" nameserver 192.0.2.1" "nameservers 192.0.2.2" "#nameserver 192.0.2.3" \
+		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" "domain new.example and.more" \
+		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" "sortlist 10.0.0.0" "options trust-ad"
+	resolv "nameserver 192.0.2.4
+search new.example
+options ndots:2 timeout:1 rotate trust-ad"
+	# More than the three that are used, twice the same, the last line without its end.
+	printf 'nameserver 192.0.2.4\r\nnameserver 192.0.2.4\r\nsearch a b\r\n' >resolv.conf
+	printf 'nameserver 2001:db8::%d\n' 5 6 7 8 >>resolv.conf
+	printf 'domain x\nsearch .\noptions edns0' >>resolv.conf
+	resolv "nameserver 192.0.2.4
+nameserver 2001:db8::5
+nameserver 2001:db8::6
+nameserver 2001:db8::7
+nameserver 2001:db8::8
+search .
+options edns0"
+	# Without IPv6 none of it. A word leaves out the rest.
+	resolv "nameserver 192.0.2.4
+search .
+options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
+	resolv "nameserver 192.0.2.9" dns=192.0.2.9
+	resolv "nameserver 192.0.2.4
+search my.example
+options edns0" bridge=four search=my.example
+	# What the chain does not reach; and what it reaches at the gateway.
+	world_resolv "nameserver 127.0.0.1" "nameserver 0.0.0.0" "nameserver ::1" "nameserver ::" \
+		"nameserver ::ffff:127.0.0.53" "nameserver fe80::1" "nameserver fe80::1%up0" \
+		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" "nameserver 2001:db8:3::1" \
+		"nameserver 169.254.169.253" "search x" "options trust-ad"
+	resolv "nameserver 10.88.0.1
+nameserver fd76:6f6c:a58::1
+nameserver 169.254.169.253
+search x
+options trust-ad"
+	run -0 --separate-stderr h volt-net -v true
+	[[ $stderr == *"volt-net: resolver 198.51.100.1 is the host itself: 10.88.0.1"* ]]
+	serve "$HOST" UDP4 53
+	[ "$(h volt-net sh -c 'echo x | socat -t 3 - UDP4:10.88.0.1:53')" != "" ]
+	# The host's own network: as it is.
+	resolv "nameserver 127.0.0.1
+nameserver 0.0.0.0
+nameserver ::1
+nameserver ::
+nameserver ::ffff:127.0.0.53
+nameserver fe80::1
+nameserver fe80::1%up0
+nameserver 198.51.100.1
+nameserver 192.0.2.1
+nameserver 10.88.0.1
+nameserver 2001:db8:3::1
+nameserver 169.254.169.253
+search x
+options trust-ad" mode=host
+	# A stub: the options stay, but trust was in that one.
+	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad ndots:1" "search stub.example"
+	h sh -c 'echo "nameserver 192.0.2.7" >/run/systemd/resolve/resolv.conf'
+	resolv "nameserver 192.0.2.7
+search stub.example
+options edns0 ndots:1"
+	# Too long a line, too many domains, a file that cannot be read.
+	long=$(printf '%0300d' 7)
+	world_resolv "nameserver $long" "search $long short.example" "options $long" "nameserver 192.0.2.4"
+	resolv "nameserver 192.0.2.4
+search short.example"
+	long=$(printf 'd%0120d.example ' 1 2 3 4 5)
+	world_resolv "search $long" "nameserver 192.0.2.4"
+	run -0 --separate-stderr h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$stderr" = "volt-net: search=: not all of the host's domains fit" ]
+	[ "$(wc -w <<<"${lines[1]}")" = 4 ]
+	head -c 70000 /dev/zero | tr '\0' '#' >resolv.conf
+	run -0 --separate-stderr h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$stderr" = "volt-net: /etc/resolv.conf: File too large" ]
+	[ "$output" = "nameserver 192.0.2.7" ]
 }
 
 @test "deferred: the namespace belongs to the container's root" {
@@ -1389,9 +1492,10 @@ serves() {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	cp "$TOP/tests/helpers/guest.py" volt-guest
-	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 dns=1.1.1.1,2.2.2.2 search=a,b ./volt-guest
+	world_resolv "nameserver 1.1.1.1" "nameserver 2.2.2.2" "search a b" "options ndots:2 edns0"
+	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 ./volt-guest
 	echo "$output" "$stderr"
-	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b" ]
+	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b options=ndots:2,edns0" ]
 	[ "${lines[1]}" = "queues 1 tap vnet_hdr 12" ]
 	[ "${lines[2]}" = "gateway 02:76:0a:58:00:01" ]
 	[ "${lines[3]}" = "echo reply" ]

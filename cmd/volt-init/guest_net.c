@@ -179,7 +179,21 @@ cover(void)
 	return rc;
 }
 
-/* "dns=A,B search=C,D" as resolv.conf(5). The root itself is not changed. */
+/* The word and the items of a comma list, if there is one. */
+static void
+put_list(int fd, const char *word, const char *list)
+{
+	char field[256];
+
+	if (list == NULL)
+		return;
+	dprintf(fd, "%s", word);
+	while (value_field(&list, ',', field, sizeof(field)))
+		dprintf(fd, " %s", field);
+	dprintf(fd, "\n");
+}
+
+/* What volt-net says as resolv.conf(5). The root itself is not changed. */
 static void
 set_dns(const struct guest *g)
 {
@@ -197,12 +211,8 @@ set_dns(const struct guest *g)
 	}
 	while (value_field(&cursor, ',', field, sizeof(field)))
 		dprintf(fd, "nameserver %s\n", field);
-	if ((cursor = g->search) != NULL) {
-		dprintf(fd, "search");
-		while (value_field(&cursor, ',', field, sizeof(field)))
-			dprintf(fd, " %s", field);
-		dprintf(fd, "\n");
-	}
+	put_list(fd, "search", g->search);
+	put_list(fd, "options", g->options);
 	close(fd);
 	if (cover() == -1)
 		warn("network: %s", RESOLV);

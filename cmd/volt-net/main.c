@@ -132,6 +132,18 @@ refuse_second(void)
 	plug_close(sock);
 }
 
+/* Is what follows a link, which may take files? */
+static bool
+is_link(const char *command)
+{
+	const char *slash;
+
+	if (command == NULL)
+		return false;
+	slash = strrchr(command, '/');
+	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -153,14 +165,15 @@ main(int argc, char *argv[])
 	}
 	if (!net.dry)
 		refuse_second();
-	dns_plan(&net);
 	switch (net.mode) {
 	case MODE_HOST:
+		dns_plan(&net, false);
 		say("mode=host: the network is the host's");
 		if (!net.dry)
 			leave_files(&net);
 		break;
 	case MODE_NONE:
+		dns_plan(&net, false);
 		if (net.dry)
 			say("new network namespace");
 		else {
@@ -171,6 +184,7 @@ main(int argc, char *argv[])
 	case MODE_PRIVATE:
 		open_host(&net);
 		bridge_plan(&net);
+		dns_plan(&net, net.tap || is_link(*argv));
 		if (net.dry)
 			describe(&net);
 		else

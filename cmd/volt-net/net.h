@@ -91,6 +91,7 @@ struct net {
 	const char *private_word;	/* one that only mode=private has */
 	bool dns_given;
 	char dns[NET_TEXT], search[NET_TEXT];	/* comma lists */
+	char options[NET_TEXT];	/* of the resolvers, likewise */
 	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
 
 	pid_t pid;	/* the chain's process */
@@ -202,7 +203,7 @@ bool forward_from_loopback(const struct net *net);
 /* dns.c */
 void dns_parse(struct net *net, const char *key, const char *value);
 void dns_hosts(struct net *net, const char *key, const char *value);
-void dns_plan(struct net *net);
+void dns_plan(struct net *net, bool taken);
 void dns_offer(const struct net *net, struct plug_offer *o);
 
 /* track.c */

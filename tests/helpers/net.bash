@@ -59,6 +59,7 @@ world_begin() {
 	for pid in "$HOST" "$INET" "$CLIENT"; do
 		at "$pid" ip link set lo up
 	done
+	[ -z "${BATS_TEST_TMPDIR:-}" ] || world_resolv "nameserver 192.0.2.53"
 	cable "$HOST" up0 192.0.2.1/24 2001:db8:2::1/64 \
 		"$INET" eth0 192.0.2.2/24 2001:db8:2::2/64
 	cable "$HOST" up1 198.51.100.1/24 2001:db8:3::1/64 \
@@ -90,7 +91,7 @@ world_end() {
 chain() {
 	local up
 
-	up=$(mktemp "${BATS_TEST_TMPDIR:-/tmp}/up.XXXXXX")
+	up=$(mktemp "$BATS_TEST_TMPDIR/up.XXXXXX")
 	# shellcheck disable=SC2016 # expanded by that sh
 	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net "$@" \
 		sh -c 'echo up >"$1"; exec sleep 3600' sh "$up" 3>&- </dev/null >/dev/null &
