@@ -220,8 +220,8 @@ marked_helpers() {
 		run -0 --separate-stderr h unshare -m sh -ec '
 			mount --bind /proc/sys /proc/sys
 			mount -o remount,bind,ro /proc/sys
-			exec $1 echo done' sh "$form"
-		[ "$output" = done ]
+			exec $1 echo fine' sh "$form"
+		[ "$output" = fine ]
 		case $form in *volt-ns*) name=volt-ns ;; *) name=volt-net ;; esac
 		[ "$stderr" = "$name: /proc/sys/net/ipv4/ping_group_range stays as it is: Read-only file system" ]
 	done
@@ -1320,6 +1320,66 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	run -0 h volt-net -j
 	[ "$(jq -c . <<<"$output" 2>/dev/null || echo "$output")" = "$output" ]
 	[ "$output" = '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","link":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"]}]}' ]
+}
+
+@test "print: whoever may not see the forwards is not told that there are none" {
+	world_begin
+	user_dir
+	chain ip=10.88.0.9 port=8080:80
+	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net"
+	[ "${lines[1]}" = "lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards ?" ]
+	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net" -j
+	[[ $output == *',"forwards":null}]}' ]]
+	chain ip=10.88.0.10
+	run -0 h volt-net -j
+	[[ $output == *',"forwards":["8080:80"]}'*',"forwards":[]}'* ]]
+}
+
+@test "what changes while it is looked at is looked at again" {
+	world_begin
+	chain ip=10.88.0.9 port=8080:80
+	as_it_is=$(h volt-net)
+	so=$(helper interrupt.so)
+	interrupted() {
+		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" "INTERRUPT=$1" volt-net "${@:2}"
+	}
+	while IFS='|' read -r words message; do
+		echo "$words"
+		# shellcheck disable=SC2086 # several words
+		run -125 --separate-stderr interrupted 1000000 $words
+		[ "$stderr" = "volt-net: $message: Resource temporarily unavailable" ]
+		# shellcheck disable=SC2086
+		run -0 interrupted 3 $words
+		[ -n "$words" ] || [ "$output" = "$as_it_is" ]
+	done <<-'EOF'
+		|links
+		ip=10.88.0.8 true|bridge voltbr0: addresses
+		bridge=b9 subnet=10.9.0.0/24 true|routes
+		bridge=b9 -r|bridge b9: addresses
+	EOF
+}
+
+@test "host: what cannot be found out, or set, is an error" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra'
+	# fails MESSAGE FILE ON OPTIONS: with ON mounted on that file. (mem is of the
+	# mount(8) that has ended.)
+	fails() {
+		run -125 --separate-stderr h unshare -m sh -ec '
+			mount --bind "$2" "$1"
+			mount -o "remount,bind$3" "$1"
+			exec volt-net true' sh "/proc/sys/net/$2" "$3" "$4"
+		[ "$stderr" = "volt-net: $1" ]
+	}
+	fails "/proc/sys/net/ipv6/conf/up0/accept_ra: Read-only file system" \
+		ipv6/conf/up0/accept_ra /proc/sys/net/ipv6/conf/up0/accept_ra ,ro
+	fails "/proc/sys/net/ipv6/conf/up0/accept_ra: No such process" \
+		ipv6/conf/up0/accept_ra /proc/self/mem ""
+	[ "$(h cat /proc/sys/net/ipv6/conf/all/forwarding)" = 0 ]
+	fails "net.ipv6.conf.all.disable_ipv6: No such process" \
+		ipv6/conf/all/disable_ipv6 /proc/self/mem ""
+	run -0 h volt-net true
+	[ "$(h cat /proc/sys/net/ipv6/conf/up0/accept_ra)" = 2 ]
 }
 
 @test "-r: removes an idle bridge and its rules, and no other" {

@@ -125,7 +125,8 @@ no_probing(const char *name)
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s",
 		    name, files[i]);
-		(void)kfile_write(AT_FDCWD, path, "0");
+		if (kfile_write(AT_FDCWD, path, "0") == -1 && errno != ENOENT)
+			warn("network: %s", path);
 	}
 }
 

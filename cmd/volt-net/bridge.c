@@ -75,19 +75,31 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 	return true;
 }
 
+/* Is IPv6 disabled for NAME? -1: there is no such, or no IPv6 at all. */
+static int
+disabled6(const char *name)
+{
+	char dir[IFNAMSIZ + 8], buf[16];
+
+	snprintf(dir, sizeof(dir), "conf/%s", name);
+	if (sysctl_read("ipv6", dir, "disable_ipv6", buf, sizeof(buf)) == 0)
+		return buf[0] != '0';
+	if (errno != ENOENT)
+		err(EXIT_LINK, "net.ipv6.conf.%s.disable_ipv6", name);
+	return -1;
+}
+
 /* Does the host have IPv6, and the bridge or a new one, so that a chain can? */
 static bool
 host_has6(const char *bridge)
 {
-	char buf[16], name[IFNAMSIZ + 8];
+	int disabled;
 
-	if (sysctl_read("ipv6", "conf/all", "disable_ipv6", buf,
-	    sizeof(buf)) == -1 || buf[0] != '0')
+	if (disabled6("all") != 0)
 		return false;
-	snprintf(name, sizeof(name), "conf/%s", bridge);
-	return (sysctl_read("ipv6", name, "disable_ipv6", buf,
-	    sizeof(buf)) == 0 || sysctl_read("ipv6", "conf/default",
-	    "disable_ipv6", buf, sizeof(buf)) == 0) && buf[0] == '0';
+	if ((disabled = disabled6(bridge)) == -1)
+		disabled = disabled6("default");
+	return disabled == 0;
 }
 
 static void
@@ -134,7 +146,7 @@ look(struct net *net, struct present *p)
 	p->ours = strcmp(l.alias, NET_ALIAS) == 0;
 	ifa = nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
 	ifa->ifa_index = (uint32_t)l.index;
-	if (nl_run(&net->route, &r, see_address, p) == -1)
+	if (nl_dump(&net->route, &r, see_address, p) == -1)
 		nl_fail(&net->route, "bridge %s: addresses", name);
 	return true;
 }
@@ -276,13 +288,15 @@ make(struct net *net)
 
 /*
  * A host that forwards IPv6 no longer hears routers, unless told to: those of
- * its interfaces that do now are told, before it starts to forward.
+ * its interfaces that do now are told, before it starts to forward. One that
+ * cannot be would lose its way out. Interfaces may go meanwhile.
  */
 static void
 keep_routers(const struct net *net)
 {
 	struct dirent *e;
 	char path[512], buf[16];
+	ssize_t n;
 	DIR *dir;
 
 	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
@@ -293,11 +307,12 @@ keep_routers(const struct net *net)
 			continue;
 		snprintf(path, sizeof(path),
 		    "/proc/sys/net/ipv6/conf/%s/accept_ra", e->d_name);
-		if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
-		    strcmp(buf, "1\n") != 0)
-			continue;
-		if (kfile_write(AT_FDCWD, path, "2") == 0)
+		n = kfile_read(AT_FDCWD, path, buf, sizeof(buf));
+		if (n != -1 && strcmp(buf, "1\n") == 0 &&
+		    (n = kfile_write(AT_FDCWD, path, "2")) == 0)
 			say("%s accept_ra=2", e->d_name);
+		if (n == -1 && errno != ENOENT && errno != ENODEV)
+			err(EXIT_LINK, "%s", path);
 	}
 	closedir(dir);
 }
@@ -436,7 +451,7 @@ count_ports(struct net *net, int bridge, int *patience)
 
 	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	nlreq_u32(&r, IFLA_MASTER, (uint32_t)bridge);
-	if (nl_run(&net->route, &r, see_port, &p) == -1)
+	if (nl_dump(&net->route, &r, see_port, &p) == -1)
 		nl_fail(&net->route, "bridge %s: ports", net->bridge.name);
 	if (p.failed)
 		errx(EXIT_LINK, "bridge %s: out of memory", net->bridge.name);

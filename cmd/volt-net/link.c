@@ -349,5 +349,5 @@ link_overlap(struct nl *nl, struct overlap *o)
 	o->found = false;
 	rt = nlreq_init(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rt));
 	rt->rtm_family = (uint8_t)o->family;
-	return nl_run(nl, &r, see_route, o);
+	return nl_dump(nl, &r, see_route, o);
 }

@@ -372,5 +372,5 @@ nft_dump_rules(struct nl *nl, uint8_t family, const char *table,
 	nlreq_str(&r, NFTA_RULE_TABLE, table);
 	if (chain != NULL)
 		nlreq_str(&r, NFTA_RULE_CHAIN, chain);
-	return nl_run(nl, &r, cb, ctx);
+	return nl_dump(nl, &r, cb, ctx);
 }

@@ -86,12 +86,12 @@ look(struct net *net, struct state *s)
 	size_t i;
 
 	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	if (nl_run(&net->route, &r, see_link, s) == -1)
+	if (nl_dump(&net->route, &r, see_link, s) == -1)
 		nl_fail(&net->route, "links");
 	if (s->failed)
 		errx(EXIT_LINK, "links: out of memory");
 	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
-	if (nl_run(&net->route, &r, see_address, s) == -1)
+	if (nl_dump(&net->route, &r, see_address, s) == -1)
 		nl_fail(&net->route, "addresses");
 	for (i = 0; i < s->n; i++) {
 		on = item_of(s, s->item[i].link.master);
@@ -116,7 +116,7 @@ print_forward(const char *text, void *ctx)
 		return;
 	snprintf(p->last, sizeof(p->last), "%s", text);
 	if (p->json)
-		printf("%s\"%s\"", p->n > 0 ? "," : "", text);
+		printf("%s\"%s\"", p->n > 0 ? "," : "[", text);
 	else
 		printf("%s%s", p->n > 0 ? "," : " forwards ", text);
 	p->n++;
@@ -131,20 +131,25 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	    it->link.master);
 	struct printing p = { .json = net->json };
 	char ip[INET_ADDRSTRLEN];
+	bool seen;
 
 	ip4_text(it->l.addr, ip);
 	if (net->json)
 		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
-		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":[", first ? "" :
+		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":", first ? "" :
 		    ",", ip, on != NULL ? on->link.name : "", it->link.name, it->link.kind,
 		    (int)it->pid);
 	else
 		printf("lease %s bridge %s link %s kind %s pid %d", ip,
 		    on != NULL ? on->link.name : "-", it->link.name, it->link.kind,
 		    (int)it->pid);
-	/* Without rights, or without a table: no forwards to be seen. */
-	(void)rules_comments(&net->nft, it->link.name, print_forward, &p);
-	printf(net->json ? "]}" : "\n");
+	/* Most leases have no table. Without rights it is not to be known. */
+	seen = rules_comments(&net->nft, it->link.name, print_forward, &p) ==
+	    0 || errno == ENOENT;
+	if (net->json)
+		printf("%s}", p.n > 0 ? "]" : seen ? "[]" : "null");
+	else
+		printf("%s\n", p.n == 0 && !seen ? " forwards ?" : "");
 }
 
 static void
