@@ -72,6 +72,8 @@ UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
 HELPERS = $(patsubst tests/helpers/%.c,$(O)/helpers/%,\
 	$(wildcard tests/helpers/*.c))
 unit: $(UNITS) $(HELPERS)
+$(O)/helpers/%.so: tests/helpers/%.so.c
+	$(Q)mkdir -p $(@D) && gcc -O2 -shared -fPIC -o $@ $<
 $(O)/helpers/%: tests/helpers/%.c
 	$(Q)mkdir -p $(@D) && gcc -O2 -static -o $@ $<
 $(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a

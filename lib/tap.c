@@ -25,7 +25,7 @@
 int
 tap_announce(const struct tap *t)
 {
-	char value[2 * TAP_LIST + 512], ip[CIDR_TEXT], gw[INET6_ADDRSTRLEN];
+	char value[3 * TAP_LIST + 512], ip[CIDR_TEXT], gw[INET6_ADDRSTRLEN];
 	const uint8_t *m = t->mac;
 	size_t len = 0;
 	unsigned int i;
@@ -49,8 +49,11 @@ tap_announce(const struct tap *t)
 		len += (size_t)snprintf(value + len, sizeof(value) - len,
 		    " dns=%s", t->dns);
 	if (*t->search != '\0')
-		snprintf(value + len, sizeof(value) - len, " search=%s",
-		    t->search);
+		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		    " search=%s", t->search);
+	if (*t->options != '\0')
+		snprintf(value + len, sizeof(value) - len, " options=%s",
+		    t->options);
 	return setenv(TAP_VARIABLE, value, 1);
 }
 
@@ -118,6 +121,8 @@ apply(struct tap *t, const char *key, const char *value)
 		return copy(t->dns, sizeof(t->dns), value);
 	if (strcmp(key, "search") == 0)
 		return copy(t->search, sizeof(t->search), value);
+	if (strcmp(key, "options") == 0)
+		return copy(t->options, sizeof(t->options), value);
 	return true;
 }
 

@@ -8,6 +8,7 @@
  *	ip, gw	address/prefix length and gateway, IPv4
  *	ip6, gw6	the same, IPv6; missing without IPv6
  *	dns	resolvers, a comma list; search: domains, likewise
+ *	options	of resolv.conf(5), likewise
  *
  * Each queue expects a struct virtio_net_hdr_v1 (12 bytes) before each frame.
  */
@@ -33,7 +34,7 @@ struct tap {
 	bool has6;
 	struct in6_addr ip6, gw6;
 	unsigned int len6;
-	char dns[TAP_LIST], search[TAP_LIST];
+	char dns[TAP_LIST], search[TAP_LIST], options[TAP_LIST];
 };
 
 int tap_announce(const struct tap *t);

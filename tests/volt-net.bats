@@ -179,12 +179,63 @@ marked_helpers() {
 	no_helper
 }
 
-@test "private: in the chain ports below 1024 are free, no router is believed" {
+@test "private: in the chain ports below 1024 are free, all may ping, no router is believed" {
 	world_begin
 	chain
 	[ "$(at "$pid" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 0 ]
+	[ "$(at "$pid" cat /proc/sys/net/ipv4/ping_group_range)" = "0	2147483647" ]
 	[ "$(at "$pid" cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" = 0 ]
 	[ "$(h cat /proc/sys/net/ipv6/conf/voltbr0/accept_ra)" = 0 ]
+}
+
+# Of each user namespace's groups: the only one, all, a map in pieces, one upside
+# down, of which only the larger piece can be had.
+@test "private: an ordinary user in the chain can ping" {
+	world_begin
+	user=(setpriv --reuid 33 --regid 33 --clear-groups --inh-caps=-all --no-new-privs)
+	[ "$(h sh -c 'cat /proc/sys/net/ipv4/ping_group_range')" = "1	0" ]
+	run -0 h volt-net "${user[@]}" ping -n -c 1 -W 5 10.88.0.1
+	run -0 h volt-net mode=none "${user[@]}" ping -n -c 1 -W 5 127.0.0.1
+	while read -r range map; do
+		echo "$map"
+		words=()
+		for piece in $map; do words+=("gidmap=$piece"); done
+		run -0 h volt-net -d volt-ns -Un uidmap=0:100000:65536 "${words[@]}" \
+			sh -c 'cat /proc/sys/net/ipv4/ping_group_range'
+		[ "$output" = "${range/-/	}" ]
+		[[ $map != *:65536 && $map != *" "* ]] || run -0 h volt-net -d volt-ns -Un \
+			uidmap=0:100000:65536 "${words[@]}" "${user[@]}" ping -n -c 1 -W 5 10.88.0.1
+	done <<-'EOF'
+		0-0 0:1000:1
+		0-65535 0:100000:65536
+		1000-65535 0:100000:1000 1000:1000:1 1001:101000:64535
+		1-100 0:200000:1 1:100000:100
+	EOF
+}
+
+@test "private: what cannot be set in the new namespace is said" {
+	world_begin
+	run -0 h volt-net true
+	for form in "volt-net mode=none" "volt-net" "volt-net -d volt-ns -n"; do
+		run -0 --separate-stderr h unshare -m sh -ec '
+			mount --bind /proc/sys /proc/sys
+			mount -o remount,bind,ro /proc/sys
+			exec $1 echo fine' sh "$form"
+		[ "$output" = fine ]
+		case $form in *volt-ns*) name=volt-ns ;; *) name=volt-net ;; esac
+		[ "$stderr" = "$name: /proc/sys/net/ipv4/ping_group_range stays as it is: Read-only file system" ]
+	done
+}
+
+@test "loopback that cannot be brought up is an error" {
+	need strace -qq -o /dev/null true
+	world_begin
+	run -125 --separate-stderr h strace -qq -o /dev/null --inject=ioctl:error=EPERM:when=1 volt-net mode=none true
+	[ "$stderr" = "volt-net: loopback: Operation not permitted" ]
+	for call in socket ioctl; do
+		run -125 --separate-stderr h strace -qq -o /dev/null "--inject=$call:error=EPERM" volt-ns -n true
+		[ "$stderr" = "volt-ns: loopback: Operation not permitted" ]
+	done
 }
 
 @test "private: the host goes on to hear the routers that it heard" {
@@ -325,6 +376,48 @@ marked_helpers() {
 	wait_for h volt-net true
 }
 
+@test "leases: one that just ended is there for the next at once: ip=, port=, -r" {
+	world_begin
+	root=$(copy_root)
+	everybodys_tun
+	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" "-t ip=10.88.0.9 port=8080:80" \
+		"-d ip=10.88.0.9 port=8080:80 volt-ns -Umpn root=$root volt-init" \
+		"bridge=small subnet=10.30.0.0/30 port=53:53/udp"; do
+		for i in {1..10}; do
+			echo "$form: $i"
+			# shellcheck disable=SC2086 # several words
+			run -0 h volt-net $form true
+			[ -z "$output" ]
+		done
+	done
+	# The helper of before has the table, for its own port, a moment longer.
+	for i in {1..10}; do
+		run -0 h volt-net ip=10.88.0.9 "port=$((8000 + i)):80" true
+		[ -z "$output" ]
+	done
+	for i in {1..10}; do
+		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true && volt-net -r bridge=gone'
+		[ -z "$output" ]
+	done
+}
+
+@test "leases: one whose process ended, but not all in its namespace, is in use" {
+	world_begin
+	chain ip=10.88.0.9
+	nsenter -t "$pid" -n sleep 3600 3>&- </dev/null &
+	world+=("$!")
+	wait_for in_its_namespace "$!"
+	kill -KILL "$pid"
+	run -125 --separate-stderr h volt-net ip=10.88.0.9 true
+	[ "$stderr" = "volt-net: ip=10.88.0.9: in use" ]
+	run -125 --separate-stderr h volt-net -r
+	[ "$stderr" = "volt-net: bridge voltbr0: in use by 1" ]
+}
+
+in_its_namespace() {
+	[ "$(readlink "/proc/$1/ns/net")" = "$(readlink "/proc/$pid/ns/net")" ]
+}
+
 @test "leases: a /28 gives thirteen different ones" {
 	world_begin
 	for i in {1..13}; do
@@ -406,6 +499,56 @@ marked_helpers() {
 	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = 53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
 }
 
+# The forwards 8080:80 and 5300:53/udp from the host by its IPv4 addresses. The
+# servers, of IPv6, see those so.
+from_host4() {
+	local addr gw="[0000:0000:0000:0000:0000:ffff:0a58:0001]"
+
+	for addr in 127.0.0.1 127.0.0.2 10.88.0.1; do
+		[ "$(ask "$HOST" TCP4 "$addr" 8080)" = "$gw" ]
+		[ "$(ask "$HOST" UDP4 "$addr" 5300)" = "$gw" ]
+	done
+	[ "$(ask "$HOST" TCP4 192.0.2.1 8080)" = "[0000:0000:0000:0000:0000:ffff:c000:0201]" ]
+	[ "$(ask "$HOST" TCP4 192.0.2.1 8080,bind=127.0.0.1)" = "$gw" ]
+	[ "$(ask "$HOST" UDP4 192.0.2.1 5300)" = "[0000:0000:0000:0000:0000:ffff:c000:0201]" ]
+}
+
+@test "forwards: from each address of the host's, or refused at once" {
+	world_begin
+	chain port=8080:80 port=5300:53/udp port=0.0.0.0:81:80 port=192.0.2.1:82:80
+	serve "$pid" TCP6 80
+	serve "$pid" UDP6 53
+	from_host4
+	for addr in 2001:db8:2::1 fd76:6f6c:a58::1; do
+		[[ $(ask "$HOST" TCP6 "[$addr]" 8080) == "["*:0001] ]]
+		[[ $(ask "$HOST" UDP6 "[$addr]" 5300) == "["*:0001] ]]
+	done
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080) == *"Connection refused" ]]
+	[[ $(ask "$HOST" UDP6 '[::1]' 5300) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080,bind=[2001:db8:2::1]) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[2001:db8:2::1]' 81) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP4 127.0.0.1 82) == *"Connection refused" ]]
+	# From outside, and from a chain, by an address of the link alone.
+	local=$(h ip -6 -o addr show dev up1 scope link | awk '{ sub("/.*", "", $4); print $4 }')
+	[[ $(ask "$CLIENT" TCP6 "[$local%eth0]" 8080) == *"Connection refused" ]]
+	[[ $(ask "$CLIENT" UDP6 "[$local%eth0]" 5300) == *"Connection refused" ]]
+	[[ $(ask "$pid" TCP6 '[fe80::76:aff:fe58:1%eth0]' 8080) == *"Connection refused" ]]
+}
+
+@test "forwards: and from each where the chain, or the host, has no IPv6" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	chain port=8080:80 port=5300:53/udp
+	serve "$pid" TCP6 80
+	serve "$pid" UDP6 53
+	from_host4
+	[[ $(ask "$HOST" TCP6 '[::1]' 8080) == *"Connection refused" ]]
+	[[ $(ask "$HOST" UDP6 '[::1]' 5300) == *"Connection refused" ]]
+	[[ $(ask "$HOST" TCP6 '[2001:db8:2::1]' 8080) == *"Connection refused" ]]
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+	from_host4
+}
+
 @test "forwards: one address of the host's alone" {
 	world_begin
 	chain port=127.0.0.1:8080:80 port=198.51.100.1:81:80 port=[2001:db8:3::1]:82:80
@@ -457,6 +600,83 @@ marked_helpers() {
 	[[ $output != */dev/full* ]]
 	nothing_left
 	wait_for no_helper
+}
+
+# talk OUT PID udp|tcp ADDR PORT: keep sending from one socket, answers into OUT.
+talk() {
+	nsenter -t "$2" -n -- python3 "$TOP/tests/helpers/talk.py" "${@:3}" 3>&- </dev/null >>"$1" &
+	world+=("$!")
+}
+
+# answered FILE ...: from now on there are answers in each.
+answered() {
+	local file
+
+	for file; do
+		: >"$file"
+		wait_for grep -qv ^error: "$file"
+	done
+}
+
+# tracked PATTERN: what is tracked on the host, "PROTO TO:PORT FROM:PORT ID".
+tracked() {
+	h python3 "$TOP/tests/helpers/track.py" | grep -E "$1"
+}
+
+untracked() {
+	! tracked "$1"
+}
+
+@test "forwards: who keeps sending reaches the next chain; nobody else's connection changes" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain port=5301:53/udp
+	serve "$pid" UDP4 53
+	first=$(marked_helpers)
+	serve "$INET" UDP4 5300
+	at "$INET" ip route add 198.51.100.0/24 via 192.0.2.1
+	talk other "$CLIENT" udp 198.51.100.1 5301
+	talk through "$CLIENT" udp 192.0.2.2 5300
+	answered other through
+	others=$(tracked '^udp (198.51.100.1:5301|192.0.2.2:5300) ')
+	[ "$(wc -l <<<"$others")" = 2 ]
+	for i in 1 2 3; do
+		chain "ip=10.88.0.1$i" port=5300:53/udp
+		serve "$pid" UDP6 53
+		server=${world[-1]}
+		[ "$i" != 1 ] || {
+			talk udp4 "$CLIENT" udp 198.51.100.1 5300
+			talk udp6 "$CLIENT" udp 2001:db8:3::1 5300
+			talk host "$HOST" udp 127.0.0.1 5300
+		}
+		answered udp4 udp6 host
+		# One that is killed forgets nothing: the next one does.
+		[ "$i" != 2 ] || kill -KILL "$(marked_helpers | grep -vx "$first")"
+		v4=" $ip:53 " v6=" $(six "$pid"):53 "
+		tracked "$v4" && tracked "$v6"
+		kill -KILL "$pid" "$server"
+		[ "$i" = 2 ] || wait_for untracked "$v4|$v6"
+	done
+	[ "$(tracked '^udp (198.51.100.1:5301|192.0.2.2:5300) ')" = "$others" ]
+}
+
+@test "forwards: a connection to a chain that is no more is ended" {
+	command -v python3 >/dev/null || lacks python3
+	world_begin
+	chain ip=10.88.0.11 port=8080:80
+	for listen in TCP4-LISTEN:80 TCP6-LISTEN:80,ipv6only; do
+		nsenter -t "$pid" -n socat "$listen,reuseaddr" PIPE 3>&- </dev/null &
+		world+=("$!")
+	done
+	wait_for at "$pid" sh -c '[ "$(ss -Hltn | grep -c :80)" = 2 ]'
+	talk tcp4 "$CLIENT" tcp 198.51.100.1 8080
+	talk tcp6 "$CLIENT" tcp 2001:db8:3::1 8080
+	answered tcp4 tcp6
+	# Nothing of the end gets out.
+	at "$pid" ip link set eth0 down
+	kill -KILL "$pid"
+	wait_for grep -q "Connection reset by peer" tcp4
+	wait_for grep -q "Connection reset by peer" tcp6
 }
 
 @test "forwards: the host's loopback is not reached through them" {
@@ -523,8 +743,7 @@ marked_helpers() {
 	mac=$(h ip -br link show voltbr0 | awk '{ print $3 }')
 	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
 	refused "$a" "$b_ip"
-	six=$(at "$b" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
-	refused "$a" "$six"
+	refused "$a" "$(six "$b")"
 	chain isolate=no
 	c=$pid c_ip=$ip
 	refused "$c" "$a_ip"
@@ -544,14 +763,11 @@ marked_helpers() {
 	a=$pid
 	chain isolate=no
 	c=$pid
-	link_local() {
-		at "$1" ip -6 -o addr show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 }'
-	}
 	# Its host still is reached so.
 	reach "$a" fe80::76:aff:fe58:1%eth0
 	reach "$c" fe80::76:aff:fe58:1%eth0
-	refused "$a" "$(link_local "$c")%eth0"
-	refused "$c" "$(link_local "$a")%eth0"
+	refused "$a" "$(six "$c" link)%eth0"
+	refused "$c" "$(six "$a" link)%eth0"
 	# The hardware address alone, whatever is in the frame.
 	mac=$(at "$c" ip -br link show eth0 | awk '{ print $3 }')
 	at "$c" ip addr add 169.254.1.1/16 dev eth0
@@ -584,9 +800,70 @@ marked_helpers() {
 	at "$INET" ip route add 10.88.0.0/16 via 192.0.2.1
 	at "$INET" ip -6 route add fd76:6f6c:a58::/64 via 2001:db8:2::1
 	refused "$INET" "$a_ip"
-	six=$(at "$a" ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }')
-	refused "$INET" "$six"
+	refused "$INET" "$(six "$a")"
 	reach "$a" 192.0.2.2
+}
+
+@test "host: of its addresses a chain reaches those of the bridge" {
+	world_begin
+	chain bridge=other subnet=10.99.0.0/24
+	o=$pid
+	chain port=8080:80
+	a=$pid a_ip=$ip
+	chain isolate=no
+	serve "$HOST" TCP4 9090
+	serve "$HOST" TCP6 9091
+	serve "$HOST" UDP4 9092
+	serve "$HOST" UDP6 9093
+	for p in "$a" "$pid"; do
+		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 2001:db8:2:: fd76:6f6c:a63::1; do
+			refused "$p" "$addr"
+		done
+		[ "$(ask "$p" TCP4 10.88.0.1 9090)" = "$(four "$p")" ]
+		[[ $(ask "$p" TCP6 '[fd76:6f6c:a58::1]' 9091) == "[fd76:6f6c:0a58:"* ]]
+	done
+	[ "$(ask "$a" UDP4 10.88.0.1 9092)" = "$a_ip" ]
+	[[ $(ask "$a" UDP6 '[fe80::76:aff:fe58:1%eth0]' 9093) == "[fe80:"* ]]
+	[[ $(ask "$a" TCP4 192.0.2.1 9090) == *"Connection timed out" ]]
+	[[ $(ask "$a" TCP6 '[2001:db8:2::1]' 9091) == *"Connection timed out" ]]
+	[ -z "$(ask "$a" UDP4 192.0.2.1 9092)" ]
+	[ -z "$(ask "$a" UDP6 '[2001:db8:2::1]' 9093)" ]
+	# The other bridge's chain has its own; all others have what they had.
+	reach "$o" 10.99.0.1
+	refused "$o" 10.88.0.1
+	[ "$(ask "$CLIENT" TCP4 192.0.2.1 9090)" = 198.51.100.2 ]
+	[ "$(ask "$HOST" TCP4 10.88.0.1 9090)" = 10.88.0.1 ]
+	# What the host begins is answered, whatever address it has; and forwards are.
+	serve "$a" TCP4 80
+	serve "$a" UDP6 81
+	[ "$(ask "$HOST" TCP4 "$a_ip" "80,bind=192.0.2.1")" = 192.0.2.1 ]
+	[[ $(ask "$HOST" UDP6 "[$(six "$a")]" "81,bind=[2001:db8:2::1]") == "[2001:0db8:0002:"* ]]
+	[ "$(ask "$o" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	[ "$(ask "$a" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
+	# An address more of the bridge is one.
+	h ip addr add 169.254.20.10/32 dev voltbr0
+	reach "$a" 169.254.20.10
+}
+
+@test "host: the rules of an older volt-net are replaced" {
+	world_begin
+	h nft add table inet volt-voltbr0 '{ comment "volt-net 10.88.0.0/16 fd76:6f6c:a58::/64"; }'
+	chain
+	refused "$pid" 192.0.2.1
+	reach "$pid" 10.88.0.1
+}
+
+@test "host: what is no chain on a bridge of another's reaches what it did" {
+	world_begin
+	h ip link add br7 type bridge
+	h ip addr add 10.70.0.254/24 dev br7
+	h ip link set br7 up
+	cable "$HOST" port7 10.71.0.1/24 fd71::1/64 "$INET" eth7 10.70.0.9/24 fd71::2/64
+	h ip link set port7 master br7
+	chain bridge=br7
+	at "$INET" ip route add 198.51.100.1 via 10.70.0.254
+	reach "$INET" 198.51.100.1
+	refused "$pid" 198.51.100.1
 }
 
 @test "spoofing: no other address, no other MAC, no advertisement gets out" {
@@ -643,6 +920,7 @@ short: dropped" ]
 	run -0 h volt-net volt-ns -Umpu root="$root" cat /etc/resolv.conf /etc/hosts
 	[ "$output" = "nameserver 192.0.2.53
 search example.org lan
+options edns0
 old" ]
 	run -0 h volt-net dns=1.1.1.1,2001:db8::53 search=a.example hosts=db:10.0.0.7 \
 		hosts=db6:fd00::7 volt-ns -mpu root="$root" cat /etc/resolv.conf /etc/hosts
@@ -662,33 +940,178 @@ old" ]
 	[ "$output" = mine ]
 }
 
-@test "resolvers: a link that leads nowhere yet is filled inside the root" {
+# linked DIR: its /etc/resolv.conf is the link that images have.
+linked() {
+	mkdir -p "$1/run" "$1/tmp"
+	rm -f "$1/etc/resolv.conf"
+	ln -s ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"
+}
+
+@test "resolvers: a link to what is made later is covered itself, and nothing is written" {
 	world_begin
 	world_resolv "nameserver 192.0.2.53"
 	root=$(copy_root)
-	ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
-	run -0 h volt-net volt-ns -Um root="$root" cat /etc/resolv.conf
+	linked "$root"
+	before=$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)
+	# shellcheck disable=SC2016 # expanded by that sh
+	show='cat /etc/resolv.conf; mkdir -p /run/systemd/resolve && echo other >/run/systemd/resolve/stub-resolv.conf
+		cat /etc/resolv.conf; ! echo x >/etc/resolv.conf'
+	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" "mode=host volt-ns -m"; do
+		for words in "tmpfs=/run" "overlay=tmpfs" "overlay=tmpfs tmpfs=/run"; do
+			echo "$form $words"
+			# shellcheck disable=SC2086 # several words
+			run -0 --separate-stderr h volt-net $form root="$root" $words sh -c "$show"
+			[ "$output" = "nameserver 192.0.2.53
+nameserver 192.0.2.53" ]
+		done
+	done
+	# A full init system: volt-init mounts /run itself.
+	for form in "volt-ns -mpnuiC" "volt-ns -UmpniuC"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr h volt-net -d $form root="$root" volt-init -b sh -c "$show"
+		[ "$output" = "nameserver 192.0.2.53
+nameserver 192.0.2.53" ]
+	done
+	# The user's own bind is on top.
+	echo mine >mine
+	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	[ "$output" = mine ]
+	[ "$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)" = "$before" ]
+	ln -sfn "$PWD/canary" "$root/etc/resolv.conf"
+	run -0 h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
 	[ "$output" = "nameserver 192.0.2.53" ]
-	rm "$root/etc/resolv.conf"
-	ln -s "$PWD/canary" "$root/etc/resolv.conf"
-	run h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
-	[ ! -e canary ]
+	[ ! -e canary ] && [ ! -e "$root$PWD/canary" ]
+}
+
+@test "resolvers: a link is covered by an ordinary user as well" {
+	user_dir
+	cp -a "$ROOT_USER" "$USER_DIR/linked"
+	linked "$USER_DIR/linked"
+	for words in "tmpfs=/run" "tmpfs=/run volt-init" ""; do
+		# shellcheck disable=SC2086 # several words
+		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump root="$USER_DIR/linked" $words \
+			cat /etc/resolv.conf
+		[ "$output" = "nameserver 192.0.2.53" ]
+	done
+	rm -r "$USER_DIR/linked"
 }
 
 @test "resolvers: none that the chain could reach is said, not made up" {
 	world_begin
-	world_resolv "nameserver 127.0.0.53"
+	world_resolv "nameserver 127.0.0.53" "search example.org"
 	h mount -t tmpfs none /run
 	root=$(copy_root)
-	run -0 h volt-net -v volt-ns -m root="$root" cat /etc/resolv.conf
-	[[ $output == *"no resolver that the chain could reach: dns= names one"* ]]
-	[[ $output == *"# no resolver is known" ]]
+	for form in "volt-net volt-ns -m" "volt-net -d volt-ns -Un -m"; do
+		# shellcheck disable=SC2086 # several words
+		run -0 --separate-stderr h $form root="$root" cat /etc/resolv.conf
+		[ "$stderr" = "volt-net: no resolver that the chain could reach: dns= names one" ]
+		[ "$output" = "# no resolver is known
+search example.org" ]
+	done
+	# Of no matter to what takes no files, or has no network.
+	for form in "volt-net cat /dev/null" "volt-net mode=none volt-ns -m root=$root true" \
+		"volt-net dns=192.0.2.53 volt-ns -m root=$root true"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr h $form
+		[ -z "$output$stderr" ]
+	done
+	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad"
 	h mkdir -p /run/systemd/resolve
 	h sh -c 'echo nameserver 192.0.2.53 >/run/systemd/resolve/resolv.conf'
 	run -0 h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
-	[ "$output" = "nameserver 192.0.2.53" ]
+	[ "$output" = "nameserver 192.0.2.53
+options edns0" ]
 	run -0 h volt-net mode=host volt-ns -m root="$root" cat /etc/resolv.conf
-	[ "$output" = "nameserver 127.0.0.53" ]
+	[ "$output" = "nameserver 127.0.0.53
+options edns0 trust-ad" ]
+}
+
+@test "resolvers: what the host's file may say" {
+	world_begin
+	h mount -t tmpfs none /run
+	h mkdir -p /run/systemd/resolve
+	root=$(copy_root)
+	# resolv EXPECTED [WORD ...]: what the chain has of resolv.conf as it is.
+	resolv() {
+		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m root="$root" cat /etc/resolv.conf
+		echo "$output" "$stderr"
+		[ "$output" = "$1" ] && [ -z "$stderr" ]
+	}
+	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" "nameserver 192.0.2.300" \
+		" nameserver 192.0.2.1" "nameservers 192.0.2.2" "#nameserver 192.0.2.3" \
+		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" "domain new.example and.more" \
+		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" "sortlist 10.0.0.0" "options trust-ad"
+	resolv "nameserver 192.0.2.4
+search new.example
+options ndots:2 timeout:1 rotate trust-ad"
+	# More than the three that are used, twice the same, the last line without its end.
+	printf 'nameserver 192.0.2.4\r\nnameserver 192.0.2.4\r\nsearch a b\r\n' >resolv.conf
+	printf 'nameserver 2001:db8::%d\n' 5 6 7 8 >>resolv.conf
+	printf 'domain x\nsearch .\noptions edns0' >>resolv.conf
+	resolv "nameserver 192.0.2.4
+nameserver 2001:db8::5
+nameserver 2001:db8::6
+nameserver 2001:db8::7
+nameserver 2001:db8::8
+search .
+options edns0"
+	# Without IPv6 none of it. A word leaves out the rest.
+	resolv "nameserver 192.0.2.4
+search .
+options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
+	resolv "nameserver 192.0.2.9" dns=192.0.2.9
+	resolv "nameserver 192.0.2.4
+search my.example
+options edns0" bridge=four search=my.example
+	# What the chain does not reach; and what it reaches at the gateway.
+	world_resolv "nameserver 127.0.0.1" "nameserver 0.0.0.0" "nameserver ::1" "nameserver ::" \
+		"nameserver ::ffff:127.0.0.53" "nameserver fe80::1" "nameserver fe80::1%up0" \
+		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" "nameserver 2001:db8:3::1" \
+		"nameserver 169.254.169.253" "search x" "options trust-ad"
+	resolv "nameserver 10.88.0.1
+nameserver fd76:6f6c:a58::1
+nameserver 169.254.169.253
+search x
+options trust-ad"
+	run -0 --separate-stderr h volt-net -v true
+	[[ $stderr == *"volt-net: resolver 198.51.100.1 is the host itself: 10.88.0.1"* ]]
+	serve "$HOST" UDP4 53
+	[ "$(h volt-net sh -c 'echo x | socat -t 3 - UDP4:10.88.0.1:53')" != "" ]
+	# The host's own network: as it is.
+	resolv "nameserver 127.0.0.1
+nameserver 0.0.0.0
+nameserver ::1
+nameserver ::
+nameserver ::ffff:127.0.0.53
+nameserver fe80::1
+nameserver fe80::1%up0
+nameserver 198.51.100.1
+nameserver 192.0.2.1
+nameserver 10.88.0.1
+nameserver 2001:db8:3::1
+nameserver 169.254.169.253
+search x
+options trust-ad" mode=host
+	# A stub: the options stay, but trust was in that one.
+	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad ndots:1" "search stub.example"
+	h sh -c 'echo "nameserver 192.0.2.7" >/run/systemd/resolve/resolv.conf'
+	resolv "nameserver 192.0.2.7
+search stub.example
+options edns0 ndots:1"
+	# Too long a line, too many domains, a file that cannot be read.
+	long=$(printf '%0300d' 7)
+	world_resolv "nameserver $long" "search $long short.example" "options $long" "nameserver 192.0.2.4"
+	resolv "nameserver 192.0.2.4
+search short.example"
+	long=$(printf 'd%0120d.example ' 1 2 3 4 5)
+	world_resolv "search $long" "nameserver 192.0.2.4"
+	run -0 --separate-stderr h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$stderr" = "volt-net: search=: not all of the host's domains fit" ]
+	[ "$(wc -w <<<"${lines[1]}")" = 4 ]
+	head -c 70000 /dev/zero | tr '\0' '#' >resolv.conf
+	run -0 --separate-stderr h volt-net volt-ns -m root="$root" cat /etc/resolv.conf
+	[ "$stderr" = "volt-net: /etc/resolv.conf: File too large" ]
+	[ "$output" = "nameserver 192.0.2.7" ]
 }
 
 @test "deferred: the namespace belongs to the container's root" {
@@ -719,7 +1142,8 @@ old" ]
 	helper=$(marked_helpers)
 	[ -n "$helper" ]
 	grep -q '^CapEff:	0*$' "/proc/$helper/status"
-	kill -KILL "${world[-1]}" "$pid" # the server is in that namespace, too
+	grep -q '^CapPrm:	0*1000$' "/proc/$helper/status" # CAP_NET_ADMIN
+	kill -KILL "${world[-1]}" "$pid"                  # the server is in that namespace, too
 	nothing_left
 	wait_for no_helper
 }
@@ -898,6 +1322,66 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	[ "$output" = '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","link":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"]}]}' ]
 }
 
+@test "print: whoever may not see the forwards is not told that there are none" {
+	world_begin
+	user_dir
+	chain ip=10.88.0.9 port=8080:80
+	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net"
+	[ "${lines[1]}" = "lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards ?" ]
+	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net" -j
+	[[ $output == *',"forwards":null}]}' ]]
+	chain ip=10.88.0.10
+	run -0 h volt-net -j
+	[[ $output == *',"forwards":["8080:80"]}'*',"forwards":[]}'* ]]
+}
+
+@test "what changes while it is looked at is looked at again" {
+	world_begin
+	chain ip=10.88.0.9 port=8080:80
+	as_it_is=$(h volt-net)
+	so=$(helper interrupt.so)
+	interrupted() {
+		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" "INTERRUPT=$1" volt-net "${@:2}"
+	}
+	while IFS='|' read -r words message; do
+		echo "$words"
+		# shellcheck disable=SC2086 # several words
+		run -125 --separate-stderr interrupted 1000000 $words
+		[ "$stderr" = "volt-net: $message: Resource temporarily unavailable" ]
+		# shellcheck disable=SC2086
+		run -0 interrupted 3 $words
+		[ -n "$words" ] || [ "$output" = "$as_it_is" ]
+	done <<-'EOF'
+		|links
+		ip=10.88.0.8 true|bridge voltbr0: addresses
+		bridge=b9 subnet=10.9.0.0/24 true|routes
+		bridge=b9 -r|bridge b9: addresses
+	EOF
+}
+
+@test "host: what cannot be found out, or set, is an error" {
+	world_begin
+	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra'
+	# fails MESSAGE FILE ON OPTIONS: with ON mounted on that file. (mem is of the
+	# mount(8) that has ended.)
+	fails() {
+		run -125 --separate-stderr h unshare -m sh -ec '
+			mount --bind "$2" "$1"
+			mount -o "remount,bind$3" "$1"
+			exec volt-net true' sh "/proc/sys/net/$2" "$3" "$4"
+		[ "$stderr" = "volt-net: $1" ]
+	}
+	fails "/proc/sys/net/ipv6/conf/up0/accept_ra: Read-only file system" \
+		ipv6/conf/up0/accept_ra /proc/sys/net/ipv6/conf/up0/accept_ra ,ro
+	fails "/proc/sys/net/ipv6/conf/up0/accept_ra: No such process" \
+		ipv6/conf/up0/accept_ra /proc/self/mem ""
+	[ "$(h cat /proc/sys/net/ipv6/conf/all/forwarding)" = 0 ]
+	fails "net.ipv6.conf.all.disable_ipv6: No such process" \
+		ipv6/conf/all/disable_ipv6 /proc/self/mem ""
+	run -0 h volt-net true
+	[ "$(h cat /proc/sys/net/ipv6/conf/up0/accept_ra)" = 2 ]
+}
+
 @test "-r: removes an idle bridge and its rules, and no other" {
 	world_begin
 	run -125 --separate-stderr h volt-net -r
@@ -1068,13 +1552,15 @@ serves() {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	cp "$TOP/tests/helpers/guest.py" volt-guest
-	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 dns=1.1.1.1,2.2.2.2 search=a,b ./volt-guest
+	world_resolv "nameserver 1.1.1.1" "nameserver 2.2.2.2" "search a b" "options ndots:2 edns0"
+	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 ./volt-guest
 	echo "$output" "$stderr"
-	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b" ]
+	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b options=ndots:2,edns0" ]
 	[ "${lines[1]}" = "queues 1 tap vnet_hdr 12" ]
 	[ "${lines[2]}" = "gateway 02:76:0a:58:00:01" ]
 	[ "${lines[3]}" = "echo reply" ]
 	[ "${lines[4]}" = "spoofed: no reply" ]
+	[ "${lines[5]}" = "another address: no reply" ]
 	nothing_left
 	run -0 h volt-net -t queues=4 ./volt-guest
 	[ "${lines[1]}" = "queues 4 tap vnet_hdr 12" ]

@@ -103,6 +103,7 @@ read_words(void)
 		{ "gw6=", &guest.gw6 },
 		{ "dns=", &guest.dns },
 		{ "search=", &guest.search },
+		{ "options=", &guest.options },
 	};
 	char *line, *save;
 	size_t i;

@@ -28,7 +28,7 @@ enum guest_port { GUEST_STDIN, GUEST_STDOUT, GUEST_STDERR, GUEST_CONTROL,
 struct guest {
 	char *root, *overlay, *hostname, *chdir;
 	char *console, *size;
-	char *mac, *ip, *gw, *ip6, *gw6, *dns, *search;	/* or NULL */
+	char *mac, *ip, *gw, *ip6, *gw6, *dns, *search, *options;	/* or NULL */
 	char **argv, **env;
 	int port[GUEST_PORTS];
 };

@@ -25,6 +25,7 @@
 #include "cidr.h"
 #include "guest.h"
 #include "kfile.h"
+#include "netns.h"
 #include "value.h"
 
 #define CLASS "/sys/class/net"
@@ -124,7 +125,8 @@ no_probing(const char *name)
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s",
 		    name, files[i]);
-		(void)kfile_write(AT_FDCWD, path, "0");
+		if (kfile_write(AT_FDCWD, path, "0") == -1 && errno != ENOENT)
+			warn("network: %s", path);
 	}
 }
 
@@ -151,7 +153,48 @@ set_v6(const struct guest *g, const char *name)
 	close(s);
 }
 
-/* "dns=A,B search=C,D" as resolv.conf(5). The root itself is not changed. */
+/*
+ * Cover the root's file with ours. Where that is a link, as in many images, to
+ * one that a running system makes, the link itself is covered: by a path
+ * mount(2) would follow it.
+ */
+static int
+cover(void)
+{
+	char path[32];
+	int fd, rc, saved;
+
+	if ((fd = open(RESOLV, O_PATH | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+		/* One to cover, if the root can be written. */
+		(void)mkdir("/etc", 0755);
+		fd = open(RESOLV, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		    0644);
+	}
+	if (fd == -1)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	rc = mount(RESOLV_OURS, path, NULL, MS_BIND, NULL);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
+/* The word and the items of a comma list, if there is one. */
+static void
+put_list(int fd, const char *word, const char *list)
+{
+	char field[256];
+
+	if (list == NULL)
+		return;
+	dprintf(fd, "%s", word);
+	while (value_field(&list, ',', field, sizeof(field)))
+		dprintf(fd, " %s", field);
+	dprintf(fd, "\n");
+}
+
+/* What volt-net says as resolv.conf(5). The root itself is not changed. */
 static void
 set_dns(const struct guest *g)
 {
@@ -169,18 +212,10 @@ set_dns(const struct guest *g)
 	}
 	while (value_field(&cursor, ',', field, sizeof(field)))
 		dprintf(fd, "nameserver %s\n", field);
-	if ((cursor = g->search) != NULL) {
-		dprintf(fd, "search");
-		while (value_field(&cursor, ',', field, sizeof(field)))
-			dprintf(fd, " %s", field);
-		dprintf(fd, "\n");
-	}
+	put_list(fd, "search", g->search);
+	put_list(fd, "options", g->options);
 	close(fd);
-	/* A file to cover, if the root has none and can be written. */
-	(void)mkdir("/etc", 0755);
-	if ((fd = open(RESOLV, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) != -1)
-		close(fd);
-	if (mount(RESOLV_OURS, RESOLV, NULL, MS_BIND, NULL) == -1)
+	if (cover() == -1)
 		warn("network: %s", RESOLV);
 }
 
@@ -189,8 +224,11 @@ guest_net(const struct guest *g)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	char name[IF_NAMESIZE];
+	const char *path;
 	int ms;
 
+	if (netns_settings(&path) == -1)
+		warn("%s stays as it is", path);
 	for (ms = 0; !look_for_card(g->mac, name); ms++) {
 		if (ms == CARD_WAIT)
 			errx(EXIT_LINK, "network: no card %s", g->mac);

@@ -2,11 +2,8 @@
  * The root of a guest: a disk, or the initramfs itself; over it, if asked for,
  * an overlay whose upper half is in memory or on a disk.
  */
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <net/if.h>
 
 #include <err.h>
 #include <errno.h>
@@ -20,6 +17,7 @@
 
 #include "chain.h"
 #include "guest.h"
+#include "netns.h"
 
 #define DISK_WAIT 60000	/* ms */
 
@@ -123,19 +121,6 @@ add_links(void)
 			err(EXIT_LINK, "%s", links[i][1]);
 }
 
-static void
-loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (s == -1)
-		return;
-	ifr.ifr_flags = IFF_UP;
-	(void)ioctl(s, SIOCSIFFLAGS, &ifr);
-	close(s);
-}
-
 void
 guest_root(const struct guest *g)
 {
@@ -161,7 +146,8 @@ guest_root(const struct guest *g)
 	mount_small("tmpfs", "/tmp", "mode=1777");
 	mount_small("cgroup2", "/sys/fs/cgroup", "nsdelegate");
 	add_links();
-	loopback_up();
+	if (netns_loopback() == -1)
+		warn("loopback");
 }
 
 /* Nothing writes any more: leave the disks clean. */

@@ -26,7 +26,7 @@ struct net_config {
 	int tap;
 	uint8_t mac[6];
 	unsigned int mtu;	/* 0: the usual */
-	const char *ip, *gw, *ip6, *gw6, *dns, *search;
+	const char *ip, *gw, *ip6, *gw6, *dns, *search, *options;
 };
 
 struct config {

@@ -46,7 +46,7 @@ from_tap(struct net_config *n, const struct tap *t)
 {
 	static char ip[CIDR_TEXT], gw[INET_ADDRSTRLEN];
 	static char ip6[CIDR_TEXT], gw6[INET6_ADDRSTRLEN];
-	static char dns[TAP_LIST], search[TAP_LIST];
+	static char dns[TAP_LIST], search[TAP_LIST], options[TAP_LIST];
 
 	n->tap = t->fd[0];
 	n->mtu = t->mtu;
@@ -59,8 +59,11 @@ from_tap(struct net_config *n, const struct tap *t)
 	}
 	snprintf(dns, sizeof(dns), "%s", t->dns);
 	snprintf(search, sizeof(search), "%s", t->search);
-	if (n->dns == NULL) /* dns= of our own goes first */
+	snprintf(options, sizeof(options), "%s", t->options);
+	if (n->dns == NULL) { /* dns= of our own goes first */
 		n->dns = *dns != '\0' ? dns : NULL;
+		n->options = *options != '\0' ? options : NULL;
+	}
 	n->search = *search != '\0' ? search : NULL;
 }
 

@@ -172,6 +172,7 @@ add_words(const struct config *cfg)
 		{ "gw6", cfg->net.gw6 },
 		{ "dns", cfg->net.dns },
 		{ "search", cfg->net.search },
+		{ "options", cfg->net.options },
 		{ "root", cfg->root },
 		{ "overlay", cfg->overlay },
 		{ "hostname", cfg->hostname },

@@ -27,10 +27,12 @@
 
 #include "net.h"
 
-/* A question to count_port(), and its answer. */
+/* What see_port() finds on a bridge. */
 struct ports {
 	int bridge;
-	unsigned int n;
+	struct link *link;
+	size_t n;
+	bool failed;	/* out of memory */
 };
 
 /* What is on a bridge that is there. */
@@ -73,19 +75,31 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 	return true;
 }
 
+/* Is IPv6 disabled for NAME? -1: there is no such, or no IPv6 at all. */
+static int
+disabled6(const char *name)
+{
+	char dir[IFNAMSIZ + 8], buf[16];
+
+	snprintf(dir, sizeof(dir), "conf/%s", name);
+	if (sysctl_read("ipv6", dir, "disable_ipv6", buf, sizeof(buf)) == 0)
+		return buf[0] != '0';
+	if (errno != ENOENT)
+		err(EXIT_LINK, "net.ipv6.conf.%s.disable_ipv6", name);
+	return -1;
+}
+
 /* Does the host have IPv6, and the bridge or a new one, so that a chain can? */
 static bool
 host_has6(const char *bridge)
 {
-	char buf[16], name[IFNAMSIZ + 8];
+	int disabled;
 
-	if (sysctl_read("ipv6", "conf/all", "disable_ipv6", buf,
-	    sizeof(buf)) == -1 || buf[0] != '0')
+	if (disabled6("all") != 0)
 		return false;
-	snprintf(name, sizeof(name), "conf/%s", bridge);
-	return (sysctl_read("ipv6", name, "disable_ipv6", buf,
-	    sizeof(buf)) == 0 || sysctl_read("ipv6", "conf/default",
-	    "disable_ipv6", buf, sizeof(buf)) == 0) && buf[0] == '0';
+	if ((disabled = disabled6(bridge)) == -1)
+		disabled = disabled6("default");
+	return disabled == 0;
 }
 
 static void
@@ -132,7 +146,7 @@ look(struct net *net, struct present *p)
 	p->ours = strcmp(l.alias, NET_ALIAS) == 0;
 	ifa = nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
 	ifa->ifa_index = (uint32_t)l.index;
-	if (nl_run(&net->route, &r, see_address, p) == -1)
+	if (nl_dump(&net->route, &r, see_address, p) == -1)
 		nl_fail(&net->route, "bridge %s: addresses", name);
 	return true;
 }
@@ -274,13 +288,15 @@ make(struct net *net)
 
 /*
  * A host that forwards IPv6 no longer hears routers, unless told to: those of
- * its interfaces that do now are told, before it starts to forward.
+ * its interfaces that do now are told, before it starts to forward. One that
+ * cannot be would lose its way out. Interfaces may go meanwhile.
  */
 static void
 keep_routers(const struct net *net)
 {
 	struct dirent *e;
 	char path[512], buf[16];
+	ssize_t n;
 	DIR *dir;
 
 	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
@@ -291,11 +307,12 @@ keep_routers(const struct net *net)
 			continue;
 		snprintf(path, sizeof(path),
 		    "/proc/sys/net/ipv6/conf/%s/accept_ra", e->d_name);
-		if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1 ||
-		    strcmp(buf, "1\n") != 0)
-			continue;
-		if (kfile_write(AT_FDCWD, path, "2") == 0)
+		n = kfile_read(AT_FDCWD, path, buf, sizeof(buf));
+		if (n != -1 && strcmp(buf, "1\n") == 0 &&
+		    (n = kfile_write(AT_FDCWD, path, "2")) == 0)
 			say("%s accept_ra=2", e->d_name);
+		if (n == -1 && errno != ENOENT && errno != ENODEV)
+			err(EXIT_LINK, "%s", path);
 	}
 	closedir(dir);
 }
@@ -403,13 +420,50 @@ bridge_open(struct net *net)
 }
 
 static void
-count_port(const struct nlmsghdr *msg, void *ctx)
+see_port(const struct nlmsghdr *msg, void *ctx)
 {
 	struct ports *p = ctx;
-	struct link l;
+	struct link l, *grown;
 
-	if (link_parse(msg, &l) && l.master == p->bridge)
-		p->n++;
+	if (!link_parse(msg, &l) || l.master != p->bridge)
+		return;
+	grown = realloc(p->link, (p->n + 1) * sizeof(l));
+	if (grown == NULL) {
+		p->failed = true;
+		return;
+	}
+	p->link = grown;
+	p->link[p->n++] = l;
+}
+
+/*
+ * How many are on the bridge, or end; those that are going for certain are not.
+ * *patience is how long to wait for those that may be.
+ */
+static unsigned int
+count_ports(struct net *net, int bridge, int *patience)
+{
+	struct ports p = { .bridge = bridge };
+	unsigned int living = 0;
+	struct nlreq r;
+	size_t i;
+	int ms;
+
+	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	nlreq_u32(&r, IFLA_MASTER, (uint32_t)bridge);
+	if (nl_dump(&net->route, &r, see_port, &p) == -1)
+		nl_fail(&net->route, "bridge %s: ports", net->bridge.name);
+	if (p.failed)
+		errx(EXIT_LINK, "bridge %s: out of memory", net->bridge.name);
+	*patience = NET_PERHAPS;
+	for (i = 0; i < p.n; i++) {
+		ms = lease_patience(&net->route, &p.link[i]);
+		living += ms != NET_GOING;
+		if (ms < *patience)
+			*patience = ms;
+	}
+	free(p.link);
+	return living;
 }
 
 /* -r: the bridge and its table, if nothing is on it. */
@@ -417,21 +471,20 @@ void
 bridge_remove(struct net *net)
 {
 	const char *name = net->bridge.name;
-	struct ports ports = { 0 };
 	struct present p;
-	struct nlreq r;
+	int64_t begin = 0;
+	unsigned int n;
+	int patience;
 
 	if (!look(net, &p))
 		errx(EXIT_LINK, "bridge %s: there is none", name);
 	if (!p.ours)
 		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
-	ports.bridge = p.index;
-	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	nlreq_u32(&r, IFLA_MASTER, (uint32_t)p.index);
-	if (nl_run(&net->route, &r, count_port, &ports) == -1)
-		nl_fail(&net->route, "bridge %s: ports", name);
-	if (ports.n > 0)
-		errx(EXIT_LINK, "bridge %s: in use by %u", name, ports.n);
+	do
+		n = count_ports(net, p.index, &patience);
+	while (n > 0 && wait_more(&begin, patience));
+	if (n > 0)
+		errx(EXIT_LINK, "bridge %s: in use by %u", name, n);
 	/* The rules first: a bridge that another makes anew then has its own. */
 	rules_bridge_remove(net);
 	if (link_delete(&net->route, name) == -1)

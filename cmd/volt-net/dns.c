@@ -36,18 +36,94 @@ is_address(const char *s)
 	return inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1;
 }
 
-/* Is this a resolver that only the host itself can reach? */
+/* An address, or a link-local one with its interface: fe80::1%eth0. */
 static bool
-is_loopback(const char *s)
+is_scoped(const char *s)
 {
+	char buf[INET6_ADDRSTRLEN];
+	const char *zone = strchr(s, '%');
+	size_t len;
+
+	if (zone == NULL)
+		return is_address(s);
+	if ((len = (size_t)(zone - s)) >= sizeof(buf) || zone[1] == '\0' ||
+	    strlen(zone + 1) >= IFNAMSIZ)
+		return false;
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	return strchr(buf, ':') != NULL && is_address(buf) &&
+	    strspn(zone + 1, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(zone + 1);
+}
+
+/* Does it mean something else, or nothing, in the chain's namespace? */
+static bool
+is_loopback4(struct in_addr a)
+{
+	return ntohl(a.s_addr) >> 24 == 127 || a.s_addr == 0;
+}
+
+static bool
+is_loopback6(const struct in6_addr *a)
+{
+	struct in_addr v4;
+
+	memcpy(&v4, a->s6_addr + 12, sizeof(v4));
+	return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
+	    IN6_IS_ADDR_LINKLOCAL(a) ||
+	    (IN6_IS_ADDR_V4MAPPED(a) && is_loopback4(v4));
+}
+
+/*
+ * The resolver as the chain reaches it, or NULL if it does not. An address of
+ * the host's own is not reached, but what listens on all of them, or forwards
+ * from all, is at the gateway's.
+ */
+static const char *
+reached(struct net *net, const char *s, char buf[static INET6_ADDRSTRLEN])
+{
+	const struct bridge *b = &net->bridge;
 	struct in6_addr a6;
 	struct in_addr a;
+	bool v4 = inet_pton(AF_INET, s, &a) == 1;
 
-	if (inet_pton(AF_INET, s, &a) == 1)
-		return ntohl(a.s_addr) >> 24 == 127 || a.s_addr == 0;
-	return inet_pton(AF_INET6, s, &a6) == 1 &&
-	    (IN6_IS_ADDR_LOOPBACK(&a6) || IN6_IS_ADDR_UNSPECIFIED(&a6) ||
-	    IN6_IS_ADDR_LINKLOCAL(&a6));
+	if (net->mode == MODE_HOST)
+		return s;
+	if (v4 ? is_loopback4(a) : inet_pton(AF_INET6, s, &a6) != 1 ||
+	    is_loopback6(&a6) || !b->has6)
+		return NULL;
+	if (!link_is_local(&net->route, v4 ? AF_INET : AF_INET6, v4 ?
+	    (const void *)&a : &a6))
+		return s;
+	if (v4)
+		ip4_text(b->gw, buf);
+	else
+		ip6_text(&b->gw6, buf);
+	say("resolver %s is the host itself: %s", s, buf);
+	return buf;
+}
+
+/* An option of resolv.conf(5). */
+static bool
+is_option(const char *s)
+{
+	static const char valid[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.-";
+
+	return strspn(s, valid) == strlen(s) && strlen(s) < 64;
+}
+
+/* Is it in the comma list? */
+static bool
+listed(const char *list, const char *item)
+{
+	const char *cursor = *list != '\0' ? list : NULL;
+	char field[NAME_MAX_LEN + 1];
+
+	while (value_field(&cursor, ',', field, sizeof(field)))
+		if (strcmp(field, item) == 0)
+			return true;
+	return false;
 }
 
 /* Append item to a comma list; returns whether it fitted. */
@@ -102,57 +178,100 @@ dns_hosts(struct net *net, const char *key, const char *value)
 	net->dns_given = true;
 }
 
-/* One line of a resolv.conf of the host's. */
-static void
-take_line(struct net *net, char *line, bool dns, bool search, bool stub)
-{
-	char *key, *item, *rest = NULL;
+/* What is read of the host's files. */
+struct reading {
+	bool search;	/* no word says it */
+	bool cut;	/* not all domains fitted */
+	bool trust;	/* trust-ad, of the resolvers in this very file */
+};
 
-	if ((key = strtok_r(line, " \t\r", &rest)) == NULL)
+/*
+ * One line of a resolv.conf of the host's. The word that begins it must be in
+ * its first column, so comments are no words; a carriage return is no part.
+ */
+static void
+take_line(struct net *net, struct reading *r, char *line)
+{
+	static const char blank[] = " \t\r";
+	char *key, *item, *rest = NULL, ip[INET6_ADDRSTRLEN];
+	const char *server;
+
+	if (strchr(blank, *line) != NULL ||
+	    (key = strtok_r(line, blank, &rest)) == NULL)
 		return;
-	if (dns && strcmp(key, "nameserver") == 0) {
-		item = strtok_r(NULL, " \t\r", &rest);
-		if (item != NULL && is_address(item) &&
-		    (stub || !is_loopback(item)))
-			append(net->dns, item);
-	} else if (search && (strcmp(key, "search") == 0 ||
+	item = strtok_r(NULL, blank, &rest);
+	if (strcmp(key, "nameserver") == 0) {
+		if (item != NULL && is_scoped(item) &&
+		    (server = reached(net, item, ip)) != NULL &&
+		    !listed(net->dns, server))
+			(void)append(net->dns, server); /* three are used */
+	} else if (strcmp(key, "options") == 0) {
+		for (; item != NULL; item = strtok_r(NULL, blank, &rest))
+			if (strcmp(item, "trust-ad") == 0)
+				r->trust = true;
+			else if (is_option(item) && !listed(net->options, item))
+				(void)append(net->options, item);
+	} else if (r->search && (strcmp(key, "search") == 0 ||
 	    strcmp(key, "domain") == 0)) {
 		net->search[0] = '\0'; /* the last line counts */
-		while ((item = strtok_r(NULL, " \t\r", &rest)) != NULL)
-			if (is_name(item))
-				append(net->search, item);
+		r->cut = false;
+		for (; item != NULL; item = strtok_r(NULL, blank, &rest)) {
+			if ((is_name(item) || strcmp(item, ".") == 0) &&
+			    !append(net->search, item))
+				r->cut = true;
+			if (key[0] == 'd')
+				break; /* of domain the first */
+		}
+	}
+}
+
+static void
+read_file(struct net *net, struct reading *r, const char *path)
+{
+	static char buf[65536];
+	char *line, *next;
+
+	if (kfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1) {
+		if (errno != ENOENT)
+			warn("%s", path);
+		return;
+	}
+	for (line = buf; line != NULL; line = next) {
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		take_line(net, r, line);
 	}
 }
 
 /*
- * Fill in what no word said from the host's configuration. A resolver on the
- * host's loopback is a stub that a chain cannot reach; systemd-resolved keeps
- * those behind it in a file of its own.
+ * Fill in what no word said from the host's configuration, unless a word names
+ * resolvers. One on the host's loopback is a stub that a chain cannot reach;
+ * systemd-resolved keeps those behind it in a file of its own. taken says that
+ * somebody may take the files.
  */
 void
-dns_plan(struct net *net)
+dns_plan(struct net *net, bool taken)
 {
 	static const char *const files[] = { "/etc/resolv.conf",
 		"/run/systemd/resolve/resolv.conf" };
-	bool search = *net->search == '\0';
-	bool stub = net->mode == MODE_HOST;
-	static char buf[65536];
-	char *line, *next;
+	struct reading r = { .search = *net->search == '\0' };
+	bool given = *net->dns != '\0';
 	size_t i;
 
-	for (i = 0; i < 2 && *net->dns == '\0'; i++) {
-		if (kfile_read(AT_FDCWD, files[i], buf, sizeof(buf)) == -1)
-			continue;
-		for (line = buf; line != NULL; line = next) {
-			if ((next = strchr(line, '\n')) != NULL)
-				*next++ = '\0';
-			take_line(net, line, true, search, stub);
-		}
-	}
 	if (net->mode == MODE_NONE)
 		return;
+	for (i = 0; i < 2 && *net->dns == '\0'; i++) {
+		r.trust = false;
+		read_file(net, &r, files[i]);
+	}
+	if (r.trust && !given && *net->dns != '\0')
+		(void)append(net->options, "trust-ad");
+	if (r.cut)
+		warnx("search=: not all of the host's domains fit");
 	if (*net->dns != '\0')
 		say("resolvers %s", net->dns);
+	else if (taken && net->mode == MODE_PRIVATE)
+		warnx("no resolver that the chain could reach: dns= names one");
 	else
 		say("no resolver that the chain could reach: dns= names "
 		    "one");
@@ -190,7 +309,9 @@ dns_offer(const struct net *net, struct plug_offer *o)
 	if (net->mode == MODE_NONE && *net->dns == '\0')
 		return;
 	end = add_lines(end, limit, "nameserver", net->dns, true);
+	if (*net->dns == '\0')
+		end += snprintf(end, (size_t)(limit - end),
+		    "# no resolver is known\n");
 	end = add_lines(end, limit, "search", net->search, false);
-	if (end == o->resolv)
-		snprintf(end, sizeof(o->resolv), "# no resolver is known\n");
+	(void)add_lines(end, limit, "options", net->options, false);
 }

@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -126,14 +127,23 @@ foreign_tell(struct net *net)
 	nf = nlreq_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
 	    NLM_F_DUMP, sizeof(*nf));
 	nf->nfgen_family = NFPROTO_UNSPEC;
-	if (nl_run(&net->nft, &r, see_chain, &f) == -1)
+	if (nl_dump(&net->nft, &r, see_chain, &f) == -1) {
+		say("the host's rule sets cannot be looked at: %s",
+		    strerror(errno));
 		return;
+	}
+	if (f.n == FOREIGN)
+		say("the host has more chains on the way than are looked at");
 	for (i = 0; i < f.n; i++) {
 		f.last = false;
 		if (!f.chain[i].drops && nft_dump_rules(&net->nft,
 		    f.chain[i].family, f.chain[i].table, f.chain[i].chain,
-		    see_verdict, &f) == -1)
+		    see_verdict, &f) == -1) {
+			say("chain %s %s cannot be looked at: %s",
+			    f.chain[i].table, f.chain[i].chain,
+			    strerror(errno));
 			continue;
+		}
 		if (!f.chain[i].drops && !f.last)
 			continue;
 		say("chain %s %s %s %s what it does not know: it must "

@@ -129,35 +129,44 @@ forward_from_loopback(const struct net *net)
 	return false;
 }
 
-/*
- * Bind one port of the host's, never to listen: nobody else can have it while
- * the socket, which stays open, does.
- */
-static void
-reserve(const struct forward *f, int family, uint16_t port)
+/* Bind one port of the host's. Returns 0, or -1 and errno. */
+static int
+bind_port(int fd, const struct forward *f, int family, uint16_t port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_port = htons(port) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
 		.sin6_port = htons(port) };
-	int fd, on = 1, rc;
+	int on = 1;
 
-	if (f->family == AF_INET)
-		in.sin_addr = f->addr;
+	if (family == AF_INET) {
+		if (f->family == AF_INET)
+			in.sin_addr = f->addr;
+		return bind(fd, (struct sockaddr *)&in, sizeof(in));
+	}
 	if (f->family == AF_INET6)
 		in6.sin6_addr = f->addr6;
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
+		return -1;
+	return bind(fd, (struct sockaddr *)&in6, sizeof(in6));
+}
+
+/*
+ * Bind it, never to listen: nobody else can have it while the socket, which
+ * stays open, does. The helper of a chain that just ended has it for a moment.
+ */
+static void
+reserve(const struct forward *f, int family, uint16_t port, int64_t *begin)
+{
+	int fd, rc;
+
 	fd = socket(family, (f->proto == IPPROTO_TCP ? SOCK_STREAM :
 	    SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		err(EXIT_LINK, "port=%s", f->text);
-	if (family == AF_INET) {
-		rc = bind(fd, (struct sockaddr *)&in, sizeof(in));
-	} else {
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
-		    sizeof(on));
-		if (rc == 0)
-			rc = bind(fd, (struct sockaddr *)&in6, sizeof(in6));
-	}
+	do
+		rc = bind_port(fd, f, family, port);
+	while (rc == -1 && errno == EADDRINUSE && wait_more(begin, NET_PERHAPS));
 	if (rc == 0)
 		/* cppcheck-suppress resourceLeak ; it holds the port */
 		return;
@@ -179,6 +188,7 @@ forward_reserve(struct net *net)
 {
 	struct rlimit most;
 	const struct forward *f;
+	int64_t begin = 0;
 	uint32_t k;
 	size_t i;
 
@@ -195,10 +205,12 @@ forward_reserve(struct net *net)
 			    f->text);
 		for (k = 0; k < f->count; k++) {
 			if (f->family != AF_INET6)
-				reserve(f, AF_INET, (uint16_t)(f->host + k));
+				reserve(f, AF_INET, (uint16_t)(f->host + k),
+				    &begin);
 			if (f->family == AF_INET6 ||
 			    (f->family == AF_UNSPEC && net->bridge.has6))
-				reserve(f, AF_INET6, (uint16_t)(f->host + k));
+				reserve(f, AF_INET6, (uint16_t)(f->host + k),
+				    &begin);
 		}
 	}
 }

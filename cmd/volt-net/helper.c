@@ -60,44 +60,65 @@ detach(void)
 	return false;
 }
 
-/* Hold on to nothing of the caller's: not its output, not its directory. */
+/*
+ * The one capability that is of use to us, in effect or kept for later. To hold
+ * sockets open takes none.
+ */
 static void
+set_rights(bool effective)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	data[0].permitted = 1U << CAP_NET_ADMIN;
+	data[0].effective = effective ? data[0].permitted : 0;
+	if (syscall(SYS_capset, &head, data) == -1)
+		err(EXIT_LINK, "helper: capabilities");
+}
+
+/*
+ * Hold on to nothing of the caller's, its directory or its output but the
+ * errors, nor to a right but one. Returns what stderr is to become.
+ */
+static int
 let_go(void)
 {
 	int fd;
 
 	if (chdir("/") == -1 ||
-	    (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
-		_exit(EXIT_LINK);
-	dup2(fd, STDIN_FILENO);
-	dup2(fd, STDOUT_FILENO);
-	dup2(fd, STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
+	    (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1 ||
+	    dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
+		err(EXIT_LINK, "helper");
+	set_rights(true);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		err(EXIT_LINK, "helper");
+	return fd;
 }
 
-/* No capability is needed to hold sockets open. */
-static void
-drop_rights(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
-	if (syscall(SYS_capset, &head, none) == -1 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		_exit(EXIT_LINK);
-}
-
-/* Until the chain's process ends. */
+/*
+ * Hold the forwards until the chain's process ends. Then the rules go first,
+ * with the socket that owns them, and the ports last: nobody can have forwarded
+ * them anew while we forget whom they were forwarded to.
+ *
+ * To look through all connections takes the kernel some 10 ms or more: the
+ * chain does not wait for that.
+ */
 static _Noreturn void
-watch(int chain)
+hold(struct net *net, int chain, int errors)
 {
 	struct pollfd p = { .fd = chain, .events = POLLIN };
 
+	if (track_forget(net, false) == -1)
+		warn("port=: connections of before go on to where they went");
+	dup2(errors, STDERR_FILENO);
+	set_rights(false);
 	while (poll(&p, 1, -1) == -1 && errno == EINTR)
 		;
+	close(net->nft.fd);
+	set_rights(true);
+	(void)track_forget(net, true);
 	_exit(0);
 }
 
@@ -141,7 +162,7 @@ void
 helper_hold(struct net *net)
 {
 	int chain = pidfd_self();
-	int home, ready[2];
+	int home, errors, ready[2];
 	char byte = 0;
 	ssize_t n;
 
@@ -156,13 +177,12 @@ helper_hold(struct net *net)
 			err(EXIT_LINK, "helper: host's namespace");
 		close(home);
 		close_inherited();
-		let_go();
-		drop_rights();
+		errors = let_go();
 		if (write(ready[1], &byte, 1) != 1)
 			_exit(EXIT_LINK);
 		close(ready[0]);
 		close(ready[1]);
-		watch(chain);
+		hold(net, chain, errors);
 	}
 	close(ready[1]);
 	while ((n = read(ready[0], &byte, 1)) == -1 && errno == EINTR)
@@ -194,7 +214,7 @@ await_plug(int plug, int chain)
 static _Noreturn void
 serve(struct net *net, int plug, int chain)
 {
-	int home, route;
+	int home, route, errors;
 
 	if ((home = plug_namespace(net->route.fd)) == -1)
 		err(EXIT_LINK, "host's namespace");
@@ -211,6 +231,7 @@ serve(struct net *net, int plug, int chain)
 	veth_attach(net, route);
 	if (net->nforwards > 0)
 		rules_forwards(net);
+	errors = let_go();
 	if (plug_answer(plug) == -1) {
 		/* Nobody is there to use it, and what we made goes: */
 		(void)link_delete(&net->route, net->lease.name);
@@ -219,9 +240,7 @@ serve(struct net *net, int plug, int chain)
 	close(plug);
 	if (net->nforwards == 0)
 		_exit(0);
-	let_go();
-	drop_rights();
-	watch(chain);
+	hold(net, chain, errors);
 }
 
 /* Leave a helper behind that makes the network later. Returns the plug. */

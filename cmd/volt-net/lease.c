@@ -9,10 +9,14 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
+#include "sys.h"
+#include "value.h"
 
 #include "net.h"
 
@@ -36,6 +40,42 @@ lease_parse(const char *name, struct lease *l)
 	return true;
 }
 
+/* The process that a lease was made for, if it says one. */
+bool
+lease_process(const struct link *l, pid_t *pid)
+{
+	uint64_t n;
+
+	if (strncmp(l->alias, NET_ALIAS " ", sizeof(NET_ALIAS)) != 0 ||
+	    value_uint(l->alias + sizeof(NET_ALIAS), INT32_MAX, &n) == -1)
+		return false;
+	*pid = (pid_t)n;
+	return true;
+}
+
+/*
+ * How long to wait for a link to go, in ms; 0 if somebody has it. A namespace
+ * outlives its last process by the sockets that this one closed, for some
+ * milliseconds; but if that process was not the last one it goes on to live.
+ */
+int
+lease_patience(struct nl *nl, const struct link *l)
+{
+	struct pollfd p = { .events = POLLIN };
+	bool ended;
+	pid_t pid;
+
+	if (link_going(nl, l))
+		return NET_GOING;
+	if (!lease_process(l, &pid))
+		return 0;
+	if ((p.fd = sys_pidfd_open(pid, 0)) == -1)
+		return errno == ESRCH ? NET_PERHAPS : 0;
+	ended = poll(&p, 1, 0) == 1;
+	close(p.fd);
+	return ended ? NET_PERHAPS : 0;
+}
+
 /* All that follows from the address. */
 static void
 fill(const struct bridge *b, struct lease *l, uint32_t addr)
@@ -56,18 +96,29 @@ fill(const struct bridge *b, struct lease *l, uint32_t addr)
 	    bytes[3] } };
 }
 
-/* Try one address. Returns false if somebody has it. */
+/*
+ * Try one address. Returns false if somebody has it, and then puts *patience up
+ * to how long to wait for that one.
+ */
 static bool
 try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
-    void *ctx)
+    void *ctx, int *patience)
 {
 	struct lease *l = &net->lease;
+	struct link holder;
+	int ms = NET_GOING;
 
 	fill(&net->bridge, l, addr);
 	if (make(net, ctx) == 0)
 		return true;
 	if (errno != EEXIST && errno != EBUSY)
 		nl_fail(&net->route, "%s", l->name);
+	if (link_find(&net->route, l->name, &holder) == 0)
+		ms = lease_patience(&net->route, &holder);
+	else if (errno != ENODEV)
+		nl_fail(&net->route, "%s", l->name);
+	if (ms > *patience)
+		*patience = ms;
 	return false;
 }
 
@@ -75,7 +126,7 @@ try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
  * Take an address: the one asked for, or a free one. The search begins at one
  * that depends on our PID, so that many at once do not meet, and an address
  * just given up is not at once another's. make returns -1 and EEXIST or EBUSY
- * for a name that is taken.
+ * for a name that is taken. What a chain had that is gone is waited for.
  */
 void
 lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx)
@@ -83,18 +134,23 @@ lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx)
 	const struct bridge *b = &net->bridge;
 	uint32_t i, addr, n = ~b->mask;	/* 1 to n-1 are for hosts */
 	char ip[INET_ADDRSTRLEN];
+	int64_t begin = 0;
+	int patience;
 
-	if (net->asked != 0) {
-		if (!try(net, net->asked, make, ctx))
-			errx(EXIT_LINK, "ip=%s: in use",
-			    ip4_text(net->asked, ip));
-		return;
-	}
-	for (i = 0; i < n - 1; i++) {
-		addr = b->net + 1 + ((uint32_t)net->pid + i) % (n - 1);
-		if (addr != b->gw && try(net, addr, make, ctx))
+	do {
+		patience = 0;
+		if (net->asked != 0 &&
+		    try(net, net->asked, make, ctx, &patience))
 			return;
-	}
+		for (i = 0; i < n - 1 && net->asked == 0; i++) {
+			addr = b->net + 1 + ((uint32_t)net->pid + i) % (n - 1);
+			if (addr != b->gw &&
+			    try(net, addr, make, ctx, &patience))
+				return;
+		}
+	} while (wait_more(&begin, patience));
+	if (net->asked != 0)
+		errx(EXIT_LINK, "ip=%s: in use", ip4_text(net->asked, ip));
 	errx(EXIT_LINK, "subnet %s/%u is full: %u addresses are in use",
 	    ip4_text(b->net, ip), b->len, n - 2);
 }

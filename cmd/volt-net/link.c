@@ -13,6 +13,7 @@
 
 #include "net.h"
 
+#define LOOPBACK 1	/* the index that it has in every namespace */
 #define PROBE 0xcb007101	/* 203.0.113.1: looked up, never sent to */
 
 /* Copy an attribute of that size, if msg has it. */
@@ -50,6 +51,11 @@ link_parse(const struct nlmsghdr *msg, struct link *l)
 	l->index = ifi->ifi_index;
 	copy(msg, sizeof(*ifi), IFLA_MASTER, &l->master, sizeof(l->master));
 	copy(msg, sizeof(*ifi), IFLA_MTU, &l->mtu, sizeof(l->mtu));
+	copy(msg, sizeof(*ifi), IFLA_LINK, &l->peer, sizeof(l->peer));
+	l->elsewhere = nl_find(msg, sizeof(*ifi), IFLA_LINK_NETNSID, &len) !=
+	    NULL;
+	copy(msg, sizeof(*ifi), IFLA_LINK_NETNSID, &l->netnsid,
+	    sizeof(l->netnsid));
 	copy(msg, sizeof(*ifi), IFLA_ADDRESS, l->mac, sizeof(l->mac));
 	copy_string(msg, sizeof(*ifi), IFLA_IFNAME, l->name, sizeof(l->name));
 	copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, l->alias,
@@ -127,6 +133,27 @@ link_index(struct nl *nl, const char *name)
 	struct link l;
 
 	return link_find(nl, name, &l) == -1 ? -1 : l.index;
+}
+
+/*
+ * Is it half of a pair whose other end is gone, or in a namespace that no
+ * process is in any more? Such a one goes when the kernel comes to it. Until
+ * then the namespace has its number, or -1, but is not to be asked by it.
+ */
+bool
+link_going(struct nl *nl, const struct link *l)
+{
+	struct ifinfomsg *ifi;
+	struct nlreq r;
+
+	if (strcmp(l->kind, "veth") != 0)
+		return false;
+	if (!l->elsewhere || l->netnsid < 0)
+		return l->elsewhere || l->peer == 0;
+	ifi = nlreq_init(&r, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = LOOPBACK;
+	nlreq_u32(&r, IFLA_TARGET_NETNSID, (uint32_t)l->netnsid);
+	return nl_talk(nl, &r) == -1 && errno == EINVAL;
 }
 
 /* Bring it up, and give it an alias unless that is NULL. */
@@ -252,6 +279,31 @@ link_uplink_mtu(struct nl *nl)
 }
 
 static void
+found_type(const struct nlmsghdr *msg, void *type)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+
+	if (msg->nlmsg_type == RTM_NEWROUTE)
+		*(int *)type = rt->rtm_type;
+}
+
+/* Is that an address (network byte order) of the host's own? */
+bool
+link_is_local(struct nl *nl, int family, const void *addr)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+	int type = RTN_UNSPEC;
+	struct rtmsg *rt;
+	struct nlreq r;
+
+	rt = nlreq_init(&r, RTM_GETROUTE, 0, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family;
+	rt->rtm_dst_len = (uint8_t)(8 * size);
+	nlreq_put(&r, RTA_DST, addr, size);
+	return nl_run(nl, &r, found_type, &type) == 0 && type == RTN_LOCAL;
+}
+
+static void
 see_route(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
@@ -297,5 +349,5 @@ link_overlap(struct nl *nl, struct overlap *o)
 	o->found = false;
 	rt = nlreq_init(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rt));
 	rt->rtm_family = (uint8_t)o->family;
-	return nl_run(nl, &r, see_route, o);
+	return nl_dump(nl, &r, see_route, o);
 }

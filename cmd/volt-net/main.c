@@ -1,14 +1,12 @@
 /*
  * volt-net: give the chain a network, become the next command.
  */
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +15,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "kfile.h"
+#include "netns.h"
 #include "say.h"
 
 #include "net.h"
@@ -27,7 +25,9 @@ static void
 open_host(struct net *net)
 {
 	if (nl_open(&net->route, NETLINK_ROUTE) == -1 ||
-	    nl_open(&net->nft, NETLINK_NETFILTER) == -1)
+	    nl_open(&net->nft, NETLINK_NETFILTER) == -1 ||
+	    (net->nforwards > 0 &&
+	    nl_open(&net->track, NETLINK_NETFILTER) == -1))
 		err(EXIT_LINK, "netlink");
 }
 
@@ -35,8 +35,8 @@ open_host(struct net *net)
 static int
 enter_namespace(void)
 {
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int fd, route;
+	const char *path;
+	int route;
 
 	if (unshare(CLONE_NEWNET) == -1) {
 		if (errno == EPERM)
@@ -45,16 +45,10 @@ enter_namespace(void)
 			    "of volt-net");
 		err(EXIT_LINK, "network namespace");
 	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (fd == -1 || ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+	if (netns_loopback() == -1)
 		err(EXIT_LINK, "loopback");
-	close(fd);
-	/* Where /proc cannot be written the kernel's defaults have to do. */
-	(void)kfile_write(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra",
-	    "0");
-	(void)kfile_write(AT_FDCWD,
-	    "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	if (netns_settings(&path) == -1)
+		warn("%s stays as it is", path);
 	say("new network namespace");
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (route == -1)
@@ -138,6 +132,18 @@ refuse_second(void)
 	plug_close(sock);
 }
 
+/* Is what follows a link, which may take files? */
+static bool
+is_link(const char *command)
+{
+	const char *slash;
+
+	if (command == NULL)
+		return false;
+	slash = strrchr(command, '/');
+	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -159,14 +165,15 @@ main(int argc, char *argv[])
 	}
 	if (!net.dry)
 		refuse_second();
-	dns_plan(&net);
 	switch (net.mode) {
 	case MODE_HOST:
+		dns_plan(&net, false);
 		say("mode=host: the network is the host's");
 		if (!net.dry)
 			leave_files(&net);
 		break;
 	case MODE_NONE:
+		dns_plan(&net, false);
 		if (net.dry)
 			say("new network namespace");
 		else {
@@ -177,6 +184,7 @@ main(int argc, char *argv[])
 	case MODE_PRIVATE:
 		open_host(&net);
 		bridge_plan(&net);
+		dns_plan(&net, net.tap || is_link(*argv));
 		if (net.dry)
 			describe(&net);
 		else

@@ -36,6 +36,8 @@
 #define NET_ALIAS "volt-net"	/* of bridges; of leases followed by the PID */
 #define NET_FORWARDS 64
 #define NET_TEXT 512
+#define NET_GOING 10000	/* ms to wait for what is going away for certain */
+#define NET_PERHAPS 1000	/* ... and for what may be */
 
 enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
 
@@ -89,16 +91,20 @@ struct net {
 	const char *private_word;	/* one that only mode=private has */
 	bool dns_given;
 	char dns[NET_TEXT], search[NET_TEXT];	/* comma lists */
+	char options[NET_TEXT];	/* of the resolvers, likewise */
 	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
 
 	pid_t pid;	/* the chain's process */
-	struct nl route, nft;	/* sockets of the host's namespace */
+	struct nl route, nft, track;	/* sockets of the host's namespace */
 	struct tap tap_out;
 };
 
 /* What the kernel says of an interface; strings "" if it does not. */
 struct link {
 	int index, master;
+	int peer;	/* the other end, 0: gone */
+	bool elsewhere;	/* it is in another namespace, of this number */
+	int netnsid;
 	unsigned int mtu;
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
@@ -129,6 +135,9 @@ const char *ip6_text(const struct in6_addr *a,
     char buf[static INET6_ADDRSTRLEN]);
 void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
+/* wait.c */
+bool wait_more(int64_t *begin, int ms);
+
 /* words.c */
 extern const struct grammar net_grammar;
 void net_check(struct net *net, bool command);
@@ -138,6 +147,7 @@ bool link_parse(const struct nlmsghdr *msg, struct link *l);
 bool link_parse_address(const struct nlmsghdr *msg, struct link_addr *a);
 int link_find(struct nl *nl, const char *name, struct link *l);
 int link_index(struct nl *nl, const char *name);
+bool link_going(struct nl *nl, const struct link *l);
 int link_up(struct nl *nl, int index, const char *alias);
 int link_delete(struct nl *nl, const char *name);
 int link_address(struct nl *nl, int index, int family, const void *addr,
@@ -146,6 +156,7 @@ void link_address_remove(struct nl *nl, int index, int family,
     const void *addr, unsigned int len);
 int link_route(struct nl *nl, int index, int family, const void *gateway);
 unsigned int link_uplink_mtu(struct nl *nl);
+bool link_is_local(struct nl *nl, int family, const void *addr);
 int link_overlap(struct nl *nl, struct overlap *o);
 
 /* bridge.c */
@@ -155,6 +166,8 @@ void bridge_remove(struct net *net);
 
 /* lease.c */
 bool lease_parse(const char *name, struct lease *l);
+bool lease_process(const struct link *l, pid_t *pid);
+int lease_patience(struct nl *nl, const struct link *l);
 void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
 void lease_attach(struct net *net);
 
@@ -190,8 +203,11 @@ bool forward_from_loopback(const struct net *net);
 /* dns.c */
 void dns_parse(struct net *net, const char *key, const char *value);
 void dns_hosts(struct net *net, const char *key, const char *value);
-void dns_plan(struct net *net);
+void dns_plan(struct net *net, bool taken);
 void dns_offer(const struct net *net, struct plug_offer *o);
+
+/* track.c */
+int track_forget(struct net *net, bool ours);
 
 /* helper.c */
 void helper_hold(struct net *net);

@@ -253,17 +253,36 @@ nft_ct(struct nlreq *r, uint32_t key, uint32_t bits)
 	compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
-void
-nft_local(struct nlreq *r)
+/* The destination's type, by the routing table. */
+static void
+match_type(struct nlreq *r, uint32_t flags, uint32_t type)
 {
-	const uint32_t local = RTN_LOCAL;
 	struct expr e = expr_begin(r, "fib");
 
 	nlreq_be32(r, NFTA_FIB_DREG, NFT_REG_1);
 	nlreq_be32(r, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nlreq_be32(r, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	nlreq_be32(r, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR | flags);
 	expr_end(r, e);
-	compare(r, NFT_CMP_EQ, &local, sizeof(local));
+	compare(r, NFT_CMP_EQ, &type, sizeof(type));
+}
+
+void
+nft_local(struct nlreq *r)
+{
+	match_type(r, 0, RTN_LOCAL);
+}
+
+void
+nft_local_here(struct nlreq *r, uint32_t type)
+{
+	match_type(r, NFTA_FIB_F_IIF, type);
+}
+
+void
+nft_ether_source(struct nlreq *r, const uint8_t prefix[static 2])
+{
+	load_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 2);
+	compare(r, NFT_CMP_EQ, prefix, 2);
 }
 
 void
@@ -292,6 +311,16 @@ nft_verdict(struct nlreq *r, uint32_t code)
 	nlreq_be32(r, NFTA_VERDICT_CODE, code);
 	nlreq_end(r, nest);
 	nlreq_end(r, data);
+	expr_end(r, e);
+}
+
+void
+nft_reject(struct nlreq *r)
+{
+	struct expr e = expr_begin(r, "reject");
+
+	nlreq_be32(r, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
+	nlreq_u8(r, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_PORT_UNREACH);
 	expr_end(r, e);
 }
 
@@ -343,5 +372,5 @@ nft_dump_rules(struct nl *nl, uint8_t family, const char *table,
 	nlreq_str(&r, NFTA_RULE_TABLE, table);
 	if (chain != NULL)
 		nlreq_str(&r, NFTA_RULE_CHAIN, chain);
-	return nl_run(nl, &r, cb, ctx);
+	return nl_dump(nl, &r, cb, ctx);
 }

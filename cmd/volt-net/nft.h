@@ -39,10 +39,16 @@ void nft_destination(struct nlreq *r, int family, const void *net,
 void nft_ct(struct nlreq *r, uint32_t key, uint32_t bits);
 /* ... it is for an address of this host. */
 void nft_local(struct nlreq *r);
+/* ... for one of this type, RTN_, on the interface that it came by. */
+void nft_local_here(struct nlreq *r, uint32_t type);
+/* ... its sender's hardware address begins with these two bytes. */
+void nft_ether_source(struct nlreq *r, const uint8_t prefix[static 2]);
 /* ... it is for one of count ports from first on. */
 void nft_ports(struct nlreq *r, uint8_t proto, uint16_t first, uint32_t count);
 
 void nft_verdict(struct nlreq *r, uint32_t code);
+/* Drop, and answer that there is nobody at the port. */
+void nft_reject(struct nlreq *r);
 void nft_masquerade(struct nlreq *r);
 /* To addr; to port, unless that is 0 and stays as it is. */
 void nft_dnat(struct nlreq *r, int family, const void *addr, uint16_t port);

@@ -17,6 +17,7 @@
 
 #define ANSWER_MS 20000	/* the kernel answers at once; others may never */
 #define SOCKET_BUFFER (4 * NL_BATCH)
+#define DUMPS 100	/* tries */
 #define ATTR_HEAD sizeof(struct nlattr)
 #define ATTR_MOST 4096	/* bytes of one attribute; its length has 16 bits */
 
@@ -177,6 +178,7 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 	ssize_t n;
 
 	nl->why[0] = '\0';
+	nl->interrupted = false;
 	if (r->full) {
 		errno = EMSGSIZE;
 		return -1;
@@ -191,6 +193,8 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 		    mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
 			if (msg->nlmsg_seq - first >= nl->seq - first)
 				continue; /* of an earlier request */
+			if ((msg->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+				nl->interrupted = true;
 			if (msg->nlmsg_type == NLMSG_DONE)
 				return take_done(msg);
 			if (msg->nlmsg_type == NLMSG_ERROR) {
@@ -203,6 +207,66 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 			}
 		}
 	}
+}
+
+/* The messages of a dump, one behind the other. */
+struct dump {
+	char *buf;
+	size_t size, used;
+	bool failed;	/* out of memory */
+};
+
+static void
+gather(const struct nlmsghdr *msg, void *ctx)
+{
+	size_t len = aligned(msg->nlmsg_len);
+	struct dump *d = ctx;
+	char *grown;
+
+	if (d->failed)
+		return;
+	if (d->used + len > d->size) {
+		if ((grown = realloc(d->buf, 2 * d->size + len)) == NULL) {
+			d->failed = true;
+			return;
+		}
+		d->buf = grown;
+		d->size = 2 * d->size + len;
+	}
+	memcpy(d->buf + d->used, msg, msg->nlmsg_len);
+	d->used += len;
+}
+
+/*
+ * As nl_run(), of a dump: cb is called once all of it is here, and is all of
+ * one state. What changes while the kernel dumps it is asked for anew; if it
+ * changes for ever, that is EAGAIN.
+ */
+int
+nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
+{
+	struct dump d = { .buf = NULL };
+	const struct nlmsghdr *msg;
+	int try, left, rc = -1, saved;
+
+	for (try = 0; try < DUMPS; try++) {
+		d.used = 0;
+		if ((rc = nl_run(nl, r, gather, &d)) == -1 || d.failed ||
+		    !nl->interrupted)
+			break;
+	}
+	if (rc == 0 && (d.failed || nl->interrupted)) {
+		errno = d.failed ? ENOMEM : EAGAIN;
+		rc = -1;
+	}
+	saved = errno;
+	left = rc == 0 ? (int)d.used : 0;
+	for (msg = (const struct nlmsghdr *)d.buf; mnl_nlmsg_ok(msg, left);
+	    msg = mnl_nlmsg_next(msg, &left))
+		cb(msg, ctx);
+	free(d.buf);
+	errno = saved;
+	return rc;
 }
 
 int

@@ -16,6 +16,7 @@
 struct nl {
 	int fd;
 	uint32_t seq;
+	bool interrupted;	/* what was dumped last changed meanwhile */
 	char why[128];	/* what the kernel added to its last error, or "" */
 };
 
@@ -34,6 +35,7 @@ typedef void nl_cb(const struct nlmsghdr *msg, void *ctx);
 int nl_open(struct nl *nl, int bus);
 void nl_use(struct nl *nl, int fd);
 int nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
+int nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
 int nl_talk(struct nl *nl, struct nlreq *r);
 _Noreturn void nl_fail(const struct nl *nl, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

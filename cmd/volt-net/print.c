@@ -10,7 +10,6 @@
 
 #include "chain.h"
 #include "cidr.h"
-#include "value.h"
 
 #include "net.h"
 
@@ -20,7 +19,7 @@ struct item {
 	struct link link;
 	bool bridge;	/* ours, or one that a lease is on */
 	bool lease;
-	uint64_t pid;
+	pid_t pid;
 	struct lease l;
 	char addr[2][CIDR_TEXT];
 };
@@ -61,9 +60,7 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 	*it = (struct item){ .link = l };
 	it->bridge = strcmp(l.kind, "bridge") == 0 &&
 	    strcmp(l.alias, NET_ALIAS) == 0;
-	it->lease = lease_parse(l.name, &it->l) &&
-	    strncmp(l.alias, NET_ALIAS " ", sizeof(NET_ALIAS)) == 0 &&
-	    value_uint(l.alias + sizeof(NET_ALIAS), INT32_MAX, &it->pid) == 0;
+	it->lease = lease_parse(l.name, &it->l) && lease_process(&l, &it->pid);
 }
 
 static void
@@ -89,12 +86,12 @@ look(struct net *net, struct state *s)
 	size_t i;
 
 	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	if (nl_run(&net->route, &r, see_link, s) == -1)
+	if (nl_dump(&net->route, &r, see_link, s) == -1)
 		nl_fail(&net->route, "links");
 	if (s->failed)
 		errx(EXIT_LINK, "links: out of memory");
 	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
-	if (nl_run(&net->route, &r, see_address, s) == -1)
+	if (nl_dump(&net->route, &r, see_address, s) == -1)
 		nl_fail(&net->route, "addresses");
 	for (i = 0; i < s->n; i++) {
 		on = item_of(s, s->item[i].link.master);
@@ -119,7 +116,7 @@ print_forward(const char *text, void *ctx)
 		return;
 	snprintf(p->last, sizeof(p->last), "%s", text);
 	if (p->json)
-		printf("%s\"%s\"", p->n > 0 ? "," : "", text);
+		printf("%s\"%s\"", p->n > 0 ? "," : "[", text);
 	else
 		printf("%s%s", p->n > 0 ? "," : " forwards ", text);
 	p->n++;
@@ -134,20 +131,25 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	    it->link.master);
 	struct printing p = { .json = net->json };
 	char ip[INET_ADDRSTRLEN];
+	bool seen;
 
 	ip4_text(it->l.addr, ip);
 	if (net->json)
 		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
-		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":[", first ? "" :
+		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":", first ? "" :
 		    ",", ip, on != NULL ? on->link.name : "", it->link.name, it->link.kind,
 		    (int)it->pid);
 	else
 		printf("lease %s bridge %s link %s kind %s pid %d", ip,
 		    on != NULL ? on->link.name : "-", it->link.name, it->link.kind,
 		    (int)it->pid);
-	/* Without rights, or without a table: no forwards to be seen. */
-	(void)rules_comments(&net->nft, it->link.name, print_forward, &p);
-	printf(net->json ? "]}" : "\n");
+	/* Most leases have no table. Without rights it is not to be known. */
+	seen = rules_comments(&net->nft, it->link.name, print_forward, &p) ==
+	    0 || errno == ENOENT;
+	if (net->json)
+		printf("%s}", p.n > 0 ? "]" : seen ? "[]" : "null");
+	else
+		printf("%s\n", p.n == 0 && !seen ? " forwards ?" : "");
 }
 
 static void

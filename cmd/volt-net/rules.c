@@ -4,8 +4,9 @@
  * A bridge has one table for good, volt-BRIDGE: made in one transaction by the
  * first, EEXIST for the others; its comment says for which subnets, and where
  * they differ it is replaced. It masquerades what leaves the bridge, lets
- * nothing in but answers and forwards, and nothing at all that claims to go to
- * the host's loopback.
+ * nothing in but answers and forwards, lets the chains reach no address of the
+ * host but those of the bridge, and nothing at all that claims to go to the
+ * host's loopback.
  *
  * A chain's forwards are in a table of the lease's name that is owned by our
  * socket (NFT_TABLE_F_OWNER): it goes when the socket does, by whatever death.
@@ -16,6 +17,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 
 #include <err.h>
 #include <errno.h>
@@ -36,6 +38,9 @@
 #define PRIO_DNAT (-100)
 #define PRIO_FILTER 0
 #define PRIO_SNAT 100
+
+/* Part of the table's comment: one that an older volt-net made is replaced. */
+#define VERSION 2
 
 /* Bits of ct state and ct status, <linux/netfilter/nf_conntrack_common.h>. */
 #define STATE_KNOWN ((1U << 1) | (1U << 2)) /* established, related */
@@ -74,6 +79,50 @@ bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
 	nft_rule_end(r, rule, "nothing else from outside");
 }
 
+/*
+ * Of the host's addresses the chains have those of the bridge: a service that
+ * listens on another one is not meant for them, though the kernel would take
+ * what comes for it by any interface. What is no chain's is left alone: on a
+ * bridge that is not ours there may be others. (For the guard a chain has no
+ * other hardware address.)
+ */
+static void
+bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
+{
+	static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST };
+	const uint32_t group = htonl(0xe0000000);
+	const struct in6_addr group6 = { .s6_addr = { 0xff } };
+	struct nlattr *rule;
+	uint8_t mac[6];
+	size_t i;
+
+	mac_of(b->gw, mac);
+	nft_chain(r, table, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);
+	rule = nft_rule(r, table, "input");
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+	nft_ct(r, NFT_CT_STATE, STATE_KNOWN);
+	nft_verdict(r, NF_ACCEPT);
+	nft_rule_end(r, rule, "answers");
+	for (i = 0; i < 2; i++) {
+		rule = nft_rule(r, table, "input");
+		nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+		nft_local_here(r, types[i]);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, "the bridge's own addresses");
+		rule = nft_rule(r, table, "input");
+		nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+		nft_destination(r, i == 0 ? AF_INET : AF_INET6, i == 0 ?
+		    (const void *)&group : &group6, i == 0 ? 4 : 8);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, "groups");
+	}
+	rule = nft_rule(r, table, "input");
+	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
+	nft_ether_source(r, mac);
+	nft_verdict(r, NF_DROP);
+	nft_rule_end(r, rule, "no other address of the host");
+}
+
 /* Source addresses: of the host for what leaves, and for hairpins. */
 static void
 bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
@@ -102,6 +151,8 @@ bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
 		nft_rule_end(r, rule, "forwards from other chains");
 		rule = nft_rule(r, table, "postrouting");
 		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, b->name);
+		/* The host may talk to itself by the bridge's address. */
+		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, "lo");
 		nft_source(r, families[i], from, len);
 		nft_masquerade(r);
 		nft_rule_end(r, rule, "to the outside");
@@ -155,18 +206,19 @@ rules_bridge(struct net *net)
 	bridge_table(net, table);
 	if (b->has6)
 		ip6_text(&b->net6, ip6);
-	snprintf(text, sizeof(text), "volt-net %s/%u %s/%u",
+	snprintf(text, sizeof(text), "volt-net %d %s/%u %s/%u", VERSION,
 	    ip4_text(b->net, ip), b->len, ip6, b->has6 ? b->len6 : 0);
 	if (table_is(&net->nft, table, text))
 		return;
 	for (try = 0; try < 2; try++) {
 		nft_begin(&r);
-		if (try == 1) { /* one of other subnets */
+		if (try == 1) { /* one of other subnets, or older */
 			nft_next(&r, NFT_MSG_DELTABLE, 0);
 			nlreq_str(&r, NFTA_TABLE_NAME, table);
 		}
 		nft_table(&r, table, 0, text);
 		bridge_filter(&r, table, b);
+		bridge_input(&r, table, b);
 		bridge_nat(&r, table, b);
 		if (nft_commit(&net->nft, &r) == 0) {
 			say("nftables table inet %s", table);
@@ -194,16 +246,11 @@ rules_bridge_remove(struct net *net)
 		nl_fail(&net->nft, "nftables table inet %s", table);
 }
 
-/* One rule of a forward: count ports from host on, to guest on. */
+/* What comes for count ports of a forward, from the one at skip on. */
 static void
-forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
-    const char *chain, int family, uint32_t skip, uint32_t count)
+forward_match(struct nlreq *r, const struct forward *f, int family,
+    uint32_t skip, uint32_t count)
 {
-	const struct lease *l = &net->lease;
-	const uint32_t addr = htonl(l->addr);
-	uint16_t port = (uint16_t)(f->guest + skip);
-	struct nlattr *rule = nft_rule(r, l->name, chain);
-
 	if (forward_from_any(f)) {
 		nft_family(r, family == AF_INET ? NFPROTO_IPV4 :
 		    NFPROTO_IPV6);
@@ -214,35 +261,92 @@ forward_rule(struct nlreq *r, const struct net *net, const struct forward *f,
 		    32 : 128);
 	}
 	nft_ports(r, f->proto, (uint16_t)(f->host + skip), count);
-	nft_dnat(r, family, family == AF_INET ? (const void *)&addr : &l->addr6,
-	    f->host == f->guest ? 0 : port);
-	nft_rule_end(r, rule, f->text);
 }
 
+/* Send it on: to the same ports in one rule, to others in one for each. */
 static void
 forward_rules(struct nlreq *r, const struct net *net, const struct forward *f,
     const char *chain, int family)
 {
+	const struct lease *l = &net->lease;
+	const uint32_t addr = htonl(l->addr);
+	bool same = f->host == f->guest;
+	struct nlattr *rule;
 	uint32_t i;
 
-	if (f->host == f->guest) {
-		forward_rule(r, net, f, chain, family, 0, f->count);
-		return;
+	for (i = 0; i < (same ? 1 : f->count); i++) {
+		rule = nft_rule(r, l->name, chain);
+		forward_match(r, f, family, i, same ? f->count : 1);
+		nft_dnat(r, family, family == AF_INET ? (const void *)&addr :
+		    &l->addr6, same ? 0 : (uint16_t)(f->guest + i));
+		nft_rule_end(r, rule, f->text);
 	}
-	for (i = 0; i < f->count; i++)
-		forward_rule(r, net, f, chain, family, i, 1);
 }
 
-/* The lease's table, owned by our socket. */
-void
-rules_forwards(struct net *net)
+/*
+ * What the kernel would lose on its way is not sent on: it takes nothing for
+ * ::1 from another interface, and forwards nothing of a link-local address.
+ */
+static void
+forward_not_local6(struct nlreq *r, const char *table, const char *chain)
 {
 	static const struct {
-		const char *name;
+		struct in6_addr net;
+		unsigned int len;
+	} local[] = {
+		{ IN6ADDR_LOOPBACK_INIT, 128 },
+		{ { .s6_addr = { 0xfe, 0x80 } }, 10 },
+	};
+	struct nlattr *rule;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		rule = nft_rule(r, table, chain);
+		nft_source(r, AF_INET6, &local[i].net, local[i].len);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, NULL);
+		rule = nft_rule(r, table, chain);
+		nft_destination(r, AF_INET6, &local[i].net, local[i].len);
+		nft_verdict(r, NF_ACCEPT);
+		nft_rule_end(r, rule, NULL);
+	}
+}
+
+/*
+ * What was not sent on is refused: of TCP by the socket that reserves the port,
+ * which does not listen, but that of UDP would take it for good.
+ */
+static void
+forward_refuse(struct nlreq *r, const struct net *net, const struct forward *f,
+    const char *chain, int family)
+{
+	struct nlattr *rule;
+
+	if (f->proto != IPPROTO_UDP)
+		return;
+	rule = nft_rule(r, net->lease.name, chain);
+	forward_match(r, f, family, 0, f->count);
+	nft_reject(r);
+	nft_rule_end(r, rule, f->text);
+}
+
+/* Make the lease's table, owned by our socket. Returns 0, or -1 and errno. */
+static int
+make_forwards(struct net *net)
+{
+	static const struct {
+		const char *name, *type;
 		uint32_t hook;
+		int priority;
+		void (*rules)(struct nlreq *r, const struct net *net,
+		    const struct forward *f, const char *chain, int family);
 	} chains[] = {
-		{ "prerouting", NF_INET_PRE_ROUTING },
-		{ "output", NF_INET_LOCAL_OUT },
+		{ "prerouting", "nat", NF_INET_PRE_ROUTING, PRIO_DNAT,
+		    forward_rules },
+		{ "output", "nat", NF_INET_LOCAL_OUT, PRIO_DNAT,
+		    forward_rules },
+		{ "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER,
+		    forward_refuse },
 	};
 	const char *table = net->lease.name;
 	const struct forward *f;
@@ -251,26 +355,46 @@ rules_forwards(struct net *net)
 
 	nft_begin(&r);
 	nft_table(&r, table, NFT_TABLE_F_OWNER, NULL);
-	for (k = 0; k < 2; k++) {
-		nft_chain(&r, table, chains[k].name, "nat", chains[k].hook,
-		    PRIO_DNAT);
+	for (k = 0; k < sizeof(chains) / sizeof(chains[0]); k++) {
+		nft_chain(&r, table, chains[k].name, chains[k].type,
+		    chains[k].hook, chains[k].priority);
+		if (chains[k].rules == forward_rules)
+			forward_not_local6(&r, table, chains[k].name);
 		for (i = 0; i < net->nforwards; i++) {
 			f = &net->forward[i];
 			if (f->family != AF_INET6)
-				forward_rules(&r, net, f, chains[k].name,
+				chains[k].rules(&r, net, f, chains[k].name,
 				    AF_INET);
 			if (f->family == AF_INET6 ||
 			    (f->family == AF_UNSPEC && net->bridge.has6))
-				forward_rules(&r, net, f, chains[k].name,
+				chains[k].rules(&r, net, f, chains[k].name,
 				    AF_INET6);
 		}
 	}
-	if (nft_commit(&net->nft, &r) == -1) {
-		if (errno == EMSGSIZE)
-			errx(EXIT_LINK, "port=: more rules than fit in one "
-			    "transaction; use ranges of the same numbers");
-		nl_fail(&net->nft, "forwards: nftables table inet %s", table);
-	}
+	return nft_commit(&net->nft, &r);
+}
+
+/*
+ * The lease's table. The helper of the chain that had the lease before us has
+ * it for a moment yet, which for another's socket is EPERM.
+ */
+void
+rules_forwards(struct net *net)
+{
+	int64_t begin = 0;
+	size_t i;
+	int rc;
+
+	do
+		rc = make_forwards(net);
+	while (rc == -1 && (errno == EPERM || errno == EEXIST) &&
+	    wait_more(&begin, NET_PERHAPS));
+	if (rc == -1 && errno == EMSGSIZE)
+		errx(EXIT_LINK, "port=: more rules than fit in one "
+		    "transaction; use ranges of the same numbers");
+	if (rc == -1)
+		nl_fail(&net->nft, "forwards: nftables table inet %s",
+		    net->lease.name);
 	for (i = 0; i < net->nforwards; i++)
 		say("forward %s", net->forward[i].text);
 }

@@ -110,6 +110,7 @@ tap_attach(struct net *net)
 	t->len6 = b->len6;
 	snprintf(t->dns, sizeof(t->dns), "%s", net->dns);
 	snprintf(t->search, sizeof(t->search), "%s", net->search);
+	snprintf(t->options, sizeof(t->options), "%s", net->options);
 	if (tap_announce(t) == -1)
 		err(EXIT_LINK, "%s", TAP_VARIABLE);
 	say("tap %s for %s on %s, queues %u", l->name,

@@ -11,14 +11,12 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
-#include "kfile.h"
+#include "netns.h"
 #include "ns.h"
 #include "path.h"
 #include "plug.h"
@@ -58,22 +56,20 @@ net_find(struct ns *ns)
 	ns->offer = &offer;
 }
 
-/* Have our new network namespace furnished by volt-net's host side. */
+/* Have our new network namespace's loopback up, and volt-net furnish the rest. */
 void
 net_plug(struct ns *ns)
 {
+	const char *path;
 	int route;
 
+	if (netns_loopback() == -1)
+		err(EXIT_LINK, "loopback");
 	if (ns->plug == -1)
 		return;
-	/*
-	 * Before there is an interface that could hear a router. Where /proc
-	 * cannot be written the kernel's own defaults have to do.
-	 */
-	(void)kfile_write(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra",
-	    "0");
-	(void)kfile_write(AT_FDCWD,
-	    "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+	/* Before there is an interface that could hear a router. */
+	if (netns_settings(&path) == -1)
+		warn("%s stays as it is", path);
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (route == -1)
 		err(EXIT_LINK, "netlink");
@@ -134,44 +130,39 @@ net_files_open(struct ns *ns)
 }
 
 /*
- * Many images have /etc/resolv.conf as a link to a file that a running system
- * makes: then that file is the place. Returns the path to mount at.
+ * Where to mount m. Many images have /etc/resolv.conf as a link to a file that
+ * a running system makes, below /run: it is covered itself, and whatever is
+ * mounted there later hides nothing.
  */
-static char *
-place_of(int root, char *dst)
+static int
+place_of(const struct mount *m, int root)
 {
-	static char path[PATH_MAX + 8];
-	char target[PATH_MAX];
-	ssize_t n;
-	int fd;
+	int fd = path_open(root, m->dst, O_PATH | O_NOFOLLOW);
 
-	if ((fd = path_open(root, dst, O_PATH)) != -1) {
-		close(fd);
-		return dst;
-	}
-	if (errno != ENOENT ||
-	    (fd = path_open(root, dst, O_PATH | O_NOFOLLOW)) == -1)
-		return dst;
-	n = readlinkat(fd, "", target, sizeof(target) - 1);
-	close(fd);
-	if (n <= 0)
-		return dst;
-	target[n] = '\0';
-	snprintf(path, sizeof(path), "%s%s", target[0] == '/' ? "" : "/etc/",
-	    target);
-	return path;
+	if (fd == -1 && errno == ENOENT)
+		fd = path_make(root, m->dst, S_IFREG);
+	if (fd == -1)
+		err(EXIT_LINK, "%s", m->dst);
+	return fd;
 }
 
 /* Bind them over those of the new root, whose own stay as they are. */
 void
 net_files_apply(struct ns *ns, struct build *b)
 {
-	size_t i;
+	const struct mount *m;
+	int place;
 
-	for (i = 0; i < NS_FILES; i++) {
-		if (ns->files[i].what == NULL)
+	for (m = ns->files; m < ns->files + NS_FILES; m++) {
+		if (m->what == NULL)
 			continue;
-		ns->files[i].dst = place_of(b->root, ns->files[i].dst);
-		apply_mount(ns, &ns->files[i], b);
+		place = place_of(m, b->root);
+		if (sys_move_mount(m->fd, "", place, "",
+			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ==
+		    -1)
+			err(EXIT_LINK, "%s", m->dst);
+		close(m->fd);
+		close(place);
+		mount_describe(m);
 	}
 }

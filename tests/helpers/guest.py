@@ -48,10 +48,10 @@ def checksum(data):
     return ~(s + (s >> 16)) & 0xFFFF
 
 
-def echo(src, to):
+def echo(src, to, dst=gw):
     icmp = struct.pack("!BBHHH", 8, 0, 0, 1, 1) + b"0123456789abcdef"
     icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0, src, gw)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0, src, dst)
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return to + mac + b"\x08\x00" + head + icmp
 
@@ -66,3 +66,5 @@ send(echo(ip, gw_mac))
 print("echo reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0") else "no reply")
 send(echo(socket.inet_aton("10.88.9.9"), gw_mac))
 print("spoofed:", "reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0", 1.0) else "no reply")
+send(echo(ip, gw_mac, socket.inet_aton("192.0.2.1")))
+print("another address:", "reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0", 1.0) else "no reply")

@@ -59,6 +59,7 @@ world_begin() {
 	for pid in "$HOST" "$INET" "$CLIENT"; do
 		at "$pid" ip link set lo up
 	done
+	[ -z "${BATS_TEST_TMPDIR:-}" ] || world_resolv "nameserver 192.0.2.53"
 	cable "$HOST" up0 192.0.2.1/24 2001:db8:2::1/64 \
 		"$INET" eth0 192.0.2.2/24 2001:db8:2::2/64
 	cable "$HOST" up1 198.51.100.1/24 2001:db8:3::1/64 \
@@ -90,7 +91,7 @@ world_end() {
 chain() {
 	local up
 
-	up=$(mktemp "${BATS_TEST_TMPDIR:-/tmp}/up.XXXXXX")
+	up=$(mktemp "$BATS_TEST_TMPDIR/up.XXXXXX")
 	# shellcheck disable=SC2016 # expanded by that sh
 	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net "$@" \
 		sh -c 'echo up >"$1"; exec sleep 3600' sh "$up" 3>&- </dev/null >/dev/null &
@@ -102,6 +103,15 @@ chain() {
 	done
 	rm "$up"
 	lease_of "$pid"
+}
+
+# four PID, six PID [link]: the address of a chain.
+four() {
+	at "$1" ip -4 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
+six() {
+	at "$1" ip -6 -o addr show dev eth0 scope "${2:-global}" | awk '{ sub("/.*", "", $4); print $4 }'
 }
 
 lease_of() {

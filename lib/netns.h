@@ -1,0 +1,8 @@
+/* What a network namespace of our own is given when it is new. */
+#ifndef VOLT_NETNS_H
+#define VOLT_NETNS_H
+
+int netns_loopback(void);
+int netns_settings(const char **failed);
+
+#endif
