@@ -349,9 +349,19 @@ tell_unknown(const struct lock *lock)
 		    "ABI %d, the newest known here", ll->abi, ABI_KNOWN);
 }
 
-/* Make the ruleset. */
+/* Is the next command one that fill_toolbox() lets run? */
+static bool
+from_toolbox(const char *next)
+{
+	struct toolbox_program program;
+
+	return strncmp(next, "volt-", 5) == 0 && strchr(next, '/') == NULL &&
+	    toolbox_here() && toolbox_find(next, &program);
+}
+
+/* Make the ruleset, for the command next, or NULL. */
 void
-landlock_plan(struct lock *lock)
+landlock_plan(struct lock *lock, const char *next)
 {
 	struct landlock *ll = &lock->ll;
 	struct landlock_ruleset_attr attr = { 0 };
@@ -383,7 +393,8 @@ landlock_plan(struct lock *lock)
 	}
 	for (i = 0; i < ll->nports; i++)
 		fill_ports(ll, &ll->ports[i]);
-	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
+	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) == 0 &&
+	    (next == NULL || !from_toolbox(next)))
 		warnx("no word grants the right to execute anything; fs.rx= "
 		    "does");
 }

@@ -197,7 +197,7 @@ show(struct lock *lock)
 	if (lock->ll.abi == -1)
 		landlock_word(lock, "abi", "0");
 	else
-		landlock_plan(lock);
+		landlock_plan(lock, NULL);
 	seccomp_plan(lock);
 	if (lock->json)
 		printf("{\"policy\":[");
