@@ -266,6 +266,46 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${lines[-1]}" = "all ok" ]
 }
 
+@test "tiny: guests of its own are for a guest that was given nested=yes" {
+	need_kvm
+	local k yes
+
+	k=$(tiny attack_cpuid)
+	run -0 timeout 60 volt-kvm cpus=3 memory=64M kernel="$k" </dev/null
+	[ "${lines[-2]}" = "does not nest" ]
+	run -0 timeout 60 volt-kvm cpus=3 memory=64M nested=no kernel="$k" </dev/null
+	[ "${lines[-2]}" = "does not nest" ]
+	run --separate-stderr timeout 60 volt-kvm cpus=3 memory=64M nested=yes kernel="$k" </dev/null
+	echo "$output" "$stderr"
+	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
+		[ "$status ${lines[-2]}" = "0 nests" ]
+	else
+		[ "$status $stderr" = "125 volt-kvm: nested=yes: not what this host's KVM does" ]
+	fi
+	run -125 --separate-stderr volt-kvm nested=1 kernel=/none true
+	[ "$stderr" = "volt-kvm: nested=1: yes or no" ]
+}
+
+@test "tiny: a guest is told that it was stopped, so that its watchdogs stay calm" {
+	need_kvm
+	local k pid
+
+	k=$(tiny attack_paused)
+	volt-kvm memory=16M kernel="$k" </dev/null >out 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q running out
+	kill -STOP "$pid"
+	wait_for grep -q '^State:.T' "/proc/$pid/status"
+	kill -CONT "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	[ "$(cat out)" = "ok it has not been stopped
+running
+ok it was told
+all ok" ]
+}
+
 @test "tiny: the last lines are as many as a panic with its call traces has" {
 	need_kvm
 	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_panic)" -- x

@@ -34,6 +34,7 @@ struct config {
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	unsigned int cpus;
+	bool nested;
 	const char *kernel;
 	const char *initrd;
 	const char *modules;	/* or NULL: what fits the kernel */

@@ -335,6 +335,7 @@ main(int argc, char *argv[])
 	}
 
 	chain_refuse_waste();
+	vm.nested = cfg.nested;
 	vm_open(&vm, cfg.memory);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);

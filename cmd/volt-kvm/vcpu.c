@@ -120,7 +120,11 @@ run(void *arg)
 	while (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) ==
 	    VM_RUNS) {
 		if (kvm_call_n(cpu->fd, KVM_RUN, 0) == -1) {
-			if (errno == EINTR || errno == EAGAIN)
+			if (errno == EINTR) {
+				arch_vcpu_stopped(cpu);
+				continue;
+			}
+			if (errno == EAGAIN)
 				continue;
 			crash(cpu, errno == EFAULT ?
 			    "no memory for the guest" : strerror(errno));

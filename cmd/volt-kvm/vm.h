@@ -39,6 +39,7 @@ struct vm {
 	int kvm, fd;
 	struct ram ram;
 	unsigned int ncpus;
+	bool nested;	/* the guest may have guests */
 	struct vcpu cpu[VM_CPUS];
 	long run_size;
 	struct io io;
@@ -66,6 +67,7 @@ bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
 /* x86_*.c: what another architecture would do otherwise */
 void arch_vm_init(struct vm *vm);
 void arch_vcpu_init(struct vcpu *cpu);
+void arch_vcpu_stopped(const struct vcpu *cpu);
 void arch_load(struct vm *vm, const struct config *cfg);
 void arch_boot(struct vm *vm);
 const char *arch_kernel_version(const struct config *cfg);

@@ -56,6 +56,16 @@ set_cpus(void *ctx, const char *key, const char *value)
 }
 
 static void
+set_nested(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		word_bad(key, value, "yes or no");
+	c->nested = strcmp(value, "yes") == 0;
+}
+
+static void
 set_status(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
@@ -223,6 +233,7 @@ static const struct flag flags[] = {
 static const struct word words[] = {
 	{ "memory", set_memory, "SIZE", "the guest's memory (256M)" },
 	{ "cpus", set_cpus, "N", "its processors (1)" },
+	{ "nested", set_nested, "yes|no", "whether it can run guests itself (no)" },
 	{ "kernel", set_kernel, "FILE", "bzImage or ELF vmlinux" },
 	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
 	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
