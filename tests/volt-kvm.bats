@@ -294,15 +294,18 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	volt-kvm memory=16M kernel="$k" </dev/null >out 3>&- &
 	pid=$!
 	started+=("$pid")
-	wait_for grep -q running out
-	kill -STOP "$pid"
-	wait_for grep -q '^State:.T' "/proc/$pid/status"
-	kill -CONT "$pid"
+	for where in inside outside; do
+		wait_for grep -q "$where" out
+		kill -STOP "$pid"
+		sleep 2 # or more: a shorter time is nothing to a watchdog
+		kill -CONT "$pid"
+	done
 	wait_for gone || kill -9 "$pid"
 	exits 0 "$pid"
-	[ "$(cat out)" = "ok it has not been stopped
-running
-ok it was told
+	[ "$(cat out)" = "ok not stopped yet
+inside
+ok not stopped yet
+outside
 all ok" ]
 }
 
@@ -320,6 +323,182 @@ all ok" ]
 	hanging status=4 4>status
 	terminated "$!"
 	[ "$(cat status)" = "failed 143" ]
+}
+
+# silent [WORD ...]: start a guest that is up and then hears nothing.
+silent() {
+	local k
+
+	k=$(tiny attack_silent)
+	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >out 2>err 4>status 3>&- &
+	started+=("$!")
+	wait_for grep -q ready out
+}
+
+@test "tiny: SIGTERM, twice, ends a guest that hangs, with its last lines" {
+	need_kvm
+	local signo
+
+	for signo in TERM INT HUP QUIT; do
+		silent
+		kill -USR1 "$!" # that is not to end it
+		kill -$signo "$!"
+		sleep 1
+		kill -$signo "$!"
+		pid=$! wait_for gone || kill -9 "$!"
+		exits $((128 + $(kill -l $signo))) "$!"
+		[ "$(cat err)" = "last words
+volt-kvm: SIG$signo: the guest did not answer" ]
+		[ "$(cat status)" = "signal $(kill -l $signo)" ]
+	done
+	# Once is not enough, but is not met with silence.
+	silent
+	kill "$!"
+	wait_for grep -q answer err
+	[ "$(cat err)" = "volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
+	terminated "$!"
+}
+
+@test "tiny: stop_timeout= ends a guest that hangs, or takes its time" {
+	need_kvm
+	silent stop_timeout=1s
+	kill "$!"
+	pid=$! wait_for gone || kill -9 "$!"
+	exits 143
+	[ "$(cat err)" = "last words
+volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
+	[ "$(cat status)" = "signal 15" ]
+	run -125 --separate-stderr volt-kvm stop_timeout=x kernel=/none true
+	[ "$stderr" = "volt-kvm: stop_timeout=x: not a time (500ms, 10s, 2m)" ]
+}
+
+@test "tiny: a guest that hears signals gets them all, and as often as they are sent" {
+	need_kvm
+	local k i
+
+	k=$(tiny attack_signals)
+	mkfifo typed
+	exec {typed}<>typed
+	volt-kvm kernel="$k" -- x <typed >out 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q ready out
+	# More than it has room for, while it takes none.
+	for ((i = 0; i < 100; i++)); do
+		kill -40 "$pid"
+	done
+	kill -USR1 "$pid"
+	kill -USR1 "$pid"
+	kill -ALRM "$pid"
+	wait_for grep -q '^ShdPnd:	0*$' "/proc/$pid/status"
+	echo >&"$typed"
+	# What it answers is nothing to end it by.
+	for i in 1 2 3; do
+		wait_for grep -q 'signal 40' out
+		kill "$pid"
+		sleep 1
+	done
+	kill -64 "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	exec {typed}>&-
+	[ ! -s err ]
+	[ "$(grep -c '^signal 40$' out)" = 100 ]
+	[ "$(grep -c '^signal 15$' out)" = 3 ]
+	[ "$(grep -c '^signal 10$' out)" = 1 ] || [ "$(grep -c '^signal 10$' out)" = 2 ]
+	[ "$(grep -c '^signal 14$' out)" = 1 ]
+}
+
+@test "tiny: a kernel that panics tells us, and need not reset itself" {
+	need_kvm
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" -- x
+	[ "$stderr" = "ok a panic is heard, and no other event
+Kernel panic
+volt-kvm: the guest's kernel panicked" ]
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" </dev/null
+	[ "${lines[-1]}" = "Kernel panic" ]
+	[ "$stderr" = "volt-kvm: the guest's kernel panicked" ]
+}
+
+# unread: a FIFO that is full and that nobody reads; on descriptor $unread.
+unread() {
+	rm -f unread
+	mkfifo unread
+	exec {unread}<>unread
+	python3 -c 'import os
+os.set_blocking(1, False)
+try:
+    while True: os.write(1, b"x" * 4096)
+except BlockingIOError: os.set_blocking(1, True)' >unread
+}
+
+@test "tiny: 24 MiB of binary, in and out" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_echo)
+	head -c 24M /dev/urandom >in
+	timeout -s KILL 300 volt-kvm memory=64M kernel="$k" -- x <in >out
+	cmp in out
+	timeout -s KILL 300 sh -c 'cat in | "$@" | cat >out' sh \
+		volt-kvm memory=64M kernel="$k" -- x
+	cmp in out
+}
+
+@test "tiny: what nobody reads, of all that is written, holds up neither the guest nor our end" {
+	need_kvm
+	local k
+
+	truncate -s 1M disk
+	unread
+	# The console's copy: the guest goes on without.
+	k=$(tiny attack_silent)
+	volt-kvm -c kernel="$k" disk=disk status=4 -- x </dev/null >out 2>unread 4>status 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for gone || kill -9 "$pid"
+	exits 5 "$pid"
+	[ "$(cat status)" = "exit 5" ]
+	# The same, and a guest that hangs.
+	volt-kvm -c kernel="$k" -- x </dev/null >out 2>unread 3>&- &
+	started+=("$!")
+	wait_for grep -q ready out
+	kill "$!"
+	sleep 1
+	terminated "$!"
+	# The last messages; the line of status=.
+	for k in "$(tiny fault)" "$(tiny attack_panic)"; do
+		run -125 timeout -s KILL 60 volt-kvm kernel="$k" -- x </dev/null 2>unread
+		run -125 timeout -s KILL 60 volt-kvm -s kernel="$k" </dev/null 2>unread
+		run -125 timeout -s KILL 60 volt-kvm kernel="$k" status=4 -- x </dev/null 4>unread 2>err
+	done
+	exec {unread}>&-
+}
+
+@test "tiny: the console's copy: whoever reads it gets all, and after a pause is told of the rest" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_silent)
+	truncate -s 1M disk
+	run -5 timeout -s KILL 120 sh -c '"$@" 2>&1 >/dev/null | cat >copy; exit "$(cat code)"' sh \
+		sh -c '"$@"; echo $? >code' sh volt-kvm -c kernel="$k" disk=disk -- x </dev/null
+	[ "$(grep -c '^talk talk talk talk talk$' copy)" = 8000 ]
+
+	mkfifo shown typed
+	exec {shown}<>shown {typed}<>typed
+	volt-kvm -c kernel="$k" disk=disk:ro disk=disk:ro -- x <typed >out 2>shown 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q talked out
+	timeout 60 sed '/bytes of the console are lost/q' <&"$shown" >copy
+	echo >&"$typed"
+	wait_for gone || kill -9 "$pid"
+	exits 5 "$pid"
+	timeout 5 cat <&"$shown" >>copy || true
+	exec {shown}>&- {typed}>&-
+	grep -qx '\[[1-9][0-9]* bytes of the console are lost\]' copy
+	[ "$(tail -n 1 copy)" = "last words" ]
 }
 
 @test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
@@ -485,6 +664,58 @@ p.kill()' "$(tiny attack_uart)"
 		disk=disk status=4 -- x 4>status </dev/null
 	[ "$stderr" = "volt-kvm: the command's output: No space left on device" ]
 	[ "$(cat status)" = "exit 0" ]
+}
+
+# rivalled CMD ...: run CMD, whose poll(2) comes back late.
+rivalled() {
+	rm -f pid
+	strace -f -qq -o trace -e trace=poll -e inject=poll:delay_exit=20000 -e signal=none \
+		sh -c 'echo $$ >pid; exec "$@"' sh "$@" <&0 3>&- &
+	tracer=$!
+	wait_for test -s pid
+	pid=$(cat pid)
+	started+=("$pid")
+}
+
+@test "tiny: a pipe that others fill after poll(2), or empty, does not keep us from signals" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	truncate -s 1M disk
+	mkfifo shown typed
+	exec {shown}<>shown {typed}<>typed
+	k=$(tiny attack_end)
+	rivalled volt-kvm kernel="$k" disk=disk -- x >shown </dev/null
+	python3 -c 'import os
+os.set_blocking(1, False)
+for i in range(20):
+    try:
+        while True: os.write(1, b"y" * 4096)
+    except BlockingIOError: os.read(1, 4096)
+    try: os.write(1, b"y" * 4096)
+    except BlockingIOError: pass' 1<>shown
+	kill "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 143 "$tracer"
+
+	k=$(tiny attack_uart)
+	rivalled volt-kvm memory=16M kernel="$k" <typed >out
+	wait_for grep -q ready out
+	# Until the guest's I/O waits in readv(2).
+	python3 -c 'import os, sys, time
+os.set_blocking(0, False)
+for i in range(100):
+    os.write(0, b"z")
+    time.sleep(0.02 + i % 20 * 0.001)
+    try: os.read(0, 1)
+    except BlockingIOError: pass
+    time.sleep(0.2) # until it waits in poll(2) again
+    if open("/proc/" + sys.argv[1] + "/syscall").read().startswith("19 "): break' "$pid" 0<>typed
+	kill "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 143 "$tracer"
+	exec {shown}>&- {typed}>&-
 }
 
 @test "tiny: what the guest said last counts, though it has powered off by then" {
@@ -808,7 +1039,11 @@ mounts" ]
 	run -125 --separate-stderr guest initrd="$(initrd)" -- \
 		sh -c 'echo c >/proc/sysrq-trigger'
 	grep -q 'Kernel panic' <<<"$stderr"
-	[ "${stderr_lines[-1]}" = "volt-kvm: the guest reset itself" ]
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest's kernel panicked" ]
+	run -125 --separate-stderr guest initrd="$(initrd)" cmdline=panic=0 -- \
+		sh -c 'echo c >/proc/sysrq-trigger'
+	grep -q 'Kernel panic' <<<"$stderr"
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest's kernel panicked" ]
 	run -125 --separate-stderr guest initrd="$(initrd)" -- busybox poweroff -f
 	[ "${stderr_lines[-1]}" = "volt-kvm: the guest powered off before the command ended" ]
 	run -125 --separate-stderr guest modules=/none -- true

@@ -44,7 +44,7 @@ struct config {
 	const char *tap;
 	struct net_config net;
 	const char *chdir;
-	uint64_t boot_timeout;	/* ms; 0: none */
+	uint64_t boot_timeout, stop_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */
 	struct disk disks[CONFIG_DISKS];
 	unsigned int ndisks;

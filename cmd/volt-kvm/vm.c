@@ -48,3 +48,11 @@ vm_end(struct vm *vm, enum vm_end end)
 	atomic_compare_exchange_strong(&vm->end, &runs, (int)end);
 	io_wake(&vm->io);
 }
+
+/* From any thread: its kernel is to end, and may have to say why. */
+void
+vm_panic(struct vm *vm)
+{
+	atomic_store(&vm->panicked, true);
+	io_wake(&vm->io);
+}

@@ -33,6 +33,8 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	uint64_t exits[EXITS];
+	int64_t left;	/* when the guest was left last; CLOCK_MONOTONIC, ms */
+	unsigned int continued;	/* as below, when it looked */
 };
 
 struct vm {
@@ -45,12 +47,16 @@ struct vm {
 	struct io io;
 	struct pci pci;
 	struct uart uart;
+	pthread_mutex_t continue_lock;
+	unsigned int continued;	/* how often SIGCONT was taken */
 	_Atomic int end;	/* enum vm_end; the first one stands */
+	_Atomic bool panicked;	/* its kernel said so */
 	const char *why;	/* for VM_CRASH */
 };
 
 void vm_open(struct vm *vm, uint64_t memory);
 void vm_end(struct vm *vm, enum vm_end end);
+void vm_panic(struct vm *vm);
 
 /* vcpu.c */
 void vcpu_create_all(struct vm *vm, unsigned int n);

@@ -83,14 +83,14 @@ set_console(void *ctx, const char *key, const char *value)
 	c->pty = true;
 }
 
-static void
-set_boot_timeout(void *ctx, const char *key, const char *value)
+static uint64_t
+timeout(const char *key, const char *value)
 {
-	struct config *c = ctx;
+	uint64_t ms = word_time(key, value);
 
-	c->boot_timeout = word_time(key, value);
-	if (c->boot_timeout > INT_MAX)
+	if (ms > INT_MAX)
 		word_bad(key, value, "time too long");
+	return ms;
 }
 
 static void
@@ -204,7 +204,7 @@ set_dns(void *ctx, const char *key, const char *value)
 	c->net.dns = line(key, value);
 }
 
-#define SET_STRING(name, checked) \
+#define SET(name, checked) \
 	static void \
 	set_##name(void *ctx, const char *key, const char *value) \
 	{ \
@@ -213,14 +213,16 @@ set_dns(void *ctx, const char *key, const char *value)
 		c->name = checked; \
 	}
 
-SET_STRING(kernel, value)
-SET_STRING(initrd, value)
-SET_STRING(modules, value)
-SET_STRING(tap, line(key, value))
-SET_STRING(root, line(key, value))
-SET_STRING(overlay, line(key, value))
-SET_STRING(hostname, line(key, value))
-SET_STRING(chdir, line(key, value))
+SET(kernel, value)
+SET(initrd, value)
+SET(modules, value)
+SET(tap, line(key, value))
+SET(root, line(key, value))
+SET(overlay, line(key, value))
+SET(hostname, line(key, value))
+SET(chdir, line(key, value))
+SET(boot_timeout, timeout(key, value))
+SET(stop_timeout, timeout(key, value))
 
 static const struct flag flags[] = {
 	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
@@ -250,6 +252,7 @@ static const struct word words[] = {
 	{ "env", add_env, "NAME[=VALUE]", "a variable that the command gets" },
 	{ "console", set_console, "pty", "give the command a terminal" },
 	{ "boot_timeout", set_boot_timeout, "TIME", "give up on a guest that has not started" },
+	{ "stop_timeout", set_stop_timeout, "TIME", "and on one that has not ended after SIGTERM" },
 	{ "status", set_status, "FD", "write to FD how the command ended" },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -244,9 +244,9 @@ arch_vcpu_init(struct vcpu *cpu)
 }
 
 /*
- * The vCPU did not run for a while: we were stopped, or frozen. kvm-clock tells
- * the guest's watchdogs, which would else take it for a hang. A guest without
- * that clock is told nothing.
+ * The vCPU did not run for a while: we were stopped, or frozen, or waited for a
+ * reader. kvm-clock tells the guest's watchdogs, which would else take it for a
+ * hang. A guest without that clock is told nothing.
  */
 void
 arch_vcpu_stopped(const struct vcpu *cpu)

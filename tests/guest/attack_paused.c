@@ -1,4 +1,7 @@
-/* A guest that waits until kvm-clock tells it that it was stopped. */
+/*
+ * A guest that waits until kvm-clock tells it that it was stopped: while it
+ * runs, and while it is mostly outside.
+ */
 #include "guest.h"
 
 #define MSR_SYSTEM_TIME 0x4b564d01	/* KVM's, the newer one */
@@ -14,16 +17,24 @@ static struct {
 	uint8_t pad2[2];
 } clock __attribute__((aligned(32)));
 
+static void
+wait_for_it(bool outside, const char *what)
+{
+	check((r8(&clock.flags) & GUEST_STOPPED) == 0, "not stopped yet");
+	say(what);
+	while ((r8(&clock.flags) & GUEST_STOPPED) == 0)
+		if (outside)
+			outb(0x80, 0);
+	w8(&clock.flags, 0);
+}
+
 int
 main(void)
 {
 	uint32_t at = (uint32_t)(uintptr_t)&clock | 1;
 
 	__asm__ volatile("wrmsr" : : "c"(MSR_SYSTEM_TIME), "a"(at), "d"(0));
-	check((r8(&clock.flags) & GUEST_STOPPED) == 0, "it has not been stopped");
-	say("running\n");
-	while ((r8(&clock.flags) & GUEST_STOPPED) == 0)
-		outb(0x80, 0);
-	check(true, "it was told");
+	wait_for_it(false, "inside\n");
+	wait_for_it(true, "outside\n");
 	done();
 }
