@@ -152,6 +152,109 @@ terminated() {
 	[ "${lines[0]:-}" = "" ]
 }
 
+@test "kernel: one that was cut anywhere is refused, also by a dry run" {
+	local k n size
+
+	# A bzImage: its header, the setup, and what it says that follows.
+	python3 -c '
+import struct, sys
+h = bytearray(3 * 512)
+h[0x1f1] = 2
+h[0x1f4:0x1f8] = struct.pack("<I", 1000)
+h[0x1fe:0x200] = b"\x55\xaa"
+h[0x202:0x206] = b"HdrS"
+h[0x206:0x208] = struct.pack("<H", 0x20f)
+h[0x234] = 1
+h[0x236:0x238] = struct.pack("<H", 1)
+h[0x258:0x260] = struct.pack("<Q", 0x100000)
+sys.stdout.buffer.write(h + b"\xf4" * 16000)' >bzimage
+	run -0 volt-kvm -N kernel=bzimage
+	for n in 5000 10000 17535; do
+		head -c "$n" bzimage >cut
+		run -125 volt-kvm -N kernel=cut
+		[ "${lines[-1]}" = "volt-kvm: kernel=cut: the file is truncated" ]
+	done
+	echo "a signature" >>bzimage
+	run -0 volt-kvm -N kernel=bzimage
+
+	# An ELF file: its headers, and its segments.
+	k=$(tiny attack_blk)
+	size=0
+	while read -r _ n _ _ filesz _; do
+		((n + filesz <= size)) || size=$((n + filesz))
+	done < <(readelf -lW "$k" | grep '^ *LOAD')
+	for n in 5 64 100 5000 $((size - 1)); do
+		head -c "$n" "$k" >cut
+		run -125 volt-kvm -N kernel=cut
+		[ "${lines[-1]}" = "volt-kvm: kernel=cut: the file is truncated" ]
+	done
+	head -c "$size" "$k" >cut
+	run -0 volt-kvm -N kernel=cut
+}
+
+@test "initrd: what is none is refused; what the kernel unpacks is not looked into" {
+	local k f how
+
+	k=$(tiny pvh)
+	for f in "$k" /bin/busybox "$BATS_TEST_FILENAME"; do
+		run -125 --separate-stderr volt-kvm -N kernel="$k" initrd="$f"
+		[ "${stderr_lines[-1]}" = "volt-kvm: initrd=$f: not an initramfs: a cpio archive, as it is or by gzip, bzip2, lzma, xz, lzo, lz4 or zstd" ]
+	done
+	head -c 10000 /dev/zero >zeroes
+	run -125 --separate-stderr volt-kvm -N kernel="$k" initrd=zeroes
+	mkdir d
+	(cd d && find . | cpio -o -H newc --quiet) >newc
+	(cd d && find . | cpio -o -H crc --quiet) >crc
+	cat zeroes newc >behind
+	for f in newc crc behind; do
+		run -0 volt-kvm -N kernel="$k" initrd="$f"
+	done
+	for how in "gzip" "bzip2" "xz --check=crc32" "xz --format=lzma" "lz4 -l" "zstd"; do
+		type "${how%% *}" || continue
+		$how -c <newc >packed
+		run -0 volt-kvm -N kernel="$k" initrd=packed
+	done
+}
+
+@test "memory: more than there is is said; more than can be is refused" {
+	need_kvm
+	local k free bits
+
+	k=$(tiny pvh)
+	free=$(awk '$1 == "MemAvailable:" || $1 == "SwapFree:" { n += $2 } END { print int(n / 1024) }' \
+		/proc/meminfo)
+	run -0 --separate-stderr timeout 60 volt-kvm memory=$((free + 4096))M kernel="$k" </dev/null
+	[ "$output" = "pvh ok" ]
+	[[ $stderr =~ ^volt-kvm:\ memory=$((free + 4096))M:\ this\ host\ has\ [0-9]+\ MiB\ free\;\ a\ guest\ that\ uses\ more\ is\ killed$ ]]
+	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo | head -n 1)
+	run --separate-stderr timeout 60 volt-kvm memory=1T kernel="$k" </dev/null
+	if [ "$bits" = 40 ]; then
+		[ "$status ${stderr_lines[-1]}" = "125 volt-kvm: memory=1T: this processor has addresses for 1047552M (40 bits)" ]
+	else
+		[ "$status $output" = "0 pvh ok" ]
+	fi
+	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh volt-kvm memory=2G kernel="$k"
+	[[ $stderr =~ ^volt-kvm:\ memory=2G\ \(a\ limit,\ as\ ulimit\ -v\ or\ vm.overcommit_memory=2\?\): ]]
+}
+
+@test "memory: more than the control group's limit is said" {
+	need_kvm
+	need volt-cg memory.max=64M true
+	local k
+
+	k=$(tiny pvh)
+	run -0 --separate-stderr timeout 60 volt-cg memory.max=64M memory.swap.max=0 \
+		volt-kvm memory=128M kernel="$k" </dev/null
+	[ "$output" = "pvh ok" ]
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
+	# Also that of a group above.
+	run -0 --separate-stderr timeout 60 volt-cg -d memory.max=64M memory.swap.max=0 \
+		volt-cg memory.max=1G volt-kvm memory=128M kernel="$k" </dev/null
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
+	run -0 --separate-stderr timeout 60 volt-cg memory.max=64M volt-kvm memory=32M kernel="$k" </dev/null
+	[ -z "$stderr" ]
+}
+
 @test "kernel: a file of random bytes behind each header never does harm" {
 	need_kvm
 	local i guest
@@ -256,6 +359,16 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$(grep -vx hanging <<<"$stderr")" = "volt-kvm: the guest did not start in time" ]
 	run -0 cat <(timeout 60 volt-kvm kernel="$(tiny reset)" status=3 -- x 3>&1 2>/dev/null)
 	[ "$output" = "failed 125" ]
+}
+
+@test "tiny: the kernel's command line is what the manual says, and what is added" {
+	need_kvm
+	local manual
+
+	manual=$(tr '\n\t' '  ' <"$TOP/man/volt-kvm.1.scd" |
+		sed 's/.*command line, which is "\([^"]*\)".*/\1/' | tr -s ' ')
+	run -0 timeout 60 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b cmdline='c "d e"' </dev/null
+	[ "${lines[0]}" = "$manual a=b c \"d e\"" ]
 }
 
 @test "tiny: the processors are the cores of one package" {

@@ -33,6 +33,7 @@ struct config {
 	bool dry, console, stats;
 	bool pty;	/* console=pty */
 	uint64_t memory;
+	const char *memory_text;
 	unsigned int cpus;
 	bool nested;
 	const char *kernel;

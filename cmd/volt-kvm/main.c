@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "chain.h"
+#include "check.h"
 #include "config.h"
 #include "devices.h"
 #include "network.h"
@@ -51,6 +52,9 @@ main(int argc, char *argv[])
 	network_open(&cfg);
 	version = arch_kernel_version(&cfg);
 	describe(version);
+	arch_check(&cfg);
+	check_initrd(&cfg);
+	check_memory(&cfg);
 	if (*cfg.argv != NULL)
 		payload_make(&cfg, version);
 	if (cfg.dry) {
@@ -59,8 +63,7 @@ main(int argc, char *argv[])
 	}
 
 	chain_refuse_waste();
-	vm.nested = cfg.nested;
-	vm_open(&vm, cfg.memory);
+	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);
 	arch_load(&vm, &cfg);

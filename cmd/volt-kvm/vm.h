@@ -54,7 +54,8 @@ struct vm {
 	const char *why;	/* for VM_CRASH */
 };
 
-void vm_open(struct vm *vm, uint64_t memory);
+struct config;
+void vm_open(struct vm *vm, const struct config *cfg);
 void vm_end(struct vm *vm, enum vm_end end);
 void vm_panic(struct vm *vm);
 
@@ -63,7 +64,6 @@ void vcpu_create_all(struct vm *vm, unsigned int n);
 void vcpu_start(struct vcpu *cpu);
 
 /* devices.c */
-struct config;
 void devices_init(struct vm *vm, const struct config *cfg);
 void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
     unsigned int width, bool write);
@@ -71,9 +71,11 @@ bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
     bool write);
 
 /* x86_*.c: what another architecture would do otherwise */
+unsigned int arch_address_bits(int kvm);
 void arch_vm_init(struct vm *vm);
 void arch_vcpu_init(struct vcpu *cpu);
 void arch_vcpu_stopped(const struct vcpu *cpu);
+void arch_check(const struct config *cfg);
 void arch_load(struct vm *vm, const struct config *cfg);
 void arch_boot(struct vm *vm);
 const char *arch_kernel_version(const struct config *cfg);

@@ -40,6 +40,7 @@ set_memory(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
 
+	c->memory_text = value;
 	c->memory = word_size(key, value) & ~(RAM_ALIGN - 1);
 	if (c->memory < MEMORY_LEAST || c->memory > MEMORY_MOST)
 		word_bad(key, value, "from 16M to 1T");
@@ -302,8 +303,8 @@ check(struct config *c)
 void
 config_parse(struct config *c, int argc, char *argv[])
 {
-	*c = (struct config){ .memory = UINT64_C(256) << 20, .cpus = 1,
-		.status_fd = -1 };
+	*c = (struct config){ .memory = UINT64_C(256) << 20,
+		.memory_text = "256M", .cpus = 1, .status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
 	check(c);
 }

@@ -26,6 +26,36 @@
 #define APIC_MODE_EXTINT 0x700u
 #define APIC_MODE_NMI 0x400u
 
+/* What KVM can give a guest of CPUID; to be freed. */
+static struct kvm_cpuid2 *
+supported(int kvm)
+{
+	struct kvm_cpuid2 *c;
+
+	c = calloc(1, sizeof(*c) + CPUID_ENTRIES * sizeof(c->entries[0]));
+	if (c == NULL)
+		err(EXIT_LINK, "CPUID");
+	c->nent = CPUID_ENTRIES;
+	if (kvm_call(kvm, KVM_GET_SUPPORTED_CPUID, c) == -1)
+		err(EXIT_LINK, "KVM: supported CPUID");
+	return c;
+}
+
+/* How many bits a physical address has. */
+unsigned int
+arch_address_bits(int kvm)
+{
+	struct kvm_cpuid2 *c = supported(kvm);
+	unsigned int bits = 0;
+	uint32_t i;
+
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 0x80000008)
+			bits = c->entries[i].eax & 0xff;
+	free(c);
+	return bits >= 32 && bits < 64 ? bits : 36;
+}
+
 /* Before the first vCPU. */
 void
 arch_vm_init(struct vm *vm)
@@ -169,16 +199,10 @@ virtualization(struct kvm_cpuid_entry2 *e, bool nested)
 static void
 set_cpuid(struct vcpu *cpu)
 {
-	struct kvm_cpuid2 *c;
+	struct kvm_cpuid2 *c = supported(cpu->vm->kvm);
 	uint32_t i;
 	bool deadline, nests = false;
 
-	c = calloc(1, sizeof(*c) + CPUID_ENTRIES * sizeof(c->entries[0]));
-	if (c == NULL)
-		err(EXIT_LINK, "CPUID");
-	c->nent = CPUID_ENTRIES;
-	if (kvm_call(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, c) == -1)
-		err(EXIT_LINK, "KVM: supported CPUID");
 	deadline = kvm_call_n(cpu->vm->kvm, KVM_CHECK_EXTENSION,
 	    KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	add_levels(c, 0xb);
