@@ -678,6 +678,37 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$(stat -c %s disk)" = 4096 ]
 }
 
+@test "attack: PCI configuration space: the window, BARs that move, bus mastering" {
+	need_kvm
+	head -c 4096 /dev/zero | tr '\0' V >disk
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_pci)" disk=disk </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "disk: twenty-six, vda to vdz, with a card beside them; and no more" {
+	need_kvm
+	local k c disks=() net=()
+
+	k=$(tiny attack_disks)
+	for c in {a..z}; do
+		head -c 512 /dev/zero | tr '\0' "$c" >"$c"
+		disks+=("disk=$c:ro")
+	done
+	if [ "$(id -u)" = 0 ] && [ -e /dev/net/tun ]; then
+		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr && exec "$@" tap=kvm0' sh)
+	fi
+	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
+	[ "$output" = "abcdefghijklmnopqrstuvwxyz
+all ok" ]
+	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz -- x
+	run -125 --separate-stderr volt-kvm kernel="$k" "${disks[@]}" disk=a:ro </dev/null
+	[ "$stderr" = "volt-kvm: disk=a:ro: too many disks; 26 at the most, vda to vdz" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" "${disks[@]}" root=vdaa -- x
+	[ "$stderr" = "volt-kvm: root=vdaa: no disk= for it" ]
+}
+
 @test "attack: a disk with an overlay stays as it was" {
 	need_kvm
 	head -c 4096 /dev/zero >disk

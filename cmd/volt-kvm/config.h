@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_DISKS 8
+#define CONFIG_DISKS 26	/* vda to vdz */
 #define CONFIG_LIST 64
 
 struct blob {

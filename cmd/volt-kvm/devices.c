@@ -18,6 +18,7 @@ static void
 bridge_init(struct vm *vm, const struct config *cfg)
 {
 	(void)cfg;
+	pci_init(&vm->pci);
 	bridge.lock = &bridge_lock;
 	pci_ids(&bridge, 0x8086, 0x0d57, 0x060000);
 	(void)pci_add(&vm->pci, &bridge);

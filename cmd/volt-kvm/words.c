@@ -133,7 +133,8 @@ add_disk(void *ctx, const char *key, const char *value)
 	struct disk *d;
 
 	if (c->ndisks == CONFIG_DISKS)
-		word_bad(key, value, "too many disks");
+		word_bad(key, value, "too many disks; 26 at the most, vda to "
+		    "vdz");
 	d = &c->disks[c->ndisks++];
 	if (!value_field(&cursor, ':', field, sizeof(field)) ||
 	    field[0] == '\0' || (d->path = strdup(field)) == NULL)
@@ -264,7 +265,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* A disk of ours has a letter; whoever waits for another one waits in vain. */
+/* A disk of ours has one letter; whoever waits for another waits in vain. */
 static void
 check_disk(const struct config *c, const char *key, const char *value)
 {
@@ -275,7 +276,8 @@ check_disk(const struct config *c, const char *key, const char *value)
 	if (strncmp(s, "/dev/", 5) == 0)
 		s += 5;
 	if (strncmp(s, "vd", 2) == 0 && s[2] >= 'a' && s[2] <= 'z' &&
-	    (unsigned int)(s[2] - 'a') >= c->ndisks)
+	    ((unsigned int)(s[2] - 'a') >= c->ndisks ||
+		(s[3] >= 'a' && s[3] <= 'z')))
 		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
 }
 
