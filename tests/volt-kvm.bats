@@ -306,7 +306,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	k=$(tiny pvh)
 	truncate -s 1M disk
 	mkdir mods
-	for i in virtio virtio_pci virtio_console virtio_blk overlay jbd2 ext4 \
+	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng virtio_blk overlay jbd2 ext4 \
 		libxfs xfs crc32c_generic crc32c-intel other; do
 		echo "$i" >"mods/$i.ko"
 		echo "$i.ko:"
@@ -320,10 +320,10 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk root=vda -- true
 	echo "$output"
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
+		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
 	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro overlay=vdb:xfs:rw -- true
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
+		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
@@ -369,6 +369,54 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 		sed 's/.*command line, which is "\([^"]*\)".*/\1/' | tr -s ' ')
 	run -0 timeout 60 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b cmdline='c "d e"' </dev/null
 	[ "${lines[0]}" = "$manual a=b c \"d e\"" ]
+}
+
+@test "tiny: memory around the hole below 4 GiB" {
+	need_kvm
+	local k low="0000000000000000 00000000000a0000"
+
+	k=$(tiny attack_memory)
+	while read -r size ends; do
+		run -0 --separate-stderr timeout 60 volt-kvm "memory=$size" kernel="$k" </dev/null
+		echo "$size $output" "$stderr"
+		[ "$output" = "$low
+0000000000100000 ${ends// /$'\n'0000000100000000 }
+ok all of it is there, once
+all ok" ]
+	done <<-'EOF'
+		64M 0000000004000000
+		3070M 00000000bfe00000
+		3071M 00000000bfe00000
+		3072M 00000000c0000000
+		3074M 00000000c0000000 0000000100200000
+		4G 00000000c0000000 0000000140000000
+		5G 00000000c0000000 0000000180000000
+	EOF
+}
+
+@test "tiny: each exit status and each signal of the command is ours" {
+	need_kvm
+	local k n
+
+	k=$(tiny attack_exit)
+	for n in {0..255}; do
+		run -"$n" timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" status=4 -- x \
+			4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "exit $n" ]
+	done
+	for n in {1..64}; do
+		run -$((128 + n)) timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=signal $n" \
+			status=4 -- x 4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "signal $n" ]
+	done
+	for n in 125 126; do
+		run -"$n" timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=failed $n" status=4 -- x \
+			4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "failed $n" ]
+	done
 }
 
 @test "tiny: the processors are the cores of one package" {
@@ -1063,6 +1111,51 @@ got" ]
 	kill -TERM "$!"
 	exits 143
 	exec 8>&-
+}
+
+@test "linux: a guest that hears signals is not ended by the next; one that takes its time is, by stop_timeout=" {
+	need_kernel
+	initrd=$(initrd)
+	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "n=\$((n + 1)); echo got \$n" TERM
+		echo ready; n=0; while [ $n -lt 3 ]; do sleep 0.1; done; exit 7' >out 2>err </dev/null 3>&- &
+	pid=$!
+	wait_for grep -q ready out
+	for n in 1 2 3; do
+		kill "$pid"
+		wait_for grep -q "got $n" out
+		sleep 1
+	done
+	exits 7 "$pid"
+	[ ! -s err ]
+	volt-kvm kernel="$KERNEL" initrd="$initrd" stop_timeout=3s status=4 -- sh -c 'trap "" TERM
+		echo ready; while :; do sleep 1; done' >out 2>err 4>status </dev/null 3>&- &
+	pid=$!
+	wait_for grep -q ready out
+	kill "$pid"
+	exits 143 "$pid"
+	[ "$(tail -n 1 err)" = "volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
+	[ "$(cat status)" = "signal 15" ]
+}
+
+@test "linux: few exits until the command runs; random numbers from the host" {
+	need_kernel
+	run -0 --separate-stderr guest -s initrd="$(initrd)" -- sh -c '
+		cat /sys/class/misc/hw_random/rng_current; head -c 16 /dev/hwrng | busybox wc -c'
+	echo "$output" "$stderr"
+	[ "$output" = "virtio_rng.0
+16" ]
+	n=$(sed -n 's/^exits //p' <<<"$stderr")
+	[ "$n" -gt 0 ]
+	[ "$n" -le 4000 ]
+}
+
+@test "linux: sixteen processors on one CPU" {
+	need_kernel
+	need taskset -c 0 true
+	run -0 --separate-stderr taskset -c 0 timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		initrd="$(initrd)" cpus=16 memory=512M boot_timeout=500s -- busybox nproc
+	echo "$output" "$stderr"
+	[ "$output" = 16 ]
 }
 
 @test "linux: the end of the input, of the output, of the command" {
