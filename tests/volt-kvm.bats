@@ -170,9 +170,9 @@ h[0x258:0x260] = struct.pack("<Q", 0x100000)
 sys.stdout.buffer.write(h + b"\xf4" * 16000)' >bzimage
 	run -0 volt-kvm -N kernel=bzimage
 	for n in 5000 10000 17535; do
-		head -c "$n" bzimage >cut
-		run -125 volt-kvm -N kernel=cut
-		[ "${lines[-1]}" = "volt-kvm: kernel=cut: the file is truncated" ]
+		head -c "$n" bzimage >short
+		run -125 volt-kvm -N kernel=short
+		[ "${lines[-1]}" = "volt-kvm: kernel=short: the file is truncated" ]
 	done
 	echo "a signature" >>bzimage
 	run -0 volt-kvm -N kernel=bzimage
@@ -184,12 +184,12 @@ sys.stdout.buffer.write(h + b"\xf4" * 16000)' >bzimage
 		((n + filesz <= size)) || size=$((n + filesz))
 	done < <(readelf -lW "$k" | grep '^ *LOAD')
 	for n in 5 64 100 5000 $((size - 1)); do
-		head -c "$n" "$k" >cut
-		run -125 volt-kvm -N kernel=cut
-		[ "${lines[-1]}" = "volt-kvm: kernel=cut: the file is truncated" ]
+		head -c "$n" "$k" >short
+		run -125 volt-kvm -N kernel=short
+		[ "${lines[-1]}" = "volt-kvm: kernel=short: the file is truncated" ]
 	done
-	head -c "$size" "$k" >cut
-	run -0 volt-kvm -N kernel=cut
+	head -c "$size" "$k" >short
+	run -0 volt-kvm -N kernel=short
 }
 
 @test "initrd: what is none is refused; what the kernel unpacks is not looked into" {
@@ -429,7 +429,7 @@ all ok" ]
 
 @test "tiny: guests of its own are for a guest that was given nested=yes" {
 	need_kvm
-	local k yes
+	local k
 
 	k=$(tiny attack_cpuid)
 	run -0 timeout 60 volt-kvm cpus=3 memory=64M kernel="$k" </dev/null
