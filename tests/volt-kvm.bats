@@ -179,10 +179,12 @@ sys.stdout.buffer.write(h + b"\xf4" * 16000)' >bzimage
 
 	# An ELF file: its headers, and its segments.
 	k=$(tiny attack_blk)
-	size=0
-	while read -r _ n _ _ filesz _; do
-		((n + filesz <= size)) || size=$((n + filesz))
-	done < <(readelf -lW "$k" | grep '^ *LOAD')
+	size=$(python3 -c '
+import struct, sys
+d = open(sys.argv[1], "rb").read()
+at, n = struct.unpack_from("<Q", d, 32)[0], struct.unpack_from("<H", d, 56)[0]
+h = [struct.unpack_from("<IIQQQQ", d, at + 56 * i) for i in range(n)]
+print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	for n in 5 64 100 5000 $((size - 1)); do
 		head -c "$n" "$k" >short
 		run -125 volt-kvm -N kernel=short
