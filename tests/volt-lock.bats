@@ -233,6 +233,18 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	[ "$ABI" -lt 7 ] || run ! grep "^log" < <(volt-lock log=new-exec-on log=none)
 }
 
+@test "rights: nothing to execute is not said before a link of the toolbox, which may run" {
+	need volt-ns -Um true
+	# The second volt-lock is such a link; its own command is not.
+	run -126 --separate-stderr volt-ns -Um root="$ROOT_BB" volt-lock fs.ro=/ -- \
+		volt-lock fs.rx=/ -- /bin/busybox true
+	[ "$stderr" = "volt-lock: exec /bin/busybox: Permission denied" ]
+	# One of the root's own that is called so is none.
+	run -127 --separate-stderr volt-ns -Um root="$ROOT_BB" volt-lock fs.ro=/ -- \
+		/bin/volt-lock true
+	[ "${stderr_lines[0]}" = "volt-lock: no word grants the right to execute anything; fs.rx= does" ]
+}
+
 # --- paths ------------------------------------------------------------------
 
 @test "paths: several by comma, a comma by backslash" {

@@ -21,6 +21,7 @@
 #define RAMFS_MAGIC 0x858458f6
 #define TMPFS_MAGIC 0x01021994
 #define FILE_MOST ((size_t)4 << 20)
+#define ENDING 10	/* ms between two looks at what was killed */
 
 extern char **environ;
 
@@ -154,9 +155,25 @@ run_command(const struct supervise *s, const int ends[3])
 static void
 end_all(void)
 {
+	pid_t pid;
+
 	kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) != -1 || errno == EINTR)
-		;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) != -1 || errno == EINTR)
+		if (pid == 0) /* it waits for a device, perhaps */
+			guest_pump_answer(ENDING);
+}
+
+/* Leave the root clean; a slow disk is no guest that hangs. */
+static void
+leave_root(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		guest_pump_answer(-1);
+	guest_root_end();
+	if (pid != -1)
+		kill(pid, SIGKILL);
 }
 
 /*
@@ -213,7 +230,7 @@ guest_main(void)
 		err(EXIT_LINK, "wait");
 	end_all();
 	guest_pump_end();
-	guest_root_end();
+	leave_root();
 	status_report(guest.port[GUEST_CONTROL], counter, wstatus);
 	rest();
 }

@@ -62,6 +62,20 @@ vio_break(struct vio *v)
 	config_changed(v);
 }
 
+/*
+ * The device may access memory no more. What it was at is not taken up again:
+ * no driver does that to a device in use but to be rid of it.
+ */
+void
+vio_halt(struct vio *v)
+{
+	if (!vio_live(v))
+		return;
+	if (v->ops->halt != NULL)
+		v->ops->halt(v);
+	vio_break(v);
+}
+
 /* Tell the driver of what was pushed. */
 void
 vio_done(struct vio *v, struct virtq *q)

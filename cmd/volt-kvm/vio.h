@@ -40,6 +40,8 @@ struct vio_ops {
 	void (*kick)(struct vio *v);	/* I/O thread: look at the queues */
 	void (*start)(struct vio *v);	/* DRIVER_OK; or NULL */
 	void (*reset)(struct vio *v);	/* or NULL */
+	/* Whoever else is at the queues is to leave them; or NULL: nobody is */
+	void (*halt)(struct vio *v);
 };
 
 struct vio {
@@ -71,6 +73,7 @@ struct vio {
 int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
 bool vio_live(const struct vio *v);
 void vio_break(struct vio *v);
+void vio_halt(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
 
 /* for transports */

@@ -181,6 +181,12 @@ kick(struct vio *v)
 		vio_break(v);
 }
 
+static void
+halt(struct vio *v)
+{
+	vhost_stop(&net.vhost, v);
+}
+
 static short
 wants(struct io_source *s)
 {
@@ -211,6 +217,7 @@ static const struct vio_ops ops = {
 	.kick = kick,
 	.start = start,
 	.reset = reset,
+	.halt = halt,
 };
 
 /* 5.1.4 */

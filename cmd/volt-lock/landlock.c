@@ -421,9 +421,19 @@ tell_unknown(const struct lock *lock)
 		    "ABI %d, the newest known here", ll->abi, ABI_KNOWN);
 }
 
-/* Make the ruleset. */
+/* Is the next command one that fill_toolbox() lets run? */
+static bool
+from_toolbox(const char *next)
+{
+	struct toolbox_program program;
+
+	return strncmp(next, "volt-", 5) == 0 && strchr(next, '/') == NULL &&
+	    toolbox_here() && toolbox_find(next, &program);
+}
+
+/* Make the ruleset, for the command next, or NULL. */
 void
-landlock_plan(struct lock *lock)
+landlock_plan(struct lock *lock, const char *next)
 {
 	struct landlock *ll = &lock->ll;
 	struct landlock_ruleset_attr attr = { 0 };
@@ -461,12 +471,12 @@ landlock_plan(struct lock *lock)
 		fill_ports(ll, &ll->ports[i]);
 	if ((ll->handled_fs & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
 		return;
-	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
-		warnx("no word grants the right to execute anything; fs.rx= "
-		    "does, and fs=any leaves files alone");
-	else
+	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) != 0)
 		chain_advise("the command, its interpreter and its libraries "
 		    "need fs.rx=; fs=any leaves files alone");
+	else if (next == NULL || !from_toolbox(next))
+		warnx("no word grants the right to execute anything; fs.rx= "
+		    "does, and fs=any leaves files alone");
 }
 
 /* no_new_privs, always, and the ruleset. From here on it is for good. */

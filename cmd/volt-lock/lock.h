@@ -95,7 +95,7 @@ extern const struct grammar lock_grammar;
 
 /* landlock.c */
 bool landlock_word(struct lock *lock, const char *key, const char *value);
-void landlock_plan(struct lock *lock);
+void landlock_plan(struct lock *lock, const char *next);
 void landlock_enforce(const struct lock *lock);
 bool landlock_grants(const struct landlock *ll, uint64_t right);
 

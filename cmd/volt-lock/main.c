@@ -16,7 +16,7 @@ main(int argc, char *argv[])
 
 	/* With all rights: what is opened, looked up and run for ourselves. */
 	seccomp_plan(&lock);
-	landlock_plan(&lock);
+	landlock_plan(&lock, argv[0]);
 	if (say_on)
 		show_plan(&lock);
 	if (lock.dry)

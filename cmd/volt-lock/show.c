@@ -210,7 +210,7 @@ show(struct lock *lock)
 
 	/* That the paths and profiles are there is a part of the answer. */
 	if (policy)
-		landlock_plan(lock);
+		landlock_plan(lock, NULL);
 	else
 		landlock_word(lock, "abi", "0");
 	seccomp_plan(lock);

@@ -310,8 +310,9 @@ config_space(void)
 	w32(c + 0x10, ~0u);
 	check(r32(c + 0x10) == 0xffff8000, "the BAR is sized");
 	w32(c + 0x10, 0x12340000);
-	works("and moves nothing");
+	check(r8(d.bar + C_STATUS) == 0xff, "and moves");
 	w32(c + 0x10, bar);
+	works("and back");
 	check(r32(c + 256) == ~0u && r32(c + 4095 - 3) == ~0u,
 	    "no extended configuration");
 	check(r32((volatile uint8_t *)ECAM + (31 << 15)) == ~0u,
