@@ -494,6 +494,42 @@ all ok" ]
 	done
 }
 
+@test "tiny: a disk whose flush does not end keeps nobody else waiting, and no signal" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	k=$(tiny attack_slow)
+	truncate -s 4096 slow
+	printf V | cat - slow >fast
+	truncate -s 4096 fast
+	strace -f -qq -o trace -P "$PWD/slow" -e inject=fdatasync:delay_enter=600s \
+		volt-kvm -c memory=64M kernel="$k" disk="$PWD/slow" disk=fast status=4 -- x \
+		4>status 2>out </dev/null 3>&- &
+	started+=("$!")
+	wait_for grep -q waiting out
+	run ! grep '^not ok' out
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
+	kill "$pid"
+	wait_for gone
+	[ "$(cat status)" = "failed 143" ]
+}
+
+@test "attack: a reset while a slow read is under way ends it, and nothing is written later" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	truncate -s 4096 slow
+	printf V | dd of=slow conv=notrunc status=none
+	run -0 --separate-stderr timeout 300 strace -f -qq -o trace -P "$PWD/slow" \
+		-e inject=preadv:delay_enter=5s:when=1 \
+		volt-kvm memory=64M kernel="$(tiny attack_late)" disk="$PWD/slow" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	grep -q DELAYED trace
+}
+
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
 	truncate -s 1M disk
@@ -528,15 +564,16 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread a vCPU and one more" {
+@test "host: one thread a vCPU, one a disk and one more" {
 	need_kvm
-	hanging cpus=4 >/dev/null
+	truncate -s 1M disk
+	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
 	# Newer kernels have one of KVM's own among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
 	kill -9 "$!"
 	exits 137
-	[ "$threads" = 5 ]
+	[ "$threads" = 7 ]
 }
 
 @test "host: locked, given /dev/kvm as a device; else it is said" {

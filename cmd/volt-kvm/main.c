@@ -1,6 +1,6 @@
 /*
- * volt-kvm: run a KVM guest, and the next command in it. The main thread does
- * all I/O; every vCPU has a thread of its own.
+ * volt-kvm: run a KVM guest, and the next command in it. Every vCPU and every
+ * disk has a thread of its own; the main thread does all other I/O.
  */
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -193,7 +193,8 @@ print_stats(void)
 		dprintf(STDERR_FILENO, "exits.%s %llu\n", names[k],
 		    (unsigned long long)sum[k]);
 	dprintf(STDERR_FILENO, "exits %llu\nthreads %u\n",
-	    (unsigned long long)(sum[0] + sum[1] + sum[2]), vm.ncpus + 1);
+	    (unsigned long long)(sum[0] + sum[1] + sum[2]),
+	    vm.ncpus + cfg.ndisks + 1);
 }
 
 /* The machine has ended by itself, or did not start in time. */

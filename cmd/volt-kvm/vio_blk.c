@@ -6,6 +6,9 @@
  * With an overlay nothing is written to the file: blocks of BLOCK bytes that
  * the guest writes go to a scratch file, sparse, or to memory; a bit for each
  * says where it is.
+ *
+ * Each disk has a worker (vio_worker.c), which alone uses what is in struct blk
+ * once the guest runs.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -17,7 +20,6 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -26,13 +28,11 @@
 
 #define SECTOR 512u
 #define BLOCK UINT64_C(4096)	/* of an overlay */
-#define BURST 64	/* requests in a row */
 #define SEGMENTS (VIRTQ_MAX - 2)
 #define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
-#define ROUND (UINT64_C(16) << 20)	/* bytes in a row, or a request more */
 #define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
-#define ZEROES_MOST ((uint32_t)(ROUND / SECTOR))	/* they may be written */
+#define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors: they may be written */
 
 #define F_SIZE_MAX VIO_BIT(1)
 #define F_SEG_MAX VIO_BIT(2)
@@ -82,7 +82,7 @@ struct blk {
 	uint64_t size;	/* bytes; whole sectors */
 	int scratch;	/* or -1 */
 	uint8_t *map;	/* a bit for every block that is in scratch */
-	uint64_t zeroed;	/* bytes, by the request at hand */
+	uint8_t block[BLOCK];	/* the worker's */
 };
 
 static struct blk disks[CONFIG_DISKS];
@@ -140,9 +140,8 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 static int
 bring(struct blk *b, uint64_t off, size_t len)
 {
-	static uint8_t block[BLOCK]; /* the I/O thread's */
 	uint64_t start = off - off % BLOCK;
-	struct iovec iov = { block, BLOCK };
+	struct iovec iov = { b->block, BLOCK };
 
 	if (in_scratch(b, off))
 		return 0;
@@ -151,7 +150,7 @@ bring(struct blk *b, uint64_t off, size_t len)
 			iov.iov_len = (size_t)(b->size - start);
 		if (transfer(b->fd, &iov, 1, start, false) == -1)
 			return -1;
-		iov = (struct iovec){ block, BLOCK };
+		iov = (struct iovec){ b->block, BLOCK };
 		if (transfer(b->scratch, &iov, 1, start, true) == -1)
 			return -1;
 	}
@@ -282,8 +281,6 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 		return S_IOERR;
 	if (len == 0)
 		return S_OK;
-	if (zero)
-		b->zeroed += len;
 	if (b->scratch != -1)
 		return zero_overlay(b, off, len, zero) == 0 ? S_OK : S_IOERR;
 	args[0] = off;
@@ -308,8 +305,9 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
  * header and a place for its status.
  */
 static int64_t
-request(struct blk *b, struct vchain *c)
+request(struct vio *v, struct vchain *c)
 {
+	struct blk *b = v->dev;
 	struct iovec *in = c->iov + c->nout, *last = c->iov + c->nout + c->nin;
 	static const char id[20] = "volt";
 	struct request r;
@@ -351,42 +349,11 @@ request(struct blk *b, struct vchain *c)
 	return (int64_t)wrote + 1;
 }
 
-static void
-kick(struct vio *v)
-{
-	struct blk *b = v->dev;
-	struct virtq *q = &v->q[0];
-	struct vchain *c = &v->chain;
-	uint64_t bytes = 0;
-	unsigned int n;
-	int64_t len;
-	int rc = 0;
-
-	for (n = 0; n < BURST && bytes < ROUND; n++) {
-		if ((rc = virtq_pop(q, v->ram, c)) != 1)
-			break;
-		bytes += virtq_bytes(c->iov, (unsigned int)c->nout + c->nin);
-		b->zeroed = 0;
-		if ((len = request(b, c)) == -1) {
-			rc = -1;
-			break;
-		}
-		bytes += b->zeroed;
-		virtq_push(q, c, (uint32_t)len);
-	}
-	if (n > 0)
-		vio_done(v, q);
-	if (rc == -1)
-		vio_break(v);
-	if (n == BURST || bytes >= ROUND) /* others first, and then on */
-		(void)eventfd_write(v->kick, 1);
-}
-
 static const struct vio_ops ops = {
 	.name = "blk",
 	.id = 2,
 	.class = 0x018000,
-	.kick = kick,
+	.request = request,
 };
 
 /* Nobody else may write what this guest reads, nor read what it writes. */

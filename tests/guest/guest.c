@@ -59,11 +59,17 @@ device_want(struct device *d, uint16_t id, const char *what)
 	done();
 }
 
+#define PATIENCE 300000
+
 /* Reset, and up to FEATURES_OK. Returns the status. */
 uint8_t
 device_begin(struct device *d, uint32_t low)
 {
+	unsigned int n;
+
 	w8(d->bar + C_STATUS, 0);
+	for (n = 0; n < PATIENCE && r8(d->bar + C_STATUS) != 0; n++)
+		;
 	w8(d->bar + C_STATUS, ACK);
 	w8(d->bar + C_STATUS, ACK | DRIVER);
 	w32(d->bar + C_GFSELECT, 0);
@@ -128,8 +134,6 @@ submit(struct device *d, uint16_t i, struct queue *q, uint16_t head)
 	w16(&q->avail.idx, (uint16_t)(q->avail.idx + 1));
 	w16(d->bar + NOTIFY + 4 * i, i);
 }
-
-#define PATIENCE 300000
 
 /* Each look at the port, where nobody is, gives the other thread its turn. */
 bool
