@@ -530,6 +530,28 @@ all ok" ]
 	grep -q DELAYED trace
 }
 
+@test "host: a disk that shrinks is an error to read and to write, and does not grow again" {
+	need_kvm
+	local k disk
+
+	k=$(tiny attack_shrink)
+	mkfifo typed
+	for disk in disk=disk disk=disk:ro disk=disk:overlay; do
+		head -c 64K /dev/zero | tr '\0' x >disk
+		exec {typed}<>typed
+		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
+		started+=("$!")
+		wait_for grep -qx shrink out
+		truncate -s 32K disk
+		echo >&"$typed"
+		exits 0
+		exec {typed}>&-
+		cat out
+		[ "$(tail -n 1 out)" = "all ok" ]
+		[ "$(stat -c %s disk)" = 32768 ]
+	done
+}
+
 @test "host: two guests do not share a disk that one of them writes" {
 	need_kvm
 	truncate -s 1M disk

@@ -109,7 +109,10 @@ cut_front(struct iovec *iov, unsigned int n, size_t skip)
 	}
 }
 
-/* All of the buffers' bytes from or to fd at off. Returns 0, or -1. */
+/*
+ * All of the buffers' bytes from or to fd at off. Returns 0, or -1, also where
+ * the file ends by now.
+ */
 static int
 transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 {
@@ -124,13 +127,8 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 		    preadv(fd, iov, (int)n, (off_t)off);
 		if (done == -1 && errno == EINTR)
 			continue;
-		if (done == -1 || (done == 0 && write))
+		if (done <= 0)
 			return -1;
-		if (done == 0) { /* the file shrank: zeroes */
-			for (; n > 0; iov++, n--)
-				memset(iov->iov_base, 0, iov->iov_len);
-			return 0;
-		}
 		off += (uint64_t)done;
 		cut_front(iov, n, (size_t)done);
 	}
@@ -196,6 +194,19 @@ in_disk(const struct blk *b, uint64_t sector, uint64_t len)
 }
 
 /*
+ * Has somebody cut the file off? Then a write at its old end would make it long
+ * again, and what was in between would be zeroes that nobody wrote.
+ */
+static bool
+shrunk(const struct blk *b)
+{
+	struct stat st;
+
+	return !b->is_device && b->scratch == -1 &&
+	    (fstat(b->fd, &st) == -1 || (uint64_t)st.st_size < b->size);
+}
+
+/*
  * Read or write: all buffers between the header and the status. For a write
  * the header's first bytes have been taken off.
  */
@@ -207,7 +218,7 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 	int rc;
 
 	if (len % SECTOR != 0 || len > REQUEST_MOST ||
-	    !in_disk(b, sector, len) || (write && b->ro))
+	    !in_disk(b, sector, len) || (write && (b->ro || shrunk(b))))
 		return S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
@@ -277,7 +288,7 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 	off = r.sector * SECTOR;
 	len = (uint64_t)r.sectors * SECTOR;
 	if (r.sectors > (zero ? ZEROES_MOST : DISCARD_MOST) ||
-	    !in_disk(b, r.sector, len) || b->ro)
+	    !in_disk(b, r.sector, len) || b->ro || shrunk(b))
 		return S_IOERR;
 	if (len == 0)
 		return S_OK;

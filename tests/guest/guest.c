@@ -9,6 +9,15 @@ say(const char *s)
 		outb(0x3f8, (uint8_t)*s);
 }
 
+/* A byte of COM1's, when there is one. */
+uint8_t
+hear(void)
+{
+	while ((inb(0x3f8 + 5) & 1) == 0)
+		;
+	return inb(0x3f8);
+}
+
 void
 check(bool ok, const char *what)
 {

@@ -49,6 +49,15 @@ outb(uint16_t port, uint8_t v)
 	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
 }
 
+static inline uint8_t
+inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
 static inline uint8_t r8(volatile void *p) { return *(volatile uint8_t *)p; }
 static inline uint16_t r16(volatile void *p) { return *(volatile uint16_t *)p; }
 static inline uint32_t r32(volatile void *p) { return *(volatile uint32_t *)p; }
@@ -59,6 +68,7 @@ static inline void w32(volatile void *p, uint32_t v) { *(volatile uint32_t *)p =
 static inline void w64(volatile void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
 
 void say(const char *s);
+uint8_t hear(void);
 void check(bool ok, const char *what);
 _Noreturn void done(void);
 
