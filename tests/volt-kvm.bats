@@ -101,7 +101,7 @@ terminated() {
 	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
-	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR or block=SIZE" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "empty, or more than one line" ]
 	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
@@ -549,6 +549,61 @@ all ok" ]
 		cat out
 		[ "$(tail -n 1 out)" = "all ok" ]
 		[ "$(stat -c %s disk)" = 32768 ]
+	done
+}
+
+@test "tiny: each disk has a serial number of its own, and the blocks that it was given" {
+	need_kvm
+	local k given
+
+	k=$(tiny attack_disks)
+	truncate -s 64K a b
+	given=$(($(stat -c %o a) / 512))
+	run -0 timeout 60 volt-kvm memory=64M kernel="$k" disk=a disk=b:ro disk=b:ro:block=4096 \
+		disk=b:overlay:block=1024 </dev/null
+	echo "$output"
+	[ "$(grep -v ^ok <<<"$output")" = "volt-vda sectors 128 block 512 discard $given
+volt-vdb sectors 128 block 512
+volt-vdc sectors 128 block 4096
+volt-vdd sectors 128 block 1024 discard 8
+all ok" ]
+	truncate -s 65024 a
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=4096
+	[ "$stderr" = "volt-kvm: disk=a: not whole sectors of 4096 bytes" ]
+	for given in 0 256 1000 8192 x ""; do
+		run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=$given
+		[ "$stderr" = "volt-kvm: disk=a:block=$given: block: 512, 1024, 2048 or 4096" ]
+	done
+}
+
+@test "host: a block device is shown with its blocks, or with others" {
+	need_kvm
+	need_root
+	local k loop queue
+
+	k=$(tiny attack_disks)
+	truncate -s 64M disk
+	loop=$(losetup -f --show --sector-size 4096 disk) || lacks "a loop device"
+	queue=/sys/class/block/${loop#/dev/}/queue
+	give=$(($(cat "$queue/discard_granularity") / 512))
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	whole=$output
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop:block=512" </dev/null
+	small=$output
+	# Without sysfs, as in a jail, what is given back is the device's block.
+	run timeout 300 unshare -m sh -ec 'mount -t tmpfs none /sys; exec "$@"' sh \
+		volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	jailed=$output
+	losetup -d "$loop"
+	printf '%s\n' "$whole" "$small" "$jailed"
+	[ "$(grep ^volt <<<"$whole")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$small")" = \
+		"volt-vda sectors 131072 block 512 physical 2^3 offset 0 least 8 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$jailed")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard 8" ]
+	for output in "$whole" "$small" "$jailed"; do
+		[ "$(tail -n 1 <<<"$output")" = "all ok" ]
 	done
 }
 
