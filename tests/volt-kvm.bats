@@ -463,6 +463,39 @@ p.kill()' "$(tiny attack_uart)"
 	grep -q DELAYED trace
 }
 
+@test "attack: a packet that finds too little room is kept until there is more" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	cat >host.sh <<-'EOF'
+		[ ! -e /dev/vhost-net ] || mount --bind /dev/null /dev/vhost-net
+		ip tuntap add dev kvm0 mode tap vnet_hdr
+		echo 1 >/proc/sys/net/ipv6/conf/kvm0/disable_ipv6 || true
+		ip addr add 10.199.0.1/24 dev kvm0
+		ip link set kvm0 up
+		ip neigh add 10.199.0.2 lladdr 02:00:00:00:00:02 dev kvm0 nud permanent
+		taken() { awk '$1 == "kvm0:" { print $11 }' /proc/net/dev; }
+		send() {
+			before=$(taken)
+			head -c "$1" /dev/zero >/dev/udp/10.199.0.2/9
+			until [ "$(taken)" -gt "$before" ]; do sleep 0.05; done
+		}
+		mkfifo typed
+		exec 8<>typed
+		"$@" tap=kvm0 <&8 | while read -r line; do
+			echo "$line"
+			case $line in
+			waiting) send 1000 && echo >&8 ;;
+			small) send 100 ;;
+			esac
+		done
+	EOF
+	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M kernel="$(tiny attack_room)"
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
 @test "host: a tap that is taken away breaks the card, and is not asked again and again" {
 	need_kvm
 	need_root
