@@ -426,7 +426,8 @@ tell(struct blk *b)
 	uint32_t give = b->scratch != -1 ? (uint32_t)BLOCK : h->discard;
 
 	b->vio.nqueues = 1;
-	b->vio.offered = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH |
+	b->vio.offered = VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX |
+	    F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH |
 	    (b->ro ? F_RO : F_WRITE_ZEROES);
 	b->vio.config_len = sizeof(*space);
 	space->capacity = h->size / SECTOR;

@@ -68,8 +68,6 @@ device_want(struct device *d, uint16_t id, const char *what)
 	done();
 }
 
-#define PATIENCE 300000
-
 /* Reset, and up to FEATURES_OK. Returns the status. */
 uint8_t
 device_begin(struct device *d, uint32_t low)

@@ -8,8 +8,10 @@
 
 #define ECAM 0xe0000000ul
 #define QUEUE 16	/* entries of ours */
+#define PATIENCE 300000	/* looks at what is to come */
 
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
+enum { F_INDIRECT = 1 << 28, F_EVENT_IDX = 1 << 29 };
 enum { ACK = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
 
 struct desc {
@@ -21,13 +23,14 @@ struct desc {
 struct queue {
 	struct desc desc[256] __attribute__((aligned(16)));
 	struct {
-		uint16_t flags, idx, ring[QUEUE + 1];
+		uint16_t flags, idx, ring[QUEUE], used_event;
 	} avail __attribute__((aligned(4)));
 	struct {
 		uint16_t flags, idx;
 		struct {
 			uint32_t id, len;
 		} ring[QUEUE];
+		uint16_t avail_event;	/* both as long as the size is QUEUE */
 	} used __attribute__((aligned(4)));
 };
 
