@@ -101,7 +101,7 @@ terminated() {
 	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
-	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR or block=SIZE" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "empty, or more than one line" ]
 	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
@@ -741,7 +741,7 @@ p.kill()' "$(tiny attack_uart)"
 	need_kvm
 	local k c disks=() net=()
 
-	k=$(tiny attack_disks)
+	k=$(tiny attack_first)
 	for c in {a..z}; do
 		head -c 512 /dev/zero | tr '\0' "$c" >"$c"
 		disks+=("disk=$c:ro")
@@ -928,6 +928,39 @@ for i in range(100):
 	grep -q DELAYED trace
 }
 
+@test "attack: a packet that finds too little room is kept until there is more" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	cat >host.sh <<-'EOF'
+		[ ! -e /dev/vhost-net ] || mount --bind /dev/null /dev/vhost-net
+		ip tuntap add dev kvm0 mode tap vnet_hdr
+		echo 1 >/proc/sys/net/ipv6/conf/kvm0/disable_ipv6 || true
+		ip addr add 10.199.0.1/24 dev kvm0
+		ip link set kvm0 up
+		ip neigh add 10.199.0.2 lladdr 02:00:00:00:00:02 dev kvm0 nud permanent
+		taken() { awk '$1 == "kvm0:" { print $11 }' /proc/net/dev; }
+		send() {
+			before=$(taken)
+			head -c "$1" /dev/zero >/dev/udp/10.199.0.2/9
+			until [ "$(taken)" -gt "$before" ]; do sleep 0.05; done
+		}
+		mkfifo typed
+		exec 8<>typed
+		"$@" tap=kvm0 <&8 | while read -r line; do
+			echo "$line"
+			case $line in
+			waiting) send 1000 && echo >&8 ;;
+			small) send 100 ;;
+			esac
+		done
+	EOF
+	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M kernel="$(tiny attack_room)"
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
 @test "host: a tap that is taken away breaks the card, and is not asked again and again" {
 	need_kvm
 	need_root
@@ -956,6 +989,119 @@ all ok" ]
 		run -125 --separate-stderr timeout -s KILL 120 volt-kvm memory=512M \
 			boot_timeout=1s kernel="$k" $disk -- x
 		[ "$stderr" = "volt-kvm: the guest did not start in time" ]
+	done
+}
+
+@test "tiny: a disk whose flush does not end keeps nobody else waiting, and no signal" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	k=$(tiny attack_slow)
+	truncate -s 4096 slow
+	printf V | cat - slow >fast
+	truncate -s 4096 fast
+	strace -f -qq -o trace -P "$PWD/slow" -e inject=fdatasync:delay_enter=600s \
+		volt-kvm -c memory=64M kernel="$k" disk="$PWD/slow" disk=fast status=4 -- x \
+		4>status 2>out </dev/null 3>&- &
+	started+=("$!")
+	wait_for grep -q waiting out
+	run ! grep '^not ok' out
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
+	kill "$pid"
+	wait_for gone
+	[ "$(cat status)" = "failed 143" ]
+}
+
+@test "attack: a reset while a slow read is under way ends it, and nothing is written later" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	truncate -s 4096 slow
+	printf V | dd of=slow conv=notrunc status=none
+	run -0 --separate-stderr timeout 300 strace -f -qq -o trace -P "$PWD/slow" \
+		-e inject=preadv:delay_enter=5s:when=1 \
+		volt-kvm memory=64M kernel="$(tiny attack_late)" disk="$PWD/slow" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	grep -q DELAYED trace
+}
+
+@test "host: a disk that shrinks is an error to read and to write, and does not grow again" {
+	need_kvm
+	local k disk
+
+	k=$(tiny attack_shrink)
+	mkfifo typed
+	for disk in disk=disk disk=disk:ro disk=disk:overlay; do
+		head -c 64K /dev/zero | tr '\0' x >disk
+		exec {typed}<>typed
+		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
+		started+=("$!")
+		wait_for grep -qx shrink out
+		truncate -s 32K disk
+		echo >&"$typed"
+		exits 0
+		exec {typed}>&-
+		cat out
+		[ "$(tail -n 1 out)" = "all ok" ]
+		[ "$(stat -c %s disk)" = 32768 ]
+	done
+}
+
+@test "tiny: each disk has a serial number of its own, and the blocks that it was given" {
+	need_kvm
+	local k given
+
+	k=$(tiny attack_disks)
+	truncate -s 64K a b
+	given=$(($(stat -c %o a) / 512))
+	run -0 timeout 60 volt-kvm memory=64M kernel="$k" disk=a disk=b:ro disk=b:ro:block=4096 \
+		disk=b:overlay:block=1024 </dev/null
+	echo "$output"
+	[ "$(grep -v ^ok <<<"$output")" = "volt-vda sectors 128 block 512 discard $given
+volt-vdb sectors 128 block 512
+volt-vdc sectors 128 block 4096
+volt-vdd sectors 128 block 1024 discard 8
+all ok" ]
+	truncate -s 65024 a
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=4096
+	[ "$stderr" = "volt-kvm: disk=a: not whole sectors of 4096 bytes" ]
+	for given in 0 256 1000 8192 x ""; do
+		run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=$given
+		[ "$stderr" = "volt-kvm: disk=a:block=$given: block: 512, 1024, 2048 or 4096" ]
+	done
+}
+
+@test "host: a block device is shown with its blocks, or with others" {
+	need_kvm
+	need_root
+	local k loop queue
+
+	k=$(tiny attack_disks)
+	truncate -s 64M disk
+	loop=$(losetup -f --show --sector-size 4096 disk) || lacks "a loop device"
+	queue=/sys/class/block/${loop#/dev/}/queue
+	give=$(($(cat "$queue/discard_granularity") / 512))
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	whole=$output
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop:block=512" </dev/null
+	small=$output
+	# Without sysfs, as in a jail, what is given back is the device's block.
+	run timeout 300 unshare -m sh -ec 'mount -t tmpfs none /sys; exec "$@"' sh \
+		volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	jailed=$output
+	losetup -d "$loop"
+	printf '%s\n' "$whole" "$small" "$jailed"
+	[ "$(grep ^volt <<<"$whole")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$small")" = \
+		"volt-vda sectors 131072 block 512 physical 2^3 offset 0 least 8 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$jailed")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard 8" ]
+	for output in "$whole" "$small" "$jailed"; do
+		[ "$(tail -n 1 <<<"$output")" = "all ok" ]
 	done
 }
 
@@ -993,15 +1139,16 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread a vCPU and one more" {
+@test "host: one thread a vCPU, one a disk and one more" {
 	need_kvm
-	hanging cpus=4 >/dev/null
+	truncate -s 1M disk
+	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
 	# Newer kernels have one of KVM's own among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
 	kill -9 "$!"
 	exits 137
-	[ "$threads" = 5 ]
+	[ "$threads" = 7 ]
 }
 
 @test "host: locked, given /dev/kvm as a device; else it is said" {

@@ -17,6 +17,7 @@ struct blob {
 struct disk {
 	const char *path;
 	bool ro;
+	unsigned int block;	/* bytes; or 0: the host's */
 	const char *scratch;	/* overlay: a directory, "" for memory; or NULL */
 };
 

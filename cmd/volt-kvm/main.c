@@ -1,6 +1,6 @@
 /*
- * volt-kvm: run a KVM guest, and the next command in it. The main thread does
- * all I/O; every vCPU has a thread of its own.
+ * volt-kvm: run a KVM guest, and the next command in it. Every vCPU and every
+ * disk has a thread of its own; the main thread does all other I/O.
  */
 #include <sys/prctl.h>
 

@@ -289,7 +289,8 @@ print_stats(void)
 		dprintf(STDERR_FILENO, "exits.%s %llu\n", names[k],
 		    (unsigned long long)sum[k]);
 	dprintf(STDERR_FILENO, "exits %llu\nthreads %u\n",
-	    (unsigned long long)(sum[0] + sum[1] + sum[2]), vm->ncpus + 1);
+	    (unsigned long long)(sum[0] + sum[1] + sum[2]),
+	    vm->ncpus + cfg->ndisks + 1);
 }
 
 /* The machine has ended by itself, or did not start in time. */

@@ -2,16 +2,16 @@
 
 #include <err.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "clock.h"
 #include "kvm.h"
+#include "thread.h"
 #include "vm.h"
 
-#define STACK_SIZE ((size_t)64 << 10)
 #define STOPPED 1000	/* ms out of the guest that it is told of */
 
 static void
@@ -173,22 +173,9 @@ run(void *arg)
 	return NULL;
 }
 
-/* All signals are the main thread's. */
 void
 vcpu_start(struct vcpu *cpu)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int e;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if ((e = pthread_create(&cpu->thread, &attr, run, cpu)) != 0) {
-		errno = e;
+	if (thread_start(&cpu->thread, run, cpu) == -1)
 		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
-	}
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

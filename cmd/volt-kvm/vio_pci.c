@@ -244,7 +244,8 @@ queue_write(struct vio_pci *p, struct virtq *q, uint32_t off, uint32_t val)
 		q->size = (uint16_t)val;
 		break;
 	case AT(queue_enable):
-		if (val == 1 && virtq_enable(q, p->vio->ram) == -1)
+		if (val == 1 && virtq_enable(q, p->vio->ram,
+		p->vio->accepted) == -1)
 			vio_break(p->vio);
 		break;
 	case AT(queue_desc[0]):

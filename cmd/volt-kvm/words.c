@@ -123,7 +123,19 @@ add_env(void *ctx, const char *key, const char *value)
 	add(c->env, &c->nenv, key, value);
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=DIR]] */
+/* A block's size: a power of two, from a sector to a page. */
+static unsigned int
+block_size(const char *key, const char *value, const char *s)
+{
+	uint64_t n;
+
+	if (value_size(s, &n) == -1 || n < 512 || n > 4096 ||
+	    (n & (n - 1)) != 0)
+		word_bad(key, value, "block: 512, 1024, 2048 or 4096");
+	return (unsigned int)n;
+}
+
+/* disk=FILE[:ro|:rw][:overlay[=DIR]][:block=SIZE] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
@@ -148,8 +160,11 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->scratch = "";
 		else if (strncmp(field, "overlay=", 8) == 0)
 			d->scratch = strdup(field + 8);
+		else if (strncmp(field, "block=", 6) == 0)
+			d->block = block_size(key, value, field + 6);
 		else
-			word_bad(key, value, "ro, rw, overlay or overlay=DIR");
+			word_bad(key, value,
+			    "ro, rw, overlay, overlay=DIR or block=SIZE");
 	}
 }
 
@@ -242,7 +257,7 @@ static const struct word words[] = {
 	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
 	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
 	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
-	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]]", "a disk: a raw file or block device" },
+	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]", "a disk: a raw file or block device" },
 	{ "tap", set_tap, "NAME", "a network card at this tap device" },
 	{ "ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6" },
 	{ "gw", set_gw, "ADDRESS", "the gateway" },
