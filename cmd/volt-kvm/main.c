@@ -216,9 +216,12 @@ machine_ended(const char *why)
 static _Noreturn void
 command_ended(void)
 {
+	struct status_ends ends;
+
 	report_end();
+	status_find(&ends);
 	if (session.how != 'f')
-		(void)status_start();
+		status_started(&ends);
 	else if (session.code == EXIT_NOTFOUND && cfg.root == NULL &&
 	    cfg.initrd == NULL)
 		warnx("neither root= nor initrd=: only volt's own programs "
