@@ -28,39 +28,77 @@ static const struct {
 	bool (*is_ours)(int fd);
 } variables[] = {
 	{ "VOLT_TOOLBOX", toolbox_is_ours },
-	{ "VOLT_STATUS", status_is_ours },
+	{ STATUS_VARIABLE, status_is_ours },
 	{ "VOLT_NOTIFY", notify_is_ours },
 	{ PLUG_VARIABLE, plug_is_ours },
 	{ TAP_VARIABLE, tap_is_ours },
 };
 
-/* Set the flags of the descriptors that they name. */
+/* Do something with each descriptor that a variable names. */
 static void
-mark(int flags)
+each(const char *name, bool (*is_ours)(int fd), void (*deed)(int fd))
 {
-	const char *cursor;
+	const char *cursor = getenv(name);
 	char field[16];
 	uint64_t fd;
-	size_t i;
 
-	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		cursor = getenv(variables[i].name);
-		while (value_field(&cursor, ':', field, sizeof(field))) {
-			if (value_uint(field, INT_MAX, &fd) == -1) {
-				if (strcmp(field, "-") != 0)
-					break;
-			} else if (fd > 2 && variables[i].is_ours((int)fd)) {
-				(void)fcntl((int)fd, F_SETFD, flags);
-			}
+	while (value_field(&cursor, ':', field, sizeof(field))) {
+		if (value_uint(field, INT_MAX, &fd) == -1) {
+			if (strcmp(field, "-") != 0)
+				break;
+		} else if (fd > 2 && is_ours((int)fd)) {
+			deed((int)fd);
 		}
 	}
+}
+
+static void
+each_variable(void (*deed)(int fd))
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		each(variables[i].name, variables[i].is_ours, deed);
+}
+
+static void
+keep(int fd)
+{
+	(void)fcntl(fd, F_SETFD, 0);
+}
+
+static void
+close_on_exec(int fd)
+{
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void
+let_go(int fd)
+{
+	(void)close(fd);
 }
 
 /* What the chain itself needs stays open over exec, whoever marked it. */
 void
 chain_keep(void)
 {
-	mark(0);
+	each_variable(keep);
+}
+
+/*
+ * In a parent that waits, before the command runs: the rest of the chain is its
+ * child's. What the parent may still have to tell goes to TOLD (status.h).
+ */
+void
+chain_let_go(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (strcmp(variables[i].name, STATUS_VARIABLE) != 0)
+			each(variables[i].name, variables[i].is_ours, let_go);
+	status_let_go();
 }
 
 /*
@@ -73,7 +111,7 @@ scrub(void)
 {
 	char **in, **out;
 
-	mark(FD_CLOEXEC);
+	each_variable(close_on_exec);
 	for (in = out = environ; in != NULL && *in != NULL; in++)
 		if (strncmp(*in, "VOLT_", 5) != 0)
 			*out++ = *in;
@@ -120,13 +158,13 @@ chain_begin(void)
 static struct {
 	bool done, tool;
 	struct toolbox_program program;	/* tool: of the toolbox, or beside us */
-	int counter;
+	struct status_ends ends;
 } next;
 
 static void
 take_back_start(void)
 {
-	status_unstart(next.counter);
+	status_failed(&next.ends);
 }
 
 /*
@@ -152,8 +190,9 @@ chain_prepare(char *const argv[])
 	if (next.tool || (named && !toolbox_here()))
 		return;
 	chain_refuse_waste();
-	next.counter = status_start();
-	if (next.counter != -1)
+	status_find(&next.ends);
+	status_started(&next.ends);
+	if (next.ends.n > 0)
 		atexit(take_back_start);
 	scrub();
 }

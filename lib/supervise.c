@@ -13,6 +13,7 @@
 #include "chain.h"
 #include "clock.h"
 #include "kfile.h"
+#include "status.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -46,6 +47,7 @@ supervise_begin(struct supervise *s)
 		s->chld_ignored = true;
 		signal(SIGCHLD, SIG_DFL);
 	}
+	s->hold = getenv(STATUS_VARIABLE) != NULL;
 	s->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
 	s->sigfd = sys_signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->sigfd == -1 || pipe2(s->alive, O_CLOEXEC) == -1 ? -1 : 0;
@@ -56,6 +58,9 @@ void
 supervise_parent(struct supervise *s)
 {
 	close(s->alive[0]);
+	chain_let_go();
+	if (s->hold && write(s->alive[1], "", 1) != 1)
+		return; /* the child is gone already */
 }
 
 /*
@@ -90,15 +95,17 @@ void
 supervise_child(const struct supervise *s)
 {
 	struct pollfd parent = { .fd = s->alive[0], .events = POLLIN };
+	char byte;
 
 	close(s->alive[1]);
 	close(s->sigfd);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (poll(&parent, 1, 0) == 1)
-		_exit(EXIT_LINK);
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
 	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	if (s->hold ? read(s->alive[0], &byte, 1) != 1 :
+	    poll(&parent, 1, 0) == 1)
+		_exit(EXIT_LINK);
 }
 
 /*

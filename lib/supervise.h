@@ -15,6 +15,10 @@
  * from it. The child is not dumpable either until it execs; one that writes
  * files of its own in /proc, which are root's meanwhile, changes that.
  *
+ * supervise_parent(), right after the fork, lets go of what the parent holds of
+ * the chain's (chain_let_go()), and where that decides what status= says the
+ * child waits for it.
+ *
  * The child's death signal is SIGKILL (death.h). A parent that was killed before
  * that was set is noticed by a pipe whose other end nobody else has.
  *
@@ -60,6 +64,7 @@ struct supervise {
 	bool foreground;	/* our group was the terminal's at the begin */
 	int sigfd;
 	int alive[2];	/* a pipe: the child's end, the parent's end */
+	bool hold;	/* the child waits until we have let go */
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers swap seize
+	helpers swap seize forge
 }
 
 setup() {
@@ -680,6 +680,33 @@ waiting() {
 	if volt-cg true; then
 		via=volt-cg before
 	fi
+}
+
+# CAP_SYS_PTRACE over volt-init is the container's root's, who can take what that
+# has open. Nor is a link that takes its time to let go of something overtaken.
+@test "status=: the container's root cannot forge what the caller is told" {
+	forged() {
+		local code late
+
+		for code in 0 3 125; do
+			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh $late volt-ns $A root="$root" \
+				bind="$HELP:/mnt" status=9 $inner /mnt/forge "$code"
+			grep -qx "exit $code" <<<"$stderr" # bats misses its descriptors, too
+			! grep -qE '^(failed|signal)' <<<"$stderr"
+			[ "$output" -gt "${taken:-0}" ]
+			[ "$code" != 3 ] || [ -z "$strace" ] || late=$strace
+		done
+	}
+	strace="strace -f -qq -o /dev/null -e trace=close -e inject=close:delay_enter=3000"
+	$strace true || strace=''
+	for inner in volt-init "volt-init volt-init" "volt-ns -Up volt-init"; do
+		each forged
+	done
+	# It has no rights over these, and takes nothing.
+	taken=-1
+	for inner in '' "volt-init volt-ns -U"; do
+		each forged
+	done
 }
 
 @test "set-user-ID files of the root gain nothing" {

@@ -185,7 +185,8 @@ guest_main(void)
 {
 	struct supervise s = { .own_session = true };
 	int part[TOOLBOX_PARTS];
-	int ends[3], counter, wstatus;
+	int ends[3], wstatus;
+	struct status status;
 
 	atexit(last_words);
 	guest_early();
@@ -208,8 +209,10 @@ guest_main(void)
 	guest_root(&guest);
 	if (guest.mac != NULL)
 		guest_net(&guest);
-	if (toolbox_announce(part) == -1 || (counter = status_watch()) == -1)
+	if (toolbox_announce(part) == -1)
 		err(EXIT_LINK, "toolbox");
+	if (status_watch(&status) == -1)
+		err(EXIT_LINK, "status");
 	if (guest.chdir != NULL && chdir(guest.chdir) == -1)
 		err(EXIT_LINK, "chdir=%s", guest.chdir);
 
@@ -231,6 +234,6 @@ guest_main(void)
 	end_all();
 	guest_pump_end();
 	leave_root();
-	status_report(guest.port[GUEST_CONTROL], counter, wstatus);
+	status_report(&status, guest.port[GUEST_CONTROL], wstatus);
 	rest();
 }

@@ -150,7 +150,8 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	int wstatus, counter = -1;
+	struct status status;
+	int wstatus;
 
 	if (guest_here())
 		guest_main();
@@ -175,8 +176,8 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && (counter = status_watch()) == -1)
-		err(EXIT_LINK, "status counter");
+	if (in.status_fd != -1 && status_watch(&status) == -1)
+		err(EXIT_LINK, "status=%d", in.status_fd);
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
@@ -194,8 +195,9 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)
 		unlink(in.ready);
-	if (counter != -1)
-		status_report(in.status_fd, counter, wstatus);
-	status_tell(wstatus);
+	if (in.status_fd != -1)
+		status_report(&status, in.status_fd, wstatus);
+	else
+		status_tell(wstatus);
 	_exit(supervise_exit_code(wstatus));
 }

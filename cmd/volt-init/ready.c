@@ -9,6 +9,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,10 +64,13 @@ ready_open(struct init *in, struct supervise *s)
 	struct stat st;
 	mode_t mask;
 
+	/* A copy of our own: what came with us is let go of. */
 	if ((in->notify_out = notify_handed()) == -1) {
 		in->ready = NULL;
 		return;
 	}
+	if ((in->notify_out = fcntl(in->notify_out, F_DUPFD_CLOEXEC, 3)) == -1)
+		err(EXIT_LINK, "ready=%s", in->ready);
 	if (strlen(in->ready) >= sizeof(sun.sun_path))
 		errx(EXIT_LINK, "ready=%s: path too long", in->ready);
 	memcpy(sun.sun_path, in->ready, strlen(in->ready) + 1);

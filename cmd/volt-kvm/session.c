@@ -113,6 +113,17 @@ last_messages(int status)
 	stream_last(status);
 }
 
+/* Tell the reporters further out of a command that has run. */
+static void
+tell_started(void)
+{
+	struct status_ends further;
+
+	status_find(&further);
+	if (session.how != 'f')
+		status_started(&further);
+}
+
 /* The line of status=. */
 static void
 report_end(void)
@@ -144,10 +155,9 @@ signal_ends(int signo, const char *why)
 			    EXIT_SIGNAL + signo;
 		}
 		report_end();
-		if (session.how != 'f') {
-			(void)status_start();
+		tell_started();
+		if (session.how != 'f')
 			status_tell(signo); /* as waitpid(2) has it */
-		}
 		if (!session.done) {
 			show_tail();
 			warnx("%s: %s", ends_us(signo), why);
@@ -320,8 +330,7 @@ command_ended(void)
 		status = EXIT_LINK;
 	last_messages(status);
 	report_end();
-	if (session.how != 'f')
-		(void)status_start();
+	tell_started();
 	if (session.how == 's')
 		status_tell(session.code); /* as waitpid(2) has it */
 	if (cfg->stats)

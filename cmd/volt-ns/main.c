@@ -104,12 +104,13 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], wstatus, master = -1, counter = -1, payload;
+	int pair[2], wstatus, master = -1, payload;
+	struct status status;
 	const uint64_t all = UINT64_MAX;
 	uint64_t mask;
 
-	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
-		err(EXIT_LINK, "status counter");
+	if (ns->status_fd != -1 && status_watch(&status) == -1)
+		err(EXIT_LINK, "status=%d", ns->status_fd);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
@@ -158,9 +159,10 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (counter != -1)
-		status_report(ns->status_fd, counter, wstatus);
-	status_tell(wstatus);
+	if (ns->status_fd != -1)
+		status_report(&status, ns->status_fd, wstatus);
+	else
+		status_tell(wstatus);
 	exit(supervise_exit_code(wstatus));
 }
 

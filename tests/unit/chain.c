@@ -1,5 +1,4 @@
 /* chain.c: how a link becomes the next command. */
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -79,36 +78,68 @@ static void
 the_chain_leaves_no_trace(void)
 {
 	static const char script[] = "env | grep VOLT_;"
-	    "for f in /proc/self/fd/*; do readlink $f; done | grep -c eventfd;"
+	    "for f in /proc/self/fd/*; do readlink $f; done | grep -c socket;"
 	    "readlink /proc/$$/fd/$0";
-	int counter, foreign;
+	struct status_ends ends;
+	struct status st;
 	char number[16];
-	eventfd_t n;
+	char c;
+	int foreign;
 
 	CHECK((foreign = open("/dev/null", O_RDONLY)) != -1);
 	setenv("VOLT_ANYTHING", "x", 1);
 	setenv("NOT_VOLT_", "kept", 1);
-	CHECK((counter = status_watch()) != -1);
+	CHECK_INT(status_watch(&st), 0);
 	snprintf(number, sizeof(number), "%d", foreign);
 	RUN("sh", "-c", script, number, NULL);
 	CHECK_STR(r.out, "NOT_VOLT_=kept\n0\n/dev/null\n");
-	CHECK_INT(eventfd_read(counter, &n), 0);
-	CHECK_INT(n, 1);
-	close(foreign);
-	close(counter);
+	CHECK_INT(read(st.start, &c, 1), 1);
+	CHECK_INT(c, 'S');
+	status_find(&ends);
+	status_let_go();
+	CHECK_INT(read(st.start, &c, 1), 0); /* nobody can say more */
+	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
 
 static void
 a_command_that_cannot_run_has_not_started(void)
 {
-	int counter;
-	eventfd_t n;
+	struct status_ends ends;
+	struct status st;
+	char s[2];
 
 	unsetenv("VOLT_STATUS");
-	CHECK((counter = status_watch()) != -1);
+	CHECK_INT(status_watch(&st), 0);
 	RUN("./none", NULL);
-	CHECK_ERRNO(eventfd_read(counter, &n), EAGAIN);
-	close(counter);
+	status_find(&ends);
+	status_let_go();
+	CHECK_INT(read(st.start, &s[0], 1), 1);
+	CHECK_INT(read(st.start, &s[1], 1), 1);
+	CHECK(s[0] == 'S' && s[1] == 'F');
+	close(st.start), close(st.told), close(ends.told);
+}
+
+/* What a parent that waits holds is closed; what cannot be the chain's is not. */
+static void
+is_let_go_of(void)
+{
+	struct status_ends ends;
+	struct status st;
+	char value[16];
+	int foreign;
+
+	CHECK((foreign = open("/dev/null", O_RDWR | O_CLOEXEC)) > 2);
+	snprintf(value, sizeof(value), "%d", foreign);
+	setenv("VOLT_TOOLBOX", value, 1);
+	setenv("VOLT_PLUG", value, 1);
+	unsetenv("VOLT_STATUS");
+	CHECK_INT(status_watch(&st), 0);
+	status_find(&ends);
+	chain_let_go();
+	CHECK_INT(fcntl(foreign, F_GETFD), FD_CLOEXEC);
+	CHECK_ERRNO(fcntl(ends.start[0], F_GETFD), EBADF);
+	CHECK_INT(fcntl(ends.told, F_GETFD), 0);
+	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
 
 /* Stdin, stdout and stderr are never taken by what a link opens. */
@@ -141,6 +172,7 @@ static const struct unit tests[] = {
 	UNIT(not_executable_is_126),
 	UNIT(the_chain_leaves_no_trace),
 	UNIT(a_command_that_cannot_run_has_not_started),
+	UNIT(is_let_go_of),
 	UNIT(fills_holes_in_stdio),
 };
 
