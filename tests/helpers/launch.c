@@ -289,16 +289,19 @@ static void
 set_signals(void)
 {
 	const struct kernel_sigaction ignore = { .handler = (void (*)(int))1 };
+	const struct kernel_sigaction usual = { .handler = NULL };
 	unsigned long long set, n;
 	uint64_t mask = 0;
 	pid_t child;
 	char *s;
 
-	if (number('i', &set))
-		for (n = 1; n <= SIGNALS; n++)
-			if ((set >> (n - 1) & 1) != 0)
-				check(syscall(SYS_rt_sigaction, (int)n, &ignore,
-				    NULL, 8), "ignored signals");
+	if (!number('i', &set))
+		set = 0;
+	for (n = 1; n <= SIGNALS; n++)
+		if (n != SIGKILL && n != SIGSTOP)
+			check(syscall(SYS_rt_sigaction, (int)n,
+			    (set >> (n - 1) & 1) != 0 ? &ignore : &usual, NULL,
+			    8), "signal");
 	if (number('b', &set))
 		mask = set;
 	check(syscall(SYS_rt_sigprocmask, 2, &mask, NULL, 8), "signal mask");

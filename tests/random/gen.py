@@ -89,11 +89,13 @@ def ns_ids(rng: Rng, kind: str, ctx: Dict[str, Any], flags: str) -> List[str]:
             f"uidmap=0:{own}:1", f"uidmap={own or 1000}:{own}:1", "uidmap=auto",
             "uidmap=0:100000:65536", "uidmap=0:0:4294967295", "uidmap=0:0:1",
             "uidmap=0:100000:1000,1000:200000:1000", "gidmap=0:100000:65536"]))
-    if some(rng, 0.15):
+    # An ordinary user is mostly refused these.
+    rare = 1.0 if kind in ("root", "nsroot") else 0.25
+    if some(rng, 0.15 * rare):
         words.append("uid=" + number(rng))
-    if some(rng, 0.1):
+    if some(rng, 0.1 * rare):
         words.append("gid=" + number(rng))
-    if some(rng, 0.07):
+    if some(rng, 0.07 * rare):
         words.append("groups=" + ",".join(number(rng) for _ in range(rng.randrange(4))))
     return words
 
@@ -165,7 +167,7 @@ def make_cg(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.4):
         words.append("name=" + rng.choice(["web", "t1", "A.b-c@d:e+f", "_x"]))
     words += [w for w in ("cgroup.max.depth=5", "cgroup.max.descendants=100", "cgroup.freeze=0",
-                          "pids.max=1000", "memory.max=4G", "cpus=2") if some(rng, 0.08)]
+                          "pids.max=1000", "memory.max=4G", "cpus=2") if some(rng, 0.05)]
     return mix(rng, [f for f, p in (("d", 0.1), ("k", 0.15), ("s", 0.05), ("v", 0.03),
                                     ("N", 0.01)) if some(rng, p)], words)
 
@@ -214,11 +216,12 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
             "none", "none", "none", "chown", "net_bind_service,setuid", "+net_raw", "-sys_admin",
             "+chown,-net_admin", "CAP_KILL", "21"] if kind in ("root", "nsroot") or
             ctx.get("userns") else ["none", "none", "-sys_admin", "chown"]))
-    if some(rng, 0.1):
+    rare = 1.0 if kind in ("root", "nsroot") else 0.2
+    if some(rng, 0.1 * rare):
         words.append("uid=" + number(rng))
-    if some(rng, 0.07):
+    if some(rng, 0.07 * rare):
         words.append("gid=" + number(rng))
-    if some(rng, 0.05):
+    if some(rng, 0.05 * rare):
         words.append("groups=" + rng.choice(["", "5", "5,6"]))
     if some(rng, 0.25):
         words.append("fds=" + rng.choice(["close", "close", "keep"]))
@@ -254,10 +257,11 @@ MAKE: Dict[str, Callable[[Rng, str, Dict[str, Any]], List[str]]] = {
 ORDER = ["volt-net", "volt-cg", "volt-ns", "volt-init", "volt-lock"]
 
 
-def make_external(rng: Rng, waits: bool) -> List[str]:
+def make_external(rng: Rng, waits: bool, leads: Any = False) -> List[str]:
+    """Another program. setsid(1) would wait if we lead a process group."""
     pool = [["env"], ["env", "A=b"], ["env", "-u", "HOME"], ["nice", "-n", "3"],
             ["setpriv", "--no-new-privs", "--"], ["sh", "-c", 'exec "$@"', "sh"],
-            ["setsid", "-w"]]
+            ["setsid", "-w"]][:-1 if leads else None]
     if waits:
         pool += [["timeout", "600"]]
     if some(rng, 0.05):
@@ -278,7 +282,7 @@ def line(rng: Rng, kind: str, waits: bool, ctx: Dict[str, Any]) -> List[str]:
     wrong = rng.randrange(len(links)) if links and some(rng, 0.07) else -1
     for i, program in enumerate(links or ["volt-ns"]):
         if some(rng, 0.25 if i == 0 else 0.1):
-            argv += make_external(rng, waits)
+            argv += make_external(rng, waits, not argv and ctx.get("leads"))
         words = MAKE[program](rng, kind, ctx)
         if i == wrong:
             words.insert(rng.randrange(len(words) + 1), rng.choice(BAD[program]))
@@ -346,7 +350,9 @@ def person(rng: Rng, kind: str, caller: Dict[str, Any]) -> None:
                                       1 << 31 | 1 << 32, rng.getrandbits(64)]))
     maybe(0.15, "ignored", rng.choice([1 << 16, 1 << 12 | 1 << 1, 7 << 31, 1 << 14,
                                       rng.getrandbits(64)]) & ~(1 << 8 | 1 << 18))
-    maybe(0.04, "pending", [rng.choice([10, 34])])
+    if some(rng, 0.05):
+        caller["pending"] = [rng.choice([10, 34])]
+        caller["blocked"] = caller.get("blocked", 0) | 1 << 9 | 1 << 33
     maybe(0.05, "child", 1)
     maybe(0.15, "session", rng.choice(["s", "p", "p", "y"]))
     maybe(0.06, "pdeathsig", rng.choice([9, 15, 1]))
@@ -370,7 +376,7 @@ def person(rng: Rng, kind: str, caller: Dict[str, Any]) -> None:
         maybe(0.04, "bounding", ~(1 << 13 | 1 << 27) & (1 << 41) - 1)
         maybe(0.04, "inheritable", 1 << 10)
         maybe(0.03, "securebits", rng.choice([64, 4]))
-    maybe(0.4, "cgroup", "own")
+    maybe(0.4 if kind in ("root", "nsroot") else 0.85, "cgroup", "own")
 
 
 def streams(rng: Rng, caller: Dict[str, Any]) -> None:
@@ -420,8 +426,9 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     if caller.get("play", [""])[0] in ("signals", "default"):
         caller.pop("pending", None)  # they would come, too
     waits = "play" not in caller
+    ctx["leads"] = "session" in caller
     argv = line(rng, kind, waits, ctx)
-    if any(w in argv for w in ("fds=close", "@server", "@desktop")) and some(rng, 0.9):
+    if any(w in argv for w in ("fds=close", "@server", "@desktop")) and (not waits or some(rng, 0.9)):
         report = 1 if 1 not in caller.get("closed", []) else 2
         if {1, 2} <= set(caller.get("closed", [])):
             caller.pop("closed")
@@ -430,6 +437,10 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
         (f"t{c.TOP}/t/a", 0.5), (f"t{c.TOP}/t/b", 0.5), ("b45000", 0.3), ("e", 0.5),
         ("c", 0.8)) if some(rng, p) and not (w in "ec" and ending[0] == "D")] + [ending])
     argv += command(rng, argv, deed)
+    if "console=pty" in argv:
+        caller.pop("stdin", None)  # a terminal takes some bytes for its own
+    if not argv[0].startswith("volt-") and "/" not in argv[0]:
+        caller.pop("argv0", None)
     if asan:
         caller["extra_env"] = ["ASAN_OPTIONS=detect_leaks=0"] + caller.get("extra_env", [])
     return c.Case(seed, kind, argv, caller)

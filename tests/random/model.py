@@ -13,7 +13,7 @@ import model_lock
 import model_net
 import model_ns
 from grammar import Refused, Unknown
-from state import ANY, State, Waiter
+from state import ANY, SIGCHLD, State, Waiter
 
 VOLT = ("volt-ns", "volt-cg", "volt-init", "volt-lock", "volt-net")
 EXTERNAL = ("env", "nice", "setsid", "setpriv", "timeout", "sh")
@@ -76,6 +76,7 @@ class Model:
         self.case = case
         self.host = host
         self.files = files
+        self.last_counter: Any = None
         self.s = State(before, case.kind, host.cap_full)
         self.s.env = case.env
         self.s.port = 0
@@ -92,9 +93,10 @@ class Model:
             path = bytes.fromhex(self.s.see["cwd"]).decode() + "/" + path
         return path if self.s.root == "/" else self.s.root + path
 
-    def look_up(self, name: str, volt: bool) -> Tuple[str, str]:
+    def look_up(self, name: str, volt: bool, first: bool = False) -> Tuple[str, str]:
         """What exec of name is: ("volt", "external" or "probe", which), ("none", ""),
-        ("cannot", ""). volt: it is one of our links that looks."""
+        ("cannot", ""). volt: it is one of our links that looks. The first program is
+        found for the caller."""
         if volt and name.startswith("volt-") and "/" not in name and (
                 name in VOLT or name == "volt-seccomp"):
             return "volt", name
@@ -102,7 +104,7 @@ class Model:
             return self.classify(self.inside(name))
         if name == "":
             return "none", ""
-        path = env_value(self.s.env, "PATH")
+        path = env_value(c.ENV if first else self.s.env, "PATH")
         found = "none"
         for place in path.split(":") if path is not None else NO_PATH:
             if place == "":
@@ -134,18 +136,29 @@ class Model:
             return "script", path
         raise Unknown(f"{path}: not a program of this test")
 
+    def exists(self, path: str) -> bool:
+        """Is there such a file in the chain's root?"""
+        for top, source in reversed(self.s.covered):
+            if path.startswith(top.rstrip("/") + "/"):
+                return source is not None and os.path.exists(source + path[len(top.rstrip("/")):])
+        return os.path.exists(self.inside(path))
+
     # --- going through the line -------------------------------------------------
 
     def run(self) -> Expect:
         s, e = self.s, Expect(self.s)
+        if self.case.argv.count("console=pty") > 1:
+            raise Unknown("a terminal on a terminal")
         argv, volt, before = list(self.case.argv), False, ""
         first = True
         while True:
             name = argv[0] if argv else ""
             if first:
-                kind, what = self.look_up(name, False)
+                kind, what = self.look_up(name, False, True)
                 if kind in ("none", "cannot"):
                     raise Unknown("the first program is not there")
+                if kind == "external" and "argv0" in self.case.caller:
+                    raise Unknown("another name for an external program")
                 argv[0] = self.case.get("argv0", argv[0])
                 first = False
             else:
@@ -158,7 +171,7 @@ class Model:
                     return self.refused(e, before, r)
             if kind in ("none", "cannot"):
                 return self.no_command(e, kind, before, volt)
-            if s.landlock and not model_lock.may_exec(s):
+            if s.landlock and not model_lock.may_exec(s, kind == "volt" and s.toolbox):
                 return self.no_command(e, "cannot", before, volt)
             s.exec_caps()
             if kind == "script":
@@ -170,6 +183,9 @@ class Model:
                 return self.command(e, argv)
             try:
                 if kind == "volt":
+                    if what == "volt-net" and s.root != "/":
+                        # It alone is dynamic, and has no libraries there.
+                        return self.no_command(e, "none", before, volt)
                     argv = getattr(self, what.replace("-", "_"))(argv)
                     before, volt = what, True
                 else:
@@ -197,8 +213,8 @@ class Model:
         s.env = [v for v in s.env if not v.startswith("VOLT_")]
         s.toolbox = False
         s.plug = None
-        if not s.started:
-            s.started, s.started_at = True, len(s.waiters)
+        self.last_counter = s.counter
+        s.start()
 
     def refused(self, e: Expect, program: str, r: Refused) -> Expect:
         e.status, e.by, e.why, e.silent = ("exit", r.status), program, r.why, r.silent
@@ -207,10 +223,12 @@ class Model:
 
     def no_command(self, e: Expect, kind: str, program: str, volt: bool) -> Expect:
         s = self.s
+        if not volt and 2 in self.case.get("closed", []):
+            raise Unknown("coreutils fails otherwise without standard error")
         e.status = ("exit", 127 if kind == "none" else 126)
         e.by, e.why, e.external = program, "no command", not volt
-        if s.started and s.started_at == len(s.waiters) and volt:
-            s.started = False
+        if volt and self.last_counter is not None:
+            self.last_counter.started = False
         return e
 
     def command(self, e: Expect, argv: List[str]) -> Expect:
@@ -222,9 +240,10 @@ class Model:
         e.deed = [w for w in argv[1].split(",") if w]
         if not e.deed or not all(re.match(r"[rectbWHDSZkx]", w) for w in e.deed):
             raise Unknown("the probe is not told what to do")
-        if not s.started:
-            s.started, s.started_at = True, len(s.waiters)
         kind, n = e.end()
+        if self.case.get("play", [""])[0] == "default" and n == 15 and any(
+                w.stop for w in s.waiters):
+            raise Unknown("stop= of a command that does not wait for it")
         if kind == "signal" and s.waiters:
             e.status = ("exit", 128 + n)
         else:
@@ -291,13 +310,15 @@ class Model:
             raise Unknown("ready= with somebody to tell")
         first = s.pid_one
         if "status" in own:
-            s.status.append((own["status"], len(s.waiters)))
+            s.watch(own["status"])
         s.wait(Waiter("volt-init", own.get("stop", 0)))
         if first:
+            s.waiters[-1].pid_one = True
             s.see["pdeathsig"] = 0
             s.see["ppid"] = 1
         if "g" in p.flags:
             s.see["pgid"] = "own"
+            s.group_from = len(s.waiters)
         return p.rest
 
     def volt_cg(self, argv: List[str]) -> List[str]:
@@ -349,6 +370,8 @@ class Model:
 
     def ext_setpriv(self, argv: List[str]) -> List[str]:
         s, i = self.s, 1
+        if s.see["securebits"] & 32 or s.seccomp_name:
+            raise Unknown("setpriv behind a lock")
         while i < len(argv) and argv[i].startswith("--"):
             if argv[i] == "--no-new-privs":
                 s.see["no_new_privs"] = 1
@@ -373,6 +396,7 @@ class Model:
         if argv[1:4] != ["-c", 'exec "$@"', "sh"]:
             raise Unknown("sh's option")
         s.env_loose = True
+        s.loose_signals |= 1 << SIGCHLD - 1  # it waits for children itself
         s.chatty.add("sh")  # a working directory that is gone
         return argv[4:]
 

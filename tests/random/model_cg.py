@@ -80,8 +80,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if "k" in p.flags:
         s.kept_group = True
         return p.rest
+    first = s.pid_one
     s.wait(Waiter("volt-cg"))
-    s.orphans = True
+    s.waiters[-1].pid_one = first
     return p.rest
 
 

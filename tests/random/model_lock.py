@@ -192,13 +192,13 @@ def below(path: str, top: str) -> bool:
 
 
 def enforce(model: Any, s: State, p: Policy) -> None:
-    layer: Any = {"read": [], "write": [], "exec": [], "x": []}
+    layer: Any = {"read": [], "write": [], "exec": [], "x": [], "toolbox": s.toolbox}
     for key, path, prefix, optional in p.rules:
         place = model.inside(path if prefix is None else prefix.rstrip("/") + path)
         if s.rooted and s.root != "/" and prefix is None and (
                 path.startswith("/proc") or path.startswith("/dev") or path.startswith("/sys")):
             s.may_fail("volt-lock")
-        elif not os.path.exists(place):
+        elif not (os.path.exists(place) if prefix else model.exists(path)):
             if not optional:
                 g.bad(f"{key}={path}: not there")
             continue
@@ -224,9 +224,11 @@ def enforce(model: Any, s: State, p: Policy) -> None:
         s.port = EACCES
 
 
-def may_exec(s: State) -> bool:
-    """Does every layer grant it?"""
+def may_exec(s: State, toolbox: bool) -> bool:
+    """Does every layer grant it? What comes from the toolbox is granted."""
     for layer in s.landlock:
+        if toolbox and layer["toolbox"]:
+            continue
         tops = [os.path.realpath(t) for t in layer["exec"]]
         if not tops and not layer["x"]:
             return False

@@ -209,6 +209,8 @@ def mapped(extents: Any, n: int) -> bool:
 
 
 def parse_map(text: str) -> List[Tuple[int, int, int]]:
+    if text == "range":
+        return [(0, 0, RANGE)]
     numbers = [int(x) for x in bytes.fromhex(text).split()]
     return [(numbers[i], numbers[i + 1], numbers[i + 2]) for i in range(0, len(numbers), 3)]
 
@@ -275,8 +277,9 @@ def set_groups(s: State, p: Plan, userns: bool) -> None:
     allowed = s.has(SETGID) and not s.setgroups_denied
     if allowed:
         s.see["groups"] = sorted(p.groups or [])
-        if p.groups and any(n > 65534 for n in p.groups) and not s.initial:
-            s.may_fail("volt-ns")
+        if p.groups and not s.initial and isinstance(s.see["gid_map"], str) and not all(
+                mapped(parse_map(s.see["gid_map"]), n) for n in p.groups):
+            g.bad("groups: Invalid argument")
         return
     if p.groups is not None or not userns:
         g.bad("groups: Operation not permitted")
@@ -293,7 +296,7 @@ def identity(s: State, p: Plan, u: Any, gm: Any, userns: bool) -> None:
                 g.bad(f"{name}={n}: Invalid argument")
         elif not s.initial:
             have = s.see["uid_map" if name == "uid" else "gid_map"]
-            if not s.proc or have is ANY or not isinstance(have, str):
+            if not isinstance(have, str) or have == "":
                 s.may_fail("volt-ns")
             elif not mapped(parse_map(have), n):
                 g.bad(f"{name}={n}: Invalid argument")
@@ -322,11 +325,11 @@ def source(model: Any, s: State, m: Mount) -> str:
     return path
 
 
-def new_root(model: Any, s: State, p: Plan, flags: str) -> None:
+def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
     """Which directory is the root now, and what is read-only in it."""
     userns = "U" in flags
     layers = p.lower + ([p.root] if p.root else [])
-    for m in layers + [m for m in p.mounts if m.key == "bind"]:
+    for m in layers:
         if m.key == "image":
             raise Unknown("image=")
         source(model, s, m)
@@ -342,8 +345,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str) -> None:
             "overlay=tmpfs" if p.overlay.src == "tmpfs" else "overlay=DIR")
     elif p.root and p.root.src == "/":
         what = "root=/"
-    if userns and any(m.idmap for m in layers) or (userns and s.uid == 0 and s.initial and
-                                                   not any(p.maps.values())):
+    if shifted or any(m.idmap for m in layers):
         what += " idmap"
     if userns:
         what += " -U"
@@ -371,25 +373,20 @@ def cover(s: State, where: str, read: Any, write: Any) -> None:
                             write if s.view[path][0] != ENOENT else ENOENT]
 
 
-def other_mounts(model: Any, s: State, p: Plan, flags: str, old: Tuple[str, bool]) -> None:
+def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str]) -> None:
     for m in p.mounts:
         place = m.dst or ""
         if os.path.normpath(place) == "/":
             g.bad(f"{m.what}: the root itself")
         if ".." in place.split("/"):
             raise Unknown("..")
-        there = os.path.exists((s.root if s.root != "/" else "") + place)
-        for top, kind in s.covered:
-            if place.startswith(top.rstrip("/") + "/"):
-                if kind == "bind":
-                    raise Unknown("a place below bind=")
-                there = False
+        there = model.exists(place)
         if not there:
             if m.key in ("mask", "ro"):
                 g.bad(f"{m.what}: No such file or directory")
             s.may_fail("volt-ns")  # it may be made, or not
         if m.key in ("bind", "tmpfs", "mask"):
-            s.covered.append((place, m.key))
+            s.covered.append((place, sources.get(m.what)))
         if m.key == "bind":
             if m.idmap:
                 s.may_fail("volt-ns")
@@ -453,17 +450,20 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         g.bad("stop= needs -p, console=pty or status=")
     if kinds - {"user"} and "user" not in kinds:
         s.need(SYS_ADMIN, "volt-ns", "namespaces: Operation not permitted")
-    old = (s.root, s.rooted)
     if p.status is not None:
-        s.status.append((p.status, len(s.waiters)))
+        s.watch(p.status)
     if "user" in kinds and waits and not s.proc:
         s.may_fail("volt-ns")
     u: Any = None
     gm: Any = None
+    # The host's root has the owners of files mapped.
+    shifted = "user" in kinds and s.uid == 0 and s.initial and not any(p.maps.values())
     if waits:
         if "pid" in kinds:
             s.fresh_pids = True
+        first = s.pid_one
         s.wait(Waiter("volt-ns", p.stop))
+        s.waiters[-1].pid_one = first
     if "user" in kinds:
         if not s.proc or s.see["uid_map"] is ANY:
             s.may_fail("volt-ns")
@@ -471,16 +471,13 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         enter_userns(s, u, gm)
     namespaces(model, s, p, flags, kinds)
     if "mnt" in kinds:
+        sources = {m.what: source(model, s, m) for m in p.mounts if m.key == "bind"}
         if p.has_root:
-            new_root(model, s, p, flags)
+            new_root(model, s, p, flags, shifted)
             s.toolbox = bool(parsed.rest) and parsed.rest[0].startswith("volt-")
             if not s.toolbox and s.plug == "made":
                 s.plug = None
-        else:
-            for m in p.mounts:
-                if m.key == "bind":
-                    source(model, s, m)
-        other_mounts(model, s, p, flags, old)
+        other_mounts(model, s, p, flags, sources)
     change_directory(model, s, p)
     if p.console:
         s.console = True
@@ -582,7 +579,7 @@ def change_directory(model: Any, s: State, p: Plan) -> None:
     path = p.values["chdir"]
     if not path.startswith("/"):
         raise Unknown("relative chdir=")
-    if not os.path.isdir((s.root if s.root != "/" else "") + path):
+    if not os.path.isdir((s.root if s.root != "/" else "") + path) or not model.exists(path):
         if os.path.normpath(path) in ("/dev/shm", "/dev/pts"):
             raise Unknown("chdir= to what is made")
         g.bad(f"chdir={path}: not there")

@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import re
 import select
 import socket
 import time
@@ -208,6 +209,7 @@ class Play:
         if session == "y":
             master, slave = os.openpty()
             self.close += [master, slave]
+            os.fchown(slave, IDS.get(case.kind, 0), -1)
             records.append("y" + os.ttyname(slave))
         elif session:
             records.append(session)
@@ -303,8 +305,7 @@ class Play:
 
     def signals(self, pid: int, pidfd: int) -> None:
         def got() -> List[int]:
-            return [int(x[4:]) for x in self.report_text().split(b"\n")[1:-1]
-                    if x.startswith(b"sig ")]
+            return [int(x) for x in re.findall(rb"sig (\d\d)\n", self.report_text())]
 
         for n in self.how[1:] + [64]:
             have = len([x for x in got() if x != 18])
@@ -314,10 +315,18 @@ class Play:
             os.kill(pid, n)
             self.wait_until(pid, pidfd, lambda: len([x for x in got() if x != 18]) > have or (
                 n == 18 and len(got()) - len([x for x in got() if x != 18]) > conts), 15)
+        for stream in self.streams.values():
+            stream.go_on()
         self.seen.got = got()
 
     def stop(self, pid: int, pidfd: int) -> None:
+        told = 0.0
         while time.monotonic() < self.end:
+            if not told and b"\n" in self.report_text():
+                told = time.monotonic()
+            if told and time.monotonic() > told + 0.3 * self.slow:
+                os.kill(pid, 18)  # what PID 1 of a namespace cannot do
+                return
             info = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT | os.WNOHANG)
             if info is not None and info.si_code == os.CLD_STOPPED:
                 self.seen.stopped = True
@@ -329,14 +338,19 @@ class Play:
 
     def kill(self, pid: int) -> None:
         _, which, ms = self.how
+        while not os.fstat(self.before).st_size and time.monotonic() < self.end and \
+                not self.ended(pid):
+            time.sleep(0.0002)
         time.sleep(ms / 1000 * self.slow)
         processes = [pid] + [p for p in self.world.processes() if p != pid]
         victim = processes[which % len(processes)]
-        self.seen.victim = "" if victim == pid else self.world.describe(victim)
+        what = self.world.describe(victim)
         try:
             os.kill(victim, 9)
         except ProcessLookupError:
-            pass
+            return
+        if victim != pid and not what.startswith("gone"):
+            self.seen.victim = what
 
     # --- afterwards ---------------------------------------------------------------
 

@@ -18,7 +18,18 @@ class Waiter:
 
     def __init__(self, program: str, stop: int = 0) -> None:
         self.program = program
+        self.pid_one = False
         self.stop = stop  # what a SIGTERM is passed on as; 0: as it is
+
+
+class Counter:
+    """What tells those with status= that the command starts. A program that is no
+    link ends its reach, and a later status= makes another one."""
+
+    def __init__(self) -> None:
+        self.fds: List[int] = []
+        self.started = False
+        self.at = 0  # waiters by then
 
 
 class State:
@@ -43,7 +54,9 @@ class State:
         self.initial = kind in ("root", "user", "subid")  # the host's user namespace
         self.setgroups_denied = "deny" in bytes.fromhex(before["setgroups"]).decode()
         self.waiters: List[Waiter] = []
+        self.group_from = -1  # waiters that a process group is told with
         self.forked = False
+        self.loose_signals = 0  # that may be ignored or not
         self.fresh_pids = False  # next we are PID 1
         self.pid_one = False
         self.env: List[str] = []
@@ -57,17 +70,15 @@ class State:
         self.interfaces: Any = None  # None: those before
         self.cgroup: Any = None  # None: that before; "/x": that; ANY
         self.console = False
-        self.status: List[Tuple[int, int]] = []  # descriptor, waiters further out
-        self.started = False  # a command that is no link was started
-        self.started_at = 0  # waiters by then
+        self.counters: List["Counter"] = []
+        self.counter: Optional["Counter"] = None  # the one in force
         self.maybe: Set[str] = set()  # programs that may refuse on this host
         self.chatty: Set[str] = set()  # programs that may say something anyway
         self.locked = False  # a volt-lock came before: what needs rights may fail
         self.landlock: List[Dict[str, Set[int]]] = []
         self.view: Dict[str, Any] = {}  # path: errno of reading and of writing
-        self.covered: List[Tuple[str, str]] = []  # places, and by what
+        self.covered: List[Tuple[str, Optional[str]]] = []  # places, and by what, if known
         self.port: Any = 0  # errno of binding
-        self.orphans = False  # a SIGKILL at the top need not end the command
         self.helper = False  # something may run on beside the chain for a moment
         self.pending_ok = True  # what was pending still is
         self.kept_group = False
@@ -135,6 +146,19 @@ class State:
         self.waiters.append(waiter)
         self.fork()
         self.see["pdeathsig"] = 9
+
+    def watch(self, fd: int) -> None:
+        """status=fd"""
+        if self.counter is None:
+            self.counter = Counter()
+            self.counters.append(self.counter)
+        self.counter.fds.append(fd)
+
+    def start(self) -> None:
+        """A link execs what is no link."""
+        if self.counter is not None:
+            self.counter.started, self.counter.at = True, len(self.waiters)
+        self.counter = None
 
     def may_fail(self, program: str) -> None:
         self.maybe.add(program)

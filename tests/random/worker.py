@@ -2,6 +2,7 @@
 on standard output, a Python tuple, for run."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -45,6 +46,7 @@ class Worker:
         self.host.cgroup = cgroup
         self.host.fresh_net = self.world.base_net
         self.shrunk: List[str] = []
+        self.known = known(options.known)
 
     # --- one chain -----------------------------------------------------------------
 
@@ -53,7 +55,7 @@ class Worker:
         seen = play.play(case, self.world, self.options.slow)
         if seen.trouble or not seen.before:
             self.world.clean()
-            return [], f"launch: {seen.trouble}"
+            return [], f"launch: {seen.trouble or seen.wstatus}"
         try:
             expect = model.predict(case, self.host, seen.before, w.file_text)
         except Unknown as e:
@@ -69,9 +71,12 @@ class Worker:
         if seen.left or any("/up" in a for a in case.argv):
             self.world.clean()
         if expect is None:
-            return [f"left: {x}" for x in seen.left], why
+            return [], why
         complaints = judge.judge(case, expect, seen, self.host.fresh_net)
-        return complaints, "" if expect.ran or complaints else "refused"
+        if seen.after is None and not complaints:
+            by = "" if expect.ran else f" {expect.by}: {expect.why}"
+            return complaints, "refused" + (by or " by " + ", ".join(sorted(expect.state.maybe)))
+        return complaints, ""
 
     def groups(self, case: c.Case) -> List[str]:
         """Groups that are left. After a SIGKILL the next volt-cg sweeps them."""
@@ -139,10 +144,17 @@ class Worker:
                     say("FAIL", seed, str(case), [traceback.format_exc()], "", [])
                     self.world.clean()
                     continue
-                if complaints:
+                if complaints and self.is_known(case, complaints):
+                    say("known", seed)
+                elif complaints:
                     self.failed(case, complaints)
                 else:
                     say("ok", seed, why)
+
+    def is_known(self, case: c.Case, complaints: List[str]) -> bool:
+        line = " ".join(case.argv)
+        return any(re.search(a, line) and any(re.search(b, x) for x in complaints)
+                   for a, b in self.known)
 
     def failed(self, case: c.Case, complaints: List[str]) -> None:
         small, why = "", []
@@ -153,6 +165,13 @@ class Worker:
                                        60 * self.options.slow)
             small = str(found)
         say("FAIL", case.seed, str(case), complaints, small, why)
+
+
+def known(path: str) -> List[Tuple[str, str]]:
+    """Lines "PATTERN of the command line<TAB>PATTERN of a complaint", and comments."""
+    text = w.file_text(path) or ""
+    return [(line.split("\t")[0], line.split("\t")[1]) for line in text.splitlines()
+            if "\t" in line and not line.startswith("#")]
 
 
 def say(*what: Any) -> None:

@@ -122,7 +122,8 @@ class World:
                               check=True).stdout.decode().split()
         for name in set(TOOLS) & set(have):
             os.symlink("busybox", f"{root}/bin/{name}")
-        write(root + "/etc/resolv.conf", b"", 0o644)
+        for name in ("resolv.conf", "hosts"):
+            write(f"{root}/etc/{name}", b"", 0o644)
         for library in libraries(c.BIN + "/volt-init"):
             os.makedirs(root + os.path.dirname(library), exist_ok=True)
             write(root + library, read(library), 0o755)
@@ -161,7 +162,9 @@ class World:
             stat = read(f"/proc/{pid}/stat").decode("utf-8", "replace")
             where = read(f"/proc/{pid}/wchan").decode()
         except OSError:
-            return f"{pid} (gone)"
+            return f"gone {pid}"
+        if stat.rsplit(")", 1)[1].split()[0] == "Z":
+            return f"gone {pid}"
         return f"{pid} {stat.split(')')[0].split('(')[1]} [{line[:200]}] in {where}"
 
     def left(self, slow: float, net: bool) -> List[str]:
