@@ -176,7 +176,7 @@ die(int signo)
 
 	(void)setrlimit(RLIMIT_CORE, &none);
 	set_action(signo, SIG_DFL);
-	set_mask(0);
+	set_mask(~((uint64_t)1 << (signo - 1))); /* others may be pending */
 	(void)syscall(SYS_kill, getpid(), signo);
 	_exit(77); /* PID 1 lives on */
 }

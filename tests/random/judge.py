@@ -14,7 +14,7 @@ from state import ANY
 
 MARK = b"probe: standard error\n"
 NEEDS_PROC = ("oom", "uid_map", "gid_map", "setgroups", "offsets", "tty")
-SHELL_VARIABLES = ("PWD", "OLDPWD", "SHLVL", "_")
+SHELL_VARIABLES = ("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID")
 DENIED = (-1, -38)  # by a filter: EPERM, ENOSYS
 CONT = 18
 

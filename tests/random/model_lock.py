@@ -305,8 +305,11 @@ def identity(s: State, p: Policy) -> None:
             see["bounding"] &= keep
     if any(k in p.values for k in ("groups", "uid", "gid")):
         if s.has(SETGID) and not s.setgroups_denied:
-            value = p.values.get("groups", "")
-            see["groups"] = sorted(int(v) for v in value.split(",") if v)
+            value = [int(v) for v in p.values.get("groups", "").split(",") if v]
+            if not s.initial and isinstance(see["gid_map"], str) and not all(
+                    mapped(see["gid_map"], n) for n in value):
+                g.bad("setgroups: Invalid argument")
+            see["groups"] = sorted(value)
         elif "groups" in p.values or see["groups"] != []:
             g.bad("setgroups: Operation not permitted")
     permitted = see["permitted"]
@@ -316,11 +319,8 @@ def identity(s: State, p: Policy) -> None:
         n, have = int(p.values[key]), getattr(s, key)
         if not s.initial:
             text = see[key + "_map"]
-            if not isinstance(text, str) or not s.proc:
+            if not isinstance(text, str):
                 s.may_fail("volt-lock")
-            elif text == "range":
-                if n >= 65536:
-                    g.bad("Invalid argument")
             elif not mapped(text, n):
                 g.bad("Invalid argument")
         if n != have and not permitted >> cap & 1:
@@ -343,5 +343,7 @@ def identity(s: State, p: Policy) -> None:
 
 
 def mapped(text: str, n: int) -> bool:
+    if text == "range":
+        return n < 65536
     numbers = [int(x) for x in bytes.fromhex(text).split()]
     return any(a <= n < a + k for a, k in zip(numbers[0::3], numbers[2::3]))

@@ -184,6 +184,10 @@ def main(options: Any, seeds: Any, kinds: Sequence[str], cgroup: bool) -> None:
     os.setgroups([]) if os.geteuid() == 0 else None
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     worker = Worker(options, cgroup)
+    if options.shell:
+        path = c.ENV[0][5:]
+        sys.exit(w.subprocess.run(["/bin/sh"], env=dict(os.environ, PATH=path),
+                                  cwd=c.CWD, check=False).returncode)
     say("facts", worker.find_out(kinds), worker.host.abi)
     until = time.monotonic() + options.seconds if options.seconds else None
     worker.run_all(seeds, kinds, until)
