@@ -85,10 +85,13 @@ def ns_ids(rng: Rng, kind: str, ctx: Dict[str, Any], flags: str) -> List[str]:
     words = []
     own = {"root": 0, "nsroot": 0, "user": c.USER_ID, "subid": c.SUBID_ID}[kind]
     if "U" in flags and some(rng, 0.3):
-        words.append(rng.choice([
-            f"uidmap=0:{own}:1", f"uidmap={own or 1000}:{own}:1", "uidmap=auto",
-            "uidmap=0:100000:65536", "uidmap=0:0:4294967295", "uidmap=0:0:1",
-            "uidmap=0:100000:1000,1000:200000:1000", "gidmap=0:100000:65536"]))
+        pool = [f"uidmap=0:{own}:1", f"uidmap={own or 1000}:{own}:1", "uidmap=auto"]
+        if kind == "nsroot" or ctx.get("userns"):
+            pool += ["uidmap=0:0:1", "uidmap=0:0:1000,1000:2000:10"]
+        elif kind == "root" or some(rng, 0.1):
+            pool += ["uidmap=0:100000:65536", "uidmap=0:0:4294967295", "uidmap=0:0:1",
+                     "uidmap=0:100000:1000,1000:200000:1000", "gidmap=0:100000:65536"]
+        words.append(rng.choice(pool))
     # An ordinary user is mostly refused these.
     rare = 1.0 if kind in ("root", "nsroot") else 0.25
     if some(rng, 0.15 * rare):
@@ -168,7 +171,8 @@ def make_cg(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
         words.append("name=" + rng.choice(["web", "t1", "A.b-c@d:e+f", "_x"]))
     words += [w for w in ("cgroup.max.depth=5", "cgroup.max.descendants=100", "cgroup.freeze=0",
                           "pids.max=1000", "memory.max=4G", "cpus=2") if some(rng, 0.05)]
-    return mix(rng, [f for f, p in (("d", 0.1), ("k", 0.15), ("s", 0.05), ("v", 0.03),
+    delegate = 0.2 if ctx["own_cgroup"] else 0.02
+    return mix(rng, [f for f, p in (("d", delegate), ("k", 0.15), ("s", 0.05), ("v", 0.03),
                                     ("N", 0.01)) if some(rng, p)], words)
 
 
@@ -214,8 +218,10 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.3):
         words.append("caps=" + rng.choice([
             "none", "none", "none", "chown", "net_bind_service,setuid", "+net_raw", "-sys_admin",
-            "+chown,-net_admin", "CAP_KILL", "21"] if kind in ("root", "nsroot") or
-            ctx.get("userns") else ["none", "none", "-sys_admin", "chown"]))
+            "+chown,-net_admin", "CAP_KILL", "21"] if not ctx.get("caps") and (
+                kind in ("root", "nsroot") or ctx.get("userns")) else
+                            ["none", "none", "-sys_admin", "chown"]))
+        ctx["caps"] = True
     rare = 1.0 if kind in ("root", "nsroot") else 0.2
     if some(rng, 0.1 * rare):
         words.append("uid=" + number(rng))
@@ -426,7 +432,7 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     if caller.get("play", [""])[0] in ("signals", "default"):
         caller.pop("pending", None)  # they would come, too
     waits = "play" not in caller
-    ctx["leads"] = "session" in caller
+    ctx.update(leads="session" in caller, own_cgroup="cgroup" in caller)
     argv = line(rng, kind, waits, ctx)
     if any(w in argv for w in ("fds=close", "@server", "@desktop")) and (not waits or some(rng, 0.9)):
         report = 1 if 1 not in caller.get("closed", []) else 2

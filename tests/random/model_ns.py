@@ -85,6 +85,11 @@ class Plan:
         return self.root is not None or bool(self.lower)
 
     @property
+    def builds(self) -> bool:
+        """There is more to do than to be in a mount namespace."""
+        return self.has_root or bool(self.mounts) or self.root_ro
+
+    @property
     def is_overlay(self) -> bool:
         return self.overlay is not None or len(self.lower) + (self.root is not None) > 1
 
@@ -351,9 +356,10 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
         what += " -U"
     if not model.host.can(what, s.kind):
         s.may_fail("volt-ns")
-    s.covered = []
     places = [source(model, s, m).rstrip("/") for m in layers]
     s.root, s.rooted = places[-1] or "/", True
+    if s.root != "/":
+        s.covered = []
     s.see["cwd"], s.see["cwd_id"], s.see["root_id"] = b"/".hex(), ANY, ANY
     ro = p.overlay is None if p.is_overlay else layers[0].ro
     if p.overlay is not None:
@@ -467,8 +473,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if "user" in kinds:
         if not s.proc or s.see["uid_map"] is ANY:
             s.may_fail("volt-ns")
+        between = s.uid != 0 and "mnt" in kinds and p.builds
         u, gm = make_userns(model, s, p)
-        enter_userns(s, u, gm)
+        enter_userns(s, u, gm, between)
     namespaces(model, s, p, flags, kinds)
     if "mnt" in kinds:
         sources = {m.what: source(model, s, m) for m in p.mounts if m.key == "bind"}
@@ -478,7 +485,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
             if not s.toolbox and s.plug == "made":
                 s.plug = None
         other_mounts(model, s, p, flags, sources)
-    change_directory(model, s, p)
+    change_directory(model, s, p, kinds)
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"
@@ -515,9 +522,14 @@ def plug(s: State, p: Plan, flags: str) -> None:
     s.plug = None
 
 
-def enter_userns(s: State, u: Any, gm: Any) -> None:
+def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
+    """between: a user namespace more stands between the caller's and this one, so
+    that mounts are locked; of that one the IDs are as they are."""
     s.new_userns()
-    s.see["uid_map"], s.see["gid_map"] = show_map(u), show_map(gm)
+    for key, extents in (("uid_map", u), ("gid_map", gm)):
+        s.see[key] = show_map(extents)
+        if between and isinstance(extents, list):
+            s.see[key] = [(a, a, n) for a, _, n in extents]
     if u is None:
         s.see["uid_map"] = s.see["gid_map"] = "range"
         u = gm = [(0, 0, RANGE)]
@@ -573,8 +585,12 @@ def namespaces(model: Any, s: State, p: Plan, flags: str, kinds: Any) -> None:
             s.may_fail("volt-ns")
 
 
-def change_directory(model: Any, s: State, p: Plan) -> None:
+def change_directory(model: Any, s: State, p: Plan, kinds: Any) -> None:
     if "chdir" not in p.values:
+        if {"user", "mnt"} <= kinds and p.builds and not p.has_root and s.see["cwd"] == "":
+            g.bad("working directory: gone, and looked up again")
+        if p.mounts and not p.has_root and "user" in kinds:
+            s.see["cwd_id"] = ANY  # it may be covered
         return
     path = p.values["chdir"]
     if not path.startswith("/"):
