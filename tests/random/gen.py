@@ -214,7 +214,8 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.08):
         words += ["@server"] + (["fs.rx=/"] if some(rng, 0.9) else [])
     if some(rng, 0.2):
-        words.append("seccomp=" + rng.choice(["strict", "default", "default", "none"]))
+        words.append("seccomp=" + rng.choice(["strict", "default", "default", "none",
+                                              c.TOP + "/data/profile"]))
     if some(rng, 0.3):
         words.append("caps=" + rng.choice([
             "none", "none", "none", "chown", "net_bind_service,setuid", "+net_raw", "-sys_admin",
@@ -388,7 +389,10 @@ def person(rng: Rng, kind: str, caller: Dict[str, Any]) -> None:
 def streams(rng: Rng, caller: Dict[str, Any]) -> None:
     if some(rng, 0.15):
         caller["closed"] = sorted(rng.sample([0, 1, 2], rng.randrange(1, 4)))
-    if some(rng, 0.3):
+    if some(rng, 0.05):
+        caller["stdin"] = ["tty", 0, 0]
+        caller.pop("session", None)
+    elif some(rng, 0.3):
         caller["stdin"] = [rng.choice(["memfd", "pipe", "socket"]),
                            rng.choice([0, 1, 100, 4096, 70000, 200000]), rng.getrandbits(32)]
     if some(rng, 0.2):
@@ -408,7 +412,10 @@ def play(rng: Rng, caller: Dict[str, Any]) -> str:
     if how < 0.15:
         caller["play"] = ["stop"]
         return "S," + end(rng)
-    if how < 0.25:
+    if how < 0.19:
+        caller["play"] = ["term", 0, rng.randrange(25)]
+        return "D15"
+    if how < 0.28:
         caller["play"] = ["kill", rng.choice([0, 0, rng.randrange(8)]), rng.randrange(30)]
         return "Z60000,x0"
     return end(rng)
@@ -431,6 +438,9 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     ending = play(rng, caller)
     if caller.get("play", [""])[0] in ("signals", "default"):
         caller.pop("pending", None)  # they would come, too
+    if caller.get("play", [""])[0] == "term":
+        for key in ("pending", "blocked", "ignored"):
+            caller.pop(key, None)
     waits = "play" not in caller
     ctx.update(leads="session" in caller, own_cgroup="cgroup" in caller)
     argv = line(rng, kind, waits, ctx)
@@ -441,9 +451,10 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
             report = 1
     deed = ",".join([f"r{report}"] + [w for w, p in (
         (f"t{c.TOP}/t/a", 0.5), (f"t{c.TOP}/t/b", 0.5), ("b45000", 0.3), ("e", 0.5),
-        ("c", 0.8)) if some(rng, p) and not (w in "ec" and ending[0] == "D")] + [ending])
+        ("c", 0.8)) if some(rng, p) and not (w in "ec" and ending[0] == "D") and not (
+            w == "c" and caller.get("stdin", [""])[0] == "tty")] + [ending])
     argv += command(rng, argv, deed)
-    if "console=pty" in argv:
+    if "console=pty" in argv and caller.get("stdin", [""])[0] != "tty":
         caller.pop("stdin", None)  # a terminal takes some bytes for its own
     if not argv[0].startswith("volt-") and "/" not in argv[0]:
         caller.pop("argv0", None)

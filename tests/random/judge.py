@@ -13,7 +13,7 @@ from play import Seen
 from state import ANY
 
 MARK = b"probe: standard error\n"
-NEEDS_PROC = ("oom", "uid_map", "gid_map", "setgroups", "offsets", "tty")
+NEEDS_PROC = ("oom", "uid_map", "gid_map", "setgroups", "offsets", "tty", "tpgid")
 SHELL_VARIABLES = ("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID")
 DENIED = (-1, -38)  # by a filter: EPERM, ENOSYS
 CONT = 18
@@ -58,6 +58,11 @@ class Judge:
             return self.complaints
         if seen.hang:
             return self.complaints
+        if seen.terminal:
+            self.bad("terminal", "its settings as before", "others")
+        if how == "term":
+            self.terminated()
+            return self.complaints
         self.outcome()
         if seen.after is not None and e.ran:
             if how == "stop":
@@ -65,6 +70,19 @@ class Judge:
             if how == "signals":
                 self.signals()
         return self.complaints
+
+    def terminated(self) -> None:
+        """By SIGTERM, whenever it came: the chain has ended by it or refused."""
+        got = ended(self.seen.wstatus or 0)
+        allowed = [("signal", 15)] + [("exit", 128 + (x.stop or 15)) for x in self.s.waiters]
+        if self.s.pid_one or any(x.pid_one for x in self.s.waiters):
+            allowed.append(("exit", 77))
+        if not self.expect.ran:
+            allowed.append(self.expect.status or ("exit", 0))
+        if self.s.maybe:
+            allowed.append(("exit", 125))
+        if got not in allowed:
+            self.bad("status after SIGTERM", allowed, got)
 
     def can_report(self) -> bool:
         return self.seen.report_fd in self.s.fds or (self.s.console and self.seen.report_fd < 3)
@@ -84,7 +102,8 @@ class Judge:
             if got != e.status and self.s.maybe and got == ("exit", 125):
                 self.refusal(self.s.maybe, True)
                 return
-            self.same(f"status ({e.by}: {e.why})", e.status, got)
+            if got != e.status:
+                self.bad(f"status ({e.by}: {e.why})", e.status, (got, seen.err[-200:]))
             by = {e.by or ""} | (self.s.maybe if got == ("exit", 125) else set())
             self.refusal(by, not e.external and got != ("exit", 0))
             return
@@ -193,6 +212,8 @@ class Judge:
             return
         closed = self.case.get("closed", [])
         kind, size, seed = self.case.get("stdin", ["memfd", 0, 0])
+        if kind == "tty":
+            return
         if 1 in closed or self.seen.after is None:
             return
         want = b""

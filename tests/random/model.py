@@ -170,22 +170,22 @@ class Model:
                 except Refused as r:
                     return self.refused(e, before, r)
             if kind in ("none", "cannot"):
-                return self.no_command(e, kind, before, volt)
+                return self.no_command(e, kind, before, volt, name)
             if s.landlock and not model_lock.may_exec(s, kind == "volt" and s.toolbox):
-                return self.no_command(e, "cannot", before, volt)
+                return self.no_command(e, "cannot", before, volt, name)
             s.exec_caps()
             if kind == "script":
                 # exec(2) refuses it; a shell, and glibc's execvp(3), run it.
                 if not volt:
                     raise Unknown("a script without #!")
-                return self.no_command(e, "cannot", before, volt)
+                return self.no_command(e, "cannot", before, volt, name)
             if kind == "probe":
                 return self.command(e, argv)
             try:
                 if kind == "volt":
                     if what == "volt-net" and s.root != "/":
                         # It alone is dynamic, and has no libraries there.
-                        return self.no_command(e, "none", before, volt)
+                        return self.no_command(e, "none", before, volt, name)
                     argv = getattr(self, what.replace("-", "_"))(argv)
                     before, volt = what, True
                 else:
@@ -221,12 +221,15 @@ class Model:
         e.external = program in EXTERNAL
         return e
 
-    def no_command(self, e: Expect, kind: str, program: str, volt: bool) -> Expect:
+    def below_file(self, name: str) -> bool:
+        return any(os.path.isfile(name[:i]) for i, x in enumerate(name) if x == "/" and i)
+
+    def no_command(self, e: Expect, kind: str, program: str, volt: bool, name: str) -> Expect:
         s = self.s
         if not volt and 2 in self.case.get("closed", []):
             raise Unknown("coreutils fails otherwise without standard error")
-        if not volt and kind == "cannot" and program == "sh":
-            raise Unknown("what shells say of it differs")
+        if not volt and (kind == "cannot" and program == "sh" or self.below_file(name)):
+            raise Unknown("what others say of it differs")
         e.status = ("exit", 127 if kind == "none" else 126)
         e.by, e.why, e.external = program, "no command", not volt
         if volt and self.last_counter is not None:
@@ -311,6 +314,9 @@ class Model:
         if env_value(s.env, "NOTIFY_SOCKET") and any(w.key == "ready" for w in p.words):
             raise Unknown("ready= with somebody to tell")
         first = s.pid_one
+        # The terminal of standard input, if it and the group are ours.
+        front = self.case.get("stdin", [""])[0] == "tty" and s.see["tty"] != 0 and \
+            0 not in self.case.get("closed", []) and s.see["tpgid"] is not ANY
         if "status" in own:
             s.watch(own["status"])
         s.wait(Waiter("volt-init", own.get("stop", 0)))
@@ -320,6 +326,8 @@ class Model:
             s.see["ppid"] = 1
         if "g" in p.flags:
             s.see["pgid"] = "own"
+            if front:
+                s.see["tpgid"] = "own" if s.front else ANY
             s.group_from = len(s.waiters)
         return p.rest
 
@@ -367,7 +375,7 @@ class Model:
         if s.see["pgid"] is ANY:
             raise Unknown("setsid that may wait")
         s.see["sid"] = s.see["pgid"] = "own"
-        s.see["tty"] = 0
+        s.see["tty"], s.see["tpgid"] = 0, -1
         return argv[2:]
 
     def ext_setpriv(self, argv: List[str]) -> List[str]:
@@ -388,6 +396,8 @@ class Model:
         s = self.s
         if len(argv) < 3 or argv[1] != "600" or s.rooted or argv[2].startswith("-"):
             raise Unknown("timeout's option")
+        if s.console or self.case.get("stdin", [""])[0] == "tty":
+            raise Unknown("timeout, in the background of a terminal")
         s.fork()
         s.see["pgid"] = s.see["ignored"] = ANY
         s.see["blocked"] = ANY

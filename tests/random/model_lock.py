@@ -251,7 +251,11 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         s.may_fail("volt-lock")
     seccomp = p.values.get("seccomp", "none")
     if seccomp not in ("none", "strict", "default"):
-        raise Unknown("a profile in a file")
+        s.chatty.add("volt-seccomp")
+        if not model.exists(seccomp):
+            g.bad("seccomp=: not there")
+        if s.rooted or s.landlock or s.seccomp_name:
+            s.may_fail("volt-lock")
     before = len(s.landlock)
     if p.landlock:
         enforce(model, s, p)

@@ -203,8 +203,12 @@ def auto_map(model: Any, s: State) -> Tuple[Any, bool]:
         return "same", False
     own = [(0, s.uid, 1)]
     path = next((v[5:] for v in s.env if v.startswith("PATH=")), "")
-    if s.kind != "subid" or not s.initial or s.root != "/" or not any(
+    if s.kind != "subid" or s.uid != c.SUBID_ID or s.root != "/" or not any(
             os.path.exists(d + "/newuidmap") for d in path.split(":") if d):
+        return own, False
+    if not s.initial:
+        s.may_fail("volt-ns")  # there, newuidmap(1) is not root
+        s.chatty |= {"newuidmap", "newgidmap"}
         return own, False
     return own + [(1, c.SUBID_RANGE[0], c.SUBID_RANGE[1])], True
 
@@ -394,6 +398,8 @@ def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, s
         if m.key in ("bind", "tmpfs", "mask"):
             s.covered.append((place, sources.get(m.what)))
         if m.key == "bind":
+            if any(top.startswith((m.src or "").rstrip("/") + "/") for top, _ in s.covered):
+                s.may_fail("volt-ns")  # mounts below its source
             if m.idmap:
                 s.may_fail("volt-ns")
             if m.dst and any(t.startswith(m.dst.rstrip("/") + "/") or t == m.dst for t in TRIED):
@@ -446,10 +452,10 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if "N" in flags:
         s.may_fail("volt-ns")  # it looks at the maps
         raise Refused("dry run", 0)
-    plug(s, p, flags)
+    furnished = plug(s, p, flags)
     waits = "p" in flags or p.console or p.status is not None
     if "s" in flags and not waits:
-        waits = s.see["pgid"] == "own" or s.see["pgid"] == s.see["pid"] or s.pid_one
+        waits = s.see["pgid"] == "own" or s.see["pgid"] == s.see["pid"]
         if s.see["pgid"] is ANY:
             raise Unknown("-s that may wait")
     if p.stop and not waits:
@@ -476,7 +482,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         between = s.uid != 0 and "mnt" in kinds and p.builds
         u, gm = make_userns(model, s, p)
         enter_userns(s, u, gm, between)
-    namespaces(model, s, p, flags, kinds)
+    namespaces(model, s, p, flags, kinds, furnished)
     if "mnt" in kinds:
         sources = {m.what: source(model, s, m) for m in p.mounts if m.key == "bind"}
         if p.has_root:
@@ -489,12 +495,12 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"
-        s.see["tty"] = "pty"
+        s.see["tty"], s.see["tpgid"] = "pty", ANY
         if not model.host.can("console", s.kind):
             s.may_fail("volt-ns")
     elif "s" in flags:
         s.see["sid"] = s.see["pgid"] = 1 if s.pid_one else "own"
-        s.see["tty"] = 0
+        s.see["tty"], s.see["tpgid"] = 0, -1
     if p.console and s.pid_one:
         s.see["sid"] = s.see["pgid"] = 1
     identity(s, p, u, gm, "user" in kinds)
@@ -505,21 +511,27 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     return parsed.rest
 
 
-def plug(s: State, p: Plan, flags: str) -> None:
-    """What a volt-net before us left."""
+def plug(s: State, p: Plan, flags: str) -> bool:
+    """What a volt-net before us left. Returns whether our network comes from it."""
     if s.plug is None:
-        return
+        return False
     if s.plug != "deferred" and "n" in flags:
         g.bad("-n: volt-net has made the network already")
     if s.plug == "deferred":
         if "n" not in flags:
-            return
+            return False
         if s.plug_files and not p.has_root:
             g.bad("dns= and its kin need a root")
-        s.interfaces = "eth0"
+        if "volt-net" in s.maybe:
+            # Its helper fails then, and says why.
+            s.may_fail("volt-ns")
+            s.chatty.add("volt-net")
+        s.plug = None
+        return True
     elif not p.has_root:
-        return
+        return False
     s.plug = None
+    return False
 
 
 def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
@@ -556,7 +568,7 @@ def to_hex(extents: Any) -> Any:
     return "".join(f"{a:10d} {b:10d} {n:10d}\n" for a, b, n in extents).encode().hex()
 
 
-def namespaces(model: Any, s: State, p: Plan, flags: str, kinds: Any) -> None:
+def namespaces(model: Any, s: State, p: Plan, flags: str, kinds: Any, furnished: bool) -> None:
     for kind in kinds:
         s.ns[kind] = "new"
         if not model.host.can(f"{kind} namespace", s.kind):
@@ -565,7 +577,7 @@ def namespaces(model: Any, s: State, p: Plan, flags: str, kinds: Any) -> None:
         if key in p.values:
             s.see[key] = os.fsencode(p.values[key]).hex()
     if "net" in kinds:
-        s.interfaces = "eth0" if s.interfaces == "eth0" else "lo"
+        s.interfaces = "eth0" if furnished else "lo"
     if "cgroup" in kinds:
         s.cgroup = ANY if s.cgroup is ANY or s.delegated else "/"
     if "time" in kinds:

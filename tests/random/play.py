@@ -1,7 +1,7 @@
 """Run one chain, and see all that is to be seen of it."""
 
 import ast
-import errno
+import fcntl
 import os
 import re
 import select
@@ -17,7 +17,7 @@ except ImportError:  # python3-minimal
 import case as c
 import world as w
 
-LIVE = ("signals", "default", "stop", "kill")
+LIVE = ("signals", "default", "stop", "kill", "term")
 BASE = 100  # descriptors that the launcher is handed
 WAIT = 20.0  # s for a chain
 LETTERS = {"umask": "m", "nice": "n", "oom": "o", "personality": "x", "scheduler": "l",
@@ -42,6 +42,7 @@ class Seen:
         self.got: List[int] = []  # signals
         self.lost: List[int] = []
         self.stopped = False
+        self.terminal = False  # its settings are others than before
         self.victim = ""  # of SIGKILL, if not the outermost
         self.left: List[str] = []
         self.report_fd = 1
@@ -54,7 +55,11 @@ class Stream:
         self.kind = kind
         self.data = data  # what to write to the chain; None: it writes
         self.got = b""
-        if kind == "memfd":
+        if kind == "tty":
+            self.ours, self.theirs = os.openpty()
+            self.name = os.ttyname(self.theirs)
+            self.settings = tty_settings(self.ours)
+        elif kind == "memfd":
             self.theirs = self.ours = os.memfd_create("stream")
             if data is not None:
                 os.write(self.ours, data)
@@ -71,7 +76,7 @@ class Stream:
     def started(self) -> None:
         if self.kind != "memfd":
             os.close(self.theirs)
-            if self.data == b"":
+            if self.data == b"" and self.kind != "tty":
                 self.close_write()
 
     def close_write(self) -> None:
@@ -80,7 +85,7 @@ class Stream:
 
     def go_on(self) -> None:
         """Write or read what can be; at the end ours is -1."""
-        if self.ours == -1 or self.kind == "memfd":
+        if self.ours == -1 or self.kind in ("memfd", "tty"):
             return
         try:
             if self.data is not None:
@@ -105,12 +110,20 @@ class Stream:
             if self.data is None:
                 self.got = os.pread(self.ours, 1 << 24, 0)
             os.close(self.ours)
+        elif self.kind == "tty":
+            self.got = b"" if tty_settings(self.ours) == self.settings else b"changed"
+            os.close(self.ours)
         else:
             self.go_on()
             if self.ours != -1:
                 os.close(self.ours)
         self.ours = -1
         return self.got
+
+
+def tty_settings(fd: int) -> bytes:
+    """What tcgetattr(3) tells."""
+    return fcntl.ioctl(fd, 0x5401, bytes(60))
 
 
 def parse(line: bytes) -> Optional[Dict[str, Any]]:
@@ -168,7 +181,7 @@ class Play:
             if fd in closed:
                 continue
             if fd == 0:
-                stream = Stream(kind, c.data(size, seed))
+                stream = Stream(kind, c.data(size, seed) if kind != "tty" else b"")
             else:
                 stream = Stream("pipe" if live and fd == report else
                                 case.get("stdout", "memfd") if fd == 1 else "memfd")
@@ -206,7 +219,10 @@ class Play:
             if key in case.caller:
                 records.append(letter)
         session = case.get("session")
-        if session == "y":
+        if case.get("stdin", [""])[0] == "tty" and "in" in self.streams:
+            os.fchown(self.streams["in"].theirs, IDS.get(case.kind, 0), -1)
+            records.append("y" + self.streams["in"].name)
+        elif session == "y":
             master, slave = os.openpty()
             self.close += [master, slave]
             os.fchown(slave, IDS.get(case.kind, 0), -1)
@@ -266,7 +282,7 @@ class Play:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         for stream in self.streams.values():
-            if stream.ours != -1 and stream.kind != "memfd":
+            if stream.ours != -1 and stream.kind not in ("memfd", "tty"):
                 poll.register(stream.ours, select.POLLOUT if stream.data is not None
                               else select.POLLIN)
         poll.poll(ms)
@@ -292,7 +308,7 @@ class Play:
 
     def perform(self, pid: int, pidfd: int) -> None:
         kind = self.how[0]
-        if kind == "kill":
+        if kind in ("kill", "term"):
             self.kill(pid)
         elif kind == "stop":
             self.stop(pid, pidfd)
@@ -305,7 +321,7 @@ class Play:
 
     def signals(self, pid: int, pidfd: int) -> None:
         def got() -> List[int]:
-            return [int(x) for x in re.findall(rb"sig (\d\d)\n", self.report_text())]
+            return [int(x) for x in re.findall(rb"sig (\d\d)\r?\n", self.report_text())]
 
         for n in self.how[1:] + [64]:
             have = len([x for x in got() if x != 18])
@@ -337,12 +353,15 @@ class Play:
             self.go_on(pidfd, 1)
 
     def kill(self, pid: int) -> None:
-        _, which, ms = self.how
+        which, ms = self.how[-2:]
         while not os.fstat(self.before).st_size and time.monotonic() < self.end and \
                 not self.ended(pid):
             time.sleep(0.0002)
         time.sleep(ms / 1000 * self.slow)
         processes = [pid] + [p for p in self.world.processes() if p != pid]
+        if self.how[0] == "term":
+            os.kill(pid, 15)
+            return
         victim = processes[which % len(processes)]
         what = self.world.describe(victim)
         try:
@@ -396,6 +415,7 @@ class Play:
             seen.trouble = text.decode("utf-8", "replace")[-200:]
             return
         seen.before = parse(text) or {}
+        seen.terminal = got.get("in") == b"changed"
         seen.out, seen.err = got.get("out", b""), got.get("err", b"")
         seen.status = {int(k[6:]): v for k, v in got.items() if k.startswith("status")}
         which = {1: "out", 2: "err"}.get(seen.report_fd, "report")

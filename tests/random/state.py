@@ -39,7 +39,7 @@ class State:
         self.cap_full = cap_full
         # What is to be seen behind the chain, by the keys of a snapshot.
         self.see: Dict[str, Any] = {}
-        for key in ("pgid", "sid", "tty", "groups", "bounding", "ambient", "inheritable",
+        for key in ("pgid", "sid", "tty", "tpgid", "groups", "bounding", "ambient", "inheritable",
                     "permitted", "effective", "blocked", "no_new_privs", "seccomp",
                     "securebits", "timerslack", "pdeathsig", "subreaper", "umask",
                     "rlimits", "nice", "scheduler", "ioprio", "personality", "oom",
@@ -55,6 +55,7 @@ class State:
         self.setgroups_denied = "deny" in bytes.fromhex(before["setgroups"]).decode()
         self.waiters: List[Waiter] = []
         self.group_from = -1  # waiters that a process group is told with
+        self.front = before["tpgid"] == before["pgid"]  # of our terminal
         self.forked = False
         self.loose_signals = 0  # that may be ignored or not
         self.fresh_pids = False  # next we are PID 1
@@ -126,7 +127,7 @@ class State:
 
     def fork(self) -> None:
         """The chain goes on in a child."""
-        for key in ("pgid", "sid"):
+        for key in ("pgid", "sid", "tpgid"):
             if self.see[key] == "own":
                 self.see[key] = "other"
         self.see["ppid"] = self.see["pid"] if isinstance(self.see["pid"], int) else ANY
@@ -139,6 +140,7 @@ class State:
             self.see["pid"], self.see["ppid"] = 1, 0
             for key in ("pgid", "sid"):
                 self.see[key] = 0
+            self.see["tpgid"] = ANY  # as the namespace of /proc has it
         self.see["pdeathsig"] = 0
         self.pending_ok = False
 

@@ -84,6 +84,7 @@ class World:
                 write(f"{c.TOP}/share/volt/{name}", read(f"{build}/share/volt/{name}"), 0o644)
         self.commands(c.CMD, probe)
         write(c.TOP + "/data/file", c.data(1000, 1), 0o644)
+        write(c.TOP + "/data/profile", b"*\n", 0o644)
         self.tried(c.TOP)
         subid = f"volt:{c.SUBID_RANGE[0]}:{c.SUBID_RANGE[1]}\n".encode()
         for name, text in (("passwd", read("/etc/passwd") +
