@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "notify.h"
 #include "plug.h"
+#include "say.h"
 #include "status.h"
 #include "sys.h"
 #include "tap.h"
@@ -136,6 +137,18 @@ chain_refuse_waste(void)
 }
 
 /*
+ * Something to fill a hole with: /dev/null, or where the root has none or
+ * Landlock keeps it from us, a descriptor that takes no bytes either.
+ */
+static int
+placeholder(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return fd != -1 ? fd : open("/", O_PATH | O_CLOEXEC);
+}
+
+/*
  * Before anything is opened: fill holes among stdin, stdout and stderr, so that
  * no descriptor of ours takes their place. They close on exec, so the command
  * finds them closed as the caller left them.
@@ -149,9 +162,9 @@ chain_begin(void)
 	/* A message is one write(2): others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 &&
-		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+		if (fcntl(fd, F_GETFD) == -1 && placeholder() != fd)
 			err(EXIT_LINK, "/dev/null");
+	toolbox_begin();
 }
 
 /* What chain_prepare() found. */
@@ -206,10 +219,47 @@ chain_advise(const char *line)
 	advice = line;
 }
 
+/* Where a command is looked for without PATH. */
+#define USUAL_PATH "/usr/local/bin:/bin:/usr/bin"
+
+/*
+ * execvp(3), the same whatever the C library: glibc's has a shell run what
+ * exec(2) refuses. Returns only if it failed, with errno.
+ */
+static void
+exec_along_path(char *const argv[])
+{
+	const char *dir = getenv("PATH"), *end;
+	char path[PATH_MAX];
+	bool denied = false;
+
+	if (strchr(argv[0], '/') != NULL || argv[0][0] == '\0') {
+		execve(argv[0], argv, environ);
+		return;
+	}
+	for (dir = dir != NULL ? dir : USUAL_PATH; dir != NULL;
+	     dir = *end == ':' ? end + 1 : NULL) {
+		end = dir + strcspn(dir, ":");
+		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - dir),
+			dir, end == dir ? "" : "/", argv[0]) >=
+		    (int)sizeof(path)) {
+			errno = ENAMETOOLONG;
+			return;
+		}
+		execve(path, argv, environ);
+		if (errno == EACCES)
+			denied = true;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return;
+	}
+	errno = denied ? EACCES : ENOENT;
+}
+
 /* Become the next command of the chain, or say why not and exit (126, 127). */
 _Noreturn void
 chain_exec(char *const argv[])
 {
+	char name[SAY_NAME];
 	int saved;
 
 	if (!next.done)
@@ -217,9 +267,9 @@ chain_exec(char *const argv[])
 	if (next.tool)
 		toolbox_exec(&next.program, argv);
 	else
-		execvp(argv[0], argv);
+		exec_along_path(argv);
 	saved = errno;
-	warn("exec %s", argv[0]);
+	warn("exec %s", say_one_line(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
 	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :

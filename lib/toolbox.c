@@ -27,26 +27,41 @@ extern char **environ;
 
 enum { PROGRAMS, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 
+/* The directory that holds this program; "" until it is looked up. */
+static char home_dir[PATH_MAX];
+
 /*
- * Write the directory that holds this program to buf, followed by below. By
- * /proc/self/exe, so that an installation may be moved as a whole; where /proc
- * is missing, as it was compiled in. Returns -1 and ENAMETOOLONG at worst.
+ * Look up the directory that holds this program, before the mount namespace
+ * changes: the kernel cuts the path of a program at its mount once the mount
+ * namespace that it was started in is gone. By /proc/self/exe, so that an
+ * installation may be moved as a whole; where /proc is missing, as it was
+ * compiled in.
+ */
+void
+toolbox_begin(void)
+{
+	ssize_t n = readlink("/proc/self/exe", home_dir, sizeof(home_dir) - 1);
+
+	if (n > 0 && home_dir[0] == '/') {
+		home_dir[n] = '\0';
+		*strrchr(home_dir, '/') = '\0';
+	} else {
+		snprintf(home_dir, sizeof(home_dir), "%s/bin", VOLT_PREFIX);
+	}
+}
+
+/*
+ * Write the directory that holds this program to buf, followed by below.
+ * Returns -1 and ENAMETOOLONG at worst.
  */
 static int
 home(char *buf, size_t size, const char *below)
 {
-	char exe[PATH_MAX];
-	ssize_t n;
 	int len;
 
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0 && exe[0] == '/') {
-		exe[n] = '\0';
-		*strrchr(exe, '/') = '\0';
-	} else {
-		snprintf(exe, sizeof(exe), "%s/bin", VOLT_PREFIX);
-	}
-	len = snprintf(buf, size, "%s%s", exe, below);
+	if (home_dir[0] == '\0')
+		toolbox_begin();
+	len = snprintf(buf, size, "%s%s", home_dir, below);
 	if (len < 0 || (size_t)len >= size) {
 		errno = ENAMETOOLONG;
 		return -1;

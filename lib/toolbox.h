@@ -30,6 +30,7 @@ struct toolbox_program {
 /* Names of directories that toolbox_attach() puts the parts on. */
 #define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2"
 
+void toolbox_begin(void);
 int toolbox_clone(int part[TOOLBOX_PARTS]);
 int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
 int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);

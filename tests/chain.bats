@@ -160,6 +160,20 @@ closed() {
 	each closed
 }
 
+closed_without_null() {
+	# shellcheck disable=SC2016
+	local closed=(sh -c 'exec "$@" <&- >&-' sh)
+
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-lock fs.rx=/ volt-init sh -c 'exit 3'
+	[ "$stderr" = "" ]
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" dev=none volt-init sh -c 'exit 3'
+	[ "$stderr" = "" ]
+}
+
+@test "closed stdio: no /dev/null is needed, where there is none or a lock denies it" {
+	each closed_without_null
+}
+
 # --- the toolbox ------------------------------------------------------------
 
 @test "toolbox: a hostile root's links and words are never used" {
@@ -200,6 +214,17 @@ closed() {
 	done
 	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 root="$r" volt-init echo ours
 	[ "$output" = ours ]
+}
+
+# The kernel then cuts the path of a running program at its mount.
+@test "toolbox: found also when the mount namespace that we came from is gone" {
+	need_root
+	mkdir -p mount/bin
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 --separate-stderr unshare -m sh -ec 'mount -t tmpfs tmpfs mount
+		cp -r "$O/bin" mount
+		exec mount/bin/volt-ns -m env mount/bin/volt-ns -m root="$ROOT_BB" volt-init echo in'
+	[ "$output" = in ]
 }
 
 @test "toolbox: a link in it does not lead into the root" {

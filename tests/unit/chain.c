@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ not_found_is_127(void)
 	FAILS(127, "exec ./file/x: Not a directory", "./file/x", NULL);
 	FAILS(127, "exec volt-none: No such file or directory", "volt-none",
 	    NULL);
+	FAILS(127, "exec ./two?lines?: No such file or directory",
+	    "./two\nlines\x1b", NULL);
 }
 
 static void
@@ -71,6 +74,34 @@ not_executable_is_126(void)
 	CHECK_INT(WEXITSTATUS(r.wstatus), 126);
 	setenv("PATH", unit_tmpdir(), 1);
 	FAILS(126, "exec file: Permission denied", "file", NULL);
+	/* What exec(2) does not know no shell runs in its stead. */
+	CHECK_INT(chmod("file", 0755), 0);
+	unit_write("file", "exit 42\n");
+	FAILS(126, "exec file: Exec format error", "file", NULL);
+	FAILS(126, "exec ./file: Exec format error", "./file", NULL);
+}
+
+/* As execvp(3): a directory that is missing, or has no such file, is passed. */
+static void
+looks_along_path(void)
+{
+	char path[PATH_MAX];
+
+	CHECK_INT(chdir(unit_tmpdir()), 0);
+	unit_write("here", "#!/bin/sh\nexit 7\n");
+	CHECK_INT(chmod("here", 0755), 0);
+	snprintf(path, sizeof(path), "/nonexistent:here:/etc:%s", unit_tmpdir());
+	setenv("PATH", path, 1);
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 7);
+	setenv("PATH", "/nonexistent:", 1); /* an empty one is "." */
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 7);
+	unsetenv("PATH");
+	RUN("true", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 0);
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 127);
 }
 
 /* The command finds nothing of the chain's own, and all of its caller's. */
@@ -170,6 +201,7 @@ static const struct unit tests[] = {
 	UNIT(becomes_the_command),
 	UNIT(not_found_is_127),
 	UNIT(not_executable_is_126),
+	UNIT(looks_along_path),
 	UNIT(the_chain_leaves_no_trace),
 	UNIT(a_command_that_cannot_run_has_not_started),
 	UNIT(is_let_go_of),
