@@ -271,6 +271,26 @@ exe() {
 	each exe
 }
 
+@test "toolbox: a link that waits for its command does not keep it" {
+	kept() {
+		# As root of the container, with every right over PID 1 and 2.
+		# shellcheck disable=SC2016
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" volt-init volt-init sh -c '
+			for i in 1 2 3 4 5 6 7 8 9 10; do
+				dirs=
+				for fd in /proc/1/fd/* /proc/2/fd/*; do
+					[ ! -d "$fd/" ] || dirs="$dirs $fd"
+				done
+				[ -z "$dirs" ] && break
+				sleep 0.1
+			done
+			echo "$(ls /proc/1/fd | wc -l) $dirs"'
+		[[ $output == [1-9]*" " ]]
+	}
+	who=as_user root=$ROOT_USER kept
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB kept
+}
+
 @test "toolbox: its .. stays in it" {
 	need_root
 	# A link that is one more look at the toolbox: an impostor among ours.

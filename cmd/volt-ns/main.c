@@ -147,6 +147,8 @@ run_child(struct ns *ns, char *argv[])
 		if (ns->served)
 			outer_serve(ns, pair[1]);
 	}
+	/* If a builder fails the inner actor ends too, and with its status. */
+	(void)talk_ended();
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 

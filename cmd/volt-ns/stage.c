@@ -214,7 +214,8 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
 /*
  * As clone3(2) does it with args, but the child is in a copy of a builder's
  * mount namespace. pair is that of inner and outer actor; its first end is
- * closed here in the outer one. Returns -1 and errno if there are no namespaces.
+ * closed here in the outer one, which is to wait for the builder by
+ * talk_ended(). Returns -1 and errno if there are no namespaces.
  */
 pid_t
 stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
@@ -244,9 +245,10 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 		outer_serve(ns, outer[1]);
 	child = talk_sender(pair[1]);
 	close(outer[1]);
-	/* The inner actor, if there is one, finds out and ends too. */
-	if (!talk_ended() && child == -1)
+	if (child == -1) {
+		(void)talk_ended();
 		exit(EXIT_LINK);
+	}
 	return child;
 }
 
