@@ -277,10 +277,12 @@ guest_pump_answer(int ms)
 {
 	struct pollfd fd = { .fd = control, .events = POLLIN };
 
-	do
+	for (;;) {
 		if (poll(&fd, 1, ms) == 1)
 			read_control(0);
-	while (ms == -1);
+		if (ms != -1)
+			return;
+	}
 }
 
 /*
