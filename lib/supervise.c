@@ -23,6 +23,7 @@
 
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
+#define RELAY_REST 1000	/* messages that are passed on in the end */
 #define MASK_MOST 1000	/* ms that a C library blocks all signals */
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
@@ -299,29 +300,57 @@ terminal_back(void)
 }
 
 /*
+ * Sleep until something is to be done: signals, notifications, the caller's own
+ * descriptors. Returns 0, or -1 and errno.
+ */
+static int
+await(struct supervise *s)
+{
+	struct pollfd fds[SUPERVISE_FDS + 2] = {
+		{ .fd = s->sigfd, .events = POLLIN },
+		{ .fd = -1 },
+	};
+	int rc;
+
+	if (s->relay != NULL)
+		fds[1] = notify_wants(s->relay);
+	memcpy(fds + 2, s->fds, s->nfds * sizeof(fds[0]));
+	rc = poll(fds, s->nfds + 2, s->held != 0 ? HOLD_STEP : timeout_ms(s));
+	if (rc == -1)
+		return errno == EINTR ? 0 : -1;
+	memcpy(s->fds, fds + 2, s->nfds * sizeof(fds[0]));
+	if (fds[1].revents != 0)
+		(void)notify_move(s->relay);
+	return 0;
+}
+
+/* What the command said last is still to be passed on. */
+static void
+relay_rest(struct supervise *s)
+{
+	int n;
+
+	for (n = 0; n < RELAY_REST && s->relay != NULL; n++)
+		if (!notify_move(s->relay))
+			return;
+}
+
+/*
  * Wait for s->child and fill in its status as waitpid(2) does. Returns 0, or
  * -1 and errno if waiting itself failed.
  */
 int
 supervise_wait(struct supervise *s, int *wstatus)
 {
-	struct pollfd fds[SUPERVISE_FDS + 1];
 	struct signalfd_siginfo si;
 	int rc;
 
 	while ((rc = reap(s, wstatus)) == 0) {
-		fds[0] = (struct pollfd){ .fd = s->sigfd, .events = POLLIN };
-		memcpy(fds + 1, s->fds, s->nfds * sizeof(fds[0]));
-		if (poll(fds, s->nfds + 1, s->held != 0 ? HOLD_STEP :
-		    timeout_ms(s)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			continue;
-		}
+		if (await(s) == -1)
+			return -1;
 		forward_held(s);
 		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			handle_signal(s, &si);
-		memcpy(s->fds, fds + 1, s->nfds * sizeof(fds[0]));
 		if (s->nfds > 0)
 			s->poll_cb(s);
 		if (s->deadline > 0 && timeout_ms(s) == 0) {
@@ -331,6 +360,7 @@ supervise_wait(struct supervise *s, int *wstatus)
 	}
 	if (rc == -1)
 		return -1;
+	relay_rest(s);
 	if (s->foreground)
 		terminal_back();
 	return 0;

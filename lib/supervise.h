@@ -40,6 +40,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "notify.h"
+
 #define SUPERVISE_FDS 4
 
 struct supervise {
@@ -51,6 +53,8 @@ struct supervise {
 	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
 	void (*kill_all)(const struct supervise *s); /* when grace is over */
+
+	struct notify_relay *relay; /* or NULL */
 
 	/* More to poll; poll_cb is called when any of it is ready. */
 	struct pollfd fds[SUPERVISE_FDS];

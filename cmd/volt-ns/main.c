@@ -104,13 +104,17 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], wstatus, master = -1, payload;
+	int pair[2], rc, wstatus, master = -1, payload;
+	static struct notify_relay relay;
 	struct status status;
 	const uint64_t all = UINT64_MAX;
 	uint64_t mask;
 
 	if (ns->status_fd != -1 && status_watch(&status) == -1)
 		err(EXIT_LINK, "status=%d", ns->status_fd);
+	if ((rc = notify_split(&relay)) == -1)
+		err(EXIT_LINK, "NOTIFY_SOCKET");
+	s.relay = rc == 1 ? &relay : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
