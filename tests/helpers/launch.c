@@ -10,7 +10,7 @@
  *	U be root of a user namespace, in which IDs 0 to N-1 are those outside,
  *	  or with 0 user 0 is our own
  *	u user ID, g group ID, G groups, B bounding set, I inheritable and A ambient
- *	  capabilities, S securebits
+ *	  capabilities, E no ambient ones, S securebits
  *	m umask, n nice, r "RESOURCE SOFT HARD", o oom_score_adj, x personality
  *	l scheduler, t timer slack
  *	b blocked signals, i ignored signals, q a signal pending
@@ -204,6 +204,9 @@ set_caps(void)
 		d[1].inheritable = (uint32_t)(set >> 32);
 		check(syscall(SYS_capset, &head, d), "capset");
 	}
+	if (next('E', NULL) != NULL)
+		check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
+		    "ambient set");
 	if (number('A', &set))
 		for (cap = 0; cap < CAPS; cap++)
 			if ((set >> cap & 1) != 0)

@@ -1,5 +1,6 @@
 """One random chain: its command line, and what its caller is like."""
 
+import os
 import random
 import re
 from typing import Any, Dict, List, Optional
@@ -11,7 +12,8 @@ CMD = TOP + "/cmd"
 CWD = TOP + "/cwd"
 ROOT = TOP + "/root"
 
-USER_ID = 12345
+# An ordinary user; where we are one, that one.
+USER_ID = os.geteuid() or 12345
 SUBID_ID = 12346
 SUBID_RANGE = (1000000000, 65536)
 GROUPS = [20001, 20002]

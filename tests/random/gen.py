@@ -7,6 +7,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import case as c
 
 Rng = random.Random
+SANITIZER = ("ASAN_OPTIONS=detect_leaks=0:disable_coredump=0:handle_segv=0:handle_sigbus=0:"
+             "handle_sigfpe=0:allow_user_segv_handler=1")
 REPORT = (3, 4, 7, 9, 10, 63, 400, 1500, 4000)
 JUNK = ["", "a", "a b", "x=y", "--", "-", "-Ump", "@server", "new\nline", "\t", "*", "$(x)",
         "\\", "\udcff\udcfe", "é", "root=/", "--help", "volt-ns", "\x01", "a" * 300]
@@ -289,7 +291,7 @@ def line(rng: Rng, kind: str, waits: bool, ctx: Dict[str, Any]) -> List[str]:
     wrong = rng.randrange(len(links)) if links and some(rng, 0.07) else -1
     for i, program in enumerate(links or ["volt-ns"]):
         if some(rng, 0.25 if i == 0 else 0.1):
-            argv += make_external(rng, waits, not argv and ctx.get("leads"))
+            argv += make_external(rng, waits, not waits or not argv and ctx.get("leads"))
         words = MAKE[program](rng, kind, ctx)
         if i == wrong:
             words.insert(rng.randrange(len(words) + 1), rng.choice(BAD[program]))
@@ -298,7 +300,7 @@ def line(rng: Rng, kind: str, waits: bool, ctx: Dict[str, Any]) -> List[str]:
         if some(rng, 0.25):
             argv.append("--")
     if some(rng, 0.15):
-        argv += make_external(rng, waits)
+        argv += make_external(rng, waits, not waits)
     return argv
 
 
@@ -459,5 +461,9 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     if not argv[0].startswith("volt-") and "/" not in argv[0]:
         caller.pop("argv0", None)
     if asan:
-        caller["extra_env"] = ["ASAN_OPTIONS=detect_leaks=0"] + caller.get("extra_env", [])
+        # The sanitizer has a lot of address space, and wants /proc.
+        argv = [a for a in argv if a != "proc=none" and not a.startswith("rlimit.as=")]
+        argv = [x for a in argv for x in ([a, SANITIZER] if a == "-i" else [a])]
+        caller.pop("env", None)
+        caller["extra_env"] = [SANITIZER] + caller.get("extra_env", [])
     return c.Case(seed, kind, argv, caller)

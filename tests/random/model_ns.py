@@ -398,8 +398,6 @@ def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, s
         if m.key in ("bind", "tmpfs", "mask"):
             s.covered.append((place, sources.get(m.what)))
         if m.key == "bind":
-            if any(top.startswith((m.src or "").rstrip("/") + "/") for top, _ in s.covered):
-                s.may_fail("volt-ns")  # mounts below its source
             if m.idmap:
                 s.may_fail("volt-ns")
             if m.dst and any(t.startswith(m.dst.rstrip("/") + "/") or t == m.dst for t in TRIED):
@@ -485,6 +483,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     namespaces(model, s, p, flags, kinds, furnished)
     if "mnt" in kinds:
         sources = {m.what: source(model, s, m) for m in p.mounts if m.key == "bind"}
+        if any(top.startswith((m.src or "").rstrip("/") + "/") for top, _ in s.covered
+               for m in p.mounts if m.key == "bind"):
+            s.may_fail("volt-ns")  # mounts below its source
         if p.has_root:
             new_root(model, s, p, flags, shifted)
             s.toolbox = bool(parsed.rest) and parsed.rest[0].startswith("volt-")

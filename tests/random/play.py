@@ -220,12 +220,12 @@ class Play:
                 records.append(letter)
         session = case.get("session")
         if case.get("stdin", [""])[0] == "tty" and "in" in self.streams:
-            os.fchown(self.streams["in"].theirs, IDS.get(case.kind, 0), -1)
+            self.give_terminal(self.streams["in"].theirs)
             records.append("y" + self.streams["in"].name)
         elif session == "y":
             master, slave = os.openpty()
             self.close += [master, slave]
-            os.fchown(slave, IDS.get(case.kind, 0), -1)
+            self.give_terminal(slave)
             records.append("y" + os.ttyname(slave))
         elif session:
             records.append(session)
@@ -240,16 +240,20 @@ class Play:
             records.append("d" + cwd)
         return b"".join(os.fsencode(r) + b"\0" for r in records)
 
+    def give_terminal(self, fd: int) -> None:
+        if os.geteuid() == 0:
+            os.fchown(fd, IDS.get(self.case.kind, 0), -1)
+
     def person(self, records: List[str]) -> None:
         case, tree = self.case, self.world.tree
         groups = case.get("groups", [])
-        if case.kind in IDS or "groups" in case.caller:
+        if os.geteuid() == 0 and (case.kind in IDS or "groups" in case.caller):
             records.append("G" + ",".join(str(n) for n in groups))
         if case.kind in IDS:
             uid = IDS[case.kind]
-            records += [f"u{uid}", f"g{uid}"]
+            records += ["E", f"u{uid}", f"g{uid if os.geteuid() == 0 else os.getegid()}"]
         if case.kind == "nsroot":
-            records.append("U65536")
+            records.append("U65536" if os.geteuid() == 0 else "U0")
         if tree is not None and case.get("cgroup") == "own":
             records.append(f"c{tree}/case/cgroup.procs")
             owner = IDS.get(case.kind, 0)

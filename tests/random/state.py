@@ -51,7 +51,8 @@ class State:
         self.uid: int = before["uid"][1]
         self.gid: int = before["gid"][1]
         self.ns: Dict[str, Any] = dict(before["ns"])
-        self.initial = kind in ("root", "user", "subid")  # the host's user namespace
+        # The host's user namespace?
+        self.initial = bytes.fromhex(before["uid_map"]).split() == [b"0", b"0", b"4294967295"]
         self.setgroups_denied = "deny" in bytes.fromhex(before["setgroups"]).decode()
         self.waiters: List[Waiter] = []
         self.group_from = -1  # waiters that a process group is told with

@@ -137,6 +137,7 @@ class Worker:
             if until is not None and time.monotonic() > until:
                 return
             for _ in range(self.options.times):
+                began = time.monotonic()
                 case = gen.make(seed, kinds, self.options.asan)
                 if self.options.verbose:
                     say("case", seed, str(case))
@@ -151,7 +152,7 @@ class Worker:
                 elif complaints:
                     self.failed(case, complaints)
                 else:
-                    say("ok", seed, why)
+                    say("ok", seed, why, time.monotonic() - began)
 
     def is_known(self, case: c.Case, complaints: List[str]) -> bool:
         return any(re.search(a, str(case)) and any(re.search(b, x) for x in complaints)

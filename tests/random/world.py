@@ -91,11 +91,11 @@ class World:
                             f"volt:x:{c.SUBID_ID}:{c.SUBID_ID}::/:/bin/sh\n".encode()),
                            ("subuid", subid), ("subgid", subid)):
             write(f"{c.TOP}/data/{name}", text, 0o644)
-            if os.path.exists("/etc/" + name) and os.geteuid() == 0:
+            if os.geteuid() == 0 and os.path.exists("/etc/" + name):
                 run("mount", "--bind", f"{c.TOP}/data/{name}", "/etc/" + name)
         self.make_root(c.ROOT, probe)
         self.make_root(c.ROOT + "2", probe)
-        for path, dirs, files in os.walk(c.ROOT + "2"):
+        for path, _, files in os.walk(c.ROOT + "2") if os.geteuid() == 0 else ():
             for name in [path] + [os.path.join(path, f) for f in files]:
                 os.chown(name, c.USER_ID, c.USER_ID, follow_symlinks=False)
 
