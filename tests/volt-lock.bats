@@ -679,6 +679,64 @@ suid() {
 
 # --- descriptors, keys, limits ----------------------------------------------
 
+# through_pipes WORD ...: the command opens its standard streams, which are pipes.
+through_pipes() {
+	# shellcheck disable=SC2016 # expanded by that sh
+	{ echo in | volt-lock "$@" sh -c 'cat /dev/stdin; echo out >/dev/stdout
+		echo err >/dev/stderr' 2>&1 >&3 | sed 's/^/2: /'; } 3>&1 | cat
+}
+
+# owners CMD ...: of the three descriptors, behind CMD.
+owners() {
+	"$@" stat -L -c %u /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
+}
+
+@test "stdio: with uid= the command can open its pipes by name" {
+	need_root
+	run -0 through_pipes uid=1000 gid=1000 caps=none
+	[ "$(sort <<<"$output")" = $'2: err\nin\nout' ]
+	run through_pipes uid=1000 gid=1000 stdio=keep
+	[[ $output == *"2: sh: "*"/dev/stdout: Permission denied"* ]]
+	# They are there to be used all the same.
+	run -0 bash -c 'echo in | volt-lock uid=1000 stdio=keep sh -c "cat; echo out" | cat'
+	[ "$output" = $'in\nout' ]
+	# Only with uid=, and without CAP_CHOWN not, which is said and no error.
+	[ "$(echo | owners volt-lock gid=1000)" = "0 0 0 " ]
+	run -0 --separate-stderr bash -c 'setpriv --bounding-set -chown volt-lock -v uid=1000 id -u | cat'
+	[ "$output" = 1000 ]
+	[[ $stderr == *"volt-lock: descriptor 1: the pipe stays ours: Operation not permitted"* ]]
+	run -125 --separate-stderr volt-lock stdio=take true
+	[ "$stderr" = "volt-lock: stdio=take: not give or keep" ]
+}
+
+@test "stdio: nothing with a name, nothing of another user, nothing above 2 is given away" {
+	need_root
+	need python3 -c 'import pty'
+	mkfifo fifo && exec 7<>fifo
+	: >file
+	[ "$(owners volt-lock uid=1000 <&7 2>file)" = "0 1000 0 " ]
+	[ "$(stat -c %u fifo file | tr '\n' ' ')" = "0 0 " ]
+	exec 7>&-
+	run -0 python3 -c 'import os, pty, subprocess, sys
+r, w = os.pipe()
+os.fchown(w, 1001, -1)
+above, _ = os.pipe()
+_, terminal = pty.openpty()
+owner = os.fstat(terminal).st_uid
+subprocess.run(["volt-lock", "uid=1000", "true"], stdin=r, stdout=terminal,
+    stderr=w, pass_fds=[above], check=True)
+print(os.fstat(w).st_uid, os.fstat(terminal).st_uid - owner, os.fstat(above).st_uid)'
+	[ "$output" = "1001 0 0" ]
+	# By a name that the manual gives.
+	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null </dev/null
+	[ "${output%$'\r'}" = told ]
+	run ! python3 -c 'import socket, subprocess, sys
+a, b = socket.socketpair()
+sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/proc/self/fd/0"],
+    stdin=a).returncode)' "$HELP/deed"
+	[ "$output" = ENXIO ]
+}
+
 @test "fds: close leaves three, keep leaves all" {
 	run -0 volt-lock fds=close "$HELP/deed" fds 7</dev/null 8</dev/null
 	[ -z "$output" ]

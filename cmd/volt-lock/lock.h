@@ -81,7 +81,7 @@ struct lock {
 
 	struct limit limits[LOCK_LIMITS];
 	size_t nlimits;
-	bool close_fds, keep_keyring, no_dump;
+	bool close_fds, keep_keyring, keep_stdio, no_dump;
 	unsigned int spec;	/* bits, 1 << PR_SPEC_... */
 	const char *learn_file;
 };
@@ -124,6 +124,9 @@ void caps_describe(const struct caps *c, char *buf, size_t size);
 
 /* ids.c */
 void ids_change(const struct lock *lock);
+
+/* stdio.c */
+void stdio_give(const struct lock *lock);
 
 /* limits.c */
 bool limit_word(struct lock *lock, const char *key, const char *value);

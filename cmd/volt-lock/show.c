@@ -156,6 +156,8 @@ show_rest(struct out *out)
 			list_add(list, sizeof(list), name);
 	if (list[0] != '\0')
 		item(out, "spec", "%s", list);
+	if (lock->uid_given)
+		item(out, "stdio", "%s", lock->keep_stdio ? "keep" : "give");
 	item(out, "fds", "%s", lock->close_fds ? "close" : "keep");
 	item(out, "keyring", "%s", lock->keep_keyring ? "keep" : "new");
 	if (lock->no_dump)
