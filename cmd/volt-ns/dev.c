@@ -80,11 +80,11 @@ dev_null(const struct build *b)
 /* Make the directory name, for a mount of type that is told opts. */
 static int
 part_make(int dev, const char *name, const char *type, const char *opts,
-    uint64_t attrs)
+    uint64_t attrs, bool silent)
 {
 	char what[32], options[64];
-	const struct mount m = { .attrs = attrs, .optional = true, .what = what,
-		.fsopts = options };
+	const struct mount m = { .attrs = attrs, .optional = true,
+		.silent = silent, .what = what, .fsopts = options };
 
 	snprintf(what, sizeof(what), "/dev/%s", name);
 	snprintf(options, sizeof(options), "%s", opts);
@@ -124,12 +124,12 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	p->fd[PART_PTS] = part_make(dev, "pts", "devpts",
 	    (ns->flags & CLONE_NEWUSER) == 0 || idmap_has(&ns->gidmap, 5) ?
 	    "mode=620,ptmxmode=666,gid=5" : "mode=620,ptmxmode=666",
-	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
 	p->fd[PART_SHM] = part_make(dev, "shm", "tmpfs", "size=64M,mode=1777",
-	    safe);
+	    safe, false);
 	if ((ns->flags & (CLONE_NEWUSER | CLONE_NEWIPC)) != CLONE_NEWUSER)
 		p->fd[PART_MQUEUE] = part_make(dev, "mqueue", "mqueue", "",
-		    safe);
+		    safe, (ns->flags & CLONE_NEWIPC) == 0);
 }
 
 /* Attach fd on the entry name of dev. */

@@ -262,6 +262,8 @@ left_out(const struct mount *m, const char *type)
 		say("%s: the kernel has no %s", m->what, type);
 	else if (errno != EPERM && errno != EBUSY)
 		return false;
+	else if (m->silent)
+		say("%s: left out", m->what);
 	else if (m->kind != MOUNT_PROC)
 		warn("%s: left out: mount %s", m->what, type);
 	return true;

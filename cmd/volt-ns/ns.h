@@ -63,6 +63,7 @@ struct mount {
 	bool slave;	/* later mounts of the host below src show */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
+	bool silent;	/* and that is no news: the manual says when */
 	char *fsopts;	/* what the file system itself is told, or NULL */
 	int fd;	/* a detached mount of src, or -1 */
 };
