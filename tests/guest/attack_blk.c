@@ -131,7 +131,7 @@ chains(void)
 	works("after all that a sector is read");
 }
 
-static struct desc table[257];
+static struct desc table[257], inner[2];
 
 /* The request of descriptors 0 to 2 in a table, whose descriptor is the first. */
 static void
@@ -242,7 +242,10 @@ indirect_tables(void)
 	q.desc[0] = (struct desc){ (uintptr_t)&header, 0, NEXT, 1 };
 	indirect_breaks("a table of 256 behind a buffer");
 	indirect_request();
-	table[1] = (struct desc){ (uintptr_t)table, 48, INDIRECT, 0 };
+	inner[0] = table[1];
+	inner[0].next = 1;
+	inner[1] = table[2];
+	table[1] = (struct desc){ (uintptr_t)inner, 32, INDIRECT, 0 };
 	indirect_breaks("a table in a table");
 	indirect_request();
 	q.desc[0].flags |= NEXT;
