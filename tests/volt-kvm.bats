@@ -1028,6 +1028,23 @@ all ok" ]
 	grep -q DELAYED trace
 }
 
+@test "host: a kernel that is cut off while it is read is said in a line" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	cp "$(tiny pvh)" kernel
+	strace -qq -o trace -P /dev/kvm -e inject=open,openat:delay_enter=10s \
+		volt-kvm memory=16M kernel=kernel >out 2>said </dev/null 3>&- &
+	started+=("$!")
+	wait_for pgrep -P "$!" -x volt-kvm
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
+	wait_for grep -q "$PWD/kernel" "/proc/$pid/maps"
+	: >kernel
+	exits 125
+	[ "$(cat said)" = "volt-kvm: kernel=kernel: the file was cut off" ]
+	[ ! -s out ]
+}
+
 @test "host: a disk that shrinks is an error to read and to write, and does not grow again" {
 	need_kvm
 	local k disk
