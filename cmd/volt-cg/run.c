@@ -80,9 +80,10 @@ run(struct cg *cg, char *argv[])
 
 	if (cg->dry)
 		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
-	group_make(cg);
+	/* A signal that comes meanwhile does not leave a group behind. */
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
+	group_make(cg);
 	begin = clock_us();
 	if ((s.child = start(cg)) == -1)
 		not_started(cg);

@@ -41,8 +41,10 @@ source_open(struct mount *m)
 {
 	/* A clone of a shared mount would show the host our mounts. */
 	const struct mount_attr attr = { .attr_set = m->attrs,
-		.attr_clr = m->lifted, .propagation = m->slave ?
-		SYS_PROPAGATION_SLAVE : SYS_PROPAGATION_PRIVATE };
+		.propagation = m->slave ? SYS_PROPAGATION_SLAVE :
+		SYS_PROPAGATION_PRIVATE };
+	/* Of the source itself; those below it stay as they are. */
+	const struct mount_attr lift = { .attr_clr = m->lifted };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
 	if (m->what == NULL || m->fd != -1)
@@ -60,7 +62,10 @@ source_open(struct mount *m)
 		err(EXIT_LINK, "%s", m->what);
 	}
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
-		fail(m->lifted != 0 ? EPERM : 0, "the source is mounted with "
+		err(EXIT_LINK, "%s: mount attributes", m->what);
+	if (m->lifted != 0 &&
+	    sys_mount_setattr(m->fd, "", AT_EMPTY_PATH, &lift) == -1)
+		fail(EPERM, "the source is mounted with "
 		    "what the options rw, exec, dev or suid are to lift, and "
 		    "that is locked", "%s: mount attributes", m->what);
 	if ((m->lifted & MOUNT_ATTR_RDONLY) != 0 && is_read_only(m))

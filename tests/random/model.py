@@ -322,7 +322,6 @@ class Model:
         s.wait(Waiter("volt-init", own.get("stop", 0)))
         if first:
             s.waiters[-1].pid_one = True
-            s.see["pdeathsig"] = 0
             s.see["ppid"] = 1
         if "g" in p.flags:
             s.see["pgid"] = "own"

@@ -272,6 +272,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     s.locked = s.locked or p.caps is not None or bool({"uid", "gid"} & set(p.values))
     if p.values.get("fds") == "close":
         s.fds = {n for n in s.fds if n < 3}
+    if p.landlock and s.see["seccomp"] != 2:
+        # A filter of its own where a TCP right is restricted.
+        s.see["seccomp"] = 2 if p.bind is not None else ANY
     if seccomp != "none":
         s.see["seccomp"] = 2
         s.seccomp_name = seccomp
