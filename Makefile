@@ -76,6 +76,7 @@ $(O)/helpers/%.so: tests/helpers/%.so.c
 	$(Q)mkdir -p $(@D) && gcc -O2 -shared -fPIC -o $@ $<
 $(O)/helpers/%: tests/helpers/%.c
 	$(Q)mkdir -p $(@D) && gcc -O2 -static -o $@ $<
+$(O)/helpers/probe $(O)/helpers/launch: tests/helpers/snapshot.h
 $(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^
@@ -100,7 +101,7 @@ $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
-	$(addprefix $(O)/gen/,strict.h default.h calls.h)
+	$(addprefix $(O)/gen/,strict.h default.h ports.h no-tcp.h no-listen.h calls.h)
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)
@@ -135,6 +136,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt
 
 check: ; $(Q)O=$(O) tests/run
+random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
@@ -145,13 +147,14 @@ help:
 	@echo 'make [all]      build the programs in $(O)/bin and the manuals'
 	@echo 'make demo       install what is missing, build, run a container'
 	@echo 'make check      install what is missing, build, run all tests'
+	@echo 'make random     random chains against a model, for SECONDS=60'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check lint bench demo deps clean help \
+.PHONY: all install uninstall check random lint bench demo deps clean help \
 	compile_commands.json unit
 -include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d) \
 	$(wildcard $(O)/glibc/*/*.d $(O)/glibc/cmd/*/*.d) $(KVM_OBJ:.o=.d)

@@ -2,6 +2,9 @@
  * The floor: what the kernel alone takes for the container that volt's chain
  * makes. The same namespaces, mounts and limits by the same system calls,
  * written down one after the other; no words, no checks, no second program.
+ * The mounts are locked as volt-ns locks them: a process with the caller's
+ * rights builds the root, and it shows in the container's mount namespace by
+ * propagation.
  *
  *	floor ROOT COMMAND	volt-ns -UmpniuC root=ROOT volt-init COMMAND
  *	floor -l ROOT COMMAND	and volt-lock with ten rules and a filter before it
@@ -18,6 +21,7 @@
 
 #include <err.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,41 +75,62 @@ clone_at(int dir, const char *path, unsigned int flags)
 	    OPEN_TREE_CLOEXEC | flags));
 }
 
+/* What the container makes, of its own namespaces; attached nowhere. */
+struct made {
+	int proc, dev, pts, shm, mqueue, sys, cgroup;
+};
+
+static const char *const devices[] = { "null", "zero", "full", "random",
+	"urandom", "tty" };
+#define DEVICES (sizeof(devices) / sizeof(devices[0]))
+
 static void
-make_dev(int root)
+make(struct made *m)
 {
-	static const char *const devices[] = { "null", "zero", "full", "random",
-		"urandom", "tty" };
 	static const char *const dev_opts[] = { "size", "64K", "mode", "755",
 		NULL };
 	static const char *const pts_opts[] = { "mode", "620", "ptmxmode",
 		"666", "gid", "5", NULL };
 	static const char *const shm_opts[] = { "size", "64M", "mode", "1777",
 		NULL };
-	int dev = new_fs("tmpfs", dev_opts, MOUNT_ATTR_NOSUID);
+	size_t i;
+
+	m->proc = new_fs("proc", NULL, SAFE);
+	m->dev = new_fs("tmpfs", dev_opts, MOUNT_ATTR_NOSUID);
+	for (i = 0; i < DEVICES; i++)
+		LINE(mknodat(m->dev, devices[i], S_IFREG | 0644, 0));
+	LINE(symlinkat("/proc/self/fd", m->dev, "fd"));
+	LINE(symlinkat("/proc/self/fd/0", m->dev, "stdin"));
+	LINE(symlinkat("/proc/self/fd/1", m->dev, "stdout"));
+	LINE(symlinkat("/proc/self/fd/2", m->dev, "stderr"));
+	LINE(symlinkat("pts/ptmx", m->dev, "ptmx"));
+	LINE(mkdirat(m->dev, "pts", 0755));
+	LINE(mkdirat(m->dev, "shm", 0755));
+	LINE(mkdirat(m->dev, "mqueue", 0755));
+	m->pts = new_fs("devpts", pts_opts, MOUNT_ATTR_NOSUID);
+	m->shm = new_fs("tmpfs", shm_opts, SAFE);
+	m->mqueue = new_fs("mqueue", NULL, SAFE);
+	m->sys = new_fs("sysfs", NULL, SAFE | MOUNT_ATTR_RDONLY);
+	m->cgroup = new_fs("cgroup2", NULL, SAFE | MOUNT_ATTR_RDONLY);
+}
+
+static void
+place_dev(int root, const struct made *m)
+{
 	char path[32];
 	size_t i;
 	int fd;
 
-	move(dev, root, "dev");
-	for (i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+	move(m->dev, root, "dev");
+	for (i = 0; i < DEVICES; i++) {
 		snprintf(path, sizeof(path), "/dev/%s", devices[i]);
-		LINE(mknodat(dev, devices[i], S_IFREG | 0644, 0));
 		fd = clone_at(AT_FDCWD, path, 0);
-		move(fd, dev, devices[i]);
+		move(fd, m->dev, devices[i]);
 		close(fd);
 	}
-	LINE(symlinkat("/proc/self/fd", dev, "fd"));
-	LINE(symlinkat("/proc/self/fd/0", dev, "stdin"));
-	LINE(symlinkat("/proc/self/fd/1", dev, "stdout"));
-	LINE(symlinkat("/proc/self/fd/2", dev, "stderr"));
-	LINE(symlinkat("pts/ptmx", dev, "ptmx"));
-	LINE(mkdirat(dev, "pts", 0755));
-	move(new_fs("devpts", pts_opts, MOUNT_ATTR_NOSUID), dev, "pts");
-	LINE(mkdirat(dev, "shm", 0755));
-	move(new_fs("tmpfs", shm_opts, SAFE), dev, "shm");
-	LINE(mkdirat(dev, "mqueue", 0755));
-	move(new_fs("mqueue", NULL, SAFE), dev, "mqueue");
+	move(m->pts, m->dev, "pts");
+	move(m->shm, m->dev, "shm");
+	move(m->mqueue, m->dev, "mqueue");
 }
 
 static void
@@ -127,29 +152,42 @@ hide(int root, const char *path, const char *with)
 	close(fd);
 }
 
+/* A mount namespace of our own, in which what is mounted on /dev propagates. */
 static void
-make_root(const char *path)
+make_stage(void)
+{
+	struct mount_attr private = { .propagation = SYS_PROPAGATION_PRIVATE };
+	struct mount_attr shared = { .propagation = SYS_PROPAGATION_SHARED };
+	int dev;
+
+	LINE(unshare(CLONE_NEWNS));
+	LINE(sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private));
+	dev = clone_at(AT_FDCWD, "/dev", 0);
+	move(dev, AT_FDCWD, "/dev");
+	LINE(sys_mount_setattr(dev, "", AT_EMPTY_PATH, &shared));
+	close(dev);
+}
+
+static void
+build(const char *path, const struct made *m)
 {
 	static const char *const files[] = { "proc/interrupts", "proc/kcore",
 		"proc/keys", "proc/timer_list", "proc/sched_debug" };
 	static const char *const readonly[] = { "proc/bus", "proc/fs",
 		"proc/irq", "proc/sys", "proc/sysrq-trigger" };
 	static const char *const empty_opts[] = { "size", "4K", NULL };
-	struct mount_attr private = { .propagation = SYS_PROPAGATION_PRIVATE };
 	struct mount_attr root_attr = { .attr_set = ROOT_FLAGS };
 	size_t i;
 	int root;
 
-	LINE(sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private));
 	root = clone_at(AT_FDCWD, path, AT_RECURSIVE);
 	LINE(sys_mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE,
 	    &root_attr));
 	move(root, AT_FDCWD, "/");
-	move(new_fs("proc", NULL, SAFE), root, "proc");
-	make_dev(root);
-	move(new_fs("sysfs", NULL, SAFE | MOUNT_ATTR_RDONLY), root, "sys");
-	move(new_fs("cgroup2", NULL, SAFE | MOUNT_ATTR_RDONLY), root,
-	    "sys/fs/cgroup");
+	move(m->proc, root, "proc");
+	place_dev(root, m);
+	move(m->sys, root, "sys");
+	move(m->cgroup, root, "sys/fs/cgroup");
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		hide(root, files[i], "/dev/null");
 	if (faccessat(root, "proc/acpi", F_OK, 0) == 0)
@@ -158,7 +196,13 @@ make_root(const char *path)
 		move(new_fs("tmpfs", empty_opts, SAFE), root, "sys/firmware");
 	for (i = 0; i < sizeof(readonly) / sizeof(readonly[0]); i++)
 		hide(root, readonly[i], NULL);
-	LINE(fchdir(root));
+	move(root, AT_FDCWD, "/dev");
+}
+
+static void
+enter(void)
+{
+	LINE(chdir("/dev"));
 	LINE(sys_pivot_root(".", "."));
 	LINE(umount2(".", MNT_DETACH));
 	LINE(chdir("/"));
@@ -216,12 +260,14 @@ init(char *argv[], int locked)
 int
 main(int argc, char *argv[])
 {
+	/* The descriptors are both's: nothing needs to be sent. */
 	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS |
 	    CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
-	    CLONE_NEWCGROUP, .exit_signal = SIGCHLD };
+	    CLONE_NEWCGROUP | CLONE_FILES, .exit_signal = SIGCHLD };
 	int locked = argc > 1 && strcmp(argv[1], "-l") == 0;
 	struct ifreq ifr = { .ifr_name = "lo" };
 	char path[64], byte = 0;
+	struct made m;
 	int pair[2], status, fd;
 	pid_t pid;
 
@@ -229,19 +275,26 @@ main(int argc, char *argv[])
 	if (argc - locked < 3)
 		errx(1, "usage: floor [-l] root command");
 	LINE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	make_stage();
 	if ((pid = LINE(sys_clone3(&args))) == 0) {
 		LINE(read(pair[0], &byte, 1));
 		fd = LINE(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 		ifr.ifr_flags = IFF_UP;
 		LINE(ioctl(fd, SIOCSIFFLAGS, &ifr));
 		close(fd);
-		make_root(argv[1]);
+		make(&m);
+		LINE(write(pair[0], &m, sizeof(m)));
+		LINE(read(pair[0], &byte, 1));
+		enter();
 		return init(argv + 2, locked);
 	}
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
 	put(path, "0 0 4294967295\n");
 	snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
 	put(path, "0 0 4294967295\n");
+	LINE(write(pair[1], &byte, 1));
+	LINE(read(pair[1], &m, sizeof(m)));
+	build(argv[1], &m);
 	LINE(write(pair[1], &byte, 1));
 	LINE(waitpid(pid, &status, 0));
 	return WEXITSTATUS(status);

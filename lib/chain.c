@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "notify.h"
 #include "plug.h"
+#include "say.h"
 #include "status.h"
 #include "sys.h"
 #include "tap.h"
@@ -28,39 +29,77 @@ static const struct {
 	bool (*is_ours)(int fd);
 } variables[] = {
 	{ "VOLT_TOOLBOX", toolbox_is_ours },
-	{ "VOLT_STATUS", status_is_ours },
+	{ STATUS_VARIABLE, status_is_ours },
 	{ "VOLT_NOTIFY", notify_is_ours },
 	{ PLUG_VARIABLE, plug_is_ours },
 	{ TAP_VARIABLE, tap_is_ours },
 };
 
-/* Set the flags of the descriptors that they name. */
+/* Do something with each descriptor that a variable names. */
 static void
-mark(int flags)
+each(const char *name, bool (*is_ours)(int fd), void (*deed)(int fd))
 {
-	const char *cursor;
+	const char *cursor = getenv(name);
 	char field[16];
 	uint64_t fd;
-	size_t i;
 
-	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		cursor = getenv(variables[i].name);
-		while (value_field(&cursor, ':', field, sizeof(field))) {
-			if (value_uint(field, INT_MAX, &fd) == -1) {
-				if (strcmp(field, "-") != 0)
-					break;
-			} else if (fd > 2 && variables[i].is_ours((int)fd)) {
-				(void)fcntl((int)fd, F_SETFD, flags);
-			}
+	while (value_field(&cursor, ':', field, sizeof(field))) {
+		if (value_uint(field, INT_MAX, &fd) == -1) {
+			if (strcmp(field, "-") != 0)
+				break;
+		} else if (fd > 2 && is_ours((int)fd)) {
+			deed((int)fd);
 		}
 	}
+}
+
+static void
+each_variable(void (*deed)(int fd))
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		each(variables[i].name, variables[i].is_ours, deed);
+}
+
+static void
+keep(int fd)
+{
+	(void)fcntl(fd, F_SETFD, 0);
+}
+
+static void
+close_on_exec(int fd)
+{
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void
+let_go(int fd)
+{
+	(void)close(fd);
 }
 
 /* What the chain itself needs stays open over exec, whoever marked it. */
 void
 chain_keep(void)
 {
-	mark(0);
+	each_variable(keep);
+}
+
+/*
+ * In a parent that waits, before the command runs: the rest of the chain is its
+ * child's. What the parent may still have to tell goes to TOLD (status.h).
+ */
+void
+chain_let_go(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (strcmp(variables[i].name, STATUS_VARIABLE) != 0)
+			each(variables[i].name, variables[i].is_ours, let_go);
+	status_let_go();
 }
 
 /*
@@ -73,7 +112,7 @@ scrub(void)
 {
 	char **in, **out;
 
-	mark(FD_CLOEXEC);
+	each_variable(close_on_exec);
 	for (in = out = environ; in != NULL && *in != NULL; in++)
 		if (strncmp(*in, "VOLT_", 5) != 0)
 			*out++ = *in;
@@ -98,6 +137,18 @@ chain_refuse_waste(void)
 }
 
 /*
+ * Something to fill a hole with: /dev/null, or where the root has none or
+ * Landlock keeps it from us, a descriptor that takes no bytes either.
+ */
+static int
+placeholder(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return fd != -1 ? fd : open("/", O_PATH | O_CLOEXEC);
+}
+
+/*
  * Before anything is opened: fill holes among stdin, stdout and stderr, so that
  * no descriptor of ours takes their place. They close on exec, so the command
  * finds them closed as the caller left them.
@@ -111,22 +162,22 @@ chain_begin(void)
 	/* A message is one write(2): others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 &&
-		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+		if (fcntl(fd, F_GETFD) == -1 && placeholder() != fd)
 			err(EXIT_LINK, "/dev/null");
+	toolbox_begin();
 }
 
 /* What chain_prepare() found. */
 static struct {
 	bool done, tool;
 	struct toolbox_program program;	/* tool: of the toolbox, or beside us */
-	int counter;
+	struct status_ends ends;
 } next;
 
 static void
 take_back_start(void)
 {
-	status_unstart(next.counter);
+	status_failed(&next.ends);
 }
 
 /*
@@ -152,22 +203,75 @@ chain_prepare(char *const argv[])
 	if (next.tool || (named && !toolbox_here()))
 		return;
 	chain_refuse_waste();
-	next.counter = status_start();
-	if (next.counter != -1)
+	status_find(&next.ends);
+	status_started(&next.ends);
+	if (next.ends.n > 0)
 		atexit(take_back_start);
 	scrub();
+}
+
+/* A line to print where the command exists and may not be run. */
+static const char *advice;
+
+void
+chain_advise(const char *line)
+{
+	advice = line;
+}
+
+/* Where a command is looked for without PATH. */
+#define USUAL_PATH "/usr/local/bin:/bin:/usr/bin"
+
+/*
+ * execvp(3), the same whatever the C library: glibc's has a shell run what
+ * exec(2) refuses. Returns only if it failed, with errno.
+ */
+static void
+exec_along_path(char *const argv[])
+{
+	const char *dir = getenv("PATH"), *end;
+	char path[PATH_MAX];
+	bool denied = false;
+
+	if (strchr(argv[0], '/') != NULL || argv[0][0] == '\0') {
+		execve(argv[0], argv, environ);
+		return;
+	}
+	for (dir = dir != NULL ? dir : USUAL_PATH; dir != NULL;
+	     dir = *end == ':' ? end + 1 : NULL) {
+		end = dir + strcspn(dir, ":");
+		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - dir),
+			dir, end == dir ? "" : "/", argv[0]) >=
+		    (int)sizeof(path)) {
+			errno = ENAMETOOLONG;
+			return;
+		}
+		execve(path, argv, environ);
+		if (errno == EACCES)
+			denied = true;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return;
+	}
+	errno = denied ? EACCES : ENOENT;
 }
 
 /* Become the next command of the chain, or say why not and exit (126, 127). */
 _Noreturn void
 chain_exec(char *const argv[])
 {
+	char name[SAY_NAME];
+	int saved;
+
 	if (!next.done)
 		chain_prepare(argv);
 	if (next.tool)
 		toolbox_exec(&next.program, argv);
 	else
-		execvp(argv[0], argv);
-	err(errno == ENOENT || errno == ENOTDIR ? EXIT_NOTFOUND :
-	    EXIT_CANTEXEC, "exec %s", argv[0]);
+		exec_along_path(argv);
+	saved = errno;
+	warn("exec %s", say_one_line(argv[0], name));
+	if (saved == EACCES && advice != NULL)
+		warnx("%s", advice);
+	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :
+	    EXIT_CANTEXEC);
 }

@@ -1,17 +1,24 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "notify.h"
+#include "text.h"
 #include "value.h"
 
-/* Could fd be what notify_hand_on() made? A connected UNIX datagram socket. */
+#define VARIABLE "VOLT_NOTIFY"
+#define NAME_MOST 255	/* bytes of a D-Bus name */
+
+/* Could fd be what was handed on? A connected UNIX socket with messages. */
 bool
 notify_is_ours(int fd)
 {
@@ -20,7 +27,7 @@ notify_is_ours(int fd)
 	int type;
 
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	    type == SOCK_DGRAM &&
+	    (type == SOCK_DGRAM || type == SOCK_SEQPACKET) &&
 	    getpeername(fd, (struct sockaddr *)&peer, &peerlen) == 0 &&
 	    peer.sun_family == AF_UNIX;
 }
@@ -29,13 +36,25 @@ notify_is_ours(int fd)
 int
 notify_handed(void)
 {
-	const char *value = getenv("VOLT_NOTIFY");
+	const char *value = getenv(VARIABLE);
 	uint64_t fd;
 
 	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
 	    !notify_is_ours((int)fd))
 		return -1;
 	return (int)fd;
+}
+
+/* Leave fd open over exec, for who looks for VOLT_NOTIFY. */
+static int
+announce(int fd)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%d", fd);
+	if (fcntl(fd, F_SETFD, 0) == -1)
+		return -1;
+	return setenv(VARIABLE, value, 1);
 }
 
 /*
@@ -47,7 +66,6 @@ notify_hand_on(void)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	char value[16];
 	socklen_t len;
 	int fd;
 
@@ -60,10 +78,191 @@ notify_hand_on(void)
 		sun.sun_path[0] = '\0';
 	else
 		len++;
-	if ((fd = socket(AF_UNIX, SOCK_DGRAM, 0)) == -1)
+	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		return;
-	snprintf(value, sizeof(value), "%d", fd);
 	if (connect(fd, (struct sockaddr *)&sun, len) == -1 ||
-	    setenv("VOLT_NOTIFY", value, 1) == -1)
+	    announce(fd) == -1)
 		close(fd);
+}
+
+/*
+ * Keep the socket that came with us, or that we connected, for a relay, and
+ * hand on an end of a pair in its place. Returns 1, 0 if there is none to keep,
+ * or -1 and errno.
+ */
+int
+notify_split(struct notify_relay *r)
+{
+	int handed = notify_handed();
+	int pair[2];
+
+	if (handed == -1)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
+	    (r->out = fcntl(handed, F_DUPFD_CLOEXEC, 3)) == -1 ||
+	    announce(pair[1]) == -1)
+		return -1;
+	close(handed);
+	r->in = pair[0];
+	r->len = 0;
+	return 1;
+}
+
+static bool
+is_text(const char *s, size_t len)
+{
+	size_t n;
+
+	for (; len > 0; s += n, len -= n)
+		if ((n = text_char(s, len)) == 0)
+			return false;
+	return true;
+}
+
+/* The name of an error, of D-Bus or Varlink. */
+static bool
+is_name(const char *s, size_t len)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+	return len > 0 && len <= NAME_MOST && strspn(s, letters) >= len;
+}
+
+static bool
+is_number(const char *s, size_t len, uint64_t most)
+{
+	char number[24];
+	uint64_t n;
+
+	if (len >= sizeof(number))
+		return false;
+	memcpy(number, s, len);
+	number[len] = '\0';
+	return value_uint(number, most, &n) == 0;
+}
+
+/*
+ * What sd_notify(3) knows and that means the same outside. Not among it are
+ * process IDs and descriptors (MAINPID, MAINPIDFD, FDSTORE, FDNAME, BARRIER
+ * and their kin), NOTIFYACCESS, and what later versions add.
+ */
+static const struct {
+	const char *key;	/* with its "=", or a whole line */
+	enum { LINE, NUMBER, TEXT, NAME } form;
+	uint64_t most;	/* number */
+} allowed[] = {
+	{ "READY=1", LINE, 0 },
+	{ "RELOADING=1", LINE, 0 },
+	{ "STOPPING=1", LINE, 0 },
+	{ "WATCHDOG=1", LINE, 0 },
+	{ "WATCHDOG=trigger", LINE, 0 },
+	{ "STATUS=", TEXT, 0 },
+	{ "ERRNO=", NUMBER, 4095 },
+	{ "BUSERROR=", NAME, 0 },
+	{ "VARLINKERROR=", NAME, 0 },
+	{ "WATCHDOG_USEC=", NUMBER, UINT64_MAX },
+	{ "EXTEND_TIMEOUT_USEC=", NUMBER, UINT64_MAX },
+	{ "MONOTONIC_USEC=", NUMBER, UINT64_MAX },
+};
+
+/* line is len bytes, and a NUL or a newline behind them. */
+static bool
+is_allowed(const char *line, size_t len)
+{
+	size_t i, klen;
+
+	for (i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		klen = strlen(allowed[i].key);
+		if (len < klen || memcmp(line, allowed[i].key, klen) != 0)
+			continue;
+		switch (allowed[i].form) {
+		case LINE:
+			if (len == klen)
+				return true;
+			break;
+		case NUMBER:
+			return is_number(line + klen, len - klen,
+			    allowed[i].most);
+		case TEXT:
+			return is_text(line + klen, len - klen);
+		case NAME:
+			return is_name(line + klen, len - klen);
+		}
+	}
+	return false;
+}
+
+/*
+ * Copy the lines of a message that are allowed to out, which has room for
+ * NOTIFY_MOST bytes. Returns their length, 0 if there are none. A message that
+ * is too long, or has a NUL but at its end, is none at all: so does systemd.
+ */
+size_t
+notify_filter(const char *message, size_t len, char *out)
+{
+	char copy[NOTIFY_MOST + 1];
+	const char *line, *end;
+	size_t n, used = 0;
+
+	if (len > 0 && message[len - 1] == '\0')
+		len--;
+	if (len > NOTIFY_MOST || memchr(message, '\0', len) != NULL)
+		return 0;
+	memcpy(copy, message, len);
+	copy[len] = '\0';
+	for (line = copy; line < copy + len; line = end + 1) {
+		end = line + strcspn(line, "\n");
+		n = (size_t)(end - line);
+		if (!is_allowed(line, n))
+			continue;
+		if (used > 0)
+			out[used++] = '\n';
+		memcpy(out + used, line, n);
+		used += n;
+	}
+	return used;
+}
+
+/* What to poll: a message that is kept goes first. */
+struct pollfd
+notify_wants(const struct notify_relay *r)
+{
+	if (r->len > 0)
+		return (struct pollfd){ .fd = r->out, .events = POLLOUT };
+	return (struct pollfd){ .fd = r->in, .events = POLLIN };
+}
+
+/* Take the next message. Returns false if there is none. */
+static bool
+take(struct notify_relay *r)
+{
+	char buf[NOTIFY_MOST + 2]; /* room for what is too long */
+	struct pollfd p = { .fd = r->in };
+	ssize_t n;
+
+	while ((n = recv(r->in, buf, sizeof(buf), MSG_DONTWAIT)) == -1)
+		if (errno != EINTR)
+			return false;
+	if (n == 0 && poll(&p, 1, 0) == 1)
+		r->in = -1; /* nobody can send any more */
+	r->len = notify_filter(buf, (size_t)n, r->buf);
+	return true;
+}
+
+/*
+ * Pass one message on, if there is one and the other side has room. Returns
+ * whether there may be more. What nobody listens to is dropped.
+ */
+bool
+notify_move(struct notify_relay *r)
+{
+	if (r->len == 0 && !take(r))
+		return false;
+	if (r->len > 0 && send(r->out, r->buf, r->len,
+		MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
+	    (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
+		return false;
+	r->len = 0;
+	return true;
 }

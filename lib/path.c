@@ -9,6 +9,8 @@
 #include "path.h"
 #include "sys.h"
 
+#define LINKS 40	/* as many as the kernel follows */
+
 /*
  * Open path as if root were "/". Magic links (/proc/self/fd/N and its kin) are
  * refused with ELOOP: they are the one way out. flags are open(2)'s, O_CLOEXEC
@@ -31,67 +33,146 @@ path_open(int root, const char *path, int flags)
 }
 
 /*
- * Make path, whose last component begins at name and whose parent exists, as a
- * directory or an empty file, unless it is there.
+ * Open path, none of whose components may be a symbolic link but the last, which
+ * is not followed.
  */
 static int
-make_one(int root, const char *path, const char *name, mode_t type)
+open_plain(int root, const char *path)
 {
-	char parent[PATH_MAX] = ".";
-	size_t len = (size_t)(name - path);
-	int dir, fd, rc, saved;
+	const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
+	};
 
-	if ((fd = path_open(root, path, O_PATH)) != -1)
-		return close(fd);
-	if (errno != ENOENT)
-		return -1;
-	if (len > 0) {
-		memcpy(parent, path, len);
-		parent[len] = '\0';
-	}
-	if ((dir = path_open(root, parent, O_PATH | O_DIRECTORY)) == -1)
+	return sys_openat2(root, path, &how);
+}
+
+/* Where a walk has come: all of done is there, and no link is in it. */
+struct walk {
+	int root;
+	char done[PATH_MAX];	/* "." or "./a/b" */
+	char todo[2 * PATH_MAX];
+	unsigned int links;
+};
+
+/*
+ * Make name in the directory that has been reached: a directory if more is to
+ * come, else of type.
+ */
+static int
+make_here(struct walk *w, const char *name, mode_t type)
+{
+	int dir, rc, saved;
+
+	if ((dir = open_plain(w->root, w->done)) == -1)
 		return -1;
 	rc = type == S_IFDIR ? mkdirat(dir, name, 0755) :
 	    mknodat(dir, name, S_IFREG | 0644, 0);
 	saved = errno;
 	close(dir);
 	errno = saved;
-	/* Somebody was quicker, or a link dangles: the caller looks again. */
-	return rc == -1 && errno != EEXIST ? -1 : 0;
+	return rc == -1 && errno != EEXIST ? -1 : 0; /* another was first */
+}
+
+/* Go on with what the link that fd is says. */
+static int
+follow(struct walk *w, int fd)
+{
+	char target[PATH_MAX];
+	size_t left = strlen(w->todo);
+	ssize_t n;
+
+	if (++w->links > LINKS) {
+		errno = ELOOP;
+		return -1;
+	}
+	if ((n = readlinkat(fd, "", target, sizeof(target) - 1)) == -1)
+		return -1;
+	if ((size_t)n + 1 + left >= sizeof(w->todo)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memmove(w->todo + n + 1, w->todo, left + 1);
+	memcpy(w->todo, target, (size_t)n);
+	w->todo[n] = '/';
+	if (target[0] == '/')
+		strcpy(w->done, ".");
+	return 0;
+}
+
+/* Take the next component: into it, or where it leads. */
+static int
+step(struct walk *w, const char *name, mode_t type)
+{
+	size_t len = strlen(w->done);
+	struct stat st;
+	int fd, rc;
+
+	if (len + 1 + strlen(name) >= sizeof(w->done)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	w->done[len] = '/';
+	strcpy(w->done + len + 1, name);
+	while ((fd = open_plain(w->root, w->done)) == -1) {
+		if (errno != ENOENT)
+			return -1;
+		w->done[len] = '\0';
+		if (make_here(w, name, type) == -1)
+			return -1;
+		w->done[len] = '/';
+	}
+	if ((rc = fstat(fd, &st)) == 0 && S_ISLNK(st.st_mode)) {
+		w->done[len] = '\0';
+		rc = follow(w, fd);
+	}
+	close(fd);
+	return rc;
 }
 
 /*
  * Open path below root with O_PATH, as path_open() does, and make what is
  * missing of it: directories (0755) on the way, and at its end a directory or
- * an empty file (0644) as type is S_IFDIR or S_IFREG. What is there already is
- * not changed and may be of any type. Returns a descriptor, or -1 and errno.
+ * an empty file (0644) as type is S_IFDIR or S_IFREG. Where a symbolic link
+ * leads to what is missing, it is made there, inside the root. What is there
+ * already is not changed and may be of any type. Returns a descriptor, or -1
+ * and errno.
  */
 int
 path_make(int root, const char *path, mode_t type)
 {
-	char buf[PATH_MAX];
-	char *name, *next, end;
-	size_t len = strlen(path);
-	mode_t kind;
+	struct walk w = { .root = root, .done = "." };
+	char name[NAME_MAX + 1];
+	size_t skip, len;
 	int fd;
 
 	if ((fd = path_open(root, path, O_PATH)) != -1 || errno != ENOENT)
 		return fd;
-	if (len >= sizeof(buf)) {
+	if (strlen(path) >= PATH_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	memcpy(buf, path, len + 1);
-
-	/* Prefix by prefix, so that links on the way stay in the root. */
-	for (name = buf; *(name += strspn(name, "/")) != '\0'; name = next) {
-		next = name + strcspn(name, "/");
-		kind = next[strspn(next, "/")] != '\0' ? S_IFDIR : type;
-		end = *next;
-		*next = '\0';
-		if (make_one(root, buf, name, kind) == -1)
+	strcpy(w.todo, path);
+	for (;;) {
+		skip = strspn(w.todo, "/");
+		len = strcspn(w.todo + skip, "/");
+		if (len == 0)
+			return open_plain(root, w.done);
+		if (len > NAME_MAX) {
+			errno = ENAMETOOLONG;
 			return -1;
-		*next = end;
+		}
+		memcpy(name, w.todo + skip, len);
+		name[len] = '\0';
+		skip += len;
+		memmove(w.todo, w.todo + skip, strlen(w.todo + skip) + 1);
+		if (strcmp(name, "..") == 0) {
+			if (strcmp(w.done, ".") != 0)
+				*strrchr(w.done, '/') = '\0';
+		} else if (strcmp(name, ".") != 0 && step(&w, name,
+		    w.todo[strspn(w.todo, "/")] != '\0' ? S_IFDIR : type) ==
+		    -1) {
+			return -1;
+		}
 	}
-	return path_open(root, path, O_PATH);
 }

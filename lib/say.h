@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 
+#define SAY_NAME 512	/* most of a name in a message, with its NUL */
+
 extern bool say_on;	/* nothing is said until this is set */
 
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *say_one_line(const char *s, char buf[static SAY_NAME]);
 
 #endif

@@ -1,98 +1,187 @@
-#include <sys/eventfd.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "status.h"
 #include "supervise.h"
 #include "value.h"
 
-/* Could fd be a counter? An eventfd is an anonymous inode, of no type. */
+#define TOLD_MOST 64	/* messages that are looked at */
+
+static int
+option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1 :
+	    value;
+}
+
+/*
+ * Could fd be an end that a reporter made? Who did does not matter: it is told
+ * no more than that the command starts.
+ */
 bool
 status_is_ours(int fd)
 {
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+	return option(fd, SO_DOMAIN) == AF_UNIX &&
+	    option(fd, SO_TYPE) == SOCK_SEQPACKET;
 }
 
-/* The counter that came with us, or -1. */
-static int
-counter_of_ours(void)
-{
-	const char *value = getenv("VOLT_STATUS");
-	uint64_t fd;
-
-	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
-	    !status_is_ours((int)fd))
-		return -1;
-	return (int)fd;
-}
-
-/*
- * Make the counter and set VOLT_STATUS for the links that follow, before the
- * fork. A counter that came with us is used on, so that those further out are
- * told too. Returns its descriptor, open over exec, or -1 and errno.
- */
-int
-status_watch(void)
-{
-	char value[16];
-	int fd;
-
-	if ((fd = counter_of_ours()) != -1)
-		return fd;
-	if ((fd = eventfd(0, EFD_NONBLOCK)) == -1)
-		return -1;
-	snprintf(value, sizeof(value), "%d", fd);
-	return setenv("VOLT_STATUS", value, 1) == -1 ? -1 : fd;
-}
-
-/*
- * Tell the counter that came with us, if any, that the command starts now.
- * Returns its descriptor, or -1, for status_unstart().
- */
-int
-status_start(void)
-{
-	int counter = counter_of_ours();
-
-	if (counter != -1)
-		(void)eventfd_write(counter, 1);
-	return counter;
-}
-
-/* Take it back: exec(2) failed. */
+/* The ends that came with us. One that cannot be ours is as if it were not there. */
 void
-status_unstart(int counter)
+status_find(struct status_ends *e)
 {
-	eventfd_t n;
+	const char *cursor = getenv(STATUS_VARIABLE);
+	char field[16];
+	uint64_t n;
+	bool first = true;
 
-	if (counter != -1)
-		(void)eventfd_read(counter, &n);
+	*e = (struct status_ends){ .told = -1 };
+	for (; value_field(&cursor, ':', field, sizeof(field)); first = false) {
+		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2 ||
+		    !status_is_ours((int)n))
+			continue;
+		if (first)
+			e->told = (int)n;
+		else if (e->n < STATUS_MOST)
+			e->start[e->n++] = (int)n;
+	}
+}
+
+/* A socket pair whose second end stays open over exec. */
+static int
+pair(int fd[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == -1)
+		return -1;
+	return fcntl(fd[1], F_SETFD, 0);
 }
 
 /*
- * Tell those further out that a signal ended the command, if one did and nobody
- * has told them. A link that ended before there was a command has failed.
+ * Become a reporter, before the fork. The others further out are told too.
+ * Returns 0, or -1 and errno.
  */
+int
+status_watch(struct status *st)
+{
+	char value[12 * (STATUS_MOST + 2)];
+	int start[2], told[2];
+	struct status_ends e;
+	size_t i, len;
+
+	status_find(&e);
+	if (e.n == STATUS_MOST) {
+		errno = E2BIG;
+		return -1;
+	}
+	if (pair(start) == -1 || pair(told) == -1)
+		return -1;
+	len = (size_t)snprintf(value, sizeof(value), "%d:%d", told[1],
+	    start[1]);
+	for (i = 0; i < e.n; i++)
+		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		    ":%d", e.start[i]);
+	*st = (struct status){ .start = start[0], .told = told[0],
+		.next = e.told };
+	return setenv(STATUS_VARIABLE, value, 1);
+}
+
+/* The command starts now. What is ours of it closes on exec. */
+void
+status_started(const struct status_ends *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n; i++) {
+		(void)fcntl(e->start[i], F_SETFD, FD_CLOEXEC);
+		(void)send(e->start[i], "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+/*
+ * It did not. By write(2), which a filter of system calls that lets us print a
+ * message lets us do as well.
+ */
+void
+status_failed(const struct status_ends *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n; i++)
+		if (write(e->start[i], "F", 1) == -1)
+			continue; /* nobody is there any more */
+}
+
+/*
+ * In a parent that waits, before the command runs: from here on only the
+ * command's side can say that it started.
+ */
+void
+status_let_go(void)
+{
+	struct status_ends e;
+	size_t i;
+
+	status_find(&e);
+	for (i = 0; i < e.n; i++)
+		close(e.start[i]);
+}
+
+static void
+tell(int told, int signo)
+{
+	unsigned char byte = (unsigned char)signo;
+
+	if (told != -1)
+		(void)send(told, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Tell the reporter further out if it was a signal that ended our command. */
 void
 status_tell(int wstatus)
 {
-	int counter = counter_of_ours();
-	eventfd_t told;
+	struct status_ends e;
 
-	if (counter == -1 || !WIFSIGNALED(wstatus) ||
-	    eventfd_read(counter, &told) == -1)
-		return;
-	if (told >> 8 == 0)
-		told += (eventfd_t)WTERMSIG(wstatus) << 8;
-	(void)eventfd_write(counter, told);
+	status_find(&e);
+	if (WIFSIGNALED(wstatus))
+		tell(e.told, WTERMSIG(wstatus));
+}
+
+/* Did the command start? The last word counts. */
+static bool
+has_started(int start)
+{
+	char last = 0, byte;
+
+	while (recv(start, &byte, 1, MSG_DONTWAIT) == 1)
+		last = byte;
+	return last == 'S';
+}
+
+/* Was it a signal that had a link end with this status? Which, or 0. */
+static int
+was_told(int told, int status)
+{
+	unsigned char byte = 0;
+	int n;
+
+	for (n = 0; n < TOLD_MOST; n++) {
+		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
+			return 0;
+		if (byte != 0 && EXIT_SIGNAL + byte == status)
+			return byte;
+	}
+	return 0;
 }
 
 /*
@@ -101,26 +190,22 @@ status_tell(int wstatus)
  * status N. wstatus is waitpid(2)'s for the next link or the command.
  */
 void
-status_report(int fd, int counter, int wstatus)
+status_report(const struct status *st, int fd, int wstatus)
 {
+	int code = supervise_exit_code(wstatus);
+	int signo = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) :
+	    was_told(st->told, code);
 	char line[32];
-	eventfd_t told = 0;
 	int n;
 
-	if (eventfd_read(counter, &told) == 0) /* it is for others, too */
-		(void)eventfd_write(counter, told);
-	if (told == 0)
-		n = snprintf(line, sizeof(line), "failed %d\n",
-		    supervise_exit_code(wstatus));
-	else if (told >> 8 != 0)
-		n = snprintf(line, sizeof(line), "signal %d\n",
-		    (int)(told >> 8));
-	else if (WIFSIGNALED(wstatus))
-		n = snprintf(line, sizeof(line), "signal %d\n",
-		    WTERMSIG(wstatus));
+	if (!has_started(st->start))
+		n = snprintf(line, sizeof(line), "failed %d\n", code);
+	else if (signo != 0)
+		n = snprintf(line, sizeof(line), "signal %d\n", signo);
 	else
-		n = snprintf(line, sizeof(line), "exit %d\n",
-		    WEXITSTATUS(wstatus));
+		n = snprintf(line, sizeof(line), "exit %d\n", code);
 	while (write(fd, line, (size_t)n) == -1 && errno == EINTR)
 		;
+	if (signo != 0)
+		tell(st->next, signo);
 }

@@ -1,20 +1,50 @@
 /*
- * Telling a failed set-up from a command that ends with the same status: a
- * counter (eventfd) that travels down the chain in VOLT_STATUS. The last link
- * adds one as it becomes the command; a link that waited for it, and itself
- * ends with 128+N, adds 256 times the signal N. Whoever waits further out looks
- * once all is over.
+ * Telling a failed set-up from a command that ends with the same status.
+ *
+ * Who reports (status=) makes two socket pairs and keeps an end of each. The
+ * other ends travel down the chain, named in VOLT_STATUS: "TOLD:START[:START...]".
+ *
+ * START says whether the command began. The last link writes 'S' to it just
+ * before its exec, which closes it, and 'F' if that failed. It is decided before
+ * the command runs, and not to be changed after that, not even by a command that
+ * takes the descriptors of a link that waits inside of a container: that link
+ * lets go of its copy before the command runs (supervise_parent()). Each
+ * reporter further out has a START of its own.
+ *
+ * TOLD is the nearest reporter's. A link that waited for a command that signal N
+ * ended, and ends with 128+N itself, sends N. A command may do that in its place:
+ * it is believed only beside the status 128+N, with which a command may end
+ * anyway.
  */
 #ifndef VOLT_STATUS_H
 #define VOLT_STATUS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-int status_watch(void);
+#define STATUS_VARIABLE "VOLT_STATUS"
+#define STATUS_MOST 16	/* reporters in a chain */
+
+/* What a reporter holds. */
+struct status {
+	int start, told;	/* its own ends */
+	int next;	/* TOLD of the reporter further out, or -1 */
+};
+
+/* What a link holds for the reporters further out. */
+struct status_ends {
+	int told;	/* or -1 */
+	int start[STATUS_MOST];
+	size_t n;
+};
+
 bool status_is_ours(int fd);
-int status_start(void);
-void status_unstart(int counter);
+void status_find(struct status_ends *e);
+int status_watch(struct status *st);
+void status_started(const struct status_ends *e);
+void status_failed(const struct status_ends *e);
+void status_let_go(void);
 void status_tell(int wstatus);
-void status_report(int fd, int counter, int wstatus);
+void status_report(const struct status *st, int fd, int wstatus);
 
 #endif

@@ -13,6 +13,7 @@
 #include "chain.h"
 #include "clock.h"
 #include "kfile.h"
+#include "status.h"
 #include "supervise.h"
 #include "sys.h"
 
@@ -22,12 +23,14 @@
 
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
+#define RELAY_REST 1000	/* messages that are passed on in the end */
 #define MASK_MOST 1000	/* ms that a C library blocks all signals */
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
- * Block every signal but those that a fault in our own code raises, and make
- * children waitable. Before the fork. Returns 0, or -1 and errno.
+ * Before the fork: block every signal but those that a fault in our own code
+ * raises, make children waitable, and shut others out of our memory. Returns 0,
+ * or -1 and errno.
  */
 int
 supervise_begin(struct supervise *s)
@@ -37,16 +40,28 @@ supervise_begin(struct supervise *s)
 	    SYS_SIGBIT(SIGABRT) | SYS_SIGBIT(SIGSYS));
 	struct sigaction sa;
 
-	if (sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	    sys_sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == -1 ||
 	    sigaction(SIGCHLD, NULL, &sa) == -1)
 		return -1;
 	if (sa.sa_handler == SIG_IGN) {
 		s->chld_ignored = true;
 		signal(SIGCHLD, SIG_DFL);
 	}
+	s->hold = getenv(STATUS_VARIABLE) != NULL;
 	s->foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
 	s->sigfd = sys_signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->sigfd == -1 ? -1 : 0;
+	return s->sigfd == -1 || pipe2(s->alive, O_CLOEXEC) == -1 ? -1 : 0;
+}
+
+/* In the parent, right after the fork. */
+void
+supervise_parent(struct supervise *s)
+{
+	close(s->alive[0]);
+	chain_let_go();
+	if (s->hold && write(s->alive[1], "", 1) != 1)
+		return; /* the child is gone already */
 }
 
 /*
@@ -68,18 +83,30 @@ supervise_die_with_parent(void)
 		errno = 0;
 		return -1;
 	}
-	if (poll(&parent, 1, 0) == 1)
+	if (getppid() != pid || poll(&parent, 1, 0) == 1)
 		raise(SIGKILL);
 	return parent.fd;
 }
 
-/* In the child, before it execs: signals as the caller had them. */
+/*
+ * In the child, at once: signals as the caller had them, and an end with the
+ * parent. alive[0] stays open until the exec: readable once the parent is gone.
+ */
 void
 supervise_child(const struct supervise *s)
 {
+	struct pollfd parent = { .fd = s->alive[0], .events = POLLIN };
+	char byte;
+
+	close(s->alive[1]);
+	close(s->sigfd);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
 	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	if (s->hold ? read(s->alive[0], &byte, 1) != 1 :
+	    poll(&parent, 1, 0) == 1)
+		_exit(EXIT_LINK);
 }
 
 /*
@@ -273,29 +300,57 @@ terminal_back(void)
 }
 
 /*
+ * Sleep until something is to be done: signals, notifications, the caller's own
+ * descriptors. Returns 0, or -1 and errno.
+ */
+static int
+await(struct supervise *s)
+{
+	struct pollfd fds[SUPERVISE_FDS + 2] = {
+		{ .fd = s->sigfd, .events = POLLIN },
+		{ .fd = -1 },
+	};
+	int rc;
+
+	if (s->relay != NULL)
+		fds[1] = notify_wants(s->relay);
+	memcpy(fds + 2, s->fds, s->nfds * sizeof(fds[0]));
+	rc = poll(fds, s->nfds + 2, s->held != 0 ? HOLD_STEP : timeout_ms(s));
+	if (rc == -1)
+		return errno == EINTR ? 0 : -1;
+	memcpy(s->fds, fds + 2, s->nfds * sizeof(fds[0]));
+	if (fds[1].revents != 0)
+		(void)notify_move(s->relay);
+	return 0;
+}
+
+/* What the command said last is still to be passed on. */
+static void
+relay_rest(struct supervise *s)
+{
+	int n;
+
+	for (n = 0; n < RELAY_REST && s->relay != NULL; n++)
+		if (!notify_move(s->relay))
+			return;
+}
+
+/*
  * Wait for s->child and fill in its status as waitpid(2) does. Returns 0, or
  * -1 and errno if waiting itself failed.
  */
 int
 supervise_wait(struct supervise *s, int *wstatus)
 {
-	struct pollfd fds[SUPERVISE_FDS + 1];
 	struct signalfd_siginfo si;
 	int rc;
 
 	while ((rc = reap(s, wstatus)) == 0) {
-		fds[0] = (struct pollfd){ .fd = s->sigfd, .events = POLLIN };
-		memcpy(fds + 1, s->fds, s->nfds * sizeof(fds[0]));
-		if (poll(fds, s->nfds + 1, s->held != 0 ? HOLD_STEP :
-		    timeout_ms(s)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			continue;
-		}
+		if (await(s) == -1)
+			return -1;
 		forward_held(s);
 		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			handle_signal(s, &si);
-		memcpy(s->fds, fds + 1, s->nfds * sizeof(fds[0]));
 		if (s->nfds > 0)
 			s->poll_cb(s);
 		if (s->deadline > 0 && timeout_ms(s) == 0) {
@@ -305,6 +360,7 @@ supervise_wait(struct supervise *s, int *wstatus)
 	}
 	if (rc == -1)
 		return -1;
+	relay_rest(s);
 	if (s->foreground)
 		terminal_back();
 	return 0;

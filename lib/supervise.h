@@ -9,6 +9,19 @@
  * reads them from a signalfd until the child is gone, and reaps every other
  * child on the way, so it serves PID 1 and subreapers too.
  *
+ * The command may be hostile, and run as the same user. So the parent is not
+ * dumpable from before the fork on (PR_SET_DUMPABLE): nobody without
+ * CAP_SYS_PTRACE over it may trace it, write its memory or take a descriptor
+ * from it. The child is not dumpable either until it execs; one that writes
+ * files of its own in /proc, which are root's meanwhile, changes that.
+ *
+ * supervise_parent(), right after the fork, lets go of what the parent holds of
+ * the chain's (chain_let_go()), and where that decides what status= says the
+ * child waits for it.
+ *
+ * The child's death signal is SIGKILL (death.h). A parent that was killed before
+ * that was set is noticed by a pipe whose other end nobody else has.
+ *
  * A ^C at the terminal goes to the whole foreground process group, that is to
  * the command as well: what the terminal sent is not forwarded, unless the
  * command has a session of its own. The terminal is ours again in the end.
@@ -27,6 +40,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "notify.h"
+
 #define SUPERVISE_FDS 4
 
 struct supervise {
@@ -39,6 +54,8 @@ struct supervise {
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
 	void (*kill_all)(const struct supervise *s); /* when grace is over */
 
+	struct notify_relay *relay; /* or NULL */
+
 	/* More to poll; poll_cb is called when any of it is ready. */
 	struct pollfd fds[SUPERVISE_FDS];
 	unsigned int nfds;
@@ -50,6 +67,8 @@ struct supervise {
 	bool chld_ignored;
 	bool foreground;	/* our group was the terminal's at the begin */
 	int sigfd;
+	int alive[2];	/* a pipe: the child's end, the parent's end */
+	bool hold;	/* the child waits until we have let go */
 	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;
@@ -59,6 +78,7 @@ struct supervise {
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
 void supervise_child(const struct supervise *s);
+void supervise_parent(struct supervise *s);
 int supervise_wait(struct supervise *s, int *wstatus);
 int supervise_exit_code(int wstatus);
 

@@ -28,6 +28,8 @@
 #endif
 
 #define SYS_PROPAGATION_PRIVATE ((uint64_t)1 << 18) /* MS_PRIVATE */
+#define SYS_PROPAGATION_SLAVE ((uint64_t)1 << 19) /* MS_SLAVE */
+#define SYS_PROPAGATION_SHARED ((uint64_t)1 << 20) /* MS_SHARED */
 
 static inline pid_t
 sys_clone3(const struct clone_args *args)

@@ -1,14 +1,19 @@
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fdpass.h"
+#include "kfile.h"
 #include "path.h"
 #include "sys.h"
 #include "toolbox.h"
@@ -22,26 +27,41 @@ extern char **environ;
 
 enum { PROGRAMS, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 
+/* The directory that holds this program; "" until it is looked up. */
+static char home_dir[PATH_MAX];
+
 /*
- * Write the directory that holds this program to buf, followed by below. By
- * /proc/self/exe, so that an installation may be moved as a whole; where /proc
- * is missing, as it was compiled in. Returns -1 and ENAMETOOLONG at worst.
+ * Look up the directory that holds this program, before the mount namespace
+ * changes: the kernel cuts the path of a program at its mount once the mount
+ * namespace that it was started in is gone. By /proc/self/exe, so that an
+ * installation may be moved as a whole; where /proc is missing, as it was
+ * compiled in.
+ */
+void
+toolbox_begin(void)
+{
+	ssize_t n = readlink("/proc/self/exe", home_dir, sizeof(home_dir) - 1);
+
+	if (n > 0 && home_dir[0] == '/') {
+		home_dir[n] = '\0';
+		*strrchr(home_dir, '/') = '\0';
+	} else {
+		snprintf(home_dir, sizeof(home_dir), "%s/bin", VOLT_PREFIX);
+	}
+}
+
+/*
+ * Write the directory that holds this program to buf, followed by below.
+ * Returns -1 and ENAMETOOLONG at worst.
  */
 static int
 home(char *buf, size_t size, const char *below)
 {
-	char exe[PATH_MAX];
-	ssize_t n;
 	int len;
 
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0 && exe[0] == '/') {
-		exe[n] = '\0';
-		*strrchr(exe, '/') = '\0';
-	} else {
-		snprintf(exe, sizeof(exe), "%s/bin", VOLT_PREFIX);
-	}
-	len = snprintf(buf, size, "%s%s", exe, below);
+	if (home_dir[0] == '\0')
+		toolbox_begin();
+	len = snprintf(buf, size, "%s%s", home_dir, below);
 	if (len < 0 || (size_t)len >= size) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -159,6 +179,129 @@ toolbox_announce(const int part[TOOLBOX_PARTS])
 	}
 	end[-1] = '\0';
 	return setenv("VOLT_TOOLBOX", value, 1);
+}
+
+static const char *const places[PARTS] = { TOOLBOX_PLACES };
+
+/*
+ * Attach the parts on the directories TOOLBOX_PLACES of dir. Returns 0, or -1
+ * and errno.
+ */
+int
+toolbox_attach(const int part[TOOLBOX_PARTS], int dir)
+{
+	int i;
+
+	for (i = 0; i < PARTS; i++)
+		if (part[i] != -1 && sys_move_mount(part[i], "", dir, places[i],
+		    MOVE_MOUNT_F_EMPTY_PATH) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * Close the parts that there are, and open clones of what is attached on the
+ * places of dir in their stead. Returns 0, or -1 and errno.
+ */
+int
+toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir)
+{
+	char path[PATH_MAX];
+	int i;
+
+	for (i = 0; i < PARTS; i++) {
+		if (part[i] == -1)
+			continue;
+		close(part[i]);
+		snprintf(path, sizeof(path), "%s/%s", dir, places[i]);
+		if ((part[i] = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE |
+		    OPEN_TREE_CLOEXEC | AT_RECURSIVE)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Enter a user and a mount namespace, as its root: without an ID that is mapped
+ * there can be none below it. Returns 0, or -1 and errno.
+ */
+static int
+go_down(void)
+{
+	char uids[32], gids[32];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1 ||
+	    kfile_write(AT_FDCWD, "/proc/self/setgroups", "deny") == -1 ||
+	    kfile_write(AT_FDCWD, "/proc/self/uid_map", uids) == -1)
+		return -1;
+	return kfile_write(AT_FDCWD, "/proc/self/gid_map", gids);
+}
+
+/*
+ * In a child: lock each part, by a user namespace more, and send it with errno.
+ * Any directory serves to attach it on.
+ */
+static void
+lock_and_send(int sock)
+{
+	const struct mount_attr private = {
+		.propagation = SYS_PROPAGATION_PRIVATE,
+	};
+	int part[PARTS], i, error = 0;
+
+	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
+	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
+	    (!toolbox_parts(part) && toolbox_clone(part) == -1))
+		error = errno;
+	for (i = 0; i < PARTS; i++) {
+		if (error == 0 && part[i] != -1 &&
+		    (sys_move_mount(part[i], "", AT_FDCWD, "/dev",
+		    MOVE_MOUNT_F_EMPTY_PATH) == -1 || go_down() == -1 ||
+		    (part[i] = sys_open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE |
+		    OPEN_TREE_CLOEXEC | AT_RECURSIVE)) == -1))
+			error = errno;
+		(void)fdpass_send_with(sock, error == 0 ? part[i] : -1, &error,
+		    sizeof(error));
+	}
+}
+
+/*
+ * Have a toolbox that is locked, and announce it: that which came with us, or a
+ * new one. Needs no privileges where user namespaces are to be had. Returns -1
+ * and errno.
+ */
+int
+toolbox_lock(void)
+{
+	int part[PARTS], old[PARTS], pair[2], i, error = 0;
+	bool came = toolbox_parts(old);
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		return -1;
+	if ((child = fork()) == 0) {
+		lock_and_send(pair[1]);
+		_exit(0);
+	}
+	close(pair[1]);
+	if (child == -1)
+		error = errno;
+	for (i = 0; i < PARTS && error == 0; i++)
+		if (fdpass_recv_with(pair[0], &part[i], &error,
+		    sizeof(error)) != (ssize_t)sizeof(error))
+			error = EPIPE;
+	close(pair[0]);
+	while (child != -1 && waitpid(child, NULL, 0) == -1 && errno == EINTR)
+		;
+	for (i = 0; came && i < PARTS; i++)
+		if (old[i] != -1)
+			close(old[i]);
+	if (error == 0)
+		return toolbox_announce(part);
+	errno = error;
+	return -1;
 }
 
 /* Clone and announce, unless a toolbox came with us. Returns -1 and errno. */

@@ -7,6 +7,11 @@
  * read-only, nosuid and nodev, and names their descriptors in VOLT_TOOLBOX as
  * "programs:etc:share", "-" for a missing one. A detached mount has no parent,
  * so ".." stays at its root.
+ *
+ * Where a user namespace comes after it, the clones must be locked
+ * (mount_namespaces(7)), or root there could make them writable by any process's
+ * descriptor: they are attached, the mount namespace is copied into one of the
+ * new user namespace, and the copies are cloned.
  */
 #ifndef VOLT_TOOLBOX_H
 #define VOLT_TOOLBOX_H
@@ -22,7 +27,14 @@ struct toolbox_program {
 	char path[PATH_MAX];
 };
 
+/* Names of directories that toolbox_attach() puts the parts on. */
+#define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2"
+
+void toolbox_begin(void);
 int toolbox_clone(int part[TOOLBOX_PARTS]);
+int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
+int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);
+int toolbox_lock(void);
 int toolbox_announce(const int part[TOOLBOX_PARTS]);
 int toolbox_pack(void);
 bool toolbox_parts(int part[TOOLBOX_PARTS]);

@@ -11,6 +11,7 @@
 
 #include "chain.h"
 #include "kfile.h"
+#include "say.h"
 #include "toolbox.h"
 #include "value.h"
 #include "words.h"
@@ -18,7 +19,6 @@
 #define INCLUDE_DEPTH 8
 #define INCLUDE_MAX ((size_t)1 << 20)	/* bytes of one file */
 #define KEY_MAX_LEN 64
-#define LINE_MAX_LEN 512	/* of a value in a message */
 
 /*
  * What RTMIN means to those who type it, and to systemd: the first real-time
@@ -66,23 +66,6 @@ words_distance(const char *a, const char *b)
 	return row[blen];
 }
 
-/*
- * Words and files may be somebody else's: as much of s as fits into buf, with
- * a '?' for each character that a terminal would not print as one line.
- */
-static const char *
-one_line(const char *s, char buf[static LINE_MAX_LEN])
-{
-	size_t i;
-
-	for (i = 0; i < LINE_MAX_LEN - 1 && s[i] != '\0'; i++)
-		buf[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
-	buf[i] = '\0';
-	if (s[i] != '\0')
-		memcpy(buf + i - 3, "...", 3);
-	return buf;
-}
-
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
 {
@@ -128,7 +111,7 @@ static void
 apply_line(const struct grammar *g, void *ctx, const char *name,
     unsigned int lineno, char *line, int depth)
 {
-	char buf[LINE_MAX_LEN];
+	char buf[SAY_NAME];
 	size_t len, klen;
 
 	line += strspn(line, " \t\r");
@@ -144,7 +127,7 @@ apply_line(const struct grammar *g, void *ctx, const char *name,
 		apply_word(g, ctx, line, klen);
 	else
 		errx(EXIT_LINK, "@%s:%u: not a word: %s", name, lineno,
-		    one_line(line, buf));
+		    say_one_line(line, buf));
 }
 
 /* Apply the words of the file that @name means (toolbox_open_words()). */
@@ -276,9 +259,9 @@ words_parse(int argc, char *argv[], const struct grammar *g, void *ctx)
 _Noreturn void
 word_bad(const char *key, const char *value, const char *why)
 {
-	char buf[LINE_MAX_LEN];
+	char buf[SAY_NAME];
 
-	errx(EXIT_LINK, "%s=%s: %s", key, one_line(value, buf), why);
+	errx(EXIT_LINK, "%s=%s: %s", key, say_one_line(value, buf), why);
 }
 
 /* A whole number up to max, or the end. */

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers swap
+	helpers swap seize forge
 }
 
 setup() {
@@ -160,6 +160,20 @@ closed() {
 	each closed
 }
 
+closed_without_null() {
+	# shellcheck disable=SC2016
+	local closed=(sh -c 'exec "$@" <&- >&-' sh)
+
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-lock fs.rx=/ volt-init sh -c 'exit 3'
+	[ "$stderr" = "" ]
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" dev=none volt-init sh -c 'exit 3'
+	[ "$stderr" = "" ]
+}
+
+@test "closed stdio: no /dev/null is needed, where there is none or a lock denies it" {
+	each closed_without_null
+}
+
 # --- the toolbox ------------------------------------------------------------
 
 @test "toolbox: a hostile root's links and words are never used" {
@@ -200,6 +214,17 @@ closed() {
 	done
 	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 root="$r" volt-init echo ours
 	[ "$output" = ours ]
+}
+
+# The kernel then cuts the path of a running program at its mount.
+@test "toolbox: found also when the mount namespace that we came from is gone" {
+	need_root
+	mkdir -p mount/bin
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -0 --separate-stderr unshare -m sh -ec 'mount -t tmpfs tmpfs mount
+		cp -r "$O/bin" mount
+		exec mount/bin/volt-ns -m env mount/bin/volt-ns -m root="$ROOT_BB" volt-init echo in'
+	[ "$output" = in ]
 }
 
 @test "toolbox: a link in it does not lead into the root" {
@@ -244,6 +269,26 @@ exe() {
 @test "toolbox: a link's own file cannot be written from inside" {
 	places
 	each exe
+}
+
+@test "toolbox: a link that waits for its command does not keep it" {
+	kept() {
+		# As root of the container, with every right over PID 1 and 2.
+		# shellcheck disable=SC2016
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" volt-init volt-init sh -c '
+			for i in 1 2 3 4 5 6 7 8 9 10; do
+				dirs=
+				for fd in /proc/1/fd/* /proc/2/fd/*; do
+					[ ! -d "$fd/" ] || dirs="$dirs $fd"
+				done
+				[ -z "$dirs" ] && break
+				sleep 0.1
+			done
+			echo "$(ls /proc/1/fd | wc -l) $dirs"'
+		[[ $output == [1-9]*" " ]]
+	}
+	who=as_user root=$ROOT_USER kept
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB kept
 }
 
 @test "toolbox: its .. stays in it" {
@@ -340,6 +385,35 @@ running() {
 	else
 		who=env root=$ROOT_USER A=-A running
 	fi
+}
+
+# Whatever changes IDs behind it, and makes the kernel forget the death signal.
+@test "SIGKILL of a parent that waits: its command ends, in every order of links" {
+	need python3 -c 'import select'
+	set -- volt-init "volt-ns -U" "volt-ns -Up"
+	for n in 1 2 3; do
+		run -0 as_user "$TOP/tests/helpers/orphan.py" $n "$@"
+		[ "$(id -u)" != 0 ] || {
+			run -0 "$TOP/tests/helpers/orphan.py" $n "$@" volt-cg \
+				"volt-ns -U uid=1 gid=1" "volt-lock uid=1 gid=1"
+		}
+	done
+	# timeout(1) waits as well, and knows nothing of death signals.
+	run -0 "$TOP/tests/helpers/orphan.py" 1 "timeout 900 volt-init -k" \
+		"timeout 900 volt-ns -k -U" "timeout 900 volt-ns -k -Up" \
+		"timeout 900 volt-ns -k -U volt-ns -U"
+	# What killed volt-cgs left.
+	volt-cg true 2>/dev/null || true
+}
+
+@test "SIGKILL of a parent that waits: a command that joined ends, too" {
+	need_root
+	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'
+	wait_for grep -q ready out
+	for n in 1 2 3; do
+		run -0 "$TOP/tests/helpers/orphan.py" $n volt-init "volt-ns join=$pid" \
+			"volt-ns join=$pid:user,mnt" "volt-lock caps=none"
+	done
 }
 
 # --- signals and the terminal -----------------------------------------------
@@ -539,13 +613,14 @@ masked() {
 	who=as_user root=$ROOT_USER guarded
 }
 
-# What takes the masks off must not be there for the taking.
-@test "the host's /proc/sys: also where the container unmounts what hides it" {
+# What covers it is locked, and a new /proc would show more.
+@test "the host's /proc/sys: the container cannot unmount what hides it, nor mount another" {
 	uncovered() {
 		# shellcheck disable=SC2016
 		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
-			umount /proc/sys /proc/sysrq-trigger /proc/keys 2>/dev/null
-			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p 2>/dev/null
+			umount /proc/sys && echo unmounted
+			umount /proc/keys && echo unmounted
+			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p && echo mounted
 			for f in /proc /dev/shm/p; do
 				(: >>$f/sys/kernel/core_pattern) 2>/dev/null && echo "$f"
 			done; true'
@@ -599,6 +674,84 @@ masked() {
 	else
 		root=$ROOT_USER A=-A unseen
 	fi
+}
+
+# waiting CMD ...: CMD for each link that waits for a command on the same /proc;
+# $via is that link.
+waiting() {
+	for via in volt-init "volt-init -g" "volt-ns status=9" "volt-ns console=pty" \
+		"volt-ns -U status=9" "volt-ns -Um status=9" "volt-lock learn=/dev/null" \
+		"volt-init volt-init" "volt-init volt-ns -U"; do
+		"$@"
+	done
+}
+
+# From its first instruction on, whatever the waiting parent still has to do.
+@test "the parent is not to be seized by a command that starts" {
+	seizes() {
+		# shellcheck disable=SC2016 # that sh's
+		run -0 as_user sh -c 'n=$1; shift; while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
+			sh "${STARTS:-200}" $via "$HELP/seize"
+		[ "$output" = "" ] || {
+			echo "$via: $(sort <<<"$output" | uniq -c)"
+			return 1
+		}
+	}
+	waiting seizes
+}
+
+@test "the parent is not dumpable before there is a command" {
+	need strace -qq -o /dev/null true
+	before() {
+		# One is a tracer itself, the other's helper is gone by then.
+		case $via in volt-lock* | *"volt-ns -U") return ;; esac
+		# shellcheck disable=SC2086 # several words
+		strace -f -qq -o calls $via true 9>/dev/null </dev/null
+		awk '
+			/execve\(.*= 0$/ { open[$1] = 1 }
+			/prctl\(PR_SET_DUMPABLE, (0|SUID_DUMP_DISABLE)\) += 0$/ { open[$1] = 0 }
+			/ (fork|vfork|clone|clone3)\(/ {
+				found = 1
+				if (open[$1]) {
+					print
+					bad = 1
+				}
+			}
+			END { exit bad || !found }' calls
+	}
+	waiting before
+	via="volt-ns -p" before
+	[ "$(id -u)" != 0 ] || via="volt-ns -mpniuC root=$ROOT_BB" before
+	if volt-cg true; then
+		via=volt-cg before
+	fi
+}
+
+# CAP_SYS_PTRACE over volt-init is the container's root's, who can take what that
+# has open. Nor is a link that takes its time to let go of something overtaken.
+@test "status=: the container's root cannot forge what the caller is told" {
+	forged() {
+		local code late
+
+		for code in 0 3 125; do
+			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh $late volt-ns $A root="$root" \
+				bind="$HELP:/mnt" status=9 $inner /mnt/forge "$code"
+			grep -qx "exit $code" <<<"$stderr" # bats misses its descriptors, too
+			! grep -qE '^(failed|signal)' <<<"$stderr"
+			[ "$output" -gt "${taken:-0}" ]
+			[ "$code" != 3 ] || [ -z "$strace" ] || late=$strace
+		done
+	}
+	strace="strace -f -qq -o /dev/null -e trace=close -e inject=close:delay_enter=3000"
+	$strace true || strace=''
+	for inner in volt-init "volt-init volt-init" "volt-ns -Up volt-init"; do
+		each forged
+	done
+	# It has no rights over these, and takes nothing.
+	taken=-1
+	for inner in '' "volt-init volt-ns -U"; do
+		each forged
+	done
 }
 
 @test "set-user-ID files of the root gain nothing" {

@@ -184,6 +184,19 @@ run_examples() {
 	done
 }
 
+@test "SECURITY: each test that it names is there" {
+	local file name n=0
+
+	while IFS=: read -r file name; do
+		n=$((n + 1))
+		grep -qF "@test \"${name# }\" {" "tests/$file" || {
+			echo "$file: no test \"${name# }\""
+			return 1
+		}
+	done < <(sed -n 's/^|.*| \([a-z-]*\.bats: .*\) |$/\1/p' SECURITY.md)
+	[ "$n" -ge 40 ]
+}
+
 @test "Makefile: help names every target that people call" {
 	for target in all install demo check lint bench deps; do
 		grep -q "^$target:" Makefile

@@ -101,7 +101,7 @@ terminated() {
 	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
-	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay or overlay=DIR" ]
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR or block=SIZE" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "empty, or more than one line" ]
 	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
@@ -150,6 +150,111 @@ terminated() {
 		[ "$stderr" = "volt-kvm: kernel=elf: the file is truncated" ]
 	run -125 --separate-stderr volt-kvm kernel=/bin/busybox
 	[ "${lines[0]:-}" = "" ]
+}
+
+@test "kernel: one that was cut anywhere is refused, also by a dry run" {
+	local k n size
+
+	# A bzImage: its header, the setup, and what it says that follows.
+	python3 -c '
+import struct, sys
+h = bytearray(3 * 512)
+h[0x1f1] = 2
+h[0x1f4:0x1f8] = struct.pack("<I", 1000)
+h[0x1fe:0x200] = b"\x55\xaa"
+h[0x202:0x206] = b"HdrS"
+h[0x206:0x208] = struct.pack("<H", 0x20f)
+h[0x234] = 1
+h[0x236:0x238] = struct.pack("<H", 1)
+h[0x258:0x260] = struct.pack("<Q", 0x100000)
+sys.stdout.buffer.write(h + b"\xf4" * 16000)' >bzimage
+	run -0 volt-kvm -N kernel=bzimage
+	for n in 5000 10000 17535; do
+		head -c "$n" bzimage >short
+		run -125 volt-kvm -N kernel=short
+		[ "${lines[-1]}" = "volt-kvm: kernel=short: the file is truncated" ]
+	done
+	echo "a signature" >>bzimage
+	run -0 volt-kvm -N kernel=bzimage
+
+	# An ELF file: its headers, and its segments.
+	k=$(tiny attack_blk)
+	size=$(python3 -c '
+import struct, sys
+d = open(sys.argv[1], "rb").read()
+at, n = struct.unpack_from("<Q", d, 32)[0], struct.unpack_from("<H", d, 56)[0]
+h = [struct.unpack_from("<IIQQQQ", d, at + 56 * i) for i in range(n)]
+print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
+	for n in 5 64 100 5000 $((size - 1)); do
+		head -c "$n" "$k" >short
+		run -125 volt-kvm -N kernel=short
+		[ "${lines[-1]}" = "volt-kvm: kernel=short: the file is truncated" ]
+	done
+	head -c "$size" "$k" >short
+	run -0 volt-kvm -N kernel=short
+}
+
+@test "initrd: what is none is refused; what the kernel unpacks is not looked into" {
+	local k f how
+
+	k=$(tiny pvh)
+	for f in "$k" /bin/busybox "$BATS_TEST_FILENAME"; do
+		run -125 --separate-stderr volt-kvm -N kernel="$k" initrd="$f"
+		[ "${stderr_lines[-1]}" = "volt-kvm: initrd=$f: not an initramfs: a cpio archive, as it is or by gzip, bzip2, lzma, xz, lzo, lz4 or zstd" ]
+	done
+	head -c 10000 /dev/zero >zeroes
+	run -125 --separate-stderr volt-kvm -N kernel="$k" initrd=zeroes
+	mkdir d
+	(cd d && find . | cpio -o -H newc --quiet) >newc
+	(cd d && find . | cpio -o -H crc --quiet) >crc
+	cat zeroes newc >behind
+	for f in newc crc behind; do
+		run -0 volt-kvm -N kernel="$k" initrd="$f"
+	done
+	for how in "gzip" "bzip2" "xz --check=crc32" "xz --format=lzma" "lz4 -l" "zstd"; do
+		type "${how%% *}" || continue
+		$how -c <newc >packed
+		run -0 volt-kvm -N kernel="$k" initrd=packed
+	done
+}
+
+@test "memory: more than there is is said; more than can be is refused" {
+	need_kvm
+	local k free bits
+
+	k=$(tiny pvh)
+	free=$(awk '$1 == "MemAvailable:" || $1 == "SwapFree:" { n += $2 } END { print int(n / 1024) }' \
+		/proc/meminfo)
+	run -0 --separate-stderr timeout 60 volt-kvm memory=$((free + 4096))M kernel="$k" </dev/null
+	[ "$output" = "pvh ok" ]
+	[[ $stderr =~ ^volt-kvm:\ memory=$((free + 4096))M:\ this\ host\ has\ [0-9]+\ MiB\ free\;\ a\ guest\ that\ uses\ more\ is\ killed$ ]]
+	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo | head -n 1)
+	run --separate-stderr timeout 60 volt-kvm memory=1T kernel="$k" </dev/null
+	if [ "$bits" = 40 ]; then
+		[ "$status ${stderr_lines[-1]}" = "125 volt-kvm: memory=1T: this processor has addresses for 1047552M (40 bits)" ]
+	else
+		[ "$status $output" = "0 pvh ok" ]
+	fi
+	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh volt-kvm memory=2G kernel="$k"
+	[[ $stderr =~ ^volt-kvm:\ memory=2G\ \(a\ limit,\ as\ ulimit\ -v\ or\ vm.overcommit_memory=2\?\): ]]
+}
+
+@test "memory: more than the control group's limit is said" {
+	need_kvm
+	need volt-cg memory.max=64M true
+	local k
+
+	k=$(tiny pvh)
+	run -0 --separate-stderr timeout 60 volt-cg memory.max=64M memory.swap.max=0 \
+		volt-kvm memory=128M kernel="$k" </dev/null
+	[ "$output" = "pvh ok" ]
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
+	# Also that of a group above.
+	run -0 --separate-stderr timeout 60 volt-cg -d memory.max=64M memory.swap.max=0 \
+		volt-cg memory.max=1G volt-kvm memory=128M kernel="$k" </dev/null
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
+	run -0 --separate-stderr timeout 60 volt-cg memory.max=64M volt-kvm memory=32M kernel="$k" </dev/null
+	[ -z "$stderr" ]
 }
 
 @test "kernel: a file of random bytes behind each header never does harm" {
@@ -203,7 +308,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	k=$(tiny pvh)
 	truncate -s 1M disk
 	mkdir mods
-	for i in virtio virtio_pci virtio_console virtio_blk overlay jbd2 ext4 \
+	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng virtio_blk overlay jbd2 ext4 \
 		libxfs xfs crc32c_generic crc32c-intel other; do
 		echo "$i" >"mods/$i.ko"
 		echo "$i.ko:"
@@ -217,10 +322,10 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk root=vda -- true
 	echo "$output"
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
+		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
 	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro overlay=vdb:xfs:rw -- true
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"virtio.ko virtio_pci.ko virtio_console.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
+		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
@@ -258,12 +363,113 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$output" = "failed 125" ]
 }
 
+@test "tiny: the kernel's command line is what the manual says, and what is added" {
+	need_kvm
+	local manual
+
+	manual=$(tr '\n\t' '  ' <"$TOP/man/volt-kvm.1.scd" |
+		sed 's/.*command line, which is "\([^"]*\)".*/\1/' | tr -s ' ')
+	run -0 timeout 60 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b cmdline='c "d e"' </dev/null
+	[ "${lines[0]}" = "$manual a=b c \"d e\"" ]
+}
+
+@test "tiny: memory around the hole below 4 GiB" {
+	need_kvm
+	local k low="0000000000000000 00000000000a0000"
+
+	k=$(tiny attack_memory)
+	while read -r size ends; do
+		run -0 --separate-stderr timeout 60 volt-kvm "memory=$size" kernel="$k" </dev/null
+		echo "$size $output" "$stderr"
+		[ "$output" = "$low
+0000000000100000 ${ends// /$'\n'0000000100000000 }
+ok all of it is there, once
+all ok" ]
+	done <<-'EOF'
+		64M 0000000004000000
+		3070M 00000000bfe00000
+		3071M 00000000bfe00000
+		3072M 00000000c0000000
+		3074M 00000000c0000000 0000000100200000
+		4G 00000000c0000000 0000000140000000
+		5G 00000000c0000000 0000000180000000
+	EOF
+}
+
+@test "tiny: each exit status and each signal of the command is ours" {
+	need_kvm
+	local k n
+
+	k=$(tiny attack_exit)
+	for n in {0..255}; do
+		run -"$n" timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" status=4 -- x \
+			4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "exit $n" ]
+	done
+	for n in {1..64}; do
+		run -$((128 + n)) timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=signal $n" \
+			status=4 -- x 4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "signal $n" ]
+	done
+	for n in 125 126; do
+		run -"$n" timeout 60 volt-kvm memory=16M kernel="$k" cmdline="end=failed $n" status=4 -- x \
+			4>status </dev/null
+		[ -z "$output" ]
+		[ "$(cat status)" = "failed $n" ]
+	done
+}
+
 @test "tiny: the processors are the cores of one package" {
 	need_kvm
 	run -0 --separate-stderr timeout 60 volt-kvm cpus=3 memory=64M \
 		kernel="$(tiny attack_cpuid)" </dev/null
 	echo "$output"
 	[ "${lines[-1]}" = "all ok" ]
+}
+
+@test "tiny: guests of its own are for a guest that was given nested=yes" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_cpuid)
+	run -0 timeout 60 volt-kvm cpus=3 memory=64M kernel="$k" </dev/null
+	[ "${lines[-2]}" = "does not nest" ]
+	run -0 timeout 60 volt-kvm cpus=3 memory=64M nested=no kernel="$k" </dev/null
+	[ "${lines[-2]}" = "does not nest" ]
+	run --separate-stderr timeout 60 volt-kvm cpus=3 memory=64M nested=yes kernel="$k" </dev/null
+	echo "$output" "$stderr"
+	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
+		[ "$status ${lines[-2]}" = "0 nests" ]
+	else
+		[ "$status $stderr" = "125 volt-kvm: nested=yes: not what this host's KVM does" ]
+	fi
+	run -125 --separate-stderr volt-kvm nested=1 kernel=/none true
+	[ "$stderr" = "volt-kvm: nested=1: yes or no" ]
+}
+
+@test "tiny: a guest is told that it was stopped, so that its watchdogs stay calm" {
+	need_kvm
+	local k pid
+
+	k=$(tiny attack_paused)
+	volt-kvm memory=16M kernel="$k" </dev/null >out 3>&- &
+	pid=$!
+	started+=("$pid")
+	for where in inside outside; do
+		wait_for grep -q "$where" out
+		kill -STOP "$pid"
+		sleep 2 # or more: a shorter time is nothing to a watchdog
+		kill -CONT "$pid"
+	done
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	[ "$(cat out)" = "ok not stopped yet
+inside
+ok not stopped yet
+outside
+all ok" ]
 }
 
 @test "tiny: the last lines are as many as a panic with its call traces has" {
@@ -280,6 +486,182 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	hanging status=4 4>status
 	terminated "$!"
 	[ "$(cat status)" = "failed 143" ]
+}
+
+# silent [WORD ...]: start a guest that is up and then hears nothing.
+silent() {
+	local k
+
+	k=$(tiny attack_silent)
+	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >out 2>err 4>status 3>&- &
+	started+=("$!")
+	wait_for grep -q ready out
+}
+
+@test "tiny: SIGTERM, twice, ends a guest that hangs, with its last lines" {
+	need_kvm
+	local signo
+
+	for signo in TERM INT HUP QUIT; do
+		silent
+		kill -USR1 "$!" # that is not to end it
+		kill -$signo "$!"
+		sleep 1
+		kill -$signo "$!"
+		pid=$! wait_for gone || kill -9 "$!"
+		exits $((128 + $(kill -l $signo))) "$!"
+		[ "$(cat err)" = "last words
+volt-kvm: SIG$signo: the guest did not answer" ]
+		[ "$(cat status)" = "signal $(kill -l $signo)" ]
+	done
+	# Once is not enough, but is not met with silence.
+	silent
+	kill "$!"
+	wait_for grep -q answer err
+	[ "$(cat err)" = "volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
+	terminated "$!"
+}
+
+@test "tiny: stop_timeout= ends a guest that hangs, or takes its time" {
+	need_kvm
+	silent stop_timeout=1s
+	kill "$!"
+	pid=$! wait_for gone || kill -9 "$!"
+	exits 143
+	[ "$(cat err)" = "last words
+volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
+	[ "$(cat status)" = "signal 15" ]
+	run -125 --separate-stderr volt-kvm stop_timeout=x kernel=/none true
+	[ "$stderr" = "volt-kvm: stop_timeout=x: not a time (500ms, 10s, 2m)" ]
+}
+
+@test "tiny: a guest that hears signals gets them all, and as often as they are sent" {
+	need_kvm
+	local k i
+
+	k=$(tiny attack_signals)
+	mkfifo typed
+	exec {typed}<>typed
+	volt-kvm kernel="$k" -- x <typed >out 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q ready out
+	# More than it has room for, while it takes none.
+	for ((i = 0; i < 100; i++)); do
+		kill -40 "$pid"
+	done
+	kill -USR1 "$pid"
+	kill -USR1 "$pid"
+	kill -ALRM "$pid"
+	wait_for grep -q '^ShdPnd:	0*$' "/proc/$pid/status"
+	echo >&"$typed"
+	# What it answers is nothing to end it by.
+	for i in 1 2 3; do
+		wait_for grep -q 'signal 40' out
+		kill "$pid"
+		sleep 1
+	done
+	kill -64 "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	exec {typed}>&-
+	[ ! -s err ]
+	[ "$(grep -c '^signal 40$' out)" = 100 ]
+	[ "$(grep -c '^signal 15$' out)" = 3 ]
+	[ "$(grep -c '^signal 10$' out)" = 1 ] || [ "$(grep -c '^signal 10$' out)" = 2 ]
+	[ "$(grep -c '^signal 14$' out)" = 1 ]
+}
+
+@test "tiny: a kernel that panics tells us, and need not reset itself" {
+	need_kvm
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" -- x
+	[ "$stderr" = "ok a panic is heard, and no other event
+Kernel panic
+volt-kvm: the guest's kernel panicked" ]
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" </dev/null
+	[ "${lines[-1]}" = "Kernel panic" ]
+	[ "$stderr" = "volt-kvm: the guest's kernel panicked" ]
+}
+
+# unread: a FIFO that is full and that nobody reads; on descriptor $unread.
+unread() {
+	rm -f unread
+	mkfifo unread
+	exec {unread}<>unread
+	python3 -c 'import os
+os.set_blocking(1, False)
+try:
+    while True: os.write(1, b"x" * 4096)
+except BlockingIOError: os.set_blocking(1, True)' >unread
+}
+
+@test "tiny: 24 MiB of binary, in and out" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_echo)
+	head -c 24M /dev/urandom >in
+	timeout -s KILL 300 volt-kvm memory=64M kernel="$k" -- x <in >out
+	cmp in out
+	timeout -s KILL 300 sh -c 'cat in | "$@" | cat >out' sh \
+		volt-kvm memory=64M kernel="$k" -- x
+	cmp in out
+}
+
+@test "tiny: what nobody reads, of all that is written, holds up neither the guest nor our end" {
+	need_kvm
+	local k
+
+	truncate -s 1M disk
+	unread
+	# The console's copy: the guest goes on without.
+	k=$(tiny attack_silent)
+	volt-kvm -c kernel="$k" disk=disk status=4 -- x </dev/null >out 2>unread 4>status 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for gone || kill -9 "$pid"
+	exits 5 "$pid"
+	[ "$(cat status)" = "exit 5" ]
+	# The same, and a guest that hangs.
+	volt-kvm -c kernel="$k" -- x </dev/null >out 2>unread 3>&- &
+	started+=("$!")
+	wait_for grep -q ready out
+	kill "$!"
+	sleep 1
+	terminated "$!"
+	# The last messages; the line of status=.
+	for k in "$(tiny fault)" "$(tiny attack_panic)"; do
+		run -125 timeout -s KILL 60 volt-kvm kernel="$k" -- x </dev/null 2>unread
+		run -125 timeout -s KILL 60 volt-kvm -s kernel="$k" </dev/null 2>unread
+		run -125 timeout -s KILL 60 volt-kvm kernel="$k" status=4 -- x </dev/null 4>unread 2>err
+	done
+	exec {unread}>&-
+}
+
+@test "tiny: the console's copy: whoever reads it gets all, and after a pause is told of the rest" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_silent)
+	truncate -s 1M disk
+	run -5 timeout -s KILL 120 sh -c '"$@" 2>&1 >/dev/null | cat >copy; exit "$(cat code)"' sh \
+		sh -c '"$@"; echo $? >code' sh volt-kvm -c kernel="$k" disk=disk -- x </dev/null
+	[ "$(grep -c '^talk talk talk talk talk$' copy)" = 8000 ]
+
+	mkfifo shown typed
+	exec {shown}<>shown {typed}<>typed
+	volt-kvm -c kernel="$k" disk=disk:ro disk=disk:ro -- x <typed >out 2>shown 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q talked out
+	timeout 60 sed '/bytes of the console are lost/q' <&"$shown" >copy
+	echo >&"$typed"
+	wait_for gone || kill -9 "$pid"
+	exits 5 "$pid"
+	timeout 5 cat <&"$shown" >>copy || true
+	exec {shown}>&- {typed}>&-
+	grep -qx '\[[1-9][0-9]* bytes of the console are lost\]' copy
+	[ "$(tail -n 1 copy)" = "last words" ]
 }
 
 @test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
@@ -344,6 +726,37 @@ p.kill()' "$(tiny attack_uart)"
 	# What it wrote is there, and nothing else.
 	[ "$(head -c 513 disk | tail -c 1)" = W ]
 	[ "$(stat -c %s disk)" = 4096 ]
+}
+
+@test "attack: PCI configuration space: the window, BARs that move, bus mastering" {
+	need_kvm
+	head -c 4096 /dev/zero | tr '\0' V >disk
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_pci)" disk=disk </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "disk: twenty-six, vda to vdz, with a card beside them; and no more" {
+	need_kvm
+	local k c disks=() net=()
+
+	k=$(tiny attack_first)
+	for c in {a..z}; do
+		head -c 512 /dev/zero | tr '\0' "$c" >"$c"
+		disks+=("disk=$c:ro")
+	done
+	if [ "$(id -u)" = 0 ] && [ -e /dev/net/tun ]; then
+		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr && exec "$@" tap=kvm0' sh)
+	fi
+	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
+	[ "$output" = "abcdefghijklmnopqrstuvwxyz
+all ok" ]
+	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz -- x
+	run -125 --separate-stderr volt-kvm kernel="$k" "${disks[@]}" disk=a:ro </dev/null
+	[ "$stderr" = "volt-kvm: disk=a:ro: too many disks; 26 at the most, vda to vdz" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" "${disks[@]}" root=vdaa -- x
+	[ "$stderr" = "volt-kvm: root=vdaa: no disk= for it" ]
 }
 
 @test "attack: a disk with an overlay stays as it was" {
@@ -447,6 +860,58 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$(cat status)" = "exit 0" ]
 }
 
+# rivalled CMD ...: run CMD, whose poll(2) comes back late.
+rivalled() {
+	rm -f pid
+	strace -f -qq -o trace -e trace=poll -e inject=poll:delay_exit=20000 -e signal=none \
+		sh -c 'echo $$ >pid; exec "$@"' sh "$@" <&0 3>&- &
+	tracer=$!
+	wait_for test -s pid
+	pid=$(cat pid)
+	started+=("$pid")
+}
+
+@test "tiny: a pipe that others fill after poll(2), or empty, does not keep us from signals" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	truncate -s 1M disk
+	mkfifo shown typed
+	exec {shown}<>shown {typed}<>typed
+	k=$(tiny attack_end)
+	rivalled volt-kvm kernel="$k" disk=disk -- x >shown </dev/null
+	python3 -c 'import os
+os.set_blocking(1, False)
+for i in range(20):
+    try:
+        while True: os.write(1, b"y" * 4096)
+    except BlockingIOError: os.read(1, 4096)
+    try: os.write(1, b"y" * 4096)
+    except BlockingIOError: pass' 1<>shown
+	kill "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 143 "$tracer"
+
+	k=$(tiny attack_uart)
+	rivalled volt-kvm memory=16M kernel="$k" <typed >out
+	wait_for grep -q ready out
+	# Until the guest's I/O waits in readv(2).
+	python3 -c 'import os, sys, time
+os.set_blocking(0, False)
+for i in range(100):
+    os.write(0, b"z")
+    time.sleep(0.02 + i % 20 * 0.001)
+    try: os.read(0, 1)
+    except BlockingIOError: pass
+    time.sleep(0.2) # until it waits in poll(2) again
+    if open("/proc/" + sys.argv[1] + "/syscall").read().startswith("19 "): break' "$pid" 0<>typed
+	kill "$pid"
+	wait_for gone || kill -9 "$pid"
+	exits 143 "$tracer"
+	exec {shown}>&- {typed}>&-
+}
+
 @test "tiny: what the guest said last counts, though it has powered off by then" {
 	need_kvm
 	need strace -qq -o /dev/null true
@@ -461,6 +926,39 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$stderr" = "" ]
 	[ "$(cat status)" = "exit 0" ]
 	grep -q DELAYED trace
+}
+
+@test "attack: a packet that finds too little room is kept until there is more" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	cat >host.sh <<-'EOF'
+		[ ! -e /dev/vhost-net ] || mount --bind /dev/null /dev/vhost-net
+		ip tuntap add dev kvm0 mode tap vnet_hdr
+		echo 1 >/proc/sys/net/ipv6/conf/kvm0/disable_ipv6 || true
+		ip addr add 10.199.0.1/24 dev kvm0
+		ip link set kvm0 up
+		ip neigh add 10.199.0.2 lladdr 02:00:00:00:00:02 dev kvm0 nud permanent
+		taken() { awk '$1 == "kvm0:" { print $11 }' /proc/net/dev; }
+		send() {
+			before=$(taken)
+			head -c "$1" /dev/zero >/dev/udp/10.199.0.2/9
+			until [ "$(taken)" -gt "$before" ]; do sleep 0.05; done
+		}
+		mkfifo typed
+		exec 8<>typed
+		"$@" tap=kvm0 <&8 | while read -r line; do
+			echo "$line"
+			case $line in
+			waiting) send 1000 && echo >&8 ;;
+			small) send 100 ;;
+			esac
+		done
+	EOF
+	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M kernel="$(tiny attack_room)"
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
 }
 
 @test "host: a tap that is taken away breaks the card, and is not asked again and again" {
@@ -491,6 +989,136 @@ all ok" ]
 		run -125 --separate-stderr timeout -s KILL 120 volt-kvm memory=512M \
 			boot_timeout=1s kernel="$k" $disk -- x
 		[ "$stderr" = "volt-kvm: the guest did not start in time" ]
+	done
+}
+
+@test "tiny: a disk whose flush does not end keeps nobody else waiting, and no signal" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	local k
+
+	k=$(tiny attack_slow)
+	truncate -s 4096 slow
+	printf V | cat - slow >fast
+	truncate -s 4096 fast
+	strace -f -qq -o trace -P "$PWD/slow" -e inject=fdatasync:delay_enter=600s \
+		volt-kvm -c memory=64M kernel="$k" disk="$PWD/slow" disk=fast status=4 -- x \
+		4>status 2>out </dev/null 3>&- &
+	started+=("$!")
+	wait_for grep -q waiting out
+	run ! grep '^not ok' out
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
+	kill "$pid"
+	wait_for gone
+	[ "$(cat status)" = "failed 143" ]
+}
+
+@test "attack: a reset while a slow read is under way ends it, and nothing is written later" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	truncate -s 4096 slow
+	printf V | dd of=slow conv=notrunc status=none
+	run -0 --separate-stderr timeout 300 strace -f -qq -o trace -P "$PWD/slow" \
+		-e inject=preadv:delay_enter=5s:when=1 \
+		volt-kvm memory=64M kernel="$(tiny attack_late)" disk="$PWD/slow" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	grep -q DELAYED trace
+}
+
+@test "host: a kernel that is cut off while it is read is said in a line" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	cp "$(tiny pvh)" kernel
+	strace -qq -o trace -P /dev/kvm -e inject=open,openat:delay_enter=10s \
+		volt-kvm memory=16M kernel=kernel >out 2>said </dev/null 3>&- &
+	started+=("$!")
+	wait_for pgrep -P "$!" -x volt-kvm
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
+	wait_for grep -q "$PWD/kernel" "/proc/$pid/maps"
+	: >kernel
+	exits 125
+	[ "$(cat said)" = "volt-kvm: kernel=kernel: the file was cut off" ]
+	[ ! -s out ]
+}
+
+@test "host: a disk that shrinks is an error to read and to write, and does not grow again" {
+	need_kvm
+	local k disk
+
+	k=$(tiny attack_shrink)
+	mkfifo typed
+	for disk in disk=disk disk=disk:ro disk=disk:overlay; do
+		head -c 64K /dev/zero | tr '\0' x >disk
+		exec {typed}<>typed
+		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
+		started+=("$!")
+		wait_for grep -qx shrink out
+		truncate -s 32K disk
+		echo >&"$typed"
+		exits 0
+		exec {typed}>&-
+		cat out
+		[ "$(tail -n 1 out)" = "all ok" ]
+		[ "$(stat -c %s disk)" = 32768 ]
+	done
+}
+
+@test "tiny: each disk has a serial number of its own, and the blocks that it was given" {
+	need_kvm
+	local k given
+
+	k=$(tiny attack_disks)
+	truncate -s 64K a b
+	given=$(($(stat -c %o a) / 512))
+	run -0 timeout 60 volt-kvm memory=64M kernel="$k" disk=a disk=b:ro disk=b:ro:block=4096 \
+		disk=b:overlay:block=1024 </dev/null
+	echo "$output"
+	[ "$(grep -v ^ok <<<"$output")" = "volt-vda sectors 128 block 512 discard $given
+volt-vdb sectors 128 block 512
+volt-vdc sectors 128 block 4096
+volt-vdd sectors 128 block 1024 discard 8
+all ok" ]
+	truncate -s 65024 a
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=4096
+	[ "$stderr" = "volt-kvm: disk=a: not whole sectors of 4096 bytes" ]
+	for given in 0 256 1000 8192 x ""; do
+		run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=$given
+		[ "$stderr" = "volt-kvm: disk=a:block=$given: block: 512, 1024, 2048 or 4096" ]
+	done
+}
+
+@test "host: a block device is shown with its blocks, or with others" {
+	need_kvm
+	need_root
+	local k loop queue
+
+	k=$(tiny attack_disks)
+	truncate -s 64M disk
+	loop=$(losetup -f --show --sector-size 4096 disk) || lacks "a loop device"
+	queue=/sys/class/block/${loop#/dev/}/queue
+	give=$(($(cat "$queue/discard_granularity") / 512))
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	whole=$output
+	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop:block=512" </dev/null
+	small=$output
+	# Without sysfs, as in a jail, what is given back is the device's block.
+	run timeout 300 unshare -m sh -ec 'mount -t tmpfs none /sys; exec "$@"' sh \
+		volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
+	jailed=$output
+	losetup -d "$loop"
+	printf '%s\n' "$whole" "$small" "$jailed"
+	[ "$(grep ^volt <<<"$whole")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$small")" = \
+		"volt-vda sectors 131072 block 512 physical 2^3 offset 0 least 8 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$jailed")" = \
+		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard 8" ]
+	for output in "$whole" "$small" "$jailed"; do
+		[ "$(tail -n 1 <<<"$output")" = "all ok" ]
 	done
 }
 
@@ -528,15 +1156,16 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread a vCPU and one more" {
+@test "host: one thread a vCPU, one a disk and one more" {
 	need_kvm
-	hanging cpus=4 >/dev/null
+	truncate -s 1M disk
+	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
 	# Newer kernels have one of KVM's own among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
 	kill -9 "$!"
 	exits 137
-	[ "$threads" = 5 ]
+	[ "$threads" = 7 ]
 }
 
 @test "host: locked, given /dev/kvm as a device; else it is said" {
@@ -648,6 +1277,51 @@ got" ]
 	kill -TERM "$!"
 	exits 143
 	exec 8>&-
+}
+
+@test "linux: a guest that hears signals is not ended by the next; one that takes its time is, by stop_timeout=" {
+	need_kernel
+	initrd=$(initrd)
+	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "n=\$((n + 1)); echo got \$n" TERM
+		echo ready; n=0; while [ $n -lt 3 ]; do sleep 0.1; done; exit 7' >out 2>err </dev/null 3>&- &
+	pid=$!
+	wait_for grep -q ready out
+	for n in 1 2 3; do
+		kill "$pid"
+		wait_for grep -q "got $n" out
+		sleep 1
+	done
+	exits 7 "$pid"
+	[ ! -s err ]
+	volt-kvm kernel="$KERNEL" initrd="$initrd" stop_timeout=3s status=4 -- sh -c 'trap "" TERM
+		echo ready; while :; do sleep 1; done' >out 2>err 4>status </dev/null 3>&- &
+	pid=$!
+	wait_for grep -q ready out
+	kill "$pid"
+	exits 143 "$pid"
+	[ "$(tail -n 1 err)" = "volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
+	[ "$(cat status)" = "signal 15" ]
+}
+
+@test "linux: few exits until the command runs; random numbers from the host" {
+	need_kernel
+	run -0 --separate-stderr guest -s initrd="$(initrd)" -- sh -c '
+		cat /sys/class/misc/hw_random/rng_current; head -c 16 /dev/hwrng | busybox wc -c'
+	echo "$output" "$stderr"
+	[ "$output" = "virtio_rng.0
+16" ]
+	n=$(sed -n 's/^exits //p' <<<"$stderr")
+	[ "$n" -gt 0 ]
+	[ "$n" -le 4000 ]
+}
+
+@test "linux: sixteen processors on one CPU" {
+	need_kernel
+	need taskset -c 0 true
+	run -0 --separate-stderr taskset -c 0 timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		initrd="$(initrd)" cpus=16 memory=512M boot_timeout=500s -- busybox nproc
+	echo "$output" "$stderr"
+	[ "$output" = 16 ]
 }
 
 @test "linux: the end of the input, of the output, of the command" {
@@ -768,7 +1442,11 @@ mounts" ]
 	run -125 --separate-stderr guest initrd="$(initrd)" -- \
 		sh -c 'echo c >/proc/sysrq-trigger'
 	grep -q 'Kernel panic' <<<"$stderr"
-	[ "${stderr_lines[-1]}" = "volt-kvm: the guest reset itself" ]
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest's kernel panicked" ]
+	run -125 --separate-stderr guest initrd="$(initrd)" cmdline=panic=0 -- \
+		sh -c 'echo c >/proc/sysrq-trigger'
+	grep -q 'Kernel panic' <<<"$stderr"
+	[ "${stderr_lines[-1]}" = "volt-kvm: the guest's kernel panicked" ]
 	run -125 --separate-stderr guest initrd="$(initrd)" -- busybox poweroff -f
 	[ "${stderr_lines[-1]}" = "volt-kvm: the guest powered off before the command ended" ]
 	run -125 --separate-stderr guest modules=/none -- true

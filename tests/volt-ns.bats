@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load lib
-	helpers push swap
+	helpers push swap unlock
 }
 
 setup() {
@@ -143,6 +143,15 @@ deny
 	[ "$output" = "0:0
 1000:1001" ]
 	[ "$(stat -c %u:%g "$r/new")" = 7:0 ]
+}
+
+@test "uidmap=auto: the IDs also differ where the process IDs do not" {
+	need_root
+	start volt-ns -p volt-ns -U sleep 100
+	child=$(wait_for pgrep -P "$pid")
+	wait_for grep -qs . "/proc/$child/uid_map"
+	run -0 volt-ns -p volt-ns -U cat /proc/self/uid_map
+	[ "$output" != "$(cat "/proc/$child/uid_map")" ]
 }
 
 @test "uidmap=auto: the root of a user namespace keeps all IDs that it has" {
@@ -552,6 +561,131 @@ read_only_root() {
 		[ "$stderr" = "volt-ns: /proc: Read-only file system" ]
 }
 
+@test "mount points are made where a dangling link leads, inside the root" {
+	places
+	r=$USER_DIR/tmp/d$$ && as_user mkdir -p "$r/bin" "$r/etc" "$r/proc" "$r/dev"
+	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
+	as_user ln -s nowhere "$r/etc/localtime"
+	as_user ln -s "$USER_DIR/tmp/outside" "$r/etc/absolute"
+	as_user ln -s ../../../run/new/file "$r/etc/up"
+	run -0 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/etc/localtime \
+		bind=/etc/hostname:/etc/absolute bind=/etc/hostname:/etc/up \
+		/bin/busybox cat /etc/nowhere "$USER_DIR/tmp/outside" /run/new/file
+	[ "$output" = "$(cat /etc/hostname /etc/hostname /etc/hostname)" ]
+	[ -f "$r/etc/nowhere" ] && [ -f "$r$USER_DIR/tmp/outside" ] && [ -f "$r/run/new/file" ]
+	[ ! -e "$USER_DIR/tmp/outside" ]
+}
+
+@test "a directory on a file and a file on a directory are refused" {
+	places
+	r=$USER_DIR/tmp/t$$ && as_user mkdir -p "$r/dir" && as_user touch "$r/file"
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc:/file true
+	[ "$stderr" = "volt-ns: bind=/etc:/file: /file is a file, and a directory is to be mounted there" ]
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/dir true
+	[ "$stderr" = "volt-ns: bind=/etc/hostname:/dir: /dir is a directory, and a file is to be mounted there" ]
+	run -125 --separate-stderr as_user volt-ns -Um root="$r" tmpfs=/file true
+	[ "$stderr" = "volt-ns: tmpfs=/file: /file is a file, and a directory is to be mounted there" ]
+}
+
+@test "bind=: rw and exec are given, or it is an error" {
+	need_root
+	mkdir src && cp "$ROOT_BB/bin/busybox" src/echo
+	# shellcheck disable=SC2016
+	mounted='mount -t tmpfs t src && cp "$0/bin/busybox" src/echo && mount -o "remount,bind,$1" src && shift && exec "$@"'
+	under() {
+		unshare -m sh -c "$mounted" "$ROOT_BB" "$@"
+	}
+	run -0 under ro,noexec volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw,exec" \
+		sh -c ': >/mnt/new && /mnt/echo given'
+	[ "$output" = given ]
+	run -1 --separate-stderr under ro volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt" sh -c ': >/mnt/new'
+	[[ $stderr == *"Read-only file system"* ]]
+	# An ordinary user cannot lift what the host's root set.
+	run -125 --separate-stderr under ro setpriv --reuid "$TEST_UID" --clear-groups \
+		env PATH="$PATH" volt-ns -Um bind="$PWD/src:/mnt:rw" true
+	[ "${stderr_lines[0]}" = "volt-ns: bind=$PWD/src:/mnt:rw: mount attributes: Operation not permitted" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the source is mounted with what the options rw, exec, dev or suid are to lift, and that is locked" ]
+	# Nor can root where the file system itself is read-only.
+	mksquashfs src image -quiet -no-progress >/dev/null
+	# shellcheck disable=SC2016
+	run -125 --separate-stderr unshare -m sh -c 'mount -o loop image src && exec "$@"' sh \
+		volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw" true
+	[ "$stderr" = "volt-ns: bind=$PWD/src:/mnt:rw: rw: the file system is read-only" ]
+}
+
+@test "later mounts of the host: in the caller's root, and below a bind with slave" {
+	need_root
+	mkdir -p host/below
+	# shellcheck disable=SC2016
+	later='
+		mount -t tmpfs host "$1/host" && mount --make-rshared / && mkdir "$1/host/below"
+		start() {
+			"$@" &
+			pid=$!
+			until grep -qs sleep "/proc/$pid/comm"; do command sleep 0.05; done
+		}
+		seen() {
+			[ -e "/proc/$pid/root$1/new" ] && echo yes || echo no
+		}
+		for chain in "volt-ns -m" "volt-ns -Um" "volt-ns -Um bind=/etc:/mnt" \
+			"volt-ns -m root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt" \
+			"volt-ns -m root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt:slave,rec" \
+			"volt-ns -Um root=$ROOT_BB overlay=tmpfs bind=$1/host:/mnt:slave,rec"; do
+			start $chain sleep 100
+			mount -t tmpfs later "$1/host/below" && : >"$1/host/below/new"
+			case $chain in
+			*host*) seen /mnt/below ;;
+			*) seen "$1/host/below" ;;
+			esac
+			umount "$1/host/below"
+			case $chain in
+			*host*) seen /mnt/below ;;
+			*) seen "$1/host/below" ;;
+			esac
+			kill $pid
+			wait $pid 2>/dev/null || :
+		done'
+	run -0 --separate-stderr unshare -m bash -ec "$later" bash "$PWD"
+	[ "$(paste -sd ' ' <<<"$output")" = "yes no yes no yes no no no yes no yes no" ]
+	[ "$stderr" = "" ]
+	# A device that was mounted before is free once the host has unmounted it.
+	# shellcheck disable=SC2016
+	run -0 unshare -m bash -ec '
+		mount -t tmpfs host "$1/host" && mount --make-rshared /
+		volt-ns -m sleep 100 &
+		until grep -qs sleep "/proc/$!/comm"; do sleep 0.05; done
+		umount "$1/host"
+		grep -c " $1/host " "/proc/$!/mountinfo" || :
+		kill $!' bash "$PWD"
+	[ "$output" = 0 ]
+}
+
+@test "a thousand binds, and 127 layers" {
+	places
+	many() {
+		local i words=()
+
+		ulimit -Sn 256
+		for ((i = 0; i < 1000; i++)); do
+			words+=("bind=/etc/hostname:/tmp/$i")
+		done
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" tmpfs=/tmp "${words[@]}" \
+			sh -c 'cat /tmp/0 /tmp/999; ulimit -n'
+		[ "$output" = "$(cat /etc/hostname /etc/hostname)
+256" ]
+		words=()
+		for ((i = 1; i <= 127; i++)); do
+			"$who" mkdir -p "$USER_DIR/tmp/layers-$who/$i/etc"
+			"$who" touch "$USER_DIR/tmp/layers-$who/$i/etc/only$i"
+			words+=("lower=$USER_DIR/tmp/layers-$who/$i")
+		done
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs "${words[@]}" \
+			sh -c 'ls /etc/only* | wc -l; : >/new'
+		[ "$output" = 127 ]
+	}
+	each many
+}
+
 overlay() {
 	local r=$TMP/r l=$TMP/l
 
@@ -671,6 +805,62 @@ root:x:0:0:root:/root:/bin/sh" ]
 	need_root
 	run -0 volt-ns -mp root="$ROOT_BB" bind="$d:/mnt:suid,dev" sh -c 'grep " /mnt " /proc/self/mountinfo | grep -cE "nosuid|nodev"; true'
 	[ "$output" = 0 ]
+}
+
+# taken WORD ...: what the container's root can take back (tests/helpers/unlock.c).
+taken() {
+	run -0 --separate-stderr "$who" volt-ns "$@"
+	echo "$output"
+}
+
+@test "locked: no flag, no mask and no mount is taken back by the container's root" {
+	locked() {
+		local bind=bind=$HELP/unlock:/tmp/unlock:ro
+
+		[ -z "$(taken -A root="$root" tmpfs=/tmp "$bind" mask=/etc ro=/bin /tmp/unlock)" ]
+		[ -z "$(taken -A root="$root" overlay=tmpfs:noexec "$bind" volt-init /tmp/unlock)" ]
+		[ -z "$(taken -Um root="$root" overlay=tmpfs "$bind" /tmp/unlock)" ]
+		[ -z "$(taken -Um bind=/etc:/mnt:ro,noexec "$HELP/unlock")" ]
+		[ -z "$(taken -Ump proc=/proc ro=/ "$HELP/unlock")" ]
+	}
+	each locked
+	# Without a user namespace root is root, and the helper works.
+	need_root
+	taken=$(who=as_root taken -mp root="$ROOT_BB" overlay=tmpfs bind="$HELP/unlock:/tmp/unlock:ro" /tmp/unlock)
+	grep -qx "/tmp/unlock without ro" <<<"$taken"
+	grep -qx "/ without nodev" <<<"$taken"
+	grep -qx "/dev/shm unmounted" <<<"$taken"
+}
+
+@test "locked: a device node of an image stays one that cannot be opened" {
+	need_root
+	root=$(copy_root)
+	mknod -m 666 "$root/disk" b 7 0
+	# shellcheck disable=SC2016
+	run --separate-stderr volt-ns -UmpniuC root="$root" sh -c '
+		mount -o remount,bind,dev,suid / && echo remounted
+		head -c 1 /disk && echo opened'
+	[ "$output" = "" ]
+	grep -q "/disk: Permission denied" <<<"$stderr"
+}
+
+@test "locked: the toolbox, in PID 1 and in what joins" {
+	toolbox() {
+		local dir joined
+
+		dir=$USER_DIR/tmp/fifo$BASHPID
+		places && "$who" mkdir "$dir" && "$who" mkfifo "$dir/words"
+		BY=$who start volt-ns -A root="$root" overlay=tmpfs bind="$dir:/mnt" bind="$HELP/unlock:/tmp/unlock:ro" \
+			volt-lock @/mnt/words true
+		joined=$pid
+		wait_for "$who" volt-ns join="$joined" true 2>/dev/null
+		BY=$who start volt-ns join="$joined" volt-lock @/mnt/words true
+		# Both links wait for their words, with the toolbox open.
+		wait_for grep -qz volt-lock "/proc/$(pgrep -P "$pid")/cmdline"
+		[ -z "$(taken join="$joined" /tmp/unlock)" ]
+		kill "$pid" "$joined"
+	}
+	each toolbox
 }
 
 @test "bind=: without a root, in the mounts that are there" {

@@ -1,5 +1,4 @@
 /* Running the command: in a new group, in one that stays, in one that is. */
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <err.h>
@@ -76,7 +75,6 @@ _Noreturn void
 run(struct cg *cg, char *argv[])
 {
 	struct supervise s = { 0 };
-	pid_t parent = getpid();
 	int64_t begin;
 	int wstatus;
 
@@ -90,19 +88,13 @@ run(struct cg *cg, char *argv[])
 		not_started(cg);
 	if (s.child == 0) {
 		/* Without us nobody cleans up: so not without us. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-			err(EXIT_LINK, "death signal");
-		if (getppid() != parent)
-			kill(getpid(), SIGKILL); /* raise(3) has its ID */
+		supervise_child(&s);
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
-		close(s.sigfd);
-		supervise_child(&s);
 		chain_exec(argv);
 	}
-	/* Nobody inside may look into us or take our descriptors. */
-	prctl(PR_SET_DUMPABLE, 0);
+	supervise_parent(&s);
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");

@@ -16,6 +16,7 @@
 
 #include "chain.h"
 #include "init.h"
+#include "sys.h"
 
 #define CGROUP "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
@@ -41,19 +42,27 @@ mount_tmpfs(const char *path, const char *options)
 static void
 mount_cgroup(void)
 {
-	struct statfs fs;
+	struct statfs st;
+	int fs, fd;
 
-	if (statfs(CGROUP, &fs) == -1)
+	if (statfs(CGROUP, &st) == -1)
 		err(EXIT_LINK, "boot: %s", CGROUP);
-	if (fs.f_type == CGROUP2_MAGIC) {
-		if (access(CGROUP "/cgroup.procs", W_OK) == 0)
-			return;
-		if (umount2(CGROUP, MNT_DETACH) == -1)
-			err(EXIT_LINK, "boot: unmount %s", CGROUP);
-	}
-	if (mount("cgroup2", CGROUP, "cgroup2",
-		MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1)
+	if (st.f_type == CGROUP2_MAGIC &&
+	    access(CGROUP "/cgroup.procs", W_OK) == 0)
+		return;
+	/*
+	 * One that is there is locked (volt-ns(1)): cover it. mount(2) refuses
+	 * a file system on top of itself.
+	 */
+	if ((fs = sys_fsopen("cgroup2", FSOPEN_CLOEXEC)) == -1 ||
+	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1 ||
+	    (fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
+		MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)) == -1 ||
+	    sys_move_mount(fd, "", AT_FDCWD, CGROUP,
+		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "boot: mount %s", CGROUP);
+	close(fd);
+	close(fs);
 }
 
 /*

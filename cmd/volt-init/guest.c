@@ -21,6 +21,7 @@
 #define RAMFS_MAGIC 0x858458f6
 #define TMPFS_MAGIC 0x01021994
 #define FILE_MOST ((size_t)4 << 20)
+#define ENDING 10	/* ms between two looks at what was killed */
 
 extern char **environ;
 
@@ -154,9 +155,25 @@ run_command(const struct supervise *s, const int ends[3])
 static void
 end_all(void)
 {
+	pid_t pid;
+
 	kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) != -1 || errno == EINTR)
-		;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) != -1 || errno == EINTR)
+		if (pid == 0) /* it waits for a device, perhaps */
+			guest_pump_answer(ENDING);
+}
+
+/* Leave the root clean; a slow disk is no guest that hangs. */
+static void
+leave_root(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		guest_pump_answer(-1);
+	guest_root_end();
+	if (pid != -1)
+		kill(pid, SIGKILL);
 }
 
 /*
@@ -168,7 +185,8 @@ guest_main(void)
 {
 	struct supervise s = { .own_session = true };
 	int part[TOOLBOX_PARTS];
-	int ends[3], counter, wstatus;
+	int ends[3], wstatus;
+	struct status status;
 
 	atexit(last_words);
 	guest_early();
@@ -191,8 +209,10 @@ guest_main(void)
 	guest_root(&guest);
 	if (guest.mac != NULL)
 		guest_net(&guest);
-	if (toolbox_announce(part) == -1 || (counter = status_watch()) == -1)
+	if (toolbox_announce(part) == -1)
 		err(EXIT_LINK, "toolbox");
+	if (status_watch(&status) == -1)
+		err(EXIT_LINK, "status");
 	if (guest.chdir != NULL && chdir(guest.chdir) == -1)
 		err(EXIT_LINK, "chdir=%s", guest.chdir);
 
@@ -204,6 +224,7 @@ guest_main(void)
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&s, ends);
+	supervise_parent(&s);
 	close(ends[0]);
 	close(ends[1]);
 	close(ends[2]);
@@ -212,7 +233,7 @@ guest_main(void)
 		err(EXIT_LINK, "wait");
 	end_all();
 	guest_pump_end();
-	guest_root_end();
-	status_report(guest.port[GUEST_CONTROL], counter, wstatus);
+	leave_root();
+	status_report(&status, guest.port[GUEST_CONTROL], wstatus);
 	rest();
 }

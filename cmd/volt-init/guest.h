@@ -53,6 +53,7 @@ void guest_net(const struct guest *g);
 /* guest_pump.c */
 void guest_pump_pipes(struct guest *g, int child_end[3]);
 void guest_pump_begin(struct guest *g, struct supervise *s);
+void guest_pump_answer(int ms);
 void guest_pump_end(void);
 
 #endif

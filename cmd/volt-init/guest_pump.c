@@ -192,7 +192,10 @@ wants(const struct flow *f)
 	return (struct pollfd){ .fd = f->from, .events = POLLIN };
 }
 
-/* "signal N", for child unless that is 0, or "size ROWS COLUMNS" */
+/*
+ * "signal N", for child unless that is 0, or "size ROWS COLUMNS". By the answer
+ * volt-kvm knows that the guest does not hang.
+ */
 static void
 control_line(pid_t child)
 {
@@ -203,6 +206,7 @@ control_line(pid_t child)
 	if (strncmp(line, "signal ", 7) != 0 ||
 	    value_uint(line + 7, 64, &n) == -1 || n == 0)
 		return;
+	dprintf(control, "heard\n");
 	if (n == SIGTERM)
 		told = true;
 	if (child == 0)
@@ -262,6 +266,23 @@ guest_pump_begin(struct guest *g, struct supervise *s)
 		.events = POLLIN };
 	s->nfds = 4;
 	s->poll_cb = ready;
+}
+
+/*
+ * The command has ended, and what we do now may take long: answer, for ms or
+ * with -1 for ever.
+ */
+void
+guest_pump_answer(int ms)
+{
+	struct pollfd fd = { .fd = control, .events = POLLIN };
+
+	for (;;) {
+		if (poll(&fd, 1, ms) == 1)
+			read_control(0);
+		if (ms != -1)
+			return;
+	}
 }
 
 /*

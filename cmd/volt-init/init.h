@@ -11,7 +11,6 @@ struct init {
 	bool group;	/* signals go to the command's process group */
 	uint64_t grace;	/* ms; 0: for ever */
 	const char *ready;	/* path of the notify socket, or NULL */
-	int notify_in, notify_out;	/* the command's, the caller's */
 	int stop_signal;	/* or 0 */
 	int status_fd;	/* or -1 */
 };

@@ -134,9 +134,6 @@ go_on(struct supervise *s, int signo)
 static _Noreturn void
 run_command(const struct init *in, const struct supervise *s, char *argv[])
 {
-	/* Outside a PID namespace nothing else ends it with us. */
-	if (getppid() != 1 && prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-		err(EXIT_LINK, "death signal");
 	if (in->group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
@@ -153,7 +150,8 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	int wstatus, counter = -1;
+	struct status status;
+	int wstatus;
 
 	if (guest_here())
 		guest_main();
@@ -178,8 +176,8 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && (counter = status_watch()) == -1)
-		err(EXIT_LINK, "status counter");
+	if (in.status_fd != -1 && status_watch(&status) == -1)
+		err(EXIT_LINK, "status=%d", in.status_fd);
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
@@ -189,17 +187,17 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&in, &s, argv);
+	supervise_parent(&s);
 	if (in.group)
 		(void)setpgid(s.child, s.child); /* whoever is first */
 
-	/* From here on we hold nothing that a command could take from us. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)
 		unlink(in.ready);
-	if (counter != -1)
-		status_report(in.status_fd, counter, wstatus);
-	status_tell(wstatus);
+	if (in.status_fd != -1)
+		status_report(&status, in.status_fd, wstatus);
+	else
+		status_tell(wstatus);
 	_exit(supervise_exit_code(wstatus));
 }

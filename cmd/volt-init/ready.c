@@ -9,7 +9,7 @@
 
 #include <err.h>
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,39 +19,6 @@
 
 #include "init.h"
 
-#define MESSAGE_MAX 4096
-
-/*
- * Pass one message on, without the lines that mean nothing outside: process IDs
- * are the container's own.
- */
-static void
-pass_on(struct supervise *s)
-{
-	const struct init *in = s->ctx;
-	char buf[MESSAGE_MAX + 1], out[MESSAGE_MAX + 1];
-	char *line, *save;
-	size_t len = 0;
-	ssize_t n;
-
-	if (s->fds[0].revents == 0)
-		return;
-	if ((n = recv(in->notify_in, buf, MESSAGE_MAX, MSG_DONTWAIT)) <= 0)
-		return;
-	buf[n] = '\0';
-	for (line = strtok_r(buf, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, "MAINPID", 7) != 0 &&
-		    strncmp(line, "FDSTORE", 7) != 0 &&
-		    strncmp(line, "FDNAME", 6) != 0 &&
-		    strncmp(line, "BARRIER", 7) != 0)
-			len += (size_t)snprintf(out + len, sizeof(out) - len,
-			    "%s%s", len > 0 ? "\n" : "", line);
-	if (len > 0)
-		(void)send(in->notify_out, out, len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /*
  * Bind the command's socket and name it in NOTIFY_SOCKET. Without anybody to
  * tell, the command is not asked to tell either.
@@ -60,27 +27,28 @@ void
 ready_open(struct init *in, struct supervise *s)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	static struct notify_relay relay;
 	struct stat st;
 	mode_t mask;
 
-	if ((in->notify_out = notify_handed()) == -1) {
+	if (notify_handed() == -1) {
 		in->ready = NULL;
 		return;
 	}
+	/* A copy of our own: what came with us is let go of. */
+	if ((relay.out = fcntl(notify_handed(), F_DUPFD_CLOEXEC, 3)) == -1)
+		err(EXIT_LINK, "ready=%s", in->ready);
 	if (strlen(in->ready) >= sizeof(sun.sun_path))
 		errx(EXIT_LINK, "ready=%s: path too long", in->ready);
 	memcpy(sun.sun_path, in->ready, strlen(in->ready) + 1);
 	if (lstat(in->ready, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(in->ready); /* of one that was killed */
-	in->notify_in = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	relay.in = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	mask = umask(0); /* the command may be anybody */
-	if (in->notify_in == -1 ||
-	    bind(in->notify_in, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	if (relay.in == -1 ||
+	    bind(relay.in, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
 	    setenv("NOTIFY_SOCKET", in->ready, 1) == -1)
 		err(EXIT_LINK, "ready=%s", in->ready);
 	umask(mask);
-	s->fds[0] = (struct pollfd){ .fd = in->notify_in, .events = POLLIN };
-	s->nfds = 1;
-	s->poll_cb = pass_on;
-	s->ctx = in;
+	s->relay = &relay;
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_DISKS 8
+#define CONFIG_DISKS 26	/* vda to vdz */
 #define CONFIG_LIST 64
 
 struct blob {
@@ -17,6 +17,7 @@ struct blob {
 struct disk {
 	const char *path;
 	bool ro;
+	unsigned int block;	/* bytes; or 0: the host's */
 	const char *scratch;	/* overlay: a directory, "" for memory; or NULL */
 };
 
@@ -33,7 +34,9 @@ struct config {
 	bool dry, console, stats;
 	bool pty;	/* console=pty */
 	uint64_t memory;
+	const char *memory_text;
 	unsigned int cpus;
+	bool nested;
 	const char *kernel;
 	const char *initrd;
 	const char *modules;	/* or NULL: what fits the kernel */
@@ -43,7 +46,7 @@ struct config {
 	const char *tap;
 	struct net_config net;
 	const char *chdir;
-	uint64_t boot_timeout;	/* ms; 0: none */
+	uint64_t boot_timeout, stop_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */
 	struct disk disks[CONFIG_DISKS];
 	unsigned int ndisks;

@@ -1,6 +1,8 @@
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dev_uart.h"
@@ -20,12 +22,23 @@ enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_EMPTY 0x60	/* holding and shift register */
 #define MSR_READY 0xb0	/* carrier, data set ready, clear to send */
 
+#define LATE 2	/* s without progress */
+
+/* Output goes to the descriptor out, or with -1 nowhere. */
 void
-uart_init(struct uart *u, int vmfd, int copy)
+uart_init(struct uart *u, int vmfd, int out, bool patient)
 {
+	pthread_condattr_t attr;
+
 	pthread_mutex_init(&u->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->room, &attr);
 	u->vmfd = vmfd;
-	u->copy = copy;
+	u->out.fd = out;
+	u->patient = patient;
+	if (out != -1 && stream_open(&u->out, out) == -1)
+		u->out.fd = -1;
 	u->dll = 1; /* 115200 baud */
 	u->lcr = 3;
 }
@@ -64,20 +77,33 @@ transmit(struct uart *u, uint8_t c)
 	u->thr_empty = true;
 }
 
-/* To whoever watches, as slow as he is: the vCPU waits, and nobody else. */
-static void
-copy_out(struct uart *u, uint8_t c)
+static struct timespec
+in_a_while(void)
 {
-	int fd = atomic_load(&u->copy);
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct timespec t;
 
-	while (fd != -1 && write(fd, &c, 1) == -1) {
-		if (errno == EAGAIN) {
-			(void)poll(&p, 1, -1);
-		} else if (errno != EINTR) {
-			atomic_store(&u->copy, -1); /* nobody reads it */
-			return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += LATE;
+	return t;
+}
+
+/* A vCPU that has output: wait until there is room for it. */
+static void
+wait_for_room(struct uart *u)
+{
+	struct timespec end = in_a_while();
+	uint64_t sent = u->sent;
+
+	while (u->out.fd != -1 && u->logged - u->sent >= UART_LOG && !u->late) {
+		if (u->patient) {
+			pthread_cond_wait(&u->room, &u->lock);
+			continue;
 		}
+		if (pthread_cond_timedwait(&u->room, &u->lock, &end) == 0)
+			continue;
+		u->late = u->sent == sent;
+		sent = u->sent;
+		end = in_a_while();
 	}
 }
 
@@ -161,28 +187,36 @@ write_reg(struct uart *u, unsigned int reg, uint8_t v)
 	}
 }
 
-/* Returns whether there is room for input again. */
+static bool
+is_output(const struct uart *u, unsigned int reg)
+{
+	return reg == RBR_THR && (u->lcr & LCR_DLAB) == 0 &&
+	    (u->mcr & MCR_LOOP) == 0;
+}
+
+/* Returns whether there is something for the I/O thread: room, or output. */
 bool
 uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write)
 {
-	uint64_t logged;
-	uint8_t c = *data;
-	bool full, said, room;
+	bool full, idle, look;
 
 	pthread_mutex_lock(&u->lock);
+	if (write && is_output(u, reg))
+		wait_for_room(u);
 	full = u->in_head - u->in_tail == UART_INPUT;
-	logged = u->logged;
+	idle = u->logged == u->sent;
 	if (write)
-		write_reg(u, reg, c);
+		write_reg(u, reg, *data);
 	else
 		*data = read_reg(u, reg);
 	update_irq(u);
-	said = u->logged != logged;
-	room = full && u->in_head - u->in_tail < UART_INPUT;
+	look = full && u->in_head - u->in_tail < UART_INPUT;
+	if (u->out.fd == -1)
+		u->sent = u->logged;
+	else if (idle && u->logged != u->sent)
+		look = true;
 	pthread_mutex_unlock(&u->lock);
-	if (said)
-		copy_out(u, c);
-	return room;
+	return look;
 }
 
 /* How many characters of input it would take now. */
@@ -204,6 +238,82 @@ uart_input(struct uart *u, const uint8_t *data, unsigned int len)
 	while (len-- > 0 && u->in_head - u->in_tail < UART_INPUT)
 		u->input[u->in_head++ % UART_INPUT] = *data++;
 	update_irq(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* How much output there was so far. */
+uint64_t
+uart_logged(struct uart *u)
+{
+	uint64_t logged;
+
+	pthread_mutex_lock(&u->lock);
+	logged = u->logged;
+	pthread_mutex_unlock(&u->lock);
+	return logged;
+}
+
+/* How much of it was sent, or is lost. */
+uint64_t
+uart_sent(struct uart *u)
+{
+	uint64_t sent;
+
+	pthread_mutex_lock(&u->lock);
+	sent = u->sent;
+	pthread_mutex_unlock(&u->lock);
+	return sent;
+}
+
+/* The next output to be sent: what was lost before it is said in its place. */
+static size_t
+next_piece(struct uart *u, char *buf, size_t size)
+{
+	uint64_t n = u->logged - u->sent, i;
+
+	if (n > UART_LOG) {
+		n -= UART_LOG;
+		u->sent += n;
+		return (size_t)snprintf(buf, size,
+		    "\n[%llu bytes of the console are lost]\n",
+		    (unsigned long long)n);
+	}
+	if (n > size)
+		n = size;
+	for (i = 0; i < n; i++)
+		buf[i] = (char)u->log[(u->sent + i) % UART_LOG];
+	return (size_t)n;
+}
+
+/* I/O thread: send some output. Who does not read it any more gets none. */
+void
+uart_send(struct uart *u)
+{
+	char buf[PIPE_BUF];
+	uint64_t from, skipped;
+	ssize_t done;
+	size_t n;
+
+	pthread_mutex_lock(&u->lock);
+	from = u->sent;
+	n = next_piece(u, buf, sizeof(buf));
+	skipped = u->sent - from;
+	pthread_mutex_unlock(&u->lock);
+
+	done = stream_write(&u->out, buf, n);
+
+	pthread_mutex_lock(&u->lock);
+	if (done > 0) {
+		if (skipped == 0)
+			u->sent = from + (uint64_t)done;
+		u->late = false;
+	} else if (done == -1 && (errno == EAGAIN || errno == EINTR)) {
+		u->sent = from; /* and once more */
+	} else {
+		u->out.fd = -1;
+		u->sent = u->logged;
+	}
+	pthread_cond_broadcast(&u->room);
 	pthread_mutex_unlock(&u->lock);
 }
 

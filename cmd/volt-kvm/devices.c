@@ -1,8 +1,10 @@
 /* The devices, all of them. */
 
 #include <err.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "config.h"
@@ -16,17 +18,37 @@ static void
 bridge_init(struct vm *vm, const struct config *cfg)
 {
 	(void)cfg;
+	pci_init(&vm->pci);
 	bridge.lock = &bridge_lock;
 	pci_ids(&bridge, 0x8086, 0x0d57, 0x060000);
 	(void)pci_add(&vm->pci, &bridge);
 }
 
+static short
+com1_wants(struct io_source *s)
+{
+	return uart_sent(s->arg) != uart_logged(s->arg) ? POLLOUT : 0;
+}
+
+static void
+com1_ready(struct io_source *s, short revents)
+{
+	(void)revents;
+	uart_send(s->arg);
+}
+
+/* The machine's own input and output, or a copy of the kernel's messages. */
 static void
 com1_init(struct vm *vm, const struct config *cfg)
 {
-	int copy = cfg->console ? 2 : -1;
+	bool plain = *cfg->argv == NULL;
+	int out = plain ? STDOUT_FILENO : cfg->console ? STDERR_FILENO : -1;
 
-	uart_init(&vm->uart, vm->fd, *cfg->argv == NULL ? 1 : copy);
+	uart_init(&vm->uart, vm->fd, out, plain);
+	if (out != -1)
+		io_add(&vm->io, &(struct io_source){ .fd = out,
+		    .wants = com1_wants, .ready = com1_ready,
+		    .arg = &vm->uart });
 }
 
 static void
@@ -35,7 +57,7 @@ com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 {
 	(void)width;
 	if (uart_pio(&vm->uart, reg, data, write))
-		io_wake(&vm->io); /* somebody types on */
+		io_wake(&vm->io);
 }
 
 /* The keyboard controller's only use: a pulse on the processor's reset line. */
@@ -78,6 +100,19 @@ pci_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 	}
 }
 
+/* pvpanic (QEMU's docs/specs/pvpanic.rst): what it hears of is a panic. */
+static void
+panic_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
+    bool write)
+{
+	(void)reg;
+	(void)width;
+	if (!write)
+		*data = X86_PANICKED;
+	else if ((*data & X86_PANICKED) != 0)
+		vm_panic(vm);
+}
+
 /* ACPI's registers (4.8.3.7): SLP_EN is bit 5, SLP_TYP bits 2 to 4. */
 static void
 acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
@@ -103,6 +138,7 @@ static const struct {
 	{ "com1", com1_init, UART_PORT, UART_PORTS, 1, com1_pio },
 	{ "reset", NULL, 0x64, 1, 1, reset_pio },
 	{ "acpi", NULL, X86_SLEEP_CONTROL, 3, 1, acpi_pio },
+	{ "pvpanic", NULL, X86_PANIC, 1, 1, panic_pio },
 	{ "pci", bridge_init, 0xcf8, 8, 4, pci_pio },
 	{ "console", console_init, 0, 0, 0, NULL },
 	{ "rng", rng_init, 0, 0, 0, NULL },

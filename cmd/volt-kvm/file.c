@@ -4,10 +4,58 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "config.h"
+
+#define MAPS 8	/* the kernel, the initrd, three lists of modules */
+
+static struct {
+	const char *data;
+	size_t len;
+	char *line;	/* if it is cut off while we read it */
+} maps[MAPS];
+
+/* A page of a file that is no more, or the end as it would be without us. */
+static void
+cut_off(int signo, siginfo_t *info, void *context)
+{
+	const char *at = info->si_addr;
+	unsigned int i;
+
+	(void)context;
+	for (i = 0; i < MAPS; i++)
+		if (maps[i].data != NULL && at >= maps[i].data &&
+		    at < maps[i].data + maps[i].len) {
+			(void)!write(STDERR_FILENO, maps[i].line,
+			    strlen(maps[i].line));
+			_exit(EXIT_LINK);
+		}
+	(void)signal(signo, SIG_DFL);
+}
+
+/* Say it in a line if b's file becomes shorter. */
+static void
+watch(const struct blob *b, const char *path, const char *what)
+{
+	struct sigaction sa = { .sa_sigaction = cut_off,
+		.sa_flags = SA_SIGINFO };
+	unsigned int i;
+
+	for (i = 0; i < MAPS && maps[i].data != NULL; i++)
+		;
+	if (i == MAPS ||
+	    asprintf(&maps[i].line, "volt-kvm: %s=%s: the file was cut off\n",
+	    what, path) == -1 || sigaction(SIGBUS, &sa, NULL) == -1)
+		err(EXIT_LINK, "%s=%s", what, path);
+	maps[i].len = b->len;
+	maps[i].data = b->data;
+}
 
 /* Map a regular file, or end with a line that names it as what=path. */
 struct blob
@@ -29,12 +77,20 @@ file_map(const char *path, const char *what)
 	if (b.data == MAP_FAILED)
 		err(EXIT_LINK, "%s=%s", what, path);
 	close(fd);
+	watch(&b, path, what);
 	return b;
 }
 
 void
 file_unmap(struct blob *b)
 {
+	unsigned int i;
+
+	for (i = 0; i < MAPS; i++)
+		if (b->data != NULL && maps[i].data == b->data) {
+			maps[i].data = NULL;
+			free(maps[i].line);
+		}
 	if (b->data != NULL)
 		munmap(b->data, b->len);
 	*b = (struct blob){ 0 };

@@ -1,6 +1,7 @@
 /*
  * The I/O thread: the main thread, in one poll(2) loop. A source says each time
- * round what it waits for, so there is no state to keep in step.
+ * round what it waits for, so there is no state to keep in step. What may wait
+ * for long, as a disk, is a worker's (vio_worker.c).
  */
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H

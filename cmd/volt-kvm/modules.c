@@ -266,8 +266,10 @@ add_type(struct modules *m, const char *dev)
 static void
 add_devices(struct modules *m, const struct config *cfg)
 {
+	(void)add(m, "pvpanic_mmio"); /* first: it tells of the others' end */
 	(void)add(m, "virtio_pci");
 	(void)add(m, "virtio_console");
+	(void)add(m, "virtio_rng");
 	if (cfg->ndisks > 0)
 		(void)add(m, "virtio_blk");
 	if (cfg->net.present)

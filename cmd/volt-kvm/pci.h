@@ -1,12 +1,13 @@
 /*
- * One PCI bus by ECAM. Each function has one memory BAR of PCI_BAR_SIZE at a
- * fixed place: what the guest writes into the BAR register is read back, as
- * sizing wants it, and moves nothing.
+ * One PCI bus by ECAM. Each function has at most one memory BAR, of
+ * PCI_BAR_SIZE. It starts where a firmware would have put it, enabled; the guest
+ * may move it, or turn it off.
  */
 #ifndef VOLT_KVM_PCI_H
 #define VOLT_KVM_PCI_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,16 +29,23 @@ struct pci_fn {
 	void (*written)(struct pci_fn *fn, unsigned int off, unsigned int len);
 	void (*mmio)(struct pci_fn *fn, uint32_t off, void *data,
 	    unsigned int len, bool write);
+	/* What it has of KVM's at its BAR is to be at that address; 0: nowhere */
+	void (*place)(struct pci_fn *fn, uint32_t bar);
+	_Atomic uint32_t bar;	/* where its BAR is decoded; 0: nowhere */
+	uint32_t placed;	/* as place() was told last */
 	unsigned int cap_end;	/* where the next capability goes */
 	unsigned int cap_last;	/* the register that will point to it */
 };
 
 struct pci {
+	pthread_mutex_t moving;	/* held while a BAR changes; before fn's lock */
 	struct pci_fn *fn[PCI_SLOTS];
 	unsigned int n;
 };
 
-uint64_t pci_add(struct pci *p, struct pci_fn *fn);
+void pci_init(struct pci *p);
+uint32_t pci_add(struct pci *p, struct pci_fn *fn);
+bool pci_master(const struct pci_fn *fn);
 void pci_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device,
     uint32_t class);
 unsigned int pci_cap(struct pci_fn *fn, uint8_t id, unsigned int len);

@@ -2,15 +2,17 @@
 
 #include <err.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "kvm.h"
+#include "thread.h"
 #include "vm.h"
 
-#define STACK_SIZE ((size_t)64 << 10)
+#define STOPPED 1000	/* ms out of the guest that it is told of */
 
 static void
 create(struct vm *vm, unsigned int id)
@@ -35,6 +37,7 @@ vcpu_create_all(struct vm *vm, unsigned int n)
 	unsigned int i;
 
 	vm->ncpus = n; /* what each tells of the others */
+	pthread_mutex_init(&vm->continue_lock, NULL);
 	for (i = 0; i < n; i++)
 		create(vm, i);
 }
@@ -112,42 +115,67 @@ handle_exit(struct vcpu *cpu)
 	}
 }
 
+/* Have we been continued since the last look? */
+static bool
+continued(struct vcpu *cpu)
+{
+	struct vm *vm = cpu->vm;
+	sigset_t pending;
+	bool yes;
+
+	pthread_mutex_lock(&vm->continue_lock);
+	yes = cpu->continued != vm->continued ||
+	    (sigpending(&pending) == 0 && sigismember(&pending, SIGCONT) == 1);
+	cpu->continued = vm->continued;
+	pthread_mutex_unlock(&vm->continue_lock);
+	return yes;
+}
+
+/*
+ * Run the guest until it needs us, and see whether it was stopped: inside,
+ * KVM_RUN is interrupted; on the way out a stop looks like a long time inside.
+ * Returns false if the guest cannot run.
+ */
+static bool
+enter(struct vcpu *cpu)
+{
+	int64_t since = clock_coarse_ms();
+
+	if (cpu->left != 0 && since - cpu->left >= STOPPED)
+		arch_vcpu_stopped(cpu);
+	while (kvm_call_n(cpu->fd, KVM_RUN, 0) == -1) {
+		if (errno == EINTR) {
+			arch_vcpu_stopped(cpu);
+			since = clock_coarse_ms();
+		} else if (errno != EAGAIN) {
+			crash(cpu, errno == EFAULT ?
+			    "no memory for the guest" : strerror(errno));
+			return false;
+		}
+		if (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) !=
+		    VM_RUNS)
+			return false;
+	}
+	cpu->left = clock_coarse_ms();
+	if (cpu->left - since >= STOPPED && continued(cpu))
+		arch_vcpu_stopped(cpu);
+	return true;
+}
+
 static void *
 run(void *arg)
 {
 	struct vcpu *cpu = arg;
 
 	while (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) ==
-	    VM_RUNS) {
-		if (kvm_call_n(cpu->fd, KVM_RUN, 0) == -1) {
-			if (errno == EINTR || errno == EAGAIN)
-				continue;
-			crash(cpu, errno == EFAULT ?
-			    "no memory for the guest" : strerror(errno));
-			break;
-		}
-		if (!handle_exit(cpu))
-			break;
-	}
+	    VM_RUNS && enter(cpu) && handle_exit(cpu))
+		;
 	return NULL;
 }
 
-/* All signals are the main thread's. */
 void
 vcpu_start(struct vcpu *cpu)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int e;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if ((e = pthread_create(&cpu->thread, &attr, run, cpu)) != 0) {
-		errno = e;
+	if (thread_start(&cpu->thread, run, cpu) == -1)
 		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
-	}
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

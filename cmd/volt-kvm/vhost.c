@@ -13,8 +13,6 @@
 #include "vhost.h"
 
 #define QUEUES 2u
-#define F_INDIRECT_DESC VIO_BIT(28)
-#define F_EVENT_IDX VIO_BIT(29)
 
 /* Its notification: tell the driver. */
 static void
@@ -98,7 +96,7 @@ vhost_open(struct vhost *h, struct vio *v)
 		return false;
 	}
 	/* It knows more of queues than virtq.c does. */
-	v->offered |= features & (F_INDIRECT_DESC | F_EVENT_IDX);
+	v->offered |= features & (VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX);
 	for (i = 0; i < QUEUES; i++) {
 		h->call[i] = event();
 		v->notify[i] = event();

@@ -30,6 +30,8 @@ vio_init(struct vio *v, const struct vio_ops *ops, void *dev)
 	v->offered |= VIO_F_VERSION_1;
 	v->config_vector = VIO_NO_VECTOR;
 	pthread_mutex_init(&v->lock, NULL);
+	if (ops->request != NULL)
+		return vio_worker_start(v);
 	if ((v->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		return -1;
 	io_add(v->io, &(struct io_source){ .fd = v->kick, .ready = kicked,
@@ -41,8 +43,8 @@ vio_init(struct vio *v, const struct vio_ops *ops, void *dev)
 bool
 vio_live(const struct vio *v)
 {
-	return (v->status & (VIO_DRIVER_OK | VIO_NEEDS_RESET)) ==
-	    VIO_DRIVER_OK;
+	return !v->resetting &&
+	    (v->status & (VIO_DRIVER_OK | VIO_NEEDS_RESET)) == VIO_DRIVER_OK;
 }
 
 static void
@@ -62,6 +64,20 @@ vio_break(struct vio *v)
 	config_changed(v);
 }
 
+/*
+ * The device may access memory no more. What it was at is not taken up again:
+ * no driver does that to a device in use but to be rid of it.
+ */
+void
+vio_halt(struct vio *v)
+{
+	if (!vio_live(v))
+		return;
+	if (v->ops->halt != NULL)
+		v->ops->halt(v);
+	vio_break(v);
+}
+
 /* Tell the driver of what was pushed. */
 void
 vio_done(struct vio *v, struct virtq *q)
@@ -77,6 +93,7 @@ reset(struct vio *v)
 
 	if (v->ops->reset != NULL)
 		v->ops->reset(v);
+	v->resetting = false;
 	v->status = 0;
 	v->accepted = 0;
 	v->config_vector = VIO_NO_VECTOR;
@@ -87,18 +104,32 @@ reset(struct vio *v)
 	}
 }
 
+/* The worker has no request any more: a reset that waits for that is done. */
+void
+vio_idle(struct vio *v)
+{
+	v->busy = false;
+	if (v->resetting)
+		reset(v);
+}
+
 /*
  * The driver writes the status (2.1, 3.1): 0 resets; features are refused by
  * leaving FEATURES_OK clear; DRIVER_OK without it is not taken; other bits can
- * only be set.
+ * only be set. While a request is under way a reset only begins: the driver
+ * waits until it reads 0 (4.1.4.3.2), and what else it writes is not taken.
  */
 void
 vio_set_status(struct vio *v, uint8_t status)
 {
 	uint8_t set = status & (uint8_t)~v->status;
 
+	if (v->resetting)
+		return;
 	if (status == 0) {
-		reset(v);
+		v->resetting = true;
+		if (!v->busy)
+			reset(v);
 		return;
 	}
 	v->status |= status & (VIO_ACKNOWLEDGE | VIO_DRIVER | VIO_FAILED);

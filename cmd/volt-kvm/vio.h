@@ -3,7 +3,7 @@
  * const vio_ops and its own state; the transport sets up the queues in struct
  * vio and is told of interrupts by a pointer. vCPU threads come in through the
  * transport, the I/O thread through the kick; the lock is held in every
- * function of vio_ops.
+ * function of vio_ops but request(), which is a worker's (vio_worker.c).
  */
 #ifndef VOLT_KVM_VIO_H
 #define VOLT_KVM_VIO_H
@@ -38,8 +38,16 @@ struct vio_ops {
 	uint16_t id;	/* 5 */
 	uint32_t class;	/* of PCI: class, subclass, interface */
 	void (*kick)(struct vio *v);	/* I/O thread: look at the queues */
+	/*
+	 * Or, instead of kick(), a worker: do this request of queue 0, without
+	 * the lock. Returns how many bytes were written, or -1 if the driver
+	 * broke a rule.
+	 */
+	int64_t (*request)(struct vio *v, struct vchain *c);
 	void (*start)(struct vio *v);	/* DRIVER_OK; or NULL */
 	void (*reset)(struct vio *v);	/* or NULL */
+	/* Whoever else is at the queues is to leave them; or NULL: nobody is */
+	void (*halt)(struct vio *v);
 };
 
 struct vio {
@@ -54,11 +62,13 @@ struct vio {
 	uint64_t offered, accepted;
 	uint8_t status;
 	uint8_t generation;
+	bool busy;	/* the worker has a request */
+	bool resetting;	/* as soon as it has not */
 	uint16_t nqueues;
 	struct virtq q[VIO_QUEUES];
 	uint8_t config[VIO_CONFIG];	/* the driver cannot write it */
 	uint16_t config_len;
-	struct vchain chain;	/* for kick() */
+	struct vchain chain;	/* for kick(), or the worker's */
 
 	void *transport;
 	void (*interrupt)(struct vio *v, uint16_t vector);
@@ -71,10 +81,15 @@ struct vio {
 int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
 bool vio_live(const struct vio *v);
 void vio_break(struct vio *v);
+void vio_halt(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
+void vio_idle(struct vio *v);
 
 /* for transports */
 void vio_set_status(struct vio *v, uint8_t status);
 bool vio_frozen(const struct vio *v);
+
+/* vio_worker.c */
+int vio_worker_start(struct vio *v);
 
 #endif

@@ -6,6 +6,9 @@
  * With an overlay nothing is written to the file: blocks of BLOCK bytes that
  * the guest writes go to a scratch file, sparse, or to memory; a bit for each
  * says where it is.
+ *
+ * Each disk has a worker (vio_worker.c), which alone uses what is in struct blk
+ * once the guest runs.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,29 +19,29 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "chain.h"
 #include "config.h"
 #include "devices.h"
 
-#define SECTOR 512u
+#define SECTOR BACKING_SECTOR
 #define BLOCK UINT64_C(4096)	/* of an overlay */
-#define BURST 64	/* requests in a row */
 #define SEGMENTS (VIRTQ_MAX - 2)
 #define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
-#define ROUND (UINT64_C(16) << 20)	/* bytes in a row, or a request more */
 #define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
-#define ZEROES_MOST ((uint32_t)(ROUND / SECTOR))	/* they may be written */
+#define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors: they may be written */
 
 #define F_SIZE_MAX VIO_BIT(1)
 #define F_SEG_MAX VIO_BIT(2)
 #define F_RO VIO_BIT(5)
 #define F_BLK_SIZE VIO_BIT(6)
 #define F_FLUSH VIO_BIT(9)
+#define F_TOPOLOGY VIO_BIT(10)
 #define F_DISCARD VIO_BIT(13)
 #define F_WRITE_ZEROES VIO_BIT(14)
 
@@ -66,7 +69,9 @@ struct space {
 	uint32_t size_max, seg_max;
 	uint8_t geometry[4];
 	uint32_t blk_size;
-	uint8_t topology[8];
+	uint8_t physical_exp, offset;
+	uint16_t min_io;
+	uint32_t opt_io;
 	uint8_t writeback, unused0;
 	uint16_t num_queues;
 	uint32_t max_discard_sectors, max_discard_seg, discard_alignment;
@@ -77,12 +82,12 @@ struct space {
 struct blk {
 	struct vio vio;
 	struct vio_pci pci;
-	int fd;
-	bool ro, is_device;
-	uint64_t size;	/* bytes; whole sectors */
+	struct backing host;
+	bool ro;
+	char serial[20];	/* or shorter, and zeroes */
 	int scratch;	/* or -1 */
 	uint8_t *map;	/* a bit for every block that is in scratch */
-	uint64_t zeroed;	/* bytes, by the request at hand */
+	uint8_t block[BLOCK];	/* the worker's */
 };
 
 static struct blk disks[CONFIG_DISKS];
@@ -109,7 +114,10 @@ cut_front(struct iovec *iov, unsigned int n, size_t skip)
 	}
 }
 
-/* All of the buffers' bytes from or to fd at off. Returns 0, or -1. */
+/*
+ * All of the buffers' bytes from or to fd at off. Returns 0, or -1, also where
+ * the file ends by now.
+ */
 static int
 transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 {
@@ -124,13 +132,8 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 		    preadv(fd, iov, (int)n, (off_t)off);
 		if (done == -1 && errno == EINTR)
 			continue;
-		if (done == -1 || (done == 0 && write))
+		if (done <= 0)
 			return -1;
-		if (done == 0) { /* the file shrank: zeroes */
-			for (; n > 0; iov++, n--)
-				memset(iov->iov_base, 0, iov->iov_len);
-			return 0;
-		}
 		off += (uint64_t)done;
 		cut_front(iov, n, (size_t)done);
 	}
@@ -140,18 +143,17 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 static int
 bring(struct blk *b, uint64_t off, size_t len)
 {
-	static uint8_t block[BLOCK]; /* the I/O thread's */
 	uint64_t start = off - off % BLOCK;
-	struct iovec iov = { block, BLOCK };
+	struct iovec iov = { b->block, BLOCK };
 
 	if (in_scratch(b, off))
 		return 0;
 	if (len < BLOCK) {
-		if (b->size - start < BLOCK)
-			iov.iov_len = (size_t)(b->size - start);
-		if (transfer(b->fd, &iov, 1, start, false) == -1)
+		if (b->host.size - start < BLOCK)
+			iov.iov_len = (size_t)(b->host.size - start);
+		if (transfer(b->host.fd, &iov, 1, start, false) == -1)
 			return -1;
-		iov = (struct iovec){ block, BLOCK };
+		iov = (struct iovec){ b->block, BLOCK };
 		if (transfer(b->scratch, &iov, 1, start, true) == -1)
 			return -1;
 	}
@@ -176,7 +178,7 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
 				len = iov[k].iov_len - at;
 			if (write && bring(b, off, len) == -1)
 				return -1;
-			fd = write || in_scratch(b, off) ? b->scratch : b->fd;
+			fd = write || in_scratch(b, off) ? b->scratch : b->host.fd;
 			part.iov_base = (uint8_t *)iov[k].iov_base + at;
 			part.iov_len = len;
 			if (transfer(fd, &part, 1, off, write) == -1)
@@ -191,9 +193,22 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
 static bool
 in_disk(const struct blk *b, uint64_t sector, uint64_t len)
 {
-	uint64_t sectors = b->size / SECTOR;
+	uint64_t sectors = b->host.size / SECTOR;
 
 	return sector <= sectors && len <= (sectors - sector) * SECTOR;
+}
+
+/*
+ * Has somebody cut the file off? Then a write at its old end would make it long
+ * again, and what was in between would be zeroes that nobody wrote.
+ */
+static bool
+shrunk(const struct blk *b)
+{
+	struct stat st;
+
+	return !b->host.is_device && b->scratch == -1 &&
+	    (fstat(b->host.fd, &st) == -1 || (uint64_t)st.st_size < b->host.size);
 }
 
 /*
@@ -208,12 +223,12 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 	int rc;
 
 	if (len % SECTOR != 0 || len > REQUEST_MOST ||
-	    !in_disk(b, sector, len) || (write && b->ro))
+	    !in_disk(b, sector, len) || (write && (b->ro || shrunk(b))))
 		return S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
 	else
-		rc = transfer(b->fd, iov, n, sector * SECTOR, write);
+		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
 	return rc == 0 ? S_OK : S_IOERR;
 }
 
@@ -223,7 +238,7 @@ flush(const struct blk *b)
 	/* What is in an overlay dies with us: nothing to keep. */
 	if (b->ro || b->scratch != -1)
 		return S_OK;
-	return fdatasync(b->fd) == 0 ? S_OK : S_IOERR;
+	return fdatasync(b->host.fd) == 0 ? S_OK : S_IOERR;
 }
 
 static int
@@ -278,27 +293,26 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 	off = r.sector * SECTOR;
 	len = (uint64_t)r.sectors * SECTOR;
 	if (r.sectors > (zero ? ZEROES_MOST : DISCARD_MOST) ||
-	    !in_disk(b, r.sector, len) || b->ro)
+	    !in_disk(b, r.sector, len) || b->ro || shrunk(b))
 		return S_IOERR;
 	if (len == 0)
 		return S_OK;
-	if (zero)
-		b->zeroed += len;
 	if (b->scratch != -1)
 		return zero_overlay(b, off, len, zero) == 0 ? S_OK : S_IOERR;
 	args[0] = off;
 	args[1] = len;
 	mode |= zero && r.flags == 0 ? FALLOC_FL_ZERO_RANGE :
 	    FALLOC_FL_PUNCH_HOLE;
-	if (!b->is_device)
-		rc = fallocate(b->fd, mode, (off_t)off, (off_t)len);
+	if (!b->host.is_device)
+		rc = fallocate(b->host.fd, mode, (off_t)off, (off_t)len);
 	else if (zero)
-		rc = ioctl(b->fd, BLKZEROOUT, args);
+		rc = ioctl(b->host.fd, BLKZEROOUT, args);
 	else
-		rc = ioctl(b->fd, BLKDISCARD, args);
+		rc = ioctl(b->host.fd, BLKDISCARD, args);
 	if (rc == 0)
 		return S_OK;
-	if (errno == EOPNOTSUPP)
+	/* EINVAL: a part of a block of the device's. */
+	if (errno == EOPNOTSUPP || errno == EINVAL)
 		return zero ? S_UNSUPP : S_OK;
 	return S_IOERR;
 }
@@ -308,10 +322,10 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
  * header and a place for its status.
  */
 static int64_t
-request(struct blk *b, struct vchain *c)
+request(struct vio *v, struct vchain *c)
 {
+	struct blk *b = v->dev;
 	struct iovec *in = c->iov + c->nout, *last = c->iov + c->nout + c->nin;
-	static const char id[20] = "volt";
 	struct request r;
 	uint64_t room = virtq_bytes(in, c->nin), wrote = 0;
 	uint8_t status, *at;
@@ -336,7 +350,8 @@ request(struct blk *b, struct vchain *c)
 		status = flush(b);
 		break;
 	case T_GET_ID:
-		wrote = virtq_scatter(in, c->nin, 0, id, sizeof(id));
+		wrote = virtq_scatter(in, c->nin, 0, b->serial,
+		    sizeof(b->serial));
 		status = S_OK;
 		break;
 	case T_DISCARD:
@@ -351,96 +366,18 @@ request(struct blk *b, struct vchain *c)
 	return (int64_t)wrote + 1;
 }
 
-static void
-kick(struct vio *v)
-{
-	struct blk *b = v->dev;
-	struct virtq *q = &v->q[0];
-	struct vchain *c = &v->chain;
-	uint64_t bytes = 0;
-	unsigned int n;
-	int64_t len;
-	int rc = 0;
-
-	for (n = 0; n < BURST && bytes < ROUND; n++) {
-		if ((rc = virtq_pop(q, v->ram, c)) != 1)
-			break;
-		bytes += virtq_bytes(c->iov, (unsigned int)c->nout + c->nin);
-		b->zeroed = 0;
-		if ((len = request(b, c)) == -1) {
-			rc = -1;
-			break;
-		}
-		bytes += b->zeroed;
-		virtq_push(q, c, (uint32_t)len);
-	}
-	if (n > 0)
-		vio_done(v, q);
-	if (rc == -1)
-		vio_break(v);
-	if (n == BURST || bytes >= ROUND) /* others first, and then on */
-		(void)eventfd_write(v->kick, 1);
-}
-
 static const struct vio_ops ops = {
 	.name = "blk",
 	.id = 2,
 	.class = 0x018000,
-	.kick = kick,
+	.request = request,
 };
-
-/* Nobody else may write what this guest reads, nor read what it writes. */
-static void
-lock(const struct blk *b, const char *path, bool write)
-{
-	struct flock fl = { .l_type = write ? F_WRLCK : F_RDLCK };
-
-	if (fcntl(b->fd, F_OFD_SETLK, &fl) == -1) {
-		if (errno == EAGAIN || errno == EACCES)
-			errx(EXIT_LINK, "disk=%s: in use by another guest",
-			    path);
-		err(EXIT_LINK, "disk=%s: lock", path);
-	}
-}
-
-static void
-open_disk(struct blk *b, const struct disk *d)
-{
-	bool write = !d->ro && d->scratch == NULL;
-	struct stat st;
-	off_t end;
-
-	b->ro = d->ro;
-	/* O_EXCL: of a block device, not one that this host has mounted. */
-	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
-	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (b->fd == -1 && errno == EBUSY)
-		errx(EXIT_LINK, "disk=%s: mounted, or in use otherwise",
-		    d->path);
-	if (b->fd == -1 || fstat(b->fd, &st) == -1)
-		err(EXIT_LINK, "disk=%s", d->path);
-	if (S_ISREG(st.st_mode)) {
-		b->size = (uint64_t)st.st_size;
-	} else if (S_ISBLK(st.st_mode)) {
-		b->is_device = true;
-		if ((end = lseek(b->fd, 0, SEEK_END)) == -1)
-			err(EXIT_LINK, "disk=%s", d->path);
-		b->size = (uint64_t)end;
-	} else {
-		errx(EXIT_LINK, "disk=%s: neither a file nor a block device",
-		    d->path);
-	}
-	if (b->size == 0 || b->size % SECTOR != 0)
-		errx(EXIT_LINK, "disk=%s: not whole sectors of %u bytes",
-		    d->path, SECTOR);
-	lock(b, d->path, write);
-}
 
 /* overlay: scratch without a name, in memory or in a directory. */
 static void
 open_scratch(struct blk *b, const struct disk *d)
 {
-	size_t bytes = (size_t)(b->size / BLOCK / 8 + 1);
+	size_t bytes = (size_t)(b->host.size / BLOCK / 8 + 1);
 
 	b->scratch = -1;
 	if (d->scratch == NULL)
@@ -450,7 +387,7 @@ open_scratch(struct blk *b, const struct disk *d)
 	else
 		b->scratch = open(d->scratch, O_TMPFILE | O_RDWR | O_CLOEXEC,
 		    0600);
-	if (b->scratch == -1 || ftruncate(b->scratch, (off_t)(b->size + BLOCK))
+	if (b->scratch == -1 || ftruncate(b->scratch, (off_t)(b->host.size + BLOCK))
 	    == -1)
 		err(EXIT_LINK, "disk=%s: overlay=%s", d->path, d->scratch);
 	b->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -463,41 +400,74 @@ open_scratch(struct blk *b, const struct disk *d)
 void
 blk_check(const struct config *cfg)
 {
-	struct blk b = { 0 };
+	struct backing b;
 	unsigned int i;
 
 	for (i = 0; i < cfg->ndisks; i++) {
-		open_disk(&b, &cfg->disks[i]);
+		backing_open(&b, &cfg->disks[i]);
 		close(b.fd);
 	}
+}
+
+static uint32_t
+blocks(const struct blk *b, uint32_t bytes, uint32_t most)
+{
+	uint32_t n = bytes / b->host.block;
+
+	return n < most ? n : most;
+}
+
+/* What the disk tells of itself: features and configuration (5.2.3, 5.2.4). */
+static void
+tell(struct blk *b)
+{
+	struct space *space = (void *)b->vio.config;
+	const struct backing *h = &b->host;
+	uint32_t give = b->scratch != -1 ? (uint32_t)BLOCK : h->discard;
+
+	b->vio.nqueues = 1;
+	b->vio.offered = VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX |
+	    F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH |
+	    (b->ro ? F_RO : F_WRITE_ZEROES);
+	b->vio.config_len = sizeof(*space);
+	space->capacity = h->size / SECTOR;
+	space->size_max = SEGMENT_MOST;
+	space->seg_max = SEGMENTS;
+	space->blk_size = h->block;
+	if (h->is_device) {
+		b->vio.offered |= F_TOPOLOGY;
+		while (h->block << space->physical_exp < h->physical)
+			space->physical_exp++;
+		space->offset = (uint8_t)blocks(b, h->offset, UINT8_MAX);
+		space->min_io = (uint16_t)blocks(b, h->least, UINT16_MAX);
+		space->opt_io = blocks(b, h->best, UINT32_MAX);
+	}
+	if (!b->ro && give != 0) {
+		b->vio.offered |= F_DISCARD;
+		space->max_discard_sectors = DISCARD_MOST;
+		space->max_discard_seg = 1;
+		/* Linux takes it for the granularity as well. */
+		space->discard_alignment = give / SECTOR;
+	}
+	space->max_write_zeroes_sectors = ZEROES_MOST;
+	space->max_write_zeroes_seg = 1;
+	space->write_zeroes_may_unmap = 1;
 }
 
 void
 blk_init(struct vm *vm, const struct config *cfg)
 {
 	struct blk *b;
-	struct space *space;
 	unsigned int i;
 
 	for (i = 0; i < cfg->ndisks; i++) {
 		b = &disks[i];
-		open_disk(b, &cfg->disks[i]);
+		b->ro = cfg->disks[i].ro;
+		snprintf(b->serial, sizeof(b->serial), "volt-vd%c",
+		    'a' + (int)i);
+		backing_open(&b->host, &cfg->disks[i]);
 		open_scratch(b, &cfg->disks[i]);
-		b->vio.nqueues = 1;
-		b->vio.offered = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE |
-		    F_FLUSH | (b->ro ? F_RO : F_DISCARD | F_WRITE_ZEROES);
-		b->vio.config_len = sizeof(*space);
-		space = (void *)b->vio.config;
-		space->capacity = b->size / SECTOR;
-		space->size_max = SEGMENT_MOST;
-		space->seg_max = SEGMENTS;
-		space->blk_size = SECTOR;
-		space->max_discard_sectors = DISCARD_MOST;
-		space->max_discard_seg = 1;
-		space->discard_alignment = 1;
-		space->max_write_zeroes_sectors = ZEROES_MOST;
-		space->max_write_zeroes_seg = 1;
-		space->write_zeroes_may_unmap = 1;
+		tell(b);
 		devices_plug(vm, &b->pci, &b->vio, &ops, b);
 	}
 }

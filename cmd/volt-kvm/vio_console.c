@@ -3,17 +3,13 @@
  *
  * A device with four ports and no console: bytes go through as they are. There
  * is no buffer here: input is read straight into the guest's memory, when it
- * has given some, and output is held in the queue until somebody takes it. A
- * write never blocks the other devices: it is done when poll(2) says so and is
- * no longer than what then fits. The end of input, and a reader of output that
- * went away, are told to the guest by closing the port.
+ * has given some, and output is held in the queue until somebody takes it. No
+ * call blocks the other devices (stream.h). The end of input, and a reader of
+ * output that went away, are told to the guest by closing the port.
  */
-#include <sys/socket.h>
-#include <sys/stat.h>
-
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,6 +17,7 @@
 #include "config.h"
 #include "console.h"
 #include "devices.h"
+#include "stream.h"
 
 #define F_MULTIPORT VIO_BIT(1)
 
@@ -50,12 +47,13 @@ enum { STDIN, STDOUT, STDERR, CONTROL, PORTS };
 #define BURST 64	/* requests of one port in a row */
 #define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
 #define LINE 128
+#define SIGNALS 64	/* the last of them */
+#define SIGNAL_REALTIME 32	/* from here on they queue (signal(7)) */
 
 struct port {
 	const char *name;
 	int in, out;	/* descriptors; or -1 */
-	size_t piece;	/* what a write may have, so that it cannot block */
-	bool socket;
+	struct stream stream;	/* of out */
 	bool in_ended, out_ended;
 	unsigned int tell;
 	bool guest_open;
@@ -71,7 +69,10 @@ static struct {
 	void (*line)(const char *line);
 	char from_guest[LINE];
 	size_t from_len;
-	char to_guest[4 * LINE];
+	/* What it is to be told: signals, how often each; the window's size. */
+	unsigned int signals[SIGNALS + 1];
+	char size[LINE];
+	char to_guest[LINE];
 	size_t to_len;
 	int lost;	/* errno of a write that failed; or 0 */
 	uint64_t taken;	/* bytes of output */
@@ -229,7 +230,6 @@ control_bytes(const uint8_t *s, size_t n)
 static size_t
 take(struct port *p, const uint8_t *s, size_t n)
 {
-	struct pollfd fd = { .fd = p->out, .events = POLLOUT };
 	ssize_t done;
 
 	if (p == &con.port[CONTROL]) {
@@ -238,13 +238,7 @@ take(struct port *p, const uint8_t *s, size_t n)
 	}
 	if (p->out == -1 || p->out_ended)
 		return n;
-	if (n > p->piece)
-		n = p->piece;
-	if (poll(&fd, 1, 0) != 1)
-		return 0;
-	done = p->socket ? send(p->out, s, n, MSG_DONTWAIT | MSG_NOSIGNAL) :
-	    write(p->out, s, n);
-	if (done >= 0) {
+	if ((done = stream_write(&p->stream, s, n)) >= 0) {
 		con.taken += (size_t)done;
 		return (size_t)done;
 	}
@@ -315,26 +309,54 @@ output(struct port *p)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Give the guest the lines that it is to be told. */
+/* Fill the empty buffer of what the guest is told. Returns whether it could. */
+static bool
+next_lines(void)
+{
+	char line[LINE];
+	unsigned int i;
+	size_t n;
+
+	if (con.size[0] != '\0') {
+		con.to_len = strlen(con.size);
+		memcpy(con.to_guest, con.size, con.to_len);
+		con.size[0] = '\0';
+	}
+	for (i = 1; i <= SIGNALS; i++)
+		for (; con.signals[i] > 0; con.signals[i]--) {
+			n = (size_t)snprintf(line, sizeof(line), "signal %u\n",
+			    i);
+			if (n > sizeof(con.to_guest) - con.to_len)
+				return true;
+			memcpy(con.to_guest + con.to_len, line, n);
+			con.to_len += n;
+		}
+	return con.to_len > 0;
+}
+
+/* Give the guest the lines that it is to be told, where it has room for them. */
 static int
 control_lines(void)
 {
 	struct vio *v = &con.vio;
 	struct port *p = &con.port[CONTROL];
+	unsigned int most;
 	size_t n;
-	int rc;
+	int rc = 0;
 
-	if (con.to_len == 0 || !p->guest_open)
-		return 0;
-	if ((rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
-		return rc;
-	n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin, 0,
-	    con.to_guest, con.to_len);
-	memmove(con.to_guest, con.to_guest + n, con.to_len - n);
-	con.to_len -= n;
-	virtq_push(rx(p), &v->chain, (uint32_t)n);
-	vio_done(v, rx(p));
-	return 0;
+	for (most = 0; most < VIRTQ_MAX; most++) {
+		if (!p->guest_open || (con.to_len == 0 && !next_lines()) ||
+		    (rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
+			break;
+		n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin,
+		    0, con.to_guest, con.to_len);
+		memmove(con.to_guest, con.to_guest + n, con.to_len - n);
+		con.to_len -= n;
+		virtq_push(rx(p), &v->chain, (uint32_t)n);
+	}
+	if (most > 0)
+		vio_done(v, rx(p));
+	return rc == -1 ? -1 : 0;
 }
 
 static void
@@ -374,7 +396,7 @@ input(struct port *p)
 	iov = v->chain.iov + v->chain.nout;
 	if (virtq_bytes(iov, v->chain.nin) == 0)
 		return -1;
-	n = readv(p->in, iov, v->chain.nin);
+	n = stream_read(p->in, iov, v->chain.nin);
 	if (n <= 0) {
 		virtq_unpop(rx(p));
 		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -443,23 +465,6 @@ static const struct vio_ops ops = {
 	.reset = reset,
 };
 
-/* How much a descriptor takes without blocking once poll(2) says POLLOUT. */
-static void
-look_at_output(struct port *p)
-{
-	struct stat st;
-
-	p->piece = (size_t)64 << 10;
-	if (fstat(p->out, &st) == -1)
-		p->out_ended = true;
-	else if (S_ISFIFO(st.st_mode))
-		p->piece = PIPE_BUF;
-	else if (S_ISSOCK(st.st_mode))
-		p->socket = true;
-	else if (isatty(p->out))
-		p->piece = 256;
-}
-
 void
 console_init(struct vm *vm, const struct config *cfg)
 {
@@ -481,7 +486,8 @@ console_init(struct vm *vm, const struct config *cfg)
 			    .arg = p });
 		if (p->out == -1)
 			continue;
-		look_at_output(p);
+		if (stream_open(&p->stream, p->out) == -1)
+			p->out_ended = true;
 		io_add(io, &(struct io_source){ .fd = p->out,
 		    .wants = wants_output, .ready = output_ready, .arg = p });
 	}
@@ -493,22 +499,29 @@ console_on_line(void (*line)(const char *line))
 	con.line = line;
 }
 
-/* I/O thread: tell volt-init a line. Returns false if there is no room. */
-bool
-console_tell(const char *line)
+/*
+ * I/O thread: send the command a signal. None is lost, however long the guest
+ * takes no line: those of a kind that does not queue are one until then.
+ */
+void
+console_signal(unsigned int signo)
 {
-	size_t n = strlen(line);
-	bool room;
-
 	pthread_mutex_lock(&con.vio.lock);
-	room = n <= sizeof(con.to_guest) - con.to_len;
-	if (room) {
-		memcpy(con.to_guest + con.to_len, line, n);
-		con.to_len += n;
-	}
+	if (signo <= SIGNALS && (signo >= SIGNAL_REALTIME ||
+	    con.signals[signo] == 0))
+		con.signals[signo]++;
 	pthread_mutex_unlock(&con.vio.lock);
 	(void)eventfd_write(con.vio.kick, 1);
-	return room;
+}
+
+/* I/O thread: the terminal's size is "ROWS COLUMNS" now. */
+void
+console_size(const char *size)
+{
+	pthread_mutex_lock(&con.vio.lock);
+	snprintf(con.size, sizeof(con.size), "size %s\n", size);
+	pthread_mutex_unlock(&con.vio.lock);
+	(void)eventfd_write(con.vio.kick, 1);
 }
 
 /* Has all that the command wrote been taken? */

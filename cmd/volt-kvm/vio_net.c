@@ -49,6 +49,7 @@ static struct {
 	struct vio_pci pci;
 	int tap;
 	uint8_t packet[PACKET_MOST];
+	size_t kept;	/* bytes of the packet that has found no room yet */
 	struct {
 		uint16_t head;
 		uint32_t len;
@@ -76,6 +77,7 @@ static void
 reset(struct vio *v)
 {
 	vhost_stop(&net.vhost, v);
+	net.kept = 0;
 }
 
 static int
@@ -103,8 +105,9 @@ transmit(struct vio *v)
 }
 
 /*
- * Put the packet of len bytes into as many buffers as it takes. Returns 1, 0 if
- * there are not enough (it is lost), or -1 if the driver broke a rule.
+ * Put the packet of len bytes into as many buffers as it takes. Returns 1; 0 if
+ * there are not enough yet; or -1 if the driver broke a rule. What can never
+ * find room is lost: as large a queue has no more, or one buffer must do.
  */
 static int
 deliver(struct vio *v, size_t len)
@@ -113,7 +116,7 @@ deliver(struct vio *v, size_t len)
 	bool merge = (v->accepted & F_MRG_RXBUF) != 0;
 	struct virtq *q = &v->q[RX];
 	struct iovec first[VIRTQ_MAX];
-	unsigned int nfirst = 0, n = 0;
+	unsigned int nfirst = 0, n = 0, descs = 0;
 	uint16_t count;
 	size_t done = 0, got;
 	int rc;
@@ -129,6 +132,7 @@ deliver(struct vio *v, size_t len)
 			memcpy(first, v->chain.iov + v->chain.nout,
 			    nfirst * sizeof(first[0]));
 		}
+		descs += (unsigned int)v->chain.nout + v->chain.nin;
 		got = virtq_scatter(v->chain.iov + v->chain.nout,
 		    v->chain.nin, 0, net.packet + done, len - done);
 		if (got == 0)
@@ -140,7 +144,7 @@ deliver(struct vio *v, size_t len)
 	if (done < len) {
 		while (n-- > 0)
 			virtq_unpop(q);
-		return 0;
+		return merge && descs < q->size ? 0 : 1;
 	}
 	count = (uint16_t)n;
 	(void)virtq_scatter(first, nfirst,
@@ -161,13 +165,17 @@ receive(struct vio *v)
 	int rc = 0;
 
 	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]); n++) {
-		len = read(net.tap, net.packet, sizeof(net.packet));
-		if (len == -1 && errno != EAGAIN && errno != EINTR)
-			return -1; /* the tap is gone: poll(2) would not wait */
-		if (len < (ssize_t)sizeof(struct header))
+		if (net.kept == 0) {
+			len = read(net.tap, net.packet, sizeof(net.packet));
+			if (len == -1 && errno != EAGAIN && errno != EINTR)
+				return -1; /* the tap is gone: no poll(2) waits */
+			if (len < (ssize_t)sizeof(struct header))
+				break;
+			net.kept = (size_t)len;
+		}
+		if ((rc = deliver(v, net.kept)) != 1)
 			break;
-		if ((rc = deliver(v, (size_t)len)) == -1)
-			break;
+		net.kept = 0;
 	}
 	if (n > 0 && rc != -1)
 		vio_done(v, &v->q[RX]);
@@ -177,8 +185,16 @@ receive(struct vio *v)
 static void
 kick(struct vio *v)
 {
-	if (net.vhost.fd == -1 && transmit(v) == -1)
+	if (net.vhost.fd != -1)
+		return;
+	if (transmit(v) == -1 || (net.kept != 0 && receive(v) == -1))
 		vio_break(v);
+}
+
+static void
+halt(struct vio *v)
+{
+	vhost_stop(&net.vhost, v);
 }
 
 static short
@@ -188,7 +204,9 @@ wants(struct io_source *s)
 
 	(void)s;
 	pthread_mutex_lock(&net.vio.lock);
-	now = vio_live(&net.vio) && virtq_waiting(&net.vio.q[RX]);
+	/* For a packet that is kept only the driver can do something. */
+	now = vio_live(&net.vio) && net.kept == 0 &&
+	    virtq_waiting(&net.vio.q[RX]);
 	pthread_mutex_unlock(&net.vio.lock);
 	return now ? POLLIN : 0;
 }
@@ -211,6 +229,7 @@ static const struct vio_ops ops = {
 	.kick = kick,
 	.start = start,
 	.reset = reset,
+	.halt = halt,
 };
 
 /* 5.1.4 */

@@ -3,14 +3,15 @@
  *
  * BAR 0: common configuration at 0, ISR at 0x1000, the device's configuration
  * at 0x2000, notification at 0x3000 (four bytes a queue), the MSI-X table at
- * 0x4000 and its pending bits at 0x5000. Notifications never come here: KVM
- * turns them into an eventfd. Interrupts of this process are KVM_SIGNAL_MSI: as
+ * 0x4000 and its pending bits at 0x5000. Notifications come here only through
+ * the window in configuration space: KVM turns them into an eventfd. Interrupts of this process are KVM_SIGNAL_MSI: as
  * cheap as an irqfd, and no routing table to rebuild while the guest boots.
  * Those of the kernel's own threads are irqfds.
  */
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "kvm.h"
 #include "vio_pci.h"
@@ -78,7 +79,7 @@ signal_vector(struct vio_pci *p, unsigned int i)
 
 	if (!enabled(p))
 		return;
-	if (masked(p, i)) {
+	if (masked(p, i) || !pci_master(&p->fn)) {
 		p->pending |= 1u << i;
 		return;
 	}
@@ -95,7 +96,7 @@ rewire(struct vio_pci *p, unsigned int i)
 	if (p->wire[i] == 0)
 		return;
 	p->vio->wired[i] = 0;
-	if (!enabled(p) || masked(p, i))
+	if (!enabled(p) || masked(p, i) || !pci_master(&p->fn))
 		irq_detach(&p->irq[i], p->vmfd, p->wire[i]);
 	else if (irq_attach(&p->irq[i], p->vmfd, p->wire[i], &msi) == 0)
 		p->vio->wired[i] = p->wire[i];
@@ -243,7 +244,8 @@ queue_write(struct vio_pci *p, struct virtq *q, uint32_t off, uint32_t val)
 		q->size = (uint16_t)val;
 		break;
 	case AT(queue_enable):
-		if (val == 1 && virtq_enable(q, p->vio->ram) == -1)
+		if (val == 1 && virtq_enable(q, p->vio->ram,
+		p->vio->accepted) == -1)
 			vio_break(p->vio);
 		break;
 	case AT(queue_desc[0]):
@@ -287,6 +289,8 @@ common_write(struct vio_pci *p, uint32_t off, uint32_t val)
 		break;
 	case AT(device_status):
 		vio_set_status(v, (uint8_t)val);
+		if (!pci_master(&p->fn))
+			vio_halt(v);
 		if (val == 0)
 			p->pending = 0;
 		break;
@@ -360,6 +364,18 @@ device_read(const struct vio *v, uint32_t off, void *data, unsigned int len)
 		memcpy(data, v->config + off, len);
 }
 
+/* A notification: two bytes, the queue's index, at the queue's own place. */
+static void
+notify(const struct vio_pci *p, uint32_t off, unsigned int len)
+{
+	const struct vio *v = p->vio;
+	uint32_t i = off / NOTIFY_STEP;
+
+	if (len == 2 && off % NOTIFY_STEP == 0 && i < v->nqueues)
+		(void)eventfd_write(v->notify[i] != 0 ? v->notify[i] : v->kick,
+		    1);
+}
+
 static void
 mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 {
@@ -368,6 +384,12 @@ mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 	switch (off & ~0xfffu) {
 	case COMMON:
 		common_access(p, off, data, len, write);
+		break;
+	case NOTIFY:
+		if (write)
+			notify(p, off - NOTIFY, len);
+		else
+			memset(data, 0, len);
 		break;
 	case TABLE:
 		table_access(p, off - TABLE, data, len, write);
@@ -383,7 +405,7 @@ mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 				memcpy(data, &p->pending, len > 4 ? 4 : len);
 		}
 		break;
-	default: /* ISR is for INTx; a notification of the wrong width */
+	default: /* ISR is for INTx */
 		if (!write)
 			memset(data, 0, len);
 	}
@@ -422,7 +444,9 @@ written(struct pci_fn *fn, unsigned int off, unsigned int len)
 	unsigned int i;
 
 	window(fn, off, len, true);
-	if (off < p->msix + 4 && off + len > p->msix + 2) {
+	if (!pci_master(fn))
+		vio_halt(p->vio);
+	if (off < 8 || (off < p->msix + 4 && off + len > p->msix + 2)) {
 		for (i = 0; i < VIO_PCI_VECTORS; i++)
 			rewire(p, i);
 		flush_pending(p);
@@ -467,14 +491,46 @@ capabilities(struct vio_pci *p)
 }
 
 /*
+ * Have KVM take the notifications at that BAR, and not where it did. Returns 0,
+ * or -1 and errno; those that it does not take come to mmio().
+ */
+static int
+take_notifications(struct vio_pci *p, uint32_t bar)
+{
+	const struct vio *v = p->vio;
+	struct kvm_ioeventfd n = { .len = 2 };
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < v->nqueues; i++) {
+		n.fd = v->notify[i] != 0 ? v->notify[i] : v->kick;
+		if (p->notified_at != 0) {
+			n.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
+			n.addr = p->notified_at + NOTIFY + i * NOTIFY_STEP;
+			(void)kvm_call(p->vmfd, KVM_IOEVENTFD, &n);
+		}
+		n.flags = 0;
+		n.addr = (uint64_t)bar + NOTIFY + i * NOTIFY_STEP;
+		if (bar != 0 && kvm_call(p->vmfd, KVM_IOEVENTFD, &n) == -1)
+			rc = -1;
+	}
+	p->notified_at = bar;
+	return rc;
+}
+
+static void
+place(struct pci_fn *fn, uint32_t bar)
+{
+	(void)take_notifications(fn->dev, bar);
+}
+
+/*
  * Put the device on the bus. It has its queues, features and configuration.
  * Returns 0, or -1 and errno.
  */
 int
 vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 {
-	struct kvm_ioeventfd notify = { .len = 2 };
-	uint64_t bar;
 	unsigned int i;
 
 	p->vio = v;
@@ -482,6 +538,7 @@ vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 	p->fn.dev = p;
 	p->fn.lock = &v->lock;
 	p->fn.mmio = mmio;
+	p->fn.place = place;
 	p->fn.written = written;
 	p->fn.before_read = before_read;
 	pci_ids(&p->fn, VENDOR_VIRTIO, (uint16_t)(0x1040 + v->ops->id),
@@ -493,13 +550,5 @@ vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 	vio_set_status(v, 0);
 	for (i = 0; i < VIO_PCI_VECTORS; i++)
 		p->table[i][3] = 1; /* masked */
-
-	bar = pci_add(bus, &p->fn);
-	for (i = 0; i < v->nqueues; i++) {
-		notify.addr = bar + NOTIFY + i * NOTIFY_STEP;
-		notify.fd = v->notify[i] != 0 ? v->notify[i] : v->kick;
-		if (kvm_call(vmfd, KVM_IOEVENTFD, &notify) == -1)
-			return -1;
-	}
-	return 0;
+	return take_notifications(p, pci_add(bus, &p->fn));
 }

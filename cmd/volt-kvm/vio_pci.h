@@ -11,6 +11,7 @@ struct vio_pci {
 	struct pci_fn fn;
 	struct vio *vio;
 	int vmfd;
+	uint32_t notified_at;	/* the BAR where KVM takes notifications, or 0 */
 	unsigned int msix, window;	/* offsets of the capabilities */
 	uint32_t feature_select, driver_feature_select;
 	uint16_t queue_select;

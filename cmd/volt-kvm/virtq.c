@@ -9,7 +9,7 @@
  * rule.
  */
 int
-virtq_enable(struct virtq *q, const struct ram *ram)
+virtq_enable(struct virtq *q, const struct ram *ram, uint64_t features)
 {
 	uint64_t n = q->size;
 
@@ -23,7 +23,9 @@ virtq_enable(struct virtq *q, const struct ram *ram)
 	q->used = ram_at(ram, q->used_gpa, sizeof(struct vused) + 8 * n + 2);
 	if (q->desc == NULL || q->avail == NULL || q->used == NULL)
 		return -1;
-	q->next_avail = q->next_used = 0;
+	q->next_avail = q->next_used = q->signalled = 0;
+	q->indirect = (features & VIRTQ_F_INDIRECT_DESC) != 0;
+	q->event_idx = (features & VIRTQ_F_EVENT_IDX) != 0;
 	q->ready = true;
 	return 0;
 }
@@ -46,6 +48,44 @@ copy_desc(struct vdesc *d, const volatile struct vdesc *from)
 	d->next = from->next;
 }
 
+/* The queue is empty: ask to be notified of the next request (2.7.10). */
+static void
+ask_notification(struct virtq *q)
+{
+	volatile uint16_t *avail_event = (void *)(uintptr_t)
+	    &q->used->ring[q->size];
+
+	*avail_event = q->next_avail;
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Where descriptors are read: the queue's, or an indirect table. */
+struct table {
+	const volatile struct vdesc *desc;
+	unsigned int n;
+	unsigned int most;	/* buffers in a chain */
+};
+
+/*
+ * A table ends a chain and has none in itself; that it is to be written says
+ * nothing (2.7.5.3). The chain may be longer than the queue then, but not than
+ * our room for it.
+ */
+static int
+enter(const struct virtq *q, const struct ram *ram, const struct vdesc *d,
+    struct table *t)
+{
+	if (!q->indirect || t->desc != q->desc || (d->flags & VIRTQ_NEXT) != 0)
+		return -1;
+	if (d->len == 0 || d->len % sizeof(*d) != 0 ||
+	    d->len / sizeof(*d) > VIRTQ_MAX)
+		return -1;
+	t->desc = ram_at(ram, d->addr, d->len);
+	t->n = (unsigned int)(d->len / sizeof(*d));
+	t->most = VIRTQ_MAX;
+	return t->desc != NULL ? 0 : -1;
+}
+
 /*
  * Take the next request. Returns 1 and fills c; 0 if there is none; -1 if the
  * driver broke the rules, and then the caller breaks the device.
@@ -53,6 +93,7 @@ copy_desc(struct vdesc *d, const volatile struct vdesc *from)
 int
 virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
 {
+	struct table t = { q->desc, q->size, q->size };
 	struct vdesc d;
 	uint16_t i, idx, n = 0;
 	void *p;
@@ -60,6 +101,11 @@ virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
 	if (!q->ready)
 		return 0;
 	idx = atomic_load_explicit(&q->avail->idx, memory_order_acquire);
+	if (idx == q->next_avail && q->event_idx) {
+		ask_notification(q);
+		idx = atomic_load_explicit(&q->avail->idx,
+		    memory_order_acquire);
+	}
 	if (idx == q->next_avail)
 		return 0;
 	if ((uint16_t)(idx - q->next_avail) > q->size)
@@ -69,11 +115,16 @@ virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
 	c->head = i;
 	c->nout = c->nin = 0;
 	do {
-		if (i >= q->size || n == q->size) /* outside, or a loop */
+		if (i >= t.n || n == t.most) /* outside, or a loop */
 			return -1;
-		copy_desc(&d, &q->desc[i]);
-		if ((d.flags & VIRTQ_INDIRECT) != 0) /* never offered */
-			return -1;
+		copy_desc(&d, &t.desc[i]);
+		if ((d.flags & VIRTQ_INDIRECT) != 0) {
+			if (enter(q, ram, &d, &t) == -1)
+				return -1;
+			i = 0;
+			d.flags = VIRTQ_NEXT; /* to the table's first */
+			continue;
+		}
 		if ((p = ram_at(ram, d.addr, d.len)) == NULL)
 			return -1;
 		if ((d.flags & VIRTQ_WRITE) != 0)
@@ -110,12 +161,21 @@ virtq_push(struct virtq *q, const struct vchain *c, uint32_t len)
 	    memory_order_release);
 }
 
-/* After a push: does the driver want to hear of it? (2.7.7) */
+/*
+ * After a push: does the driver want to hear of it (2.7.7), and had it not heard
+ * of it when it was asked last?
+ */
 bool
-virtq_wants_interrupt(const struct virtq *q)
+virtq_wants_interrupt(struct virtq *q)
 {
+	uint16_t used_event, old = q->signalled, new = q->next_used;
+
 	atomic_thread_fence(memory_order_seq_cst);
-	return (q->avail->flags & VIRTQ_NO_INTERRUPT) == 0;
+	if (!q->event_idx)
+		return (q->avail->flags & VIRTQ_NO_INTERRUPT) == 0;
+	used_event = q->avail->ring[q->size];
+	q->signalled = new;
+	return (uint16_t)(new - used_event - 1) < (uint16_t)(new - old);
 }
 
 /* At most 256 times 4 GiB: no overflow. */

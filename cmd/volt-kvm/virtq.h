@@ -21,7 +21,12 @@
 #define VIRTQ_INDIRECT 4
 #define VIRTQ_NO_INTERRUPT 1
 
-struct vdesc {
+/* Features of queues (6), for devices that empty a queue when they look at it */
+#define VIRTQ_F_INDIRECT_DESC (UINT64_C(1) << 28)
+#define VIRTQ_F_EVENT_IDX (UINT64_C(1) << 29)
+
+/* Packed: an indirect table may be anywhere. */
+struct __attribute__((packed)) vdesc {
 	uint64_t addr;
 	uint32_t len;
 	uint16_t flags;
@@ -31,7 +36,7 @@ struct vdesc {
 struct vavail {
 	uint16_t flags;
 	_Atomic uint16_t idx;
-	uint16_t ring[];
+	uint16_t ring[];	/* and used_event */
 };
 
 struct vused {
@@ -40,7 +45,7 @@ struct vused {
 	struct {
 		uint32_t id;
 		uint32_t len;
-	} ring[];
+	} ring[];	/* and avail_event */
 };
 
 struct virtq {
@@ -48,12 +53,14 @@ struct virtq {
 	uint16_t size;
 	uint16_t vector;
 	bool ready;
+	bool indirect, event_idx;	/* as was negotiated */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 
 	const volatile struct vdesc *desc;
 	const volatile struct vavail *avail;
 	volatile struct vused *used;
 	uint16_t next_avail, next_used;
+	uint16_t signalled;	/* next_used when the driver was last asked */
 };
 
 /* A request: nout buffers to read, then nin to write. */
@@ -63,12 +70,12 @@ struct vchain {
 	struct iovec iov[VIRTQ_MAX];
 };
 
-int virtq_enable(struct virtq *q, const struct ram *ram);
+int virtq_enable(struct virtq *q, const struct ram *ram, uint64_t features);
 bool virtq_waiting(const struct virtq *q);
 int virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c);
 void virtq_unpop(struct virtq *q);
 void virtq_push(struct virtq *q, const struct vchain *c, uint32_t len);
-bool virtq_wants_interrupt(const struct virtq *q);
+bool virtq_wants_interrupt(struct virtq *q);
 
 uint64_t virtq_bytes(const struct iovec *iov, unsigned int n);
 size_t virtq_gather(const struct iovec *iov, unsigned int n, uint64_t skip,

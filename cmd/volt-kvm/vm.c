@@ -3,12 +3,26 @@
 #include <fcntl.h>
 
 #include "chain.h"
+#include "config.h"
 #include "kvm.h"
 #include "vm.h"
 
+/* The guest's memory must be where the processor can address it. */
+static void
+check_addresses(int kvm, const struct config *cfg)
+{
+	unsigned int bits = arch_address_bits(kvm);
+	uint64_t most = (UINT64_C(1) << bits) - (RAM_HIGH - RAM_HOLE);
+
+	if (cfg->memory > most)
+		errx(EXIT_LINK, "memory=%s: this processor has addresses for "
+		    "%lluM (%u bits)", cfg->memory_text,
+		    (unsigned long long)(most >> 20), bits);
+}
+
 /* Open KVM and make a machine with RAM, and no vCPUs yet. */
 void
-vm_open(struct vm *vm, uint64_t memory)
+vm_open(struct vm *vm, const struct config *cfg)
 {
 	int version;
 
@@ -32,8 +46,12 @@ vm_open(struct vm *vm, uint64_t memory)
 	while (vm->fd == -1 && errno == EINTR);
 	if (vm->fd == -1)
 		err(EXIT_LINK, "KVM: create a machine");
-	if (ram_init(&vm->ram, vm->fd, memory) == -1)
-		err(EXIT_LINK, "memory of the guest");
+	check_addresses(vm->kvm, cfg);
+	if (ram_init(&vm->ram, vm->fd, cfg->memory) == -1)
+		err(EXIT_LINK, errno == ENOMEM ? "memory=%s (a limit, as "
+		    "ulimit -v or vm.overcommit_memory=2?)" : "memory=%s",
+		    cfg->memory_text);
+	vm->nested = cfg->nested;
 	arch_vm_init(vm);
 	if (io_init(&vm->io) == -1)
 		err(EXIT_LINK, "eventfd");
@@ -46,5 +64,13 @@ vm_end(struct vm *vm, enum vm_end end)
 	int runs = VM_RUNS;
 
 	atomic_compare_exchange_strong(&vm->end, &runs, (int)end);
+	io_wake(&vm->io);
+}
+
+/* From any thread: its kernel is to end, and may have to say why. */
+void
+vm_panic(struct vm *vm)
+{
+	atomic_store(&vm->panicked, true);
 	io_wake(&vm->io);
 }

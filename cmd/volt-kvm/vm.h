@@ -33,30 +33,37 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	uint64_t exits[EXITS];
+	int64_t left;	/* when the guest was left last; CLOCK_MONOTONIC, ms */
+	unsigned int continued;	/* as below, when it looked */
 };
 
 struct vm {
 	int kvm, fd;
 	struct ram ram;
 	unsigned int ncpus;
+	bool nested;	/* the guest may have guests */
 	struct vcpu cpu[VM_CPUS];
 	long run_size;
 	struct io io;
 	struct pci pci;
 	struct uart uart;
+	pthread_mutex_t continue_lock;
+	unsigned int continued;	/* how often SIGCONT was taken */
 	_Atomic int end;	/* enum vm_end; the first one stands */
+	_Atomic bool panicked;	/* its kernel said so */
 	const char *why;	/* for VM_CRASH */
 };
 
-void vm_open(struct vm *vm, uint64_t memory);
+struct config;
+void vm_open(struct vm *vm, const struct config *cfg);
 void vm_end(struct vm *vm, enum vm_end end);
+void vm_panic(struct vm *vm);
 
 /* vcpu.c */
 void vcpu_create_all(struct vm *vm, unsigned int n);
 void vcpu_start(struct vcpu *cpu);
 
 /* devices.c */
-struct config;
 void devices_init(struct vm *vm, const struct config *cfg);
 void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
     unsigned int width, bool write);
@@ -64,8 +71,11 @@ bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
     bool write);
 
 /* x86_*.c: what another architecture would do otherwise */
+unsigned int arch_address_bits(int kvm);
 void arch_vm_init(struct vm *vm);
 void arch_vcpu_init(struct vcpu *cpu);
+void arch_vcpu_stopped(const struct vcpu *cpu);
+void arch_check(const struct config *cfg);
 void arch_load(struct vm *vm, const struct config *cfg);
 void arch_boot(struct vm *vm);
 const char *arch_kernel_version(const struct config *cfg);

@@ -40,6 +40,7 @@ set_memory(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
 
+	c->memory_text = value;
 	c->memory = word_size(key, value) & ~(RAM_ALIGN - 1);
 	if (c->memory < MEMORY_LEAST || c->memory > MEMORY_MOST)
 		word_bad(key, value, "from 16M to 1T");
@@ -53,6 +54,16 @@ set_cpus(void *ctx, const char *key, const char *value)
 	c->cpus = (unsigned int)word_uint(key, value, VM_CPUS);
 	if (c->cpus == 0)
 		word_bad(key, value, "at least 1");
+}
+
+static void
+set_nested(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		word_bad(key, value, "yes or no");
+	c->nested = strcmp(value, "yes") == 0;
 }
 
 static void
@@ -73,14 +84,14 @@ set_console(void *ctx, const char *key, const char *value)
 	c->pty = true;
 }
 
-static void
-set_boot_timeout(void *ctx, const char *key, const char *value)
+static uint64_t
+timeout(const char *key, const char *value)
 {
-	struct config *c = ctx;
+	uint64_t ms = word_time(key, value);
 
-	c->boot_timeout = word_time(key, value);
-	if (c->boot_timeout > INT_MAX)
+	if (ms > INT_MAX)
 		word_bad(key, value, "time too long");
+	return ms;
 }
 
 static void
@@ -112,7 +123,19 @@ add_env(void *ctx, const char *key, const char *value)
 	add(c->env, &c->nenv, key, value);
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=DIR]] */
+/* A block's size: a power of two, from a sector to a page. */
+static unsigned int
+block_size(const char *key, const char *value, const char *s)
+{
+	uint64_t n;
+
+	if (value_size(s, &n) == -1 || n < 512 || n > 4096 ||
+	    (n & (n - 1)) != 0)
+		word_bad(key, value, "block: 512, 1024, 2048 or 4096");
+	return (unsigned int)n;
+}
+
+/* disk=FILE[:ro|:rw][:overlay[=DIR]][:block=SIZE] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
@@ -122,7 +145,8 @@ add_disk(void *ctx, const char *key, const char *value)
 	struct disk *d;
 
 	if (c->ndisks == CONFIG_DISKS)
-		word_bad(key, value, "too many disks");
+		word_bad(key, value, "too many disks; 26 at the most, vda to "
+		    "vdz");
 	d = &c->disks[c->ndisks++];
 	if (!value_field(&cursor, ':', field, sizeof(field)) ||
 	    field[0] == '\0' || (d->path = strdup(field)) == NULL)
@@ -136,8 +160,11 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->scratch = "";
 		else if (strncmp(field, "overlay=", 8) == 0)
 			d->scratch = strdup(field + 8);
+		else if (strncmp(field, "block=", 6) == 0)
+			d->block = block_size(key, value, field + 6);
 		else
-			word_bad(key, value, "ro, rw, overlay or overlay=DIR");
+			word_bad(key, value,
+			    "ro, rw, overlay, overlay=DIR or block=SIZE");
 	}
 }
 
@@ -194,7 +221,7 @@ set_dns(void *ctx, const char *key, const char *value)
 	c->net.dns = line(key, value);
 }
 
-#define SET_STRING(name, checked) \
+#define SET(name, checked) \
 	static void \
 	set_##name(void *ctx, const char *key, const char *value) \
 	{ \
@@ -203,14 +230,16 @@ set_dns(void *ctx, const char *key, const char *value)
 		c->name = checked; \
 	}
 
-SET_STRING(kernel, value)
-SET_STRING(initrd, value)
-SET_STRING(modules, value)
-SET_STRING(tap, line(key, value))
-SET_STRING(root, line(key, value))
-SET_STRING(overlay, line(key, value))
-SET_STRING(hostname, line(key, value))
-SET_STRING(chdir, line(key, value))
+SET(kernel, value)
+SET(initrd, value)
+SET(modules, value)
+SET(tap, line(key, value))
+SET(root, line(key, value))
+SET(overlay, line(key, value))
+SET(hostname, line(key, value))
+SET(chdir, line(key, value))
+SET(boot_timeout, timeout(key, value))
+SET(stop_timeout, timeout(key, value))
 
 static const struct flag flags[] = {
 	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
@@ -223,11 +252,12 @@ static const struct flag flags[] = {
 static const struct word words[] = {
 	{ "memory", set_memory, "SIZE", "the guest's memory (256M)" },
 	{ "cpus", set_cpus, "N", "its processors (1)" },
+	{ "nested", set_nested, "yes|no", "whether it can run guests itself (no)" },
 	{ "kernel", set_kernel, "FILE", "bzImage or ELF vmlinux" },
 	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
 	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
 	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
-	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]]", "a disk: a raw file or block device" },
+	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]", "a disk: a raw file or block device" },
 	{ "tap", set_tap, "NAME", "a network card at this tap device" },
 	{ "ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6" },
 	{ "gw", set_gw, "ADDRESS", "the gateway" },
@@ -239,6 +269,7 @@ static const struct word words[] = {
 	{ "env", add_env, "NAME[=VALUE]", "a variable that the command gets" },
 	{ "console", set_console, "pty", "give the command a terminal" },
 	{ "boot_timeout", set_boot_timeout, "TIME", "give up on a guest that has not started" },
+	{ "stop_timeout", set_stop_timeout, "TIME", "and on one that has not ended after SIGTERM" },
 	{ "status", set_status, "FD", "write to FD how the command ended" },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -249,7 +280,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* A disk of ours has a letter; whoever waits for another one waits in vain. */
+/* A disk of ours has one letter; whoever waits for another waits in vain. */
 static void
 check_disk(const struct config *c, const char *key, const char *value)
 {
@@ -260,7 +291,8 @@ check_disk(const struct config *c, const char *key, const char *value)
 	if (strncmp(s, "/dev/", 5) == 0)
 		s += 5;
 	if (strncmp(s, "vd", 2) == 0 && s[2] >= 'a' && s[2] <= 'z' &&
-	    (unsigned int)(s[2] - 'a') >= c->ndisks)
+	    ((unsigned int)(s[2] - 'a') >= c->ndisks ||
+		(s[3] >= 'a' && s[3] <= 'z')))
 		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
 }
 
@@ -288,8 +320,8 @@ check(struct config *c)
 void
 config_parse(struct config *c, int argc, char *argv[])
 {
-	*c = (struct config){ .memory = UINT64_C(256) << 20, .cpus = 1,
-		.status_fd = -1 };
+	*c = (struct config){ .memory = UINT64_C(256) << 20,
+		.memory_text = "256M", .cpus = 1, .status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
 	check(c);
 }

@@ -29,6 +29,9 @@ enum {
 enum { X86_SLEEP_CONTROL = 0x600, X86_SLEEP_STATUS, X86_RESET };
 #define X86_S5 5	/* the sleep type that means power off */
 
+/* The I/O port that a panic is told at, and how. */
+enum { X86_PANIC = 0x505, X86_PANICKED = 1 };
+
 /* How the boot processor starts. */
 struct x86_entry {
 	bool pvh;	/* flat 32-bit; else 64-bit */

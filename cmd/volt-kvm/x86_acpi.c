@@ -125,6 +125,17 @@ aml_pnp(struct build *b, const char *name, uint16_t id)
 	put8(b, id & 0xff);
 }
 
+/* An I/O port, or several. */
+static void
+aml_ports(struct build *b, uint16_t port, uint8_t n)
+{
+	put(b, "\x47\x01", 2); /* all 16 bits are decoded */
+	put16(b, port);
+	put16(b, port);
+	put8(b, 1);
+	put8(b, n);
+}
+
 static size_t
 aml_device(struct build *b, const char *name)
 {
@@ -202,13 +213,24 @@ aml_com1(struct build *b)
 	aml_name(b, "_UID");
 	put8(b, 0);
 	crs = aml_crs(b);
-	put(b, "\x47\x01", 2);
-	put16(b, UART_PORT);
-	put16(b, UART_PORT);
-	put8(b, 1);
-	put8(b, UART_PORTS);
+	aml_ports(b, UART_PORT, UART_PORTS);
 	put(b, "\x89\x06\x00\x03\x01", 5); /* edge, high, ours alone */
 	put32(b, UART_IRQ);
+	aml_crs_end(b, crs);
+	aml_close(b, device);
+}
+
+/* pvpanic: a kernel that panics tells us so, whatever it does then. */
+static void
+aml_pvpanic(struct build *b)
+{
+	size_t device, crs;
+
+	device = aml_device(b, "PEVT");
+	aml_name(b, "_HID");
+	put(b, "\x0dQEMU0001", 10); /* a string, with its NUL */
+	crs = aml_crs(b);
+	aml_ports(b, X86_PANIC, 1);
 	aml_crs_end(b, crs);
 	aml_close(b, device);
 }
@@ -222,6 +244,7 @@ dsdt(struct build *b)
 	put(b, "\\_SB_", 5);
 	aml_pci(b);
 	aml_com1(b);
+	aml_pvpanic(b);
 	aml_close(b, scope);
 	aml_name(b, "_S5_");
 	put(b, "\x12\x07\x04\x0a", 4); /* four elements */

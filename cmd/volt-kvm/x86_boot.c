@@ -64,21 +64,29 @@ image_at(const struct config *cfg, uint64_t off, uint64_t len)
 	return (const uint8_t *)cfg->image.data + off;
 }
 
-/* Copy a part of the file to guest address gpa, where memsz bytes are needed. */
+/*
+ * Copy a part of the file to guest address gpa, where memsz bytes are needed.
+ * Here and below vm may be NULL: then it is only seen whether that will do.
+ */
 static void
 load(struct vm *vm, const struct config *cfg, uint64_t gpa, uint64_t memsz,
     uint64_t off, uint64_t filesz)
 {
 	const void *from = image_at(cfg, off, filesz);
-	void *to = ram_at(&vm->ram, gpa, memsz);
+	uint64_t low = cfg->memory < RAM_HOLE ? cfg->memory : RAM_HOLE;
+	void *to;
 
 	if (gpa < X86_KERNEL)
 		bad_kernel(cfg, "it wants to be loaded below 1 MiB");
 	if (filesz > memsz)
 		bad_kernel(cfg, "a segment is larger than its place");
-	if (to == NULL)
+	if (gpa >= low || memsz > low - gpa)
 		bad_kernel(cfg, "no room in the guest's memory; memory= gives "
 		    "more");
+	if (vm == NULL)
+		return;
+	if ((to = ram_at(&vm->ram, gpa, memsz)) == NULL)
+		bad_kernel(cfg, "no room in the guest's memory");
 	memcpy(to, from, filesz);
 	if (gpa + memsz > kernel_end)
 		kernel_end = gpa + memsz;
@@ -137,7 +145,7 @@ load_elf(struct vm *vm, const struct config *cfg)
 		else if (ph.p_type == PT_NOTE)
 			find_note(cfg, &ph);
 	}
-	if (kernel_end == 0)
+	if (vm != NULL && kernel_end == 0)
 		bad_kernel(cfg, "nothing to load");
 	header.boot_flag = 0xaa55;
 	memcpy(&header.header, "HdrS", 4);
@@ -155,8 +163,8 @@ load_bzimage(struct vm *vm, const struct config *cfg)
 		bad_kernel(cfg, "not a 64-bit kernel");
 	setup = ((header.setup_sects != 0 ? header.setup_sects : 4u) + 1u) *
 	    512u;
-	if (setup > cfg->image.len)
-		bad_kernel(cfg, "the file is truncated");
+	/* What follows, in paragraphs of 16 bytes; a signature may be behind. */
+	(void)image_at(cfg, setup, header.syssize * UINT64_C(16));
 	size = cfg->image.len - setup;
 	to = header.relocatable_kernel ? header.pref_address : X86_KERNEL;
 	load(vm, cfg, to, size > header.init_size ? size : header.init_size,
@@ -232,12 +240,17 @@ load_initrd(struct vm *vm, const struct config *cfg)
 		memcpy(p + pad, cfg->user_initrd.data, cfg->user_initrd.len);
 }
 
+/*
+ * The kernel's command line. pci=noearly: there is no AGP bridge to be looked
+ * for on 256 buses, twice, as kernels with GART_IOMMU do on older AMD
+ * processors.
+ */
 static void
 load_cmdline(struct vm *vm, const struct config *cfg)
 {
 	static const char defaults[] = "console=ttyS0 quiet panic=-1 "
 	    "8250.nr_uarts=1 cryptomgr.notests audit=0 tsc=reliable "
-	    "no_timer_check";
+	    "no_timer_check pci=noearly";
 	char *p = ram_at(&vm->ram, X86_CMDLINE, X86_CMDLINE_SIZE);
 	size_t size = X86_CMDLINE_SIZE, len;
 	unsigned int i;
@@ -313,13 +326,9 @@ zero_page(struct vm *vm)
 	}
 }
 
-/* Fill the RAM with all that the kernel finds at its start. */
-void
-arch_load(struct vm *vm, const struct config *cfg)
+static void
+load_kernel(struct vm *vm, const struct config *cfg)
 {
-	/* mov $0xfe, %al; out %al, $0x64; hlt: where a reset jumps to. */
-	static const uint8_t stub[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xf4 };
-
 	if (cfg->image.len > SELFMAG &&
 	    memcmp(cfg->image.data, ELFMAG, SELFMAG) == 0)
 		load_elf(vm, cfg);
@@ -327,6 +336,25 @@ arch_load(struct vm *vm, const struct config *cfg)
 		load_bzimage(vm, cfg);
 	else
 		bad_kernel(cfg, "neither a bzImage nor an ELF file");
+}
+
+/* Before there is a machine: would the kernel, and the initrd, do? */
+void
+arch_check(const struct config *cfg)
+{
+	load_kernel(NULL, cfg);
+	if (cfg->user_initrd.len > cfg->memory)
+		no_room("initrd");
+}
+
+/* Fill the RAM with all that the kernel finds at its start. */
+void
+arch_load(struct vm *vm, const struct config *cfg)
+{
+	/* mov $0xfe, %al; out %al, $0x64; hlt: where a reset jumps to. */
+	static const uint8_t stub[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xf4 };
+
+	load_kernel(vm, cfg);
 	load_initrd(vm, cfg);
 	load_cmdline(vm, cfg);
 	x86_acpi(vm);

@@ -26,6 +26,36 @@
 #define APIC_MODE_EXTINT 0x700u
 #define APIC_MODE_NMI 0x400u
 
+/* What KVM can give a guest of CPUID; to be freed. */
+static struct kvm_cpuid2 *
+supported(int kvm)
+{
+	struct kvm_cpuid2 *c;
+
+	c = calloc(1, sizeof(*c) + CPUID_ENTRIES * sizeof(c->entries[0]));
+	if (c == NULL)
+		err(EXIT_LINK, "CPUID");
+	c->nent = CPUID_ENTRIES;
+	if (kvm_call(kvm, KVM_GET_SUPPORTED_CPUID, c) == -1)
+		err(EXIT_LINK, "KVM: supported CPUID");
+	return c;
+}
+
+/* How many bits a physical address has. */
+unsigned int
+arch_address_bits(int kvm)
+{
+	struct kvm_cpuid2 *c = supported(kvm);
+	unsigned int bits = 0;
+	uint32_t i;
+
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 0x80000008)
+			bits = c->entries[i].eax & 0xff;
+	free(c);
+	return bits >= 32 && bits < 64 ? bits : 36;
+}
+
 /* Before the first vCPU. */
 void
 arch_vm_init(struct vm *vm)
@@ -133,22 +163,46 @@ add_levels(struct kvm_cpuid2 *c, uint32_t function)
 }
 
 /*
- * What KVM supports is what the guest gets, but for the performance counters
- * and what says who is who.
+ * VMX and SVM: hidden from a guest that is not to run guests of its own, since
+ * KVM is then much the smaller for it. Returns whether KVM has either.
+ */
+static bool
+virtualization(struct kvm_cpuid_entry2 *e, bool nested)
+{
+	uint32_t bit;
+
+	switch (e->function) {
+	case 0x1:
+		bit = 1u << 5; /* VMX */
+		break;
+	case 0x80000001:
+		bit = 1u << 2; /* SVM */
+		break;
+	case 0x8000000a: /* how much of SVM */
+		if (!nested)
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+		return false;
+	default:
+		return false;
+	}
+	if ((e->ecx & bit) == 0)
+		return false;
+	if (!nested)
+		e->ecx &= ~bit;
+	return true;
+}
+
+/*
+ * What KVM supports is what the guest gets, but for the performance counters,
+ * nested virtualization, and what says who is who.
  */
 static void
 set_cpuid(struct vcpu *cpu)
 {
-	struct kvm_cpuid2 *c;
+	struct kvm_cpuid2 *c = supported(cpu->vm->kvm);
 	uint32_t i;
-	bool deadline;
+	bool deadline, nests = false;
 
-	c = calloc(1, sizeof(*c) + CPUID_ENTRIES * sizeof(c->entries[0]));
-	if (c == NULL)
-		err(EXIT_LINK, "CPUID");
-	c->nent = CPUID_ENTRIES;
-	if (kvm_call(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, c) == -1)
-		err(EXIT_LINK, "KVM: supported CPUID");
 	deadline = kvm_call_n(cpu->vm->kvm, KVM_CHECK_EXTENSION,
 	    KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	add_levels(c, 0xb);
@@ -161,7 +215,10 @@ set_cpuid(struct vcpu *cpu)
 			e->ecx |= 1u << 24;
 		if (e->function == 0xa)
 			e->eax = e->ebx = e->ecx = e->edx = 0;
+		nests |= virtualization(e, cpu->vm->nested);
 	}
+	if (cpu->vm->nested && !nests)
+		errx(EXIT_LINK, "nested=yes: not what this host's KVM does");
 	if (kvm_call(cpu->fd, KVM_SET_CPUID2, c) == -1)
 		err(EXIT_LINK, "KVM: CPUID of vCPU %u", cpu->id);
 	free(c);
@@ -208,6 +265,17 @@ arch_vcpu_init(struct vcpu *cpu)
 	set_cpuid(cpu);
 	set_lapic(cpu);
 	set_msrs(cpu);
+}
+
+/*
+ * The vCPU did not run for a while: we were stopped, or frozen, or waited for a
+ * reader. kvm-clock tells the guest's watchdogs, which would else take it for a
+ * hang. A guest without that clock is told nothing.
+ */
+void
+arch_vcpu_stopped(const struct vcpu *cpu)
+{
+	(void)kvm_call_n(cpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
 static void

@@ -163,7 +163,7 @@ caps_begin(const struct lock *lock)
 	struct sets s;
 	uint64_t missing, keep;
 	char list[1024];
-	int cap;
+	int cap, there;
 
 	if (!c->given)
 		return;
@@ -176,18 +176,18 @@ caps_begin(const struct lock *lock)
 		errx(EXIT_LINK, "caps: %s: not ours to keep", list);
 	}
 	for (cap = 0; cap < CAPS; cap++) {
-		/* 1: there, 0: gone already, EINVAL: the kernel's last passed */
-		switch (prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) {
-		case 0:
-			continue;
-		case -1:
-			return;
-		}
-		if ((keep & BIT(cap)) != 0)
+		/* 1: there, 0: gone already */
+		there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		if (there == -1 && errno == EINVAL && cap > 0)
+			return; /* the kernel's last one passed */
+		if (there == -1)
+			err(EXIT_LINK, "caps: bounding set");
+		if (there == 0 || (keep & BIT(cap)) != 0)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (errno != EPERM)
+		/* Who has CAP_SETPCAP is refused by something else. */
+		if (errno != EPERM || (s.effective & BIT(CAP_SETPCAP)) != 0)
 			err(EXIT_LINK, "caps: bounding set");
 		say("the bounding set stays: no CAP_SETPCAP; "
 		    "no_new_privs makes up for it");

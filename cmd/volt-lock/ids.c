@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "death.h"
 #include "lock.h"
 
 /*
@@ -19,13 +20,12 @@ ids_change(const struct lock *lock)
 {
 	gid_t gid = lock->gid_given ? lock->gid : getgid();
 	uid_t uid = lock->uid_given ? lock->uid : getuid();
-	int signo = 0;
+	struct death death = { 0 };
 
 	if (lock->caps.given && lock->uid_given &&
 	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
 		err(EXIT_LINK, "keep capabilities");
-	/* The kernel forgets it when the IDs change. */
-	if (prctl(PR_GET_PDEATHSIG, &signo) == -1)
+	if (death_hold(&death, -1) == -1)
 		err(EXIT_LINK, "death signal");
 
 	if ((lock->groups_given || lock->uid_given || lock->gid_given) &&
@@ -41,6 +41,6 @@ ids_change(const struct lock *lock)
 	caps_finish(lock);
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == -1 && errno != EPERM)
 		err(EXIT_LINK, "keep capabilities");
-	if (signo != 0 && prctl(PR_SET_PDEATHSIG, signo, 0, 0, 0) == -1)
+	if (death_release(&death) == -1)
 		err(EXIT_LINK, "death signal");
 }

@@ -80,6 +80,28 @@ add_paths(struct lock *lock, const char *key, const char *value,
 		word_bad(key, value, "path too long");
 }
 
+/*
+ * fs= and unix=, any or none: leave these rights alone; or take back what words
+ * before granted of them.
+ */
+static void
+set_any(struct landlock *ll, uint64_t access, bool any)
+{
+	size_t i, n = 0;
+
+	if (any) {
+		ll->fs_any |= access;
+		return;
+	}
+	ll->fs_any &= ~access;
+	for (i = 0; i < ll->npaths; i++)
+		if ((ll->paths[i].access & access) != 0)
+			free((char *)(uintptr_t)ll->paths[i].path);
+		else
+			ll->paths[n++] = ll->paths[i];
+	ll->npaths = n;
+}
+
 /* PORT[-PORT], any or none. */
 static void
 add_port(struct lock *lock, const struct right *r, const char *value,
@@ -136,6 +158,35 @@ has(const struct lock *lock, const struct right *r, const char *key,
 	return false;
 }
 
+/* none takes back what words before it granted. */
+static void
+revoke_ports(struct landlock *ll, const struct right *r)
+{
+	size_t i, n = 0;
+
+	ll->net_any &= ~r->bit;
+	for (i = 0; i < ll->nports; i++)
+		if (ll->ports[i].access != r->bit)
+			ll->ports[n++] = ll->ports[i];
+	ll->nports = n;
+	if (r->bit == LANDLOCK_ACCESS_NET_BIND_TCP)
+		ll->bind_none = true;
+}
+
+/* Is this right to ports granted for any? */
+bool
+landlock_grants(const struct landlock *ll, uint64_t right)
+{
+	size_t i;
+
+	if ((ll->handled_net & right) == 0)
+		return true;
+	for (i = 0; i < ll->nports; i++)
+		if (ll->ports[i].access == right)
+			return true;
+	return false;
+}
+
 static void
 add_ports(struct lock *lock, const struct right *r, const char *value)
 {
@@ -145,8 +196,12 @@ add_ports(struct lock *lock, const struct right *r, const char *value)
 	/* Where nothing is enforced, any is what there is. */
 	if (strcmp(value, "any") != 0 && !has(lock, r, r->key, value))
 		return;
-	if (strcmp(value, "none") == 0)
+	if (strcmp(value, "none") == 0) {
+		revoke_ports(&lock->ll, r);
 		return;
+	}
+	if (r->bit == LANDLOCK_ACCESS_NET_BIND_TCP)
+		lock->ll.bind_none = false;
 	while (value_field(&cursor, ',', field, sizeof(field)))
 		add_port(lock, r, value, field);
 	if (errno != 0)
@@ -186,7 +241,12 @@ kernel_abi(void)
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
 
-	return abi < 0 ? 0 : (int)abi;
+	/* Not built in, or not enabled at boot. */
+	if (abi == -1 && (errno == ENOSYS || errno == EOPNOTSUPP))
+		return 0;
+	if (abi == -1)
+		err(EXIT_LINK, "landlock");
+	return (int)abi;
 }
 
 /* Take a word, if it is one of Landlock's. */
@@ -196,11 +256,21 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 	struct landlock *ll = &lock->ll;
 	const struct right *r = right_find(key);
 	uint64_t access = rights_of_group(key);
+	bool any = strcmp(value, "any") == 0, none = strcmp(value, "none") == 0;
 
 	if (ll->abi == -1)
 		ll->abi = kernel_abi();
 	if (access != 0) {
 		add_paths(lock, key, value, access);
+	} else if (strcmp(key, "fs") == 0) {
+		if (!any && !none)
+			word_bad(key, value, "not any or none");
+		set_any(ll, rights_known(RIGHT_FS, ABI_KNOWN) &
+		    ~LANDLOCK_ACCESS_FS_RESOLVE_UNIX, any);
+	} else if (strcmp(key, "unix") == 0 && (any || none)) {
+		/* Where nothing is enforced, any is what there is. */
+		if (any || has(lock, r, key, value))
+			set_any(ll, r->bit, any);
 	} else if (strcmp(key, "abi") == 0) {
 		ll->min_abi = (int)word_uint(key, value, INT_MAX);
 		if (ll->abi < ll->min_abi)
@@ -210,7 +280,8 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 		ll->scope_given = true;
 		ll->scoped = add_names(lock, key, value, RIGHT_SCOPE);
 	} else if (strcmp(key, "log") == 0) {
-		ll->flags |= (uint32_t)add_names(lock, key, value, RIGHT_LOG);
+		ll->flags = none ? 0 : ll->flags |
+		    (uint32_t)add_names(lock, key, value, RIGHT_LOG);
 	} else if (r == NULL) {
 		return false;
 	} else if (r->kind == RIGHT_NET) {
@@ -338,6 +409,7 @@ tell_unknown(const struct lock *lock)
 
 	for (r = rights; r->key != NULL; r++)
 		if (r->kind != RIGHT_LOG && r->abi > ll->abi &&
+		    !(r->kind == RIGHT_FS && (ll->fs_any & r->bit) != 0) &&
 		    !(r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0) &&
 		    !(r->kind == RIGHT_SCOPE && ll->scope_given))
 			say("not enforced: %s%s needs Landlock ABI %d "
@@ -349,9 +421,19 @@ tell_unknown(const struct lock *lock)
 		    "ABI %d, the newest known here", ll->abi, ABI_KNOWN);
 }
 
-/* Make the ruleset. */
+/* Is the next command one that fill_toolbox() lets run? */
+static bool
+from_toolbox(const char *next)
+{
+	struct toolbox_program program;
+
+	return strncmp(next, "volt-", 5) == 0 && strchr(next, '/') == NULL &&
+	    toolbox_here() && toolbox_find(next, &program);
+}
+
+/* Make the ruleset, for the command next, or NULL. */
 void
-landlock_plan(struct lock *lock)
+landlock_plan(struct lock *lock, const char *next)
 {
 	struct landlock *ll = &lock->ll;
 	struct landlock_ruleset_attr attr = { 0 };
@@ -360,7 +442,7 @@ landlock_plan(struct lock *lock)
 
 	if (!ll->wanted)
 		return;
-	ll->handled_fs = rights_known(RIGHT_FS, ll->abi);
+	ll->handled_fs = rights_known(RIGHT_FS, ll->abi) & ~ll->fs_any;
 	ll->handled_net = rights_known(RIGHT_NET, ll->abi) & ~ll->net_any;
 	ll->handled_scope = ll->scope_given ? ll->scoped :
 	    rights_known(RIGHT_SCOPE, ll->abi);
@@ -368,6 +450,10 @@ landlock_plan(struct lock *lock)
 	if (ll->abi == 0) {
 		lost(lock, "landlock: this kernel has none, or it was not "
 		    "enabled at boot (lsm=landlock,...)");
+		return;
+	}
+	if ((ll->handled_fs | ll->handled_net | ll->handled_scope) == 0) {
+		say("landlock: the words leave nothing to restrict");
 		return;
 	}
 	attr.handled_access_fs = ll->handled_fs;
@@ -383,9 +469,14 @@ landlock_plan(struct lock *lock)
 	}
 	for (i = 0; i < ll->nports; i++)
 		fill_ports(ll, &ll->ports[i]);
-	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
+	if ((ll->handled_fs & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
+		return;
+	if ((granted & LANDLOCK_ACCESS_FS_EXECUTE) != 0)
+		chain_advise("the command, its interpreter and its libraries "
+		    "need fs.rx=; fs=any leaves files alone");
+	else if (next == NULL || !from_toolbox(next))
 		warnx("no word grants the right to execute anything; fs.rx= "
-		    "does");
+		    "does, and fs=any leaves files alone");
 }
 
 /* no_new_privs, always, and the ruleset. From here on it is for good. */

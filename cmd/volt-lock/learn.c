@@ -7,6 +7,7 @@
  * for the exec. A command that traces others itself, or that refuses to be
  * traced, cannot be learnt from.
  */
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -27,7 +28,8 @@
 #include "lock.h"
 #include "supervise.h"
 
-#define FAMILIES 64
+#define SOCKETS 64
+#define TYPE_MASK 0xf	/* SOCK_TYPE_MASK: what is above are flags */
 #define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
 	CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
@@ -36,11 +38,17 @@ static const char *const calls[] = {
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
+/* The arguments of socket(2), as the kernel takes them. */
+struct kind {
+	uint32_t family, type, protocol;
+};
+
 static struct {
 	bool made[1024];
-	bool family[FAMILIES];	/* of socket(2) */
+	struct kind sockets[SOCKETS];
+	size_t nsockets;
+	bool more_sockets;	/* than there is room for */
 	bool namespaces;	/* clone(2) made some */
-	bool other_family;
 } seen;
 
 static pid_t command;	/* for the handler */
@@ -49,6 +57,22 @@ static void
 pass_on(int signo)
 {
 	kill(command, signo);
+}
+
+static void
+note_socket(const uint64_t args[])
+{
+	const struct kind k = { (uint32_t)args[0],
+		(uint32_t)args[1] & TYPE_MASK, (uint32_t)args[2] };
+	size_t i;
+
+	for (i = 0; i < seen.nsockets; i++)
+		if (memcmp(&seen.sockets[i], &k, sizeof(k)) == 0)
+			return;
+	if (seen.nsockets < SOCKETS)
+		seen.sockets[seen.nsockets++] = k;
+	else
+		seen.more_sockets = true;
 }
 
 static void
@@ -64,34 +88,54 @@ note(const struct __ptrace_syscall_info *info)
 		seen.made[SYS_clone] = true;
 	if (nr == SYS_clone && (info->entry.args[0] & NEW_NAMESPACES) != 0)
 		seen.namespaces = true;
-	if (nr != SYS_socket)
-		return;
-	if ((uint32_t)info->entry.args[0] < FAMILIES)
-		seen.family[(uint32_t)info->entry.args[0]] = true;
-	else
-		seen.other_family = true;
+	if (nr == SYS_socket)
+		note_socket(info->entry.args);
 }
 
+static int
+by_kind(const void *a, const void *b)
+{
+	const struct kind *x = a, *y = b;
+
+	return x->family != y->family ? (x->family > y->family) * 2 - 1 :
+	    x->type != y->type ? (x->type > y->type) * 2 - 1 :
+	    (x->protocol > y->protocol) - (x->protocol < y->protocol);
+}
+
+/*
+ * Family, type and protocol: a family alone would let through what nobody
+ * asked for, as the packet sockets that are a type of AF_INET.
+ */
 static void
 print_sockets(FILE *f)
 {
-	static const char *const names[FAMILIES] = {
-		[AF_UNIX] = "AF_UNIX", [AF_INET] = "AF_INET",
-		[AF_INET6] = "AF_INET6", [AF_NETLINK] = "AF_NETLINK",
-		[AF_PACKET] = "AF_PACKET",
+	static const struct {
+		uint32_t family;
+		const char *name;
+	} names[] = {
+		{ AF_UNIX, "AF_UNIX" }, { AF_INET, "AF_INET" },
+		{ AF_INET6, "AF_INET6" }, { AF_NETLINK, "AF_NETLINK" },
+		{ AF_PACKET, "AF_PACKET" },
 	};
-	int i;
+	const struct kind *k;
+	size_t i;
 
-	for (i = 0; i < FAMILIES; i++) {
-		if (!seen.family[i])
-			continue;
-		if (names[i] != NULL)
-			fprintf(f, "socket if a0:32==%s\n", names[i]);
-		else
-			fprintf(f, "socket if a0:32==%d\n", i);
-	}
-	if (seen.other_family)
+	if (seen.more_sockets) {
 		fprintf(f, "socket\n");
+		return;
+	}
+	qsort(seen.sockets, seen.nsockets, sizeof(*k), by_kind);
+	for (k = seen.sockets; k < seen.sockets + seen.nsockets; k++) {
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (names[i].family == k->family)
+				break;
+		if (i < sizeof(names) / sizeof(names[0]))
+			fprintf(f, "socket if a0:32==%s", names[i].name);
+		else
+			fprintf(f, "socket if a0:32==%u", k->family);
+		fprintf(f, " a1:32&0x%x==%u a2:32==%u\n", TYPE_MASK, k->type,
+		    k->protocol);
+	}
 }
 
 static int
@@ -105,7 +149,7 @@ print_profile(const struct lock *lock)
 {
 	/* What becoming the command takes, and saying why it cannot be done. */
 	static const int ours[] = { SYS_execve, SYS_execveat, SYS_exit_group,
-		SYS_read, SYS_write };
+		SYS_read, SYS_write, SYS_writev };
 	const char *names[CALLS];
 	size_t i, n = 0;
 	FILE *f = stdout;
@@ -229,6 +273,8 @@ learn_run(struct lock *lock)
 	sigaction(SIGQUIT, &ignore, NULL);
 	sigaction(SIGTERM, &pass, NULL);
 	sigaction(SIGHUP, &pass, NULL);
+	/* The command waits for our word still: it must not get hold of us. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* A stop for every call, from its next stop on: there it is. */
 	if (ptrace(PTRACE_INTERRUPT, command, NULL, NULL) == -1 ||
 	    write(pipes[1], "", 1) != 1)

@@ -135,18 +135,25 @@ limits_apply(const struct lock *lock)
 void
 keyring_drop(const struct lock *lock)
 {
+	int saved;
+
 	if (lock->keep_keyring)
 		return;
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) != -1)
 		return;
-	/* A kernel without keys has none to drop. */
-	if (errno == ENOSYS)
-		return;
-	/* A filter that refuses the call keeps all keys from the command. */
-	if (errno == EPERM && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2) {
-		say("no new session keyring: a filter is in force");
+	/*
+	 * A kernel without keys has none to drop; and a filter that refuses the
+	 * call keeps all keys from the command, unless it refuses this alone.
+	 */
+	saved = errno;
+	if ((saved == ENOSYS || saved == EPERM) && syscall(SYS_keyctl,
+	    KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) == -1 &&
+	    errno == saved) {
+		say("no new session keyring: %s", saved == ENOSYS ?
+		    "this kernel has no keys" : "a filter is in force");
 		return;
 	}
+	errno = saved;
 	err(EXIT_LINK, "session keyring (keyring=keep leaves it)");
 }
 
@@ -223,17 +230,4 @@ fds_close(const struct lock *lock)
 	if (syscall(SYS_close_range, 3U, UINT_MAX, CLOSE_RANGE_CLOEXEC) == -1)
 		err(EXIT_LINK, "fds=close");
 	chain_keep();
-}
-
-/*
- * A working directory outside the root is a way out that no rule of Landlock's
- * closes. The kernel's own getcwd tells; the C library's may hide it.
- */
-void
-cwd_check(void)
-{
-	char path[PATH_MAX + 16];
-
-	if (syscall(SYS_getcwd, path, sizeof(path)) > 0 && path[0] != '/')
-		errx(EXIT_LINK, "the working directory is outside the root");
 }

@@ -37,7 +37,9 @@ struct landlock {
 	size_t npaths, size;
 	struct port_rule *ports;
 	size_t nports, ports_size;
+	uint64_t fs_any;	/* rights to files that are left alone */
 	uint64_t net_any;	/* rights that are granted for all ports */
+	bool bind_none;	/* tcp.bind=none, and no later word grants it */
 	uint64_t scoped;
 	uint32_t flags;	/* of landlock_restrict_self(2) */
 	bool scope_given, wanted;
@@ -79,7 +81,7 @@ struct lock {
 
 	struct limit limits[LOCK_LIMITS];
 	size_t nlimits;
-	bool close_fds, keep_keyring, no_dump;
+	bool close_fds, keep_keyring, keep_stdio, no_dump;
 	unsigned int spec;	/* bits, 1 << PR_SPEC_... */
 	const char *learn_file;
 };
@@ -93,8 +95,9 @@ extern const struct grammar lock_grammar;
 
 /* landlock.c */
 bool landlock_word(struct lock *lock, const char *key, const char *value);
-void landlock_plan(struct lock *lock);
+void landlock_plan(struct lock *lock, const char *next);
 void landlock_enforce(const struct lock *lock);
+bool landlock_grants(const struct landlock *ll, uint64_t right);
 
 /* rights.c */
 enum right_kind { RIGHT_FS, RIGHT_NET, RIGHT_SCOPE, RIGHT_LOG };
@@ -122,6 +125,9 @@ void caps_describe(const struct caps *c, char *buf, size_t size);
 /* ids.c */
 void ids_change(const struct lock *lock);
 
+/* stdio.c */
+void stdio_give(const struct lock *lock);
+
 /* limits.c */
 bool limit_word(struct lock *lock, const char *key, const char *value);
 void spec_parse(struct lock *lock, const char *key, const char *value);
@@ -130,10 +136,13 @@ void limits_apply(const struct lock *lock);
 void keyring_drop(const struct lock *lock);
 void spec_apply(const struct lock *lock);
 void fds_close(const struct lock *lock);
-void cwd_check(void);
+
+/* cwd.c */
+void cwd_check(const struct lock *lock);
 
 /* seccomp.c */
 void seccomp_plan(struct lock *lock);
+void seccomp_ports(const struct lock *lock);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */

@@ -16,7 +16,7 @@ main(int argc, char *argv[])
 
 	/* With all rights: what is opened, looked up and run for ourselves. */
 	seccomp_plan(&lock);
-	landlock_plan(&lock);
+	landlock_plan(&lock, argv[0]);
 	if (say_on)
 		show_plan(&lock);
 	if (lock.dry)
@@ -29,11 +29,13 @@ main(int argc, char *argv[])
 	limits_apply(&lock);
 	spec_apply(&lock);
 	caps_begin(&lock);
+	stdio_give(&lock);
 	ids_change(&lock);
 	chain_prepare(argv);
 	landlock_enforce(&lock);
 	fds_close(&lock);
-	cwd_check();
+	cwd_check(&lock);
+	seccomp_ports(&lock);
 	seccomp_enforce(&lock);
 	chain_exec(argv);
 }

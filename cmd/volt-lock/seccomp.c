@@ -17,7 +17,9 @@
 #include "chain.h"
 #include "kfile.h"
 #include "lock.h"
+#include "say.h"
 #include "toolbox.h"
+#include "uapi/landlock.h"
 
 #define INSNS_MAX 4096	/* BPF_MAXINSNS */
 
@@ -28,6 +30,20 @@ static const struct sock_filter strict_filter[] = {
 static const struct sock_filter default_filter[] = {
 #include "default.h"
 };
+
+static const struct sock_filter ports_filter[] = {
+#include "ports.h"
+};
+
+static const struct sock_filter no_tcp_filter[] = {
+#include "no-tcp.h"
+};
+
+static const struct sock_filter no_listen_filter[] = {
+#include "no-listen.h"
+};
+
+#define LENGTH(filter) (sizeof(filter) / sizeof((filter)[0]))
 
 /* Become volt-seccomp for this profile, with the filter going to out. */
 static _Noreturn void
@@ -118,25 +134,59 @@ seccomp_plan(struct lock *lock)
 	if (lock->seccomp == NULL)
 		return;
 	if (strcmp(lock->seccomp, "strict") == 0)
-		builtin(lock, strict_filter,
-		    sizeof(strict_filter) / sizeof(strict_filter[0]));
+		builtin(lock, strict_filter, LENGTH(strict_filter));
 	else if (strcmp(lock->seccomp, "default") == 0)
-		builtin(lock, default_filter,
-		    sizeof(default_filter) / sizeof(default_filter[0]));
+		builtin(lock, default_filter, LENGTH(default_filter));
 	else
 		compile(lock);
 	if (lock->action != ACTION_ERRNO)
 		set_action(lock);
 }
 
-/* Install it. Nothing but exec(2) and its kin come after this. */
+static int
+install(const struct sock_filter *f, size_t n)
+{
+	const struct sock_fprog prog = { (unsigned short)n,
+		(struct sock_filter *)(uintptr_t)f };
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+/*
+ * Landlock asks at bind(2) and connect(2) of TCP and UDP sockets. Where it
+ * restricts their ports, filters close the ways past that, with or without a
+ * profile. That a socket listens without bind(2) can be refused only at a price,
+ * so that tcp.bind=none has to ask for it.
+ */
+void
+seccomp_ports(const struct lock *lock)
+{
+	const struct landlock *ll = &lock->ll;
+	bool connects;
+
+	if (ll->ruleset == -1 || ll->handled_net == 0)
+		return;
+	if (install(ports_filter, LENGTH(ports_filter)) == -1) {
+		lost(lock, "ports: no filter for what Landlock does not see: "
+		    "%s", strerror(errno));
+		return;
+	}
+	if (!ll->bind_none)
+		return;
+	connects = landlock_grants(ll, LANDLOCK_ACCESS_NET_CONNECT_TCP);
+	say("tcp.bind=none: %s", connects ? "listen(2) is refused, for UNIX "
+	    "sockets too" : "TCP sockets are refused");
+	if ((connects ? install(no_listen_filter, LENGTH(no_listen_filter)) :
+	    install(no_tcp_filter, LENGTH(no_tcp_filter))) == -1)
+		err(EXIT_LINK, "tcp.bind=none");
+}
+
+/* Install the profile. Nothing but exec(2) and its kin come after this. */
 void
 seccomp_enforce(const struct lock *lock)
 {
-	const struct sock_fprog prog = { lock->nfilter, lock->filter };
-
 	if (lock->filter == NULL)
 		return;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == -1)
+	if (install(lock->filter, lock->nfilter) == -1)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 }

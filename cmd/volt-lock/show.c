@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "kfile.h"
 #include "lock.h"
 #include "say.h"
+#include "uapi/landlock.h"
 
 #define ACTIONS_FILE "/proc/sys/kernel/seccomp/actions_avail"
 
@@ -74,9 +76,15 @@ show_landlock(struct out *out)
 	for (i = 0; i < ll->npaths; i++)
 		item(out, ll->paths[i].key, "%s%s", ll->paths[i].prefix != NULL ?
 		    ll->paths[i].prefix : "", ll->paths[i].path);
+	if ((ll->fs_any & LANDLOCK_ACCESS_FS_EXECUTE) != 0)
+		item(out, "fs", "any");
+	if ((ll->fs_any & LANDLOCK_ACCESS_FS_RESOLVE_UNIX) != 0)
+		item(out, "unix", "any");
 	for (r = rights; r->key != NULL; r++)
 		if (r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0)
 			item(out, r->key, "any");
+	if (ll->bind_none)
+		item(out, "tcp.bind", "none");
 	for (i = 0; i < ll->nports; i++) {
 		if (ll->ports[i].first == ll->ports[i].last)
 			item(out, ll->ports[i].key, "%u", ll->ports[i].first);
@@ -148,6 +156,8 @@ show_rest(struct out *out)
 			list_add(list, sizeof(list), name);
 	if (list[0] != '\0')
 		item(out, "spec", "%s", list);
+	if (lock->uid_given)
+		item(out, "stdio", "%s", lock->keep_stdio ? "keep" : "give");
 	item(out, "fds", "%s", lock->close_fds ? "close" : "keep");
 	item(out, "keyring", "%s", lock->keep_keyring ? "keep" : "new");
 	if (lock->no_dump)
@@ -173,7 +183,8 @@ show_kernel(struct out *out, int abi)
 			    abi_linux(r->abi));
 	}
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == -1)
-		item(out, "kernel.seccomp", "no");
+		item(out, "kernel.seccomp", "%s", errno == EINVAL ? "no" :
+		    strerror(errno));
 	else if (kfile_read(AT_FDCWD, ACTIONS_FILE, buf, sizeof(buf)) > 0) {
 		if ((end = strchr(buf, '\n')) != NULL)
 			*end = '\0';
@@ -183,7 +194,10 @@ show_kernel(struct out *out, int abi)
 	}
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1; cap++)
 		;
-	item(out, "kernel.caps", "%d", cap);
+	if (errno == EINVAL && cap > 0)
+		item(out, "kernel.caps", "%d", cap);
+	else
+		item(out, "kernel.caps", "unknown: %s", strerror(errno));
 }
 
 /* Without a command. Returns the exit status. */
@@ -192,16 +206,17 @@ show(struct lock *lock)
 {
 	struct out out = { .lock = lock, .separator = "",
 		.form = lock->json ? OUT_JSON : OUT_TEXT };
+	bool policy = lock->ll.wanted;
 
 	/* That the paths and profiles are there is a part of the answer. */
-	if (lock->ll.abi == -1)
-		landlock_word(lock, "abi", "0");
+	if (policy)
+		landlock_plan(lock, NULL);
 	else
-		landlock_plan(lock);
+		landlock_word(lock, "abi", "0");
 	seccomp_plan(lock);
 	if (lock->json)
 		printf("{\"policy\":[");
-	if (lock->ll.ruleset != -1 || lock->ll.npaths > 0)
+	if (policy)
 		show_landlock(&out);
 	show_rest(&out);
 	if (lock->json)

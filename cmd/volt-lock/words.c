@@ -166,6 +166,8 @@ set_choice(void *ctx, const char *key, const char *value)
 		    "not yes or no" },
 		{ "keyring", "keep", "new", offsetof(struct lock, keep_keyring),
 		    "not new or keep" },
+		{ "stdio", "keep", "give", offsetof(struct lock, keep_stdio),
+		    "not give or keep" },
 	};
 	size_t i;
 
@@ -205,6 +207,7 @@ static const struct flag flags[] = {
 };
 
 static const struct word words[] = {
+	{ "fs", set_landlock, "any|none", "leave files alone, or grant none so far" },
 	{ "fs.ro", set_landlock, "PATH,...", "read files and directories" },
 	{ "fs.rx", set_landlock, "PATH,...", "and execute" },
 	{ "fs.rw", set_landlock, "PATH,...", "read, write, make and remove" },
@@ -242,6 +245,7 @@ static const struct word words[] = {
 	{ "uid", set_id, "N", "user ID of the command" },
 	{ "gid", set_id, "N", "group ID of the command" },
 	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
+	{ "stdio", set_choice, "give|keep", "pipes on descriptors 0 to 2, with uid=" },
 	{ "fds", set_choice, "close|keep", "descriptors above standard error" },
 	{ "keyring", set_choice, "new|keep", "the session keyring" },
 	{ "dumpable", set_choice, "yes|no", "may the command dump core" },

@@ -25,44 +25,6 @@ type_of(const struct mount *m, int fd)
 }
 
 /*
- * The detached mount of m's source: a clone of a directory, a file or an image,
- * with m's attributes, its IDs mapped as in userns if that was asked for.
- */
-int
-apply_source(const struct mount *m, int userns)
-{
-	/* Private: a clone of a shared mount would show the host its mounts. */
-	struct mount_attr attr = { .attr_set = m->attrs,
-		.propagation = SYS_PROPAGATION_PRIVATE };
-	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
-	int fd;
-
-	if (m->kind == MOUNT_IMAGE)
-		fd = image_open(m);
-	else
-		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
-		    OPEN_TREE_CLOEXEC | rec);
-	if (fd != -1 && (m->kind == MOUNT_ROOT || m->kind == MOUNT_LOWER ||
-		m->kind == MOUNT_OVERLAY) && type_of(m, fd) != S_IFDIR) {
-		errno = ENOTDIR;
-		err(EXIT_LINK, "%s", m->what);
-	}
-	if (fd == -1)
-		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
-		    "option rec", "%s", m->what);
-	if (m->idmap) {
-		attr.attr_set |= (uint64_t)MOUNT_ATTR_IDMAP;
-		attr.userns_fd = (uint64_t)(unsigned int)userns;
-	}
-	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
-		fail(m->idmap ? EINVAL : 0, "this kernel cannot map the IDs of "
-		    "that file system, or of one below it; uidmap=0:0:65536 "
-		    "leaves IDs as they are, and with them the host's root",
-		    "%s: mount attributes", m->what);
-	return fd;
-}
-
-/*
  * A detached mount of an empty directory, read-only. The first is made and
  * then, attached, cloned for all others.
  */
@@ -194,23 +156,40 @@ apply_describe(const struct ns *ns, const struct mount *m)
  * a new /proc; then the one that is there is shown again.
  */
 static int
-old_proc(const struct ns *ns)
+old_proc(void)
 {
-	if ((ns->flags & CLONE_NEWPID) != 0)
-		return -1;
 	return sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE |
 	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 }
 
-static void
-apply_fs(const struct ns *ns, const struct mount *m, struct build *b)
+/* Make the file systems of m, one that is made by fsopen(2). */
+void
+apply_make(const struct ns *ns, const struct mount *m, struct parts *p)
 {
-	int fd = mount_fs(m, mount_fstype(m));
+	size_t i;
 
-	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc(ns)) == -1) {
+	for (i = 0; i < NS_PARTS; i++)
+		p->fd[i] = -1;
+	if (m->kind == MOUNT_DEV)
+		dev_make(ns, m, p);
+	else
+		p->fd[PART_FS] = mount_fs(m, mount_fstype(m));
+	/* Without a PID namespace there is another way: old_proc(). */
+	if (p->fd[PART_FS] == -1 && m->kind == MOUNT_PROC &&
+	    (ns->flags & CLONE_NEWPID) != 0) {
 		errno = EPERM;
 		mount_failed(m, "proc");
 	}
+}
+
+static void
+apply_fs(struct ns *ns, const struct mount *m, const struct parts *p,
+    struct build *b)
+{
+	int fd = p->fd[PART_FS];
+
+	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc()) == -1)
+		mount_failed(m, "proc");
 	if (fd == -1)
 		return; /* a default that we cannot have here */
 	/* Without /sys there is no place for the default cgroup tree. */
@@ -219,7 +198,30 @@ apply_fs(const struct ns *ns, const struct mount *m, struct build *b)
 		mount_describe(m);
 		guard(ns, m, fd, b);
 	}
-	close(fd);
+	if (fd != p->fd[PART_FS])
+		close(fd);
+}
+
+/* Have the file systems of m made, by us or by the inner actor, and place them. */
+static void
+apply_new(struct ns *ns, const struct mount *m, struct build *b)
+{
+	struct parts p;
+	size_t i;
+
+	if (b->inner == -1)
+		apply_make(ns, m, &p);
+	else
+		stage_recv(b->inner, &p);
+	if (m->kind == MOUNT_DEV) {
+		dev_place(m, &p, b);
+		mount_describe(m);
+	} else {
+		apply_fs(ns, m, &p, b);
+	}
+	for (i = 0; i < NS_PARTS; i++)
+		if (p.fd[i] != -1)
+			close(p.fd[i]);
 }
 
 /* Carry out one mount below the root. */
@@ -239,11 +241,8 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	case MOUNT_RO:
 		done = apply_ro(m, b->root);
 		break;
-	case MOUNT_DEV:
-		dev_make(ns, m, b);
-		break;
 	default:
-		apply_fs(ns, m, b);
+		apply_new(ns, m, b);
 		return;
 	}
 	if (done)

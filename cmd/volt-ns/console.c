@@ -10,7 +10,9 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "chain.h"
 #include "fdpass.h"
 #include "ns.h"
+#include "path.h"
 #include "sys.h"
 #include "tty.h"
 
@@ -41,6 +44,25 @@ struct console {
 	char last;	/* byte of the caller's input */
 };
 
+/* Open a file of the root's own /dev, or of the one that there is. */
+static int
+open_below(const struct ns *ns, const char *name, int flags)
+{
+	char path[PATH_MAX];
+	int root, fd;
+
+	if (snprintf(path, sizeof(path), "%s%s", ns->dev != NULL ? ns->dev :
+		"/dev", name) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return -1;
+	fd = path_open(root, path, flags);
+	close(root);
+	return fd;
+}
+
 /*
  * Give the inner actor its terminal, and the outer actor the other side. Ends
  * the program on error.
@@ -49,13 +71,10 @@ void
 console_open(struct ns *ns)
 {
 	struct winsize size;
-	int master, slave, fd, unlock = 0;
+	int master, slave, fd, dst, unlock = 0;
 
-	if (ns->devpts != -1)
-		master = openat(ns->devpts, "ptmx",
-		    O_RDWR | O_NOCTTY | O_CLOEXEC);
-	else
-		master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	master = open_below(ns, ns->dev != NULL ? "/pts/ptmx" : "/ptmx",
+	    O_RDWR | O_NOCTTY);
 	if (master == -1 || ioctl(master, TIOCSPTLCK, &unlock) == -1 ||
 	    (slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY)) == -1)
 		err(EXIT_LINK, "console=pty");
@@ -64,14 +83,16 @@ console_open(struct ns *ns)
 		(void)ioctl(slave, TIOCSWINSZ, &size);
 	if (ns->uid_given && fchown(slave, ns->uid, (gid_t)-1) == -1)
 		err(EXIT_LINK, "console=pty: uid=%u", ns->uid);
-	if (ns->console_dst != -1) {
+	if (ns->dev != NULL) {
+		dst = open_below(ns, "/console", O_PATH);
 		fd = sys_open_tree(slave, "", OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-		if (fd == -1 || sys_move_mount(fd, "", ns->console_dst, "",
+		if (dst == -1 || fd == -1 || sys_move_mount(fd, "", dst, "",
 			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ==
 		    -1)
-			err(EXIT_LINK, "mount /dev/console");
+			err(EXIT_LINK, "mount %s/console", ns->dev);
 		close(fd);
+		close(dst);
 	}
 	fdpass_send(ns->outer, master);
 	close(master);

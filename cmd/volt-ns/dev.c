@@ -77,30 +77,25 @@ dev_null(const struct build *b)
 	return clone_device(b, 0);
 }
 
-/* Mount type, told opts, on the new directory name; -1 where we may not. */
+/* Make the directory name, for a mount of type that is told opts. */
 static int
-mount_below(int dev, const char *name, const char *type, const char *opts,
-    uint64_t attrs)
+part_make(int dev, const char *name, const char *type, const char *opts,
+    uint64_t attrs, bool silent)
 {
 	char what[32], options[64];
-	struct mount m = { .attrs = attrs, .optional = true, .what = what,
-		.fsopts = options };
-	int fd;
+	const struct mount m = { .attrs = attrs, .optional = true,
+		.silent = silent, .what = what, .fsopts = options };
 
 	snprintf(what, sizeof(what), "/dev/%s", name);
 	snprintf(options, sizeof(options), "%s", opts);
 	if (mkdirat(dev, name, 0755) == -1)
 		err(EXIT_LINK, "%s", what);
-	if ((fd = mount_fs(&m, type)) == -1)
-		return -1;
-	if (sys_move_mount(fd, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "mount %s", what);
-	return fd;
+	return mount_fs(&m, type);
 }
 
-/* Make the /dev that m asks for. */
+/* Make the /dev that m asks for, and what is mounted in it. */
 void
-dev_make(struct ns *ns, const struct mount *m, const struct build *b)
+dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 {
 	static const struct {
 		const char *name, *target;
@@ -112,37 +107,58 @@ dev_make(struct ns *ns, const struct mount *m, const struct build *b)
 	const uint64_t safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 	    MOUNT_ATTR_NOEXEC;
 	size_t i;
-	int dev, fd;
+	int dev;
 
 	if ((dev = mount_fs(m, "tmpfs")) == -1)
 		err(EXIT_LINK, "%s: mount tmpfs", m->what);
-	mount_attach(m, dev, b->root, S_IFDIR);
-	for (i = 0; i < NS_DEVICES; i++) {
+	for (i = 0; i < NS_DEVICES; i++)
 		placeholder(dev, devices[i].name);
-		fd = clone_device(b, i);
-		if (sys_move_mount(fd, "", dev, devices[i].name,
-			MOVE_MOUNT_F_EMPTY_PATH) == -1)
-			err(EXIT_LINK, "mount /dev/%s", devices[i].name);
-		close(fd);
-	}
 	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlinkat(links[i].target, dev, links[i].name) == -1)
 			err(EXIT_LINK, "/dev/%s", links[i].name);
+	if (ns->console)
+		placeholder(dev, "console");
 
 	/* Terminals belong to group tty, 5 wherever it has a number. */
-	ns->devpts = mount_below(dev, "pts", "devpts",
+	p->fd[PART_FS] = dev;
+	p->fd[PART_PTS] = part_make(dev, "pts", "devpts",
 	    (ns->flags & CLONE_NEWUSER) == 0 || idmap_has(&ns->gidmap, 5) ?
 	    "mode=620,ptmxmode=666,gid=5" : "mode=620,ptmxmode=666",
-	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	fd = mount_below(dev, "shm", "tmpfs", "size=64M,mode=1777", safe);
-	close(fd);
-	if ((ns->flags & (CLONE_NEWUSER | CLONE_NEWIPC)) != CLONE_NEWUSER) {
-		fd = mount_below(dev, "mqueue", "mqueue", "", safe);
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+	p->fd[PART_SHM] = part_make(dev, "shm", "tmpfs", "size=64M,mode=1777",
+	    safe, false);
+	if ((ns->flags & (CLONE_NEWUSER | CLONE_NEWIPC)) != CLONE_NEWUSER)
+		p->fd[PART_MQUEUE] = part_make(dev, "mqueue", "mqueue", "",
+		    safe, (ns->flags & CLONE_NEWIPC) == 0);
+}
+
+/* Attach fd on the entry name of dev. */
+static void
+attach(int dev, int fd, const char *name)
+{
+	if (sys_move_mount(fd, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "mount /dev/%s", name);
+}
+
+/* Put what dev_make() made at m's place, and the devices into it. */
+void
+dev_place(const struct mount *m, const struct parts *p,
+    const struct build *b)
+{
+	static const char *const names[NS_PARTS] = {
+		[PART_PTS] = "pts", [PART_SHM] = "shm",
+		[PART_MQUEUE] = "mqueue",
+	};
+	int dev = p->fd[PART_FS], fd;
+	size_t i;
+
+	mount_attach(m, dev, b->root, S_IFDIR);
+	for (i = 0; i < NS_DEVICES; i++) {
+		fd = clone_device(b, i);
+		attach(dev, fd, devices[i].name);
 		close(fd);
 	}
-	if (ns->console) {
-		placeholder(dev, "console");
-		ns->console_dst = openat(dev, "console", O_PATH | O_CLOEXEC);
-	}
-	close(dev);
+	for (i = PART_PTS; i < NS_PARTS; i++)
+		if (p->fd[i] != -1)
+			attach(dev, p->fd[i], names[i]);
 }

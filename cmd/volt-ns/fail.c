@@ -27,3 +27,19 @@ fail(int cause, const char *advice, const char *fmt, ...)
 		warnx("%s", advice);
 	exit(EXIT_LINK);
 }
+
+/* Why clone3(2) or unshare(2) failed, with advice for the common causes. */
+_Noreturn void
+fail_namespaces(const struct ns *ns)
+{
+	int error = errno;
+
+	warn("namespaces");
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		idmap_advise(error);
+	else if (error == EPERM)
+		warnx("without root, add -U for a user namespace");
+	if (error == EAGAIN)
+		warnx("the limit on processes is reached: pids.max, ulimit -u");
+	exit(EXIT_LINK);
+}

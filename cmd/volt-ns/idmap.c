@@ -13,6 +13,7 @@
  * has, unchanged.
  */
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <err.h>
@@ -217,23 +218,31 @@ on_path(const char *name)
 static bool
 is_initial(void)
 {
-	char map[64];
+	char map[16384];
 	unsigned long inside, outside, count;
 
-	return kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) >
-	    0 && sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	if (kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) == -1)
+		err(EXIT_LINK, "/proc/self/uid_map");
+	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
 	    outside == 0 && inside == 0 && count == UINT32_MAX;
 }
 
 /*
- * A range of IDs for one container: by our process ID, so that no two that run
- * have the same but by a rare chance, in the upper part of what systemd reserves
- * for containers, above the usual /etc/subuid.
+ * A range of IDs for one container, in the upper part of what systemd reserves
+ * for containers, above the usual /etc/subuid. Our process ID makes it differ
+ * from that of any other that runs in our PID namespace; the PID namespace
+ * itself, by Knuth's multiplicative hash, from those in another, but for a rare
+ * chance.
  */
 static uint32_t
 free_range(void)
 {
-	return RANGE_FIRST + (uint32_t)getpid() % RANGES * RANGE;
+	struct stat st = { 0 };
+
+	if (stat("/proc/self/ns/pid", &st) == -1)
+		err(EXIT_LINK, "/proc/self/ns/pid");
+	return RANGE_FIRST + ((uint32_t)getpid() +
+	    (uint32_t)st.st_ino * 2654435761u) % RANGES * RANGE;
 }
 
 /* Let the root and where its changes go keep their owners. */
@@ -275,6 +284,9 @@ plan_auto(struct ns *ns)
 	user_name(geteuid(), user, sizeof(user));
 	uids = add_granted(&ns->uidmap, "/etc/subuid", user, geteuid());
 	gids = add_granted(&ns->gidmap, "/etc/subgid", user, geteuid());
+	if (uids != gids)
+		warnx("%s has no range in %s: the caller's own IDs alone are "
+		    "mapped", user, uids ? "/etc/subgid" : "/etc/subuid");
 	if (!uids || !gids) {
 		say("no /etc/subuid range: the caller's own IDs alone "
 		    "are mapped");
@@ -419,6 +431,27 @@ idmap_write(const struct ns *ns, const char *pid)
 	}
 	write_map(&ns->uidmap, "newuidmap", "uid_map", pid);
 	write_map(&ns->gidmap, "newgidmap", "gid_map", pid);
+}
+
+/*
+ * As idmap_write(), for a user namespace whose parent has these maps already:
+ * each ID is itself. Whether setgroups(2) is denied it has from its parent.
+ */
+void
+idmap_write_same(const struct ns *ns, const char *pid)
+{
+	static struct idmap same[2];
+	size_t i, j;
+
+	same[0] = ns->uidmap;
+	same[1] = ns->gidmap;
+	for (i = 0; i < 2; i++) {
+		same[i].by_helper = false;
+		for (j = 0; j < same[i].n; j++)
+			same[i].extent[j].outside = same[i].extent[j].inside;
+	}
+	write_map(&same[0], NULL, "uid_map", pid);
+	write_map(&same[1], NULL, "gid_map", pid);
 }
 
 static bool

@@ -1,16 +1,13 @@
 /* The inner actor: in the new namespaces, about to become the command. */
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,19 +20,6 @@
 #include "say.h"
 #include "sys.h"
 #include "toolbox.h"
-
-/*
- * In a user namespace, be its root: only then do its files belong to us. What
- * comes from outside of it is opened before, as the caller.
- */
-static void
-become_root(const struct ns *ns)
-{
-	if (idmap_has(&ns->gidmap, 0) && setresgid(0, 0, 0) == -1)
-		err(EXIT_LINK, "setresgid");
-	if (idmap_has(&ns->uidmap, 0) && setresuid(0, 0, 0) == -1)
-		err(EXIT_LINK, "setresuid");
-}
 
 /*
  * unshare(2) prepares a time namespace for children; with its offsets set we
@@ -79,8 +63,11 @@ loopback_up(void)
 	struct ifreq ifr = { .ifr_name = "lo" };
 	int fd;
 
-	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
-		return; /* a kernel without IPv4 has none */
+	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1) {
+		if (errno == EAFNOSUPPORT)
+			return; /* a kernel without IPv4 has none */
+		err(EXIT_LINK, "loopback");
+	}
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
 	if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
 		err(EXIT_LINK, "loopback");
@@ -117,69 +104,30 @@ change_directory(const struct ns *ns)
 	}
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = path_open(root, ns->chdir, O_PATH | O_DIRECTORY);
-	if (fd == -1 || fchdir(fd) == -1)
+	if (fd == -1)
+		fail(ELOOP, "it leads through a link of /proc/PID, or a loop "
+		    "of links", "chdir=%s", ns->chdir);
+	if (fchdir(fd) == -1)
 		err(EXIT_LINK, "chdir=%s", ns->chdir);
 	close(fd);
 	close(root);
 }
 
-/*
- * The groups asked for. A change of identity without groups= leaves none of the
- * caller's, unless the user namespace forbids even that.
- */
-static void
-set_groups(const struct ns *ns)
-{
-	bool userns = ((ns->flags | ns->join_flags) & CLONE_NEWUSER) != 0;
-
-	if (!ns->groups_given && !ns->uid_given && !ns->gid_given && !userns)
-		return;
-	if (setgroups(ns->ngroups, ns->groups) == 0)
-		return;
-	/* Its root lacks no right: setgroups(2) is denied there. */
-	if (ns->groups_given || !userns || errno != EPERM)
-		err(EXIT_LINK, "groups");
-}
-
-static void
-set_identity(const struct ns *ns)
-{
-	set_groups(ns);
-	if (ns->gid_given && setresgid(ns->gid, ns->gid, ns->gid) == -1)
-		err(EXIT_LINK, "gid=%u", ns->gid);
-	if (ns->uid_given && setresuid(ns->uid, ns->uid, ns->uid) == -1)
-		err(EXIT_LINK, "uid=%u", ns->uid);
-}
-
-/* Die when the parent does, or now if it has: setresuid(2) unset that. */
-static void
-keep_death_signal(const struct ns *ns)
-{
-	struct pollfd parent = { .fd = ns->parent, .events = POLLIN };
-
-	if (ns->parent == -1)
-		return;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-		err(EXIT_LINK, "death signal");
-	if (poll(&parent, 1, 0) == 1)
-		_exit(EXIT_LINK);
-}
-
 _Noreturn void
 inner_run(struct ns *ns, char *const argv[])
 {
-	bool link = strncmp(argv[0], "volt-", 5) == 0;
-	struct build b = { .root = -1, .empty = -1 };
+	struct build b = { .root = -1, .empty = -1, .inner = -1, .stage = -1 };
+	bool mounts = (ns->flags & CLONE_NEWNS) != 0;
 
-	if ((ns->flags & CLONE_NEWUSER) != 0 && !ns->served)
-		idmap_write(ns, "self");
-	if ((ns->flags & CLONE_NEWNS) != 0) {
-		if (link && has_root(ns) && toolbox_pack() == -1)
+	if (ns->staged) {
+		stage_take(ns);
+	} else if (mounts) {
+		if (ns->link && has_root(ns) && toolbox_pack() == -1)
 			err(EXIT_LINK, "toolbox");
 		root_open(ns, &b);
 	}
 	if ((ns->flags & CLONE_NEWUSER) != 0)
-		become_root(ns);
+		ids_become_root(ns);
 	if (ns->late_cgroup && unshare(CLONE_NEWCGROUP) == -1)
 		err(EXIT_LINK, "cgroup namespace");
 	if ((ns->flags & CLONE_NEWTIME) != 0)
@@ -189,16 +137,20 @@ inner_run(struct ns *ns, char *const argv[])
 		loopback_up();
 		net_plug(ns);
 	}
-	if ((ns->flags & CLONE_NEWNS) != 0)
+	if (ns->staged)
+		stage_fill(ns);
+	else if (mounts)
 		root_build(ns, &b);
 	change_directory(ns);
 	if (ns->console)
 		console_open(ns);
 	else if (ns->new_session)
 		(void)setsid(); /* must_wait() saw to it that it works */
-	set_identity(ns);
+	ids_set(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);
-	keep_death_signal(ns);
+	if (ns->nofile.rlim_max != 0 &&
+	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
+		err(EXIT_LINK, "limit of descriptors");
 	chain_exec(argv);
 }

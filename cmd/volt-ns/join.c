@@ -3,9 +3,7 @@
  * so that no PID that was used again is taken for it, and never half of them.
  */
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
@@ -18,7 +16,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
+#include "death.h"
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
@@ -81,30 +79,40 @@ look(pid_t pid, const char *name, char *buf, size_t size)
 }
 
 /*
- * A volt-ns that waits for its container stands outside of it: its one child is
+ * Is child a container of the volt-ns pid, or still one of its own processes?
+ * Those have the parent's arguments, or none if they have ended.
+ */
+static bool
+is_container(pid_t pid, pid_t child)
+{
+	char ours[4096], its[4096];
+	ssize_t n = look(pid, "cmdline", ours, sizeof(ours));
+	ssize_t m = look(child, "cmdline", its, sizeof(its));
+
+	return n > 0 && m > 0 && (n != m || memcmp(ours, its, (size_t)n) != 0);
+}
+
+/*
+ * A volt-ns that waits for its container stands outside of it: its child is
  * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
- * What is not a container yet is none: a child that still has the parent's
- * arguments is being set up.
  */
 static pid_t
 resolve(pid_t pid)
 {
-	char buf[4096], its[4096];
+	char buf[4096], name[64], field[16];
+	const char *cursor = buf;
 	uint64_t child;
-	ssize_t n;
 
 	if (look(pid, "comm", buf, sizeof(buf)) == -1 ||
 	    strcmp(buf, "volt-ns\n") != 0)
 		return pid;
-	snprintf(its, sizeof(its), "task/%d/children", (int)pid);
-	if (look(pid, its, buf, sizeof(buf)) == -1)
+	snprintf(name, sizeof(name), "task/%d/children", (int)pid);
+	if (look(pid, name, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "join=%d: its children", (int)pid);
-	buf[strcspn(buf, " ")] = '\0';
-	if (value_uint(buf, INT_MAX, &child) == 0 &&
-	    (n = look(pid, "cmdline", buf, sizeof(buf))) > 0 &&
-	    (look((pid_t)child, "cmdline", its, sizeof(its)) != n ||
-		memcmp(buf, its, (size_t)n) != 0))
-		return (pid_t)child;
+	while (value_field(&cursor, ' ', field, sizeof(field)))
+		if (value_uint(field, INT_MAX, &child) == 0 &&
+		    is_container(pid, (pid_t)child))
+			return (pid_t)child;
 	errx(EXIT_LINK, "join=%d: its container has not started yet", (int)pid);
 }
 
@@ -137,43 +145,12 @@ differing(pid_t pid, int wanted)
 	return flags;
 }
 
-/*
- * Pack the toolbox without root's rights: cloning a mount takes a user
- * namespace in which we have them, so a child makes one and sends the clones.
- */
-static void
-pack_by_child(void)
-{
-	int part[TOOLBOX_PARTS], pair[2], i, status;
-	pid_t child;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
-	    (child = fork()) == -1)
-		err(EXIT_LINK, "toolbox");
-	if (child == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1 ||
-		    toolbox_clone(part) == -1)
-			err(EXIT_LINK, "toolbox");
-		for (i = 0; i < TOOLBOX_PARTS; i++)
-			fdpass_send(pair[1], part[i]);
-		_exit(0);
-	}
-	close(pair[1]);
-	for (i = 0; i < TOOLBOX_PARTS; i++)
-		part[i] = fdpass_recv(pair[0]);
-	close(pair[0]);
-	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		exit(EXIT_LINK); /* it has said why */
-	if (toolbox_announce(part) == -1)
-		err(EXIT_LINK, "toolbox");
-}
-
 /* Enter the namespaces of ns->join; with toolbox, a link comes after us. */
 void
 join_enter(struct ns *ns, bool toolbox)
 {
+	/* setns(2) takes no second thread into a user namespace. */
+	struct death death = { .alone = true };
 	pid_t pid = resolve(ns->join);
 	int pidfd;
 
@@ -188,22 +165,20 @@ join_enter(struct ns *ns, bool toolbox)
 	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry)
 		return;
-	if (toolbox && (ns->join_flags & CLONE_NEWNS) != 0 &&
-	    !toolbox_here()) {
-		if (geteuid() != 0)
-			pack_by_child();
-		else if (toolbox_pack() == -1)
-			err(EXIT_LINK, "toolbox");
-	}
+	if (toolbox && ((ns->join_flags & CLONE_NEWNS) != 0 ||
+		toolbox_here()) && toolbox_lock() == -1)
+		err(EXIT_LINK, "toolbox");
 	/* Those inside see us from here on; they get no hold of us. */
-	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||
 	    setns(pidfd, ns->join_flags) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
 	close(pidfd);
-	if ((ns->join_flags & CLONE_NEWUSER) == 0)
-		return;
-	if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
-		err(EXIT_LINK, "join: setresgid");
-	if (setresuid(0, 0, 0) == -1 && errno != EINVAL)
-		err(EXIT_LINK, "join: setresuid");
+	if ((ns->join_flags & CLONE_NEWUSER) != 0) {
+		if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
+			err(EXIT_LINK, "join: setresgid");
+		if (setresuid(0, 0, 0) == -1 && errno != EINVAL)
+			err(EXIT_LINK, "join: setresuid");
+	}
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
 }

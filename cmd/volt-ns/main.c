@@ -20,6 +20,7 @@
 #include "status.h"
 #include "supervise.h"
 #include "sys.h"
+#include "toolbox.h"
 #include "words.h"
 
 #include "ns.h"
@@ -43,31 +44,28 @@ describe_namespaces(const struct ns *ns)
 			say("new %s namespace", names[i].name);
 }
 
-/* Why clone3(2) or unshare(2) failed, with advice for the common causes. */
-static _Noreturn void
-no_namespaces(const struct ns *ns)
+/* In the new user namespace: have its ID maps written, or write them. */
+static void
+take_maps(const struct ns *ns)
 {
-	int error = errno;
-
-	warn("namespaces");
-	if ((ns->flags & CLONE_NEWUSER) != 0)
-		idmap_advise(error);
-	else if (error == EPERM)
-		warnx("without root, add -U for a user namespace");
-	if (error == EAGAIN)
-		warnx("the limit on processes is reached: pids.max, ulimit -u");
-	exit(EXIT_LINK);
+	if ((ns->flags & CLONE_NEWUSER) == 0)
+		return;
+	if (ns->served)
+		outer_ask(ns->outer);
+	else
+		idmap_write(ns, "self");
+	(void)talk_ended();
 }
 
 /*
- * No PID namespace: become the command ourselves. Where something takes the
- * caller's privileges, a helper stays behind for a moment.
+ * No PID namespace: become the command ourselves. Where something needs the
+ * caller's privileges, a helper has them for a moment.
  */
 static _Noreturn void
 run_here(struct ns *ns, char *argv[])
 {
 	int pair[2];
-	pid_t helper = -1;
+	pid_t helper;
 
 	if (ns->served) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
@@ -80,15 +78,15 @@ run_here(struct ns *ns, char *argv[])
 		}
 		close(pair[1]);
 		ns->outer = pair[0];
+		talk_with(helper);
 	}
-	if (ns->flags != 0 && unshare(ns->flags & ~CLONE_NEWTIME) == -1)
-		no_namespaces(ns);
-	if (ns->outer != -1) {
-		outer_ask(ns);
-		while (waitpid(helper, NULL, 0) == -1 && errno == EINTR)
-			;
-		close(ns->outer);
-		ns->outer = -1;
+	if (ns->staged) {
+		stage_unshare(ns);
+	} else {
+		if (ns->flags != 0 &&
+		    unshare(ns->flags & ~CLONE_NEWTIME) == -1)
+			fail_namespaces(ns);
+		take_maps(ns);
 	}
 	inner_run(ns, argv);
 }
@@ -106,16 +104,19 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], wstatus, master = -1, counter = -1, payload;
+	int pair[2], rc, wstatus, master = -1, payload;
+	static struct notify_relay relay;
+	struct status status;
 	const uint64_t all = UINT64_MAX;
 	uint64_t mask;
 
-	if (ns->status_fd != -1 && (counter = status_watch()) == -1)
-		err(EXIT_LINK, "status counter");
+	if (ns->status_fd != -1 && status_watch(&status) == -1)
+		err(EXIT_LINK, "status=%d", ns->status_fd);
+	if ((rc = notify_split(&relay)) == -1)
+		err(EXIT_LINK, "NOTIFY_SOCKET");
+	s.relay = rc == 1 ? &relay : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -123,30 +124,38 @@ run_child(struct ns *ns, char *argv[])
 		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
 		    CLONE_INTO_CGROUP;
 	}
+	if (supervise_begin(&s) == -1)
+		err(EXIT_LINK, "signals");
 	/* A child that has not run yet must not look as if it listened. */
 	sys_sigprocmask(SIG_BLOCK, &all, &mask);
-	if ((s.child = sys_clone3(&args)) == -1)
-		no_namespaces(ns);
+	s.child = ns->staged ? stage_clone(ns, &args, pair) :
+	    sys_clone3(&args);
+	if (s.child == -1)
+		fail_namespaces(ns);
 	if (s.child == 0) {
 		supervise_child(&s);
-		close(s.sigfd);
 		close(pair[1]);
-		ns->outer = ns->parent = pair[0];
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
-			err(EXIT_LINK, "death signal");
-		if (ns->served)
-			outer_ask(ns);
+		ns->outer = pair[0];
+		ns->parent = s.alive[0];
+		if (!ns->staged) {
+			if ((ns->flags & CLONE_NEWUSER) != 0 && ns->join == 0)
+				ids_be_writable();
+			take_maps(ns);
+		}
 		inner_run(ns, argv);
 	}
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
-	close(pair[0]);
-	if (ns->served)
-		outer_serve(ns, pair[1]);
+	supervise_parent(&s);
+	if (!ns->staged) {
+		close(pair[0]);
+		if (ns->served)
+			outer_serve(ns, pair[1]);
+	}
+	/* If a builder fails the inner actor ends too, and with its status. */
+	(void)talk_ended();
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 
-	/* Nobody inside may look into us or take our descriptors. */
-	prctl(PR_SET_DUMPABLE, 0);
 	if ((master != -1 ? console_wait(master, &s, &wstatus) :
 		supervise_wait(&s, &wstatus)) == -1)
 		err(EXIT_LINK, "wait");
@@ -156,9 +165,10 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (counter != -1)
-		status_report(ns->status_fd, counter, wstatus);
-	status_tell(wstatus);
+	if (ns->status_fd != -1)
+		status_report(&status, ns->status_fd, wstatus);
+	else
+		status_tell(wstatus);
 	exit(supervise_exit_code(wstatus));
 }
 
@@ -174,26 +184,45 @@ must_wait(const struct ns *ns)
 	    (ns->new_session && getpgrp() == getpid());
 }
 
+/* Many mounts need many descriptors; the command has its limit back in the end. */
+static void
+raise_limit(struct ns *ns)
+{
+	struct rlimit most;
+
+	if (ns->nmounts + ns->nlower < 64)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
+		err(EXIT_LINK, "limit of descriptors");
+	most = ns->nofile;
+	most.rlim_cur = most.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &most) == -1)
+		err(EXIT_LINK, "limit of descriptors");
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .status_fd = -1, .outer = -1, .devpts = -1,
-		.console_dst = -1, .parent = -1, .plug = -1,
+		.umask = -1, .status_fd = -1, .outer = -1, .builder = -1,
+		.parent = -1, .plug = -1,
 	};
-	bool link, wait;
+	bool wait;
 
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);
-	link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
+	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
 	if (ns.join != 0)
-		join_enter(&ns, link);
+		join_enter(&ns, ns.link);
 	describe_namespaces(&ns);
 	root_plan(&ns);
 	if ((ns.flags & CLONE_NEWUSER) != 0)
 		idmap_plan(&ns);
-	ns.served = outer_needed(&ns);
+	ns.staged = stage_needed(&ns);
+	ns.between = ns.staged && geteuid() != 0;
+	ns.served = (ns.flags & CLONE_NEWUSER) != 0 &&
+	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {
 		root_describe(&ns);
 		return 0;
@@ -201,8 +230,12 @@ main(int argc, char *argv[])
 	if (ns.die_with_parent &&
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (link && has_root(&ns))
+	if (ns.link && has_root(&ns))
 		notify_hand_on();
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
+	    toolbox_here() && toolbox_lock() == -1)
+		err(EXIT_LINK, "toolbox");
+	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)

@@ -80,6 +80,8 @@ apply_option(struct mount *m, const char *name)
 		if (strcmp(options[i].name, name) == 0) {
 			m->attrs |= options[i].set;
 			m->attrs &= ~options[i].clear;
+			m->lifted |= options[i].clear;
+			m->lifted &= ~options[i].set;
 			return true;
 		}
 	}
@@ -89,6 +91,8 @@ apply_option(struct mount *m, const char *name)
 		return m->rec = true;
 	if (strcmp(name, "idmap") == 0)
 		return m->idmap = true;
+	if (strcmp(name, "slave") == 0)
+		return m->slave = true;
 	return false;
 }
 
@@ -170,6 +174,20 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 	parse_options(m, key, value, cursor);
 }
 
+/* One more at the end of a list of n; those before may move. */
+struct mount *
+mount_add(struct mount **list, size_t *n)
+{
+	struct mount *more = *list;
+
+	/* Room for 1, 2, 4, 8 ... */
+	if ((*n & (*n - 1)) == 0 && (more = realloc(*list,
+	    (*n == 0 ? 1 : *n * 2) * sizeof(*more))) == NULL)
+		err(EXIT_LINK, "mounts");
+	*list = more;
+	return &more[(*n)++];
+}
+
 /* A mount that comes with a root of its own; skipped where it cannot be. */
 void
 mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
@@ -233,6 +251,25 @@ fs_failed(const struct mount *m, int fs, const char *type)
 }
 
 /*
+ * May a default be left out for this errno? Where the kernel has no such file
+ * system, and where it does not permit a new one: that is said, but for /proc,
+ * in whose place the caller's is shown.
+ */
+static bool
+left_out(const struct mount *m, const char *type)
+{
+	if (errno == ENODEV)
+		say("%s: the kernel has no %s", m->what, type);
+	else if (errno != EPERM && errno != EBUSY)
+		return false;
+	else if (m->silent)
+		say("%s: left out", m->what);
+	else if (m->kind != MOUNT_PROC)
+		warn("%s: left out: mount %s", m->what, type);
+	return true;
+}
+
+/*
  * Make the detached mount of a file system of type, told fsopts (a comma list
  * of key=value and flags). Ends the program on error, unless m is optional and
  * the kernel does not permit it: -1 then.
@@ -245,9 +282,9 @@ mount_fs(const struct mount *m, const char *type)
 	int fs, fd;
 
 	if ((fs = sys_fsopen(type, FSOPEN_CLOEXEC)) == -1) {
-		if (m->optional && (errno == EPERM || errno == ENODEV))
-			return -1;
-		mount_failed(m, type);
+		if (!m->optional || !left_out(m, type))
+			mount_failed(m, type);
+		return -1;
 	}
 	while (value_field(&cursor, ',', option, sizeof(option))) {
 		if (*option == '\0')
@@ -261,7 +298,7 @@ mount_fs(const struct mount *m, const char *type)
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1 ||
 	    (fd = sys_fsmount(fs, FSMOUNT_CLOEXEC,
 		(unsigned int)m->attrs)) == -1) {
-		if (!m->optional || (errno != EPERM && errno != EBUSY))
+		if (!m->optional || !left_out(m, type))
 			fs_failed(m, fs, type);
 		fd = -1;
 	}
@@ -299,6 +336,22 @@ mount_place(const struct mount *m, int root, mode_t type)
 	return fd;
 }
 
+/* The kernel mounts directories on directories, and other files on others. */
+static void
+same_type(const struct mount *m, int fd, int place)
+{
+	struct stat what, where;
+
+	if (fstat(fd, &what) == -1 || fstat(place, &where) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (S_ISDIR(what.st_mode) && !S_ISDIR(where.st_mode))
+		errx(EXIT_LINK, "%s: %s is a file, and a directory is to be "
+		    "mounted there", m->what, m->dst);
+	if (!S_ISDIR(what.st_mode) && S_ISDIR(where.st_mode))
+		errx(EXIT_LINK, "%s: %s is a directory, and a file is to be "
+		    "mounted there", m->what, m->dst);
+}
+
 /*
  * Attach the detached mount fd at m's place below root (mount_place()). Returns
  * whether there was one.
@@ -310,6 +363,7 @@ mount_attach(const struct mount *m, int fd, int root, mode_t type)
 
 	if ((place = mount_place(m, root, type)) == -1)
 		return false;
+	same_type(m, fd, place);
 	if (sys_move_mount(fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH |
 		MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: mount at %s", m->what, m->dst);
@@ -328,13 +382,14 @@ mount_describe(const struct mount *m)
 	else if (m->kind == MOUNT_RO)
 		say("make %s read-only", m->dst);
 	else
-		say("mount %s at %s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
+		say("mount %s at %s%s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
 		    m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",
 		    m->attrs & MOUNT_ATTR_NOSUID ? " nosuid" : "",
 		    m->attrs & MOUNT_ATTR_NODEV ? " nodev" : "",
 		    m->attrs & MOUNT_ATTR_NOEXEC ? " noexec" : "",
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
+		    m->slave ? " slave" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");
 }

@@ -120,7 +120,7 @@ net_files_open(struct ns *ns)
 	    (*ns->offer->resolv == '\0' && *ns->offer->hosts == '\0'))
 		return;
 	dir = mount_fs(&m, "tmpfs");
-	if (sys_move_mount(dir, "", AT_FDCWD, "/dev",
+	if (sys_move_mount(dir, "", AT_FDCWD, ns->staged ? STAGE_FILES : "/dev",
 		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		err(EXIT_LINK, "%s: /dev", m.what);
 	file_open(&ns->files[0], dir, "resolv.conf", "/etc/resolv.conf",

@@ -1,16 +1,22 @@
 /*
- * volt-ns: one plan, filled by the words, carried out by two actors.
+ * volt-ns: one plan, filled by the words, carried out by up to three actors.
  *
- * The inner actor becomes the command: it is in the new namespaces and has, in
- * a user namespace, privileges over those only. The outer actor keeps what the
- * caller could do: it writes the ID maps, sets up idmapped mounts and attaches
- * images, and hands their mounts over. With a PID namespace, a pty or status=
- * the outer is the parent that waits; else it is a helper that is gone before
- * the command starts, and where nothing needs it there is none.
+ * The inner actor becomes the command. It is in the new namespaces and has, in a
+ * user namespace, privileges over those only.
+ *
+ * The outer actor keeps what the caller could do: it writes the ID maps. With a
+ * PID namespace, a pty or status= it is the parent that waits; else it is a
+ * helper that ends before the command starts, and where nothing needs it there
+ * is none.
+ *
+ * The builder puts the root together where there is a user namespace, so that
+ * the container's root cannot take back what the words asked for (stage.c). It
+ * ends before the command starts.
  */
 #ifndef VOLT_NS_H
 #define VOLT_NS_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <stdbool.h>
@@ -19,12 +25,12 @@
 
 #include "plug.h"
 #include "supervise.h"
+#include "sys.h"
+#include "toolbox.h"
 #include "words.h"
 
 #define NS_EXTENTS 64
 #define NS_GROUPS 64
-#define NS_MOUNTS 256
-#define NS_LAYERS 64
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
 #define NS_FILES 2
@@ -52,12 +58,14 @@ struct mount {
 	const char *what;	/* the word, for messages: "bind=/a:/b" */
 	char *src, *dst;
 	uint64_t attrs;	/* MOUNT_ATTR_ to set */
+	uint64_t lifted;	/* those that the word wants unset */
 	bool rec;	/* with the mounts below src */
+	bool slave;	/* later mounts of the host below src show */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
+	bool silent;	/* and that is no news: the manual says when */
 	char *fsopts;	/* what the file system itself is told, or NULL */
-	int fd;	/* src, opened: by the outer actor or from the old root */
-	bool detached;	/* fd is a mount that is attached nowhere */
+	int fd;	/* a detached mount of src, or -1 */
 };
 
 /* What building the root holds open. */
@@ -65,6 +73,15 @@ struct build {
 	int root;	/* the new root */
 	int device[NS_DEVICES];	/* the old root's, in dev.c's order */
 	int empty;	/* an attached empty directory, or -1 */
+	int inner;	/* the socket to the inner actor, which makes the file
+			 * systems; -1: we make them */
+	int stage;	/* where the builder leaves the root, or -1 */
+};
+
+/* The new mounts of one word: a file system, and those of a /dev below it. */
+enum { PART_FS, PART_PTS, PART_SHM, PART_MQUEUE, NS_PARTS };
+struct parts {
+	int fd[NS_PARTS];	/* detached mounts; -1: cannot be had here */
 };
 
 struct ns {
@@ -77,9 +94,9 @@ struct ns {
 
 	struct mount root;	/* MOUNT_ROOT or MOUNT_IMAGE; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
-	struct mount lower[NS_LAYERS];	/* top first */
+	struct mount *lower;	/* top first */
 	size_t nlower;
-	struct mount mounts[NS_MOUNTS];
+	struct mount *mounts;	/* as the words come */
 	size_t nmounts;
 	struct mount defaults[NS_DEFAULTS]; /* before mounts */
 	size_t ndefaults;
@@ -96,13 +113,18 @@ struct ns {
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int stop_signal;	/* or 0 */
+	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 
-	bool served;	/* the outer actor does a part */
+	bool link;	/* the command is a link */
+	bool served;	/* the outer actor writes the ID maps */
+	bool staged;	/* a builder builds the root */
+	bool between;	/* it needs a user namespace of its own for that */
 	bool late_cgroup;	/* inner makes its cgroup namespace itself */
-	int outer;	/* inner's end of the socket pair, or -1 */
+	int toolbox[TOOLBOX_PARTS];	/* on the stage; -1: not there */
+	int outer;	/* inner's socket to the outer actor, or -1 */
+	int builder;	/* inner's socket to the builder, or -1 */
 	int parent;	/* readable once our parent is gone, or -1: whatever */
-	int devpts;	/* the new root's devpts, or -1 */
-	int console_dst;	/* its /dev/console, or -1 */
+	const char *dev;	/* where the new root's /dev is, or NULL */
 
 	int plug;	/* volt-net's, that we take, or -1 */
 	const struct plug_offer *offer;	/* what it says */
@@ -112,6 +134,7 @@ struct ns {
 /* fail.c */
 _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+_Noreturn void fail_namespaces(const struct ns *ns);
 
 /* words.c */
 bool has_root(const struct ns *ns);
@@ -126,19 +149,47 @@ bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
 bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
 void idmap_write(const struct ns *ns, const char *pid);
+void idmap_write_same(const struct ns *ns, const char *pid);
 void idmap_advise(int error);
+
+/* ids.c */
+void ids_become_root(const struct ns *ns);
+void ids_act_as_root(const struct ns *ns);
+void ids_be_writable(void);
+void ids_set(const struct ns *ns);
 
 /* payload.c */
 int payload_make(struct ns *ns);
 
+/* talk.c */
+void talk_send(int sock, int fd);
+int talk_recv(int sock);
+void talk_hello(int sock);
+void talk_heard(int sock, char *pid, size_t size);
+pid_t talk_sender(int sock);
+void talk_with(pid_t pid);
+bool talk_ended(void);
+
 /* outer.c */
-bool outer_needed(struct ns *ns);
 void outer_serve(struct ns *ns, int sock);
-void outer_ask(struct ns *ns);
+void outer_ask(int sock);
+
+/* stage.c */
+#define STAGE "/dev"	/* where it is, in the builder and in inner */
+#define STAGE_ROOT STAGE "/root"	/* the new root, when it is finished */
+#define STAGE_BENCH STAGE "/bench"	/* inner's: the layers of an overlay */
+#define STAGE_FILES STAGE "/files"	/* the builder's: those of volt-net */
+bool stage_needed(const struct ns *ns);
+pid_t stage_clone(struct ns *ns, const struct clone_args *args, int pair[2]);
+void stage_unshare(struct ns *ns);
+void stage_take(struct ns *ns);
+void stage_fill(struct ns *ns);
+void stage_recv(int sock, struct parts *p);
 
 /* mount.c */
 void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value);
+struct mount *mount_add(struct mount **list, size_t *n);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 void mount_describe(const struct mount *m);
 bool mount_has_options(const struct mount *m);
@@ -151,20 +202,32 @@ bool mount_attach(const struct mount *m, int fd, int root, mode_t type);
 /* dev.c */
 void dev_open(struct build *b);
 int dev_null(const struct build *b);
-void dev_make(struct ns *ns, const struct mount *m, const struct build *b);
+void dev_make(const struct ns *ns, const struct mount *m, struct parts *p);
+void dev_place(const struct mount *m, const struct parts *p,
+    const struct build *b);
 
 /* image.c */
 int image_open(const struct mount *m);
 
 /* apply.c */
 void apply_describe(const struct ns *ns, const struct mount *m);
-int apply_source(const struct mount *m, int userns);
+void apply_make(const struct ns *ns, const struct mount *m, struct parts *p);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
+
+/* source.c */
+void source_open(struct mount *m);
+void source_idmap(struct mount *m, int userns);
+struct mount *source_layer(struct ns *ns, size_t i);
+
+/* overlay.c */
+int overlay_make(struct ns *ns);
 
 /* root.c */
 void root_plan(struct ns *ns);
+bool root_is_plain(const struct ns *ns);
 void root_open(struct ns *ns, struct build *b);
 void root_build(struct ns *ns, struct build *b);
+void root_enter(const struct ns *ns, int root);
 void root_describe(struct ns *ns);
 
 /* join.c */

@@ -71,9 +71,8 @@ set_lower(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
 
-	if (ns->nlower == NS_LAYERS)
-		word_bad(key, value, "too many layers");
-	mount_parse(&ns->lower[ns->nlower++], MOUNT_LOWER, key, value);
+	mount_parse(mount_add(&ns->lower, &ns->nlower), MOUNT_LOWER, key,
+	    value);
 }
 
 static void
@@ -115,10 +114,10 @@ set_mount(void *ctx, const char *key, const char *value)
 		ns->root_ro = true;
 		return;
 	}
-	if (ns->nmounts == NS_MOUNTS)
-		word_bad(key, value, "too many mounts");
-	m = &ns->mounts[ns->nmounts++];
+	m = mount_add(&ns->mounts, &ns->nmounts);
 	mount_parse(m, kinds[i].kind, key, value);
+	if (m->kind == MOUNT_DEV)
+		ns->dev = m->dst;
 	/* An explicit one takes the place of the default. */
 	if (kinds[i].no != 0 && kinds[i].kind != MOUNT_MASK)
 		*(bool *)((char *)ns + kinds[i].no) = true;

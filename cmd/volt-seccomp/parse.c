@@ -7,10 +7,14 @@
  * and the first line that fits a call decides on it.
  */
 #include <linux/net.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <ctype.h>
 #include <err.h>
@@ -30,6 +34,18 @@
 #ifndef AF_VSOCK
 #define AF_VSOCK 40
 #endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC 256
+#endif
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef SOCK_PACKET
+#define SOCK_PACKET 10
+#endif
 
 /* Where we are, for messages. */
 struct place {
@@ -46,8 +62,18 @@ static const struct {
 	{ "AF_INET", AF_INET }, { "AF_INET6", AF_INET6 },
 	{ "AF_NETLINK", AF_NETLINK }, { "AF_PACKET", AF_PACKET },
 	{ "AF_ALG", AF_ALG }, { "AF_VSOCK", AF_VSOCK },
+	{ "AF_RDS", AF_RDS }, { "AF_RXRPC", AF_RXRPC }, { "AF_SMC", AF_SMC },
 	{ "SOCK_STREAM", SOCK_STREAM }, { "SOCK_DGRAM", SOCK_DGRAM },
 	{ "SOCK_RAW", SOCK_RAW }, { "SOCK_SEQPACKET", SOCK_SEQPACKET },
+	{ "SOCK_PACKET", SOCK_PACKET },
+	{ "IPPROTO_TCP", IPPROTO_TCP }, { "IPPROTO_UDP", IPPROTO_UDP },
+	{ "IPPROTO_ICMP", IPPROTO_ICMP }, { "IPPROTO_ICMPV6", IPPROTO_ICMPV6 },
+	{ "IPPROTO_SCTP", IPPROTO_SCTP }, { "IPPROTO_SMC", IPPROTO_SMC },
+	{ "IPPROTO_MPTCP", IPPROTO_MPTCP }, { "NETLINK_ROUTE", NETLINK_ROUTE },
+	{ "NETLINK_SOCK_DIAG", NETLINK_SOCK_DIAG },
+	{ "NETLINK_KOBJECT_UEVENT", NETLINK_KOBJECT_UEVENT },
+	{ "NETLINK_GENERIC", NETLINK_GENERIC },
+	{ "MSG_FASTOPEN", MSG_FASTOPEN }, { "TCP_ULP", TCP_ULP },
 	{ "CLONE_VM", CLONE_VM }, { "CLONE_FS", CLONE_FS },
 	{ "CLONE_FILES", CLONE_FILES }, { "CLONE_SIGHAND", CLONE_SIGHAND },
 	{ "CLONE_THREAD", CLONE_THREAD }, { "CLONE_SYSVSEM", CLONE_SYSVSEM },
@@ -75,6 +101,7 @@ static const struct {
 	{ "ENODEV", SECCOMP_RET_ERRNO | ENODEV },
 	{ "ENOTTY", SECCOMP_RET_ERRNO | ENOTTY },
 	{ "EOPNOTSUPP", SECCOMP_RET_ERRNO | EOPNOTSUPP },
+	{ "EPROTONOSUPPORT", SECCOMP_RET_ERRNO | EPROTONOSUPPORT },
 	{ "EAFNOSUPPORT", SECCOMP_RET_ERRNO | EAFNOSUPPORT },
 };
 

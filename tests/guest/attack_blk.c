@@ -97,7 +97,7 @@ chains(void)
 
 	request(0, 0, 512, WRITE);
 	q.desc[1].flags |= INDIRECT;
-	breaks("an indirect descriptor");
+	breaks("an indirect descriptor that was not agreed on");
 
 	request(0, 0, 512, WRITE);
 	q.desc[0].flags |= WRITE;
@@ -128,6 +128,176 @@ chains(void)
 		q.desc[i] = (struct desc){ (uintptr_t)data, 16, NEXT,
 			(uint16_t)((i + 1) % QUEUE) };
 	breaks("a loop through all");
+	works("after all that a sector is read");
+}
+
+static struct desc table[257], inner[2];
+
+/* The request of descriptors 0 to 2 in a table, whose descriptor is the first. */
+static void
+indirect_request(void)
+{
+	unsigned int i;
+
+	request(0, 0, 512, WRITE);
+	for (i = 0; i < 3; i++)
+		table[i] = q.desc[i];
+	q.desc[0] = (struct desc){ (uintptr_t)table, 48, INDIRECT, 0 };
+}
+
+static void
+indirect_works(const char *what)
+{
+	uint16_t idx = q.used.idx;
+
+	data[0] = 0;
+	submit(&d, 0, &q, 0);
+	check(wait_used(&q, (uint16_t)(idx + 1)) && r8(&status) == 0 &&
+	    r8(data) == 'V', what);
+}
+
+static void
+indirect_breaks(const char *what)
+{
+	submit(&d, 0, &q, 0);
+	check(wait_broken(&d), what);
+	device_start(&d, F_INDIRECT, &q, 1, QUEUE);
+}
+
+/* A chain of n buffers in the table: the data is in the last but one. */
+static void
+long_table(unsigned int n)
+{
+	unsigned int i;
+
+	indirect_request();
+	table[n - 1] = table[2];
+	table[n - 2] = table[1];
+	for (i = 0; i < n - 1; i++) {
+		if (i > 0 && i < n - 2)
+			table[i] = (struct desc){ (uintptr_t)data, 0, NEXT | WRITE, 0 };
+		table[i].next = (uint16_t)(i + 1);
+	}
+	q.desc[0].len = 16 * n;
+}
+
+static void
+indirect_tables(void)
+{
+	static uint8_t crooked[64];
+	static const struct {
+		uint64_t addr;
+		uint32_t len;
+		const char *what;
+	} bad[] = {
+		{ (uintptr_t)table, 0, "a table of nothing" },
+		{ (uintptr_t)table, 15, "a table of 15 bytes" },
+		{ (uintptr_t)table, 47, "a table of not quite three" },
+		{ (uintptr_t)table, 0xfffffff0, "a table of 4 GiB" },
+		{ END, 48, "a table beyond the memory" },
+		{ END - 32, 48, "a table across the end" },
+		{ ~0ull - 15, 48, "a table at 2^64" },
+		{ 0xc0000000, 48, "a table of a device's registers" },
+	};
+	unsigned int i;
+
+	device_start(&d, F_INDIRECT, &q, 1, QUEUE);
+	indirect_request();
+	indirect_works("a table");
+	indirect_request();
+	q.desc[0].flags |= WRITE;
+	indirect_works("a table that is to be written");
+	indirect_request();
+	for (i = 0; i < 48; i++)
+		crooked[i + 1] = ((uint8_t *)table)[i];
+	q.desc[0].addr = (uintptr_t)crooked + 1;
+	indirect_works("a table at an odd address");
+	request(0, 0, 512, WRITE);
+	table[0] = q.desc[1];
+	table[0].next = 1;
+	table[1] = q.desc[2];
+	q.desc[1] = (struct desc){ (uintptr_t)table, 32, INDIRECT, 0 };
+	indirect_works("a table behind a buffer");
+	long_table(256);
+	indirect_works("a table longer than the queue");
+	indirect_request();
+	for (i = 1; i < QUEUE; i++)
+		q.desc[i] = q.desc[0];
+	for (i = 0; i < QUEUE; i++)
+		q.avail.ring[(q.avail.idx + i) % QUEUE] = (uint16_t)i;
+	w16(&q.avail.idx, (uint16_t)(q.avail.idx + QUEUE - 1));
+	submit(&d, 0, &q, QUEUE - 1);
+	check(wait_used(&q, (uint16_t)(5 + QUEUE)), "as many requests as descriptors");
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		indirect_request();
+		q.desc[0].addr = bad[i].addr;
+		q.desc[0].len = bad[i].len;
+		indirect_breaks(bad[i].what);
+	}
+	long_table(257);
+	indirect_breaks("a table of 257");
+	long_table(256);
+	q.desc[1] = q.desc[0];
+	q.desc[0] = (struct desc){ (uintptr_t)&header, 0, NEXT, 1 };
+	indirect_breaks("a table of 256 behind a buffer");
+	indirect_request();
+	inner[0] = table[1];
+	inner[0].next = 1;
+	inner[1] = table[2];
+	table[1] = (struct desc){ (uintptr_t)inner, 32, INDIRECT, 0 };
+	indirect_breaks("a table in a table");
+	indirect_request();
+	q.desc[0].flags |= NEXT;
+	indirect_breaks("a table that goes on");
+	indirect_request();
+	table[1].next = 1;
+	indirect_breaks("a loop in a table");
+	indirect_request();
+	table[1].next = 3;
+	indirect_breaks("a next beyond the table");
+	indirect_request();
+	table[0].flags |= WRITE;
+	table[1].flags = NEXT;
+	indirect_breaks("out after in, in a table");
+	up();
+	works("after all that a sector is read");
+}
+
+/* Interrupts and notifications by index; masked, the former are pending. */
+static void
+events(void)
+{
+	volatile uint8_t *c = d.config;
+	unsigned int cap, i;
+
+	for (cap = r8(c + 0x34); cap != 0 && r8(c + cap) != 17;)
+		cap = r8(c + cap + 1);
+	w16(c + cap + 2, 0x8000);
+	device_start(&d, F_EVENT_IDX, &q, 1, QUEUE);
+	w16(d.bar + C_QSELECT, 0);
+	w16(d.bar + C_QVECTOR, 1);
+	q.avail.used_event = 5;
+	for (i = 0; i < 5; i++)
+		works("a sector is read");
+	check(r32(d.bar + PENDING) == 0, "five without an interrupt");
+	works("a sixth");
+	check(r32(d.bar + PENDING) == 2, "with one");
+	for (i = 0; i < PATIENCE && r16(&q.used.avail_event) != 6; i++)
+		outb(0x80, 0);
+	check(r16(&q.used.avail_event) == 6, "the device asks for the next");
+	w8(d.bar + C_STATUS, 0);
+	check(r32(d.bar + PENDING) == 0, "none after a reset");
+
+	device_start(&d, F_EVENT_IDX, &q, 1, QUEUE);
+	w16(d.bar + C_QVECTOR, 1);
+	q.avail.used_event = 0xffff;
+	for (i = 0; i < 40; i++)
+		if (ask(0, 0, 512, WRITE) != 0)
+			break;
+	check(i == 40 && r32(d.bar + PENDING) == 0, "an index that is far away");
+	w16(c + cap + 2, 0);
+	up();
 	works("after all that a sector is read");
 }
 
@@ -310,8 +480,9 @@ config_space(void)
 	w32(c + 0x10, ~0u);
 	check(r32(c + 0x10) == 0xffff8000, "the BAR is sized");
 	w32(c + 0x10, 0x12340000);
-	works("and moves nothing");
+	check(r8(d.bar + C_STATUS) == 0xff, "and moves");
 	w32(c + 0x10, bar);
+	works("and back");
 	check(r32(c + 256) == ~0u && r32(c + 4095 - 3) == ~0u,
 	    "no extended configuration");
 	check(r32((volatile uint8_t *)ECAM + (31 << 15)) == ~0u,
@@ -374,6 +545,25 @@ race(void)
 	}
 	up();
 	works("after a race a sector is read");
+	device_start(&d, F_INDIRECT, &q, 1, QUEUE);
+	for (i = 0; i < 200; i++) {
+		indirect_request();
+		submit(&d, 0, &q, 0);
+		for (k = 0; k < 8; k++) {
+			q.desc[0].addr = END - 16;
+			q.desc[0].len = 0xfffffff0;
+			table[1].flags = INDIRECT;
+			table[1].next = 0xffff;
+			table[1].addr = 0xc0000000;
+			table[1].len = 0xffffff00;
+			table[0].next = 0xffff;
+			indirect_request();
+		}
+		if ((r8(d.bar + C_STATUS) & NEEDS_RESET) != 0)
+			device_start(&d, F_INDIRECT, &q, 1, QUEUE);
+	}
+	up();
+	works("and after a race of tables");
 }
 
 int
@@ -382,6 +572,8 @@ main(void)
 	device_want(&d, 2, "there is a disk");
 	normal();
 	chains();
+	indirect_tables();
+	events();
 	addresses();
 	sums();
 	setup();

@@ -1,4 +1,7 @@
-/* What the processor says of its topology: a core for each vCPU, one package. */
+/*
+ * What the processor says of its topology: a core for each vCPU, one package;
+ * and whether it says that it runs guests.
+ */
 #include "guest.h"
 
 struct regs {
@@ -36,5 +39,10 @@ main(void)
 	check(cpus == 3, "three logical processors");
 	levels(0xb, cpus);
 	levels(0x1f, cpus);
+	say((cpuid(1, 0).c & 1u << 5) != 0 ||
+	    (cpuid(0x80000001, 0).c & 1u << 2) != 0 ||
+	    (cpuid(0x80000000, 0).a >= 0x8000000a &&
+		(cpuid(0x8000000a, 0).a | cpuid(0x8000000a, 0).d) != 0) ?
+	    "nests\n" : "does not nest\n");
 	done();
 }

@@ -4,15 +4,6 @@
  */
 #include "guest.h"
 
-static inline uint8_t
-inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
 int
 main(void)
 {
@@ -21,9 +12,7 @@ main(void)
 	outb(0x3f8 + 2, 1);
 	say("ready\n");
 	for (;;) {
-		if ((inb(0x3f8 + 5) & 1) == 0)
-			continue;
-		c = inb(0x3f8);
+		c = hear();
 		if (c == 'q')
 			done();
 		while (c == 'f')

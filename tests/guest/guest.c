@@ -9,6 +9,15 @@ say(const char *s)
 		outb(0x3f8, (uint8_t)*s);
 }
 
+/* A byte of COM1's, when there is one. */
+uint8_t
+hear(void)
+{
+	while ((inb(0x3f8 + 5) & 1) == 0)
+		;
+	return inb(0x3f8);
+}
+
 void
 check(bool ok, const char *what)
 {
@@ -63,7 +72,11 @@ device_want(struct device *d, uint16_t id, const char *what)
 uint8_t
 device_begin(struct device *d, uint32_t low)
 {
+	unsigned int n;
+
 	w8(d->bar + C_STATUS, 0);
+	for (n = 0; n < PATIENCE && r8(d->bar + C_STATUS) != 0; n++)
+		;
 	w8(d->bar + C_STATUS, ACK);
 	w8(d->bar + C_STATUS, ACK | DRIVER);
 	w32(d->bar + C_GFSELECT, 0);
@@ -128,8 +141,6 @@ submit(struct device *d, uint16_t i, struct queue *q, uint16_t head)
 	w16(&q->avail.idx, (uint16_t)(q->avail.idx + 1));
 	w16(d->bar + NOTIFY + 4 * i, i);
 }
-
-#define PATIENCE 300000
 
 /* Each look at the port, where nobody is, gives the other thread its turn. */
 bool

@@ -8,8 +8,10 @@
 
 #define ECAM 0xe0000000ul
 #define QUEUE 16	/* entries of ours */
+#define PATIENCE 300000	/* looks at what is to come */
 
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
+enum { F_INDIRECT = 1 << 28, F_EVENT_IDX = 1 << 29 };
 enum { ACK = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
 
 struct desc {
@@ -21,13 +23,14 @@ struct desc {
 struct queue {
 	struct desc desc[256] __attribute__((aligned(16)));
 	struct {
-		uint16_t flags, idx, ring[QUEUE + 1];
+		uint16_t flags, idx, ring[QUEUE], used_event;
 	} avail __attribute__((aligned(4)));
 	struct {
 		uint16_t flags, idx;
 		struct {
 			uint32_t id, len;
 		} ring[QUEUE];
+		uint16_t avail_event;	/* both as long as the size is QUEUE */
 	} used __attribute__((aligned(4)));
 };
 
@@ -49,6 +52,15 @@ outb(uint16_t port, uint8_t v)
 	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
 }
 
+static inline uint8_t
+inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
 static inline uint8_t r8(volatile void *p) { return *(volatile uint8_t *)p; }
 static inline uint16_t r16(volatile void *p) { return *(volatile uint16_t *)p; }
 static inline uint32_t r32(volatile void *p) { return *(volatile uint32_t *)p; }
@@ -59,6 +71,7 @@ static inline void w32(volatile void *p, uint32_t v) { *(volatile uint32_t *)p =
 static inline void w64(volatile void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
 
 void say(const char *s);
+uint8_t hear(void);
 void check(bool ok, const char *what);
 _Noreturn void done(void);
 

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,10 +74,44 @@ inet(int type, int binding, const char *port)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int s = socket(AF_INET, type, 0), rc;
 
+	if (s == -1)
+		return -1;
 	if (binding)
 		return bind(s, (struct sockaddr *)&in, sizeof(in));
 	rc = connect(s, (struct sockaddr *)&in, sizeof(in));
 	/* That nobody listens is not what we ask about. */
+	return rc == -1 && errno == ECONNREFUSED ? 0 : rc;
+}
+
+/* Connect to a port by sending, or with that put off until something is sent. */
+static long
+fastopen(const char *how, const char *port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)atoi(port)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct iovec data = { (char *)"x", 1 };
+	struct mmsghdr m = { .msg_hdr = { .msg_name = &in,
+		.msg_namelen = sizeof(in), .msg_iov = &data, .msg_iovlen = 1 } };
+	int s = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	long rc;
+
+	if (s == -1)
+		return -1;
+	if (strcmp(how, "sendto") == 0) {
+		rc = sendto(s, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&in,
+		    sizeof(in));
+	} else if (strcmp(how, "sendmsg") == 0) {
+		rc = sendmsg(s, &m.msg_hdr, MSG_FASTOPEN);
+	} else if (strcmp(how, "sendmmsg") == 0) {
+		rc = sendmmsg(s, &m, 1, MSG_FASTOPEN);
+	} else {
+		setsockopt(s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one,
+		    sizeof(one));
+		rc = connect(s, (struct sockaddr *)&in, sizeof(in));
+		if (rc == 0)
+			rc = send(s, "x", 1, 0);
+	}
 	return rc == -1 && errno == ECONNREFUSED ? 0 : rc;
 }
 
@@ -215,6 +250,12 @@ main(int argc, char *argv[])
 		return done(inet(SOCK_DGRAM, 1, a));
 	if (OP("udp.connect"))
 		return done(inet(SOCK_DGRAM, 0, a));
+	if (OP("fastopen"))
+		return done(fastopen(a, b));
+	if (OP("listen")) { /* a socket of this family, that nobody bound */
+		n = socket(atoi(a), SOCK_STREAM, 0);
+		return done(n == -1 ? -1 : listen(n, 1));
+	}
 	if (OP("kill"))
 		return done(kill(atoi(a), 0));
 	if (OP("read_fd"))

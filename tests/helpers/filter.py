@@ -8,6 +8,11 @@ PROFILE means; and with REFERENCE, libseccomp's own filter of the same profile,
 in which a call that depends on its arguments returns SECCOMP_RET_TRACE. Nothing
 here is shared with volt-seccomp: neither the parser nor the meaning. NAMES has
 a line "NUMBER NAME" for each call.
+
+filter.py sockets FILTER
+
+Print the sockets that FILTER lets be made: a line "FAMILY TYPE PROTOCOLS" for
+each family and type, whatever the flags and the upper halves of the arguments.
 """
 
 import itertools
@@ -28,12 +33,19 @@ ACTIONS = {
     "allow": ALLOW, "log": LOG, "kill": KILL, "deny": ERRNO | 1,
     "EPERM": ERRNO | 1, "ENOENT": ERRNO | 2, "EACCES": ERRNO | 13,
     "ENODEV": ERRNO | 19, "EINVAL": ERRNO | 22, "ENOTTY": ERRNO | 25,
-    "ENOSYS": ERRNO | 38, "EOPNOTSUPP": ERRNO | 95, "EAFNOSUPPORT": ERRNO | 97,
+    "ENOSYS": ERRNO | 38, "EPROTONOSUPPORT": ERRNO | 93, "EOPNOTSUPP": ERRNO | 95,
+    "EAFNOSUPPORT": ERRNO | 97,
 }
 CONSTANTS = {
     "AF_UNSPEC": 0, "AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10,
     "AF_NETLINK": 16, "AF_PACKET": 17, "AF_ALG": 38, "AF_VSOCK": 40,
     "SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOCK_RAW": 3, "SOCK_SEQPACKET": 5,
+    "SOCK_PACKET": 10, "AF_RDS": 21, "AF_SMC": 43, "IPPROTO_ICMP": 1,
+    "IPPROTO_TCP": 6, "IPPROTO_UDP": 17, "IPPROTO_ICMPV6": 58,
+    "IPPROTO_SCTP": 132, "IPPROTO_SMC": 256, "IPPROTO_MPTCP": 262,
+    "NETLINK_ROUTE": 0, "NETLINK_SOCK_DIAG": 4, "NETLINK_KOBJECT_UEVENT": 15,
+    "NETLINK_GENERIC": 16, "AF_RXRPC": 33, "MSG_FASTOPEN": 0x20000000,
+    "TCP_ULP": 31,
     "CLONE_VM": 0x100, "CLONE_FS": 0x200, "CLONE_FILES": 0x400,
     "CLONE_SIGHAND": 0x800, "CLONE_THREAD": 0x10000, "CLONE_NEWNS": 0x20000,
     "CLONE_SYSVSEM": 0x40000, "CLONE_NEWCGROUP": 0x2000000,
@@ -155,7 +167,37 @@ def arguments(rules):
     ] + [[draw.choice(values) for values in per] for _ in range(ENOUGH // 4)]
 
 
+def ranges(numbers):
+    """[1, 2, 3, 5] as "1-3,5"."""
+    text, first = [], None
+    for n, following in zip(numbers, [*numbers[1:], None]):
+        first = n if first is None else first
+        if following != n + 1:
+            text.append(str(n) if n == first else f"{first}-{n}")
+            first = None
+    return ",".join(text)
+
+
+def sockets(code):
+    flags = 0o2004000  # SOCK_CLOEXEC, SOCK_NONBLOCK
+    high = 0x12345678 << 32
+    for family, kind in itertools.product(range(64), range(16)):
+        allowed = []
+        for protocol in range(300):
+            args = [family, kind, protocol, 0, 0, 0]
+            got = run(code, 41, X86_64, args)
+            args = [family | high, kind | flags | high, protocol | high, ALL, ALL, ALL]
+            if run(code, 41, X86_64, args) != got:
+                print(f"{family} {kind} {protocol}: the flags or upper halves count")
+            if got == ALLOW:
+                allowed.append(protocol)
+        if allowed:
+            print(family, kind, ranges(allowed))
+
+
 def main():
+    if sys.argv[1] == "sockets":
+        return sockets(load(sys.argv[2]))
     code = load(sys.argv[1])
     names = {}
     for line in open(sys.argv[4]):

@@ -1,9 +1,9 @@
 /* chain.c: how a link becomes the next command. */
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +58,8 @@ not_found_is_127(void)
 	FAILS(127, "exec ./file/x: Not a directory", "./file/x", NULL);
 	FAILS(127, "exec volt-none: No such file or directory", "volt-none",
 	    NULL);
+	FAILS(127, "exec ./two?lines?: No such file or directory",
+	    "./two\nlines\x1b", NULL);
 }
 
 static void
@@ -72,6 +74,34 @@ not_executable_is_126(void)
 	CHECK_INT(WEXITSTATUS(r.wstatus), 126);
 	setenv("PATH", unit_tmpdir(), 1);
 	FAILS(126, "exec file: Permission denied", "file", NULL);
+	/* What exec(2) does not know no shell runs in its stead. */
+	CHECK_INT(chmod("file", 0755), 0);
+	unit_write("file", "exit 42\n");
+	FAILS(126, "exec file: Exec format error", "file", NULL);
+	FAILS(126, "exec ./file: Exec format error", "./file", NULL);
+}
+
+/* As execvp(3): a directory that is missing, or has no such file, is passed. */
+static void
+looks_along_path(void)
+{
+	char path[PATH_MAX];
+
+	CHECK_INT(chdir(unit_tmpdir()), 0);
+	unit_write("here", "#!/bin/sh\nexit 7\n");
+	CHECK_INT(chmod("here", 0755), 0);
+	snprintf(path, sizeof(path), "/nonexistent:here:/etc:%s", unit_tmpdir());
+	setenv("PATH", path, 1);
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 7);
+	setenv("PATH", "/nonexistent:", 1); /* an empty one is "." */
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 7);
+	unsetenv("PATH");
+	RUN("true", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 0);
+	RUN("here", NULL);
+	CHECK_INT(WEXITSTATUS(r.wstatus), 127);
 }
 
 /* The command finds nothing of the chain's own, and all of its caller's. */
@@ -79,36 +109,68 @@ static void
 the_chain_leaves_no_trace(void)
 {
 	static const char script[] = "env | grep VOLT_;"
-	    "for f in /proc/self/fd/*; do readlink $f; done | grep -c eventfd;"
+	    "for f in /proc/self/fd/*; do readlink $f; done | grep -c socket;"
 	    "readlink /proc/$$/fd/$0";
-	int counter, foreign;
+	struct status_ends ends;
+	struct status st;
 	char number[16];
-	eventfd_t n;
+	char c;
+	int foreign;
 
 	CHECK((foreign = open("/dev/null", O_RDONLY)) != -1);
 	setenv("VOLT_ANYTHING", "x", 1);
 	setenv("NOT_VOLT_", "kept", 1);
-	CHECK((counter = status_watch()) != -1);
+	CHECK_INT(status_watch(&st), 0);
 	snprintf(number, sizeof(number), "%d", foreign);
 	RUN("sh", "-c", script, number, NULL);
 	CHECK_STR(r.out, "NOT_VOLT_=kept\n0\n/dev/null\n");
-	CHECK_INT(eventfd_read(counter, &n), 0);
-	CHECK_INT(n, 1);
-	close(foreign);
-	close(counter);
+	CHECK_INT(read(st.start, &c, 1), 1);
+	CHECK_INT(c, 'S');
+	status_find(&ends);
+	status_let_go();
+	CHECK_INT(read(st.start, &c, 1), 0); /* nobody can say more */
+	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
 
 static void
 a_command_that_cannot_run_has_not_started(void)
 {
-	int counter;
-	eventfd_t n;
+	struct status_ends ends;
+	struct status st;
+	char s[2];
 
 	unsetenv("VOLT_STATUS");
-	CHECK((counter = status_watch()) != -1);
+	CHECK_INT(status_watch(&st), 0);
 	RUN("./none", NULL);
-	CHECK_ERRNO(eventfd_read(counter, &n), EAGAIN);
-	close(counter);
+	status_find(&ends);
+	status_let_go();
+	CHECK_INT(read(st.start, &s[0], 1), 1);
+	CHECK_INT(read(st.start, &s[1], 1), 1);
+	CHECK(s[0] == 'S' && s[1] == 'F');
+	close(st.start), close(st.told), close(ends.told);
+}
+
+/* What a parent that waits holds is closed; what cannot be the chain's is not. */
+static void
+is_let_go_of(void)
+{
+	struct status_ends ends;
+	struct status st;
+	char value[16];
+	int foreign;
+
+	CHECK((foreign = open("/dev/null", O_RDWR | O_CLOEXEC)) > 2);
+	snprintf(value, sizeof(value), "%d", foreign);
+	setenv("VOLT_TOOLBOX", value, 1);
+	setenv("VOLT_PLUG", value, 1);
+	unsetenv("VOLT_STATUS");
+	CHECK_INT(status_watch(&st), 0);
+	status_find(&ends);
+	chain_let_go();
+	CHECK_INT(fcntl(foreign, F_GETFD), FD_CLOEXEC);
+	CHECK_ERRNO(fcntl(ends.start[0], F_GETFD), EBADF);
+	CHECK_INT(fcntl(ends.told, F_GETFD), 0);
+	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
 
 /* Stdin, stdout and stderr are never taken by what a link opens. */
@@ -139,8 +201,10 @@ static const struct unit tests[] = {
 	UNIT(becomes_the_command),
 	UNIT(not_found_is_127),
 	UNIT(not_executable_is_126),
+	UNIT(looks_along_path),
 	UNIT(the_chain_leaves_no_trace),
 	UNIT(a_command_that_cannot_run_has_not_started),
+	UNIT(is_let_go_of),
 	UNIT(fills_holes_in_stdio),
 };
 

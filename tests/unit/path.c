@@ -194,20 +194,26 @@ static void
 makes_nothing_outside(void)
 {
 	int root = make_root();
+	char inside[PATH_MAX];
 
 	CHECK_INT(symlink(canary, "absolute"), 0);
 	CHECK_INT(symlink("../canary", "relative"), 0);
 	CHECK_INT(symlink("../canary/new", "dangling"), 0);
 	CHECK_INT(symlink("loop", "loop"), 0);
-	CHECK_ERRNO(path_make(root, "absolute/x", S_IFDIR), ENOENT);
-	CHECK_ERRNO(path_make(root, "relative/x/y", S_IFREG), ENOENT);
-	CHECK_ERRNO(path_make(root, "dangling", S_IFREG), ENOENT);
-	CHECK_ERRNO(path_make(root, "dangling", S_IFDIR), ENOENT);
+	CHECK_INT(symlink("/new/sub/../file", "climbing"), 0);
+	CHECK_INT(symlink("deep/../other", "twice"), 0);
 	CHECK_ERRNO(path_make(root, "loop/x", S_IFDIR), ELOOP);
-	/* The same name, but inside the root. */
-	CHECK_INT(mkdir("canary", 0755), 0);
-	check_inside(path_make(root, "relative/x", S_IFDIR), S_IFDIR,
-	    "canary/x");
+	CHECK_ERRNO(path_make(root, "loop", S_IFREG), ELOOP);
+	/* Where the links lead, but inside the root. */
+	snprintf(inside, sizeof(inside), "%s/x", canary + 1);
+	check_inside(path_make(root, "absolute/x", S_IFDIR), S_IFDIR, inside);
+	check_inside(path_make(root, "relative/x/y", S_IFREG), S_IFREG,
+	    "canary/x/y");
+	check_inside(path_make(root, "dangling", S_IFREG), S_IFREG,
+	    "canary/new");
+	check_inside(path_make(root, "climbing", S_IFREG), S_IFREG, "new/file");
+	check_inside(path_make(root, "twice/d", S_IFDIR), S_IFDIR,
+	    "other/d");
 	check_canary();
 	close(root);
 }

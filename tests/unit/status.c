@@ -1,8 +1,9 @@
-/* status.c: did the command start? */
-#include <sys/eventfd.h>
+/* status.c: did the command start, and how did it end? */
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +12,18 @@
 #include "status.h"
 #include "unit.h"
 
+static struct status st;
+static struct status_ends ends;
+
 static const char *
-report(int counter, int wstatus)
+report_of(const struct status *s, int wstatus)
 {
 	static char line[64];
 	ssize_t n;
 	int p[2];
 
 	CHECK(pipe2(p, O_CLOEXEC) == 0);
-	status_report(p[1], counter, wstatus);
+	status_report(s, p[1], wstatus);
 	close(p[1]);
 	CHECK((n = read(p[0], line, sizeof(line) - 1)) >= 0);
 	line[n] = '\0';
@@ -27,107 +31,246 @@ report(int counter, int wstatus)
 	return line;
 }
 
-/* Did the command start, as far as those who look are told? */
-static bool
-status_started(int counter)
+/* A reporter, and what a link behind it holds. */
+static void
+begin(void)
 {
-	return strncmp(report(counter, 0), "failed", 6) != 0;
+	unsetenv("VOLT_STATUS");
+	CHECK_INT(status_watch(&st), 0);
+	status_find(&ends);
+	CHECK_INT(ends.n, 1);
+	CHECK_INT(fcntl(st.start, F_GETFD), FD_CLOEXEC);
+	CHECK_INT(fcntl(st.told, F_GETFD), FD_CLOEXEC);
+	CHECK_INT(fcntl(ends.start[0], F_GETFD), 0); /* it is to survive exec */
+	CHECK_INT(fcntl(ends.told, F_GETFD), 0);
+}
+
+static const char *
+report(int wstatus)
+{
+	const char *line = report_of(&st, wstatus);
+
+	close(st.start), close(st.told);
+	status_let_go();
+	close(ends.told);
+	return line;
 }
 
 static void
-counts_the_start(void)
+nobody_reports(void)
 {
-	int fd;
+	struct status_ends none;
 
 	unsetenv("VOLT_STATUS");
-	CHECK_INT(status_start(), -1);
-	CHECK((fd = status_watch()) != -1);
-	CHECK_INT(atoi(getenv("VOLT_STATUS")), fd);
-	CHECK_INT(fcntl(fd, F_GETFD), 0); /* it is to survive exec */
-	CHECK(!status_started(fd));
-	CHECK_INT(status_start(), fd);
-	CHECK(status_started(fd));
-	CHECK(status_started(fd)); /* looking changes nothing */
-	status_unstart(fd);
-	CHECK(!status_started(fd));
-	status_unstart(-1);
-	close(fd);
+	status_find(&none);
+	CHECK_INT(none.n, 0);
+	CHECK_INT(none.told, -1);
+	status_started(&none);
+	status_failed(&none);
+	status_let_go();
+	status_tell(UNIT_WAIT(0, 9));
 }
 
 static void
-an_outer_counter_is_used_on(void)
+a_command_that_did_not_start(void)
 {
-	int fd;
+	begin();
+	CHECK_STR(report(UNIT_WAIT(125, 0)), "failed 125\n");
+	begin();
+	CHECK_STR(report(UNIT_WAIT(0, 9)), "failed 137\n");
+	begin();
+	status_tell(UNIT_WAIT(0, 9)); /* a link that was killed, no command */
+	CHECK_STR(report(UNIT_WAIT(137, 0)), "failed 137\n");
+	begin();
+	status_started(&ends);
+	status_failed(&ends);
+	CHECK_STR(report(UNIT_WAIT(127, 0)), "failed 127\n");
+}
+
+static void
+a_command_that_did(void)
+{
+	static const struct {
+		int wstatus;
+		const char *line;
+	} all[] = {
+		{ UNIT_WAIT(0, 0), "exit 0\n" },
+		{ UNIT_WAIT(125, 0), "exit 125\n" },
+		{ UNIT_WAIT(255, 0), "exit 255\n" },
+		{ UNIT_WAIT(0, 15), "signal 15\n" },
+		{ UNIT_WAIT(0, 64), "signal 64\n" },
+		{ UNIT_WAIT(137, 0), "exit 137\n" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(all); i++) {
+		begin();
+		status_started(&ends);
+		CHECK_INT(fcntl(ends.start[0], F_GETFD), FD_CLOEXEC);
+		CHECK_STR(report(all[i].wstatus), all[i].line);
+	}
+}
+
+/* A link that waits says what ended the command. */
+static void
+a_signal_is_told(void)
+{
+	begin();
+	status_started(&ends);
+	status_tell(UNIT_WAIT(9, 0)); /* no signal: nothing to say */
+	CHECK_STR(report(UNIT_WAIT(9, 0)), "exit 9\n");
+	begin();
+	status_started(&ends);
+	status_tell(UNIT_WAIT(0, 9));
+	CHECK_STR(report(UNIT_WAIT(137, 0)), "signal 9\n");
+	/* The links between ended in another way: that is what counts. */
+	begin();
+	status_started(&ends);
+	status_tell(UNIT_WAIT(0, 9));
+	CHECK_STR(report(UNIT_WAIT(125, 0)), "exit 125\n");
+	begin();
+	status_started(&ends);
+	status_tell(UNIT_WAIT(0, 9));
+	status_tell(UNIT_WAIT(0, 15));
+	CHECK_STR(report(UNIT_WAIT(143, 0)), "signal 15\n");
+}
+
+/* Whatever a command sends that has got hold of TOLD: it had that choice. */
+static void
+what_is_told_is_no_more_than_a_hint(void)
+{
+	static const char junk[] = "SF\0\377\200\1\2\3";
+	size_t i;
+
+	begin();
+	status_started(&ends);
+	for (i = 0; i < 1000; i++)
+		(void)send(ends.told, junk + i % 8, i % (9 - i % 8),
+		    MSG_DONTWAIT);
+	(void)fcntl(ends.told, F_SETFL, 0);
+	CHECK_STR(report(UNIT_WAIT(0, 0)), "exit 0\n");
+	begin();
+	for (i = 0; i < 1000; i++)
+		(void)send(ends.told, "S", 1, MSG_DONTWAIT);
+	CHECK_STR(report(UNIT_WAIT(0, 0)), "failed 0\n");
+	begin();
+	status_started(&ends);
+	CHECK_INT(shutdown(ends.told, SHUT_RDWR), 0);
+	CHECK_STR(report(UNIT_WAIT(137, 0)), "exit 137\n");
+}
+
+/* Once a parent that waits has let go nobody has START but the last link. */
+static void
+is_let_go_of(void)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	begin();
+	p.fd = st.start;
+	status_started(&ends);
+	status_let_go();
+	CHECK_INT(poll(&p, 1, 0), 1);
+	CHECK((p.revents & POLLHUP) != 0);
+	CHECK_STR(report_of(&st, UNIT_WAIT(3, 0)), "exit 3\n");
+	close(st.start), close(st.told), close(ends.told);
+}
+
+static void
+every_reporter_is_told(void)
+{
+	struct status outer, inner;
 
 	unsetenv("VOLT_STATUS");
-	CHECK((fd = status_watch()) != -1);
-	CHECK_INT(status_watch(), fd);
-	close(fd);
+	CHECK_INT(status_watch(&outer), 0);
+	CHECK_INT(outer.next, -1);
+	status_find(&ends);
+	CHECK_INT(status_watch(&inner), 0);
+	CHECK_INT(inner.next, ends.told);
+	status_find(&ends);
+	CHECK_INT(ends.n, 2);
+	status_started(&ends);
+	status_tell(UNIT_WAIT(0, 9)); /* to the nearest, who passes it on */
+	CHECK_STR(report_of(&inner, UNIT_WAIT(137, 0)), "signal 9\n");
+	CHECK_STR(report_of(&outer, UNIT_WAIT(137, 0)), "signal 9\n");
+	close(ends.told);
+	status_let_go();
+	close(inner.start), close(inner.told), close(inner.next);
+	close(outer.start), close(outer.told);
+}
+
+static void
+too_many_reporters(void)
+{
+	struct status all[STATUS_MOST + 1];
+	int i;
+
+	unsetenv("VOLT_STATUS");
+	for (i = 0; i < STATUS_MOST; i++)
+		CHECK_INT(status_watch(&all[i]), 0);
+	CHECK_ERRNO(status_watch(&all[i]), E2BIG);
+	status_find(&ends);
+	CHECK_INT(ends.n, STATUS_MOST);
+	status_started(&ends);
+	while (--i >= 0) {
+		CHECK_STR(report_of(&all[i], UNIT_WAIT(1, 0)), "exit 1\n");
+		close(all[i].start), close(all[i].told);
+		if (all[i].next != -1)
+			close(all[i].next);
+	}
+	status_let_go();
+	close(ends.told);
 }
 
 /* What the variable names may be anything of the caller's. */
 static void
-believes_only_a_counter(void)
+believes_only_such_a_socket(void)
 {
 	static const char *const bad[] = { "", "x", "-1", "01", "999",
-		"2147483648", "3x", "18446744073709551619" };
-	char value[16];
-	int fd, p[2];
+		"2147483648", "3x", "18446744073709551619", ":", "::::",
+		"-:-", "1:2", "0:1:2:0" };
+	char value[32];
+	int fd, p[2], s[2];
 
 	for (size_t i = 0; i < UNIT_COUNT(bad); i++) {
 		setenv("VOLT_STATUS", bad[i], 1);
-		CHECK_INT(status_start(), -1);
+		status_find(&ends);
+		CHECK_INT(ends.n, 0);
+		CHECK_INT(ends.told, -1);
 	}
 	CHECK(pipe2(p, O_CLOEXEC | O_NONBLOCK) == 0);
-	snprintf(value, sizeof(value), "%d", p[1]);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == 0);
+	CHECK((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) != -1);
+	snprintf(value, sizeof(value), "%d:%d:%d:%d", fd, p[1], s[0], fd);
 	setenv("VOLT_STATUS", value, 1);
-	CHECK_INT(status_start(), -1);
-	CHECK_INT(read(p[0], value, 1), -1); /* nothing was written */
-	close(p[0]), close(p[1]);
-
-	CHECK_INT(chdir(unit_tmpdir()), 0);
-	CHECK((fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) != -1);
-	snprintf(value, sizeof(value), "%d", fd);
-	setenv("VOLT_STATUS", value, 1);
-	CHECK_INT(status_start(), -1);
-	CHECK_INT(lseek(fd, 0, SEEK_END), 0);
+	status_find(&ends);
+	CHECK_INT(ends.n, 0);
+	CHECK_INT(ends.told, -1);
 	/* One that cannot be believed is replaced. */
-	CHECK((p[0] = status_watch()) != fd);
-	close(p[0]);
-	close(fd);
+	CHECK_INT(status_watch(&st), 0);
+	status_find(&ends);
+	CHECK_INT(ends.n, 1);
+	CHECK_STR(report(0), "failed 0\n");
+	close(p[0]), close(p[1]), close(s[0]), close(s[1]), close(fd);
 }
 
 static void
-reports_one_line(void)
+nowhere_to_write(void)
 {
-	int fd;
-
-	unsetenv("VOLT_STATUS");
-	CHECK((fd = status_watch()) != -1);
-	CHECK_STR(report(fd, UNIT_WAIT(125, 0)), "failed 125\n");
-	CHECK_STR(report(fd, UNIT_WAIT(0, 9)), "failed 137\n");
-	status_tell(UNIT_WAIT(0, 9)); /* a link that was killed, no command */
-	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "failed 137\n");
-	CHECK_INT(status_start(), fd);
-	CHECK_STR(report(fd, UNIT_WAIT(125, 0)), "exit 125\n");
-	CHECK_STR(report(fd, UNIT_WAIT(0, 0)), "exit 0\n");
-	CHECK_STR(report(fd, UNIT_WAIT(0, 15)), "signal 15\n");
-	/* Told by a link further in, which itself exits with 128+N. */
-	status_tell(UNIT_WAIT(9, 0));
-	CHECK_STR(report(fd, UNIT_WAIT(9, 0)), "exit 9\n");
-	status_tell(UNIT_WAIT(0, 9));
-	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "signal 9\n");
-	status_tell(UNIT_WAIT(0, 15)); /* one further out has other news */
-	CHECK_STR(report(fd, UNIT_WAIT(137, 0)), "signal 9\n");
-	status_report(-1, fd, 0); /* nowhere to write: nothing happens */
-	close(fd);
+	begin();
+	status_report(&st, -1, 0);
+	CHECK_STR(report(0), "failed 0\n");
 }
 
 static const struct unit tests[] = {
-	UNIT(counts_the_start),
-	UNIT(an_outer_counter_is_used_on),
-	UNIT(believes_only_a_counter),
-	UNIT(reports_one_line),
+	UNIT(nobody_reports),
+	UNIT(a_command_that_did_not_start),
+	UNIT(a_command_that_did),
+	UNIT(a_signal_is_told),
+	UNIT(what_is_told_is_no_more_than_a_hint),
+	UNIT(is_let_go_of),
+	UNIT(every_reporter_is_told),
+	UNIT(too_many_reporters),
+	UNIT(believes_only_such_a_socket),
+	UNIT(nowhere_to_write),
 };
 
 UNIT_MAIN(tests)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "supervise.h"
+#include "sys.h"
 #include "unit.h"
 
 /* Long enough for a signal that should not come to come. */
@@ -55,6 +56,7 @@ start(struct supervise *s, int (*f)(void))
 		supervise_child(s);
 		_exit(f());
 	}
+	supervise_parent(s);
 }
 
 static int
@@ -64,7 +66,9 @@ finish(struct supervise *s)
 
 	CHECK_INT(supervise_wait(s, &wstatus), 0);
 	close(s->sigfd);
-	supervise_child(s); /* the next test finds what this one did */
+	close(s->alive[1]);
+	/* The next parent finds what this one did. */
+	CHECK_INT(sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL), 0);
 	return wstatus;
 }
 
@@ -179,6 +183,7 @@ no_signal_is_lost_before_the_wait(void)
 	CHECK((s.child = fork()) != -1);
 	if (s.child == 0)
 		_exit(child_waits());
+	supervise_parent(&s);
 	CHECK_INT(WEXITSTATUS(finish(&s)), SIGUSR1);
 }
 
@@ -200,6 +205,7 @@ the_child_has_the_callers_mask(void)
 		    !sigismember(&mask, SIGUSR1) &&
 		    !sigismember(&mask, SIGTERM) ? 0 : 1);
 	}
+	supervise_parent(&s);
 	wstatus = finish(&s);
 	CHECK_INT(wstatus, 0);
 }

@@ -1,0 +1,120 @@
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "chain.h"
+#include "config.h"
+#include "kfile.h"
+#include "value.h"
+
+#define BLOCK_MOST 4096u	/* a page: Linux guests take no larger ones */
+
+/* Nobody else may write what this guest reads, nor read what it writes. */
+static void
+lock(const struct backing *b, const char *path, bool write)
+{
+	struct flock fl = { .l_type = write ? F_WRLCK : F_RDLCK };
+
+	if (fcntl(b->fd, F_OFD_SETLK, &fl) == -1) {
+		if (errno == EAGAIN || errno == EACCES)
+			errx(EXIT_LINK, "disk=%s: in use by another guest",
+			    path);
+		err(EXIT_LINK, "disk=%s: lock", path);
+	}
+}
+
+/*
+ * A number of the device's request queue, which a partition shares with its
+ * disk. Returns false where there is no sysfs, as in many a jail.
+ */
+static bool
+queue_number(dev_t dev, const char *name, uint64_t *n)
+{
+	static const char *const dirs[] = { "", "../" };
+	char path[128], text[32];
+	unsigned int i;
+
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
+		    major(dev), minor(dev), dirs[i], name);
+		if (kfile_read(AT_FDCWD, path, text, sizeof(text)) == -1)
+			continue;
+		text[strcspn(text, "\n")] = '\0';
+		return value_uint(text, UINT32_MAX, n) == 0;
+	}
+	return false;
+}
+
+/* A device's size and blocks. Returns 0, or -1 and errno. */
+static int
+open_device(struct backing *b, dev_t dev)
+{
+	off_t end = lseek(b->fd, 0, SEEK_END);
+	unsigned int physical = 0, least = 0, best = 0;
+	int logical = 0, offset = 0;
+	uint64_t n;
+
+	if (end == -1 || ioctl(b->fd, BLKSSZGET, &logical) == -1)
+		return -1;
+	b->is_device = true;
+	b->size = (uint64_t)end;
+	/* What one of them does not know is 0. */
+	(void)ioctl(b->fd, BLKPBSZGET, &physical);
+	(void)ioctl(b->fd, BLKIOMIN, &least);
+	(void)ioctl(b->fd, BLKIOOPT, &best);
+	if (ioctl(b->fd, BLKALIGNOFF, &offset) == -1 || offset < 0)
+		offset = 0;
+	b->block = (uint32_t)logical;
+	b->physical = physical;
+	b->least = least;
+	b->best = best;
+	b->offset = (uint32_t)offset;
+	b->discard = b->block;
+	if (queue_number(dev, "discard_granularity", &n))
+		b->discard = (uint32_t)n;
+	return 0;
+}
+
+/* Open, measure and lock what disk= names, or end with a line that says why. */
+void
+backing_open(struct backing *b, const struct disk *d)
+{
+	bool write = !d->ro && d->scratch == NULL;
+	struct stat st;
+
+	*b = (struct backing){ .block = BACKING_SECTOR };
+	/* O_EXCL: of a block device, not one that this host has mounted. */
+	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
+	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (b->fd == -1 && errno == EBUSY)
+		errx(EXIT_LINK, "disk=%s: mounted, or in use otherwise",
+		    d->path);
+	if (b->fd == -1 || fstat(b->fd, &st) == -1)
+		err(EXIT_LINK, "disk=%s", d->path);
+	if (S_ISREG(st.st_mode)) {
+		b->size = (uint64_t)st.st_size;
+		b->discard = (uint32_t)st.st_blksize;
+	} else if (!S_ISBLK(st.st_mode)) {
+		errx(EXIT_LINK, "disk=%s: neither a file nor a block device",
+		    d->path);
+	} else if (open_device(b, st.st_rdev) == -1) {
+		err(EXIT_LINK, "disk=%s", d->path);
+	}
+	if (d->block != 0)
+		b->block = d->block;
+	else if (b->block > BLOCK_MOST)
+		b->block = BLOCK_MOST;
+	if (b->size == 0 || b->size % b->block != 0)
+		errx(EXIT_LINK, "disk=%s: not whole sectors of %u bytes",
+		    d->path, b->block);
+	lock(b, d->path, write);
+}

@@ -1,0 +1,8 @@
+#ifndef VOLT_KVM_THREAD_H
+#define VOLT_KVM_THREAD_H
+
+#include <pthread.h>
+
+int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
+
+#endif

@@ -1,0 +1,117 @@
+/* Whose rights files are made with, and who the command is. */
+#include <linux/capability.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <err.h>
+#include <errno.h>
+#include <grp.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "death.h"
+#include "ns.h"
+
+/*
+ * In a user namespace, be its root: only then do its files belong to us. What
+ * comes from outside of it is opened before, as the caller.
+ */
+void
+ids_become_root(const struct ns *ns)
+{
+	struct death death = { 0 };
+
+	if (death_hold(&death, ns->parent) == -1)
+		err(EXIT_LINK, "death signal");
+	if (idmap_has(&ns->gidmap, 0) && setresgid(0, 0, 0) == -1)
+		err(EXIT_LINK, "setresgid");
+	if (idmap_has(&ns->uidmap, 0) && setresuid(0, 0, 0) == -1)
+		err(EXIT_LINK, "setresuid");
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
+}
+
+/*
+ * As the host's root, make files that belong to the container's: a mount whose
+ * IDs are mapped takes no others. The kernel takes the effective capabilities
+ * over files away with the ID; they are taken back.
+ */
+void
+ids_act_as_root(const struct ns *ns)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct death death = { 0 };
+	uint32_t uid, gid;
+	size_t i;
+
+	if (!idmap_outside(&ns->uidmap, 0, &uid) ||
+	    !idmap_outside(&ns->gidmap, 0, &gid))
+		return;
+	if (death_hold(&death, ns->parent) == -1)
+		err(EXIT_LINK, "death signal");
+	/* They return the ID before, whatever happens: look. */
+	(void)setfsgid(gid);
+	(void)setfsuid(uid);
+	if (setfsgid(gid) != (int)gid || setfsuid(uid) != (int)uid)
+		errx(EXIT_LINK, "cannot make files as user %u, group %u", uid,
+		    gid);
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
+	if (syscall(SYS_capget, &header, data) == -1)
+		err(EXIT_LINK, "capget");
+	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].effective = data[i].permitted;
+	if (syscall(SYS_capset, &header, data) == -1)
+		err(EXIT_LINK, "capset");
+}
+
+/*
+ * Our files in /proc, the ID maps among them, belong to root while we are not
+ * dumpable, as our parent that waits made us. They are ours again. That is safe
+ * while nobody else is in our namespaces: never after join=.
+ */
+void
+ids_be_writable(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 1) == -1)
+		err(EXIT_LINK, "dumpable");
+}
+
+/*
+ * The groups asked for. A change of identity without groups= leaves none of the
+ * caller's, unless the user namespace forbids even that.
+ */
+static void
+set_groups(const struct ns *ns)
+{
+	bool userns = ((ns->flags | ns->join_flags) & CLONE_NEWUSER) != 0;
+
+	if (!ns->groups_given && !ns->uid_given && !ns->gid_given && !userns)
+		return;
+	if (setgroups(ns->ngroups, ns->groups) == 0)
+		return;
+	/* Its root lacks no right: setgroups(2) is denied there. */
+	if (ns->groups_given || !userns || errno != EPERM)
+		err(EXIT_LINK, "groups");
+}
+
+/* Be who the words uid=, gid= and groups= say. */
+void
+ids_set(const struct ns *ns)
+{
+	struct death death = { 0 };
+
+	if (death_hold(&death, ns->parent) == -1)
+		err(EXIT_LINK, "death signal");
+	set_groups(ns);
+	if (ns->gid_given && setresgid(ns->gid, ns->gid, ns->gid) == -1)
+		err(EXIT_LINK, "gid=%u", ns->gid);
+	if (ns->uid_given && setresuid(ns->uid, ns->uid, ns->uid) == -1)
+		err(EXIT_LINK, "uid=%u", ns->uid);
+	if (death_release(&death) == -1)
+		err(EXIT_LINK, "death signal");
+}

@@ -1,0 +1,109 @@
+/* What the words show of the caller's files, as detached mounts. */
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "chain.h"
+#include "ns.h"
+#include "sys.h"
+
+static bool
+is_directory(const struct mount *m)
+{
+	struct stat st;
+
+	if (fstat(m->fd, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return S_ISDIR(st.st_mode);
+}
+
+/* Can nothing be written there, whatever the mount says? */
+static bool
+is_read_only(const struct mount *m)
+{
+	struct statvfs st;
+
+	if (fstatvfs(m->fd, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return (st.f_flag & ST_RDONLY) != 0;
+}
+
+/*
+ * Open m's source, unless that is done: a clone of a directory or of a file, or
+ * an image, with m's attributes.
+ */
+void
+source_open(struct mount *m)
+{
+	/* A clone of a shared mount would show the host our mounts. */
+	const struct mount_attr attr = { .attr_set = m->attrs,
+		.attr_clr = m->lifted, .propagation = m->slave ?
+		SYS_PROPAGATION_SLAVE : SYS_PROPAGATION_PRIVATE };
+	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
+
+	if (m->what == NULL || m->fd != -1)
+		return;
+	if (m->kind == MOUNT_IMAGE)
+		m->fd = image_open(m);
+	else
+		m->fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
+		    OPEN_TREE_CLOEXEC | rec);
+	if (m->fd == -1)
+		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
+		    "option rec", "%s", m->what);
+	if (m->kind != MOUNT_BIND && !is_directory(m)) {
+		errno = ENOTDIR;
+		err(EXIT_LINK, "%s", m->what);
+	}
+	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH | rec, &attr) == -1)
+		fail(m->lifted != 0 ? EPERM : 0, "the source is mounted with "
+		    "what the options rw, exec, dev or suid are to lift, and "
+		    "that is locked", "%s: mount attributes", m->what);
+	if ((m->lifted & MOUNT_ATTR_RDONLY) != 0 && is_read_only(m))
+		errx(EXIT_LINK, "%s: rw: the file system is read-only",
+		    m->what);
+}
+
+/* Map the IDs of what source_open() opened as userns has them, if m asks. */
+void
+source_idmap(struct mount *m, int userns)
+{
+	const struct mount_attr attr = {
+		.attr_set = (uint64_t)MOUNT_ATTR_IDMAP,
+		.userns_fd = (uint64_t)(unsigned int)userns,
+	};
+
+	if (m->what == NULL || !m->idmap)
+		return;
+	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH |
+		(m->rec ? AT_RECURSIVE : 0), &attr) == -1)
+		fail(EINVAL, m->kind == MOUNT_BIND ? "this kernel cannot map "
+		    "the IDs of that file system, or of one below it; without "
+		    "the option idmap its files belong to nobody inside" :
+		    "this kernel cannot map the IDs of that file "
+		    "system, or of one below it; uidmap=0:0:65536 leaves IDs "
+		    "as they are, and with them the host's root",
+		    "%s: mount attributes", m->what);
+}
+
+/*
+ * The directories of the new root: the layers, the first on top, and last the
+ * place for changes, if that is one. Returns the Ith, or NULL at the end.
+ */
+struct mount *
+source_layer(struct ns *ns, size_t i)
+{
+	if (i < ns->nlower)
+		return &ns->lower[i];
+	i -= ns->nlower;
+	if (ns->root.what != NULL && i-- == 0)
+		return &ns->root;
+	if (ns->overlay.what != NULL && i == 0 &&
+	    strcmp(ns->overlay.src, "tmpfs") != 0)
+		return &ns->overlay;
+	return NULL;
+}

@@ -1,0 +1,388 @@
+/*
+ * The stage: how the mounts of a container come to be locked. Theory of
+ * operation:
+ *
+ * What a word asked for, the container's root must not take back. The kernel
+ * locks the flags of a mount, and the mount itself over what it covers, when it
+ * copies the mount into a mount namespace whose user namespace is a less
+ * privileged one (mount_namespaces(7)). So the inner actor, which has the
+ * container's user namespace, does not put the root together. A builder does,
+ * in a mount namespace of its own, with the rights of the host's root or, for
+ * an ordinary caller, in a user namespace between the caller's and the
+ * container's.
+ *
+ * In the builder's mount namespace is the stage, a shared tmpfs on /dev. The
+ * inner actor's mount namespace is a copy, in which the stage is a slave of the
+ * builder's. The inner actor makes the file systems that belong to its own
+ * namespaces, such as /proc, and sends them to the builder, attached nowhere.
+ * The builder puts all mounts in their places, out of the inner actor's sight,
+ * and at last moves the root onto the stage by one move_mount(2). That shows on
+ * the inner actor's stage as well, and there all of it but the root's own mount
+ * point is locked. The inner actor goes there by pivot_root(2).
+ *
+ * The toolbox stands on the stage before the inner actor is there, and is locked
+ * likewise: a clone of a locked mount keeps its locks.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "ns.h"
+#include "say.h"
+#include "sys.h"
+#include "toolbox.h"
+
+/* Does the user namespace need the mounts to be locked? */
+bool
+stage_needed(const struct ns *ns)
+{
+	const int both = CLONE_NEWUSER | CLONE_NEWNS;
+
+	return (ns->flags & both) == both && !root_is_plain(ns);
+}
+
+/* Have the programs and files of the next link on the stage. */
+static void
+toolbox_put(struct ns *ns, int stage)
+{
+	int i;
+
+	for (i = 0; i < TOOLBOX_PARTS; i++)
+		ns->toolbox[i] = -1;
+	if (!ns->link)
+		return;
+	if (!toolbox_parts(ns->toolbox)) {
+		for (i = 0; i < TOOLBOX_PARTS; i++)
+			ns->toolbox[i] = -1;
+		if (!has_root(ns))
+			return; /* the next link is where it was */
+		if (toolbox_clone(ns->toolbox) == -1)
+			err(EXIT_LINK, "toolbox");
+	}
+	if (toolbox_attach(ns->toolbox, stage) == -1)
+		err(EXIT_LINK, "toolbox");
+}
+
+/*
+ * Open what the plan shows of the caller's files, and make the stage, before
+ * the inner actor leaves our mount namespace.
+ */
+static void
+stage_make(struct ns *ns, struct build *b)
+{
+	static const char *const names[] = { "root", "bench", "files",
+		TOOLBOX_PLACES };
+	static const struct mount_attr shared = {
+		.propagation = SYS_PROPAGATION_SHARED,
+	};
+	char opts[] = "size=16K,mode=755";
+	const struct mount m = { .what = "stage", .fsopts = opts, .attrs =
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+	mode_t mask = umask(0);
+	size_t i;
+	int fd;
+
+	root_open(ns, b);
+	if (ns->between)
+		ids_become_root(ns);
+	fd = mount_fs(&m, "tmpfs");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (mkdirat(fd, names[i], 0755) == -1)
+			err(EXIT_LINK, "stage: %s", names[i]);
+	if (sys_move_mount(fd, "", AT_FDCWD, STAGE, MOVE_MOUNT_F_EMPTY_PATH) ==
+	    -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH, &shared) == -1)
+		err(EXIT_LINK, "stage: " STAGE);
+	toolbox_put(ns, fd);
+	b->stage = openat(fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (b->stage == -1)
+		err(EXIT_LINK, "stage: root");
+	close(fd);
+	umask(mask);
+	/* The child's files in /proc, too, and IDs may have changed. */
+	if (ns->between)
+		ids_be_writable();
+}
+
+/* Map the IDs of what was opened, as the user namespace has them. */
+static void
+map_sources(struct ns *ns, int userns)
+{
+	struct mount *m;
+	size_t i;
+
+	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
+		source_idmap(m, userns);
+	for (i = 0; i < ns->nmounts; i++)
+		source_idmap(&ns->mounts[i], userns);
+}
+
+/* The builder, once the inner actor is at the other end of sock. */
+static _Noreturn void
+build(struct ns *ns, struct build *b, int sock)
+{
+	struct mount *m;
+	char pid[16];
+	size_t i;
+	int userns;
+
+	talk_heard(sock, pid, sizeof(pid));
+	if (ns->between)
+		idmap_write_same(ns, pid);
+	else
+		idmap_write(ns, pid);
+	talk_send(sock, -1);
+	userns = talk_recv(sock);
+	map_sources(ns, userns);
+	close(userns);
+	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
+		talk_send(sock, m->fd);
+	if (!ns->between)
+		ids_act_as_root(ns);
+	if (say_on)
+		(void)talk_recv(sock); /* what is said stays in order */
+	b->inner = sock;
+	root_build(ns, b);
+	if (sys_move_mount(b->root, "", b->stage, "", MOVE_MOUNT_F_EMPTY_PATH |
+		MOVE_MOUNT_T_EMPTY_PATH) == -1)
+		err(EXIT_LINK, "stage: root");
+	talk_send(sock, -1);
+	_exit(0);
+}
+
+/* A socket pair with the builder: ours is pair[0]. */
+static void
+talk_pair(int pair[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		err(EXIT_LINK, "socketpair");
+}
+
+/* Have the ID maps of the namespace between written, or write them. */
+static void
+take_maps_between(const struct ns *ns, int outer)
+{
+	if (!ns->between)
+		return;
+	ids_be_writable();
+	if (ns->served)
+		outer_ask(outer);
+	else
+		idmap_write(ns, "self");
+}
+
+/* In the child that is to build: clone the inner actor. Returns in that, 0. */
+static pid_t
+builder_run(struct ns *ns, const struct clone_args *args, int outer)
+{
+	struct build b = { .root = -1, .empty = -1, .inner = -1, .stage = -1 };
+	struct clone_args inner = *args;
+	int pair[2];
+	pid_t pid;
+
+	take_maps_between(ns, outer);
+	stage_make(ns, &b);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		err(EXIT_LINK, "death signal");
+	talk_pair(pair);
+	/* It is our parent's child: that waits for it, and we do not. */
+	inner.flags |= CLONE_PARENT;
+	inner.exit_signal = 0;
+	if ((pid = sys_clone3(&inner)) == -1)
+		fail_namespaces(ns);
+	if (pid != 0) {
+		close(pair[0]);
+		close(outer);
+		build(ns, &b, pair[1]);
+	}
+	close(pair[1]);
+	close(outer);
+	ns->builder = pair[0];
+	return 0;
+}
+
+/*
+ * As clone3(2) does it with args, but the child is in a copy of a builder's
+ * mount namespace. pair is that of inner and outer actor; its first end is
+ * closed here in the outer one, which is to wait for the builder by
+ * talk_ended(). Returns -1 and errno if there are no namespaces.
+ */
+pid_t
+stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
+{
+	const struct clone_args own = { .exit_signal = SIGCHLD, .flags =
+	    CLONE_NEWNS | (ns->between ? (uint64_t)CLONE_NEWUSER : 0) };
+	const int on = 1;
+	int outer[2];
+	pid_t builder, child;
+
+	talk_pair(outer);
+	if (setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ==
+	    -1)
+		err(EXIT_LINK, "socketpair");
+	if ((builder = sys_clone3(&own)) == -1)
+		return -1;
+	if (builder == 0) {
+		close(outer[1]);
+		child = builder_run(ns, args, outer[0]);
+		talk_send(pair[0], -1);
+		return child;
+	}
+	talk_with(builder);
+	close(outer[0]);
+	close(pair[0]);
+	if (ns->served)
+		outer_serve(ns, outer[1]);
+	child = talk_sender(pair[1]);
+	close(outer[1]);
+	if (child == -1) {
+		(void)talk_ended();
+		exit(EXIT_LINK);
+	}
+	return child;
+}
+
+/* Enter the namespaces ourselves, with a builder left in a copy of the mounts. */
+void
+stage_unshare(struct ns *ns)
+{
+	const int first = CLONE_NEWNS | (ns->between ? CLONE_NEWUSER : 0);
+	struct build b = { .root = -1, .empty = -1, .inner = -1, .stage = -1 };
+	int pair[2];
+	pid_t builder;
+
+	if (unshare(first) == -1)
+		fail_namespaces(ns);
+	take_maps_between(ns, ns->outer);
+	if (!talk_ended())
+		exit(EXIT_LINK);
+	stage_make(ns, &b);
+	talk_pair(pair);
+	if ((builder = fork()) == -1)
+		err(EXIT_LINK, "builder");
+	if (builder == 0) {
+		close(pair[0]);
+		build(ns, &b, pair[1]);
+	}
+	close(pair[1]);
+	talk_with(builder);
+	ns->builder = pair[0];
+	if (unshare(ns->flags & ~CLONE_NEWTIME) == -1)
+		fail_namespaces(ns);
+}
+
+/*
+ * The inner actor: have our ID maps written, and take what the builder has for
+ * us: the toolbox, and the layers of an overlay.
+ */
+void
+stage_take(struct ns *ns)
+{
+	struct mount *m;
+	size_t i;
+	int userns;
+
+	talk_hello(ns->builder);
+	(void)talk_recv(ns->builder);
+	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "/proc/self/ns/user");
+	talk_send(ns->builder, userns);
+	close(userns);
+	if (ns->toolbox[0] != -1 && (toolbox_reopen(ns->toolbox, STAGE) == -1 ||
+	    toolbox_announce(ns->toolbox) == -1))
+		err(EXIT_LINK, "toolbox");
+	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
+		m->fd = talk_recv(ns->builder);
+}
+
+/* Make the file systems of m, and send them to the builder. */
+static void
+supply(const struct ns *ns, const struct mount *m)
+{
+	struct parts p;
+	size_t i;
+
+	if (mount_fstype(m) == NULL)
+		return;
+	apply_make(ns, m, &p);
+	for (i = 0; i < NS_PARTS; i++) {
+		talk_send(ns->builder, p.fd[i]);
+		if (p.fd[i] != -1)
+			close(p.fd[i]);
+	}
+}
+
+/* The builder's side of supply(). */
+void
+stage_recv(int sock, struct parts *p)
+{
+	size_t i;
+
+	for (i = 0; i < NS_PARTS; i++)
+		p->fd[i] = talk_recv(sock);
+}
+
+/* Do later mounts of the host show? Else our mounts need not be slaves. */
+static bool
+has_slave(struct ns *ns)
+{
+	struct mount *m;
+	size_t i;
+
+	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
+		if (m->slave)
+			return true;
+	for (i = 0; i < ns->nmounts; i++)
+		if (ns->mounts[i].slave)
+			return true;
+	return !has_root(ns);
+}
+
+/*
+ * The inner actor: make the file systems of our namespaces for the builder, in
+ * the order of root_build(), and enter the root that it makes.
+ */
+void
+stage_fill(struct ns *ns)
+{
+	const struct mount_attr private = {
+		.propagation = SYS_PROPAGATION_PRIVATE,
+	};
+	mode_t mask = umask(0);
+	size_t i;
+	int fd;
+
+	if (say_on)
+		talk_send(ns->builder, -1);
+	if (is_overlay(ns)) {
+		fd = overlay_make(ns);
+		talk_send(ns->builder, fd);
+		close(fd);
+	}
+	for (i = 0; i < ns->ndefaults; i++)
+		supply(ns, &ns->defaults[i]);
+	for (i = 0; i < ns->nmounts; i++)
+		supply(ns, &ns->mounts[i]);
+	(void)talk_recv(ns->builder);
+	if ((fd = open(STAGE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "stage: root");
+	root_enter(ns, fd);
+	if (!has_slave(ns) &&
+	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1)
+		err(EXIT_LINK, "make mounts private");
+	close(fd);
+	close(ns->builder);
+	ns->builder = -1;
+	(void)talk_ended();
+	umask(mask);
+}
