@@ -10,6 +10,9 @@
 #include <limits.h>
 #include <stdbool.h>
 
+/* On groups that volt-cg made; user.*, so that all may see it. */
+#define CGROUP_MARK "user.volt"
+
 struct cgroup_tree {
 	int top;	/* the top of the mount, or -1 */
 	bool visible;	/* our own group is below the top: own is set */

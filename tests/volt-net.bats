@@ -587,6 +587,44 @@ from_host4() {
 	wait_for h volt-net port=8081:80 true
 }
 
+@test "forwards: none of a port that somebody has, by any address, family or protocol" {
+	world_begin
+	taken() {
+		run -125 --separate-stderr h volt-net "port=$1" true
+		echo "$stderr"
+		[ "$stderr" = "volt-net: port=$1: port $2 of the host is in use or forwarded already" ]
+	}
+	serve "$HOST" UDP4 5300
+	serve "$HOST" UDP6 5301,ipv6only
+	serve "$HOST" TCP6 8081,ipv6only
+	serve "$HOST" TCP4 8082 192.0.2.1
+	serve "$HOST" TCP4 8083 127.0.0.1
+	taken 5300:53/udp 5300
+	taken 5301:53/udp 5301
+	taken 8081:80 8081
+	taken 8082:80 8082
+	taken 0.0.0.0:8082:80 8082
+	taken 192.0.2.1:8082:80 8082
+	taken 8083:80 8083
+	taken 8079-8083:8079-8083 8081
+	# Another address of the port is free; and of another chain's the same holds.
+	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp 'port=[2001:db8:2::1]:8086:80'
+	taken 8084:80 8084
+	taken 192.0.2.1:8084:80 8084
+	taken 0.0.0.0:8085:80/udp 8085
+	taken '[::]:8085:80/udp' 8085
+	taken 8086:80 8086
+	run -0 h volt-net port=8085:80 port=198.51.100.1:8084:80 port=0.0.0.0:8086:80 true
+	# Nobody takes one of ours, whatever its socket says.
+	for listen in UDP4-LISTEN:8085,reuseaddr,reuseport UDP6-LISTEN:8085,reuseaddr,reuseport \
+		TCP4-LISTEN:8084,reuseaddr,reuseport TCP6-LISTEN:8086,ipv6only,reuseaddr,reuseport \
+		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
+		run -1 h socat -u "$listen" /dev/null
+		echo "$output"
+		[[ $output == *"Address already in use"* ]]
+	done
+}
+
 @test "forwards: are gone when the command ends, and nobody waits for the helper" {
 	world_begin
 	out=$(h timeout 60 volt-net port=8080:80 echo ended)
@@ -689,6 +727,12 @@ untracked() {
 	at "$pid" ip route add 127.0.0.1 via 10.88.0.1 dev eth0
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]] # an error
 	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
+	# Nor its ::1.
+	serve "$HOST" TCP6 9090 '[::1]'
+	at "$pid" ip addr del ::1/128 dev lo
+	at "$pid" ip -6 route add ::1 via fd76:6f6c:a58::1 dev eth0
+	[[ $(ask "$pid" TCP6 '[::1]' 9090) == *connect* ]]
+	[ "$(ask "$HOST" TCP6 '[::1]' 9090)" = "[0000:0000:0000:0000:0000:0000:0000:0001]" ]
 	# Nor when a firewall that is started anew has flushed all rules.
 	h nft flush ruleset
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]]
@@ -904,6 +948,13 @@ redirect: dropped
 own neighbour: passed
 neighbour for the gateway: dropped
 hop-by-hop: dropped
+a fragment: passed
+echo in a fragment: passed
+a later fragment: passed
+router advertisement in a fragment: dropped
+neighbour in a fragment: dropped
+hop-by-hop in a fragment: dropped
+fragment in a fragment: dropped
 vlan: dropped
 unknown type: dropped
 short: dropped" ]
@@ -1276,6 +1327,46 @@ search short.example"
 	[ "$(h nft list tables)" = "table inet volt-voltbr0" ]
 }
 
+@test "SIGTERM: ends the helper, in order; who is connected goes on" {
+	command -v python3 >/dev/null || lacks python3
+	need strace -qq -o /dev/null true
+	world_begin
+	ends_by_term() {
+		helper=$(marked_helpers)
+		strace -q -e trace=none -o ended -p "$helper" 3>&- &
+		tracer=$!
+		wait_for grep -q "^TracerPid:	[1-9]" "/proc/$helper/status"
+		kill -TERM "$helper"
+		wait "$tracer"
+		grep -q "exited with 0" ended
+		wait_for no_helper
+		no_forward
+	}
+	for form in "" "-d port=81:80 volt-ns -n"; do
+		# shellcheck disable=SC2086 # several words
+		chain ip=10.88.0.9 port=8080:80 $form
+		nsenter -t "$pid" -n socat TCP4-LISTEN:80,reuseaddr PIPE 3>&- </dev/null &
+		server=$!
+		world+=("$server")
+		wait_for at "$pid" sh -c 'ss -Hltn | grep -q :80'
+		talk tcp "$CLIENT" tcp 198.51.100.1 8080
+		answered tcp
+		ends_by_term
+		answered tcp
+		[[ $(ask "$CLIENT" TCP4 198.51.100.1 8080) == *"Connection refused" ]]
+		kill -0 "$pid"
+		kill -KILL "$pid" "$server"
+	done
+	# Before anybody asks for the network.
+	printf '#!/bin/sh\necho started >started\nexec sleep 3600\n' >volt-wait
+	chmod +x volt-wait
+	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 ./volt-wait 3>&- </dev/null &
+	world+=("$!")
+	wait_for test -s started
+	ends_by_term
+	run -0 h volt-net port=8080:80 true
+}
+
 killed() {
 	no_hang "$1"
 	nothing_left
@@ -1303,6 +1394,70 @@ killed() {
 
 has_all() {
 	h volt-net | grep -q "^lease.*forwards" && pgrep -xf "sleep 4321" >/dev/null
+}
+
+# --- in a unit of systemd ---------------------------------------------------
+
+need_systemd() {
+	[ -d /run/systemd/system ] || skip "systemd is not running"
+	UNIT=test-net-$BASHPID
+	systemd_args=(systemd-run -q -u "$UNIT" -p "NetworkNamespacePath=/proc/$HOST/ns/net"
+		-E "TEST_MARK=$TEST_MARK" -E "PATH=$PATH")
+}
+
+@test "systemd: the stop of a unit kills nobody of ours, and is not kept waiting" {
+	world_begin
+	need_systemd
+	printf '#!/bin/sh\ntrap "exit 0" TERM\nwhile :; do sleep 0.1; done\n' >server
+	chmod 755 server
+	for mode in control-group mixed process; do
+		for delegate in yes no; do
+			for form in "port=8080:80" "-d port=8080:80 volt-ns -n"; do
+				echo "$mode $delegate $form"
+				# shellcheck disable=SC2086 # several words
+				"${systemd_args[@]}" -p KillMode="$mode" -p Delegate="$delegate" \
+					"$O/bin/volt-net" $form "$PWD/server"
+				wait_for has_forward
+				systemctl stop "$UNIT.service"
+				nothing_left
+				wait_for no_helper
+				run journalctl -o cat -u "$UNIT" --no-pager
+				echo "$output"
+				[[ $output != *SIGKILL* ]]
+				[[ $output == *"Deactivated successfully"* ]]
+			done
+		done
+	done
+}
+
+has_forward() {
+	h volt-net | grep -q "^lease.*forwards"
+}
+
+@test "systemd: volt-net and volt-cg in either order, in a unit with Delegate=yes" {
+	world_begin
+	need_systemd
+	# shellcheck disable=SC2016 # expanded by that sh
+	show='cat /proc/self/cgroup; for p in $(pgrep volt-net-helper); do
+		grep -qsaF "$TEST_MARK" /proc/$p/environ && echo "helper $(cat /proc/$p/cgroup)"; done'
+	for form in "volt-net -d port=8080:80 volt-cg name=web pids.max=77 volt-ns -n" \
+		"volt-net port=8080:80 volt-cg name=web pids.max=77"; do
+		echo "$form"
+		# shellcheck disable=SC2086 # several words
+		run -0 "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		[ "$output" = "0::/system.slice/$UNIT.service/web
+helper 0::/" ]
+		wait_for no_helper
+	done
+	for form in "volt-cg name=web pids.max=77 volt-net port=8080:80" \
+		"volt-cg name=web pids.max=77 volt-net -d port=8080:80 volt-ns -n"; do
+		echo "$form"
+		# shellcheck disable=SC2086
+		run -0 "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		[ "$output" = "0::/system.slice/$UNIT.service/web
+helper 0::/system.slice/$UNIT.service/web" ]
+		wait_for no_helper
+	done
 }
 
 # --- looking and removing -------------------------------------------------

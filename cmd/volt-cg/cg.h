@@ -69,7 +69,7 @@ struct cg {
 };
 
 /* look.c */
-#define LOOK_MARK "user.volt"
+#define LOOK_MARK CGROUP_MARK
 const char *shown(const char *path);
 bool look_is_root(int dir);
 const char *look_mark(int dir, char *buf, size_t size);

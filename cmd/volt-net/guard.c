@@ -5,8 +5,8 @@
  * From the chain (tc's ingress) passes only what comes from its hardware
  * address and is ARP or IPv4 from its address, or IPv6 from its address or its
  * link-local one; no router advertisements or redirects, no neighbour
- * advertisements for others, no extension headers that such could hide behind,
- * no VLAN tags, nothing to the host's loopback, nothing else. With isolate=yes
+ * advertisements for others, also not in fragments, no extension headers that
+ * such could hide behind, no VLAN tags, nothing to the host's loopback, nothing else. With isolate=yes
  * nothing goes to an address of the subnet but the host's, nor to the hardware
  * address of another chain, whatever the addresses above it, and what is for a
  * group is for the host alone; the programs on the way to the chain (egress)
@@ -57,6 +57,9 @@
 #define IP6_DST 38
 #define IP6_END 54
 #define ICMP6_TYPE 54
+#define FRAG_NEXT 54	/* behind a fragment header */
+#define FRAG_OFFSET 56
+#define FRAG_ICMP6_TYPE 62
 #define ND_TARGET 62
 #define ND_END 78
 
@@ -342,20 +345,56 @@ pass(struct prog *p, const struct net *net)
 	leave(p, TC_ACT_OK);
 }
 
+/* No header that another could hide behind is next, by the byte at off. */
+static void
+refuse_headers(struct prog *p, int off)
+{
+	/* Hop-by-hop, routing, destination, mobility, HIP, shim6. */
+	static const uint8_t headers[] = { 0, 43, 60, 135, 139, 140 };
+	size_t i;
+
+	for (i = 0; i < sizeof(headers); i++)
+		refuse_byte(p, off, headers[i]);
+}
+
+/*
+ * A fragment: large messages are sent so. The type of an ICMPv6 one is in the
+ * first, and of those that are for the link none is sent so (RFC 6980).
+ */
+static void
+refuse_fragment(struct prog *p)
+{
+	size_t whole, no_icmp, later;
+
+	load(p, BPF_B, IP6_NEXT);
+	whole = jump(p, BPF_JNE, IPPROTO_FRAGMENT);
+	need(p, FRAG_ICMP6_TYPE + 1);
+	refuse_headers(p, FRAG_NEXT);
+	refuse_byte(p, FRAG_NEXT, IPPROTO_FRAGMENT);
+	load(p, BPF_B, FRAG_NEXT);
+	no_icmp = jump(p, BPF_JNE, IPPROTO_ICMPV6);
+	load(p, BPF_H, FRAG_OFFSET);
+	later = jump(p, BPF_JSET, htons(0xfff8));
+	refuse_byte(p, FRAG_ICMP6_TYPE, ND_ROUTER_ADVERT_TYPE);
+	refuse_byte(p, FRAG_ICMP6_TYPE, ND_NEIGHBOR_ADVERT_TYPE);
+	refuse_byte(p, FRAG_ICMP6_TYPE, ND_REDIRECT_TYPE);
+	lands(p, later);
+	lands(p, no_icmp);
+	lands(p, whole);
+}
+
 static void
 from_chain6(struct prog *p, const struct net *net)
 {
 	const struct lease *l = &net->lease;
 	const struct in6_addr *const own[] = { &l->addr6, &l->link6,
 		&in6addr_any };
-	/* Hop-by-hop, routing, destination, mobility, HIP, shim6. */
-	static const uint8_t headers[] = { 0, 43, 60, 135, 139, 140 };
-	size_t i, other, no_icmp;
+	size_t other, no_icmp;
 
 	need(p, IP6_END);
 	expect6(p, IP6_SRC, own, 3);
-	for (i = 0; i < sizeof(headers); i++)
-		refuse_byte(p, IP6_NEXT, headers[i]);
+	refuse_headers(p, IP6_NEXT);
+	refuse_fragment(p);
 	if (net->isolate)
 		refuse_subnet6(p, &net->bridge, IP6_DST);
 	load(p, BPF_B, IP6_NEXT);

@@ -8,6 +8,7 @@
  */
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,13 +46,13 @@ detach(void)
 		err(EXIT_LINK, "helper");
 	if (pid == 0) {
 		setsid();
-		if ((pid = fork()) == -1)
+		if ((pid = outside_fork()) == -1)
 			err(EXIT_LINK, "helper");
 		if (pid != 0)
 			_exit(0);
 		prctl(PR_SET_DUMPABLE, 0);
 		prctl(PR_SET_NAME, "volt-net-helper");
-		/* Signals but SIGKILL stay blocked: we end with the chain. */
+		/* Signals stay blocked: await() looks for one. */
 		return true;
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
@@ -98,9 +99,33 @@ let_go(void)
 }
 
 /*
+ * Wait for the chain's process to end, for a SIGTERM, which ends us before it,
+ * or, unless fd is -1, for something to read there. Returns whether that is it.
+ */
+static bool
+await(int chain, int fd, bool *told)
+{
+	const uint64_t set = SYS_SIGBIT(SIGTERM);
+	struct pollfd p[3] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = chain, .events = POLLIN },
+		{ .fd = sys_signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN },
+	};
+
+	if (p[2].fd == -1)
+		err(EXIT_LINK, "helper: signals");
+	while (poll(p, 3, -1) == -1 && errno == EINTR)
+		;
+	close(p[2].fd);
+	*told = (p[2].revents & POLLIN) != 0;
+	return (p[0].revents & POLLIN) != 0;
+}
+
+/*
  * Hold the forwards until the chain's process ends. Then the rules go first,
  * with the socket that owns them, and the ports last: nobody can have forwarded
- * them anew while we forget whom they were forwarded to.
+ * them anew while we forget whom they were forwarded to. A SIGTERM is sent to
+ * all of a unit that is to stop: whom the chain still serves is not forgotten.
  *
  * To look through all connections takes the kernel some 10 ms or more: the
  * chain does not wait for that.
@@ -108,17 +133,17 @@ let_go(void)
 static _Noreturn void
 hold(struct net *net, int chain, int errors)
 {
-	struct pollfd p = { .fd = chain, .events = POLLIN };
+	bool told;
 
 	if (track_forget(net, false) == -1)
 		warn("port=: connections of before go on to where they went");
 	dup2(errors, STDERR_FILENO);
 	set_rights(false);
-	while (poll(&p, 1, -1) == -1 && errno == EINTR)
-		;
+	(void)await(chain, -1, &told);
 	close(net->nft.fd);
 	set_rights(true);
-	(void)track_forget(net, true);
+	if (!told)
+		(void)track_forget(net, true);
 	_exit(0);
 }
 
@@ -196,29 +221,16 @@ helper_hold(struct net *net)
 	say("helper holds the forwards");
 }
 
-/* Wait until somebody asks, or the chain is gone. */
-static void
-await_plug(int plug, int chain)
-{
-	struct pollfd p[2] = {
-		{ .fd = plug, .events = POLLIN },
-		{ .fd = chain, .events = POLLIN },
-	};
-
-	while (poll(p, 2, -1) == -1 && errno == EINTR)
-		;
-	if ((p[0].revents & POLLIN) == 0)
-		_exit(0);
-}
-
 static _Noreturn void
 serve(struct net *net, int plug, int chain)
 {
 	int home, route, errors;
+	bool told;
 
 	if ((home = plug_namespace(net->route.fd)) == -1)
 		err(EXIT_LINK, "host's namespace");
-	await_plug(plug, chain);
+	if (!await(chain, plug, &told))
+		_exit(0);
 	if ((route = plug_accept(plug, home)) == -1) {
 		if (errno == ECONNRESET) /* nobody took it */
 			_exit(0);

@@ -209,6 +209,9 @@ void dns_offer(const struct net *net, struct plug_offer *o);
 /* track.c */
 int track_forget(struct net *net, bool ours);
 
+/* outside.c */
+pid_t outside_fork(void);
+
 /* helper.c */
 void helper_hold(struct net *net);
 int helper_defer(struct net *net);

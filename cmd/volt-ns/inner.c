@@ -1,12 +1,10 @@
 /* The inner actor: in the new namespaces, about to become the command. */
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,24 +51,6 @@ enter_time(const struct ns *ns)
 	fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
 	if (fd == -1 || setns(fd, CLONE_NEWTIME) == -1)
 		err(EXIT_LINK, "time namespace");
-	close(fd);
-}
-
-/* A new network namespace has a loopback interface, but down. */
-static void
-loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int fd;
-
-	if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1) {
-		if (errno == EAFNOSUPPORT)
-			return; /* a kernel without IPv4 has none */
-		err(EXIT_LINK, "loopback");
-	}
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
-		err(EXIT_LINK, "loopback");
 	close(fd);
 }
 
@@ -133,10 +113,8 @@ inner_run(struct ns *ns, char *const argv[])
 	if ((ns->flags & CLONE_NEWTIME) != 0)
 		enter_time(ns);
 	set_names(ns);
-	if ((ns->flags & CLONE_NEWNET) != 0) {
-		loopback_up();
+	if ((ns->flags & CLONE_NEWNET) != 0)
 		net_plug(ns);
-	}
 	if (ns->staged)
 		stage_fill(ns);
 	else if (mounts)

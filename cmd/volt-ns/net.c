@@ -56,7 +56,10 @@ net_find(struct ns *ns)
 	ns->offer = &offer;
 }
 
-/* Have our new network namespace's loopback up, and volt-net furnish the rest. */
+/*
+ * A new network namespace has a loopback interface, but down; the rest is for
+ * volt-net's host side to furnish.
+ */
 void
 net_plug(struct ns *ns)
 {

@@ -120,14 +120,14 @@ lease_of() {
 		'$1 == "lease" && $10 == pid { print $2, $6 }')"
 }
 
-# serve PID PROTO PORT [ADDR]: answer there with the address of who asks.
+# serve PID PROTO PORT[,OPTION...] [ADDR]: answer there with the address of who asks.
 serve() {
 	# shellcheck disable=SC2016 # expanded by socat's sh
 	nsenter -t "$1" -n -- socat -T 5 "$2-LISTEN:$3,fork,reuseaddr${4:+,bind=$4}" \
 		'SYSTEM:read -r x; echo $SOCAT_PEERADDR' 3>&- </dev/null 2>/dev/null &
 	world+=("$!")
 	local proto=${2,,}
-	until at "$1" ss -Hln -A "${proto%[46]}" "sport = :$3" | grep -q .; do
+	until at "$1" ss -Hln -A "${proto%[46]}" "sport = :${3%%,*}" | grep -q .; do
 		sleep 0.02
 	done
 }

@@ -57,6 +57,10 @@ def icmp6(kind, body):
     return struct.pack("!BBH", kind, 0, 0) + body
 
 
+def fragment(kind, offset, body):
+    return struct.pack("!BBHI", kind, 0, offset, 7) + body
+
+
 def advert(target):
     return icmp6(136, struct.pack("!I16sBB6s", 0x60000000, target, 2, 1, mac))
 
@@ -75,6 +79,13 @@ frames = [
     ("own neighbour", eth(0x86DD, v6(a6, advert(a6), 58))),
     ("neighbour for the gateway", eth(0x86DD, v6(a6, advert(gw6), 58))),
     ("hop-by-hop", eth(0x86DD, v6(a6, struct.pack("!BBBBI", 58, 0, 1, 4, 0) + icmp6(134, bytes(12)), 0))),
+    ("a fragment", eth(0x86DD, v6(a6, fragment(17, 0, bytes(16)), 44))),
+    ("echo in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, icmp6(128, bytes(12))), 44))),
+    ("a later fragment", eth(0x86DD, v6(a6, fragment(58, 8, bytes([134]) + bytes(15)), 44))),
+    ("router advertisement in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, icmp6(134, bytes(12))), 44, all_nodes))),
+    ("neighbour in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, advert(gw6)), 44))),
+    ("hop-by-hop in a fragment", eth(0x86DD, v6(a6, fragment(0, 0, bytes(24)), 44))),
+    ("fragment in a fragment", eth(0x86DD, v6(a6, fragment(44, 0, bytes(24)), 44))),
     ("vlan", eth(0x8100, struct.pack("!HH", 5, 0x800) + v4(a4, 4))),
     ("unknown type", eth(0x88B5, bytes(50))),
     ("short", eth(0x800, bytes(4))),
