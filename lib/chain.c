@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "interp.h"
 #include "notify.h"
 #include "plug.h"
 #include "say.h"
@@ -210,6 +211,15 @@ chain_prepare(char *const argv[])
 	scrub();
 }
 
+/* A filter allows little but exec(2) and a message. */
+static bool sealed;
+
+void
+chain_seal(void)
+{
+	sealed = true;
+}
+
 /* A line to print where the command exists and may not be run. */
 static const char *advice;
 
@@ -259,7 +269,7 @@ exec_along_path(char *const argv[])
 _Noreturn void
 chain_exec(char *const argv[])
 {
-	char name[SAY_NAME];
+	char name[SAY_NAME], interp[PATH_MAX];
 	int saved;
 
 	if (!next.done)
@@ -269,6 +279,10 @@ chain_exec(char *const argv[])
 	else
 		exec_along_path(argv);
 	saved = errno;
+	if (saved == ENOENT && !next.tool && !sealed &&
+	    interp_missing(argv[0], interp))
+		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
+		    say_one_line(argv[0], name), interp);
 	warn("exec %s", say_one_line(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);

@@ -13,6 +13,7 @@ void chain_begin(void);
 void chain_keep(void);
 void chain_let_go(void);
 void chain_refuse_waste(void);
+void chain_seal(void);
 void chain_advise(const char *line);
 void chain_prepare(char *const argv[]);
 _Noreturn void chain_exec(char *const argv[]);
