@@ -2,7 +2,7 @@
 could. What comes out depends on the seed, the kinds of callers and nothing else."""
 
 import random
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import case as c
 
@@ -127,6 +127,8 @@ def ns_others(rng: Rng, flags: str, ctx: Dict[str, Any]) -> List[str]:
 
 
 def make_ns(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
+    if some(rng, 0.05) and not ctx.get("root"):
+        return make_join(rng, ctx)
     letters = ns_flags(rng, kind, ctx)
     flags = "".join(letters) + ("mpnuiCUT" if "A" in letters else "")
     words = []
@@ -140,6 +142,14 @@ def make_ns(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if ctx.get("net") == "deferred" and "n" in flags:
         ctx["net"] = None
     return mix(rng, letters, words)
+
+
+def make_join(rng: Rng, ctx: Dict[str, Any]) -> List[str]:
+    names = [n for n in ("user", "mnt", "pid", "uts", "ipc", "net") if some(rng, 0.5)]
+    words = ["join=TARGET" + (":" + ",".join(names) if names and some(rng, 0.3) else "")]
+    words += [w for w in ("uid=0", "umask=27", "chdir=/opt") if some(rng, 0.08)]
+    ctx.update(root=True, userns=True)
+    return mix(rng, [f for f in "sk" if some(rng, 0.15)], words)
 
 
 def mix(rng: Rng, letters: List[str], words: List[str]) -> List[str]:

@@ -95,7 +95,8 @@ class Judge:
         if ran and not e.ran:
             self.bad("the command ran", f"{e.by} refuses ({e.why})", got)
             return
-        if e.ran and not ran and self.s.maybe and got == ("exit", 125):
+        if e.ran and not ran and self.s.maybe and got == ("exit", 125) and (
+                e.status != got or self.can_report()):
             self.refusal(self.s.maybe, True)
             return
         if not e.ran:

@@ -26,6 +26,7 @@ class Host:
 
     def __init__(self) -> None:
         self.facts: Dict[Tuple[str, str], bool] = {}
+        self.targets: Dict[str, Any] = {}  # what the containers to join see
         self.cap_full = 0
         self.abi = 0
         self.fresh_net: Set[str] = set()
@@ -225,7 +226,6 @@ class Model:
         return any(os.path.isfile(name[:i]) for i, x in enumerate(name) if x == "/" and i)
 
     def no_command(self, e: Expect, kind: str, program: str, volt: bool, name: str) -> Expect:
-        s = self.s
         if not volt and 2 in self.case.get("closed", []):
             raise Unknown("coreutils fails otherwise without standard error")
         if not volt and (kind == "cannot" and program == "sh" or self.below_file(name)):

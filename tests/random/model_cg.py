@@ -1,6 +1,5 @@
 """volt-cg(1), on a host where no controller can be counted on."""
 
-import os
 import re
 from typing import Any, List
 

@@ -1,10 +1,8 @@
 """volt-lock(1)."""
 
 import os
-import re
 from typing import Any, Dict, List, Optional, Set
 
-import case as c
 import grammar as g
 from grammar import Refused, Unknown
 from state import ANY, NOROOT, SETGID, SETPCAP, SETUID, SYS_RESOURCE, State

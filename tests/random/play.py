@@ -208,6 +208,9 @@ class Play:
                          if os.path.exists(p + "/" + path)), path)
         records.append("P" + path)
         argv = [case.get("argv0", case.argv[0])] + case.argv[1:]
+        target = f"join={self.world.targets.get(case.kind, 0)}"
+        argv = [a.replace("join=TARGET", target, 1) if a.startswith("join=TARGET") else a
+                for a in argv]
         records += ["a" + a for a in argv] + ["e" + e for e in case.env]
         records += [f"f{n} {BASE + i} {cloexec}" for i, (n, _, cloexec) in enumerate(self.give)]
         for key, letter in LETTERS.items():
@@ -440,6 +443,18 @@ class Play:
             return b"", b"", text
         line, newline, rest = text[start:].partition(b"\n")
         return line, newline, text[:start] + rest
+
+
+def leave_running(case: c.Case, world: w.World, slow: float) -> Tuple[int, Dict[str, Any]]:
+    """Start a chain and let it be, once its probe has reported: the process ID of
+    the outermost, and the report."""
+    p = Play(case, world, slow)
+    p.open_streams()
+    pid = p.start()
+    pidfd = os.pidfd_open(pid)
+    p.wait_until(pid, pidfd, lambda: b"\n" in p.report_text())
+    os.close(pidfd)
+    return pid, parse(p.report_text().split(b"\n")[0]) or {}
 
 
 def play(case: c.Case, world: w.World, slow: float = 1.0) -> Seen:

@@ -2,7 +2,7 @@
 the same way."""
 
 import time
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Callable, Iterator, List, Tuple
 
 import case as c
 

@@ -115,6 +115,21 @@ class Worker:
         self.host.abi = self.landlock()
         return told
 
+    def start_targets(self, kinds: Sequence[str]) -> None:
+        """A container for each kind of caller, that others may join."""
+        for kind in kinds:
+            if kind == "nsroot":
+                continue  # each has a user namespace of its own
+            line = ["volt-ns", "-UmpuiC", f"root={c.ROOT}", "hostname=joined", "volt-init",
+                    c.CMD + "/probe", "r3,Z1000000000"]
+            case = c.Case(0, kind, line, {"fds": [(3, "report", 0)], "play": ["kill", 0, 0]})
+            pid, seen = play.leave_running(case, self.world, self.options.slow)
+            if seen:
+                self.world.targets[kind] = pid
+                self.host.targets[kind] = seen
+            self.world.extra |= set(self.world.processes())
+        self.world.base_mounts = self.world.mounts()
+
     def trial(self, kind: str, argv: List[str]) -> bool:
         case = c.Case(0, kind, argv + [c.CMD + "/probe", "r3,x0"], {"fds": [(3, "report", 0)]})
         seen = play.play(case, self.world, self.options.slow)
@@ -194,6 +209,8 @@ def main(options: Any, seeds: Any, kinds: Sequence[str], cgroup: bool) -> None:
         worker.find_out(["user"])
         selftest.Test(worker.host, worker.world, options.slow).run()
         return
-    say("facts", worker.find_out(kinds), worker.host.abi)
+    told = worker.find_out(kinds)
+    worker.start_targets(kinds)
+    say("facts", told, worker.host.abi)
     until = time.monotonic() + options.seconds if options.seconds else None
     worker.run_all(seeds, kinds, until)

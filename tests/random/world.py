@@ -59,6 +59,7 @@ class World:
         self.base_mounts = self.mounts()
         self.base_net = self.interfaces()
         self.extra: Set[int] = set()  # processes that belong here
+        self.targets: Dict[str, int] = {}  # of them, those to join, by kind
 
     def mount(self, cgroup: bool) -> None:
         run("mount", "--make-rprivate", "/")
