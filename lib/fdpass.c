@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,33 @@ union control {
 	struct cmsghdr align;
 	char buf[CMSG_SPACE(sizeof(int))];
 };
+
+/*
+ * Take the one descriptor of msg, or none, into *fd. Space for one is space for
+ * two, by alignment: if there are more, close them all. Returns whether there
+ * were not.
+ */
+static bool
+take(struct msghdr *msg, int *fd)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	size_t n, i;
+
+	*fd = -1;
+	if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET ||
+	    cmsg->cmsg_type != SCM_RIGHTS)
+		return true;
+	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(*fd);
+	for (i = 0; i < n; i++) {
+		memcpy(fd, CMSG_DATA(cmsg) + i * sizeof(*fd), sizeof(*fd));
+		if (n > 1)
+			close(*fd);
+	}
+	if (n <= 1)
+		return true;
+	*fd = -1;
+	return false;
+}
 
 /*
  * Send len bytes, at least one, and with them a descriptor unless fd is -1.
@@ -58,7 +86,6 @@ fdpass_recv_with(int sock, int *fd, void *data, size_t len)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *cmsg;
 	ssize_t n;
 
 	*fd = -1;
@@ -67,13 +94,8 @@ fdpass_recv_with(int sock, int *fd, void *data, size_t len)
 		;
 	if (n == -1)
 		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET &&
-	    cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
 	/* The kernel has closed the descriptors that did not fit. */
-	if ((msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0)
+	if (take(&msg, fd) && (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0)
 		return n;
 	if (*fd != -1)
 		close(*fd);

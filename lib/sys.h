@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,6 +94,20 @@ static inline int
 sys_pidfd_open(pid_t pid, unsigned int flags)
 {
 	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+/*
+ * As fork(2), but the child's end raises no SIGCHLD, which would stay pending in
+ * a command that blocks it. waitpid(2) takes __WALL for it. Behind a filter that
+ * refuses clone3(2) it is fork(2).
+ */
+static inline pid_t
+sys_fork_silent(void)
+{
+	const struct clone_args args = { .exit_signal = 0 };
+	pid_t pid = sys_clone3(&args);
+
+	return pid == -1 && errno == ENOSYS ? fork() : pid;
 }
 
 /* Signal masks as the kernel has them: bit N-1 is signal N. */

@@ -281,7 +281,7 @@ toolbox_lock(void)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
-	if ((child = fork()) == 0) {
+	if ((child = sys_fork_silent()) == 0) {
 		lock_and_send(pair[1]);
 		_exit(0);
 	}
@@ -293,7 +293,7 @@ toolbox_lock(void)
 		    sizeof(error)) != (ssize_t)sizeof(error))
 			error = EPIPE;
 	close(pair[0]);
-	while (child != -1 && waitpid(child, NULL, 0) == -1 && errno == EINTR)
+	while (child != -1 && waitpid(child, NULL, __WALL) == -1 && errno == EINTR)
 		;
 	for (i = 0; came && i < PARTS; i++)
 		if (old[i] != -1)

@@ -123,6 +123,25 @@ descriptors() {
 	[ "${output//$'\r'/}" = $'0\n1\n2\n3' ]
 }
 
+@test "SIGCHLD: what our helpers leave does not stay pending in the command" {
+	need python3 -c 'import signal'
+	pending() {
+		local blocked='import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+os.execvp(sys.argv[1], sys.argv[1:])'
+
+		run -0 "$who" python3 -c "$blocked" "$@" grep -E "^(Sig|Shd)Pnd" /proc/self/status
+		[ "$output" = "SigPnd:	0000000000000000
+ShdPnd:	0000000000000000" ]
+	}
+	helped() {
+		pending volt-ns -U
+		pending volt-ns -Um root="$root"
+		pending volt-ns -Um tmpfs=/mnt volt-ns -U volt-lock fs.rx=/
+	}
+	each helped
+}
+
 @test "descriptors: none of ours reaches the command, the caller's do" {
 	each descriptors
 	each descriptors overlay=tmpfs tmpfs=/mnt bind=/etc:/home

@@ -246,6 +246,15 @@ no_processes() {
 	! grep -qs . "$TREE/volt/$GROUP/cgroup.procs" "$TREE/volt/$GROUP"/*/cgroup.procs
 }
 
+@test "umask 0777: a group that was not finished is known all the same" {
+	# shellcheck disable=SC2016
+	run strace -f -qq -o trace --inject=flock:signal=SIGKILL:when=1 sh -c 'umask 0777; exec "$@"' sh volt-cg name=odd true
+	found=$(find /sys/fs/cgroup -maxdepth 4 -name odd)
+	[ -z "$found" ] || [ "$(stat -c %a "$found")" = 1700 ]
+	run -0 volt-cg true
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -name odd)" ]
+}
+
 @test "SIGKILL at every step: no process stays, nothing hangs, the next run sweeps" {
 	need strace -qq -o /dev/null true
 	kill_at_every_call killed volt-cg name="$GROUP" true

@@ -185,10 +185,15 @@ static int
 create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 {
 	size_t len = strlen(name);
-	int dir, tries;
+	mode_t mask;
+	int dir, tries, rc;
 
 	for (tries = 0; tries < TRIES; tries++) {
-		if (mkdirat(cg->place_fd, name, UNFINISHED) == 0) {
+		/* The mode is a mark, whatever the caller's umask. */
+		mask = umask(0);
+		rc = mkdirat(cg->place_fd, name, UNFINISHED);
+		umask(mask);
+		if (rc == 0) {
 			dir = finish_making(cg, name, mark, lock);
 			if (dir == -1)
 				continue;

@@ -17,6 +17,7 @@
 #include "chain.h"
 #include "kfile.h"
 #include "lock.h"
+#include "sys.h"
 #include "toolbox.h"
 
 #define INSNS_MAX 4096	/* BPF_MAXINSNS */
@@ -92,14 +93,14 @@ compile(struct lock *lock)
 	ssize_t len;
 	pid_t child;
 
-	if (pipe2(pipes, O_CLOEXEC) == -1 || (child = fork()) == -1)
+	if (pipe2(pipes, O_CLOEXEC) == -1 || (child = sys_fork_silent()) == -1)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 	if (child == 0)
 		run_compiler(lock->seccomp, pipes[1]);
 	close(pipes[1]);
 	len = kfile_slurp(pipes[0], buf, sizeof(buf));
 	close(pipes[0]);
-	while (waitpid(child, &wstatus, 0) == -1)
+	while (waitpid(child, &wstatus, __WALL) == -1)
 		if (errno != EINTR)
 			err(EXIT_LINK, "volt-seccomp");
 	if (!WIFEXITED(wstatus) || WEXITSTATUS(wstatus) != 0)

@@ -69,7 +69,7 @@ run_here(struct ns *ns, char *argv[])
 
 	if (ns->served) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-			pair) == -1 || (helper = fork()) == -1)
+			pair) == -1 || (helper = sys_fork_silent()) == -1)
 			err(EXIT_LINK, "helper");
 		if (helper == 0) {
 			close(pair[0]);

@@ -268,7 +268,7 @@ stage_unshare(struct ns *ns)
 		exit(EXIT_LINK);
 	stage_make(ns, &b);
 	talk_pair(pair);
-	if ((builder = fork()) == -1)
+	if ((builder = sys_fork_silent()) == -1)
 		err(EXIT_LINK, "builder");
 	if (builder == 0) {
 		close(pair[0]);

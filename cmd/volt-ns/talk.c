@@ -38,7 +38,7 @@ talk_ended(void)
 	helper = 0;
 	if (pid == 0)
 		return true;
-	while (waitpid(pid, &status, 0) == -1)
+	while (waitpid(pid, &status, __WALL) == -1)
 		if (errno != EINTR)
 			err(EXIT_LINK, "wait for our helper");
 	if (WIFSIGNALED(status))
