@@ -21,14 +21,14 @@ send_many(int sock, size_t n)
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.buf,
-		.msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+		.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int)) };
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	int fd = STDIN_FILENO;
 	size_t i;
 
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	cmsg->cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int));
 	for (i = 0; i < n; i++)
 		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &fd, sizeof(fd));
 	CHECK_INT(sendmsg(sock, &msg, 0), 1);
