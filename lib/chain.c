@@ -283,6 +283,7 @@ chain_exec(char *const argv[])
 	    interp_missing(argv[0], interp))
 		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
 		    say_one_line(argv[0], name), interp);
+	errno = saved;
 	warn("exec %s", say_one_line(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
