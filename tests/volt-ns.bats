@@ -1039,13 +1039,13 @@ pty_basics() {
 	# Input from a pipe reaches its end.
 	run -0 feed volt-ns -A root="$root" console=pty cat
 	[[ $output == *b* ]]
-	# All output arrives.
+	# All output arrives. (The end of our input is a character, which raw echoes.)
 	for i in 1 2 3; do
-		n=$("$who" volt-ns -A root="$root" console=pty sh -c 'stty raw; head -c 1048576 /dev/zero' </dev/null | wc -c)
-		[ "$n" = 1048576 ]
+		n=$("$who" volt-ns -A root="$root" console=pty sh -c 'stty raw -echo; head -c 1048576 /dev/zero' </dev/null | wc -c)
+		[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 	done
-	n=$("$who" volt-ns ${U:+-U} console=pty sh -c 'stty raw; head -c 1048576 /dev/zero' </dev/null | wc -c)
-	[ "$n" = 1048576 ]
+	n=$("$who" volt-ns ${U:+-U} console=pty sh -c 'stty raw -echo; head -c 1048576 /dev/zero' </dev/null | wc -c)
+	[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 }
 
 @test "console=pty: a terminal of its own, whole input and output, status" {
@@ -1106,6 +1106,59 @@ pty_terminal() {
 		run -0 "$TERMINAL" -- "$PWD/push"
 		[[ $output == *typed:* ]]
 	fi
+}
+
+@test "console=pty: output that cannot be written is a line, and 125 for a command that has 0" {
+	for flags in "" -Up; do
+		run -125 --separate-stderr sh -c "volt-ns $flags console=pty echo x </dev/null >/dev/full"
+		[ "$stderr" = "volt-ns: the command's output: No space left on device" ]
+		run -3 --separate-stderr sh -c "volt-ns $flags console=pty sh -c 'echo x; exit 3' </dev/null >/dev/full"
+		[ "$stderr" = "volt-ns: the command's output: No space left on device" ]
+	done
+	run -125 bash -c 'volt-ns console=pty status=9 echo x </dev/null >/dev/full 2>/dev/null 9>&2; exit $?'
+	run -125 --separate-stderr bash -c 'volt-ns console=pty status=9 echo x </dev/null 9>&1 >/dev/full'
+	[ "$output" = "exit 0" ]
+	run -0 sh -c 'volt-ns console=pty true </dev/null >/dev/full'
+}
+
+@test "console=pty: without a reader the command is hung up" {
+	# shellcheck disable=SC2016 # that bash's
+	run -129 --separate-stderr bash -c 'volt-ns console=pty yes </dev/null | head -n 1; exit ${PIPESTATUS[0]}'
+	[ "$output" = $'y\r' ]
+	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
+	# shellcheck disable=SC2016 # that bash's
+	run -7 --separate-stderr bash -c 'volt-ns console=pty sh -c "trap \"\" HUP; while echo y; do :; done; exit 7" </dev/null | head -n 1
+		exit ${PIPESTATUS[0]}'
+	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
+}
+
+# What is left behind has the terminal and no end of words.
+left_behind='trap "" HUP; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & echo a; sleep 0.1; exit'
+
+@test "console=pty: what the command left behind does not keep a slow reader for ever" {
+	need python3 -c 'import pty'
+	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" slow volt-ns console=pty sh -c "$left_behind 5"
+	[ "$stderr" = "" ]
+	[ "${lines[0]}" -gt 1000 ]
+	[ "${lines[1]}" = 5 ]
+}
+
+@test "console=pty: a reader that takes nothing, and a signal" {
+	need python3 -c 'import pty'
+	lost="volt-ns: the command's output: nobody took all of it"
+	for signal in TERM INT HUP USR1; do
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck $signal volt-ns console=pty sh -c "$left_behind 5"
+		[ "$output" = 5 ]
+		[ "$stderr" = "$lost" ]
+	done
+	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck TERM volt-ns console=pty sh -c "$left_behind 0"
+	[ "$output" = 125 ]
+	# The signal is the command's while it lives; then nobody is waited for.
+	for signal in TERM INT HUP QUIT; do
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns console=pty sh -c 'ulimit -c 0; exec yes'
+		[ "$output" = $((128 + $(kill -l $signal))) ]
+		[ "$stderr" = "$lost" ]
+	done
 }
 
 @test "console=pty: needs the root's /dev" {

@@ -5,6 +5,8 @@
  * TIOCSTI and its kin reach nothing but its own.
  */
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <err.h>
@@ -28,6 +30,13 @@
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
 
+#define PATIENCE 500	/* ms for a reader that is slow, once we are to end */
+/*
+ * Bytes that are passed on after the command's end: more than a pty holds, and
+ * a bound for what processes that it left behind go on writing.
+ */
+#define REST_MOST 65536
+
 /* One direction. A write of no more than PIPE_BUF does not block after poll. */
 struct flow {
 	char buf[4096];
@@ -36,8 +45,12 @@ struct flow {
 };
 
 struct console {
-	int master;
+	int master;	/* -1: hung up */
 	int slave;	/* held open, so that the command may close its own */
+	int out_fd;	/* where output goes: of its own, not to block */
+	bool out_is_socket;
+	int lost;	/* errno of the write that failed, or 0 */
+	bool told;	/* to end */
 	bool raw;	/* stdin is a terminal that we made raw */
 	struct termios saved;
 	struct flow in, out;
@@ -118,7 +131,8 @@ make_raw(struct console *c)
 	if (!c->raw)
 		c->saved = t;
 	cfmakeraw(&t);
-	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0)
+	/* Not TCSADRAIN: that waits for a terminal that takes nothing. */
+	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0)
 		c->raw = true;
 }
 
@@ -140,6 +154,47 @@ on_signal(struct supervise *s, int signo)
 		make_raw(c);
 	if (signo == SIGCONT || signo == SIGWINCH)
 		copy_size(c);
+	if (signo == SIGTERM || signo == SIGHUP || signo == SIGINT ||
+	    signo == SIGQUIT)
+		c->told = true;
+}
+
+/*
+ * Standard output may be a terminal or a socket that has room for less than we
+ * have. The flag against blocking belongs to everybody who has it open: so a
+ * terminal or pipe is opened again where that is allowed.
+ */
+static void
+open_output(struct console *c)
+{
+	struct stat st;
+	int fd = -1;
+
+	c->out_fd = STDOUT_FILENO;
+	if (fstat(STDOUT_FILENO, &st) == -1)
+		return;
+	c->out_is_socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO))
+		fd = open("/proc/self/fd/1",
+		    O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd != -1)
+		c->out_fd = fd;
+}
+
+/*
+ * The terminal goes: the command is sent SIGHUP and can neither read nor write
+ * there any more.
+ */
+static void
+hang_up(struct console *c)
+{
+	if (c->master == -1)
+		return;
+	close(c->slave);
+	close(c->master);
+	c->master = c->slave = -1;
+	c->in.start = c->in.end = c->out.start = c->out.end = 0;
+	c->in.eof = true;
 }
 
 /* Take what from has; at its end, or an error, set eof. */
@@ -153,16 +208,36 @@ fill(struct flow *f, int from)
 	f->eof = n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Pass on what there is; what cannot be written to a closed end is dropped. */
+/* Pass input on; what the terminal does not take any more is dropped. */
 static void
-drain(struct flow *f, int to)
+drain_input(struct console *c)
 {
-	ssize_t n = write(to, f->buf + f->start, f->end - f->start);
+	struct flow *f = &c->in;
+	ssize_t n = write(c->master, f->buf + f->start, f->end - f->start);
 
 	if (n > 0)
 		f->start += (size_t)n;
 	else if (n == -1 && errno != EINTR && errno != EAGAIN)
 		f->start = f->end = 0;
+}
+
+/* Pass output on. If that fails it is lost, and what follows hangs up. */
+static void
+drain_output(struct console *c)
+{
+	struct flow *f = &c->out;
+	const char *at = f->buf + f->start;
+	size_t len = f->end - f->start;
+	ssize_t n = c->out_is_socket ?
+	    send(c->out_fd, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
+	    write(c->out_fd, at, len);
+
+	if (n >= 0) {
+		f->start += (size_t)n;
+	} else if (errno != EINTR && errno != EAGAIN) {
+		c->lost = errno;
+		f->start = f->end = 0;
+	}
 }
 
 static bool
@@ -179,49 +254,127 @@ set_polls(struct supervise *s)
 
 	s->fds[0] = (struct pollfd){ .fd = full(&c->in) || c->in.eof ? -1 :
 	    STDIN_FILENO, .events = POLLIN };
-	s->fds[1] = (struct pollfd){ .fd = full(&c->out) ? STDOUT_FILENO : -1,
+	s->fds[1] = (struct pollfd){ .fd = full(&c->out) ? c->out_fd : -1,
 		.events = POLLOUT };
 	s->fds[2] = (struct pollfd){ .fd = c->master, .events =
 	    (short)((full(&c->in) ? POLLOUT : 0) |
 		(full(&c->out) ? 0 : POLLIN)) };
 }
 
+/* Returns false if there is none for us: we are not in the foreground. */
+static bool
+take_input(struct console *c)
+{
+	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp()) {
+		/* As SIGTTIN, which we block, would have us do. */
+		kill(getpid(), SIGSTOP);
+		return false;
+	}
+	fill(&c->in, STDIN_FILENO);
+	if (c->in.eof)
+		c->in.end = tty_eof(c->master, c->last, c->in.buf);
+	else if (full(&c->in))
+		c->last = c->in.buf[c->in.end - 1];
+	return true;
+}
+
 static void
 on_poll(struct supervise *s)
 {
 	struct console *c = s->ctx;
+	short master = s->fds[2].revents;
 
-	if (s->fds[0].revents != 0) {
-		if (isatty(STDIN_FILENO) &&
-		    tcgetpgrp(STDIN_FILENO) != getpgrp()) {
-			/* As SIGTTIN, which we block, would have us do. */
-			kill(getpid(), SIGSTOP);
-			return;
-		}
-		fill(&c->in, STDIN_FILENO);
-		if (c->in.eof)
-			c->in.end = tty_eof(c->master, c->last, c->in.buf);
-		else if (full(&c->in))
-			c->last = c->in.buf[c->in.end - 1];
-	}
-	if ((s->fds[2].revents & POLLOUT) != 0)
-		drain(&c->in, c->master);
-	if ((s->fds[2].revents & POLLIN) != 0)
+	if (s->fds[0].revents != 0 && !take_input(c))
+		return;
+	if ((master & POLLOUT) != 0 && full(&c->in))
+		drain_input(c);
+	if ((master & POLLIN) != 0 && c->lost != 0)
+		hang_up(c);
+	else if ((master & POLLIN) != 0)
 		fill(&c->out, c->master);
 	if (s->fds[1].revents != 0)
-		drain(&c->out, STDOUT_FILENO);
+		drain_output(c);
 	set_polls(s);
+}
+
+/* Take the signals that are there. Returns whether one of them is to end us. */
+static bool
+ends_us(const struct supervise *s)
+{
+	struct signalfd_siginfo si;
+	bool ends = false;
+
+	while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+		case SIGCONT:
+		case SIGPIPE: /* our own: the write tells */
+		case SIGURG:
+		case SIGWINCH:
+			break;
+		case SIGTSTP:
+		case SIGTTIN:
+		case SIGTTOU:
+			kill(getpid(), SIGSTOP);
+			break;
+		default:
+			ends = true;
+		}
+	}
+	return ends;
+}
+
+/* The command is gone: what it wrote last is still to be shown. */
+static void
+show_rest(struct console *c, const struct supervise *s)
+{
+	struct pollfd fds[2] = {
+		{ .fd = c->out_fd, .events = POLLOUT },
+		{ .fd = s->sigfd, .events = POLLIN },
+	};
+	size_t left = REST_MOST;
+	int n;
+
+	while (c->master != -1 && c->lost == 0) {
+		if (!full(&c->out)) {
+			if (left < sizeof(c->out.buf))
+				return;
+			fill(&c->out, c->master);
+			if (!full(&c->out))
+				return;
+			left -= c->out.end;
+		}
+		n = poll(fds, 2, c->told ? PATIENCE : -1);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0 || (fds[1].revents != 0 && ends_us(s))) {
+			c->lost = ETIMEDOUT;
+			return;
+		}
+		if (fds[0].revents != 0)
+			drain_output(c);
+	}
+}
+
+static void
+say_lost(int error)
+{
+	errno = error;
+	if (error == ETIMEDOUT)
+		warnx("the command's output: nobody took all of it");
+	else
+		warn("the command's output");
 }
 
 /*
  * Wait as supervise_wait() does, and be the terminal of the command meanwhile.
- * master is the pty's; it is closed in the end.
+ * master is the pty's; it is closed in the end. Returns 0, 1 if output was lost,
+ * which is said, or -1 and errno.
  */
 int
 console_wait(int master, struct supervise *s, int *wstatus)
 {
 	struct console c = { .master = master, .last = '\n' };
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
 	int rc, saved;
 
 	s->ctx = &c;
@@ -231,21 +384,18 @@ console_wait(int master, struct supervise *s, int *wstatus)
 	c.slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (c.slave == -1 || fcntl(master, F_SETFL, O_NONBLOCK) == -1)
 		return -1;
+	open_output(&c);
 	make_raw(&c);
 	set_polls(s);
 	rc = supervise_wait(s, wstatus);
 	saved = errno;
 
-	/* The command is gone: what it wrote last is still to be shown. */
-	do {
-		while (full(&c.out) && poll(&out, 1, -1) != -1)
-			drain(&c.out, STDOUT_FILENO);
-		fill(&c.out, master);
-	} while (full(&c.out));
+	show_rest(&c, s);
 	if (c.raw)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c.saved);
-	close(c.slave);
-	close(master);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &c.saved);
+	hang_up(&c);
+	if (c.lost != 0)
+		say_lost(c.lost);
 	errno = saved;
-	return rc;
+	return rc == 0 && c.lost != 0 ? 1 : rc;
 }

@@ -104,7 +104,7 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], rc, wstatus, master = -1, payload;
+	int pair[2], rc, code, wstatus, master = -1, payload;
 	static struct notify_relay relay;
 	struct status status;
 	const uint64_t all = UINT64_MAX;
@@ -156,8 +156,9 @@ run_child(struct ns *ns, char *argv[])
 	if (ns->console)
 		master = fdpass_recv(pair[1]);
 
-	if ((master != -1 ? console_wait(master, &s, &wstatus) :
-		supervise_wait(&s, &wstatus)) == -1)
+	rc = master != -1 ? console_wait(master, &s, &wstatus) :
+	    supervise_wait(&s, &wstatus);
+	if (rc == -1)
 		err(EXIT_LINK, "wait");
 	/*
 	 * The kernel's way to say that PID 1 called reboot(2) to halt or power
@@ -169,7 +170,8 @@ run_child(struct ns *ns, char *argv[])
 		status_report(&status, ns->status_fd, wstatus);
 	else
 		status_tell(wstatus);
-	exit(supervise_exit_code(wstatus));
+	code = supervise_exit_code(wstatus);
+	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
 }
 
 /*
