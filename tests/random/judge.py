@@ -294,18 +294,18 @@ class Judge:
                 self.bad("environment", a or "its order", b or "another")
             return
 
-        def plain(entries: List[str]) -> Dict[str, str]:
-            out: Dict[str, str] = {}
-            names = [text(v).split("=")[0] for v in entries]
-            for name, v in zip(names, entries):
-                if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and names.count(name) == 1 \
-                        and name not in SHELL_VARIABLES and "=" in text(v):
-                    out[name] = v
-            return out
+        names = [text(v).split("=")[0] for v in want]
 
-        self.same("environment", {k: text(v) for k, v in plain(want).items()},
-                  {k: text(v) for k, v in plain(got).items() if want.count(v) or k in plain(want)
-                   or k not in {text(x).split("=")[0] for x in want}})
+        def plain(entries: List[str]) -> Set[str]:
+            """Those that a shell keeps as they are."""
+            return {text(v) for v in entries if "=" in text(v) and self.kept(
+                text(v).split("=")[0], names)}
+
+        self.same("environment", plain(want), plain(got))
+
+    def kept(self, name: str, names: List[str]) -> bool:
+        return bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)) and \
+            names.count(name) < 2 and name not in SHELL_VARIABLES
 
     def namespaces(self, after: Dict[str, Any]) -> None:
         before = self.s.before

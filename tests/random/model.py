@@ -353,6 +353,8 @@ class Model:
             if name == "":
                 raise Unknown("env =")
             if any(v.startswith(name + "=") for v in s.env):
+                if sum(v.startswith(name + "=") for v in s.env) > 1:
+                    raise Unknown("env, and a variable that is there twice")
                 s.env_loose = True
                 s.env = [v for v in s.env if not v.startswith(name + "=")]
             s.env.append(argv[i])

@@ -49,10 +49,11 @@ def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
         s.see["groups"] = ANY if s.see["groups"] else []
     if "mnt" in joined:
         enter_root(s, link)
+        s.proc = "pid" in joined  # its /proc knows those in its own alone
     if "uts" in joined:
         s.see["hostname"], s.see["domainname"] = target["hostname"], target["domainname"]
     if "net" in joined:
-        s.interfaces = "lo"
+        s.interfaces = ANY  # those of the worker, with the bridge that stays
     if "cgroup" in joined:
         s.cgroup = ANY
     if "time" in joined:
@@ -61,7 +62,7 @@ def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
 
 
 def enter_root(s: State, link: bool) -> None:
-    s.root, s.rooted, s.toolbox, s.covered, s.proc = c.ROOT, True, link, [], True
+    s.root, s.rooted, s.toolbox, s.covered = c.ROOT, True, link, []
     s.see["cwd"], s.see["cwd_id"], s.see["root_id"] = b"/".hex(), ANY, ANY
     s.view: Dict[str, Any] = {path: [0, ANY] for path in s.view}
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import case as c
 import gen
@@ -82,12 +82,10 @@ class Worker:
 
     def groups(self, case: c.Case) -> List[str]:
         """Groups that are left. After a SIGKILL the next volt-cg sweeps them."""
-        killed = case.get("play", [""])[0] == "kill"
-        if killed and self.world.groups():
-            for place in ("/", "/case", "/volt"):
-                if os.path.isdir(self.world.tree + place):
-                    w.subprocess.run([c.BIN + "/volt-cg", "parent=" + place, "true"],
-                                     env={"PATH": "/usr/bin:/bin"}, check=False)
+        if case.get("play", [""])[0] in ("kill", "term") and self.world.groups():
+            for kind, caller in ((case.kind, {"cgroup": "own"}), (case.kind, {})):
+                for place in ([], ["parent=/volt"]):
+                    self.trial(kind, ["volt-cg"] + place, caller)
         kept = any(a[:1] == "-" and "k" in a for a in case.argv) or "-" in case.argv
         left = [] if kept else [f"cgroup {g}" for g in self.world.groups()]
         return left + [f"cgroup {g}, busy" for g in self.world.clean_groups()]
@@ -130,8 +128,9 @@ class Worker:
             self.world.extra |= set(self.world.processes())
         self.world.base_mounts = self.world.mounts()
 
-    def trial(self, kind: str, argv: List[str]) -> bool:
-        case = c.Case(0, kind, argv + [c.CMD + "/probe", "r3,x0"], {"fds": [(3, "report", 0)]})
+    def trial(self, kind: str, argv: List[str], caller: Dict[str, Any] = {}) -> bool:
+        case = c.Case(0, kind, argv + [c.CMD + "/probe", "r3,x0"],
+                      dict(caller, fds=[(3, "report", 0)]))
         seen = play.play(case, self.world, self.options.slow)
         self.world.left(self.options.slow, False)
         self.world.clean()
