@@ -97,8 +97,9 @@ $(O)/glibc/%.o: %.c Makefile | $(O)/kernel
 	$(if $(V),,@echo "  CC    $@")
 	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
-	$(addprefix $(O)/gen/,strict.h default.h ports.h no-tcp.h no-listen.h calls.h)
+	$(addprefix $(O)/gen/,calls.h) $(FILTERS)
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "lock.h"
 #include "mountid.h"
-#include "say.h"
 
 #define DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
@@ -55,34 +55,37 @@ below_root(void)
 /*
  * Outside the root it is a way out. The kernel's own getcwd tells; the C
  * library's may hide it. Of a directory that was removed, and of a path that is
- * too long, it does not tell.
+ * too long, it does not tell, and leaves path empty.
  */
 static bool
-is_outside(void)
+is_outside(char *path, size_t size)
 {
-	char path[PATH_MAX + 16];
-
-	if (syscall(SYS_getcwd, path, sizeof(path)) != -1)
+	if (syscall(SYS_getcwd, path, size) != -1)
 		return path[0] != '/';
 	if (errno != ENOENT && errno != ENAMETOOLONG && errno != ERANGE)
 		err(EXIT_LINK, "the working directory");
+	path[0] = '\0';
 	return !below_root();
 }
 
-/* Behind landlock_enforce(). */
+/*
+ * Behind landlock_enforce(). That the working directory was not granted is the
+ * cause of errors that do not name it; only in "/" nobody works.
+ */
 void
 cwd_check(const struct lock *lock)
 {
+	char path[PATH_MAX + 16];
 	int fd;
 
-	if (is_outside())
+	if (is_outside(path, sizeof(path)))
 		errx(EXIT_LINK, "the working directory is outside the root");
-	if (!say_on || lock->ll.ruleset == -1)
+	if (lock->ll.ruleset == -1 || strcmp(path, "/") == 0)
 		return;
 	/* access(2) is what Landlock has no say about. */
 	fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1 && errno == EACCES && access(".", R_OK) == 0)
-		say("no word grants reading the working directory");
+		warnx("no word grants reading the working directory");
 	if (fd != -1)
 		close(fd);
 }

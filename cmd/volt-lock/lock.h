@@ -19,7 +19,7 @@
 /* Rights that a word grants below one path. The strings live on. */
 struct path_rule {
 	const char *key;	/* of the word, for messages */
-	const char *path;
+	char *path;
 	const char *prefix;	/* NULL: the path is as it stands */
 	uint64_t access;
 	bool optional;	/* a path that is missing is passed over */
@@ -37,9 +37,12 @@ struct landlock {
 	size_t npaths, size;
 	struct port_rule *ports;
 	size_t nports, ports_size;
-	uint64_t fs_any;	/* rights to files that are left alone */
-	uint64_t net_any;	/* rights that are granted for all ports */
-	bool bind_none;	/* tcp.bind=none, and no later word grants it */
+	/* any: rights that are left alone; none: a word said so, and no later one */
+	uint64_t fs_any, fs_none, net_any, net_none;
+	uint64_t fs_weak;	/* any of try=, that other words override */
+	uint64_t net_named;	/* a word is about them */
+	uint64_t net_try;	/* none within try= */
+	unsigned int filters;	/* FILTER() bits, for what Landlock does not see */
 	uint64_t scoped;
 	uint32_t flags;	/* of landlock_restrict_self(2) */
 	bool scope_given, wanted;
@@ -86,6 +89,16 @@ struct lock {
 	const char *learn_file;
 };
 
+/* Two words of which one would be without effect. */
+#define WORD_UNDOES "it would undo what words before it restrict"
+#define WORD_ADDS_NOTHING \
+	"any before it grants all; none between them takes that back"
+
+/* Filters that come with volt besides the profiles. */
+enum { FILTER_PORTS, FILTER_NO_LISTEN, FILTER_NO_TCP, FILTER_NO_UDP,
+	FILTER_NO_NET, FILTER_NO_UNIX, FILTERS };
+#define FILTER(name) (1U << FILTER_##name)
+
 /* lost.c */
 void lost(const struct lock *lock, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -94,12 +107,6 @@ void lost(const struct lock *lock, const char *fmt, ...)
 extern const struct grammar lock_grammar;
 
 /* landlock.c */
-bool landlock_word(struct lock *lock, const char *key, const char *value);
-void landlock_plan(struct lock *lock);
-void landlock_enforce(const struct lock *lock);
-bool landlock_grants(const struct landlock *ll, uint64_t right);
-
-/* rights.c */
 enum right_kind { RIGHT_FS, RIGHT_NET, RIGHT_SCOPE, RIGHT_LOG };
 struct right {
 	const char *key;
@@ -108,9 +115,32 @@ struct right {
 	int abi;
 	bool file;	/* may be granted for what is not a directory */
 };
+bool landlock_word(struct lock *lock, const char *key, const char *value);
+void landlock_plan(struct lock *lock);
+void landlock_enforce(const struct lock *lock);
+bool landlock_has(const struct lock *lock, const struct right *r,
+    const char *key, const char *value);
+
+/* paths.c */
+bool paths_all(struct lock *lock, const char *key, const char *value,
+    uint64_t access);
+void paths_word(struct lock *lock, const char *key, const char *value,
+    uint64_t access);
+bool paths_granted(const struct landlock *ll, uint64_t access);
+int paths_add(const struct landlock *ll, int fd, uint64_t access);
+void paths_fill(const struct landlock *ll);
+
+/* ports.c */
+void ports_word(struct lock *lock, const struct right *r, const char *value);
+bool ports_granted(const struct landlock *ll, uint64_t right);
+void ports_plan(struct lock *lock);
+void ports_fill(const struct landlock *ll);
+
+/* rights.c */
 extern const struct right rights[];
 #define ABI_KNOWN 11
 const char *abi_linux(int abi);
+const char *rights_group(uint64_t access);
 const struct right *right_find(const char *key);
 uint64_t rights_known(enum right_kind kind, int abi);
 uint64_t rights_of_files(void);
@@ -142,7 +172,8 @@ void cwd_check(const struct lock *lock);
 
 /* seccomp.c */
 void seccomp_plan(struct lock *lock);
-void seccomp_ports(const struct lock *lock);
+void seccomp_filters(const struct lock *lock);
+const char *seccomp_filter_name(unsigned int filter);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */

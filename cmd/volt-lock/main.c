@@ -35,7 +35,7 @@ main(int argc, char *argv[])
 	landlock_enforce(&lock);
 	fds_close(&lock);
 	cwd_check(&lock);
-	seccomp_ports(&lock);
+	seccomp_filters(&lock);
 	seccomp_enforce(&lock);
 	chain_exec(argv);
 }

@@ -116,3 +116,19 @@ rights_of_group(const char *key)
 			return groups[i].access;
 	return 0;
 }
+
+/* The other way: the word that grants just these rights, or NULL. */
+const char *
+rights_group(uint64_t access)
+{
+	const struct right *r;
+	size_t i;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (groups[i].access == access)
+			return groups[i].key;
+	for (r = rights; r->key != NULL; r++)
+		if (r->kind == RIGHT_FS && r->bit == access)
+			return r->key;
+	return NULL;
+}

@@ -17,9 +17,7 @@
 #include "chain.h"
 #include "kfile.h"
 #include "lock.h"
-#include "say.h"
 #include "toolbox.h"
-#include "uapi/landlock.h"
 
 #define INSNS_MAX 4096	/* BPF_MAXINSNS */
 
@@ -34,16 +32,38 @@ static const struct sock_filter default_filter[] = {
 static const struct sock_filter ports_filter[] = {
 #include "ports.h"
 };
-
-static const struct sock_filter no_tcp_filter[] = {
-#include "no-tcp.h"
-};
-
 static const struct sock_filter no_listen_filter[] = {
 #include "no-listen.h"
 };
+static const struct sock_filter no_tcp_filter[] = {
+#include "no-tcp.h"
+};
+static const struct sock_filter no_udp_filter[] = {
+#include "no-udp.h"
+};
+static const struct sock_filter no_net_filter[] = {
+#include "no-net.h"
+};
+static const struct sock_filter no_unix_filter[] = {
+#include "no-unix.h"
+};
 
 #define LENGTH(filter) (sizeof(filter) / sizeof((filter)[0]))
+
+static const struct {
+	const char *name;	/* of the text, in share/volt */
+	const struct sock_filter *insn;
+	size_t n;
+} filters[FILTERS] = {
+	[FILTER_PORTS] = { "ports", ports_filter, LENGTH(ports_filter) },
+	[FILTER_NO_LISTEN] = { "no-listen", no_listen_filter,
+	    LENGTH(no_listen_filter) },
+	[FILTER_NO_TCP] = { "no-tcp", no_tcp_filter, LENGTH(no_tcp_filter) },
+	[FILTER_NO_UDP] = { "no-udp", no_udp_filter, LENGTH(no_udp_filter) },
+	[FILTER_NO_NET] = { "no-net", no_net_filter, LENGTH(no_net_filter) },
+	[FILTER_NO_UNIX] = { "no-unix", no_unix_filter,
+	    LENGTH(no_unix_filter) },
+};
 
 /* Become volt-seccomp for this profile, with the filter going to out. */
 static _Noreturn void
@@ -152,33 +172,27 @@ install(const struct sock_filter *f, size_t n)
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
 }
 
+const char *
+seccomp_filter_name(unsigned int filter)
+{
+	return filters[filter].name;
+}
+
 /*
- * Landlock asks at bind(2) and connect(2) of TCP and UDP sockets. Where it
- * restricts their ports, filters close the ways past that, with or without a
- * profile. That a socket listens without bind(2) can be refused only at a price,
- * so that tcp.bind=none has to ask for it.
+ * Landlock asks at bind(2) and connect(2) of TCP and UDP sockets, and knows not
+ * all of that everywhere. Filters close the ways past it, and stand in for what
+ * an older kernel lacks, with or without a profile.
  */
 void
-seccomp_ports(const struct lock *lock)
+seccomp_filters(const struct lock *lock)
 {
-	const struct landlock *ll = &lock->ll;
-	bool connects;
+	unsigned int i;
 
-	if (ll->ruleset == -1 || ll->handled_net == 0)
-		return;
-	if (install(ports_filter, LENGTH(ports_filter)) == -1) {
-		lost(lock, "ports: no filter for what Landlock does not see: "
-		    "%s", strerror(errno));
-		return;
-	}
-	if (!ll->bind_none)
-		return;
-	connects = landlock_grants(ll, LANDLOCK_ACCESS_NET_CONNECT_TCP);
-	say("tcp.bind=none: %s", connects ? "listen(2) is refused, for UNIX "
-	    "sockets too" : "TCP sockets are refused");
-	if ((connects ? install(no_listen_filter, LENGTH(no_listen_filter)) :
-	    install(no_tcp_filter, LENGTH(no_tcp_filter))) == -1)
-		err(EXIT_LINK, "tcp.bind=none");
+	for (i = 0; i < FILTERS; i++)
+		if ((lock->ll.filters & 1U << i) != 0 &&
+		    install(filters[i].insn, filters[i].n) == -1)
+			lost(lock, "%s: no filter for what Landlock does not "
+			    "see: %s", filters[i].name, strerror(errno));
 }
 
 /* Install the profile. Nothing but exec(2) and its kin come after this. */

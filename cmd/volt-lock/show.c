@@ -61,37 +61,86 @@ list_add(char *list, size_t size, const char *name)
 	snprintf(list + len, size - len, "%s%s", len > 0 ? "," : "", name);
 }
 
+/* One path, by a word that grants just what is left of the rights, or several. */
+static void
+show_path(struct out *out, const struct path_rule *p)
+{
+	const char *key = rights_group(p->access);
+	const char *prefix = p->prefix != NULL ? p->prefix : "";
+	const struct right *r;
+
+	if (key != NULL)
+		item(out, key, "%s%s", prefix, p->path);
+	for (r = rights; key == NULL && r->key != NULL; r++)
+		if (r->kind == RIGHT_FS && (p->access & r->bit) != 0)
+			item(out, r->key, "%s%s", prefix, p->path);
+}
+
+/* Paths, and what is any; none where something is denied that no path grants. */
+static void
+show_paths(struct out *out)
+{
+	const uint64_t sockets = LANDLOCK_ACCESS_FS_RESOLVE_UNIX;
+	const struct landlock *ll = &out->lock->ll;
+	const struct right *r;
+	size_t i;
+
+	for (i = 0; i < ll->npaths; i++)
+		show_path(out, &ll->paths[i]);
+	if ((ll->fs_any & ~sockets) != 0)
+		item(out, "fs", "any");
+	else if (!paths_granted(ll, ~sockets))
+		item(out, "fs", "none");
+	for (r = rights; r->key != NULL; r++) {
+		if (r->kind != RIGHT_FS || paths_granted(ll, r->bit))
+			continue;
+		if (r->bit == sockets && (ll->fs_any & sockets) != 0)
+			item(out, r->key, "any");
+		else if (r->bit == sockets ? ((ll->handled_fs | ll->fs_none) &
+			sockets) != 0 : (ll->fs_any & ~sockets) != 0 &&
+			(ll->handled_fs & r->bit) != 0)
+			item(out, r->key, "none");
+	}
+}
+
+static void
+show_ports(struct out *out)
+{
+	const struct landlock *ll = &out->lock->ll;
+	const struct port_rule *p;
+	const struct right *r;
+
+	for (r = rights; r->key != NULL; r++) {
+		if (r->kind != RIGHT_NET)
+			continue;
+		if ((ll->net_any & r->bit) != 0)
+			item(out, r->key, "any");
+		else if (((ll->handled_net | ll->net_none) & r->bit) != 0 &&
+		    !ports_granted(ll, r->bit))
+			item(out, r->key, "none");
+	}
+	for (p = ll->ports; p < ll->ports + ll->nports; p++) {
+		if (p->first == p->last)
+			item(out, p->key, "%u", p->first);
+		else
+			item(out, p->key, "%u-%u", p->first, p->last);
+	}
+}
+
 static void
 show_landlock(struct out *out)
 {
 	const struct landlock *ll = &out->lock->ll;
 	const struct right *r;
 	char list[256] = "";
-	size_t i;
+	unsigned int i;
 
 	if (!ll->wanted)
 		return;
 	if (ll->min_abi != 0)
 		item(out, "abi", "%d", ll->min_abi);
-	for (i = 0; i < ll->npaths; i++)
-		item(out, ll->paths[i].key, "%s%s", ll->paths[i].prefix != NULL ?
-		    ll->paths[i].prefix : "", ll->paths[i].path);
-	if ((ll->fs_any & LANDLOCK_ACCESS_FS_EXECUTE) != 0)
-		item(out, "fs", "any");
-	if ((ll->fs_any & LANDLOCK_ACCESS_FS_RESOLVE_UNIX) != 0)
-		item(out, "unix", "any");
-	for (r = rights; r->key != NULL; r++)
-		if (r->kind == RIGHT_NET && (ll->net_any & r->bit) != 0)
-			item(out, r->key, "any");
-	if (ll->bind_none)
-		item(out, "tcp.bind", "none");
-	for (i = 0; i < ll->nports; i++) {
-		if (ll->ports[i].first == ll->ports[i].last)
-			item(out, ll->ports[i].key, "%u", ll->ports[i].first);
-		else
-			item(out, ll->ports[i].key, "%u-%u",
-			    ll->ports[i].first, ll->ports[i].last);
-	}
+	show_paths(out);
+	show_ports(out);
 	for (r = rights; r->key != NULL; r++)
 		if (r->kind == RIGHT_SCOPE && ((ll->scope_given ? ll->scoped :
 			rights_known(RIGHT_SCOPE, ll->abi)) & r->bit) != 0)
@@ -103,6 +152,12 @@ show_landlock(struct out *out)
 			list_add(list, sizeof(list), r->key);
 	if (list[0] != '\0')
 		item(out, "log", "%s", list);
+	list[0] = '\0';
+	for (i = 0; i < FILTERS; i++)
+		if ((ll->filters & 1U << i) != 0)
+			list_add(list, sizeof(list), seccomp_filter_name(i));
+	if (list[0] != '\0')
+		item(out, "filters", "%s", list);
 }
 
 static void

@@ -56,6 +56,8 @@ unix_socket(const char *path, int server)
 	socklen_t len = unix_address(&un, path);
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	if (s == -1)
+		return -1;
 	if (!server)
 		return connect(s, (struct sockaddr *)&un, len);
 	if (bind(s, (struct sockaddr *)&un, len) == -1 || listen(s, 9) == -1)

@@ -1,0 +1,223 @@
+/* Landlock's rights to paths: their words and their rules. */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "path.h"
+#include "say.h"
+#include "sys.h"
+#include "uapi/landlock.h"
+#include "value.h"
+
+static void
+add_path(struct lock *lock, const char *key, const char *value,
+    const char *path, uint64_t access)
+{
+	struct landlock *ll = &lock->ll;
+	char *copy = strdup(path);
+
+	if (ll->npaths == ll->size) {
+		ll->size = ll->size == 0 ? 64 : 2 * ll->size;
+		ll->paths = realloc(ll->paths, ll->size * sizeof(*ll->paths));
+	}
+	if (ll->paths == NULL || copy == NULL)
+		err(EXIT_LINK, "%s=%s", key, value);
+	ll->paths[ll->npaths++] = (struct path_rule){ .key = key,
+		.path = copy, .prefix = lock->prefix, .access = access,
+		.optional = lock->optional };
+}
+
+/* Does a rule grant any of these rights? */
+bool
+paths_granted(const struct landlock *ll, uint64_t access)
+{
+	size_t i;
+
+	for (i = 0; i < ll->npaths; i++)
+		if ((ll->paths[i].access & access) != 0)
+			return true;
+	return false;
+}
+
+/* All rights of a kind: to files, or to UNIX sockets, which have a word apart. */
+static uint64_t
+kind_of(uint64_t access)
+{
+	const uint64_t sockets = LANDLOCK_ACCESS_FS_RESOLVE_UNIX;
+
+	return (access & sockets) != 0 ? sockets :
+	    rights_known(RIGHT_FS, ABI_KNOWN) & ~sockets;
+}
+
+/*
+ * any, of fs= and unix=: leave these rights alone. Within try= it is for want of
+ * another word: any other, before it or after it, counts.
+ */
+static void
+leave_alone(struct lock *lock, const char *key, uint64_t access)
+{
+	struct landlock *ll = &lock->ll;
+
+	if ((ll->fs_none & access) == 0 && !paths_granted(ll, access)) {
+		ll->fs_any |= access;
+		ll->fs_weak = lock->optional ? ll->fs_weak | access :
+		    ll->fs_weak & ~access;
+	} else if (lock->optional) {
+		say("passed over: %s=any: other words grant less", key);
+	} else {
+		word_bad(key, "any", WORD_UNDOES);
+	}
+}
+
+/* none: take these rights back from all paths so far, and from any. */
+static void
+take_back(struct landlock *ll, uint64_t access)
+{
+	size_t i, n = 0;
+
+	ll->fs_any &= ~access;
+	ll->fs_weak &= ~kind_of(access);
+	ll->fs_none |= access;
+	for (i = 0; i < ll->npaths; i++) {
+		ll->paths[i].access &= ~access;
+		if (ll->paths[i].access != 0)
+			ll->paths[n++] = ll->paths[i];
+		else
+			free(ll->paths[i].path);
+	}
+	ll->npaths = n;
+}
+
+/* any or none, of fs= and unix=. Returns false if the value is another one. */
+bool
+paths_all(struct lock *lock, const char *key, const char *value,
+    uint64_t access)
+{
+	if (strcmp(value, "any") == 0)
+		leave_alone(lock, key, kind_of(access));
+	else if (strcmp(value, "none") == 0)
+		take_back(&lock->ll, kind_of(access));
+	else
+		return false;
+	return true;
+}
+
+/* PATH,... or none, for the rights of one word. */
+void
+paths_word(struct lock *lock, const char *key, const char *value,
+    uint64_t access)
+{
+	const uint64_t reading = rights_of_group("fs.ro");
+	struct landlock *ll = &lock->ll;
+	const char *cursor = value;
+	char path[PATH_MAX];
+
+	if (strcmp(value, "none") == 0) {
+		/* What is not to be written or executed may be read on. */
+		take_back(ll, (access & ~reading) != 0 ? access & ~reading :
+		    access);
+		return;
+	}
+	if ((access & ~(ll->fs_any & ~ll->fs_weak)) == 0)
+		word_bad(key, value, WORD_ADDS_NOTHING);
+	ll->fs_any &= ~(ll->fs_weak & kind_of(access));
+	ll->fs_none &= ~access;
+	while (value_field(&cursor, ',', path, sizeof(path))) {
+		if (path[0] == '\0')
+			word_bad(key, value, "an empty path");
+		if (lock->prefix != NULL && path[0] != '/')
+			word_bad(key, value, "below prefix= a path begins "
+			    "with /");
+		add_path(lock, key, value, path, access);
+	}
+	if (errno != 0)
+		word_bad(key, value, "path too long");
+}
+
+/* Open what a rule is about, or return -1 if that may be missing and is. */
+static int
+open_path(const struct path_rule *p)
+{
+	static const char *last;	/* prefix that is open at dir */
+	static int dir = -1;
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC };
+	int fd;
+
+	if (p->prefix == NULL) {
+		fd = sys_openat2(AT_FDCWD, p->path, &how);
+	} else {
+		if (last != p->prefix) {
+			if (dir != -1)
+				close(dir);
+			last = p->prefix;
+			dir = open(last, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			if (dir == -1)
+				err(EXIT_LINK, "prefix=%s", last);
+		}
+		fd = path_open(dir, p->path, O_PATH);
+	}
+	if (fd != -1)
+		return fd;
+	if (p->optional && (errno == ENOENT || errno == ENOTDIR)) {
+		say("passed over: %s=%s: not there", p->key, p->path);
+		return -1;
+	}
+	err(EXIT_LINK, "%s=%s%s", p->key, p->prefix != NULL ? p->prefix : "",
+	    p->path);
+}
+
+/* Grant what this kernel knows of access. Returns -1 and errno. */
+int
+paths_add(const struct landlock *ll, int fd, uint64_t access)
+{
+	const struct landlock_path_beneath_attr attr = {
+		.allowed_access = access & ll->handled_fs,
+		.parent_fd = fd,
+	};
+
+	return attr.allowed_access == 0 ? 0 :
+	    (int)syscall(SYS_landlock_add_rule, ll->ruleset,
+		LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
+}
+
+/* Add the rule to the ruleset. */
+static void
+fill(const struct landlock *ll, const struct path_rule *p)
+{
+	uint64_t of_files = p->access & rights_of_files();
+	struct stat st;
+	int fd, rc;
+
+	if ((fd = open_path(p)) == -1)
+		return;
+	rc = paths_add(ll, fd, p->access);
+	/* Not a directory: with the rights that mean something there. */
+	if (rc == -1 && errno == EINVAL && fstat(fd, &st) == 0 &&
+	    !S_ISDIR(st.st_mode)) {
+		if (of_files == 0)
+			errx(EXIT_LINK, "%s=%s: not a directory", p->key,
+			    p->path);
+		rc = paths_add(ll, fd, of_files);
+	}
+	if (rc == -1)
+		err(EXIT_LINK, "%s=%s", p->key, p->path);
+	close(fd);
+}
+
+void
+paths_fill(const struct landlock *ll)
+{
+	size_t i;
+
+	for (i = 0; i < ll->npaths; i++)
+		fill(ll, &ll->paths[i]);
+}
