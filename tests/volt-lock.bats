@@ -264,13 +264,14 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 
 @test "words: one that would be without effect, or undo another, is an error" {
 	undoes="it would undo what words before it restrict"
-	nothing="any before it grants all; none between them takes that back"
+	local -A because=([undoes]=$undoes
+		[nothing]="any before it grants all; none between them takes that back")
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	while IFS='|' read -r words word why; do
 		echo "$words $word"
 		# shellcheck disable=SC2086 # several words
 		run -125 --separate-stderr volt-lock $words $word true
-		[ "$stderr" = "volt-lock: $word: ${!why}" ]
+		[ "$stderr" = "volt-lock: $word: ${because[$why]}" ]
 	done <<-EOF
 		tcp.connect=any|tcp.connect=443|nothing
 		@server|tcp.bind=8080|nothing
@@ -418,6 +419,124 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	run -125 volt-lock prefix="$T/none" fs.ro=/x true
 	# It ends where an empty one stands.
 	run -0 locked prefix="$T/root" prefix= fs.ro="$T" -- read_file "$T/etc/f"
+}
+
+# A home with secrets, one of which is elsewhere by way of links.
+secrets() {
+	rm -rf "$T"
+	mkdir -p "$T"/home/{a,b}/{.ssh,src/deep,.config/{app,browser-1,browser-2}} "$T/data/moved/sub" "$T/dots"
+	for f in a/.ssh/key b/.ssh/key a/src/f a/src/deep/f a/.config/app/f a/.config/browser-1/f \
+		a/.config/browser-2/f a/.profile b/src/f; do
+		echo "$f" >"$T/home/$f"
+	done
+	for f in data/moved/f data/moved/sub/f data/other dots/netrc dots/vimrc; do
+		echo "$f" >"$T/$f"
+	done
+	ln -s ../../data/link "$T/home/a/.mail"
+	ln -s "$T/data/moved" "$T/data/link"
+	ln -s ../../dots/netrc "$T/home/a/.netrc"
+	ln -s ../../dots/vimrc "$T/home/a/.vimrc"
+}
+
+@test "except: what follows is granted around it, whatever leads to it" {
+	need_root
+	except="$T/home/*/.ssh,$T/home/*/.mail,$T/home/*/.netrc,$T/home/*/.config/browser-*,$T/home/*/.gone/x"
+	# deeds WORD ...: each with what it must give.
+	deeds() {
+		while read -r want deed; do
+			secrets
+			echo "$*: $deed"
+			# shellcheck disable=SC2086 # a deed and its arguments
+			run locked "$@" -- $deed
+			[ "$output" = "$want" ]
+		done
+	}
+	deeds except="$except" fs.rwx="$T" <<-EOF
+		ok read_file $T/home/a/src/f
+		ok read_file $T/home/a/src/deep/f
+		ok make_dir $T/home/a/src/deep/new
+		ok refer $T/home/a/src/f $T/home/b/src/g
+		ok read_file $T/home/a/.config/app/f
+		ok write_file $T/home/a/.profile
+		ok read_file $T/data/other
+		ok read_file $T/home/a/.vimrc
+		EACCES read_file $T/home/a/.ssh/key
+		EACCES read_dir $T/home/a/.ssh
+		EACCES read_file $T/home/b/.ssh/key
+		EACCES make_dir $T/home/b/.ssh/new
+		EACCES read_file $T/home/a/.config/browser-1/f
+		EACCES read_file $T/home/a/.config/browser-2/f
+		EACCES make_dir $T/home/a/.config/browser-3
+		EACCES make_dir $T/home/a/.gone
+		EACCES make_dir $T/home/c
+		EACCES remove_file $T/home/a/.profile
+		EACCES read_file $T/home/a/.mail/f
+		EACCES read_file $T/data/moved/sub/f
+		EACCES read_file $T/home/a/.netrc
+		EACCES read_file $T/dots/netrc
+		EACCES refer $T/home/a/.ssh $T/home/a/src/taken
+		EACCES refer $T/home/a/.config $T/home/a/src/taken
+		EACCES read_dir $T/home/a
+	EOF
+	# A rule of the root itself, and one by a link.
+	deeds except="$T/home/a/.ssh" fs.rw=/ <<-EOF
+		EACCES read_file $T/home/a/.ssh/key
+		ok read_file $T/home/b/.ssh/key
+		ok read_file $T/home/a/src/f
+		ok read_file /etc/passwd
+	EOF
+	secrets
+	ln -s "$T/home" "$BATS_TEST_TMPDIR/link"
+	run ! locked except="$T/home/a/.ssh" fs.rw="$BATS_TEST_TMPDIR/link" -- read_file "$T/home/a/.ssh/key"
+	[ "$output" = EACCES ]
+	run ! locked except="$BATS_TEST_TMPDIR/link/a/.ssh" fs.rw="$T" -- read_file "$T/home/a/.ssh/key"
+	[ "$output" = EACCES ]
+	# They add up, for what follows, until an empty one.
+	run -0 locked fs.rw="$T" except="$T/home/a/.ssh" -- read_file "$T/home/a/.ssh/key"
+	run -0 locked except="$T/home/a/.ssh" except= fs.rw="$T" -- read_file "$T/home/a/.ssh/key"
+	for path in "$T/home/a/.ssh/key" "$T/dots/vimrc"; do
+		run ! locked except="$T/home/a/.ssh" except="$T/dots" fs.rw="$T" -- read_file "$path"
+		[ "$output" = EACCES ]
+	done
+	# Below a prefix, links are those of the root.
+	run ! locked prefix="$T" except=/home/a/.ssh fs.rw=/ -- read_file "$T/home/a/.ssh/key"
+	[ "$output" = EACCES ]
+	run -0 locked prefix="$T" except=/home/a/.ssh fs.rw=/ -- read_file "$T/home/b/.ssh/key"
+	ln -sfn /data/moved "$T/home/a/.mail"
+	run ! locked prefix="$T" except=/home/a/.mail fs.rw=/ -- read_file "$T/data/moved/f"
+	[ "$output" = EACCES ]
+	# A word that files have no right of is about directories alone.
+	run -0 locked except="$T/home/a/.ssh" fs.make_dir="$T" -- make_dir "$T/home/a/src/made"
+	# Links that lead nowhere, or round and round.
+	ln -sfn loop "$T/home/a/loop"
+	run -0 locked except="$T/home/a/loop,$T/home/a/src/f/x,$T/nothing/at/all" fs.rw="$T" -- read_file "$T/home/a/src/f"
+	while IFS='|' read -r value why; do
+		run -125 --separate-stderr volt-lock "except=$value" fs.rx=/ true
+		[ "$stderr" = "volt-lock: except=$value: $why" ]
+	done <<-'EOF'
+		x/y|a path below / is wanted
+		/|a path below / is wanted
+		/a,|a path below / is wanted
+		/a/../b|no .. in it
+		/a/..|no .. in it
+	EOF
+	grep -qxF "except $T/home/*/.ssh" < <(volt-lock "except=$T/home/*/.ssh" fs.ro="$T")
+}
+
+@test "except: where nobody may look, nothing is granted" {
+	need_root
+	secrets
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+	user() {
+		(cd / && setpriv --reuid 1000 --clear-groups volt-lock fs.rx="$HELP" "$@")
+	}
+	chmod 711 "$T/home"
+	run ! user except="$T/home/*/.ssh" fs.rw="$T" "$HELP/deed" read_file "$T/home/a/.ssh/key"
+	[ "$output" = EACCES ]
+	chmod 755 "$T/home" && chmod 700 "$T/home/b"
+	run ! user except="$T/home/*/.ssh" fs.rw="$T" "$HELP/deed" read_file "$T/home/a/.ssh/key"
+	[ "$output" = EACCES ]
+	run -0 user except="$T/home/*/.ssh" fs.rw="$T" "$HELP/deed" read_file "$T/home/a/src/f"
 }
 
 @test "paths: links, hard links, renames and magic links are no way around" {
@@ -1504,7 +1623,7 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	[ -x x ]
 	rm -rf "$W"
 	mkdir -p /home && [ -w /home ] || skip "/home is not ours to write"
-	home=$(mktemp -d /home/volt-lock.XXXXXX) && cd "$home"
+	home=$(mktemp -d /home/volt-lock.XXXXXX) && mkdir "$home/src" && cd "$home/src"
 	echo 'int main(void) { return 0; }' >x.c
 	run -0 policy desktop sh -c 'gcc -o x x.c && ./x'
 	rm -rf "$home"
@@ -1535,6 +1654,53 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	[ "${lines[0]}" = hello ]
 	[ "${lines[1]}" = 1 ]
 	rm -rf "$W"
+}
+
+@test "policies: @desktop keeps secrets, and what the next login runs" {
+	need_root
+	mkdir -p /home && home=$(mktemp -d /home/volt-lock.XXXXXX)
+	mkdir -p "$home"/{.ssh,.gnupg,.mozilla/firefox,.config/{google-chrome,chromium,app,autostart,systemd/user}} \
+		"$home"/{src,.local/share/{keyrings,app},.local/bin,.aws}
+	for f in .ssh/key .gnupg/key .mozilla/firefox/db .config/google-chrome/db .config/chromium/db \
+		.config/app/f .config/autostart/f src/f .local/share/keyrings/f .local/share/app/f .local/bin/f \
+		.aws/credentials .netrc .git-credentials .bash_history .bashrc .profile .gitconfig notes; do
+		echo x >"$home/$f"
+	done
+	cd / && desktop() {
+		volt-lock @desktop fs.rx="$HELP" "$HELP/deed" "$@"
+	}
+	for f in .ssh/key .gnupg/key .mozilla/firefox/db .config/google-chrome/db .config/chromium/db \
+		.local/share/keyrings/f .aws/credentials .netrc .git-credentials .bash_history; do
+		echo "$f"
+		for deed in read_file write_file remove_file; do
+			run ! desktop $deed "$home/$f"
+			[ "$output" = EACCES ]
+		done
+	done
+	for f in .bashrc .profile .config/autostart/f .local/bin/f .gitconfig; do
+		echo "$f"
+		run -0 desktop read_file "$home/$f"
+		for deed in write_file remove_file; do
+			run ! desktop $deed "$home/$f"
+			[ "$output" = EACCES ]
+		done
+	done
+	for f in .config/app/f src/f .local/share/app/f notes; do
+		echo "$f"
+		run -0 desktop write_file "$home/$f"
+	done
+	run -0 desktop make_dir "$home/src/new"
+	# Nor can what is not there yet be made, or moved out of the way.
+	rm -r "$home/.ssh" "$home/.bashrc" "$home/.config/systemd"
+	for f in .ssh .bashrc .zshrc .config/systemd .config/mozilla .new; do
+		run ! desktop make_dir "$home/$f"
+		[ "$output" = EACCES ]
+	done
+	run ! desktop refer "$home/.config" "$home/src/config"
+	[[ $output == EXDEV || $output == EACCES ]]
+	# What follows the policy is as it stands.
+	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" read_file "$home/.gnupg/key"
+	rm -rf "$home"
 }
 
 @test "policies: @offline leaves files alone and no way to the network" {

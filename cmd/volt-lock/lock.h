@@ -21,6 +21,7 @@ struct path_rule {
 	const char *key;	/* of the word, for messages */
 	char *path;
 	const char *prefix;	/* NULL: the path is as it stands */
+	const char *except;	/* patterns of what is left out, or NULL */
 	uint64_t access;
 	bool optional;	/* a path that is missing is passed over */
 };
@@ -67,7 +68,7 @@ enum filter_action { ACTION_ERRNO, ACTION_KILL, ACTION_LOG };
 struct lock {
 	bool dry, json, best_effort, learn;
 	bool optional;	/* within try= */
-	const char *prefix;	/* for the paths that follow */
+	const char *prefix, *except;	/* for the paths that follow */
 	struct landlock ll;
 
 	struct caps caps;
@@ -128,7 +129,14 @@ void paths_word(struct lock *lock, const char *key, const char *value,
     uint64_t access);
 bool paths_granted(const struct landlock *ll, uint64_t access);
 int paths_add(const struct landlock *ll, int fd, uint64_t access);
+int paths_open(const char *prefix, const char *path, int flags);
+void paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
+    bool among);
 void paths_fill(const struct landlock *ll);
+
+/* except.c */
+void except_word(struct lock *lock, const char *key, const char *value);
+void except_fill(const struct landlock *ll, const struct path_rule *p, int fd);
 
 /* ports.c */
 void ports_word(struct lock *lock, const struct right *r, const char *value);

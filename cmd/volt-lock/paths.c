@@ -32,8 +32,8 @@ add_path(struct lock *lock, const char *key, const char *value,
 	if (ll->paths == NULL || copy == NULL)
 		err(EXIT_LINK, "%s=%s", key, value);
 	ll->paths[ll->npaths++] = (struct path_rule){ .key = key,
-		.path = copy, .prefix = lock->prefix, .access = access,
-		.optional = lock->optional };
+		.path = copy, .prefix = lock->prefix, .except = lock->except,
+		.access = access, .optional = lock->optional };
 }
 
 /* Does a rule grant any of these rights? */
@@ -143,36 +143,27 @@ paths_word(struct lock *lock, const char *key, const char *value,
 		word_bad(key, value, "path too long");
 }
 
-/* Open what a rule is about, or return -1 if that may be missing and is. */
-static int
-open_path(const struct path_rule *p)
+/* Open a path, below prefix if that is not NULL. Returns -1 and errno. */
+int
+paths_open(const char *prefix, const char *path, int flags)
 {
 	static const char *last;	/* prefix that is open at dir */
 	static int dir = -1;
-	const struct open_how how = { .flags = O_PATH | O_CLOEXEC };
-	int fd;
+	const struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+	};
 
-	if (p->prefix == NULL) {
-		fd = sys_openat2(AT_FDCWD, p->path, &how);
-	} else {
-		if (last != p->prefix) {
-			if (dir != -1)
-				close(dir);
-			last = p->prefix;
-			dir = open(last, O_PATH | O_DIRECTORY | O_CLOEXEC);
-			if (dir == -1)
-				err(EXIT_LINK, "prefix=%s", last);
-		}
-		fd = path_open(dir, p->path, O_PATH);
+	if (prefix == NULL)
+		return sys_openat2(AT_FDCWD, path, &how);
+	if (last != prefix) {
+		if (dir != -1)
+			close(dir);
+		last = prefix;
+		dir = open(last, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir == -1)
+			err(EXIT_LINK, "prefix=%s", last);
 	}
-	if (fd != -1)
-		return fd;
-	if (p->optional && (errno == ENOENT || errno == ENOTDIR)) {
-		say("passed over: %s=%s: not there", p->key, p->path);
-		return -1;
-	}
-	err(EXIT_LINK, "%s=%s%s", p->key, p->prefix != NULL ? p->prefix : "",
-	    p->path);
+	return path_open(dir, path, flags);
 }
 
 /* Grant what this kernel knows of access. Returns -1 and errno. */
@@ -189,27 +180,49 @@ paths_add(const struct landlock *ll, int fd, uint64_t access)
 		LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 }
 
-/* Add the rule to the ruleset. */
-static void
-fill(const struct landlock *ll, const struct path_rule *p)
+/*
+ * Grant the rights of p for what is open at fd. among: it was not named itself,
+ * and a file may be of a kind that p has no right for.
+ */
+void
+paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
+    bool among)
 {
 	uint64_t of_files = p->access & rights_of_files();
 	struct stat st;
-	int fd, rc;
+	int rc;
 
-	if ((fd = open_path(p)) == -1)
-		return;
 	rc = paths_add(ll, fd, p->access);
 	/* Not a directory: with the rights that mean something there. */
 	if (rc == -1 && errno == EINVAL && fstat(fd, &st) == 0 &&
 	    !S_ISDIR(st.st_mode)) {
-		if (of_files == 0)
+		if (of_files == 0 && !among)
 			errx(EXIT_LINK, "%s=%s: not a directory", p->key,
 			    p->path);
 		rc = paths_add(ll, fd, of_files);
 	}
 	if (rc == -1)
 		err(EXIT_LINK, "%s=%s", p->key, p->path);
+}
+
+/* Open what the rule is about and grant it, unless it may be missing and is. */
+static void
+fill(const struct landlock *ll, const struct path_rule *p)
+{
+	int fd = paths_open(p->prefix, p->path, O_PATH);
+
+	if (fd == -1 && p->optional && (errno == ENOENT || errno == ENOTDIR)) {
+		say("passed over: %s=%s: not there", p->key, p->path);
+		return;
+	}
+	if (fd == -1)
+		err(EXIT_LINK, "%s=%s%s", p->key, p->prefix != NULL ?
+		    p->prefix : "", p->path);
+	if (p->except != NULL) {
+		except_fill(ll, p, fd);
+		return;
+	}
+	paths_grant(ll, p, fd, false);
 	close(fd);
 }
 

@@ -83,10 +83,16 @@ show_paths(struct out *out)
 	const uint64_t sockets = LANDLOCK_ACCESS_FS_RESOLVE_UNIX;
 	const struct landlock *ll = &out->lock->ll;
 	const struct right *r;
+	const char *except = NULL;
 	size_t i;
 
-	for (i = 0; i < ll->npaths; i++)
+	for (i = 0; i < ll->npaths; i++) {
+		if (ll->paths[i].except != except) {
+			except = ll->paths[i].except;
+			item(out, "except", "%s", except != NULL ? except : "");
+		}
 		show_path(out, &ll->paths[i]);
+	}
 	if ((ll->fs_any & ~sockets) != 0)
 		item(out, "fs", "any");
 	else if (!paths_granted(ll, ~sockets))

@@ -65,6 +65,12 @@ set_prefix(void *ctx, const char *key, const char *value)
 	lock->prefix = *value == '\0' ? NULL : value;
 }
 
+static void
+set_except(void *ctx, const char *key, const char *value)
+{
+	except_word(ctx, key, value);
+}
+
 /* try=KEY=VALUE */
 static void
 set_try(void *ctx, const char *key, const char *value)
@@ -238,6 +244,7 @@ static const struct word words[] = {
 	{ "log", set_landlock, "NAME,...", "same-exec-off, new-exec-on, subdomains-off" },
 	{ "abi", set_landlock, "N", "the Landlock ABI that there must be" },
 	{ "prefix", set_prefix, "DIR", "the paths that follow are below DIR" },
+	{ "except", set_except, "PATH,...", "what the paths that follow leave out" },
 	{ "try", set_try, "WORD", "a Landlock word that may fail to apply" },
 	{ "seccomp", set_seccomp, "PROFILE", "strict, default, none or a file" },
 	{ "seccomp.action", set_action, "NAME", "errno, kill or log" },

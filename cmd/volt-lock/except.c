@@ -1,0 +1,331 @@
+/*
+ * except=: paths that rules leave out. Theory of operation:
+ *
+ * Landlock knows no exceptions: a rule for a directory is for all below it. So
+ * a directory with something excepted below it gets no rule; what is in it gets
+ * one each, and so on down to the excepted ones, which get none. What is made in
+ * such a directory later has no rule either, nor can the command make it.
+ *
+ * What is what is told by inode. The patterns are followed from the root, links
+ * too, to all that they match now. Each of these is excepted; and each directory
+ * on the way, be it by the pattern or by "..", is to be opened up, even where
+ * the last name of the pattern is not there yet.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lock.h"
+#include "say.h"
+#include "value.h"
+
+#define LINKS 40	/* as many as the kernel follows */
+#define WILD "*?["
+
+enum part { PART_NONE, PART_WAY, PART_EXCEPTED };
+
+struct inode {
+	dev_t dev;
+	ino_t ino;
+	enum part part;
+};
+
+struct except_set {
+	const char *patterns, *prefix;	/* what it was made of */
+	struct inode *inodes;
+	size_t n, size;
+};
+
+static enum part
+part_of(const struct except_set *set, const struct stat *st)
+{
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		if (set->inodes[i].dev == st->st_dev &&
+		    set->inodes[i].ino == st->st_ino)
+			return set->inodes[i].part;
+	return PART_NONE;
+}
+
+/* Returns whether that is new. */
+static bool
+add(struct except_set *set, const struct stat *st, enum part part)
+{
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		if (set->inodes[i].dev != st->st_dev ||
+		    set->inodes[i].ino != st->st_ino)
+			continue;
+		if (set->inodes[i].part >= part)
+			return false;
+		set->inodes[i].part = part;
+		return true;
+	}
+	if (set->n == set->size) {
+		set->size = set->size == 0 ? 64 : 2 * set->size;
+		set->inodes = realloc(set->inodes,
+		    set->size * sizeof(*set->inodes));
+		if (set->inodes == NULL)
+			err(EXIT_LINK, "except=%s", set->patterns);
+	}
+	set->inodes[set->n++] = (struct inode){ st->st_dev, st->st_ino, part };
+	return true;
+}
+
+/* The directory open at dir, and all that ".." leads to, are on the way. */
+static void
+add_way(struct except_set *set, int dir)
+{
+	struct stat st;
+	int up;
+
+	for (;;) {
+		if (fstat(dir, &st) == -1)
+			err(EXIT_LINK, "except=%s", set->patterns);
+		if (!add(set, &st, PART_WAY))
+			break;
+		up = openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up == -1 && errno == EACCES)
+			break;	/* closed to us, and to the command */
+		if (up == -1)
+			err(EXIT_LINK, "except=%s", set->patterns);
+		close(dir);
+		dir = up;
+	}
+	close(dir);
+}
+
+/*
+ * Open a path of the root or of prefix=. Returns -1 if it is not there, or not
+ * for us to reach: what the command cannot reach either needs no exception.
+ */
+static int
+look(const struct except_set *set, const char *path, int flags)
+{
+	int fd = paths_open(set->prefix, path, flags);
+
+	if (fd == -1 && errno != ENOENT && errno != ENOTDIR &&
+	    errno != ELOOP && errno != EACCES)
+		err(EXIT_LINK, "except=%s: %s", set->patterns, path);
+	return fd;
+}
+
+static void
+join(const struct except_set *set, char path[static PATH_MAX],
+    const char *dir, size_t len, const char *name)
+{
+	if (snprintf(path, PATH_MAX, "%.*s/%s", (int)len, dir, name) >=
+	    PATH_MAX) {
+		errno = ENAMETOOLONG;
+		err(EXIT_LINK, "except=%s", set->patterns);
+	}
+}
+
+/*
+ * Except path, whose directory is on the way already, and if it is a link, what
+ * it leads to.
+ */
+static void
+except_path(struct except_set *set, const char *path)
+{
+	char here[PATH_MAX], target[PATH_MAX], dir[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+	int fd, n;
+
+	join(set, here, "", 0, path + 1);
+	for (n = 0; n < LINKS; n++) {
+		if ((fd = look(set, here, O_PATH | O_NOFOLLOW)) == -1)
+			return;
+		if (fstat(fd, &st) == -1)
+			err(EXIT_LINK, "except=%s", set->patterns);
+		len = S_ISLNK(st.st_mode) ?
+		    readlinkat(fd, "", target, sizeof(target) - 1) : -1;
+		add(set, &st, PART_EXCEPTED);
+		close(fd);
+		if (len == -1)
+			return;
+		target[len] = '\0';
+		join(set, dir, here, (size_t)(strrchr(here, '/') - here), "");
+		if (target[0] == '/')
+			join(set, here, "", 0, target + 1);
+		else
+			join(set, here, dir, strlen(dir) - 1, target);
+		join(set, dir, here, (size_t)(strrchr(here, '/') - here), "");
+		if ((fd = look(set, dir, O_PATH | O_DIRECTORY)) == -1)
+			return;
+		add_way(set, fd);
+	}
+}
+
+static void expand(struct except_set *set, const char *path,
+    const char *pattern);
+
+/* A name with wildcards: all in the directory dir, which is path, that it matches. */
+static void
+expand_wild(struct except_set *set, const char *path, int dir,
+    const char *name, const char *rest)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char next[PATH_MAX];
+	struct dirent *entry;
+	DIR *list;
+
+	if (fd == -1 && errno == EACCES)
+		return;	/* nothing in there will be granted */
+	if (fd == -1 || (list = fdopendir(fd)) == NULL)
+		err(EXIT_LINK, "except=%s: %s", set->patterns, path);
+	while ((entry = readdir(list)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0 ||
+		    fnmatch(name, entry->d_name, 0) != 0)
+			continue;
+		join(set, next, path, strlen(path), entry->d_name);
+		expand(set, next, rest);
+	}
+	closedir(list);
+}
+
+/* All that pattern matches below path, which is a directory on the way. */
+static void
+expand(struct except_set *set, const char *path, const char *pattern)
+{
+	char name[NAME_MAX + 1], next[PATH_MAX];
+	size_t len;
+	int dir;
+
+	pattern += strspn(pattern, "/");
+	len = strcspn(pattern, "/");
+	if (len == 0) {
+		except_path(set, path);
+		return;
+	}
+	if (len > NAME_MAX)
+		word_bad("except", set->patterns, "name too long");
+	memcpy(name, pattern, len);
+	name[len] = '\0';
+	join(set, next, path, strlen(path), "");
+	if ((dir = look(set, next, O_PATH | O_DIRECTORY)) == -1)
+		return;
+	if (strpbrk(name, WILD) != NULL) {
+		expand_wild(set, path, dir, name, pattern + len);
+	} else {
+		join(set, next, path, strlen(path), name);
+		expand(set, next, pattern + len);
+	}
+	add_way(set, dir);
+}
+
+/* The set of a rule's patterns; the one before it is often the same. */
+static const struct except_set *
+set_of(const struct path_rule *p)
+{
+	static struct except_set set;
+	const char *cursor = p->except;
+	char pattern[PATH_MAX];
+
+	if (set.patterns == p->except && set.prefix == p->prefix)
+		return &set;
+	set.patterns = p->except;
+	set.prefix = p->prefix;
+	set.n = 0;
+	while (value_field(&cursor, ',', pattern, sizeof(pattern)))
+		expand(&set, "", pattern);
+	return &set;
+}
+
+/*
+ * Patterns are paths from the root, so that they mean the same everywhere. They
+ * add up for the words that follow; an empty one ends that.
+ */
+void
+except_word(struct lock *lock, const char *key, const char *value)
+{
+	const char *cursor = value, *s;
+	char pattern[PATH_MAX], *both;
+
+	if (*value == '\0') {
+		lock->except = NULL;
+		return;
+	}
+	while (value_field(&cursor, ',', pattern, sizeof(pattern))) {
+		if (pattern[0] != '/' || pattern[strspn(pattern, "/")] == '\0')
+			word_bad(key, value, "a path below / is wanted");
+		for (s = pattern; s != NULL; s = strchr(s + 1, '/'))
+			if (strncmp(s, "/..", 3) == 0 &&
+			    (s[3] == '/' || s[3] == '\0'))
+				word_bad(key, value, "no .. in it");
+	}
+	if (errno != 0)
+		word_bad(key, value, "path too long");
+	if (lock->except != NULL) {
+		if (asprintf(&both, "%s,%s", lock->except, value) == -1)
+			err(EXIT_LINK, "except=%s", value);
+		value = both;
+	}
+	lock->except = value;
+}
+
+/*
+ * Grant what is open at fd, and below it, but for what is excepted. Takes the
+ * descriptor.
+ */
+static void
+grant(const struct landlock *ll, const struct path_rule *p,
+    const struct except_set *set, int fd)
+{
+	struct dirent *entry;
+	struct stat st;
+	enum part part;
+	DIR *list = NULL;
+	int in, each;
+
+	if (fstat(fd, &st) == -1)
+		err(EXIT_LINK, "%s=%s", p->key, p->path);
+	part = part_of(set, &st);
+	if (part == PART_NONE)
+		paths_grant(ll, p, fd, true);
+	in = part != PART_WAY ? -1 :
+	    openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (part == PART_WAY && in == -1 && errno != EACCES)
+		err(EXIT_LINK, "%s=%s", p->key, p->path);
+	if (in != -1 && (list = fdopendir(in)) == NULL)
+		err(EXIT_LINK, "%s=%s", p->key, p->path);
+	while (list != NULL && (entry = readdir(list)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		each = openat(fd, entry->d_name, O_PATH | O_NOFOLLOW |
+		    O_CLOEXEC);
+		if (each == -1 && errno != ENOENT && errno != EACCES)
+			err(EXIT_LINK, "%s=%s: %s", p->key, p->path,
+			    entry->d_name);
+		/* A link is no file; what it leads to has its own place. */
+		if (each != -1 && fstat(each, &st) == 0 && S_ISLNK(st.st_mode))
+			close(each);
+		else if (each != -1)
+			grant(ll, p, set, each);
+	}
+	if (list != NULL)
+		closedir(list);
+	close(fd);
+}
+
+/* The rule of p, which is open at fd, around what is excepted. */
+void
+except_fill(const struct landlock *ll, const struct path_rule *p, int fd)
+{
+	grant(ll, p, set_of(p), fd);
+}
