@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "interp.h"
 #include "notify.h"
 #include "plug.h"
 #include "status.h"
@@ -158,6 +159,15 @@ chain_prepare(char *const argv[])
 	scrub();
 }
 
+/* A filter allows little but exec(2) and a message. */
+static bool sealed;
+
+void
+chain_seal(void)
+{
+	sealed = true;
+}
+
 /* A line to print where the command exists and may not be run. */
 static const char *advice;
 
@@ -171,6 +181,7 @@ chain_advise(const char *line)
 _Noreturn void
 chain_exec(char *const argv[])
 {
+	char interp[PATH_MAX];
 	int saved;
 
 	if (!next.done)
@@ -180,6 +191,10 @@ chain_exec(char *const argv[])
 	else
 		execvp(argv[0], argv);
 	saved = errno;
+	if (saved == ENOENT && !next.tool && !sealed &&
+	    interp_missing(argv[0], interp))
+		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
+		    argv[0], interp);
 	warn("exec %s", argv[0]);
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);

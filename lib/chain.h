@@ -12,6 +12,7 @@ enum {
 void chain_begin(void);
 void chain_keep(void);
 void chain_refuse_waste(void);
+void chain_seal(void);
 void chain_advise(const char *line);
 void chain_prepare(char *const argv[]);
 _Noreturn void chain_exec(char *const argv[]);

@@ -1804,6 +1804,57 @@ failed 127" ]
 	[ "$output" = "$TEST_UID" ]
 }
 
+@test "exec: a missing interpreter is named, by every link" {
+	printf '#!/none/python9 -E\n' >a-script
+	printf '#! \t/none/awk\n' >spaced
+	printf '#!/none/sh' >short
+	printf '#!\n' >empty
+	chmod 755 a-script spaced short empty
+	while read -r file interp; do
+		for link in "volt-lock" "volt-lock seccomp=strict seccomp.action=kill" volt-ns volt-init; do
+			echo "$link ./$file"
+			# shellcheck disable=SC2086 # a link and its words
+			run -126 --separate-stderr $link "./$file"
+			[ "$stderr" = "${link%% *}: exec ./$file: its interpreter is missing: $interp" ]
+		done
+		run -126 --separate-stderr env PATH="/none:$PWD:$PATH" volt-lock "$file"
+		[ "$stderr" = "volt-lock: exec $file: its interpreter is missing: $interp" ]
+	done <<-'EOF'
+		a-script /none/python9
+		spaced /none/awk
+		short /none/sh
+	EOF
+	run -127 --separate-stderr volt-lock ./none
+	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
+	# What a profile of one's own forbids is not tried: it might kill us.
+	printf 'execve read write writev exit_group\n* = kill\n' >few
+	run -127 --separate-stderr volt-lock seccomp=./few ./a-script
+	[ "$stderr" = "volt-lock: exec ./a-script: No such file or directory" ]
+	run volt-lock ./empty
+	[ "$status" -ge 126 ]
+	# The dynamic loader of a program, also where the file is cut or wrong.
+	command -v gcc >/dev/null || lacks gcc
+	echo 'int main(void) { return 0; }' >x.c
+	gcc -Wl,--dynamic-linker=/none/ld.so -o x x.c
+	run -126 --separate-stderr volt-lock ./x
+	[ "$stderr" = "volt-lock: exec ./x: its interpreter is missing: /none/ld.so" ]
+	run -0 python3 - "$O/bin/volt-lock" <<-'EOF'
+		import random, subprocess, sys
+		whole = open("x", "rb").read()
+		draw = random.Random(1)
+		for i in range(60):
+		    data = bytearray(whole[:draw.choice([5, 30, 63, 64, 65, 200, 800, len(whole)])])
+		    for _ in range(draw.randrange(6)):
+		        data[draw.randrange(min(len(data), 900))] = draw.choice([0, 1, 127, 255])
+		    data[:4] = whole[:4]
+		    open("y", "wb").write(data)
+		    subprocess.run(["chmod", "755", "y"])
+		    got = subprocess.run([sys.argv[1], "./y"], capture_output=True)
+		    # 139: the kernel ran it.
+		    assert got.returncode in (0, 126, 127, -11, -4, -7, -5), (i, got)
+	EOF
+}
+
 # --- showing ----------------------------------------------------------------
 
 @test "without a command: the policy and the kernel, as text and JSON" {

@@ -201,6 +201,9 @@ seccomp_enforce(const struct lock *lock)
 {
 	if (lock->filter == NULL)
 		return;
+	if (strcmp(lock->seccomp, "strict") != 0 &&
+	    strcmp(lock->seccomp, "default") != 0)
+		chain_seal();
 	if (install(lock->filter, lock->nfilter) == -1)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 }
