@@ -59,7 +59,7 @@ add_port(struct landlock *ll, const struct right *r, const char *value,
 
 /* none takes back what words before it granted. */
 static void
-revoke(struct landlock *ll, uint64_t right)
+take_back(struct landlock *ll, uint64_t right)
 {
 	size_t i, n = 0;
 
@@ -88,7 +88,7 @@ ports_word(struct lock *lock, const struct right *r, const char *value)
 			word_bad(r->key, value, WORD_UNDOES);
 		ll->net_any |= r->bit;
 	} else if (strcmp(value, "none") == 0) {
-		revoke(ll, r->bit);
+		take_back(ll, r->bit);
 		ll->net_none |= r->bit;
 		ll->net_try = lock->optional ? ll->net_try | r->bit :
 		    ll->net_try & ~r->bit;
