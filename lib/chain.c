@@ -282,9 +282,9 @@ chain_exec(char *const argv[])
 	if (saved == ENOENT && !next.tool && !sealed &&
 	    interp_missing(argv[0], interp))
 		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
-		    say_one_line(argv[0], name), interp);
+		    say_name(argv[0], name), interp);
 	errno = saved;
-	warn("exec %s", say_one_line(argv[0], name));
+	warn("exec %s", say_name(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
 	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :

@@ -6,10 +6,29 @@
 #include <unistd.h>
 
 #include "say.h"
+#include "text.h"
 
 bool say_on;
 
-/* In one write(2), so that the lines of a chain's links do not mix. */
+/*
+ * Write text on standard error as one line behind the program's name, by one
+ * write(2), so that the lines of a chain's links do not mix.
+ */
+void
+say_line(const char *text)
+{
+	const char *name = program_invocation_short_name;
+	char out[4 * PATH_MAX];
+	size_t len = text_show(name, strlen(name), out, 256);
+
+	memcpy(out + len, ": ", 2);
+	len += 2;
+	len += text_show(text, strlen(text), out + len, sizeof(out) - len - 1);
+	out[len++] = '\n';
+	while (write(STDERR_FILENO, out, len) == -1 && errno == EINTR)
+		;
+}
+
 void
 say(const char *fmt, ...)
 {
@@ -21,21 +40,19 @@ say(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	dprintf(STDERR_FILENO, "%s: %s\n", program_invocation_short_name, line);
+	say_line(line);
 }
 
 /*
- * Words, files and names of commands may be somebody else's: as much of s as
- * fits into buf, with a '?' for each character that a terminal would not print
- * as one line.
+ * Words, files and names of commands may be long: as much of s as fits into buf.
  */
 const char *
-say_one_line(const char *s, char buf[static SAY_NAME])
+say_name(const char *s, char buf[static SAY_NAME])
 {
 	size_t i;
 
 	for (i = 0; i < SAY_NAME - 1 && s[i] != '\0'; i++)
-		buf[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
+		buf[i] = s[i];
 	buf[i] = '\0';
 	if (s[i] != '\0')
 		memcpy(buf + i - 3, "...", 3);

@@ -8,7 +8,8 @@
 
 extern bool say_on;	/* nothing is said until this is set */
 
+void say_line(const char *text);
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-const char *say_one_line(const char *s, char buf[static SAY_NAME]);
+const char *say_name(const char *s, char buf[static SAY_NAME]);
 
 #endif

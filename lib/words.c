@@ -127,7 +127,7 @@ apply_line(const struct grammar *g, void *ctx, const char *name,
 		apply_word(g, ctx, line, klen);
 	else
 		errx(EXIT_LINK, "@%s:%u: not a word: %s", name, lineno,
-		    say_one_line(line, buf));
+		    say_name(line, buf));
 }
 
 /* Apply the words of the file that @name means (toolbox_open_words()). */
@@ -261,7 +261,7 @@ word_bad(const char *key, const char *value, const char *why)
 {
 	char buf[SAY_NAME];
 
-	errx(EXIT_LINK, "%s=%s: %s", key, say_one_line(value, buf), why);
+	errx(EXIT_LINK, "%s=%s: %s", key, say_name(value, buf), why);
 }
 
 /* A whole number up to max, or the end. */

@@ -808,6 +808,35 @@ CapEff:	0000000000000000" ]
 	each cgroups
 }
 
+@test "messages: one line each, whatever is in the words" {
+	name=$'/no\nvolt-ns forged\033[2J'
+	shown='/no\012volt-ns forged\033[2J'
+	line() {
+		# shellcheck disable=SC2016
+		run -0 --separate-stderr sh -c '"$@" || :' sh "$@"
+		printf '%s\n' "${stderr_lines[@]}"
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr == *"$shown"* ]]
+	}
+	line volt-ns "$name"
+	line volt-ns -m bind="$name" true
+	line volt-ns -m root="$name" true
+	line volt-ns chdir="$name" true
+	line volt-ns "@$name" true
+	line volt-ns "uid=$name" true
+	line volt-init "$name"
+	line volt-init ready="$name" "grace=$name" true
+	line volt-lock fs.ro="$name" true
+	line volt-lock fs=any "$name"
+	line volt-net "port=$name" true
+	line volt-kvm kernel="$name"
+	line volt-seccomp profile="$name"
+	run --separate-stderr volt-ns -N -m bind="/etc:$name" true
+	[[ $stderr == *"mount /etc at $shown nosuid nodev"* ]]
+	run --separate-stderr bash -c 'exec -a "$1" "$2" -x' bash "$name" "$O/bin/volt-ns"
+	[ "${#stderr_lines[@]}" = 1 ]
+}
+
 @test "names with newlines are refused" {
 	run -125 --separate-stderr as_user volt-ns -Uu hostname=$'a\nb' true
 	[[ $stderr == "volt-ns: hostname="* ]]

@@ -1316,7 +1316,7 @@ status_of() {
 	ends 125 "bind=/a:/b needs -m" bind=/a:/b true
 	ends 125 "overlay=tmpfs needs root=, image= or lower=" -m overlay=tmpfs true
 	ends 125 "uidmap= needs -U" uidmap=auto true
-	ends 125 "hostname=a?b?[31m: not a name" -u hostname=$'a\nb\033[31m' true
+	ends 125 "hostname=a\\012b\\033[31m: not a name" -u hostname=$'a\nb\033[31m' true
 	ends 125 "root=/b: there can be only one root= or image=" -m root=/a root=/b true
 	long=$(head -c 5000 /dev/zero | tr '\0' a)
 	ends 125 "bind=${long:0:508}...: path too long" -m "bind=$long" true

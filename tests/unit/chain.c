@@ -58,7 +58,7 @@ not_found_is_127(void)
 	FAILS(127, "exec ./file/x: Not a directory", "./file/x", NULL);
 	FAILS(127, "exec volt-none: No such file or directory", "volt-none",
 	    NULL);
-	FAILS(127, "exec ./two?lines?: No such file or directory",
+	FAILS(127, "exec ./two\\012lines\\033: No such file or directory",
 	    "./two\nlines\x1b", NULL);
 }
 

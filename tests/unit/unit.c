@@ -204,9 +204,15 @@ unit_main(const struct unit *tests, size_t n)
 {
 	int wstatus, failed = 0;
 	struct timespec a, b;
+	sigset_t none;
 	size_t i;
 	pid_t pid;
 
+	/* As if we had been started by nobody in particular. */
+	for (i = 1; i < 65; i++)
+		signal((int)i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

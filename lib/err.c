@@ -1,0 +1,78 @@
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+
+/* The message, and that of error unless it is 0. */
+static void
+line(int error, const char *fmt, va_list ap)
+{
+	char text[2 * PATH_MAX];
+	size_t size = sizeof(text) - 64; /* room for why */
+	int n = vsnprintf(text, size, fmt, ap);
+	size_t len = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+
+	if (error != 0)
+		snprintf(text + len, sizeof(text) - len, ": %s",
+		    strerror(error));
+	say_line(text);
+}
+
+void
+vwarn(const char *fmt, va_list ap)
+{
+	line(errno, fmt, ap);
+}
+
+void
+vwarnx(const char *fmt, va_list ap)
+{
+	line(0, fmt, ap);
+}
+
+void
+warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(fmt, ap);
+	va_end(ap);
+}
+
+void
+warnx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarnx(fmt, ap);
+	va_end(ap);
+}
+
+_Noreturn void
+err(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+_Noreturn void
+errx(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarnx(fmt, ap);
+	va_end(ap);
+	exit(status);
+}

@@ -1,0 +1,20 @@
+/*
+ * err(3) and its kin, under their own names, in the place of the C library's: a
+ * message is one line and one write(2), whatever the words, paths and names in
+ * it hold. What is no character to show becomes \ooo (text.h).
+ */
+#ifndef VOLT_ERR_H
+#define VOLT_ERR_H
+
+#include <stdarg.h>
+
+#define ERR_FORMAT(n, first) __attribute__((format(printf, n, first)))
+
+void vwarn(const char *fmt, va_list ap) ERR_FORMAT(1, 0);
+void vwarnx(const char *fmt, va_list ap) ERR_FORMAT(1, 0);
+void warn(const char *fmt, ...) ERR_FORMAT(1, 2);
+void warnx(const char *fmt, ...) ERR_FORMAT(1, 2);
+_Noreturn void err(int status, const char *fmt, ...) ERR_FORMAT(2, 3);
+_Noreturn void errx(int status, const char *fmt, ...) ERR_FORMAT(2, 3);
+
+#endif
