@@ -1270,6 +1270,10 @@ status_of() {
 	[ "${lines[0]}" -ge 2000000 ]
 	[[ ${lines[1]} == "monotonic 1000000 0" ]]
 	[[ ${lines[2]} == "boottime 2000000 0" ]]
+	if [ "$(id -u)" = 0 ]; then
+		run -0 volt-ns -UT monotonic=1000000 true
+		run -0 volt-ns -A root="$ROOT_BB" monotonic=1000000 true
+	fi
 	ends 125 "monotonic= needs -T" monotonic=1 true
 	ends 125 "monotonic=x: not a number" -T monotonic=x true
 	run -125 --separate-stderr as_user volt-ns -UT monotonic=-9999999999 true

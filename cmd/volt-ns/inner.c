@@ -106,12 +106,13 @@ inner_run(struct ns *ns, char *const argv[])
 			err(EXIT_LINK, "toolbox");
 		root_open(ns, &b);
 	}
+	/* Our files in /proc are not ours any more once the ID has changed. */
+	if ((ns->flags & CLONE_NEWTIME) != 0)
+		enter_time(ns);
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		ids_become_root(ns);
 	if (ns->late_cgroup && unshare(CLONE_NEWCGROUP) == -1)
 		err(EXIT_LINK, "cgroup namespace");
-	if ((ns->flags & CLONE_NEWTIME) != 0)
-		enter_time(ns);
 	set_names(ns);
 	if ((ns->flags & CLONE_NEWNET) != 0)
 		net_plug(ns);

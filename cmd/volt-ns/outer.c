@@ -1,4 +1,6 @@
 /* The outer actor: what only the caller's own privileges can do (ns.h). */
+#include <signal.h>
+
 #include "ns.h"
 
 /*
@@ -10,6 +12,8 @@ outer_serve(struct ns *ns, int sock)
 {
 	char pid[16];
 
+	/* The caller may ignore it, and newuidmap(1) is to be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 	/* Until it says so it may still be in our namespaces. */
 	talk_heard(sock, pid, sizeof(pid));
 	idmap_write(ns, pid);
