@@ -139,10 +139,10 @@ ShdPnd:	0000000000000000" ]
 		pending volt-ns -Um root="$root"
 		pending volt-ns -Um tmpfs=/mnt volt-ns -U volt-lock fs.rx=/
 		# Nor does it matter that the caller ignores it.
-		run -0 "$who" sh -c 'trap "" CHLD; exec "$@"' sh volt-ns -Um root="$root" \
+		run -0 "$who" env --ignore-signal=CHLD volt-ns -Um root="$root" \
 			grep SigIgn /proc/self/status
 		[[ $output == *1???? ]]
-		run -0 as_subid_user sh -c 'trap "" CHLD; exec "$@"' sh volt-ns -U true
+		run -0 as_subid_user env --ignore-signal=CHLD volt-ns -U true
 	}
 	each helped
 }
