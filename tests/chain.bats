@@ -125,6 +125,8 @@ descriptors() {
 
 @test "SIGCHLD: what our helpers leave does not stay pending in the command" {
 	need python3 -c 'import signal'
+	user_dir
+	profile=$USER_DIR/share/volt/default.seccomp
 	pending() {
 		local blocked='import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
@@ -138,6 +140,8 @@ ShdPnd:	0000000000000000" ]
 		pending volt-ns -U
 		pending volt-ns -Um root="$root"
 		pending volt-ns -Um tmpfs=/mnt volt-ns -U volt-lock fs.rx=/
+		pending volt-lock seccomp="$profile"
+		run -0 "$who" env --ignore-signal=CHLD volt-lock seccomp="$profile" true
 		# Nor does it matter that the caller ignores it.
 		run -0 "$who" env --ignore-signal=CHLD volt-ns -Um root="$root" \
 			grep SigIgn /proc/self/status

@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,6 +86,30 @@ run_compiler(const char *profile, int out)
 	err(EXIT_LINK, "exec %s", name);
 }
 
+/*
+ * Run the compiler as a child of this process, not of the one that becomes the
+ * command: a program that was executed raises SIGCHLD at its end, which would stay
+ * pending there, and where that is ignored there is nothing to wait for. Ends with
+ * the compiler's status.
+ */
+static _Noreturn void
+run_apart(const char *profile, int out)
+{
+	int wstatus;
+	pid_t child;
+
+	signal(SIGCHLD, SIG_DFL);
+	if ((child = fork()) == -1)
+		err(EXIT_LINK, "seccomp=%s", profile);
+	if (child == 0)
+		run_compiler(profile, out);
+	close(out);
+	while (waitpid(child, &wstatus, 0) == -1)
+		if (errno != EINTR)
+			err(EXIT_LINK, "volt-seccomp");
+	_exit(WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : EXIT_LINK);
+}
+
 static void
 compile(struct lock *lock)
 {
@@ -96,7 +121,7 @@ compile(struct lock *lock)
 	if (pipe2(pipes, O_CLOEXEC) == -1 || (child = sys_fork_silent()) == -1)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 	if (child == 0)
-		run_compiler(lock->seccomp, pipes[1]);
+		run_apart(lock->seccomp, pipes[1]);
 	close(pipes[1]);
 	len = kfile_slurp(pipes[0], buf, sizeof(buf));
 	close(pipes[0]);
