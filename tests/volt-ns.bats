@@ -211,8 +211,8 @@ allow" ]
 	for bad in 0 0:0 0:0:0 0:0:1:1 a:0:1 0:-1:1 -1:0:1 0:01:1 0:4294967295:1 \
 		0:0:4294967296 4294967296:0:1 '' '0:0:1,,' ' 0:0:1' \
 		$'0:0:1\n1:1:1' 0:0:99999999999999999999; do
-		ends 125 "uidmap=${bad//$'\n'/?}: not IN:OUT:N" -U "uidmap=$bad" true
-		ends 125 "gidmap=${bad//$'\n'/?}: not IN:OUT:N" -U "gidmap=$bad" true
+		ends 125 "uidmap=${bad//$'\n'/\\012}: not IN:OUT:N" -U "uidmap=$bad" true
+		ends 125 "gidmap=${bad//$'\n'/\\012}: not IN:OUT:N" -U "gidmap=$bad" true
 	done
 	run -125 --separate-stderr volt-ns -U uidmap=auto gidmap=0:0:1 true
 	[ "$stderr" = "volt-ns: uidmap= and gidmap=: both auto, or neither" ]
@@ -268,7 +268,7 @@ CapAmb:	0000000000000000" ]
 @test "uid= gid=: exact, or refused" {
 	for key in uid gid; do
 		for bad in 01 -1 1x '' 0x1 ' 1' +1 1e3 root $'1\n'; do
-			ends 125 "$key=${bad//$'\n'/?}: not a number" "$key=$bad" true
+			ends 125 "$key=${bad//$'\n'/\\012}: not a number" "$key=$bad" true
 		done
 		for bad in 4294967295 4294967296 18446744073709551616; do
 			ends 125 "$key=$bad: number too large" "$key=$bad" true
