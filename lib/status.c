@@ -86,6 +86,9 @@ status_watch(struct status *st)
 	}
 	if (pair(start) == -1 || pair(told) == -1)
 		return -1;
+	/* That of the reporter further out is ours alone from here on. */
+	if (e.told != -1 && fcntl(e.told, F_SETFD, FD_CLOEXEC) == -1)
+		return -1;
 	len = (size_t)snprintf(value, sizeof(value), "%d:%d", told[1],
 	    start[1]);
 	for (i = 0; i < e.n; i++)

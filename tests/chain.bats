@@ -156,6 +156,23 @@ ShdPnd:	0000000000000000" ]
 	each descriptors overlay=tmpfs tmpfs=/mnt bind=/etc:/home
 }
 
+@test "descriptors: none of two reporters reaches the command" {
+	# shellcheck disable=SC2016
+	list='for fd in /proc/$$/fd/*; do echo "${fd##*/}"; done'
+	reporters() {
+		local plain
+
+		run -0 --separate-stderr "$who" "$root/bin/busybox" sh -c "$list"
+		plain=$output
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" status=2 volt-init volt-ns -Un status=2 \
+			volt-lock fs=any sh -c "$list"
+		[ "$(sort <<<"$output")" = "$(sort <<<"$plain")" ]
+		[ "$stderr" = "exit 0
+exit 0" ]
+	}
+	each reporters
+}
+
 @test "a forged VOLT_ variable does not cost the caller a descriptor" {
 	for v in VOLT_STATUS=7 VOLT_TOOLBOX=7:7:7 VOLT_NOTIFY=7; do
 		run -0 env $v volt-ns cat /proc/self/fd/7 7<<<kept

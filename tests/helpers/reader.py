@@ -36,7 +36,9 @@ def is_full():
 
 
 if how == "stuck":
-    while p.poll() is None and (not is_full() or has_child()):
+    gone = 0
+    while p.poll() is None and gone < 50:  # in a row: /proc may miss a child
+        gone = gone + 1 if is_full() and not has_child() else 0
         time.sleep(0.01)
 elif how == "terminal":
     full = 0
