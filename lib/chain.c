@@ -146,7 +146,9 @@ placeholder(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	return fd != -1 ? fd : open("/", O_PATH | O_CLOEXEC);
+	if (fd == -1)
+		fd = open("/", O_PATH | O_CLOEXEC);
+	return fd;
 }
 
 /*

@@ -37,18 +37,18 @@ send_many(int sock, size_t n)
 static int
 lowest_free(void)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), free = fd;
 
 	CHECK(fd != -1);
 	close(fd);
-	return fd;
+	return free;
 }
 
 static void
 one_descriptor_or_none(void)
 {
 	int pair[2], fd, before;
-	char byte;
+	char byte = 0;
 
 	CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_INT(fdpass_send_with(pair[0], STDIN_FILENO, "a", 1), 0);
