@@ -63,7 +63,7 @@ text_show(const char *s, size_t len, char *buf, size_t size)
 	while (len > 0) {
 		n = text_char(s, len);
 		if (used + (n != 0 ? n : 4) > size) {
-			memcpy(buf + fits, "...", 3);
+			memset(buf + fits, '.', 3);
 			return fits + 3;
 		}
 		if (n != 0) {

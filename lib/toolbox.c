@@ -249,7 +249,7 @@ lock_and_send(int sock)
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	int part[PARTS], i, error = 0;
+	int part[PARTS] = { -1, -1, -1 }, i, error = 0;
 
 	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
