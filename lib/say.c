@@ -21,8 +21,8 @@ say_line(const char *text)
 	char out[4 * PATH_MAX];
 	size_t len = text_show(name, strlen(name), out, 256);
 
-	memcpy(out + len, ": ", 2);
-	len += 2;
+	out[len++] = ':';
+	out[len++] = ' ';
 	len += text_show(text, strlen(text), out + len, sizeof(out) - len - 1);
 	out[len++] = '\n';
 	while (write(STDERR_FILENO, out, len) == -1 && errno == EINTR)
