@@ -9,7 +9,7 @@
 #include "say.h"
 
 /* The message, and that of error unless it is 0. */
-static void
+static void ERR_FORMAT(2, 0)
 line(int error, const char *fmt, va_list ap)
 {
 	char text[2 * PATH_MAX];
