@@ -82,8 +82,8 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         g.bad("queues= needs -t")
     if "t" in p.flags:
         raise Unknown("-t")
-    if set(p.flags) & set("Nv"):
-        s.chatty.add("volt-net")
+    # It says which settings of the new namespace it may not change.
+    s.chatty.add("volt-net")
     if s.rooted or s.locked or s.landlock or s.seccomp_name:
         s.may_fail("volt-net")
     if "N" in p.flags:
