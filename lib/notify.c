@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "notify.h"
+#include "sock.h"
 #include "text.h"
 #include "value.h"
 
@@ -23,11 +24,10 @@ bool
 notify_is_ours(int fd)
 {
 	struct sockaddr_un peer = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof(int), peerlen = sizeof(peer);
-	int type;
+	socklen_t peerlen = sizeof(peer);
+	int type = sock_option(fd, SO_TYPE);
 
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	    (type == SOCK_DGRAM || type == SOCK_SEQPACKET) &&
+	return (type == SOCK_DGRAM || type == SOCK_SEQPACKET) &&
 	    getpeername(fd, (struct sockaddr *)&peer, &peerlen) == 0 &&
 	    peer.sun_family == AF_UNIX;
 }

@@ -15,6 +15,7 @@
 
 #include "fdpass.h"
 #include "plug.h"
+#include "sock.h"
 #include "value.h"
 
 #ifndef SIOCGSKNS
@@ -23,16 +24,6 @@
 
 #define MAGIC 0x67756c70	/* "plug" */
 #define UNMAPPED 65534	/* who our user namespace has no number for */
-
-static int
-option(int fd, int name)
-{
-	socklen_t len = sizeof(int);
-	int value;
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1 :
-	    value;
-}
 
 /* Queue an offer for whoever reads the other end. Returns 0, or -1 and errno. */
 int
@@ -72,8 +63,8 @@ plug_is_ours(int fd)
 	struct ucred made_by;
 	socklen_t len = sizeof(made_by);
 
-	return option(fd, SO_DOMAIN) == AF_UNIX &&
-	    option(fd, SO_TYPE) == SOCK_SEQPACKET &&
+	return sock_option(fd, SO_DOMAIN) == AF_UNIX &&
+	    sock_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made_by, &len) == 0 &&
 	    (made_by.uid == 0 || made_by.uid == geteuid() ||
 	    made_by.uid == UNMAPPED);
@@ -185,8 +176,8 @@ plug_namespace(int route)
 {
 	int ns;
 
-	if (option(route, SO_DOMAIN) != AF_NETLINK ||
-	    option(route, SO_PROTOCOL) != NETLINK_ROUTE) {
+	if (sock_option(route, SO_DOMAIN) != AF_NETLINK ||
+	    sock_option(route, SO_PROTOCOL) != NETLINK_ROUTE) {
 		errno = EPROTOTYPE;
 		return -1;
 	}

@@ -10,21 +10,12 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "sock.h"
 #include "status.h"
 #include "supervise.h"
 #include "value.h"
 
 #define TOLD_MOST 64	/* messages that are looked at */
-
-static int
-option(int fd, int name)
-{
-	socklen_t len = sizeof(int);
-	int value;
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1 :
-	    value;
-}
 
 /*
  * Could fd be an end that a reporter made? Who did does not matter: it is told
@@ -33,8 +24,8 @@ option(int fd, int name)
 bool
 status_is_ours(int fd)
 {
-	return option(fd, SO_DOMAIN) == AF_UNIX &&
-	    option(fd, SO_TYPE) == SOCK_SEQPACKET;
+	return sock_option(fd, SO_DOMAIN) == AF_UNIX &&
+	    sock_option(fd, SO_TYPE) == SOCK_SEQPACKET;
 }
 
 /* The ends that came with us. One that cannot be ours is as if it were not there. */

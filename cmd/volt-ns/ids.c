@@ -75,9 +75,9 @@ ids_act_as_root(const struct ns *ns)
  * while nobody else is in our namespaces: never after join=.
  */
 void
-ids_be_writable(void)
+ids_be_writable(const struct ns *ns)
 {
-	if (prctl(PR_SET_DUMPABLE, 1) == -1)
+	if (ns->join == 0 && prctl(PR_SET_DUMPABLE, 1) == -1)
 		err(EXIT_LINK, "dumpable");
 }
 

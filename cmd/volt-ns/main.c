@@ -138,8 +138,8 @@ run_child(struct ns *ns, char *argv[])
 		ns->outer = pair[0];
 		ns->parent = s.alive[0];
 		if (!ns->staged) {
-			if ((ns->flags & CLONE_NEWUSER) != 0 && ns->join == 0)
-				ids_be_writable();
+			if ((ns->flags & CLONE_NEWUSER) != 0)
+				ids_be_writable(ns);
 			take_maps(ns);
 		}
 		inner_run(ns, argv);

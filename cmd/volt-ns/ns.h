@@ -155,7 +155,7 @@ void idmap_advise(int error);
 /* ids.c */
 void ids_become_root(const struct ns *ns);
 void ids_act_as_root(const struct ns *ns);
-void ids_be_writable(void);
+void ids_be_writable(const struct ns *ns);
 void ids_set(const struct ns *ns);
 
 /* payload.c */

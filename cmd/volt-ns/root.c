@@ -43,8 +43,10 @@ root_plan(struct ns *ns)
 		ns->root.rec = false; /* no overlay shows what is below */
 	if (!ns->no_proc)
 		mount_default(ns, MOUNT_PROC, "/proc");
-	if (!ns->no_dev)
-		mount_default(ns, MOUNT_DEV, ns->dev = "/dev");
+	if (!ns->no_dev) {
+		ns->dev = "/dev";
+		mount_default(ns, MOUNT_DEV, ns->dev);
+	}
 	if (!ns->no_sys && (ns->flags & CLONE_NEWNET) != 0) {
 		mount_default(ns, MOUNT_SYS, "/sys");
 		if (!ns->no_cgroup && (ns->flags & CLONE_NEWCGROUP) != 0)

@@ -25,6 +25,7 @@
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
@@ -34,7 +35,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -111,7 +111,7 @@ stage_make(struct ns *ns, struct build *b)
 	umask(mask);
 	/* The child's files in /proc, too, and IDs may have changed. */
 	if (ns->between)
-		ids_be_writable();
+		ids_be_writable(ns);
 }
 
 /* Map the IDs of what was opened, as the user namespace has them. */
@@ -174,7 +174,7 @@ take_maps_between(const struct ns *ns, int outer)
 {
 	if (!ns->between)
 		return;
-	ids_be_writable();
+	ids_be_writable(ns);
 	if (ns->served)
 		outer_ask(outer);
 	else

@@ -1,0 +1,7 @@
+/* Sockets: what they are. */
+#ifndef VOLT_SOCK_H
+#define VOLT_SOCK_H
+
+int sock_option(int fd, int name);
+
+#endif
