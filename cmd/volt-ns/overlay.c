@@ -149,8 +149,12 @@ overlay_make(struct ns *ns)
 	const size_t n = ns->nlower + (ns->root.what != NULL);
 	struct options o = { .size = n * 24 + 128 };
 	const struct mount *layer;
+	/* One string of fsconfig(2) has up to 255 bytes. */
+	const bool many = n * sizeof("123") > 200;
+	const bool plus = many && takes_layers();
+	const char *key = plus ? "lowerdir+=" : "lowerdir=";
+	const char *next = plus ? ",lowerdir+=" : ":";
 	int bench = bench_make(ns);
-	bool plus;
 	size_t i;
 
 	if (ns->overlay.what != NULL)
@@ -161,17 +165,13 @@ overlay_make(struct ns *ns)
 		bench_attach(bench, layer->fd, layer->what);
 	if (chdir("/proc/self/fd") == -1 || (o.text = malloc(o.size)) == NULL)
 		err(EXIT_LINK, "%s", m.what);
-	/* One string of fsconfig(2) has up to 255 bytes. */
-	plus = n * sizeof("123") > 200 && takes_layers();
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		add(&o, "userxattr,");
 	for (i = 0; i < n; i++)
-		add(&o, "%s%d", i > 0 && !plus ? ":" : plus && i > 0 ?
-		    ",lowerdir+=" : plus ? "lowerdir+=" : "lowerdir=",
-		    source_layer(ns, i)->fd);
+		add(&o, "%s%d", i == 0 ? key : next, source_layer(ns, i)->fd);
 	if (ns->overlay.what != NULL)
 		add_upper(&ns->overlay, bench, source_layer(ns, 0)->fd, &o);
-	if (!plus && n * sizeof("123") > 200)
+	if (many && !plus)
 		return mount_long(&m, bench, o.text);
 	m.fsopts = o.text;
 	return mount_fs(&m, "overlay");
