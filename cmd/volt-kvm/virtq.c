@@ -48,6 +48,16 @@ copy_desc(struct vdesc *d, const volatile struct vdesc *from)
 	d->next = from->next;
 }
 
+/*
+ * What was written is seen by the driver before what follows is read. TSan knows
+ * no atomic_thread_fence(3); an exchange is a full barrier, too.
+ */
+static void
+full_barrier(struct virtq *q)
+{
+	atomic_exchange(&q->barrier, 0);
+}
+
 /* The queue is empty: ask to be notified of the next request (2.7.10). */
 static void
 ask_notification(struct virtq *q)
@@ -56,7 +66,7 @@ ask_notification(struct virtq *q)
 	    &q->used->ring[q->size];
 
 	*avail_event = q->next_avail;
-	atomic_thread_fence(memory_order_seq_cst);
+	full_barrier(q);
 }
 
 /* Where descriptors are read: the queue's, or an indirect table. */
@@ -170,7 +180,7 @@ virtq_wants_interrupt(struct virtq *q)
 {
 	uint16_t used_event, old = q->signalled, new = q->next_used;
 
-	atomic_thread_fence(memory_order_seq_cst);
+	full_barrier(q);
 	if (!q->event_idx)
 		return (q->avail->flags & VIRTQ_NO_INTERRUPT) == 0;
 	used_event = q->avail->ring[q->size];

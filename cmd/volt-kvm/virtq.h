@@ -54,6 +54,7 @@ struct virtq {
 	uint16_t vector;
 	bool ready;
 	bool indirect, event_idx;	/* as was negotiated */
+	_Atomic uint16_t barrier;	/* of no value: virtq.c */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 
 	const volatile struct vdesc *desc;
