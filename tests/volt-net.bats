@@ -1444,7 +1444,7 @@ has_forward() {
 		"volt-net port=8080:80 volt-cg name=web pids.max=77"; do
 		echo "$form"
 		# shellcheck disable=SC2086 # several words
-		run -0 "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/" ]
 		wait_for no_helper
@@ -1453,7 +1453,7 @@ helper 0::/" ]
 		"volt-cg name=web pids.max=77 volt-net -d port=8080:80 volt-ns -n"; do
 		echo "$form"
 		# shellcheck disable=SC2086
-		run -0 "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/system.slice/$UNIT.service/web" ]
 		wait_for no_helper
