@@ -486,6 +486,8 @@ all ok" ]
 	hanging status=4 4>status
 	terminated "$!"
 	[ "$(cat status)" = "failed 143" ]
+	[ "$(cat said)" = "hanging
+volt-kvm: SIGTERM: the command had not started" ]
 }
 
 # silent [WORD ...]: start a guest that is up and then hears nothing.
