@@ -1820,8 +1820,9 @@ failed 127" ]
 	printf '#!/none/python9 -E\n' >a-script
 	printf '#! \t/none/awk\n' >spaced
 	printf '#!/none/sh' >short
+	printf '#!/none/\033[31mred\r\n' >colour
 	printf '#!\n' >empty
-	chmod 755 a-script spaced short empty
+	chmod 755 a-script spaced short colour empty
 	while read -r file interp; do
 		for link in "volt-lock" "volt-lock seccomp=strict seccomp.action=kill" volt-ns volt-init; do
 			echo "$link ./$file"
@@ -1835,6 +1836,7 @@ failed 127" ]
 		a-script /none/python9
 		spaced /none/awk
 		short /none/sh
+		colour /none/\033[31mred\015
 	EOF
 	run -127 --separate-stderr volt-lock ./none
 	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
