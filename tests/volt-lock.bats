@@ -1847,11 +1847,12 @@ failed 127" ]
 	run volt-lock ./empty
 	[ "$status" -ge 126 ]
 	# The dynamic loader of a program, also where the file is cut or wrong.
-	command -v gcc >/dev/null || lacks gcc
-	echo 'int main(void) { return 0; }' >x.c
-	gcc -Wl,--dynamic-linker=/none/ld.so -o x x.c
+	command -v python3 >/dev/null || lacks python3
+	grep -q /lib64/ld-linux /bin/true || lacks "a program that /lib64 loads"
+	sed 's,/lib64/ld-linux,/none4/ld-linux,' /bin/true >x
+	chmod 755 x
 	run -126 --separate-stderr volt-lock ./x
-	[ "$stderr" = "volt-lock: exec ./x: its interpreter is missing: /none/ld.so" ]
+	[[ $stderr == "volt-lock: exec ./x: its interpreter is missing: /none4/ld-linux"* ]]
 	run -0 python3 - "$O/bin/volt-lock" <<-'EOF'
 		import random, subprocess, sys
 		whole = open("x", "rb").read()
