@@ -370,7 +370,6 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 		ok|$tcp $udp|41 1 1 0
 		ok|$tcp $udp|41 16 3 0
 	EOF
-	run -159 own_net volt-lock fs=any $tcp $udp "$HELP/deed" int80 20
 	# One of them alone is Landlock's.
 	if [ "$ABI" -lt 10 ]; then
 		refused udp.bind=none 10 7.2
@@ -742,9 +741,6 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	[ "$ABI" -lt 10 ] || words+=(udp.bind=any udp.connect=any)
 	run -0 locked "${words[@]}" -- call 41 2 1 262
 	run -0 own_net volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" fastopen sendto 8080
-	# By another architecture's numbers neither.
-	run -159 locked udp.connect=any tcp.connect=80 -- int80 20
-	run -159 locked udp.connect=any tcp.connect=80 -- x32 39
 	# In learning as well.
 	run ! --separate-stderr volt-lock learn=profile fs.rx="$HELP" tcp.connect=80 "$HELP/deed" fastopen sendto 80
 	[ "$output" = EOPNOTSUPP ]
@@ -1364,6 +1360,37 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-lock fs.rwx=/ sh -c '"$1/deed" write_file /proc/$$/mem; exit $?' sh "$HELP"
 	# A filter alone does not see it: the manual says so.
 	run -0 volt-lock seccomp=strict "$HELP/deed" write_file "/proc/$pid/mem"
+}
+
+@test "ports: 32-bit x86 has no sockets where any are restricted, x32 no calls" {
+	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
+	tcp="tcp.bind=none tcp.connect=none" udp="udp.bind=none udp.connect=none"
+	for words in "" "udp.connect=any tcp.connect=80" "$tcp udp.bind=any" "$udp" "$tcp $udp" unix=none; do
+		echo "$words"
+		# getpid; none with two arguments, which would be a bad address; a bad
+		# descriptor; a number that is not known
+		for nr in 20 344 346 358 374 424; do
+			# shellcheck disable=SC2086 # several words
+			run locked $words -- int80 $nr
+			[ "$output" != ENOSYS ]
+			[ "$status" -lt 2 ]
+		done
+		# socketcall, sendmmsg, socket and its kin, io_uring
+		for nr in 102 345 {359..373} 425 426 427; do
+			# shellcheck disable=SC2086
+			run ! locked $words -- int80 "$nr"
+			[ "$output" = ENOSYS ]
+		done
+		# shellcheck disable=SC2086
+		run -159 locked $words -- x32 39
+	done
+	# A profile knows its own architecture alone.
+	run -159 locked seccomp=default -- int80 20
+	# Without a restriction all is as ever.
+	words=(tcp.bind=any tcp.connect=any)
+	[ "$ABI" -lt 10 ] || words+=(udp.bind=any udp.connect=any)
+	run -0 locked "${words[@]}" -- int80 20
 }
 
 @test "seccomp: int 0x80 and x32 are killed" {

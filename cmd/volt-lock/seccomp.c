@@ -3,6 +3,7 @@
  * made when volt was built; a file is compiled by volt-seccomp(1), before
  * anything is given up.
  */
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -198,6 +199,55 @@ install(const struct sock_filter *f, size_t n)
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
 }
 
+/*
+ * What a filter here says of calls by the numbers of 32-bit x86, in place of
+ * killing: a policy about ports or files does not say what programs there may
+ * be. They get no sockets, as what socketcall(2) is asked for stands in memory.
+ */
+#define JUMP(op, k, jt, jf) { BPF_JMP | BPF_K | (op), jt, jf, k }
+#define RETURN(k) { BPF_RET | BPF_K, 0, 0, k }
+static const struct sock_filter i386_filter[] = {
+	JUMP(BPF_JEQ, AUDIT_ARCH_I386, 1, 0),
+	RETURN(SECCOMP_RET_KILL_PROCESS),
+	{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr) },
+	JUMP(BPF_JGE, 345, 2, 0),
+	JUMP(BPF_JEQ, 102, 7, 0),	/* socketcall */
+	RETURN(SECCOMP_RET_ALLOW),
+	JUMP(BPF_JEQ, 345, 5, 0),	/* sendmmsg */
+	JUMP(BPF_JGE, 428, 3, 0),
+	JUMP(BPF_JGE, 425, 3, 0),	/* io_uring_setup, _enter, _register */
+	JUMP(BPF_JGT, 373, 1, 0),
+	JUMP(BPF_JGE, 359, 1, 0),	/* socket to shutdown */
+	RETURN(SECCOMP_RET_ALLOW),
+	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+};
+
+/*
+ * Install one of our filters. volt-seccomp begins it with "load the architecture,
+ * skip the next if it is ours, kill": that next goes on behind the end instead.
+ */
+static int
+install_beside(const struct sock_filter *f, size_t n)
+{
+#ifdef __x86_64__
+	struct sock_filter both[256];
+
+	if (n + LENGTH(i386_filter) > LENGTH(both) ||
+	    f[2].k != SECCOMP_RET_KILL_PROCESS) {
+		errno = E2BIG;
+		return -1;
+	}
+	memcpy(both, f, n * sizeof(*f));
+	memcpy(both + n, i386_filter, sizeof(i386_filter));
+	both[2] = (struct sock_filter){ BPF_JMP | BPF_JA, 0, 0,
+		(uint32_t)n - 3 };
+	return install(both, n + LENGTH(i386_filter));
+#else
+	(void)i386_filter;
+	return install(f, n);
+#endif
+}
+
 const char *
 seccomp_filter_name(unsigned int filter)
 {
@@ -216,7 +266,7 @@ seccomp_filters(const struct lock *lock)
 
 	for (i = 0; i < FILTERS; i++)
 		if ((lock->ll.filters & 1U << i) != 0 &&
-		    install(filters[i].insn, filters[i].n) == -1)
+		    install_beside(filters[i].insn, filters[i].n) == -1)
 			lost(lock, "%s: no filter for what Landlock does not "
 			    "see: %s", filters[i].name, strerror(errno));
 }
