@@ -550,6 +550,17 @@ secrets() {
 	run -0 user except="$T/home/*/.ssh" fs.rw="$T" "$HELP/deed" read_file "$T/home/a/src/f"
 }
 
+@test "except: a directory that cannot be read to its end is an error" {
+	command -v strace >/dev/null || lacks strace
+	secrets
+	# Of home, by the pattern; then of what is opened up.
+	for n in 1 2 3 4; do
+		run -125 --separate-stderr strace -qq -o /dev/null --inject=getdents64:error=EIO:when=$n \
+			volt-lock except="$T/home/*/.ssh" fs.rwx="$T" fs.rx=/ true
+		[[ $stderr == "volt-lock: "*": I"*"/"*" error" ]]
+	done
+}
+
 @test "paths: links, hard links, renames and magic links are no way around" {
 	need_root
 	fresh

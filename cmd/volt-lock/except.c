@@ -170,6 +170,22 @@ except_path(struct except_set *set, const char *path)
 	}
 }
 
+/* The next name but "." and ".."; NULL behind the last. An error is the end. */
+static const char *
+next_name(DIR *list, const char *word, const char *value)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(list);
+	} while (entry != NULL && (strcmp(entry->d_name, ".") == 0 ||
+	    strcmp(entry->d_name, "..") == 0));
+	if (entry == NULL && errno != 0)
+		err(EXIT_LINK, "%s=%s", word, value);
+	return entry == NULL ? NULL : entry->d_name;
+}
+
 static void expand(struct except_set *set, const char *path,
     const char *pattern);
 
@@ -180,19 +196,17 @@ expand_wild(struct except_set *set, const char *path, int dir,
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char next[PATH_MAX];
-	struct dirent *entry;
+	const char *found;
 	DIR *list;
 
 	if (fd == -1 && errno == EACCES)
 		return;	/* nothing in there will be granted */
 	if (fd == -1 || (list = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "except=%s: %s", set->patterns, path);
-	while ((entry = readdir(list)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0 ||
-		    fnmatch(name, entry->d_name, 0) != 0)
+	while ((found = next_name(list, "except", set->patterns)) != NULL) {
+		if (fnmatch(name, found, 0) != 0)
 			continue;
-		join(set, next, path, strlen(path), entry->d_name);
+		join(set, next, path, strlen(path), found);
 		expand(set, next, rest);
 	}
 	closedir(list);
@@ -286,7 +300,7 @@ static void
 grant(const struct landlock *ll, const struct path_rule *p,
     const struct except_set *set, int fd)
 {
-	struct dirent *entry;
+	const char *name;
 	struct stat st;
 	enum part part;
 	DIR *list = NULL;
@@ -303,15 +317,11 @@ grant(const struct landlock *ll, const struct path_rule *p,
 		err(EXIT_LINK, "%s=%s", p->key, p->path);
 	if (in != -1 && (list = fdopendir(in)) == NULL)
 		err(EXIT_LINK, "%s=%s", p->key, p->path);
-	while (list != NULL && (entry = readdir(list)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		each = openat(fd, entry->d_name, O_PATH | O_NOFOLLOW |
-		    O_CLOEXEC);
+	while (list != NULL && (name = next_name(list, p->key, p->path)) !=
+	    NULL) {
+		each = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (each == -1 && errno != ENOENT && errno != EACCES)
-			err(EXIT_LINK, "%s=%s: %s", p->key, p->path,
-			    entry->d_name);
+			err(EXIT_LINK, "%s=%s: %s", p->key, p->path, name);
 		/* A link is no file; what it leads to has its own place. */
 		if (each != -1 && fstat(each, &st) == 0 && S_ISLNK(st.st_mode))
 			close(each);
