@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <errno.h>
@@ -157,6 +158,20 @@ cgroup_open(int top, const char *path)
 {
 	return openat(top, *path == '/' ? path + 1 : ".",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Make a group, with this mode: the umask is the caller's, the group is not.
+ * Returns 0, or -1 and errno.
+ */
+int
+cgroup_make(int dir, const char *name, mode_t mode)
+{
+	mode_t mask = umask(0);
+	int rc = mkdirat(dir, name, mode);
+
+	umask(mask);
+	return rc;
 }
 
 /* The mark is systemd's: whoever makes groups goes by it. */

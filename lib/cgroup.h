@@ -22,6 +22,7 @@ struct cgroup_tree {
 
 int cgroup_tree_open(struct cgroup_tree *t);
 int cgroup_open(int top, const char *path);
+int cgroup_make(int dir, const char *name, mode_t mode);
 long cgroup_count(int dir, bool others);
 int cgroup_delegate(int dir, uid_t uid, gid_t gid);
 bool cgroup_delegated(int dir);

@@ -196,6 +196,27 @@ empty() {
 	no_group "$GROUP"
 }
 
+# A maker that is slow finds another's group where its own was.
+@test "races for one name: a group that was removed before it was claimed" {
+	need strace -qq -o /dev/null true
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go
+	strace -qq -o /dev/null -e inject=mkdirat:delay_exit=2000000 volt-cg name="$GROUP" touch slow >slow.out 2>&1 3>&- &
+	slow=$!
+	wait_for group "$GROUP"
+	volt-cg name="$GROUP" sh -c 'touch fast; read -r x <go' 3>&- &
+	fast=$!
+	wait_for test -e fast
+	wait $slow && status=0 || status=$?
+	[ "$status" = 125 ]
+	[ "$(cat slow.out)" = "volt-cg: name=$GROUP: a command is running in this group" ]
+	[ ! -e slow ]
+	kill -0 $fast
+	echo x >go
+	wait $fast
+	no_group "$GROUP"
+}
+
 @test "200 groups at once" {
 	mkfifo "$BATS_TEST_TMPDIR/fifo"
 	exec 9<>"$BATS_TEST_TMPDIR/fifo"
@@ -263,6 +284,19 @@ no_processes() {
 	kill_at_every_call killed volt-cg name="$GROUP" true
 	need volt-ns -CUmp root="$ROOT_BB" true
 	kill_at_every_call killed volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" true
+}
+
+@test "a group that was not finished is swept, also one that a umask of 0777 was for" {
+	need strace -qq -o /dev/null true
+	volt-cg true # the group above is there
+	for mask in 0777 0077 0; do
+		run -137 sh -c "umask $mask; exec strace -qq -o /dev/null -e inject=umask:signal=SIGKILL:when=4 volt-cg name=$GROUP true"
+		[ "$(stat -c %a "$TREE/volt/$GROUP")" = 1700 ]
+		run -0 volt-cg true
+		no_group "$GROUP"
+		run -0 sh -c "umask $mask; volt-cg name=$GROUP sh -c umask"
+		[ "$output" = "$(sh -c "umask $mask; umask")" ]
+	done
 }
 
 @test "the next run of the same name takes a leftover's place" {

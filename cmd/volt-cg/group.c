@@ -148,8 +148,29 @@ reclaim(const struct cg *cg, const char *name)
 }
 
 /*
- * What was just made: opened, locked, marked, and then for all to look at.
- * Somebody may have taken it for unfinished and removed it: returns -1 then.
+ * Under an exclusive lock, take the group for ours: mark it, and have all look
+ * at it. Another maker may have found it first, when the one that we made was
+ * removed as unfinished and the name used again. Returns whether it is ours.
+ */
+static bool
+claim(const struct cg *cg, const char *name, int dir, const char *mark)
+{
+	char buf[8];
+
+	if (!same(cg->place_fd, name, dir) || !unfinished_group(dir) ||
+	    look_mark(dir, buf, sizeof(buf)) != NULL)
+		return false;
+	if ((fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
+	    errno != EOPNOTSUPP) || fchmod(dir, 0755) == -1)
+		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
+	return true;
+}
+
+/*
+ * What was just made: opened, claimed, and locked as long as we live. To pass
+ * from the exclusive lock to the shared one is not atomic: whoever took an
+ * exclusive one in between may have removed the group as a leftover, since
+ * nothing is in it yet. Returns its directory, or -1 if it is not ours.
  */
 static int
 finish_making(const struct cg *cg, const char *name, const char *mark,
@@ -162,13 +183,14 @@ finish_making(const struct cg *cg, const char *name, const char *mark,
 		return -1;
 	if (dir == -1)
 		err(EXIT_LINK, "%s/%s", cg->place, name);
-	if ((*lock = lock_open(dir)) == -1 || flock(*lock, LOCK_SH) == -1) {
+	if ((*lock = lock_open(dir)) == -1) {
 		if (errno != ENODEV && errno != ENOENT)
 			err(EXIT_LINK, "%s/%s: lock", cg->place, name);
-	} else if (same(cg->place_fd, name, dir)) {
-		if ((fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
-		    errno != EOPNOTSUPP) || fchmod(dir, 0755) == -1)
-			err(EXIT_LINK, "%s/%s: mark", cg->place, name);
+	} else if (flock(*lock, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK)
+			err(EXIT_LINK, "%s/%s: lock", cg->place, name);
+	} else if (claim(cg, name, dir, mark) && flock(*lock, LOCK_SH) == 0 &&
+	    same(cg->place_fd, name, dir)) {
 		return dir;
 	}
 	if (*lock != -1)
@@ -185,15 +207,10 @@ static int
 create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 {
 	size_t len = strlen(name);
-	mode_t mask;
-	int dir, tries, rc;
+	int dir, tries;
 
 	for (tries = 0; tries < TRIES; tries++) {
-		/* The mode is a mark, whatever the caller's umask. */
-		mask = umask(0);
-		rc = mkdirat(cg->place_fd, name, UNFINISHED);
-		umask(mask);
-		if (rc == 0) {
+		if (cgroup_make(cg->place_fd, name, UNFINISHED) == 0) {
 			dir = finish_making(cg, name, mark, lock);
 			if (dir == -1)
 				continue;

@@ -119,14 +119,11 @@ nowhere(const struct cg *cg)
 static void
 take_top(struct cg *cg)
 {
-	bool made = mkdirat(cg->tree.top, TOP_NAME, 0755) == 0;
 	int fd;
 
-	if (!made && errno != EEXIST)
-		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
-	/* The umask is the caller's, the group is not. */
-	if ((fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1 ||
-	    (made && fchmod(fd, 0755) == -1))
+	if ((cgroup_make(cg->tree.top, TOP_NAME, 0755) == -1 &&
+		errno != EEXIST) ||
+	    (fd = cgroup_open(cg->tree.top, TOP_PLACE)) == -1)
 		err(EXIT_LINK, "%s" TOP_PLACE, cg->tree.point);
 	take(cg, TOP_PLACE, fd, 0);
 }
