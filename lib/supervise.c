@@ -28,16 +28,14 @@
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
 
 /*
- * Before the fork: block every signal but those that a fault in our own code
- * raises, make children waitable, and shut others out of our memory. Returns 0,
- * or -1 and errno.
+ * Before the fork: block every signal, make children waitable, and shut others
+ * out of our memory. A fault in our own code kills us all the same: the kernel
+ * does not let it be blocked. Returns 0, or -1 and errno.
  */
 int
 supervise_begin(struct supervise *s)
 {
-	const uint64_t mask = ~(SYS_SIGBIT(SIGSEGV) | SYS_SIGBIT(SIGBUS) |
-	    SYS_SIGBIT(SIGFPE) | SYS_SIGBIT(SIGILL) | SYS_SIGBIT(SIGTRAP) |
-	    SYS_SIGBIT(SIGABRT) | SYS_SIGBIT(SIGSYS));
+	const uint64_t mask = UINT64_MAX;
 	struct sigaction sa;
 
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 ||
@@ -134,9 +132,16 @@ from_terminal(const struct signalfd_siginfo *si)
 	}
 }
 
+/*
+ * A process group need not heed what the terminal would send to stop it, nor
+ * does the kernel where it is orphaned. One of its own is stopped for certain.
+ */
 static void
 send(const struct supervise *s, int signo)
 {
+	if (s->to_group && (signo == SIGTSTP || signo == SIGTTIN ||
+		signo == SIGTTOU))
+		signo = SIGSTOP;
 	kill(s->to_group ? -s->child : s->child, signo);
 }
 
@@ -163,7 +168,8 @@ waits_for_signals(const struct supervise *s)
 /*
  * Would the kernel drop this signal, as it does for a PID 1 that neither
  * catches, blocks nor ignores it (pid_namespaces(7))? A mask with SIGSEGV in it
- * is the C library's, for the length of a call, until it has lasted.
+ * is the C library's, for the length of a call, until it has lasted, or the
+ * process sleeps: then it listens, as we do, by signalfd(2).
  */
 static bool
 drops(struct supervise *s, int signo)
@@ -182,7 +188,8 @@ drops(struct supervise *s, int signo)
 	    strstr(status, ppid) == NULL)
 		return false;
 	blocked = signal_set(status, "\nSigBlk:");
-	if ((blocked & SYS_SIGBIT(SIGSEGV)) == 0)
+	if ((blocked & SYS_SIGBIT(SIGSEGV)) == 0 ||
+	    strstr(status, "\nState:\tS") != NULL)
 		s->masked_since = 0;
 	else if (s->masked_since == 0)
 		s->masked_since = clock_ms();
@@ -221,6 +228,12 @@ forward_held(struct supervise *s)
 			forward(s, signo);
 }
 
+static int64_t
+deadline_after(uint64_t grace)
+{
+	return clock_ms() + (int64_t)(grace < GRACE_MAX ? grace : GRACE_MAX);
+}
+
 static void
 handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 {
@@ -239,40 +252,56 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 			return; /* it has it already */
 	}
 	if (signo == SIGTERM && s->grace != 0 && s->deadline == 0)
-		s->deadline = clock_ms() + (int64_t)(s->grace < GRACE_MAX ?
-		    s->grace : GRACE_MAX);
+		s->deadline = deadline_after(s->grace);
 	forward(s, signo);
+}
+
+/* The child has stopped: stop with it. A SIGCONT is then forwarded. */
+static void
+stop_too(const struct supervise *s, int signo)
+{
+	kill(getpid(), SIGSTOP);
+	if (s->unstoppable && signo == SIGTSTP)
+		send(s, SIGCONT);
 }
 
 /*
  * Reap whatever has ended. Returns 1 and *wstatus once that is our child, 0
- * before; -1 and errno if there are no children at all.
+ * before; -1 and errno if there are no children at all. When the child leaves
+ * its process group that is told to end: while it is a zombie, and the group's
+ * number nobody else's.
  */
 static int
 reap(const struct supervise *s, int *wstatus)
 {
+	siginfo_t si;
 	int status;
-	pid_t pid;
 
 	for (;;) {
-		pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
-		if (pid == 0)
-			return 0;
-		if (pid == -1 && errno == EINTR)
-			continue;
-		if (pid == -1)
+		si.si_pid = 0;
+		if (waitid(P_ALL, 0, &si, WEXITED | WSTOPPED | WNOHANG |
+			WNOWAIT) == -1) {
+			if (errno == EINTR)
+				continue;
 			return -1;
-		if (pid != s->child)
-			continue;
-		if (WIFSTOPPED(status)) {
-			/* Stop with it; a SIGCONT is then forwarded. */
-			kill(getpid(), SIGSTOP);
-			if (s->unstoppable && WSTOPSIG(status) == SIGTSTP)
-				send(s, SIGCONT);
+		}
+		if (si.si_pid == 0)
+			return 0;
+		if (si.si_code == CLD_STOPPED) {
+			if (waitid(P_PID, (id_t)si.si_pid, &si,
+				WSTOPPED | WNOHANG) == 0 &&
+			    si.si_pid == s->child)
+				stop_too(s, si.si_status);
 			continue;
 		}
-		*wstatus = status;
-		return 1;
+		if (si.si_pid == s->child && s->to_group) {
+			send(s, SIGTERM);
+			send(s, SIGCONT);
+		}
+		if (waitpid(si.si_pid, &status, 0) == s->child) {
+			*wstatus = status;
+			return 1;
+		}
 	}
 }
 
@@ -335,6 +364,47 @@ relay_rest(struct supervise *s)
 			return;
 }
 
+/* Sleep, and do what is to be done then. Returns 0, or -1 and errno. */
+static int
+step(struct supervise *s)
+{
+	struct signalfd_siginfo si;
+
+	if (await(s) == -1)
+		return -1;
+	forward_held(s);
+	while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		handle_signal(s, &si);
+	if (s->nfds > 0)
+		s->poll_cb(s);
+	if (s->deadline > 0 && timeout_ms(s) == 0) {
+		s->deadline = -1; /* once */
+		s->kill_all(s);
+	}
+	return 0;
+}
+
+/*
+ * The group has been told to end. With a grace time it has that, from then on
+ * or from the SIGTERM before; if that was over before the command's end, all are
+ * dead. Without one it is on its own.
+ */
+static int
+end_group(struct supervise *s)
+{
+	if (s->grace == 0)
+		return 0;
+	if (s->deadline == 0)
+		s->deadline = deadline_after(s->grace);
+	while (s->deadline > 0 && kill(-s->child, 0) == 0) {
+		if (step(s) == -1)
+			return -1;
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	return 0;
+}
+
 /*
  * Wait for s->child and fill in its status as waitpid(2) does. Returns 0, or
  * -1 and errno if waiting itself failed.
@@ -342,23 +412,14 @@ relay_rest(struct supervise *s)
 int
 supervise_wait(struct supervise *s, int *wstatus)
 {
-	struct signalfd_siginfo si;
 	int rc;
 
-	while ((rc = reap(s, wstatus)) == 0) {
-		if (await(s) == -1)
+	while ((rc = reap(s, wstatus)) == 0)
+		if (step(s) == -1)
 			return -1;
-		forward_held(s);
-		while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
-			handle_signal(s, &si);
-		if (s->nfds > 0)
-			s->poll_cb(s);
-		if (s->deadline > 0 && timeout_ms(s) == 0) {
-			s->deadline = -1; /* once */
-			s->kill_all(s);
-		}
-	}
 	if (rc == -1)
+		return -1;
+	if (s->to_group && end_group(s) == -1)
 		return -1;
 	relay_rest(s);
 	if (s->foreground)

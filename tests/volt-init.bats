@@ -89,7 +89,7 @@ reaping() {
 }
 
 forwarding() {
-	for n in ${signals:-1 2 3 10 12 14 15 18 28 35 40 64}; do
+	for n in ${signals:-1 2 3 4 5 6 7 8 10 11 12 14 15 18 28 31 35 40 64}; do
 		start "$@" sh -c "trap 'exit $((n + 1))' $n; echo ready; while :; do sleep 0.05; done"
 		wait_for grep -q ready out
 		kill "-$n" "$pid"
@@ -155,6 +155,74 @@ group() {
 
 @test "-g: to the whole process group" {
 	modes group
+}
+
+# left_behind TRAP: the leader of a group that ends once another process of it
+# runs, which does that on SIGTERM.
+left_behind() {
+	echo "exec 4>&1; { (trap '$1' TERM; echo in; exec >&4; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
+}
+
+group_end() {
+	start "$@" -g grace=100s sh -c "$(left_behind 'echo heard; exit')"
+	ended 3
+	[ "$(tail -n 1 out)" = heard ]
+	no_leftovers
+	start "$@" -g grace=300ms sh -c "$(left_behind '')"
+	ended 3
+	no_leftovers
+}
+
+@test "-g: what is left of the group gets SIGTERM, and SIGKILL after grace=" {
+	modes group_end
+	# Without grace= nobody waits.
+	start volt-init -g sh -c "$(left_behind 'echo heard; exit')"
+	ended 3
+	wait_for grep -q heard out
+	no_leftovers
+	# One that left the group is left alone.
+	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.05; done; exit 3'
+	ended 3
+	kill -0 "$(cat left)"
+	kill -KILL "$(cat left)"
+}
+
+stopped() {
+	[ "$(cut -d' ' -f3 "/proc/$1/stat")" = T ]
+}
+goes_on() {
+	! stopped "$1"
+}
+
+@test "-g: SIGTSTP stops a command that catches it, and volt-init" {
+	for n in TSTP TTIN TTOU; do
+		start volt-init -g sh -c "trap 'echo caught' $n; echo ready; while :; do sleep 0.05; done"
+		wait_for grep -q ready out
+		child=$(pgrep -P "$pid")
+		kill -$n "$pid"
+		wait_for stopped "$pid"
+		wait_for stopped "$child"
+		kill -CONT "$pid"
+		wait_for goes_on "$pid"
+		wait_for goes_on "$child"
+		run -1 grep caught out
+		kill -KILL "$pid"
+		wait_for gone
+	done
+}
+
+@test "SIGABRT from outside reaches the command, as systemd's watchdog wants" {
+	start volt-init sh -c 'ulimit -c 0; trap "echo abort; exit 8" ABRT; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill -ABRT "$pid"
+	ended 8
+	for chain in volt-init "volt-ns -Up volt-init"; do
+		# shellcheck disable=SC2086 # several words
+		start $chain sh -c 'ulimit -c 0; echo ready; exec sleep 1000'
+		wait_for grep -q ready out
+		kill -ABRT "$pid"
+		ended 134
+	done
 }
 
 grace() {

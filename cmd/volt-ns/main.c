@@ -107,8 +107,6 @@ run_child(struct ns *ns, char *argv[])
 	int pair[2], rc, code, wstatus, master = -1, payload;
 	static struct notify_relay relay;
 	struct status status;
-	const uint64_t all = UINT64_MAX;
-	uint64_t mask;
 
 	if (ns->status_fd != -1 && status_watch(&status) == -1)
 		err(EXIT_LINK, "status=%d", ns->status_fd);
@@ -126,8 +124,6 @@ run_child(struct ns *ns, char *argv[])
 	}
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
-	/* A child that has not run yet must not look as if it listened. */
-	sys_sigprocmask(SIG_BLOCK, &all, &mask);
 	s.child = ns->staged ? stage_clone(ns, &args, pair) :
 	    sys_clone3(&args);
 	if (s.child == -1)
@@ -144,7 +140,6 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
 	supervise_parent(&s);
 	if (!ns->staged) {
 		close(pair[0]);

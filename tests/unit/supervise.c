@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #define SOON 200
 
 static volatile sig_atomic_t seen;
+static int ready[2];	/* a pipe: the child says when it is */
 
 static void
 on_signal(int signo)
@@ -148,7 +150,9 @@ static void
 what_is_sent_is_forwarded(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1,
-		SIGUSR2, SIGTERM, SIGALRM, SIGPIPE, SIGTSTP, SIGWINCH, 40, 64 };
+		SIGUSR2, SIGTERM, SIGALRM, SIGPIPE, SIGTSTP, SIGWINCH, 40, 64,
+		/* also those that a fault raises, where somebody sends them */
+		SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
 
 	block_all();
 	for (size_t i = 0; i < UNIT_COUNT(signals); i++) {
@@ -158,6 +162,23 @@ what_is_sent_is_forwarded(void)
 		signal_soon(getpid(), signals[i], 0);
 		CHECK_INT(WEXITSTATUS(finish(&s)), signals[i]);
 	}
+}
+
+static void
+our_own_fault_is_not_blocked(void)
+{
+	struct supervise s = { 0 };
+	int wstatus;
+	pid_t pid;
+
+	CHECK((pid = fork()) != -1);
+	if (pid == 0) {
+		CHECK_INT(supervise_begin(&s), 0);
+		__builtin_trap();
+	}
+	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
+	CHECK(WIFSIGNALED(wstatus));
+	CHECK(WTERMSIG(wstatus) == SIGILL || WTERMSIG(wstatus) == SIGTRAP);
 }
 
 static void
@@ -397,6 +418,94 @@ signals_to_the_group(void)
 	CHECK_INT(WEXITSTATUS(finish(&s)), SIGUSR1);
 }
 
+static int leader_done[2];
+
+/* Leaves a process in its group that says how it ended; ignores says how much. */
+static int
+child_leaves_one(bool ignores)
+{
+	sigset_t set;
+	int signo;
+
+	setpgid(0, 0);
+	if (fork() == 0) {
+		sigfillset(&set);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		CHECK_INT(write(leader_done[1], "r", 1), 1);
+		do
+			CHECK_INT(sigwait(&set, &signo), 0);
+		while (ignores || signo == SIGCONT);
+		CHECK_INT(write(leader_done[1], signo == SIGTERM ? "t" : "x",
+		    1), 1);
+		_exit(0);
+	}
+	/* Its end is that of the group's leader. */
+	close(leader_done[0]);
+	unit_sleep_ms(SOON);
+	return 4;
+}
+
+static int
+child_leaves_a_gentle_one(void)
+{
+	return child_leaves_one(false);
+}
+
+static int
+child_leaves_a_stubborn_one(void)
+{
+	return child_leaves_one(true);
+}
+
+/* What comes from the process that was left behind: "r", and "t" in the end. */
+static void
+leaves(struct supervise *s, int (*child)(void), const char *said)
+{
+	char buf[8] = "";
+	ssize_t n;
+	size_t len = 0;
+	int wstatus;
+
+	CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	CHECK(pipe2(leader_done, O_CLOEXEC) == 0);
+	s->to_group = true;
+	start(s, child);
+	setpgid(s->child, s->child);
+	wstatus = finish(s);
+	CHECK_INT(wstatus, UNIT_WAIT(4, 0));
+	close(leader_done[1]);
+	while ((n = read(leader_done[0], buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += (size_t)n;
+	buf[len] = '\0';
+	CHECK_STR(buf, said);
+	close(leader_done[0]);
+	CHECK(waitpid(-1, NULL, 0) == -1 || waitpid(-1, NULL, 0) == -1);
+}
+
+static void
+the_groups_rest_is_terminated(void)
+{
+	struct supervise at_once = { 0 };
+	struct supervise waits = { .grace = 100000, .kill_all = kill_child };
+
+	leaves(&at_once, child_leaves_a_gentle_one, "rt");
+	leaves(&waits, child_leaves_a_gentle_one, "rt");
+}
+
+static void
+kill_group(const struct supervise *s)
+{
+	kill(-s->child, SIGKILL);
+}
+
+static void
+the_groups_rest_is_killed(void)
+{
+	struct supervise s = { .grace = 100, .kill_all = kill_group };
+
+	leaves(&s, child_leaves_a_stubborn_one, "r");
+}
+
 static void
 on_fd(struct supervise *s)
 {
@@ -466,9 +575,41 @@ our_own_broken_pipe_is_ours(void)
 	close(p[1]), close(go[0]), close(go[1]);
 }
 
-/* --- a terminal ----------------------------------------------------------- */
+/* Blocks all signals and sleeps, as a link that waits: does one come in time? */
+static int
+child_listens(void)
+{
+	const uint64_t all = UINT64_MAX;
+	struct pollfd p = { .events = POLLIN };
 
-static int ready[2];
+	CHECK_INT(sys_sigprocmask(SIG_SETMASK, &all, NULL), 0);
+	CHECK((p.fd = sys_signalfd(-1, &all, SFD_CLOEXEC)) != -1);
+	CHECK_INT(write(ready[1], "r", 1), 1);
+	return poll(&p, 1, 900) == 1 ? 1 : 2;
+}
+
+/* It is told at once, not when a C library would have been done with it. */
+static void
+pid_1_that_blocks_all_is_told_at_once(void)
+{
+	int i, told = 2;
+	char c;
+
+	block_all();
+	for (i = 0; i < 5 && told == 2; i++) { /* a slow machine gets time */
+		struct supervise s = { .is_init = true };
+
+		CHECK(pipe2(ready, O_CLOEXEC) == 0);
+		start(&s, child_listens);
+		CHECK_INT(read(ready[0], &c, 1), 1);
+		kill(getpid(), SIGTERM);
+		told = WEXITSTATUS(finish(&s));
+		close(ready[0]), close(ready[1]);
+	}
+	CHECK_INT(told, 1);
+}
+
+/* --- a terminal ----------------------------------------------------------- */
 
 /* Says when it is ready; how many SIGINTs came within a while of the first. */
 static int
@@ -645,6 +786,7 @@ static const struct unit tests[] = {
 	UNIT(status_is_the_childs),
 	UNIT(exit_codes),
 	UNIT(what_is_sent_is_forwarded),
+	UNIT(our_own_fault_is_not_blocked),
 	UNIT(sigterm_may_mean_another),
 	UNIT(no_signal_is_lost_before_the_wait),
 	UNIT(the_child_has_the_callers_mask),
@@ -655,8 +797,11 @@ static const struct unit tests[] = {
 	UNIT(grace_and_then_kill),
 	UNIT(grace_that_is_long_enough),
 	UNIT(signals_to_the_group),
+	UNIT(the_groups_rest_is_terminated),
+	UNIT(the_groups_rest_is_killed),
 	UNIT(other_descriptors_are_polled),
 	UNIT(our_own_broken_pipe_is_ours),
+	UNIT(pid_1_that_blocks_all_is_told_at_once),
 	UNIT(the_terminals_interrupt_comes_once),
 	UNIT(a_session_of_its_own_is_told),
 	UNIT(a_hang_up_reaches_the_command),
