@@ -411,6 +411,22 @@ no_processes() {
 	no_group "$GROUP"
 }
 
+@test "a frozen volt-init kills nothing, and once it is thawed at once" {
+	cd "$BATS_TEST_TMPDIR"
+	start volt-cg name="$GROUP" volt-init grace=2s sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+	wait_for grep -q ready out
+	kill "$pid"
+	volt-cg name="$GROUP" cgroup.freeze=1
+	frozen() { grep -q 'frozen 1' "$TREE/volt/$GROUP/cgroup.events"; }
+	wait_for frozen
+	sleep 3
+	populated "$GROUP"
+	! gone
+	volt-cg name="$GROUP" cgroup.freeze=0
+	ended 137
+	no_group "$GROUP"
+}
+
 @test "words without a command and a name are an error" {
 	run -125 volt-cg memory.max=1G
 	[ "$output" = "volt-cg: no command, and no name= of a group to change" ]
