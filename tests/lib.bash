@@ -11,6 +11,10 @@
 #	USER_DIR	a directory of that user's, for the run
 #	VOLT_STRICT=1	a host feature that is missing is a failure
 #
+# A test may be run by anybody: from a terminal or not, with signals ignored
+# (nohup), with any umask. What it needs it sets: bash cannot undo an ignored
+# signal, so what is to be ended by one runs by `env --default-signal`, or start.
+#
 # Background processes close descriptor 3 (`cmd 3>&- &`), or bats waits for them.
 
 bats_require_minimum_version 1.5.0
@@ -25,7 +29,8 @@ case $PATH in
 esac
 # Nothing of the caller's own chain, and messages that can be compared.
 unset VOLT_TOOLBOX VOLT_STATUS VOLT_NOTIFY NOTIFY_SOCKET
-export LC_ALL=C
+export LC_ALL=C TERM=dumb
+umask 022
 
 if [ -z "${ROOT_BB:-}" ]; then
 	ROOT_BB=$("$TOP/tests/roots" bb) || exit 1

@@ -199,20 +199,36 @@ wait_for(pid_t pid)
 	return wstatus;
 }
 
+/*
+ * Whoever started us (nohup(1), make(1), a service) may have left signals
+ * ignored or blocked, a strange umask, descriptors closed. No test depends on it.
+ */
+static void
+forget_the_caller(void)
+{
+	sigset_t none;
+	int signo, fd;
+
+	for (signo = 1; signo <= 64; signo++)
+		signal(signo, SIG_DFL); /* those that can be */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(022);
+	setenv("LC_ALL", "C", 1);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1)
+			(void)open("/dev/null", O_RDWR);
+}
+
 int
 unit_main(const struct unit *tests, size_t n)
 {
 	int wstatus, failed = 0;
 	struct timespec a, b;
-	sigset_t none;
 	size_t i;
 	pid_t pid;
 
-	/* As if we had been started by nobody in particular. */
-	for (i = 1; i < 65; i++)
-		signal((int)i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	forget_the_caller();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
