@@ -117,8 +117,9 @@ def ns_others(rng: Rng, flags: str, ctx: Dict[str, Any]) -> List[str]:
         words.append("umask=" + rng.choice(["0", "022", "777", "0077", "27"]))
     if some(rng, 0.08):
         words.append("chdir=" + rng.choice(["/", "/opt", c.TOP + "/t", "/tmp"]))
-    if some(rng, 0.05):
+    if some(rng, 0.05) and not ctx.get("console"):
         words.append("console=pty")
+        ctx["console"] = True
     if some(rng, 0.12) and ctx["status"]:
         words.append(f"status={ctx['status'].pop()}")
     if some(rng, 0.06) and ("p" in flags or "A" in flags or some(rng, 0.1)):
@@ -214,6 +215,7 @@ def lock_landlock(rng: Rng) -> List[str]:
     pool = [f"fs.rw={c.TOP}/t/a", f"fs.rw={c.TOP}/t", f"fs.ro={c.TOP}/t", f"fs.write_file={c.TOP}",
             "fs.dev=/dev/null", "tcp.bind=any", "tcp.bind=none", "tcp.bind=45000",
             "tcp.bind=1-1024,44999-45001", "tcp.connect=80", "scope=signal", "scope=none",
+            "udp.bind=any", "udp.connect=any", "stdio=keep",
             "log=new-exec-on", "try=fs.ro=/nonexistent", "try=udp.bind=53", "abi=1",
             "fs.read_dir=/opt", "try=unix=/tmp", "fs.truncate=/"]
     return words + [w for w in pool if some(rng, 0.12)]

@@ -145,6 +145,8 @@ class Judge:
             err += self.seen.out.replace(b"\r\n", b"\n")
             if self.expect.ran or 1 in self.case.get("closed", []):
                 return
+        if self.seen.report_fd == 2:
+            err = re.sub(rb"sig \d\d\n", b"", err)
         if self.expect.ran and "e" in self.expect.deed:
             if MARK not in err and self.seen.after is not None:
                 self.bad("standard error", MARK, err)

@@ -31,7 +31,7 @@ class Host:
         self.abi = 0
         self.fresh_net: Set[str] = set()
         self.cgroup = False
-        self.musl = True
+        self.sanitized = False
 
     def can(self, what: str, kind: str) -> bool:
         return self.facts.get((what, kind), True)
@@ -186,6 +186,8 @@ class Model:
                 if kind == "volt":
                     if what == "volt-net" and s.root != "/":
                         # It alone is dynamic, and has no libraries there.
+                        if self.host.sanitized:
+                            raise Unknown("volt-net with some of its libraries")
                         return self.no_command(e, "none", before, volt, name)
                     argv = getattr(self, what.replace("-", "_"))(argv)
                     before, volt = what, True

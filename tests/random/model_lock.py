@@ -1,7 +1,7 @@
 """volt-lock(1)."""
 
 import os
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
 import grammar as g
 from grammar import Refused, Unknown
@@ -42,7 +42,9 @@ class Policy:
     def __init__(self) -> None:
         self.landlock = False
         self.rules: List[Any] = []  # key, path, prefix, optional
-        self.bind: Optional[Set[int]] = set()  # None: any
+        # Of each right: "any", "none", or the ports that are granted.
+        self.ports: Dict[str, Any] = {key: set() for key in PORTS}
+        self.files = True  # restricted
         self.prefix: Optional[str] = None
         self.lost: Optional[str] = None
         self.values: Dict[str, str] = {}
@@ -56,11 +58,17 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
     if key == "try":
         inner, equals, rest = value.partition("=")
         if not equals or not (inner in RIGHTS or inner in PORTS or
-                              inner in ("scope", "log", "abi")):
+                              inner in ("scope", "log", "abi", "fs")):
             g.bad("not one of Landlock's words")
         take_word(model, p, inner, rest, True)
+    elif key == "fs":
+        if value != "any" or p.rules or optional:
+            raise Unknown("fs= but any, and alone")
+        p.landlock, p.files = True, False
     elif key in RIGHTS:
         p.landlock = True
+        if value in ("any", "none") or not p.files:
+            raise Unknown("any and none of files")
         if missing(p, abi, RIGHTS[key][0], optional) and key not in (
                 "fs.ro", "fs.rx", "fs.rw", "fs.rwx", "fs.dev"):
             return
@@ -70,9 +78,7 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
             p.rules.append((key, path, p.prefix, optional))
     elif key in PORTS:
         p.landlock = True
-        if value != "any" and missing(p, abi, PORTS[key], optional):
-            return
-        take_ports(p, key, value)
+        take_ports(p, key, value, abi, optional)
     elif key in ("scope", "log"):
         p.landlock = True
         names = SCOPES if key == "scope" else LOGS
@@ -108,13 +114,13 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
         p.values[key] = value
     elif key.startswith("rlimit.") and key[7:] in LIMITS:
         take_limit(p, key[7:], value)
-    elif key == "learn":
-        raise Unknown("learn=")
+    elif key in ("learn", "except"):
+        raise Unknown(key + "=")
     else:
         g.bad("unknown word")
 
 
-CHOICES = {"fds": ("close", "keep"), "keyring": ("new", "keep"), "dumpable": ("yes", "no"),
+CHOICES = {"stdio": ("give", "keep"), "fds": ("close", "keep"), "keyring": ("new", "keep"), "dumpable": ("yes", "no"),
            "seccomp.action": ("errno", "kill", "log")}
 
 
@@ -127,21 +133,27 @@ def missing(p: Policy, abi: int, needs: int, optional: bool) -> bool:
     return True
 
 
-def take_ports(p: Policy, key: str, value: str) -> None:
-    if value == "none":
-        return
-    for field in g.fields(value, ","):
-        if field == "any":
-            if key == "tcp.bind":
-                p.bind = None
-            continue
-        first, dash, last = field.partition("-")
-        a = g.uint(first, 65535)
-        b = g.uint(last, 65535) if dash else a
-        if b < a:
-            g.bad("not a range of ports")
-        if key == "tcp.bind" and p.bind is not None:
-            p.bind |= set(range(a, b + 1))
+def take_ports(p: Policy, key: str, value: str, abi: int, optional: bool) -> None:
+    """Ports add up; what would add nothing, or undo what is restricted, is an error."""
+    now = p.ports[key]
+    if value == "any":
+        if now == "none" or (now != "any" and now):
+            g.bad("it would undo what words before it restrict")
+        p.ports[key] = "any"
+    elif value == "none":
+        p.ports[key] = "none"
+    elif now == "any":
+        g.bad("any before it grants all")
+    elif not missing(p, abi, PORTS[key], optional):
+        granted = set() if now == "none" else now
+        for field in g.fields(value, ","):
+            first, dash, last = field.partition("-")
+            a = g.uint(first, 65535)
+            b = g.uint(last, 65535) if dash else a
+            if b < a:
+                g.bad("not a range of ports")
+            granted |= set(range(a, b + 1))
+        p.ports[key] = granted
 
 
 def take_caps(value: str) -> Any:
@@ -211,15 +223,35 @@ def enforce(model: Any, s: State, p: Policy) -> None:
     if s.landlock or s.rooted:
         s.may_fail("volt-lock") if s.landlock else None
     s.landlock.append(layer)
-    if not layer["exec"] and not layer["x"]:
-        s.chatty.add("volt-lock")
+    # What it finds missing in a policy it says, and goes on.
+    s.chatty.add("volt-lock")
+    enforce_ports(model, s, p)
+    if not p.files:
+        s.landlock.pop()
+        return
     for path, results in s.view.items():
         place = (s.root if s.root != "/" else "") + path
         for i, right in enumerate(("read", "write")):
             if not any(below(place, top) for top in layer[right]) and results[i] in (0, 30):
                 results[i] = EACCES if results[i] == 0 else ANY
-    if p.bind is not None and model.host.abi >= 4 and 45000 not in p.bind:
+
+
+def enforce_ports(model: Any, s: State, p: Policy) -> None:
+    """What Landlock does not see of ports a filter does, or several."""
+    bind = p.ports["tcp.bind"]
+    if bind == "none":
+        s.port = ANY  # refused, in one way or another
+    elif bind != "any" and model.host.abi >= 4 and 45000 not in bind:
         s.port = EACCES
+    for key in ("tcp.bind", "tcp.connect") if "none" in p.ports.values() else ():
+        if p.ports[key] == "none":
+            s.may_fail("volt-lock") if model.host.abi < 4 else None
+    if any(x == "none" for x in p.ports.values()):
+        s.may_fail("volt-net")  # sockets that it needs
+    if p.ports["udp.bind"] == "none" or p.ports["udp.connect"] == "none":
+        both = p.ports["udp.bind"] == p.ports["udp.connect"]
+        if not both and model.host.abi < 10:
+            g.bad("needs Landlock ABI 10")
 
 
 def may_exec(s: State, toolbox: bool) -> bool:
@@ -270,14 +302,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     s.locked = s.locked or p.caps is not None or bool({"uid", "gid"} & set(p.values))
     if p.values.get("fds") == "close":
         s.fds = {n for n in s.fds if n < 3}
-    if p.landlock:
-        # That the kernel's Landlock does not restrict UDP is said; and what a
-        # policy grants may be at odds with the words before it.
-        s.chatty.add("volt-lock")
-        s.may_fail("volt-lock")
     if p.landlock and s.see["seccomp"] != 2:
-        # A filter of its own where a TCP right is restricted.
-        s.see["seccomp"] = 2 if p.bind is not None else ANY
+        # A filter of its own where a right to ports is restricted.
+        s.see["seccomp"] = 2 if p.ports["tcp.bind"] != "any" else ANY
     if seccomp != "none":
         s.see["seccomp"] = 2
         s.seccomp_name = seccomp

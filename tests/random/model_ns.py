@@ -137,12 +137,8 @@ def identity(s: State, p: Plan, u: Any, gm: Any, userns: bool, joined: bool) -> 
         if not s.has(cap) and n != (s.uid if name == "uid" else s.gid):
             g.bad(f"{name}={n}: Operation not permitted")
         if name == "uid":
-            if n != s.uid:
-                s.see["pdeathsig"] = ANY
             s.set_uid(n)
         else:
-            if n != s.gid:
-                s.see["pdeathsig"] = ANY
             s.gid = n
 
 
@@ -196,7 +192,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
     for path in TRIED:
         there = any(os.path.exists(place + path) for place in places)
         s.view[path] = [0, EROFS if ro else 0] if there else [ENOENT, ENOENT]
-        if p.is_overlay and userns and not ro:
+        if p.is_overlay and not s.initial and not ro:
             s.view[path][1] = ANY
     s.proc = not p.no.get("proc")
 

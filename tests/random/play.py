@@ -126,6 +126,11 @@ def tty_settings(fd: int) -> bytes:
     return fcntl.ioctl(fd, 0x5401, bytes(60))
 
 
+def signals_in(text: bytes) -> List[int]:
+    """Those that the probe has reported."""
+    return [int(x) for x in re.findall(rb"sig (\d\d)\r?\n", text)]
+
+
 def parse(line: bytes) -> Optional[Dict[str, Any]]:
     text = line.decode()
     try:
@@ -302,6 +307,9 @@ class Play:
             stream = self.streams.get({1: "out", 2: "err"}.get(self.seen.report_fd, "report"))
         return stream.got if stream is not None else b""
 
+    def reported(self) -> bool:
+        return bool(self.split_report(self.report_text())[1])
+
     def wait_until(self, pid: int, pidfd: int, test: Any, limit: float = 1e9) -> bool:
         """Go on until test() or the end of the chain; false if neither comes."""
         end = min(self.end, time.monotonic() + limit * self.slow)
@@ -320,42 +328,35 @@ class Play:
         elif kind == "stop":
             self.stop(pid, pidfd)
         elif kind in ("signals", "default"):
-            self.wait_until(pid, pidfd, lambda: b"\n" in self.report_text())
+            self.wait_until(pid, pidfd, self.reported)
             if kind == "default" and not self.ended(pid):
                 os.kill(pid, self.how[1])
             if kind == "signals":
                 self.signals(pid, pidfd)
 
     def signals(self, pid: int, pidfd: int) -> None:
-        def got() -> List[int]:
-            return [int(x) for x in re.findall(rb"sig (\d\d)\r?\n", self.report_text())]
-
+        """One after the other, each once the one before has come."""
         for n in self.how[1:] + [64]:
-            have = len([x for x in got() if x != 18])
-            conts = len(got()) - have
+            have = self.came(n)
             if self.ended(pid):
                 break
             os.kill(pid, n)
-            self.wait_until(pid, pidfd, lambda: len([x for x in got() if x != 18]) > have or (
-                n == 18 and len(got()) - len([x for x in got() if x != 18]) > conts), 15)
-        for stream in self.streams.values():
-            stream.go_on()
-        self.seen.got = got()
+            self.wait_until(pid, pidfd, lambda n=n, have=have: self.came(n) > have, 15)
+
+    def came(self, n: int) -> int:
+        """How many signals came, with those that SIGTERM brings along only for n."""
+        return len([x for x in signals_in(self.report_text()) if x != 18 or n == 18])
 
     def stop(self, pid: int, pidfd: int) -> None:
-        told = 0.0
+        """Wait for the outermost to stop, and have it go on. Where a PID 1 stands
+        between, which cannot stop, the command is stopped alone."""
         while time.monotonic() < self.end:
-            if not told and b"\n" in self.report_text():
-                told = time.monotonic()
-            if told and time.monotonic() > told + 0.3 * self.slow:
-                os.kill(pid, 18)  # what PID 1 of a namespace cannot do
-                return
             info = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT | os.WNOHANG)
-            if info is not None and info.si_code == os.CLD_STOPPED:
-                self.seen.stopped = True
-                os.kill(pid, 18)
+            if info is not None and info.si_code != os.CLD_STOPPED:
                 return
-            if info is not None:
+            if info is not None or self.world.stopped_below_init():
+                self.seen.stopped = info is not None
+                os.kill(pid, 18)
                 return
             self.go_on(pidfd, 1)
 
@@ -426,6 +427,7 @@ class Play:
         seen.out, seen.err = got.get("out", b""), got.get("err", b"")
         seen.status = {int(k[6:]): v for k, v in got.items() if k.startswith("status")}
         which = {1: "out", 2: "err"}.get(seen.report_fd, "report")
+        seen.got = signals_in(got.get(which, b""))
         line, newline, rest = self.split_report(got.get(which, b""))
         if newline:
             seen.after = parse(line)
@@ -452,7 +454,7 @@ def leave_running(case: c.Case, world: w.World, slow: float) -> Tuple[int, Dict[
     p.open_streams()
     pid = p.start()
     pidfd = os.pidfd_open(pid)
-    p.wait_until(pid, pidfd, lambda: b"\n" in p.report_text())
+    p.wait_until(pid, pidfd, p.reported)
     os.close(pidfd)
     return pid, parse(p.report_text().split(b"\n")[0]) or {}
 

@@ -122,7 +122,6 @@ class State:
         for key in ("inheritable", "ambient", "securebits"):
             self.see[key] = 0
         self.initial = False
-        self.see["pdeathsig"] = ANY
 
     # --- processes ----------------------------------------------------------
 

@@ -45,6 +45,7 @@ class Worker:
         self.host = model.Host()
         self.host.cap_full = w.host_facts()["cap_full"]
         self.host.cgroup = cgroup
+        self.host.sanitized = options.asan
         self.host.fresh_net = self.world.base_net
         self.shrunk: List[str] = []
         self.known = known(options.known)

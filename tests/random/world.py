@@ -165,9 +165,18 @@ class World:
             where = read(f"/proc/{pid}/wchan").decode()
         except OSError:
             return f"gone {pid}"
-        if stat.rsplit(")", 1)[1].split()[0] == "Z":
+        if stat.rsplit(")", 1)[1].split()[0] == "Z" or not line:
             return f"gone {pid}"
         return f"{pid} {stat.split(')')[0].split('(')[1]} [{line[:200]}] in {where}"
+
+    def stopped_below_init(self) -> bool:
+        """Is a process stopped, and the PID 1 of a namespace among the others?"""
+        stopped = init = False
+        for pid in self.processes():
+            text = (file_text(f"/proc/{pid}/status") or "").split("\n")
+            stopped = stopped or any(x.startswith("State:\tT") for x in text)
+            init = init or any(x.startswith("NSpid:") and "1" in x.split()[2:] for x in text)
+        return stopped and init
 
     def left(self, slow: float, net: bool) -> List[str]:
         """Wait for all to be gone, and say what is not."""
