@@ -185,6 +185,8 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
     s.root, s.rooted = places[-1] or "/", True
     if s.root != "/":
         s.covered = []
+    if not all(any(os.path.isdir(place + d) for place in places) for d in ("/proc", "/dev")):
+        s.may_fail("volt-ns")  # to be made, or not
     s.see["cwd"], s.see["cwd_id"], s.see["root_id"] = b"/".hex(), ANY, ANY
     ro = p.overlay is None if p.is_overlay else layers[0].ro
     if p.overlay is not None:
