@@ -191,7 +191,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
     ro = p.overlay is None if p.is_overlay else layers[0].ro
     if p.overlay is not None:
         ro = p.overlay.ro
-    for path in TRIED:
+    for path in TRIED if s.root != "/" else ():
         there = any(os.path.exists(place + path) for place in places)
         s.view[path] = [0, EROFS if ro else 0] if there else [ENOENT, ENOENT]
         if p.is_overlay and not s.initial and not ro:
@@ -206,7 +206,9 @@ def cover(s: State, where: str, read: Any, write: Any) -> None:
                             write if s.view[path][0] != ENOENT else ENOENT]
 
 
-def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str]) -> None:
+def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str],
+                 shown: Dict[str, Any]) -> None:
+    """sources is where those of bind= are, and shown what was tried there, before."""
     for m in p.mounts:
         place = m.dst or ""
         if os.path.normpath(place) == "/":
@@ -226,9 +228,10 @@ def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, s
             if m.dst and any(t.startswith(m.dst.rstrip("/") + "/") or t == m.dst for t in TRIED):
                 if m.src != "/srv/t" or m.dst != "/srv/t":
                     raise Unknown("bind= over what is tried")
-                cover(s, "/srv/t", 0, EROFS if m.ro else 0)
-                if "U" in flags:
-                    cover(s, "/srv/t", 0, ANY)
+                for path in TRIED:
+                    read, write = shown[path]
+                    s.view[path] = [read, write if read == ENOENT else ANY if "U" in flags
+                                    else EROFS if m.ro else write]
         elif m.key == "tmpfs":
             cover(s, place, ENOENT, ENOENT)
         elif m.key == "mask":
@@ -315,15 +318,20 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     namespaces(model, s, p, flags, kinds, furnished)
     if "mnt" in kinds:
         sources = {m.what: source(model, s, m) for m in p.mounts if m.key == "bind"}
+        for m in p.mounts:
+            if m.what in sources and any((m.src or "").startswith(top) and not place
+                                         for top, place in s.covered):
+                del sources[m.what]  # nothing is there
         if any(top.startswith((m.src or "").rstrip("/") + "/") for top, _ in s.covered
                for m in p.mounts if m.key == "bind"):
             s.may_fail("volt-ns")  # mounts below its source
+        shown = dict(s.view)
         if p.has_root:
             new_root(model, s, p, flags, shifted)
             s.toolbox = bool(parsed.rest) and parsed.rest[0].startswith("volt-")
             if not s.toolbox and s.plug == "made":
                 s.plug = None
-        other_mounts(model, s, p, flags, sources)
+        other_mounts(model, s, p, flags, sources, shown)
     change_directory(model, s, p, kinds)
     if p.console:
         s.console = True
@@ -381,6 +389,8 @@ def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
     elif u is ANY:
         u = gm = [(0, 0, 1)]
     s.see["groups"] = ANY if s.see["groups"] else []
+    if not mapped(u, 0) and not any(b <= s.uid < b + n for _, b, n in u):
+        s.may_fail("volt-ns")  # nobody there may make a file
     if mapped(gm, 0):
         s.gid = 0
     else:
