@@ -184,6 +184,8 @@ class Model:
                 return self.command(e, argv)
             try:
                 if kind == "volt":
+                    if self.host.sanitized and not s.proc:
+                        raise Unknown("a sanitizer without /proc")
                     if what == "volt-net" and s.root != "/":
                         # It alone is dynamic, and has no libraries there.
                         if self.host.sanitized:

@@ -191,6 +191,8 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
     ro = p.overlay is None if p.is_overlay else layers[0].ro
     if p.overlay is not None:
         ro = p.overlay.ro
+    if s.root == "/" and ro:
+        cover(s, "/", "same", EROFS)
     for path in TRIED if s.root != "/" else ():
         there = any(os.path.exists(place + path) for place in places)
         s.view[path] = [0, EROFS if ro else 0] if there else [ENOENT, ENOENT]
