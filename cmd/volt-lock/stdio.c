@@ -38,10 +38,10 @@ stdio_give(const struct lock *lock)
 {
 	int fd;
 
-	if (!lock->uid_given || lock->uid == geteuid() || lock->keep_stdio)
+	if (!lock->id.uid_given || lock->id.uid == geteuid() || lock->keep_stdio)
 		return;
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (is_own_pipe(fd) && fchown(fd, lock->uid, (gid_t)-1) == -1)
+		if (is_own_pipe(fd) && fchown(fd, lock->id.uid, (gid_t)-1) == -1)
 			say("descriptor %d: the pipe stays ours: %s", fd,
 			    strerror(errno));
 }
