@@ -61,7 +61,7 @@ pie.ld = $(CC) $(ALL_LDFLAGS) -pthread $(if $(SAN),-pie,$(if $(MUSL),\
 # volt-net never runs behind a changed root.
 glibc.cc = $(if $(MUSL),gcc,$(CC))
 glibc.ld = $(glibc.cc) $(ALL_LDFLAGS) -no-pie
-volt-net.libs = $$(pkg-config --libs libmnl)
+volt-net.libs = $$(pkg-config --libs libmnl) -l:libcap.a
 volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
 all: $(BIN) $(MAN) $(SHARE)
@@ -99,11 +99,14 @@ $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/sta
 	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $^
 .SECONDARY:
 
-# volt-seccomp makes the filters that volt-lock has built in, and its names of
-# system calls.
+# What volt-lock has built in: filters and names of system calls by volt-seccomp,
+# names of capabilities by libcap.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(O)/gen/calls.h $(FILTERS)
+$(O)/static/cmd/volt-lock/caps.o: | $(O)/gen/caps.inc
+$(O)/gen/caps.inc: cmd/volt-lock/gen/caps.c
+	$(Q)mkdir -p $(@D) && gcc -o $(O)/gen/caps $< -lcap && $(O)/gen/caps >$@.new && mv $@.new $@
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)
