@@ -231,7 +231,7 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
-	if (has_other_users(&ns) && !ns.dry)
+	if (!ns.dry && !ns.keep_stdio && has_other_users(&ns))
 		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);
