@@ -939,6 +939,24 @@ suid() {
 	[ "$output" = 1000 ]
 }
 
+@test "user=: user, group and groups by the files in sight" {
+	need_root
+	root=$(copy_root)
+	printf 'web:x:33:34::/:/bin/sh\n' >>"$root/etc/passwd"
+	printf 'ssl:x:50:other,web\nweb:x:34:\n' >>"$root/etc/group"
+	within=(volt-ns -m root="$root" volt-lock)
+	[ "$("${within[@]}" user=web sh -c 'id -u; id -G')" = $'33\n34 50' ]
+	[ "$("${within[@]}" user=web groups= sh -c 'id -u; id -G')" = $'33\n34' ]
+	[ "$("${within[@]}" uid=web gid=ssl groups=web sh -c 'id -u; id -G')" = $'33\n50 34' ]
+	[[ "$("${within[@]}" -N user=web true 2>&1)" == *"volt-lock: uid=33
+volt-lock: gid=34
+volt-lock: groups=34,50"* ]]
+	run -125 --separate-stderr "${within[@]}" user=wec true
+	[ "$stderr" = "volt-lock: user=wec: no user of that name in /etc/passwd" ]
+	run -125 --separate-stderr "${within[@]}" gid=wec true
+	[ "$stderr" = "volt-lock: gid=wec: no group of that name in /etc/group" ]
+}
+
 @test "ids: set for good, groups go, the death signal stays" {
 	need_root
 	[ "$(volt-lock uid=1000 gid=1001 id -u)" = 1000 ]
@@ -947,7 +965,7 @@ suid() {
 	[ "$(volt-lock uid=4294967294 id -u)" = 4294967294 ]
 	run -0 setpriv --pdeathsig TERM volt-lock uid=1000 gid=1000 "$HELP/deed" pdeathsig
 	[ "$output" = 15 ]
-	for value in 01 -1 4294967295 4294967296 1x '' root; do
+	for value in 01 -1 4294967295 4294967296 1x '' a:b; do
 		run -125 volt-lock "uid=$value" true
 	done
 	run -125 --separate-stderr as_user volt-lock uid=0 true

@@ -267,8 +267,11 @@ CapAmb:	0000000000000000" ]
 
 @test "uid= gid=: exact, or refused" {
 	for key in uid gid; do
-		for bad in 01 -1 1x '' 0x1 ' 1' +1 1e3 root $'1\n'; do
+		for bad in 01 1x 0x1 1e3 $'1\n'; do
 			ends 125 "$key=${bad//$'\n'/\\012}: not a number" "$key=$bad" true
+		done
+		for bad in -1 '' ' 1' +1 a:b a/b 'a b' $'a\n'; do
+			ends 125 "$key=${bad//$'\n'/\\012}: not a number or a name" "$key=$bad" true
 		done
 		for bad in 4294967295 4294967296 18446744073709551616; do
 			ends 125 "$key=$bad: number too large" "$key=$bad" true
@@ -284,6 +287,80 @@ CapAmb:	0000000000000000" ]
 	[ "$output" = 1 ]
 	run -125 --separate-stderr volt-ns -U uidmap=0:0:1 uid=5 true
 	[[ $stderr == "volt-ns: uid=5: Invalid argument"* ]]
+}
+
+@test "user=, and names: by the files of the root that the command runs in" {
+	need_root
+	root=$(copy_root)
+	printf 'web:x:33:34::/:/bin/sh\nshort:x:1\nbad:x:1x:1::/:\n' >>"$root/etc/passwd"
+	printf 'ssl:x:50:other,web\nweb:x:34:\nnet:x:51:web' >>"$root/etc/group"
+	run -0 volt-ns -m root="$root" user=web sh -c 'id -u; id -G'
+	[ "$output" = $'33\n34 50 51' ]
+	run -0 volt-ns -Ump root="$root" user=web volt-init sh -c 'id -u; id -G'
+	[ "$output" = $'33\n34 50 51' ]
+	run -0 volt-ns -m root="$root" user=33 gid=0 groups=ssl sh -c 'id -u; id -G'
+	[ "$output" = $'33\n0 50' ]
+	run -0 volt-ns -m root="$root" uid=web gid=ssl id -u
+	[ "$output" = 33 ]
+	# A terminal is the user's.
+	run -0 volt-ns -m root="$root" user=web console=pty stat -c %u /dev/console
+	[ "${output%$'\r'}" = 33 ]
+	ends 125 "user=short: no user of that name in /etc/passwd" -m root="$root" user=short true
+	ends 125 "user=bad: no user of that name in /etc/passwd" -m root="$root" user=bad true
+	ends 125 "uid=nil: no user of that name in /etc/passwd" -m root="$root" uid=nil true
+	ends 125 "groups=nil: no group of that name in /etc/group" -m root="$root" groups=1,nil true
+	# In the caller's own root it is the caller's file.
+	run -0 volt-ns user=nobody id -u
+	[ "$output" = "$(id -u nobody)" ]
+}
+
+@test "user=: a root's files that are none are refused, and none leads outside" {
+	need_root
+	root=$(copy_root)
+	rm "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: No such file or directory" -m root="$root" user=web true
+	mkfifo "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: Invalid argument" -m root="$root" user=web true
+	ln -sf /dev/zero "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: Invalid argument" -m root="$root" user=web true
+	ln -sf /proc/1/root/etc/passwd "$root/etc/passwd"
+	run -125 --separate-stderr volt-ns -m root="$root" user=nobody true
+	[[ $stderr == "volt-ns: user=nobody: /etc/passwd: "* ]]
+	rm "$root/etc/passwd"
+	truncate -s 1T "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: File too large" -m root="$root" user=web true
+}
+
+user_alone() {
+	# The caller's ID alone is mapped: no groups can be set, and none need be.
+	run -0 --separate-stderr as_user volt-ns -U uidmap=0:"$TEST_UID":1 user=root id -u
+	[ "$output" = 0 ]
+}
+
+@test "user=: root of a user namespace with one ID" {
+	need as_user unshare -U true
+	user_alone
+}
+
+# --- the environment --------------------------------------------------------
+
+@test "env= and unset=: from left to right, and not the chain's own" {
+	run -0 env -i A=1 B=2 C=3 PATH="$PATH" "$(command -v volt-ns)" env=none env=B env=D=4=5 env=NIL env=E= unset=C env
+	[ "$output" = $'B=2\nD=4=5\nE=' ]
+	run -0 env -i A=1 B=2 "$(command -v volt-ns)" unset=A unset=A env=B=3 env=B /usr/bin/env
+	[ "$output" = B=2 ]
+	# The next link is found all the same, and has its own variables.
+	need as_user unshare -U true
+	run -0 as_user volt-ns -Um root="$ROOT_USER" env=none volt-ns status=2 env=X=1 /bin/env
+	[ "$output" = $'X=1\nexit 0' ]
+	for bad in '' =x; do
+		ends 125 "env=$bad: not the name of a variable" "env=$bad" true
+	done
+	ends 125 "unset=A=1: not the name of a variable" unset=A=1 true
+	ends 125 "env=VOLT_X=1: VOLT_ variables are the chain's own" env=VOLT_X=1 true
+	ends 125 "unset=VOLT_X: VOLT_ variables are the chain's own" unset=VOLT_X true
+	# The command is looked for along the new PATH.
+	ends 127 "exec true: No such file or directory" env=PATH=/nil true
 }
 
 @test "uid=: not without the right to it" {

@@ -47,12 +47,22 @@ set_flag(void *ctx, char letter)
 }
 
 static void
-set_grace(void *ctx, const char *key, const char *value)
+set_span(void *ctx, const char *key, const char *value)
+{
+	struct init *in = ctx;
+	uint64_t ms = word_time(key, value);
+
+	if (ms == 0)
+		word_bad(key, value, "must be longer than nothing");
+	*(*key == 'g' ? &in->grace : &in->timeout) = ms;
+}
+
+static void
+set_env(void *ctx, const char *key, const char *value)
 {
 	struct init *in = ctx;
 
-	if ((in->grace = word_time(key, value)) == 0)
-		word_bad(key, value, "must be longer than nothing");
+	env_word(&in->env, key, value);
 }
 
 static void
@@ -91,7 +101,10 @@ static const struct flag flags[] = {
 };
 
 static const struct word words[] = {
-	{ "grace", set_grace, "TIME", "from a SIGTERM to SIGKILL for all" },
+	{ "grace", set_span, "TIME", "from a SIGTERM to SIGKILL for all" },
+	{ "timeout", set_span, "TIME", "the command's time, then a SIGTERM and status 124" },
+	{ "env", set_env, "NAME[=VALUE]|none", "a variable of the environment, or none" },
+	{ "unset", set_env, "NAME", "no such variable in the environment" },
 	{ "ready", set_ready, "PATH", "pass on what the command tells by sd_notify" },
 	{ "stop", set_stop, "SIGNAL", "what a SIGTERM is passed on as" },
 	{ "status", set_status, "FD", "write to FD how the command ended" },
@@ -158,6 +171,8 @@ main(int argc, char *argv[])
 	describe(&in);
 	if (in.dry)
 		return 0;
+	if (env_apply(&in.env) == -1)
+		err(EXIT_LINK, "environment");
 	if (in.boot)
 		boot(argv);
 
@@ -165,6 +180,7 @@ main(int argc, char *argv[])
 	s.own_session = in.group;
 	s.sigterm = in.stop_signal;
 	s.grace = in.grace;
+	s.timeout = in.timeout;
 	s.kill_all = kill_all;
 	if (in.ready != NULL)
 		ready_open(&in, &s);
@@ -192,6 +208,11 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)
 		unlink(in.ready);
+	if (s.timed_out) {
+		warnx("the time of timeout= was over, and the command was ended");
+		status_tell_timeout();
+		wstatus = STATUS_TIMED_OUT << 8;
+	}
 	if (in.status_fd != -1)
 		status_report(&status, in.status_fd, wstatus);
 	else

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "words.h"
 
-#define LOCK_GROUPS 64
 #define LOCK_PORTS 65536
 #define LOCK_LIMITS 16
 #define LOCK_PATH 4096
@@ -72,11 +72,7 @@ struct lock {
 	struct landlock ll;
 
 	struct caps caps;
-	bool uid_given, gid_given, groups_given;
-	uid_t uid;
-	gid_t gid;
-	gid_t groups[LOCK_GROUPS];
-	size_t ngroups;
+	struct identity id;
 
 	const char *seccomp;	/* name of the profile; NULL: none */
 	enum filter_action action;

@@ -11,6 +11,7 @@ main(int argc, char *argv[])
 	static struct lock lock = { .ll = { .abi = -1, .ruleset = -1 } };
 
 	argv = words_parse(argc, argv, &lock_grammar, &lock);
+	identity_resolve(&lock.id);
 	if (*argv == NULL)
 		return show(&lock);
 

@@ -130,31 +130,7 @@ set_id(void *ctx, const char *key, const char *value)
 {
 	struct lock *lock = ctx;
 
-	if (*key == 'u') {
-		lock->uid = word_id(key, value);
-		lock->uid_given = true;
-	} else {
-		lock->gid = word_id(key, value);
-		lock->gid_given = true;
-	}
-}
-
-static void
-set_groups(void *ctx, const char *key, const char *value)
-{
-	const char *cursor = *value != '\0' ? value : NULL;
-	struct lock *lock = ctx;
-	char field[16];
-
-	lock->groups_given = true;
-	lock->ngroups = 0;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
-		if (lock->ngroups == LOCK_GROUPS)
-			word_bad(key, value, "too many groups");
-		lock->groups[lock->ngroups++] = word_id(key, field);
-	}
-	if (errno != 0)
-		word_bad(key, value, "not a number");
+	identity_word(&lock->id, key, value);
 }
 
 /* The words with two values, the first of which is true. */
@@ -249,9 +225,10 @@ static const struct word words[] = {
 	{ "seccomp", set_seccomp, "PROFILE", "strict, default, none or a file" },
 	{ "seccomp.action", set_action, "NAME", "errno, kill or log" },
 	{ "caps", set_caps, "NAME,...", "capabilities to keep, none, or +x,-y" },
-	{ "uid", set_id, "N", "user ID of the command" },
-	{ "gid", set_id, "N", "group ID of the command" },
-	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
+	{ "user", set_id, "NAME", "user, group and groups of the command" },
+	{ "uid", set_id, "N|NAME", "user ID of the command" },
+	{ "gid", set_id, "N|NAME", "group ID of the command" },
+	{ "groups", set_id, "N|NAME,...", "supplementary groups of the command" },
 	{ "stdio", set_choice, "give|keep", "may the command open its pipes by /dev/stdout" },
 	{ "fds", set_choice, "close|keep", "descriptors above standard error" },
 	{ "keyring", set_choice, "new|keep", "the session keyring" },

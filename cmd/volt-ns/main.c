@@ -190,7 +190,7 @@ static bool
 has_other_users(const struct ns *ns)
 {
 	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
-	    ns->uid_given || has_root(ns);
+	    ns->id.uid_given || has_root(ns);
 }
 
 /* They can use a pipe that cannot be changed, if not by its name: no error. */

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "env.h"
+#include "identity.h"
 #include "plug.h"
 #include "supervise.h"
 #include "sys.h"
@@ -30,7 +32,6 @@
 #include "words.h"
 
 #define NS_EXTENTS 64
-#define NS_GROUPS 64
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
 #define NS_FILES 2
@@ -106,11 +107,8 @@ struct ns {
 	const char *hostname, *domainname, *chdir;
 	const char *monotonic, *boottime; /* offsets, s */
 	struct idmap uidmap, gidmap;
-	uid_t uid;
-	gid_t gid;
-	bool uid_given, gid_given, groups_given;
-	gid_t groups[NS_GROUPS];
-	size_t ngroups;
+	struct identity id;
+	struct env env;
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int stop_signal;	/* or 0 */

@@ -136,31 +136,15 @@ set_id(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
 
-	if (key[0] == 'u') {
-		ns->uid = word_id(key, value);
-		ns->uid_given = true;
-	} else {
-		ns->gid = word_id(key, value);
-		ns->gid_given = true;
-	}
+	identity_word(&ns->id, key, value);
 }
 
 static void
-set_groups(void *ctx, const char *key, const char *value)
+set_env(void *ctx, const char *key, const char *value)
 {
-	const char *cursor = *value != '\0' ? value : NULL;
 	struct ns *ns = ctx;
-	char field[16];
 
-	ns->groups_given = true;
-	ns->ngroups = 0;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
-		if (ns->ngroups == NS_GROUPS)
-			word_bad(key, value, "too many groups");
-		ns->groups[ns->ngroups++] = word_id(key, field);
-	}
-	if (errno != 0)
-		word_bad(key, value, "not a number");
+	env_word(&ns->env, key, value);
 }
 
 static void
@@ -285,9 +269,12 @@ static const struct word words[] = {
 	{ "domainname", set_string, "NAME", "the NIS domain name" },
 	{ "uidmap", set_idmap, "auto|IN:OUT:N,...", "user IDs of the user namespace" },
 	{ "gidmap", set_idmap, "auto|IN:OUT:N,...", "group IDs of the user namespace" },
-	{ "uid", set_id, "N", "user ID of the command" },
-	{ "gid", set_id, "N", "group ID of the command" },
-	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
+	{ "user", set_id, "NAME", "user, group and groups of the command" },
+	{ "uid", set_id, "N|NAME", "user ID of the command" },
+	{ "gid", set_id, "N|NAME", "group ID of the command" },
+	{ "groups", set_id, "N|NAME,...", "supplementary groups of the command" },
+	{ "env", set_env, "NAME[=VALUE]|none", "a variable of the environment, or none" },
+	{ "unset", set_env, "NAME", "no such variable in the environment" },
 	{ "chdir", set_string, "DIR", "working directory, inside the root" },
 	{ "umask", set_umask, "OCTAL", "file mode creation mask" },
 	{ "console", set_console, "pty", "a pseudo-terminal for the command" },
