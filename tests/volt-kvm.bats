@@ -656,14 +656,17 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	pid=$!
 	started+=("$pid")
 	wait_for grep -q talked out
-	timeout 60 sed '/bytes of the console are lost/q' <&"$shown" >copy
+	cat <&"$shown" >copy 3>&- &
+	reader=$!
+	started+=("$reader")
+	wait_for grep -qx '\[[1-9][0-9]* bytes of the console are lost\]' copy
 	echo >&"$typed"
 	wait_for gone || kill -9 "$pid"
 	exits 5 "$pid"
-	timeout 5 cat <&"$shown" >>copy || true
+	ends_in_last_words() { [ "$(tail -n 1 copy)" = "last words" ]; }
+	wait_for ends_in_last_words
+	kill "$reader"
 	exec {shown}>&- {typed}>&-
-	grep -qx '\[[1-9][0-9]* bytes of the console are lost\]' copy
-	[ "$(tail -n 1 copy)" = "last words" ]
 }
 
 @test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
@@ -1243,10 +1246,10 @@ d]" ]
 @test "linux: not found, not executable, killed" {
 	need_kernel
 	run -127 --separate-stderr guest initrd="$(initrd)" status=4 -- none 4>status
-	[ "$stderr" = "volt-init: exec none: No such file or directory" ]
+	[ "$stderr" = "volt-guest: exec none: No such file or directory" ]
 	[ "$(cat status)" = "failed 127" ]
 	run -126 --separate-stderr guest initrd="$(initrd)" -- /bin
-	[ "$stderr" = "volt-init: exec /bin: Permission denied" ]
+	[ "$stderr" = "volt-guest: exec /bin: Permission denied" ]
 	run -137 --separate-stderr guest initrd="$(initrd)" status=4 -- \
 		sh -c 'kill -9 $$' 4>status
 	[ "$(cat status)" = "signal 9" ]
@@ -1255,7 +1258,7 @@ d]" ]
 @test "linux: a command without a root to find it in" {
 	need_kernel
 	run -127 --separate-stderr guest -- true
-	[ "${stderr_lines[0]}" = "volt-init: exec true: No such file or directory" ]
+	[ "${stderr_lines[0]}" = "volt-guest: exec true: No such file or directory" ]
 	[ "${stderr_lines[1]}" = "volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
 }
 
@@ -1436,7 +1439,7 @@ mounts" ]
 	run -0 e2fsck -fn lower
 	[ "$(debugfs -R 'cat etc/rw' lower 2>/dev/null)" = rw ]
 	run -125 --separate-stderr guest disk=upper root=vda:squashfs -- true
-	[ "$stderr" = "volt-init: root=vda: mount as squashfs: Invalid argument" ]
+	[ "$stderr" = "volt-guest: root=vda: mount as squashfs: Invalid argument" ]
 }
 
 @test "linux: a panic is 125, with the console's last lines" {

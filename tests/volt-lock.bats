@@ -988,9 +988,9 @@ through_pipes() {
 		echo err >/dev/stderr' 2>&1 >&3 | sed 's/^/2: /'; } 3>&1 | cat
 }
 
-# owners CMD ...: of the three descriptors, behind CMD.
-owners() {
-	"$@" stat -L -c %u /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
+# modes CMD ...: owners and modes of the three descriptors, behind CMD.
+modes() {
+	"$@" stat -L -c %u:%a /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
 }
 
 @test "stdio: with uid= the command can open its pipes by name" {
@@ -1002,33 +1002,62 @@ owners() {
 	# They are there to be used all the same.
 	run -0 bash -c 'echo in | volt-lock uid=1000 stdio=keep sh -c "cat; echo out" | cat'
 	[ "$output" = $'in\nout' ]
-	# Only with uid=, and without CAP_CHOWN not, which is said and no error.
-	[ "$(echo | owners volt-lock gid=1000)" = "0 0 0 " ]
-	run -0 --separate-stderr bash -c 'setpriv --bounding-set -chown volt-lock -v uid=1000 id -u | cat'
-	[ "$output" = 1000 ]
-	[[ $stderr == *"volt-lock: descriptor 1: the pipe stays ours: Operation not permitted"* ]]
 	run -125 --separate-stderr volt-lock stdio=take true
 	[ "$stderr" = "volt-lock: stdio=take: not give or keep" ]
 }
 
-@test "stdio: nothing with a name, nothing of another user, nothing above 2 is given away" {
-	need_root
-	need python3 -c 'import pty'
-	mkfifo fifo && exec 7<>fifo
-	: >file
-	[ "$(owners volt-lock uid=1000 <&7 2>file)" = "0 1000 0 " ]
-	[ "$(stat -c %u fifo file | tr '\n' ' ')" = "0 0 " ]
-	exec 7>&-
-	run -0 python3 -c 'import os, pty, subprocess, sys
+# other_pipe CMD ...: CMD with another user's pipe as standard output.
+other_pipe() {
+	python3 -c 'import os, subprocess, sys
 r, w = os.pipe()
 os.fchown(w, 1001, -1)
+status = subprocess.run(sys.argv[1:], stdout=w).returncode
+os.close(w)
+sys.stdout.write(os.read(r, 4096).decode())
+sys.exit(status)' "$@"
+}
+
+@test "stdio: root and the pipe of another user, as behind sudo" {
+	need_root
+	need python3 -c pass
+	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout; stat -L -c %u:%a /dev/stdout'
+	[ "$output" = $'out\n1001:666' ]
+	# Without its capabilities root is one user among others.
+	run -0 other_pipe volt-lock caps=none sh -c 'echo out >/dev/stdout'
+	[ "$output" = out ]
+	# Without the right to it, it stays as it is: that is said, and no error.
+	run -0 --separate-stderr other_pipe setpriv --reuid 1002 --clear-groups \
+		volt-lock -v caps=none stat -L -c %u:%a /dev/stdout
+	[ "$output" = 1001:600 ]
+	[[ $stderr == *"volt-lock: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+}
+
+@test "stdio: at both ends of a pipe, and one user after the other" {
+	need_root
+	run -0 bash -c 'for i in 1000 1001 $UID; do volt-lock uid=$i bash -c "exec 3<>/dev/stdout; echo $i >&3"; done | cat'
+	[ "$output" = $'1000\n1001\n0' ]
+	run -0 bash -c 'echo in | volt-lock uid=1000 cat /dev/stdin | volt-lock uid=1001 tee /dev/stderr'
+	[ "$output" = $'in\nin' ]
+	# Without uid= and caps= nothing is changed.
+	[ "$(echo | modes volt-lock gid=1000 2>&1)" = "0:600 0:600 0:600 " ]
+}
+
+@test "stdio: nothing gets an owner, nothing with a name or above 2 is changed" {
+	need_root
+	need python3 -c 'import pty'
+	mkfifo -m 600 fifo && exec 7<>fifo
+	(umask 077 && : >file)
+	[ "$(modes volt-lock uid=1000 <&7 2>file)" = "0:600 0:666 0:600 " ]
+	[ "$(stat -c %u:%a fifo file | tr '\n' ' ')" = "0:600 0:600 " ]
+	exec 7>&-
+	run -0 python3 -c 'import os, pty, subprocess
 above, _ = os.pipe()
 _, terminal = pty.openpty()
-owner = os.fstat(terminal).st_uid
-subprocess.run(["volt-lock", "uid=1000", "true"], stdin=r, stdout=terminal,
-    stderr=w, pass_fds=[above], check=True)
-print(os.fstat(w).st_uid, os.fstat(terminal).st_uid - owner, os.fstat(above).st_uid)'
-	[ "$output" = "1001 0 0" ]
+before = os.fstat(terminal)
+subprocess.run(["volt-lock", "uid=1000", "true"], stdout=terminal, pass_fds=[above], check=True)
+after = os.fstat(terminal)
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))'
+	[ "$output" = "0 0 0o600" ]
 	# By a name that the manual gives.
 	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null </dev/null
 	[ "${output%$'\r'}" = told ]

@@ -60,6 +60,7 @@ struct cg {
 	/* Ours. */
 	char made_up[CG_NAME];	/* its name, if none was given */
 	int dir;	/* or -1 */
+	bool entered;	/* by ourselves (-k) */
 	int lock;	/* or -1 */
 
 	/* Where we went to be out of place; dir is -1 if nowhere. */

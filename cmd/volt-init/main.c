@@ -21,7 +21,6 @@
 #include "sys.h"
 #include "words.h"
 
-#include "guest.h"
 #include "init.h"
 
 static void
@@ -166,8 +165,6 @@ main(int argc, char *argv[])
 	struct status status;
 	int wstatus;
 
-	if (guest_here())
-		guest_main();
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
 		errx(EXIT_LINK, "no command; -h shows the words");

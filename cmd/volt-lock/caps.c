@@ -27,15 +27,9 @@
 #define BIT(cap) ((uint64_t)1 << (cap))
 
 /* By number, without "CAP_". A newer one is known by its number alone. */
-static const char *const names[] = { "chown", "dac_override",
-	"dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-	"setpcap", "linux_immutable", "net_bind_service", "net_broadcast",
-	"net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module",
-	"sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin",
-	"sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config",
-	"mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend",
-	"audit_read", "perfmon", "bpf", "checkpoint_restore" };
+static const char *const names[] = {
+#include "caps.inc"
+};
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 struct sets {

@@ -4,11 +4,27 @@
 #include <err.h>
 #include <errno.h>
 #include <grp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "death.h"
 #include "lock.h"
+#include "reopen.h"
+#include "say.h"
+
+/*
+ * While we still can: let the command open its standard streams by their names.
+ * Without the capability to open all files root needs that, too.
+ */
+void
+ids_streams(const struct lock *lock)
+{
+	if ((lock->id.uid_given || lock->caps.given) && !lock->keep_stdio &&
+	    reopen_allow_stdio() == -1)
+		say("a standard stream is a pipe that its owner alone can "
+		    "open: %s", strerror(errno));
+}
 
 /*
  * Change to the IDs that were asked for, and keep the permitted capabilities

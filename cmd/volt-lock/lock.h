@@ -157,10 +157,8 @@ void caps_finish(const struct lock *lock);
 void caps_describe(const struct caps *c, char *buf, size_t size);
 
 /* ids.c */
+void ids_streams(const struct lock *lock);
 void ids_change(const struct lock *lock);
-
-/* stdio.c */
-void stdio_give(const struct lock *lock);
 
 /* limits.c */
 bool limit_word(struct lock *lock, const char *key, const char *value);

@@ -30,7 +30,7 @@ main(int argc, char *argv[])
 	limits_apply(&lock);
 	spec_apply(&lock);
 	caps_begin(&lock);
-	stdio_give(&lock);
+	ids_streams(&lock);
 	ids_change(&lock);
 	chain_prepare(argv);
 	landlock_enforce(&lock);

@@ -229,7 +229,7 @@ static const struct word words[] = {
 	{ "uid", set_id, "N|NAME", "user ID of the command" },
 	{ "gid", set_id, "N|NAME", "group ID of the command" },
 	{ "groups", set_id, "N|NAME,...", "supplementary groups of the command" },
-	{ "stdio", set_choice, "give|keep", "pipes on descriptors 0 to 2, with uid=" },
+	{ "stdio", set_choice, "give|keep", "may the command open its pipes by /dev/stdout" },
 	{ "fds", set_choice, "close|keep", "descriptors above standard error" },
 	{ "keyring", set_choice, "new|keep", "the session keyring" },
 	{ "dumpable", set_choice, "yes|no", "may the command dump core" },

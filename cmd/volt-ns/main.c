@@ -16,6 +16,7 @@
 #include "chain.h"
 #include "fdpass.h"
 #include "notify.h"
+#include "reopen.h"
 #include "say.h"
 #include "status.h"
 #include "supervise.h"
@@ -181,6 +182,26 @@ must_wait(const struct ns *ns)
 	    (ns->new_session && getpgrp() == getpid());
 }
 
+/*
+ * May the command, or what it runs, be another user than we are? Users of an
+ * image are, when its own programs change to them.
+ */
+static bool
+has_other_users(const struct ns *ns)
+{
+	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
+	    ns->id.uid_given || has_root(ns);
+}
+
+/* They can use a pipe that cannot be changed, if not by its name: no error. */
+static void
+allow_stdio(void)
+{
+	if (reopen_allow_stdio() == -1)
+		say("a standard stream is a pipe that its owner alone can "
+		    "open: %s", strerror(errno));
+}
+
 /* Many mounts need many descriptors; the command has its limit back in the end. */
 static void
 raise_limit(struct ns *ns)
@@ -210,6 +231,8 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
+	if (!ns.dry && !ns.keep_stdio && has_other_users(&ns))
+		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);
 	describe_namespaces(&ns);

@@ -93,6 +93,7 @@ struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
 	bool dry, die_with_parent, new_session;
 	bool console;	/* console=pty */
+	bool keep_stdio;	/* stdio=keep */
 
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */

@@ -214,6 +214,16 @@ set_console(void *ctx, const char *key, const char *value)
 }
 
 static void
+set_stdio(void *ctx, const char *key, const char *value)
+{
+	struct ns *ns = ctx;
+
+	ns->keep_stdio = strcmp(value, "keep") == 0;
+	if (!ns->keep_stdio && strcmp(value, "give") != 0)
+		word_bad(key, value, "not give or keep");
+}
+
+static void
 set_status(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
@@ -284,6 +294,7 @@ static const struct word words[] = {
 	{ "chdir", set_string, "DIR", "working directory, inside the root" },
 	{ "umask", set_umask, "OCTAL", "file mode creation mask" },
 	{ "console", set_console, "pty", "a pseudo-terminal for the command" },
+	{ "stdio", set_stdio, "give|keep", "may the command open its pipes by /dev/stdout" },
 	{ "monotonic", set_offset, "SECONDS", "offset of CLOCK_MONOTONIC" },
 	{ "boottime", set_offset, "SECONDS", "offset of CLOCK_BOOTTIME" },
 	{ "stop", set_stop, "SIGNAL", "what a SIGTERM is passed on as" },
