@@ -250,7 +250,7 @@ static const struct word words[] = {
 	{ "rlimit.rttime", set_limit, "N[:N]", "real-time microseconds" },
 	{ "rlimit.sigpending", set_limit, "N[:N]", "queued signals" },
 	{ "rlimit.stack", set_limit, "SIZE[:SIZE]", "stack" },
-	{ "learn", set_learn, "FILE", "as -l, but into FILE" },
+	{ "learn", set_learn, "FILE|FD", "as -l, but add to a file" },
 	{ NULL, NULL, NULL, NULL },
 };
 
