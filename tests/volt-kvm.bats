@@ -446,7 +446,7 @@ all ok" ]
 		[ "$status $stderr" = "125 volt-kvm: nested=yes: not what this host's KVM does" ]
 	fi
 	run -125 --separate-stderr volt-kvm nested=1 kernel=/none true
-	[ "$stderr" = "volt-kvm: nested=1: yes or no" ]
+	[ "$stderr" = "volt-kvm: nested=1: not yes or no" ]
 }
 
 @test "tiny: a guest is told that it was stopped, so that its watchdogs stay calm" {

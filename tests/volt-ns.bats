@@ -1240,7 +1240,7 @@ left_behind='trap "" HUP; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done 
 
 @test "console=pty: needs the root's /dev" {
 	ends 125 "console=pty needs the root's own /dev" -m root=/ dev=none console=pty true
-	ends 125 "console=tty: only console=pty is known" console=tty true
+	ends 125 "console=tty: not pty" console=tty true
 }
 
 @test "console=pty: sent to the background and back, input still arrives" {

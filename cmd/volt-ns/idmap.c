@@ -52,8 +52,9 @@ add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
 
 /* uidmap=auto, or IN:OUT:N ranges; repeated words add up. */
 void
-idmap_parse(struct idmap *m, const char *key, const char *value)
+idmap_parse(void *map, const char *key, const char *value)
 {
+	struct idmap *m = map;
 	const char *cursor = value, *part;
 	char range[64], number[16];
 	uint64_t n[3];

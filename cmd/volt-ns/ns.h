@@ -89,7 +89,7 @@ struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
 	bool dry, die_with_parent, new_session;
 	bool console;	/* console=pty */
-	bool keep_stdio;	/* stdio=keep */
+	bool give_stdio;	/* stdio=give */
 
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */
@@ -142,7 +142,7 @@ extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
 /* idmap.c */
-void idmap_parse(struct idmap *m, const char *key, const char *value);
+void idmap_parse(void *map, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
@@ -230,7 +230,7 @@ void root_enter(const struct ns *ns, int root);
 void root_describe(struct ns *ns);
 
 /* join.c */
-void join_parse(struct ns *ns, const char *value);
+void join_parse(void *ns, const char *key, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
 
 /* net.c */
