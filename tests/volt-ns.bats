@@ -713,6 +713,13 @@ touch: /x: Read-only file system" ]
 	# Changes are there the next time.
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$l/up" cat /kept
 	[ "$output" = kept ]
+	# Read-only is the root, and not the place of its changes.
+	for i in tmpfs "$l/up"; do
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$i:ro" \
+			sh -c 'touch /x 2>&1; ls -d /proc/self'
+		[ "$output" = "touch: /x: Read-only file system
+/proc/self" ]
+	done
 }
 
 @test "overlay= and lower=: layers, their order, and where changes go" {

@@ -39,8 +39,11 @@ is_read_only(const struct mount *m)
 void
 source_open(struct mount *m)
 {
+	/* The overlay is what cannot be written to: it takes a place that can. */
+	const uint64_t not_here = m->kind == MOUNT_OVERLAY ?
+	    MOUNT_ATTR_RDONLY : 0;
 	/* A clone of a shared mount would show the host our mounts. */
-	const struct mount_attr attr = { .attr_set = m->attrs,
+	const struct mount_attr attr = { .attr_set = m->attrs & ~not_here,
 		.propagation = m->slave ? SYS_PROPAGATION_SLAVE :
 		SYS_PROPAGATION_PRIVATE };
 	/* Of the source itself; those below it stay as they are. */
