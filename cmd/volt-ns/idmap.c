@@ -135,6 +135,28 @@ add_identity(struct idmap *m, const char *own)
 		errx(EXIT_LINK, "%s: cannot be read", own);
 }
 
+/*
+ * Does the user namespace that the container's files are made in have group gid?
+ * Where that cannot be told it has not.
+ */
+bool
+idmap_has_group(const struct ns *ns, uint32_t gid)
+{
+	unsigned long inside, outside, count;
+	char *text, *line, *save;
+	bool has = false;
+
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		return idmap_has(&ns->gidmap, gid);
+	text = read_whole("/proc/self/gid_map");
+	for (line = strtok_r(text, "\n", &save); line != NULL && !has;
+	     line = strtok_r(NULL, "\n", &save))
+		has = sscanf(line, "%lu %lu %lu", &inside, &outside,
+		    &count) == 3 && gid >= inside && gid - inside < count;
+	free(text);
+	return has;
+}
+
 /* The name of user uid in /etc/passwd, or "" if it has none. */
 static void
 user_name(uid_t uid, char *buf, size_t size)

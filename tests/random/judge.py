@@ -170,6 +170,8 @@ class Judge:
             told[who] = told.get(who, 0) + 1
         if any(n > 2 for who, n in told.items() if who not in chatty) or len(set(told) - chatty) > 1:
             self.bad("standard error", "one message and perhaps advice", err)
+        if 2 in self.case.get("closed", []) and self.s.maybe:
+            must = False  # who refused had no terminal yet
         if must and not told:
             self.bad("standard error", f"a message of {sorted(names)}", err)
 
