@@ -146,6 +146,7 @@ void idmap_parse(void *map, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
+bool idmap_has_group(const struct ns *ns, uint32_t gid);
 bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_write_same(const struct ns *ns, const char *pid);
@@ -214,7 +215,7 @@ void apply_make(const struct ns *ns, const struct mount *m, struct parts *p);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
 /* source.c */
-void source_open(struct mount *m);
+void source_open(const struct ns *ns, struct mount *m);
 void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
 
