@@ -342,6 +342,120 @@ user_alone() {
 	user_alone
 }
 
+# --- places that are made ---------------------------------------------------
+
+empty_root() {
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs:mode=711 bind="$root/bin":/bin:ro \
+		volt-init stat -c '%a %u %F' /
+	[ "${lines[0]}" = "711 0 directory" ]
+	run -0 "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:ro volt-init sh -c 'echo x >/x; cat /x; ls /'
+	[ "$output" = $'x\nbin\ndev\nproc\nx' ]
+	# All is made before it becomes read-only.
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:ro bind="$root/bin":/bin dir=/d volt-init touch /d/x
+	[[ $output == *"Read-only file system"* ]]
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:size=4K bind="$root/bin":/bin volt-init sh -c 'dd if=/dev/zero of=/x bs=8K count=1 2>&1'
+	[[ $output == *"No space left"* ]]
+}
+
+@test "root=tmpfs: empty, in memory, the container's own" {
+	each empty_root
+	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs overlay=tmpfs true
+	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs lower=/ true
+	ends 125 "root=tmpfs:idmap: tmpfs: Unknown parameter 'idmap'" -mU root=tmpfs:idmap true
+	ends 125 "root=tmpfs needs -m" root=tmpfs true
+	# A directory of that name has a path.
+	need_root
+	mkdir tmpfs
+	ends 127 "exec true: No such file or directory" -m root=./tmpfs proc=none dev=none true
+}
+
+written() {
+	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+
+	printf 'a\nb' >key
+	chmod 644 key
+	run -0 --separate-stderr "${in[@]}" file=3:/run/key text='x\: y:/etc/t:mode=600,ro' text=:/etc/empty text=$'l\n:/etc/l' \
+		volt-init sh -c 'cat /run/key; echo; cat /etc/t /etc/empty /etc/l; stat -c "%a %u %g" /run/key /etc/t; ! echo >&3' 3<key
+	[ "$output" = $'a\nb\nx: y\nl\n644 0 0\n600 0 0' ]
+	[[ $stderr == *"3: Bad file descriptor" ]]
+	# Its own, of the size that is read; what is covered is as it was.
+	run -0 "${in[@]}" text=old:/etc/f file=3:/etc/f volt-init sh -c 'wc -c </etc/f; echo new >>/etc/f && tail -n 1 /etc/f' \
+		3< <(head -c 3000000 /dev/zero | tr '\0' '\n')
+	[ "$output" = $'3000000\nnew' ]
+	run -1 "${in[@]}" text=x:/etc/f:ro volt-init sh -c 'echo y >/etc/f'
+	# From standard input, which the command has not.
+	run -0 "${in[@]}" file=0:/f volt-init sh -c 'cat /f; [ ! -e /proc/self/fd/0 ]' < <(echo in)
+	[ "$output" = in ]
+	[ "$(cat key)" = $'a\nb' ]
+}
+
+@test "file= and text=: files in memory, at their places" {
+	each written
+	ends 125 "file=77: Bad file descriptor" -m file=77:/x true
+	ends 125 "file=x: not a number" -m file=x:/x true
+	ends 125 "file=3: no place" -m file=3 true
+	ends 125 "text=x:y: the place must begin with /" -m text=x:y true
+	ends 125 "text=x:/y:rec: unknown option" -m text=x:/y:rec true
+	for bad in mode= mode=8 mode=17777 mode=x; do
+		ends 125 "text=x:/y:$bad: unknown option" -m "text=x:/y:$bad" true
+	done
+	# In the caller's root too: nothing of it is left.
+	need_root
+	run -0 volt-ns -m text=x:/etc/passwd sh -c 'cat /etc/passwd; [ -c /dev/null ]'
+	[ "$output" = x ]
+	[ "$(wc -l </etc/passwd)" -gt 1 ]
+	[ "$(grep -c ' /etc/passwd ' /proc/self/mountinfo)" = 0 ]
+	ends 125 "text=x:/proc: /proc is a directory, and a file is to be mounted there" -m text=x:/proc true
+}
+
+made() {
+	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+
+	run -0 --separate-stderr "${in[@]}" dir=/a/b/c:mode=1750 dir=/a:mode=700 dir=/tmp:mode=1777 symlink=a/b:/l symlink=a/b:/l \
+		symlink=/x:/n/m/ dir=/l/d volt-init sh -c 'stat -c "%a %u" /a/b/c /a /tmp /a/b/d; readlink /l; readlink /n/m'
+	[ "$output" = $'1750 0\n755 0\n1777 0\n755 0\na/b\n/x' ]
+	[ "$stderr" = "" ]
+	run -125 "${in[@]}" symlink=a:/l symlink=b:/l true
+	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
+	run -125 "${in[@]}" dir=/l symlink=b:/l true
+	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
+	run -125 "${in[@]}" text=x:/f dir=/f true
+	[ "$output" = "volt-ns: dir=/f: Not a directory" ]
+	# A link of the root leads nowhere outside.
+	run -0 "${in[@]}" symlink=/../../tmp:/up dir=/up/here symlink=x:/up/there volt-init sh -c 'ls /tmp'
+	[ "$output" = $'here\nthere' ]
+	[ ! -e /tmp/here ] && [ ! -L /tmp/there ]
+}
+
+@test "dir= and symlink=: made in the root, and only there" {
+	each made
+	ends 125 "dir=x: the place must begin with /" -m dir=x true
+	ends 125 "dir=/x:ro: unknown option" -m dir=/x:ro true
+	ends 125 "symlink=x: no place" -m symlink=x true
+	ends 125 "symlink=x:/y:ro: unknown option" -m symlink=x:/y:ro true
+	ends 125 "symlink=:/y: no source" -m symlink=:/y true
+	need_root
+	ends 125 "symlink=x:/: No such file or directory" -m root=tmpfs symlink=x:/ true
+	for bad in /. /.. /a/..; do
+		run -125 volt-ns -m root=tmpfs "symlink=x:$bad" true
+	done
+}
+
+tried() {
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:try bind=/nil/x:/y:try bind=/etc/passwd/x:/z:ro,try \
+		volt-init ls /
+	[ "$output" = $'bin\ndev\nproc' ]
+	[ "$stderr" = "" ]
+}
+
+@test "bind=...:try: left out if there is no source, and only then" {
+	each tried
+	ln -s loop loop
+	run -125 --separate-stderr volt-ns -mU bind="$PWD/loop":/y:try true
+	[[ $stderr == "volt-ns: bind=$PWD/loop:/y:try: "*[Ll]oop* || $stderr == *"symbolic links" ]]
+	ends 125 "root=/nil:try: unknown option" -m root=/nil:try true
+}
+
 # --- the environment --------------------------------------------------------
 
 @test "env= and unset=: from left to right, and not the chain's own" {
@@ -1434,7 +1548,7 @@ status_of() {
 	ends 125 "hostname=a\\012b\\033[31m: not a name" -u hostname=$'a\nb\033[31m' true
 	ends 125 "root=/b: there can be only one root= or image=" -m root=/a root=/b true
 	long=$(head -c 5000 /dev/zero | tr '\0' a)
-	ends 125 "bind=${long:0:508}...: path too long" -m "bind=$long" true
+	ends 125 "bind=${long:0:508}...: too long" -m "bind=$long" true
 	key=$(head -c 200 /dev/zero | tr '\0' k)
 	run -125 --separate-stderr volt-ns "$key=1" true
 	[ "${#stderr_lines[@]}" = 1 ]

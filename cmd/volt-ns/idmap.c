@@ -271,7 +271,7 @@ shift_root(struct ns *ns)
 {
 	size_t i;
 
-	ns->root.idmap = true;
+	ns->root.idmap = ns->root.kind != MOUNT_EMPTY;
 	for (i = 0; i < ns->nlower; i++)
 		ns->lower[i].idmap = true;
 	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") != 0)

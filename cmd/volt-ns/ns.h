@@ -49,8 +49,10 @@ struct idmap {
 };
 
 enum mount_kind {
-	MOUNT_ROOT, MOUNT_IMAGE, MOUNT_LOWER, MOUNT_OVERLAY, /* the root */
+	MOUNT_ROOT, MOUNT_IMAGE, MOUNT_EMPTY, MOUNT_LOWER, MOUNT_OVERLAY, /* the root */
 	MOUNT_BIND, MOUNT_MASK, MOUNT_RO, MOUNT_DEV,
+	MOUNT_FILE, MOUNT_TEXT,	/* a file that we write */
+	MOUNT_DIR, MOUNT_LINK,	/* made in the root; no mounts */
 	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, /* by fsopen(2) */
 };
 
@@ -62,6 +64,8 @@ struct mount {
 	uint64_t lifted;	/* those that the word wants unset */
 	bool rec;	/* with the mounts below src */
 	bool slave;	/* later mounts of the host below src show */
+	bool try;	/* left out if there is no src */
+	int mode;	/* of what is made */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
 	bool silent;	/* and that is no news: the manual says when */
@@ -94,7 +98,7 @@ struct ns {
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */
 
-	struct mount root;	/* MOUNT_ROOT or MOUNT_IMAGE; what == NULL: none */
+	struct mount root;	/* MOUNT_ROOT, _IMAGE or _EMPTY; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
 	struct mount *lower;	/* top first */
 	size_t nlower;
@@ -192,6 +196,7 @@ void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 struct mount *mount_add(struct mount **list, size_t *n);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 void mount_describe(const struct mount *m);
+bool mount_is_tmpfs(const char *value);
 bool mount_has_options(const struct mount *m);
 const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);
@@ -237,8 +242,12 @@ void join_enter(struct ns *ns, bool toolbox);
 /* net.c */
 void net_find(struct ns *ns);
 void net_plug(struct ns *ns);
-void net_files_open(struct ns *ns);
+void net_files_open(struct ns *ns, int dir);
 void net_files_apply(struct ns *ns, struct build *b);
+
+/* files.c */
+void files_open(struct ns *ns);
+void files_write(struct mount *m, int dir, const char *name, int fd);
 
 /* inner.c */
 _Noreturn void inner_run(struct ns *ns, char *const argv[]);

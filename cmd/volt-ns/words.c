@@ -19,8 +19,14 @@ set_root(void *ctx, const char *key, const char *value)
 
 	if (ns->root.what != NULL)
 		word_bad(key, value, "there can be only one root= or image=");
-	mount_parse(&ns->root, strcmp(key, "root") == 0 ? MOUNT_ROOT :
-	    MOUNT_IMAGE, key, value);
+	mount_parse(&ns->root, strcmp(key, "root") != 0 ? MOUNT_IMAGE :
+	    mount_is_tmpfs(value) ? MOUNT_EMPTY : MOUNT_ROOT, key, value);
+	/* Read-only once all places are made. */
+	if (ns->root.kind == MOUNT_EMPTY &&
+	    (ns->root.attrs & MOUNT_ATTR_RDONLY) != 0) {
+		ns->root.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		ns->root_ro = true;
+	}
 }
 
 static void
@@ -48,6 +54,10 @@ set_mount(void *ctx, const char *key, const char *value)
 		{ "cgroup", MOUNT_CGROUP, offsetof(struct ns, no_cgroup) },
 		{ "mask", MOUNT_MASK, offsetof(struct ns, no_mask) },
 		{ "ro", MOUNT_RO, 0 },
+		{ "file", MOUNT_FILE, 0 },
+		{ "text", MOUNT_TEXT, 0 },
+		{ "dir", MOUNT_DIR, 0 },
+		{ "symlink", MOUNT_LINK, 0 },
 	};
 	struct ns *ns = ctx;
 	struct mount *m;
@@ -67,6 +77,8 @@ set_mount(void *ctx, const char *key, const char *value)
 	mount_parse(m, kinds[i].kind, key, value);
 	if (m->kind == MOUNT_DEV)
 		ns->dev = m->dst;
+	if (m->kind == MOUNT_FILE)
+		(void)word_fd(key, m->src);
 	/* An explicit one takes the place of the default. */
 	if (kinds[i].no != 0 && kinds[i].kind != MOUNT_MASK)
 		*(bool *)((char *)ns + kinds[i].no) = true;
@@ -147,7 +159,8 @@ static const struct flag flags[] = {
 
 static const struct word words[] = {
 	CTX_WORD("join", join_parse, "PID[:NS,...]", "enter the namespaces of a process"),
-	CTX_WORD("root", set_root, "DIR[:OPTS]", "the new root: a directory"),
+	CTX_WORD("root", set_root, "DIR|tmpfs[:OPTS]",
+	    "the new root: a directory, or an empty one"),
 	CTX_WORD("image", set_root, "FILE[:OPTS]",
 	    "the new root: an erofs, squashfs or ext4 image"),
 	CTX_WORD("lower", set_lower, "DIR[:OPTS]",
@@ -156,6 +169,12 @@ static const struct word words[] = {
 	    "where changes to the root go"),
 	CTX_WORD("bind", set_mount, "SRC[:DST[:OPTS]]", "show SRC of the host at DST"),
 	CTX_WORD("tmpfs", set_mount, "DST[:OPTS]", "an empty file system in memory"),
+	CTX_WORD("file", set_mount, "FD:DST[:OPTS]",
+	    "a file with what is read from FD"),
+	CTX_WORD("text", set_mount, "TEXT:DST[:OPTS]", "a file with a line of text"),
+	CTX_WORD("dir", set_mount, "DST[:mode=OCTAL]",
+	    "a directory, made if it is missing"),
+	CTX_WORD("symlink", set_mount, "TARGET:DST", "a symbolic link"),
 	CTX_WORD("proc", set_mount, "DST[:OPTS]|none", "where /proc goes"),
 	CTX_WORD("sys", set_mount, "DST[:OPTS]|none", "where /sys goes"),
 	CTX_WORD("dev", set_mount, "DST|none", "where a minimal /dev goes"),
@@ -255,6 +274,10 @@ ns_check(struct ns *ns, bool command)
 	if (ns->overlay.what != NULL && !has_root(ns))
 		errx(EXIT_LINK, "%s needs root=, image= or lower=",
 		    ns->overlay.what);
+	if (ns->root.what != NULL && ns->root.kind == MOUNT_EMPTY &&
+	    is_overlay(ns))
+		errx(EXIT_LINK, "%s: an empty root has no layers",
+		    ns->root.what);
 	if (ns->join != 0 && has_root(ns))
 		errx(EXIT_LINK, "join= and root= do not go together");
 	check_options(ns, &ns->root);
