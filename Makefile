@@ -142,6 +142,8 @@ uninstall:
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
+faults: all unit ; $(Q)tests/guest/build $(O)/guest && O=$(O) tests/faults/run
+fuzz: ; $(Q)O=$(O) tests/fuzz/run $(or $(SECONDS),600)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
@@ -153,12 +155,14 @@ help:
 	@echo 'make demo       install what is missing, build, run a container'
 	@echo 'make check      install what is missing, build, run all tests'
 	@echo 'make random     random chains against a model, for SECONDS=60'
+	@echo 'make faults     each system call of many chains fails once'
+	@echo 'make fuzz       every parser, for SECONDS=600 each'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check random lint bench demo deps clean help \
-	compile_commands.json unit
+.PHONY: all install uninstall check random faults fuzz lint bench demo deps \
+	clean help compile_commands.json unit
 -include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

@@ -109,15 +109,28 @@ env_apply(const struct env *e)
 	return 0;
 }
 
-/* env=NAME=VALUE, env=NAME, env=none or unset=NAME, or the end. */
-void
-env_word(struct env *e, const char *key, const char *value)
+static void
+add(struct env *e, const char *key, const char *value, bool unset)
 {
-	if (env_add(e, value, *key == 'u') == 0)
+	if (env_add(e, value, unset) == 0)
 		return;
 	if (errno == EINVAL)
 		word_bad(key, value, "not the name of a variable");
 	if (errno == EPERM)
 		word_bad(key, value, "VOLT_ variables are the chain's own");
 	err(EXIT_LINK, "%s=", key);
+}
+
+/* env= */
+void
+env_set(void *env, const char *key, const char *value)
+{
+	add(env, key, value, false);
+}
+
+/* unset= */
+void
+env_unset(void *env, const char *key, const char *value)
+{
+	add(env, key, value, true);
 }

@@ -17,6 +17,14 @@ struct env {
 
 int env_add(struct env *e, const char *text, bool unset);
 int env_apply(const struct env *e);
-void env_word(struct env *e, const char *key, const char *value);
+void env_set(void *env, const char *key, const char *value);
+void env_unset(void *env, const char *key, const char *value);
+
+/* The rows of a table of words (words.h). */
+#define ENV_WORDS(s, m) \
+	CALL_WORD("env", env_set, s, m, "NAME[=VALUE]|none", \
+	    "a variable of the environment, or none"), \
+	CALL_WORD("unset", env_unset, s, m, "NAME", \
+	    "no such variable in the environment")
 
 #endif

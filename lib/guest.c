@@ -20,7 +20,7 @@ static const struct {
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
 /*
- * Write w to buf, a line each. Returns its length. On error -1: EINVAL for a
+ * Write w to buf, a line each, and a NUL. Returns its length without that. On error -1: EINVAL for a
  * value with a newline, E2BIG where size does not suffice.
  */
 int
@@ -29,6 +29,8 @@ guest_words_print(const struct guest_words *w, char *buf, size_t size)
 	const char *value;
 	size_t i, len = 0;
 
+	if (size > 0)
+		buf[0] = '\0';
 	for (i = 0; i < WORDS; i++) {
 		memcpy(&value, (const char *)w + words[i].offset,
 		    sizeof(value));

@@ -214,20 +214,22 @@ check(const char *key, const char *value, const char *name)
 			word_bad(key, value, "not a number or a name");
 }
 
-/* One of the words, or the end. value lives on. */
+/* user=, uid= or gid=: word is the member that keeps the value. */
 void
-identity_word(struct identity *id, const char *key, const char *value)
+identity_name(void *word, const char *key, const char *value)
+{
+	check(key, value, value);
+	*(const char **)word = value;
+}
+
+/* groups= */
+void
+identity_list(void *word, const char *key, const char *value)
 {
 	const char *cursor = *value != '\0' ? value : NULL;
 	char name[NAME_SIZE];
 	size_t n = 0;
 
-	if (strcmp(key, "groups") != 0) {
-		check(key, value, value);
-		*(*key == 'g' ? &id->gid_word : strcmp(key, "uid") == 0 ?
-		    &id->uid_word : &id->user_word) = value;
-		return;
-	}
 	while (value_field(&cursor, ',', name, sizeof(name))) {
 		if (n++ == IDENTITY_GROUPS)
 			word_bad(key, value, "too many groups");
@@ -235,7 +237,7 @@ identity_word(struct identity *id, const char *key, const char *value)
 	}
 	if (errno != 0)
 		word_bad(key, value, "not a number or a name");
-	id->groups_word = value;
+	*(const char **)word = value;
 }
 
 /* End with what errno means for a name that was looked for in file. */

@@ -31,7 +31,19 @@ int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
 int identity_group(int root, const char *name, gid_t *gid);
 ssize_t identity_groups(int root, const char *login, gid_t first, gid_t *list,
     size_t most);
-void identity_word(struct identity *id, const char *key, const char *value);
+void identity_name(void *word, const char *key, const char *value);
+void identity_list(void *word, const char *key, const char *value);
 void identity_resolve(struct identity *id);
+
+/* The rows of a table of words (words.h). */
+#define IDENTITY_WORDS(s, m) \
+	CALL_WORD("user", identity_name, s, m.user_word, "NAME", \
+	    "user, group and groups of the command"), \
+	CALL_WORD("uid", identity_name, s, m.uid_word, "N|NAME", \
+	    "user ID of the command"), \
+	CALL_WORD("gid", identity_name, s, m.gid_word, "N|NAME", \
+	    "group ID of the command"), \
+	CALL_WORD("groups", identity_list, s, m.groups_word, "N|NAME,...", \
+	    "supplementary groups of the command")
 
 #endif

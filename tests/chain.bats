@@ -97,6 +97,28 @@ signal_mask() {
 	[ "$(id -u)" = 0 ] || who=as_user root=$ROOT_USER A=-A signal_mask
 }
 
+# In the kernel's own words: the C libraries do not name these signals.
+own_signals() {
+	run -0 --separate-stderr "$who" python3 -c 'import ctypes, os, sys
+mask = ctypes.c_uint64(7 << 31)
+ctypes.CDLL(None).syscall(14, 0, ctypes.byref(mask), None, 8) # rt_sigprocmask
+for n in 32, 33, 34:
+    os.kill(os.getpid(), n)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
+	[ "$output" = "SigBlk:	0000000380000000" ]
+}
+
+@test "signals that the C libraries keep to themselves stay blocked, where a helper runs, too" {
+	need_root
+	need command -v newuidmap
+	who=as_subid_user own_signals volt-ns -U
+	who=as_subid_user own_signals volt-ns -Up volt-init
+	who=as_subid_user own_signals volt-ns -Ump tmpfs=/mnt
+	private_net() { unshare -n "$@"; }
+	who=private_net own_signals volt-net -d volt-ns -n
+	who=private_net own_signals volt-net volt-cg volt-init volt-lock
+}
+
 # Descriptors of the test's own are closed, to see those of ours; 7 and 9 are
 # given as they are asked for in $give.
 bare() {

@@ -450,7 +450,7 @@ ready" ]
 	run -125 --separate-stderr volt-init grace=99999999999999999999s true
 	[ "$stderr" = "volt-init: grace=99999999999999999999s: time too long" ]
 	run -125 --separate-stderr volt-init grace=0 true
-	[ "$stderr" = "volt-init: grace=0: must be longer than nothing" ]
+	[ "$stderr" = "volt-init: grace=0: the time must not be 0" ]
 }
 
 @test "SIGCHLD ignored, signals blocked: it works, and the command finds them so" {
@@ -493,7 +493,7 @@ timeouts() {
 	run -124 --separate-stderr volt-ns status=1 volt-init sh -c 'exit 124'
 	[ "$output" = "exit 124" ]
 	run -125 --separate-stderr volt-init timeout=0 true
-	[ "$stderr" = "volt-init: timeout=0: must be longer than nothing" ]
+	[ "$stderr" = "volt-init: timeout=0: the time must not be 0" ]
 }
 
 @test "env= and unset=: the command has them, with ready= and without" {

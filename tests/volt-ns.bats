@@ -904,12 +904,46 @@ touch: /x: Read-only file system" ]
 	# Changes are there the next time.
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$l/up" cat /kept
 	[ "$output" = kept ]
+	# Read-only is the root, and not the place of its changes.
+	for i in tmpfs "$l/up"; do
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$i:ro" \
+			sh -c 'touch /x 2>&1; ls -d /proc/self'
+		[ "$output" = "touch: /x: Read-only file system
+/proc/self" ]
+	done
 }
 
 @test "overlay= and lower=: layers, their order, and where changes go" {
 	places
 	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB TMP=$BATS_TEST_TMPDIR/o overlay
 	who=as_user root=$ROOT_USER TMP=$USER_DIR/tmp/o$$ overlay
+}
+
+@test "overlay=: an ordinary user's layer with mounts below it is refused, and rec is no way" {
+	user_dir
+	for words in "root=/ overlay=tmpfs" "lower=/ root=/etc"; do
+		# shellcheck disable=SC2086 # words
+		run -125 --separate-stderr as_user volt-ns -Um $words true
+		[ "$stderr" = "volt-ns: ${words%%[ ]*}: Invalid argument
+volt-ns: there are mounts below it, and only the host's root can make a layer of that" ]
+	done
+	run -125 --separate-stderr as_user volt-ns -Um bind=/:/mnt true
+	[ "${stderr_lines[1]}" = "volt-ns: there are mounts below it: add the option rec" ]
+}
+
+@test "/dev: in a user namespace without group 5 terminals have the caller's group" {
+	places
+	nested() {
+		run -0 --separate-stderr "$who" volt-ns -U uidmap="0:$1:1" volt-ns -mp root="$root" \
+			console=pty stat -c %g /dev/console </dev/null
+		[ "${output%$'\r'}" = 0 ]
+	}
+	who=as_user root=$ROOT_USER nested "$TEST_UID"
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB nested 0
+	[ "$(id -u)" != 0 ] || {
+		run -0 volt-ns -mp root="$ROOT_BB" console=pty stat -c %g /dev/console </dev/null
+		[ "${output%$'\r'}" = 5 ]
+	}
 }
 
 images() {
@@ -1354,7 +1388,7 @@ left_behind='trap "" HUP; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done 
 
 @test "console=pty: needs the root's /dev" {
 	ends 125 "console=pty needs the root's own /dev" -m root=/ dev=none console=pty true
-	ends 125 "console=tty: only console=pty is known" console=tty true
+	ends 125 "console=tty: not pty" console=tty true
 }
 
 @test "console=pty: sent to the background and back, input still arrives" {

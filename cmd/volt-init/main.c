@@ -24,91 +24,33 @@
 #include "init.h"
 
 static void
-set_flag(void *ctx, char letter)
+set_ready(void *path, const char *key, const char *value)
 {
-	struct init *in = ctx;
-
-	switch (letter) {
-	case 'N':
-		in->dry = say_on = true;
-		break;
-	case 'b':
-		in->boot = true;
-		break;
-	case 'g':
-		in->group = true;
-		break;
-	case 'k':
-		in->die_with_parent = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-static void
-set_span(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-	uint64_t ms = word_time(key, value);
-
-	if (ms == 0)
-		word_bad(key, value, "must be longer than nothing");
-	*(*key == 'g' ? &in->grace : &in->timeout) = ms;
-}
-
-static void
-set_env(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	env_word(&in->env, key, value);
-}
-
-static void
-set_ready(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
 	if (*value != '/')
 		word_bad(key, value, "the path must begin with /");
-	in->ready = value;
-}
-
-static void
-set_status(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	in->status_fd = word_fd(key, value);
-}
-
-static void
-set_stop(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	in->stop_signal = word_signal(key, value);
+	*(const char **)path = value;
 }
 
 static const struct flag flags[] = {
-	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
-	{ 'b', set_flag, "boot: become a full init system as PID 1" },
-	{ 'g', set_flag, "pass signals to the command's process group" },
-	{ 'k', set_flag, "die when the parent of volt-init dies" },
-	{ 'v', set_flag, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct init),
+	FLAG('b', struct init, boot, "boot: become a full init system as PID 1"),
+	FLAG('g', struct init, group, "pass signals to the command's process group"),
+	FLAG('k', struct init, die_with_parent, "die when the parent of volt-init dies"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "grace", set_span, "TIME", "from a SIGTERM to SIGKILL for all" },
-	{ "timeout", set_span, "TIME", "the command's time, then a SIGTERM and status 124" },
-	{ "env", set_env, "NAME[=VALUE]|none", "a variable of the environment, or none" },
-	{ "unset", set_env, "NAME", "no such variable in the environment" },
-	{ "ready", set_ready, "PATH", "pass on what the command tells by sd_notify" },
-	{ "stop", set_stop, "SIGNAL", "what a SIGTERM is passed on as" },
-	{ "status", set_status, "FD", "write to FD how the command ended" },
-	{ NULL, NULL, NULL, NULL },
+	TIME_WORD("grace", struct init, grace, UINT64_MAX, "TIME",
+	    "from a SIGTERM to SIGKILL for all"),
+	TIME_WORD("timeout", struct init, timeout, UINT64_MAX, "TIME",
+	    "the command's time, then a SIGTERM and status 124"),
+	ENV_WORDS(struct init, env),
+	CALL_WORD("ready", set_ready, struct init, ready, "PATH",
+	    "pass on what the command tells by sd_notify"),
+	STOP_WORD(struct init),
+	STATUS_WORD(struct init),
+	WORD_END,
 };
 
 static const struct grammar grammar = {

@@ -58,8 +58,9 @@ parse_name(const char *key, const char *value, const char *name)
 
 /* none, a list of names, or a list of +name and -name. */
 void
-caps_parse(struct caps *c, const char *key, const char *value)
+caps_parse(void *caps, const char *key, const char *value)
 {
+	struct caps *c = caps;
 	const char *cursor = value, *name;
 	char field[40];
 	uint64_t bit;

@@ -265,8 +265,9 @@ set_of(const struct path_rule *p)
  * add up for the words that follow; an empty one ends that.
  */
 void
-except_word(struct lock *lock, const char *key, const char *value)
+except_word(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	const char *cursor = value, *s;
 	char pattern[PATH_MAX], *both;
 

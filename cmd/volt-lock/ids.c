@@ -20,7 +20,7 @@
 void
 ids_streams(const struct lock *lock)
 {
-	if ((lock->id.uid_given || lock->caps.given) && !lock->keep_stdio &&
+	if ((lock->id.uid_given || lock->caps.given) && lock->give_stdio &&
 	    reopen_allow_stdio() == -1)
 		say("a standard stream is a pipe that its owner alone can "
 		    "open: %s", strerror(errno));

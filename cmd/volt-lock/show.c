@@ -218,10 +218,10 @@ show_rest(struct out *out)
 	if (list[0] != '\0')
 		item(out, "spec", "%s", list);
 	if (lock->id.uid_given)
-		item(out, "stdio", "%s", lock->keep_stdio ? "keep" : "give");
+		item(out, "stdio", "%s", lock->give_stdio ? "give" : "keep");
 	item(out, "fds", "%s", lock->close_fds ? "close" : "keep");
-	item(out, "keyring", "%s", lock->keep_keyring ? "keep" : "new");
-	if (lock->no_dump)
+	item(out, "keyring", "%s", lock->new_keyring ? "new" : "keep");
+	if (!lock->dumpable)
 		item(out, "dumpable", "no");
 }
 

@@ -140,8 +140,9 @@ append(char list[static NET_TEXT], const char *item)
 
 /* dns=IP,... and search=DOMAIN,...; several words add up. */
 void
-dns_parse(struct net *net, const char *key, const char *value)
+dns_parse(void *ctx, const char *key, const char *value)
 {
+	struct net *net = ctx;
 	bool dns = key[0] == 'd';
 	const char *cursor = value;
 	char field[NAME_MAX_LEN + 1];
@@ -160,8 +161,9 @@ dns_parse(struct net *net, const char *key, const char *value)
 
 /* hosts=NAME:IP: one line more of /etc/hosts. */
 void
-dns_hosts(struct net *net, const char *key, const char *value)
+dns_hosts(void *ctx, const char *key, const char *value)
 {
+	struct net *net = ctx;
 	size_t len = strlen(net->hosts);
 	const char *cursor = value;
 	char name[NAME_MAX_LEN + 1];

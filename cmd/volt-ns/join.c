@@ -37,13 +37,15 @@ static const struct {
 
 /* join=PID[:NS,NS...] */
 void
-join_parse(struct ns *ns, const char *value)
+join_parse(void *ctx, const char *key, const char *value)
 {
+	struct ns *ns = ctx;
 	const char *cursor = value;
 	char field[16];
 	uint64_t pid;
 	size_t i;
 
+	(void)key;
 	if (!value_field(&cursor, ':', field, sizeof(field)) ||
 	    value_uint(field, INT_MAX, &pid) == -1 || pid == 0)
 		word_bad("join", value, "not a process ID");

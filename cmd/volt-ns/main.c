@@ -222,7 +222,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -231,7 +231,7 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
-	if (!ns.dry && !ns.keep_stdio && has_other_users(&ns))
+	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
 		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);

@@ -93,7 +93,7 @@ struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
 	bool dry, die_with_parent, new_session;
 	bool console;	/* console=pty */
-	bool keep_stdio;	/* stdio=keep */
+	bool give_stdio;	/* stdio=give */
 
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */
@@ -146,10 +146,11 @@ extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
 /* idmap.c */
-void idmap_parse(struct idmap *m, const char *key, const char *value);
+void idmap_parse(void *map, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
+bool idmap_has_group(const struct ns *ns, uint32_t gid);
 bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_write_same(const struct ns *ns, const char *pid);
@@ -219,7 +220,7 @@ void apply_make(const struct ns *ns, const struct mount *m, struct parts *p);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
 /* source.c */
-void source_open(struct mount *m);
+void source_open(const struct ns *ns, struct mount *m);
 void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
 
@@ -235,7 +236,7 @@ void root_enter(const struct ns *ns, int root);
 void root_describe(struct ns *ns);
 
 /* join.c */
-void join_parse(struct ns *ns, const char *value);
+void join_parse(void *ns, const char *key, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
 
 /* net.c */

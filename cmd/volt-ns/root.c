@@ -96,10 +96,10 @@ sources_open(struct ns *ns, struct build *b)
 	size_t i;
 
 	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
-		source_open(m);
+		source_open(ns, m);
 	for (i = 0; i < ns->nmounts; i++)
 		if (ns->mounts[i].kind == MOUNT_BIND)
-			source_open(&ns->mounts[i]);
+			source_open(ns, &ns->mounts[i]);
 	dev_open(b);
 	if (has_root(ns) || !ns->staged)
 		return;

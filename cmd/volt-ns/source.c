@@ -38,10 +38,13 @@ is_read_only(const struct mount *m)
  * an image, with m's attributes.
  */
 void
-source_open(struct mount *m)
+source_open(const struct ns *ns, struct mount *m)
 {
+	/* The overlay is what cannot be written to: it takes a place that can. */
+	const uint64_t not_here = m->kind == MOUNT_OVERLAY ?
+	    MOUNT_ATTR_RDONLY : 0;
 	/* A clone of a shared mount would show the host our mounts. */
-	const struct mount_attr attr = { .attr_set = m->attrs,
+	const struct mount_attr attr = { .attr_set = m->attrs & ~not_here,
 		.propagation = m->slave ? SYS_PROPAGATION_SLAVE :
 		SYS_PROPAGATION_PRIVATE };
 	/* Of the source itself; those below it stay as they are. */
@@ -60,8 +63,10 @@ source_open(struct mount *m)
 		return;
 	}
 	if (m->fd == -1)
-		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
-		    "option rec", "%s", m->what);
+		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
+		    m->kind != MOUNT_BIND ? "there are mounts below it, and "
+		    "only the host's root can make a layer of that" : "there are mounts "
+		    "below it: add the option rec", "%s", m->what);
 	if (m->kind != MOUNT_BIND && !is_directory(m)) {
 		errno = ENOTDIR;
 		err(EXIT_LINK, "%s", m->what);

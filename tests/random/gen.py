@@ -451,7 +451,8 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     streams(rng, caller)
     ending = play(rng, caller)
     if caller.get("play", [""])[0] in ("signals", "default"):
-        caller.pop("pending", None)  # they would come, too
+        for key in ("pending", "child"):  # they would come, too, or its SIGCHLD
+            caller.pop(key, None)
     if caller.get("play", [""])[0] == "term":
         for key in ("pending", "blocked", "ignored"):
             caller.pop(key, None)

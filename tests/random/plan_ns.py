@@ -131,7 +131,7 @@ def take_word(model: Any, p: Plan, key: str, value: str) -> None:
         p.values[key] = value
     elif key == "console":
         if value != "pty":
-            g.bad("only console=pty is known")
+            g.bad("not pty")
         p.console = True
     elif key == "stop":
         p.stop = g.signal(value)

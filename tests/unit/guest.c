@@ -27,6 +27,16 @@ words_there_and_back(void)
 }
 
 static void
+words_none(void)
+{
+	const struct guest_words w = { .root = NULL };
+	char buf[2] = "x";
+
+	CHECK_INT(guest_words_print(&w, buf, sizeof(buf)), 0);
+	CHECK_STR(buf, "");
+}
+
+static void
 words_unknown_are_passed_over(void)
 {
 	char text[] = "later=1\nrootx=2\nroot=vdb\n\nip";
@@ -51,6 +61,7 @@ words_that_do_not_fit(void)
 
 static const struct unit tests[] = {
 	UNIT(words_there_and_back),
+	UNIT(words_none),
 	UNIT(words_unknown_are_passed_over),
 	UNIT(words_that_do_not_fit),
 };
