@@ -3,6 +3,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,19 +72,56 @@ not_started(const struct cg *cg)
 	exit(EXIT_LINK);
 }
 
+/* The group has run out of memory, or another of its events has come. */
+static void
+look_at_memory(struct supervise *s)
+{
+	char buf[1024];
+
+	if ((s->fds[0].revents & POLLPRI) == 0)
+		return;
+	/* It is quiet once it is read; if the group is gone it never is. */
+	if (pread(s->fds[0].fd, buf, sizeof(buf), 0) == -1)
+		s->fds[0].fd = -1;
+	else
+		(void)report_oom(s->ctx, false);
+}
+
+/* All is over: say how it went, as far as we are asked. */
+static void
+report(struct cg *cg, const struct status *status, int wstatus, uint64_t wall)
+{
+	bool oom = report_oom(cg, true);
+
+	if (cg->summary)
+		report_summary(cg, wall);
+	group_finish(cg);
+	if (oom && supervise_exit_code(wstatus) == EXIT_SIGNAL + SIGKILL)
+		status_tell_why(STATUS_OOM);
+	if (cg->status_fd != -1)
+		status_report(status, cg->status_fd, wstatus);
+	else
+		status_tell(wstatus);
+}
+
 _Noreturn void
 run(struct cg *cg, char *argv[])
 {
-	struct supervise s = { 0 };
+	struct supervise s = { .poll_cb = look_at_memory, .ctx = cg };
+	struct status status;
 	int64_t begin;
 	int wstatus;
 
 	if (cg->dry)
 		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
 	/* A signal that comes meanwhile does not leave a group behind. */
+	if (cg->status_fd != -1 && status_watch(&status) == -1)
+		err(EXIT_LINK, "status=%d", cg->status_fd);
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
 	group_make(cg);
+	s.fds[0] = (struct pollfd){ .fd = report_watch(cg), .events = POLLPRI };
+	s.nfds = s.fds[0].fd != -1;
 	begin = clock_us();
 	if ((s.child = start(cg)) == -1)
 		not_started(cg);
@@ -101,11 +139,7 @@ run(struct cg *cg, char *argv[])
 		err(EXIT_LINK, "wait");
 	if (kill_group(cg->dir, CG_PATIENCE) == -1)
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
-	report_oom(cg);
-	if (cg->summary)
-		report_summary(cg, (uint64_t)(clock_us() - begin));
-	group_finish(cg);
-	status_tell(wstatus);
+	report(cg, &status, wstatus, (uint64_t)(clock_us() - begin));
 	exit(supervise_exit_code(wstatus));
 }
 

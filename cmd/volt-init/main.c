@@ -152,7 +152,7 @@ main(int argc, char *argv[])
 		unlink(in.ready);
 	if (s.timed_out) {
 		warnx("the time of timeout= was over, and the command was ended");
-		status_tell_timeout();
+		status_tell_why(STATUS_TIMEOUT);
 		wstatus = STATUS_TIMED_OUT << 8;
 	}
 	if (in.status_fd != -1)
