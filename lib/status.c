@@ -39,7 +39,7 @@ status_find(struct status_ends *e)
 	bool first = true;
 
 	*e = (struct status_ends){ .told = -1 };
-	for (; value_field(&cursor, ':', field, sizeof(field)); first = false) {
+	for (; value_field(&cursor, ':', field, sizeof(field)) == 1; first = false) {
 		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2 ||
 		    !status_is_ours((int)n))
 			continue;

@@ -142,14 +142,14 @@ tap_parse(struct tap *t, const char *value)
 
 	*t = (struct tap){ .mtu = 1500 };
 	while (*cursor != ' ') {
-		if (!value_field(&cursor, ':', field, sizeof(field)) ||
+		if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 		    cursor == NULL || t->nfds == TAP_QUEUES ||
 		    value_uint(field, INT_MAX, &fd) == -1)
 			goto fail;
 		t->fd[t->nfds++] = (int)fd;
 	}
 	cursor++;
-	while (value_field(&cursor, ' ', field, sizeof(field))) {
+	while (value_field(&cursor, ' ', field, sizeof(field)) == 1) {
 		if ((equals = strchr(field, '=')) == NULL)
 			goto fail;
 		*equals++ = '\0';

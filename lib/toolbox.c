@@ -162,7 +162,7 @@ toolbox_parts(int part[TOOLBOX_PARTS])
 
 	for (i = 0; i < PARTS; i++) {
 		part[i] = -1;
-		if (!value_field(&cursor, ':', field, sizeof(field)))
+		if (value_field(&cursor, ':', field, sizeof(field)) != 1)
 			return false;
 		if (i != PROGRAMS && strcmp(field, "-") == 0)
 			continue;

@@ -69,7 +69,7 @@ caps_parse(void *caps, const char *key, const char *value)
 	if (strcmp(value, "none") == 0)
 		return;
 	c->relative = *value == '+' || *value == '-';
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		name = field + (c->relative ? 1 : 0);
 		if (c->relative != (*field == '+' || *field == '-'))
 			word_bad(key, value, "+ and - before all or none");

@@ -65,7 +65,7 @@ add_names(struct lock *lock, const char *key, const char *value,
 
 	if (strcmp(value, "none") == 0)
 		return 0;
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		r = right_find(name);
 		if (r != NULL && r->kind == kind)
 			set |= landlock_has(lock, r, key, value) ? r->bit : 0;
