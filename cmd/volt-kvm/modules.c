@@ -187,7 +187,8 @@ add(struct modules *m, const char *name)
 
 	while ((s = next_line(&m->dep, &at, &len)) != NULL) {
 		colon = memchr(s, ':', len);
-		if (colon == NULL || !is_module(s, (size_t)(colon - s), name))
+		if (colon == NULL || memchr(s, '\0', len) != NULL ||
+		    !is_module(s, (size_t)(colon - s), name))
 			continue;
 		add_line(m, s, len);
 		return true;

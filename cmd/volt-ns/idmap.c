@@ -185,8 +185,8 @@ user_name(uid_t uid, char *buf, size_t size)
 }
 
 /*
- * Add what path (subuid(5), subgid(5)) grants the user, after what is there.
- * Returns whether that was anything.
+ * Add what path (subuid(5), subgid(5)) grants the user, after what is there. A
+ * user without a name has no line by name. Returns whether that was anything.
  */
 static bool
 add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
@@ -201,7 +201,7 @@ add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
 	     line = strtok_r(NULL, "\n", &save)) {
 		cursor = line;
 		if (value_field(&cursor, ':', owner, sizeof(owner)) != 1 ||
-		    !(strcmp(owner, user) == 0 ||
+		    !((*user != '\0' && strcmp(owner, user) == 0) ||
 			(value_uint(owner, UINT32_MAX, &id) == 0 && id == uid)))
 			continue;
 		if (value_field(&cursor, ':', number, sizeof(number)) != 1 ||
@@ -209,6 +209,7 @@ add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
 		    value_field(&cursor, ':', number, sizeof(number)) != 1 ||
 		    value_uint(number, UINT32_MAX, &count) == -1 ||
 		    count == 0 || next + count > UINT32_MAX ||
+		    start + count > UINT32_MAX ||
 		    m->n == NS_EXTENTS)
 			continue;
 		add_extent(m, next, start, count);
