@@ -121,9 +121,9 @@ inner_run(struct ns *ns, char *const argv[])
 	else if (mounts)
 		root_build(ns, &b);
 	change_directory(ns);
-	if (ns->console)
+	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
-	else if (ns->new_session)
+	if (ns->console != CONSOLE_PTY && ns->new_session)
 		(void)setsid(); /* must_wait() saw to it that it works */
 	ids_set(ns);
 	if (ns->umask != -1)

@@ -212,9 +212,9 @@ set_console(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
 
-	if (strcmp(value, "pty") != 0)
-		word_bad(key, value, "only console=pty is known");
-	ns->console = true;
+	ns->console = strcmp(value, "pty") == 0 ? CONSOLE_PTY : CONSOLE_PIPE;
+	if (ns->console == CONSOLE_PIPE && strcmp(value, "pipe") != 0)
+		word_bad(key, value, "not pty or pipe");
 }
 
 static void
@@ -290,7 +290,7 @@ static const struct word words[] = {
 	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
 	{ "chdir", set_string, "DIR", "working directory, inside the root" },
 	{ "umask", set_umask, "OCTAL", "file mode creation mask" },
-	{ "console", set_console, "pty", "a pseudo-terminal for the command" },
+	{ "console", set_console, "pty|pipe", "a terminal, or pipes, of the command's own" },
 	{ "stdio", set_stdio, "give|keep", "may the command open its pipes by /dev/stdout" },
 	{ "monotonic", set_offset, "SECONDS", "offset of CLOCK_MONOTONIC" },
 	{ "boottime", set_offset, "SECONDS", "offset of CLOCK_BOOTTIME" },
@@ -375,7 +375,7 @@ ns_check(struct ns *ns, bool command)
 		check_options(ns, &ns->lower[i]);
 	for (i = 0; i < ns->nmounts; i++)
 		check_options(ns, &ns->mounts[i]);
-	if (ns->console && has_root(ns) && ns->no_dev) {
+	if (ns->console == CONSOLE_PTY && has_root(ns) && ns->no_dev) {
 		for (i = 0; i < ns->nmounts; i++)
 			if (ns->mounts[i].kind == MOUNT_DEV)
 				return;
