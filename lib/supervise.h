@@ -42,7 +42,7 @@
 
 #include "notify.h"
 
-#define SUPERVISE_FDS 4
+#define SUPERVISE_FDS 6
 
 struct supervise {
 	pid_t child;	/* whom to wait for */

@@ -97,7 +97,7 @@ static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
 	struct supervise s = {
-		.own_session = ns->new_session || ns->console,
+		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
 	};
@@ -105,7 +105,7 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], rc, code, wstatus, master = -1, payload;
+	int pair[2], pipes[3] = { -1, -1, -1 }, rc, code, wstatus, master = -1, payload;
 	static struct notify_relay relay;
 	struct status status;
 
@@ -116,6 +116,8 @@ run_child(struct ns *ns, char *argv[])
 	s.relay = rc == 1 ? &relay : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
+	if (ns->console == CONSOLE_PIPE)
+		console_pipes(ns, pipes);
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -142,6 +144,7 @@ run_child(struct ns *ns, char *argv[])
 		inner_run(ns, argv);
 	}
 	supervise_parent(&s);
+	console_forked(ns);
 	if (!ns->staged) {
 		close(pair[0]);
 		if (ns->served)
@@ -149,10 +152,11 @@ run_child(struct ns *ns, char *argv[])
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
-	if (ns->console)
+	if (ns->console == CONSOLE_PTY)
 		master = fdpass_recv(pair[1]);
 
-	rc = master != -1 ? console_wait(master, &s, &wstatus) :
+	rc = master != -1 || ns->console == CONSOLE_PIPE ?
+	    pump_wait(master, pipes, &s, &wstatus) :
 	    supervise_wait(&s, &wstatus);
 	if (rc == -1)
 		err(EXIT_LINK, "wait");
@@ -172,13 +176,13 @@ run_child(struct ns *ns, char *argv[])
 
 /*
  * Only what cannot be done to ourselves takes a child: entering a PID namespace,
- * a pty, telling how the command ended, and leaving a process group we lead.
+ * a pty or pipes, telling how the command ended, and leaving a process group we lead.
  */
 static bool
 must_wait(const struct ns *ns)
 {
 	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
-	    ns->console || ns->status_fd != -1 ||
+	    ns->console != CONSOLE_NONE || ns->status_fd != -1 ||
 	    (ns->new_session && getpgrp() == getpid());
 }
 
@@ -222,7 +226,8 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1,
+		.builder = -1, .console = CONSOLE_NONE,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -259,7 +264,7 @@ main(int argc, char *argv[])
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)
-		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");
+		errx(EXIT_LINK, "stop= needs -p, console= or status=");
 	if (wait)
 		run_child(&ns, argv);
 	run_here(&ns, argv);
