@@ -111,7 +111,8 @@ supervise_child(const struct supervise *s)
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
 	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
-	if (s->hold ? read(s->alive[0], &byte, 1) != 1 :
+	/* A parent that let us go may have died before the death signal was set. */
+	if ((s->hold && read(s->alive[0], &byte, 1) != 1) ||
 	    poll(&parent, 1, 0) == 1)
 		_exit(EXIT_LINK);
 }
