@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -23,6 +24,7 @@
 
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
+#define RETRY 10000000	/* ns */
 #define RELAY_REST 1000	/* messages that are passed on in the end */
 #define MASK_MOST 1000	/* ms that a C library blocks all signals */
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
@@ -52,14 +54,19 @@ supervise_begin(struct supervise *s)
 	return s->sigfd == -1 || pipe2(s->alive, O_CLOEXEC) == -1 ? -1 : 0;
 }
 
-/* In the parent, right after the fork. */
-void
+/* In the parent, right after the fork. Returns 0, or -1 and errno. */
+int
 supervise_parent(struct supervise *s)
 {
+	ssize_t n = 1;
+
 	close(s->alive[0]);
 	chain_let_go();
-	if (s->hold && write(s->alive[1], "", 1) != 1)
-		return; /* the child is gone already */
+	while (s->hold && (n = write(s->alive[1], "", 1)) == -1 &&
+	    errno == EINTR)
+		;
+	/* EPIPE: the child is gone already. */
+	return n == -1 && errno != EPIPE ? -1 : 0;
 }
 
 /*
@@ -89,22 +96,32 @@ supervise_die_with_parent(void)
 /*
  * In the child, at once: signals as the caller had them, and an end with the
  * parent. alive[0] stays open until the exec: readable once the parent is gone.
+ * Returns 0, or -1 and errno.
  */
-void
+int
 supervise_child(const struct supervise *s)
 {
 	struct pollfd parent = { .fd = s->alive[0], .events = POLLIN };
+	ssize_t n;
 	char byte;
 
 	close(s->alive[1]);
 	close(s->sigfd);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return -1;
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
-	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
-	if (s->hold ? read(s->alive[0], &byte, 1) != 1 :
-	    poll(&parent, 1, 0) == 1)
+	if (sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL) == -1)
+		return -1;
+	do {
+		if (s->hold)
+			n = read(s->alive[0], &byte, 1);
+		else if ((n = poll(&parent, 1, 0)) != -1)
+			n = n == 0;
+	} while (n == -1 && errno == EINTR);
+	if (n == 0) /* the parent is gone, and has said why */
 		_exit(EXIT_LINK);
+	return n == -1 ? -1 : 0;
 }
 
 /*
@@ -330,27 +347,30 @@ terminal_back(void)
 
 /*
  * Sleep until something is to be done: signals, notifications, the caller's own
- * descriptors. Returns 0, or -1 and errno.
+ * descriptors.
  */
-static int
+static void
 await(struct supervise *s)
 {
 	struct pollfd fds[SUPERVISE_FDS + 2] = {
 		{ .fd = s->sigfd, .events = POLLIN },
 		{ .fd = -1 },
 	};
+	unsigned int i;
 	int rc;
 
 	if (s->relay != NULL)
 		fds[1] = notify_wants(s->relay);
 	memcpy(fds + 2, s->fds, s->nfds * sizeof(fds[0]));
 	rc = poll(fds, s->nfds + 2, s->held != 0 ? HOLD_STEP : timeout_ms(s));
-	if (rc == -1)
-		return errno == EINTR ? 0 : -1;
-	memcpy(s->fds, fds + 2, s->nfds * sizeof(fds[0]));
-	if (fds[1].revents != 0)
+	if (rc == -1 && errno != EINTR) {
+		/* For want of memory, say: the command is not to end of that. */
+		nanosleep(&(struct timespec){ .tv_nsec = RETRY }, NULL);
+	}
+	for (i = 0; i < s->nfds; i++)
+		s->fds[i].revents = rc == -1 ? 0 : fds[i + 2].revents;
+	if (rc != -1 && fds[1].revents != 0)
 		(void)notify_move(s->relay);
-	return 0;
 }
 
 /* What the command said last is still to be passed on. */
@@ -364,14 +384,13 @@ relay_rest(struct supervise *s)
 			return;
 }
 
-/* Sleep, and do what is to be done then. Returns 0, or -1 and errno. */
-static int
+/* Sleep, and do what is to be done then. */
+static void
 step(struct supervise *s)
 {
 	struct signalfd_siginfo si;
 
-	if (await(s) == -1)
-		return -1;
+	await(s);
 	forward_held(s);
 	while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 		handle_signal(s, &si);
@@ -381,7 +400,6 @@ step(struct supervise *s)
 		s->deadline = -1; /* once */
 		s->kill_all(s);
 	}
-	return 0;
 }
 
 /*
@@ -389,20 +407,18 @@ step(struct supervise *s)
  * or from the SIGTERM before; if that was over before the command's end, all are
  * dead. Without one it is on its own.
  */
-static int
+static void
 end_group(struct supervise *s)
 {
 	if (s->grace == 0)
-		return 0;
+		return;
 	if (s->deadline == 0)
 		s->deadline = deadline_after(s->grace);
 	while (s->deadline > 0 && kill(-s->child, 0) == 0) {
-		if (step(s) == -1)
-			return -1;
+		step(s);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}
-	return 0;
 }
 
 /*
@@ -415,12 +431,11 @@ supervise_wait(struct supervise *s, int *wstatus)
 	int rc;
 
 	while ((rc = reap(s, wstatus)) == 0)
-		if (step(s) == -1)
-			return -1;
+		step(s);
 	if (rc == -1)
 		return -1;
-	if (s->to_group && end_group(s) == -1)
-		return -1;
+	if (s->to_group)
+		end_group(s);
 	relay_rest(s);
 	if (s->foreground)
 		terminal_back();

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cidr.h"
+#include "ours.h"
 #include "tap.h"
 #include "value.h"
 
@@ -58,17 +59,21 @@ tap_announce(const struct tap *t)
 }
 
 /* Is fd a tap with headers, as we make them? Anybody may set the variable. */
-bool
+int
 tap_is_ours(int fd)
 {
 	struct ifreq ifr;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
-	    major(st.st_rdev) == TUN_MAJOR && minor(st.st_rdev) == TUN_MINOR &&
-	    /* Of ioctl(2)'s request the C libraries have two types. */
-	    syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == 0 &&
-	    ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
+	if (fstat(fd, &st) == -1)
+		return ours_unlike();
+	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != TUN_MAJOR ||
+	    minor(st.st_rdev) != TUN_MINOR)
+		return 0;
+	/* Of ioctl(2)'s request the C libraries have two types. */
+	if (syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == -1)
+		return ours_unlike();
+	return ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
 	    (IFF_TAP | IFF_VNET_HDR);
 }
 
@@ -137,6 +142,7 @@ tap_find(struct tap *t)
 	const char *cursor = getenv(TAP_VARIABLE);
 	char field[TAP_LIST + 16], *equals;
 	uint64_t fd;
+	int ours;
 
 	*t = (struct tap){ .mtu = 1500 };
 	if (cursor == NULL) {
@@ -147,8 +153,10 @@ tap_find(struct tap *t)
 		if (!value_field(&cursor, ':', field, sizeof(field)) ||
 		    cursor == NULL || t->nfds == TAP_QUEUES ||
 		    value_uint(field, INT_MAX, &fd) == -1 ||
-		    !tap_is_ours((int)fd))
+		    (ours = tap_is_ours((int)fd)) == 0)
 			goto fail;
+		if (ours == -1)
+			return -1;
 		t->fd[t->nfds++] = (int)fd;
 	}
 	cursor++;

@@ -77,6 +77,22 @@ open_below(const struct ns *ns, const char *name, int flags)
 }
 
 /*
+ * The outer actor: receive the other side of that terminal. Returns -1 if the
+ * inner actor has ended before, and has said why.
+ */
+int
+console_recv(int sock)
+{
+	char byte;
+	int master;
+	ssize_t n = fdpass_recv_with(sock, &master, &byte, 1);
+
+	if (n == -1)
+		err(EXIT_LINK, "console=pty");
+	return n == 0 ? -1 : master;
+}
+
+/*
  * Give the inner actor its terminal, and the outer actor the other side. Ends
  * the program on error.
  */
@@ -107,7 +123,8 @@ console_open(struct ns *ns)
 		close(fd);
 		close(dst);
 	}
-	fdpass_send(ns->outer, master);
+	if (fdpass_send_with(ns->outer, master, "", 1) == -1)
+		err(EXIT_LINK, "console=pty");
 	close(master);
 	(void)setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) == -1)
@@ -197,15 +214,33 @@ hang_up(struct console *c)
 	c->in.eof = true;
 }
 
-/* Take what from has; at its end, or an error, set eof. */
-static void
+/*
+ * Take what from has; at its end, or an error, set eof. Returns 0, or the errno
+ * of such an error.
+ */
+static int
 fill(struct flow *f, int from)
 {
-	ssize_t n = read(from, f->buf, sizeof(f->buf));
+	ssize_t n;
+	int error;
 
+	while ((n = read(from, f->buf, sizeof(f->buf))) == -1 && errno == EINTR)
+		;
+	error = n == -1 && errno != EAGAIN ? errno : 0;
 	f->start = 0;
 	f->end = n > 0 ? (size_t)n : 0;
-	f->eof = n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN);
+	f->eof = n == 0 || error != 0;
+	return error;
+}
+
+/* The command's output: what cannot be read is lost like what cannot be written. */
+static void
+fill_output(struct console *c)
+{
+	int error = fill(&c->out, c->master);
+
+	if (error != 0)
+		c->lost = error;
 }
 
 /* Pass input on; what the terminal does not take any more is dropped. */
@@ -270,7 +305,7 @@ take_input(struct console *c)
 		kill(getpid(), SIGSTOP);
 		return false;
 	}
-	fill(&c->in, STDIN_FILENO);
+	(void)fill(&c->in, STDIN_FILENO);
 	if (c->in.eof)
 		c->in.end = tty_eof(c->master, c->last, c->in.buf);
 	else if (full(&c->in))
@@ -291,7 +326,7 @@ on_poll(struct supervise *s)
 	if ((master & POLLIN) != 0 && c->lost != 0)
 		hang_up(c);
 	else if ((master & POLLIN) != 0)
-		fill(&c->out, c->master);
+		fill_output(c);
 	if (s->fds[1].revents != 0)
 		drain_output(c);
 	set_polls(s);
@@ -339,7 +374,7 @@ show_rest(struct console *c, const struct supervise *s)
 		if (!full(&c->out)) {
 			if (left < sizeof(c->out.buf))
 				return;
-			fill(&c->out, c->master);
+			fill_output(c);
 			if (!full(&c->out))
 				return;
 			left -= c->out.end;
@@ -348,7 +383,7 @@ show_rest(struct console *c, const struct supervise *s)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0 || (fds[1].revents != 0 && ends_us(s))) {
-			c->lost = ETIMEDOUT;
+			c->lost = n == -1 ? errno : ETIMEDOUT;
 			return;
 		}
 		if (fds[0].revents != 0)
@@ -369,7 +404,7 @@ say_lost(int error)
 /*
  * Wait as supervise_wait() does, and be the terminal of the command meanwhile.
  * master is the pty's; it is closed in the end. Returns 0, 1 if output was lost,
- * which is said, or -1 and errno.
+ * which is said, or -1 and errno. Ends the program if it cannot be that terminal.
  */
 int
 console_wait(int master, struct supervise *s, int *wstatus)
@@ -383,7 +418,7 @@ console_wait(int master, struct supervise *s, int *wstatus)
 	s->signal_cb = on_signal;
 	c.slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (c.slave == -1 || fcntl(master, F_SETFL, O_NONBLOCK) == -1)
-		return -1;
+		err(EXIT_LINK, "console=pty");
 	open_output(&c);
 	make_raw(&c);
 	set_polls(s);

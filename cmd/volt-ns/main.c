@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "notify.h"
 #include "say.h"
 #include "status.h"
@@ -129,7 +128,8 @@ run_child(struct ns *ns, char *argv[])
 	if (s.child == -1)
 		fail_namespaces(ns);
 	if (s.child == 0) {
-		supervise_child(&s);
+		if (supervise_child(&s) == -1)
+			err(EXIT_LINK, "wait for our parent");
 		close(pair[1]);
 		ns->outer = pair[0];
 		ns->parent = s.alive[0];
@@ -140,7 +140,8 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	if (!ns->staged) {
 		close(pair[0]);
 		if (ns->served)
@@ -149,7 +150,7 @@ run_child(struct ns *ns, char *argv[])
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
 	if (ns->console)
-		master = fdpass_recv(pair[1]);
+		master = console_recv(pair[1]);
 
 	rc = master != -1 ? console_wait(master, &s, &wstatus) :
 	    supervise_wait(&s, &wstatus);
@@ -161,12 +162,15 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd != -1)
-		status_report(&status, ns->status_fd, wstatus);
-	else
-		status_tell(wstatus);
+	if (ns->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (ns->status_fd != -1 &&
+	    status_report(&status, ns->status_fd, wstatus) == -1) {
+		warn("status=%d", ns->status_fd);
+		rc = 1;
+	}
 	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
+	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* something was lost */
 }
 
 /*
@@ -195,6 +199,16 @@ raise_limit(struct ns *ns)
 	most.rlim_cur = most.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &most) == -1)
 		err(EXIT_LINK, "limit of descriptors");
+}
+
+/* A toolbox that came with us is not to be made writable inside. */
+static void
+lock_toolbox(void)
+{
+	int here = toolbox_here();
+
+	if (here == -1 || (here == 1 && toolbox_lock() == -1))
+		err(EXIT_LINK, "toolbox");
 }
 
 int
@@ -229,9 +243,8 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (ns.link && has_root(&ns))
 		notify_hand_on();
-	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
-	    toolbox_here() && toolbox_lock() == -1)
-		err(EXIT_LINK, "toolbox");
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
+		lock_toolbox();
 	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);

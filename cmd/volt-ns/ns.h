@@ -245,6 +245,7 @@ _Noreturn void inner_run(struct ns *ns, char *const argv[]);
 
 /* console.c */
 void console_open(struct ns *ns);
+int console_recv(int sock);
 int console_wait(int master, struct supervise *s, int *wstatus);
 
 #endif
