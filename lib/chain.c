@@ -45,7 +45,7 @@ each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 	uint64_t fd;
 	int ours;
 
-	while (value_field(&cursor, ':', field, sizeof(field))) {
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
 		if (value_uint(field, INT_MAX, &fd) == -1) {
 			if (strcmp(field, "-") != 0)
 				break;

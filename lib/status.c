@@ -18,6 +18,7 @@
 #include "value.h"
 
 #define TOLD_MOST 64	/* messages that are looked at */
+#define TOLD_TIMEOUT 255	/* no signal: the command's time was over */
 
 /*
  * Could fd be an end that a reporter made? Who did does not matter: it is told
@@ -48,7 +49,7 @@ status_find(struct status_ends *e)
 	int ours;
 
 	*e = (struct status_ends){ .told = -1 };
-	for (; value_field(&cursor, ':', field, sizeof(field)); first = false) {
+	for (; value_field(&cursor, ':', field, sizeof(field)) == 1; first = false) {
 		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2)
 			continue;
 		if ((ours = status_is_ours((int)n)) == -1)
@@ -174,6 +175,18 @@ status_tell(int wstatus)
 	return 0;
 }
 
+/* Tell it that the command was ended because its time was over. */
+int
+status_tell_timeout(void)
+{
+	struct status_ends e;
+
+	if (status_find(&e) == -1)
+		return -1;
+	tell(e.told, TOLD_TIMEOUT);
+	return 0;
+}
+
 /* Did the command start? The last word counts. */
 static bool
 has_started(int start)
@@ -185,7 +198,10 @@ has_started(int start)
 	return last == 'S';
 }
 
-/* Was it a signal that had a link end with this status? Which, or 0. */
+/*
+ * Was it a signal, or the time, that had a link end with this status? Which
+ * signal, TOLD_TIMEOUT, or 0.
+ */
 static int
 was_told(int told, int status)
 {
@@ -195,7 +211,8 @@ was_told(int told, int status)
 	for (n = 0; n < TOLD_MOST; n++) {
 		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
 			return 0;
-		if (byte != 0 && EXIT_SIGNAL + byte == status)
+		if (byte == TOLD_TIMEOUT ? status == STATUS_TIMED_OUT :
+		    byte != 0 && EXIT_SIGNAL + byte == status)
 			return byte;
 	}
 	return 0;
@@ -203,9 +220,9 @@ was_told(int told, int status)
 
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so, "failed N" if it never started and a link ended the chain with
- * status N. wstatus is waitpid(2)'s for the next link or the command. Returns 0,
- * or -1 and errno.
+ * ended so, "timeout 124" if a link ended it because its time was over, "failed
+ * N" if it never started and a link ended the chain with status N. wstatus is
+ * waitpid(2)'s for the next link or the command. Returns 0, or -1 and errno.
  */
 int
 status_report(const struct status *st, int fd, int wstatus)
@@ -218,6 +235,8 @@ status_report(const struct status *st, int fd, int wstatus)
 
 	if (!has_started(st->start))
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
+	else if (signo == TOLD_TIMEOUT)
+		n = snprintf(line, sizeof(line), "timeout %d\n", code);
 	else if (signo != 0)
 		n = snprintf(line, sizeof(line), "signal %d\n", signo);
 	else

@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-enum { PROGRAMS, ETC, SHARE, PARTS = TOOLBOX_PARTS };
+enum { PROGRAMS, OWN, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 
 /* The directory that holds this program; "" until it is looked up. */
 static char home_dir[PATH_MAX];
@@ -80,9 +80,46 @@ home(char *buf, size_t size, const char *below)
 	return 0;
 }
 
-/* A detached clone of path that nothing can be changed through. */
+/*
+ * Open the user's own directory of words: XDG_CONFIG_HOME/volt, or .config/volt
+ * in HOME. Both variables may be another user's, as behind sudo(8): it counts only
+ * if it is ours, and nobody else can write to it. Returns -1 and errno.
+ */
 static int
-clone_readonly(const char *path)
+open_own(void)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *below = "volt";
+	char path[PATH_MAX];
+	struct stat st;
+	int fd, error = ENOENT;
+
+	if (config == NULL || *config == '\0') {
+		config = getenv("HOME");
+		below = ".config/volt";
+	}
+	errno = ENOENT;
+	if (config == NULL || *config != '/')
+		return -1;
+	if (snprintf(path, sizeof(path), "%s/%s", config, below) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1)
+		error = errno;
+	else if (st.st_uid == geteuid() &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return fd;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* A detached clone of a directory that nothing can be changed through. */
+static int
+clone_readonly(int dir, const char *path)
 {
 	const struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
@@ -91,8 +128,8 @@ clone_readonly(const char *path)
 	};
 	int fd, saved;
 
-	fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-	    AT_RECURSIVE);
+	fd = sys_open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	    AT_RECURSIVE | AT_EMPTY_PATH);
 	if (fd == -1)
 		return -1;
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) ==
@@ -148,7 +185,7 @@ toolbox_parts(int part[TOOLBOX_PARTS])
 
 	for (i = 0; i < PARTS; i++) {
 		part[i] = -1;
-		if (!value_field(&cursor, ':', field, sizeof(field)))
+		if (value_field(&cursor, ':', field, sizeof(field)) != 1)
 			return 0;
 		if (i != PROGRAMS && strcmp(field, "-") == 0)
 			continue;
@@ -170,15 +207,26 @@ int
 toolbox_clone(int part[TOOLBOX_PARTS])
 {
 	char path[PATH_MAX];
+	int own, saved;
 
 	if (home(path, sizeof(path), "") == -1 ||
-	    (part[PROGRAMS] = clone_readonly(path)) == -1)
+	    (part[PROGRAMS] = clone_readonly(AT_FDCWD, path)) == -1)
 		return -1;
-	if ((part[ETC] = clone_readonly(ETC_DIR)) == -1 && !is_missing(errno))
+	part[OWN] = -1;
+	if ((own = open_own()) != -1) {
+		part[OWN] = clone_readonly(own, "");
+		saved = errno;
+		close(own);
+		errno = saved;
+	}
+	if (part[OWN] == -1 && !is_missing(errno))
+		return -1;
+	part[ETC] = clone_readonly(AT_FDCWD, ETC_DIR);
+	if (part[ETC] == -1 && !is_missing(errno))
 		return -1;
 	if (home(path, sizeof(path), SHARE_BESIDE) == -1)
 		return -1;
-	part[SHARE] = clone_readonly(path);
+	part[SHARE] = clone_readonly(AT_FDCWD, path);
 	return part[SHARE] == -1 && !is_missing(errno) ? -1 : 0;
 }
 
@@ -273,7 +321,7 @@ lock_and_send(int sock)
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	int part[PARTS] = { -1, -1, -1 }, i, error = 0, came;
+	int part[PARTS] = { -1, -1, -1, -1 }, i, error = 0, came;
 
 	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
@@ -354,8 +402,8 @@ toolbox_here(void)
 }
 
 /*
- * Open the file that "@name" means: with a slash, that path; else in /etc/volt,
- * then in share/volt beside the programs. With a toolbox only there: the files
+ * Open the file that "@name" means: with a slash, that path; else in the user's
+ * own directory, in /etc/volt, then in share/volt beside the programs. With a toolbox only there: the files
  * of a root are never taken for ours. Returns a descriptor, or -1 and errno.
  */
 int
@@ -371,20 +419,20 @@ toolbox_open_words(const char *name)
 		return -1;
 	if (came == 1) {
 		errno = ENOENT;
-		for (i = ETC; i <= SHARE && fd == -1 && errno == ENOENT; i++)
+		for (i = OWN; i <= SHARE && fd == -1 && errno == ENOENT; i++)
 			if (part[i] != -1)
 				fd = path_open(part[i], name,
 				    O_RDONLY | O_NOCTTY);
 		return fd;
 	}
-	for (i = ETC; i <= SHARE && fd == -1; i++) {
+	for (i = OWN; i <= SHARE && fd == -1; i++) {
 		int at;
 
-		if (i == ETC)
-			snprintf(dir, sizeof(dir), "%s", ETC_DIR);
-		else if (home(dir, sizeof(dir), SHARE_BESIDE) == -1)
+		snprintf(dir, sizeof(dir), "%s", ETC_DIR);
+		if (i == SHARE && home(dir, sizeof(dir), SHARE_BESIDE) == -1)
 			return -1;
-		at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		at = i == OWN ? open_own() :
+		    open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (at == -1 && !is_missing(errno))
 			return -1;
 		if (at == -1)
