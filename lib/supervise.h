@@ -80,8 +80,8 @@ struct supervise {
 
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
-void supervise_child(const struct supervise *s);
-void supervise_parent(struct supervise *s);
+int supervise_child(const struct supervise *s);
+int supervise_parent(struct supervise *s);
 int supervise_wait(struct supervise *s, int *wstatus);
 int supervise_exit_code(int wstatus);
 

@@ -89,13 +89,15 @@ run(struct cg *cg, char *argv[])
 		not_started(cg);
 	if (s.child == 0) {
 		/* Without us nobody cleans up: so not without us. */
-		supervise_child(&s);
+		if (supervise_child(&s) == -1)
+			err(EXIT_LINK, "wait for our parent");
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
 		chain_exec(argv);
 	}
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
@@ -105,7 +107,8 @@ run(struct cg *cg, char *argv[])
 	if (cg->summary)
 		report_summary(cg, (uint64_t)(clock_us() - begin));
 	group_finish(cg);
-	status_tell(wstatus);
+	if (status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
 	exit(supervise_exit_code(wstatus));
 }
 

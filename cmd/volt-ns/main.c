@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "notify.h"
 #include "reopen.h"
 #include "say.h"
@@ -132,7 +131,8 @@ run_child(struct ns *ns, char *argv[])
 	if (s.child == -1)
 		fail_namespaces(ns);
 	if (s.child == 0) {
-		supervise_child(&s);
+		if (supervise_child(&s) == -1)
+			err(EXIT_LINK, "wait for our parent");
 		close(pair[1]);
 		ns->outer = pair[0];
 		ns->parent = s.alive[0];
@@ -143,7 +143,8 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	console_forked(ns);
 	if (!ns->staged) {
 		close(pair[0]);
@@ -153,7 +154,7 @@ run_child(struct ns *ns, char *argv[])
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
 	if (ns->console == CONSOLE_PTY)
-		master = fdpass_recv(pair[1]);
+		master = console_recv(pair[1]);
 
 	rc = master != -1 || ns->console == CONSOLE_PIPE ?
 	    pump_wait(master, pipes, &s, &wstatus) :
@@ -166,12 +167,15 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd != -1)
-		status_report(&status, ns->status_fd, wstatus);
-	else
-		status_tell(wstatus);
+	if (ns->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (ns->status_fd != -1 &&
+	    status_report(&status, ns->status_fd, wstatus) == -1) {
+		warn("status=%d", ns->status_fd);
+		rc = 1;
+	}
 	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
+	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* something was lost */
 }
 
 /*
@@ -222,6 +226,16 @@ raise_limit(struct ns *ns)
 		err(EXIT_LINK, "limit of descriptors");
 }
 
+/* A toolbox that came with us is not to be made writable inside. */
+static void
+lock_toolbox(void)
+{
+	int here = toolbox_here();
+
+	if (here == -1 || (here == 1 && toolbox_lock() == -1))
+		err(EXIT_LINK, "toolbox");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -257,9 +271,8 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (ns.link && has_root(&ns))
 		notify_hand_on();
-	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
-	    toolbox_here() && toolbox_lock() == -1)
-		err(EXIT_LINK, "toolbox");
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
+		lock_toolbox();
 	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);
