@@ -334,6 +334,32 @@ no_processes() {
 	no_group "$GROUP"
 }
 
+@test "-k: after an error volt-cg goes back where it came from, and removes the group" {
+	# The group dies with what is in it, and that was volt-cg.
+	run -127 --separate-stderr volt-cg -k name="$GROUP" /nonexistent
+	[ "$stderr" = "volt-cg: exec /nonexistent: No such file or directory" ]
+	no_group "$GROUP"
+	# Limits that cannot be set, from a delegated group.
+	# shellcheck disable=SC2016 # expanded by that sh
+	run -125 --separate-stderr volt-cg -d name="$GROUP" \
+		sh -c 'exec volt-cg -vk name=in nil.max=1 true'
+	[ "${stderr_lines[0]}" = "volt-cg: made /volt/$GROUP/in" ]
+	[[ $stderr == *"volt-cg: controller nil: "* ]]
+	[ "${stderr_lines[-1]}" = "volt-cg: removed /volt/$GROUP/in" ]
+	no_group "$GROUP"
+	# Into a group that it may not write to it cannot go back: the new one stays.
+	top=$TREE/volt-test-$GROUP
+	mkdir -p "$top/shell"
+	chown "$TEST_UID" "$top"{,/cgroup.procs,/cgroup.subtree_control}
+	# shellcheck disable=SC2016 # expanded by that bash
+	run -127 --separate-stderr bash -c 'echo 0 >"$1/shell/cgroup.procs" || exit
+		exec setpriv --reuid "$2" --clear-groups --inh-caps=-all \
+			volt-cg -k parent="$3" name=in /nonexistent' bash "$top" "$TEST_UID" "/volt-test-$GROUP"
+	[ "$stderr" = "volt-cg: exec /nonexistent: No such file or directory" ]
+	wait_for grep -q "populated 0" "$top/in/cgroup.events"
+	rmdir "$top/in" "$top/shell" "$top"
+}
+
 @test "-k: a group with processes is not taken, nor one with groups that have" {
 	# shellcheck disable=SC2016 # expanded by that sh
 	volt-cg -k name="$GROUP" sh -c 'mkdir "$1/below"; echo 0 >"$1/below/cgroup.procs"
@@ -421,7 +447,7 @@ no_processes() {
 	wait_for frozen
 	sleep 3
 	populated "$GROUP"
-	! gone
+	run ! gone
 	volt-cg name="$GROUP" cgroup.freeze=0
 	ended 137
 	no_group "$GROUP"

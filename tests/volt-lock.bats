@@ -939,6 +939,24 @@ suid() {
 	[ "$output" = 1000 ]
 }
 
+@test "user=: user, group and groups by the files in sight" {
+	need_root
+	root=$(copy_root)
+	printf 'web:x:33:34::/:/bin/sh\n' >>"$root/etc/passwd"
+	printf 'ssl:x:50:other,web\nweb:x:34:\n' >>"$root/etc/group"
+	within=(volt-ns -m root="$root" volt-lock)
+	[ "$("${within[@]}" user=web sh -c 'id -u; id -G')" = $'33\n34 50' ]
+	[ "$("${within[@]}" user=web groups= sh -c 'id -u; id -G')" = $'33\n34' ]
+	[ "$("${within[@]}" uid=web gid=ssl groups=web sh -c 'id -u; id -G')" = $'33\n50 34' ]
+	[[ "$("${within[@]}" -N user=web true 2>&1)" == *"volt-lock: uid=33
+volt-lock: gid=34
+volt-lock: groups=34,50"* ]]
+	run -125 --separate-stderr "${within[@]}" user=wec true
+	[ "$stderr" = "volt-lock: user=wec: no user of that name in /etc/passwd" ]
+	run -125 --separate-stderr "${within[@]}" gid=wec true
+	[ "$stderr" = "volt-lock: gid=wec: no group of that name in /etc/group" ]
+}
+
 @test "ids: set for good, groups go, the death signal stays" {
 	need_root
 	[ "$(volt-lock uid=1000 gid=1001 id -u)" = 1000 ]
@@ -947,7 +965,7 @@ suid() {
 	[ "$(volt-lock uid=4294967294 id -u)" = 4294967294 ]
 	run -0 setpriv --pdeathsig TERM volt-lock uid=1000 gid=1000 "$HELP/deed" pdeathsig
 	[ "$output" = 15 ]
-	for value in 01 -1 4294967295 4294967296 1x '' root; do
+	for value in 01 -1 4294967295 4294967296 1x '' a:b; do
 		run -125 volt-lock "uid=$value" true
 	done
 	run -125 --separate-stderr as_user volt-lock uid=0 true
@@ -1193,72 +1211,6 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 # --- system calls -----------------------------------------------------------
 
 PROFILES="strict default"
-
-@test "seccomp: the filters mean what their text says, call by call" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	for p in $PROFILES ports no-tcp no-listen no-udp no-net no-unix; do
-		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
-		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
-		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \
-			"$TOP/share/seccomp.groups" names reference
-		[[ $output == *" 0 differ" ]]
-	done
-}
-
-@test "seccomp: every comparison, mask and half of an argument" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	cat >profile <<-'EOF'
-		@two: getuid getgid
-		@four: @two geteuid getegid
-		read if a0==5
-		read if a0:32!=7 a1>0x100000000 = EINVAL
-		read if a2>=0xffffffffffffffff = kill
-		read = deny
-		write if a0<3
-		write if a0<=0x1ffffffff a1&0xff00000000==0x1200000000 = log
-		write if a3:32&0xf0!=0x10 a4:32>5 a4:32<=10 = EACCES
-		close if a0>2 a1<0x500000000
-		close if a5&SOCK_STREAM|0x100==0x100 = ENOENT
-		@four if a0&0x8000000000000000!=0 = kill
-		@two
-		* = EOPNOTSUPP
-	EOF
-	volt-seccomp profile=./profile >filter
-	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
-	[[ $output == *" 0 differ" ]]
-}
-
-@test "seccomp: what a line says twice counts once, in groups of groups too" {
-	cat >twice <<-'EOF'
-		@a: read read write
-		@b: @a read @a
-		@c: @b @a @b
-		@c read if a0==1
-		@b @c if a0==2 = EPERM
-	EOF
-	printf '%s\n' 'read write if a0==1' 'read write if a0==2 = EPERM' >once
-	volt-seccomp -l profile=./twice >twice.list
-	volt-seccomp -l profile=./once >once.list
-	cmp twice.list once.list
-}
-
-@test "seccomp: a filter with far jumps" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	awk '{ for (i = 0; i < 4; i++)
-		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7, i % 2 ? "INVAL" : "PERM"
-	}' names | head -n 560 >profile
-	volt-seccomp profile=./profile >filter
-	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
-	[[ $output == *" 0 differ" ]]
-	awk '{ for (i = 0; i < 8; i++)
-		printf "%s if a%d!=0x%d00000000%d = EPERM\n", $2, i % 6, i + 1, $1 % 7
-	}' names >profile
-	run -125 --separate-stderr volt-seccomp profile=./profile
-	[ "$stderr" = "volt-seccomp: ./profile: Argument list too long" ]
-}
 
 # answers PROFILE NAME NR [ARG ...]: prints errno's name or ok.
 answers() {
@@ -1533,18 +1485,6 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -126 --separate-stderr volt-lock fs.rx="$HELP" fs.ro=. seccomp=./few /bin/true
 	[ "${stderr_lines[0]}" = "volt-lock: exec /bin/true: Permission denied" ]
 	[ "${#stderr_lines[@]}" = 2 ]
-}
-
-@test "volt-seccomp: no filter to a terminal, and no command" {
-	run -125 --separate-stderr volt-seccomp profile=strict.seccomp true
-	[ "$stderr" = "volt-seccomp: true: takes no command" ]
-	run -125 script -qec "volt-seccomp profile=strict.seccomp" /dev/null </dev/null
-	[ "${output%$'\r'}" = "volt-seccomp: the filter is binary: -c or -l, or into a file" ]
-	run -125 --separate-stderr volt-seccomp
-	[ "$stderr" = "volt-seccomp: no profile=; -h shows the words" ]
-	run -125 volt-seccomp profile=strict.seccomp groups=./none
-	volt-seccomp profile=strict.seccomp >filter
-	[ "$(stat -c %s filter)" = $((8 * $(volt-seccomp -l profile=strict.seccomp | wc -l))) ]
 }
 
 @test "seccomp: built-in profiles are found by name as files, too" {

@@ -20,7 +20,7 @@
 void
 ids_streams(const struct lock *lock)
 {
-	if ((lock->uid_given || lock->caps.given) && !lock->keep_stdio &&
+	if ((lock->id.uid_given || lock->caps.given) && lock->give_stdio &&
 	    reopen_allow_stdio() == -1)
 		say("a standard stream is a pipe that its owner alone can "
 		    "open: %s", strerror(errno));
@@ -34,24 +34,24 @@ ids_streams(const struct lock *lock)
 void
 ids_change(const struct lock *lock)
 {
-	gid_t gid = lock->gid_given ? lock->gid : getgid();
-	uid_t uid = lock->uid_given ? lock->uid : getuid();
+	gid_t gid = lock->id.gid_given ? lock->id.gid : getgid();
+	uid_t uid = lock->id.uid_given ? lock->id.uid : getuid();
 	struct death death = { 0 };
 
-	if (lock->caps.given && lock->uid_given &&
+	if (lock->caps.given && lock->id.uid_given &&
 	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
 		err(EXIT_LINK, "keep capabilities");
 	if (death_hold(&death, -1) == -1)
 		err(EXIT_LINK, "death signal");
 
-	if ((lock->groups_given || lock->uid_given || lock->gid_given) &&
-	    setgroups(lock->ngroups, lock->groups) == -1 &&
-	    !(errno == EPERM && !lock->groups_given &&
+	if ((lock->id.groups_given || lock->id.uid_given || lock->id.gid_given) &&
+	    setgroups(lock->id.ngroups, lock->id.groups) == -1 &&
+	    !(errno == EPERM && !lock->id.groups_given &&
 		getgroups(0, NULL) == 0))
 		err(EXIT_LINK, "setgroups");
-	if (lock->gid_given && setresgid(gid, gid, gid) == -1)
+	if (lock->id.gid_given && setresgid(gid, gid, gid) == -1)
 		err(EXIT_LINK, "gid=%u", gid);
-	if (lock->uid_given && setresuid(uid, uid, uid) == -1)
+	if (lock->id.uid_given && setresuid(uid, uid, uid) == -1)
 		err(EXIT_LINK, "uid=%u", uid);
 
 	caps_finish(lock);

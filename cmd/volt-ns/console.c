@@ -70,8 +70,8 @@ open_terminal(struct ns *ns)
 	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 ||
 	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
 		(void)ioctl(slave, TIOCSWINSZ, &size);
-	if (ns->uid_given && fchown(slave, ns->uid, (gid_t)-1) == -1)
-		err(EXIT_LINK, "console=pty: uid=%u", ns->uid);
+	if (ns->id.uid_given && fchown(slave, ns->id.uid, (gid_t)-1) == -1)
+		err(EXIT_LINK, "console=pty: uid=%u", ns->id.uid);
 	if (ns->dev != NULL) {
 		dst = open_below(ns, "/console", O_PATH);
 		fd = sys_open_tree(slave, "", OPEN_TREE_CLONE |

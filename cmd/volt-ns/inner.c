@@ -121,6 +121,7 @@ inner_run(struct ns *ns, char *const argv[])
 	else if (mounts)
 		root_build(ns, &b);
 	change_directory(ns);
+	identity_resolve(&ns->id);
 	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
 	if (ns->console != CONSOLE_PTY && ns->new_session)
@@ -131,5 +132,7 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->nofile.rlim_max != 0 &&
 	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
 		err(EXIT_LINK, "limit of descriptors");
+	if (env_apply(&ns->env) == -1)
+		err(EXIT_LINK, "environment");
 	chain_exec(argv);
 }

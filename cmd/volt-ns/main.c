@@ -194,7 +194,7 @@ static bool
 has_other_users(const struct ns *ns)
 {
 	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
-	    ns->uid_given || has_root(ns);
+	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
 /* They can use a pipe that cannot be changed, if not by its name: no error. */
@@ -226,7 +226,8 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
+		.status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -235,7 +236,7 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
-	if (!ns.dry && !ns.keep_stdio && has_other_users(&ns))
+	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
 		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);
