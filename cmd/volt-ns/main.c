@@ -198,7 +198,7 @@ static bool
 has_other_users(const struct ns *ns)
 {
 	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
-	    ns->id.uid_given || has_root(ns);
+	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
 /* They can use a pipe that cannot be changed, if not by its name: no error. */
@@ -240,8 +240,8 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1,
-		.builder = -1, .console = CONSOLE_NONE,
+		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
+		.status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
