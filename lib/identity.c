@@ -153,7 +153,7 @@ is_member(char *list, const char *login)
 	const char *cursor = list;
 	char name[NAME_SIZE];
 
-	while (value_field(&cursor, ',', name, sizeof(name)))
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1)
 		if (strcmp(name, login) == 0)
 			return true;
 	return false;
@@ -230,7 +230,7 @@ identity_list(void *word, const char *key, const char *value)
 	char name[NAME_SIZE];
 	size_t n = 0;
 
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		if (n++ == IDENTITY_GROUPS)
 			word_bad(key, value, "too many groups");
 		check(key, value, name);
@@ -310,7 +310,7 @@ identity_resolve(struct identity *id)
 	if (id->groups_word != NULL) {
 		cursor = *id->groups_word != '\0' ? id->groups_word : NULL;
 		for (id->ngroups = 0;
-		     value_field(&cursor, ',', name, sizeof(name));)
+		     value_field(&cursor, ',', name, sizeof(name)) == 1;)
 			id->groups[id->ngroups++] = group(root, "groups", name);
 		id->groups_given = true;
 		id->groups_implied = false;

@@ -44,14 +44,14 @@ struct status_ends {
 	size_t n;
 };
 
-bool status_is_ours(int fd);
-void status_find(struct status_ends *e);
+int status_is_ours(int fd);
+int status_find(struct status_ends *e);
 int status_watch(struct status *st);
 void status_started(const struct status_ends *e);
 void status_failed(const struct status_ends *e);
-void status_let_go(void);
-void status_tell(int wstatus);
-void status_tell_why(int why);
-void status_report(const struct status *st, int fd, int wstatus);
+int status_let_go(void);
+int status_tell(int wstatus);
+int status_tell_why(int why);
+int status_report(const struct status *st, int fd, int wstatus);
 
 #endif

@@ -42,7 +42,7 @@
 
 #include "notify.h"
 
-#define SUPERVISE_FDS 4
+#define SUPERVISE_FDS 6
 
 struct supervise {
 	pid_t child;	/* whom to wait for */
@@ -80,8 +80,8 @@ struct supervise {
 
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
-void supervise_child(const struct supervise *s);
-void supervise_parent(struct supervise *s);
+int supervise_child(const struct supervise *s);
+int supervise_parent(struct supervise *s);
 int supervise_wait(struct supervise *s, int *wstatus);
 int supervise_exit_code(int wstatus);
 

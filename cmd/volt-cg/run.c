@@ -87,21 +87,30 @@ look_at_memory(struct supervise *s)
 		(void)report_oom(s->ctx, false);
 }
 
-/* All is over: say how it went, as far as we are asked. */
-static void
+/*
+ * All is over: say how it went, as far as we are asked. Returns the status to end
+ * with.
+ */
+static int
 report(struct cg *cg, const struct status *status, int wstatus, uint64_t wall)
 {
+	int code = supervise_exit_code(wstatus);
 	bool oom = report_oom(cg, true);
 
 	if (cg->summary)
 		report_summary(cg, wall);
 	group_finish(cg);
-	if (oom && supervise_exit_code(wstatus) == EXIT_SIGNAL + SIGKILL)
-		status_tell_why(STATUS_OOM);
-	if (cg->status_fd != -1)
-		status_report(status, cg->status_fd, wstatus);
-	else
-		status_tell(wstatus);
+	if (oom && code == EXIT_SIGNAL + SIGKILL &&
+	    status_tell_why(STATUS_OOM) == -1)
+		warn(STATUS_VARIABLE);
+	if (cg->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (cg->status_fd != -1 &&
+	    status_report(status, cg->status_fd, wstatus) == -1) {
+		warn("status=%d", cg->status_fd);
+		code = code == 0 ? EXIT_LINK : code;
+	}
+	return code;
 }
 
 _Noreturn void
@@ -110,7 +119,7 @@ run(struct cg *cg, char *argv[])
 	struct supervise s = { .poll_cb = look_at_memory, .ctx = cg };
 	struct status status;
 	int64_t begin;
-	int wstatus;
+	int wstatus, code;
 
 	if (cg->dry)
 		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
@@ -127,20 +136,22 @@ run(struct cg *cg, char *argv[])
 		not_started(cg);
 	if (s.child == 0) {
 		/* Without us nobody cleans up: so not without us. */
-		supervise_child(&s);
+		if (supervise_child(&s) == -1)
+			err(EXIT_LINK, "wait for our parent");
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
 		chain_exec(argv);
 	}
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (kill_group(cg->dir, CG_PATIENCE) == -1)
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
-	report(cg, &status, wstatus, (uint64_t)(clock_us() - begin));
-	exit(supervise_exit_code(wstatus));
+	code = report(cg, &status, wstatus, (uint64_t)(clock_us() - begin));
+	exit(code);
 }
 
 /* -k: the group is for somebody else to remove, and we need not wait. */

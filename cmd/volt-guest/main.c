@@ -125,7 +125,8 @@ run_command(const struct supervise *s, const int ends[3])
 		err(EXIT_LINK, "session");
 	if (in.words.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
 		err(EXIT_LINK, "console=pty");
-	supervise_child(s);
+	if (supervise_child(s) == -1)
+		err(EXIT_LINK, "wait for our parent");
 	chain_exec(in.argv);
 }
 
@@ -205,7 +206,8 @@ main(void)
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&s, ends);
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	close(ends[0]);
 	close(ends[1]);
 	close(ends[2]);
@@ -215,6 +217,7 @@ main(void)
 	end_all();
 	pump_end();
 	leave_root();
-	status_report(&status, in.port[GUEST_CONTROL], wstatus);
+	if (status_report(&status, in.port[GUEST_CONTROL], wstatus) == -1)
+		warn("status");
 	rest();
 }

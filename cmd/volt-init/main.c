@@ -95,7 +95,8 @@ run_command(const struct init *in, const struct supervise *s, char *argv[])
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	supervise_child(s);
+	if (supervise_child(s) == -1)
+		err(EXIT_LINK, "wait for our parent");
 	chain_exec(argv);
 }
 
@@ -105,7 +106,7 @@ main(int argc, char *argv[])
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
 	struct status status;
-	int wstatus;
+	int wstatus, code;
 
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
@@ -142,7 +143,8 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
 		run_command(&in, &s, argv);
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
 	if (in.group)
 		(void)setpgid(s.child, s.child); /* whoever is first */
 
@@ -152,12 +154,17 @@ main(int argc, char *argv[])
 		unlink(in.ready);
 	if (s.timed_out) {
 		warnx("the time of timeout= was over, and the command was ended");
-		status_tell_why(STATUS_TIMEOUT);
+		if (status_tell_why(STATUS_TIMEOUT) == -1)
+			warn(STATUS_VARIABLE);
 		wstatus = STATUS_TIMED_OUT << 8;
 	}
-	if (in.status_fd != -1)
-		status_report(&status, in.status_fd, wstatus);
-	else
-		status_tell(wstatus);
-	_exit(supervise_exit_code(wstatus));
+	code = supervise_exit_code(wstatus);
+	if (in.status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (in.status_fd != -1 &&
+	    status_report(&status, in.status_fd, wstatus) == -1) {
+		warn("status=%d", in.status_fd);
+		code = code == 0 ? EXIT_LINK : code;
+	}
+	_exit(code);
 }

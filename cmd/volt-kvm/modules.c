@@ -187,7 +187,8 @@ add(struct modules *m, const char *name)
 
 	while ((s = next_line(&m->dep, &at, &len)) != NULL) {
 		colon = memchr(s, ':', len);
-		if (colon == NULL || !is_module(s, (size_t)(colon - s), name))
+		if (colon == NULL || memchr(s, '\0', len) != NULL ||
+		    !is_module(s, (size_t)(colon - s), name))
 			continue;
 		add_line(m, s, len);
 		return true;
@@ -259,7 +260,7 @@ add_type(struct modules *m, const char *dev)
 	char field[64], type[64] = "ext4";
 
 	(void)value_field(&cursor, ':', field, sizeof(field));
-	while (value_field(&cursor, ':', field, sizeof(field)))
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
 			strcpy(type, field);
 	(void)add(m, type);

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +83,10 @@ add_disk(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too many disks; 26 at the most, vda to "
 		    "vdz");
 	d = &c->disks[c->ndisks++];
-	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 	    field[0] == '\0' || (d->path = strdup(field)) == NULL)
 		word_bad(key, value, "no file");
-	while (value_field(&cursor, ':', field, sizeof(field))) {
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
 		if (strcmp(field, "ro") == 0)
 			d->ro = true;
 		else if (strcmp(field, "rw") == 0)
@@ -100,6 +101,8 @@ add_disk(void *ctx, const char *key, const char *value)
 			word_bad(key, value,
 			    "ro, rw, overlay, overlay=DIR or block=SIZE");
 	}
+	if (errno != 0)
+		word_bad(key, value, "too long");
 }
 
 /* An address of a family, with a prefix length or without. */
@@ -227,7 +230,7 @@ with_type(const struct config *c, const char *value)
 		return value;
 	disk = (size_t)(s[2] - 'a');
 	cursor = s + 3;
-	while (value_field(&cursor, ':', field, sizeof(field)))
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (*field != '\0' && strcmp(field, "ro") != 0 &&
 		    strcmp(field, "rw") != 0)
 			return value;

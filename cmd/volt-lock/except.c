@@ -255,7 +255,7 @@ set_of(const struct path_rule *p)
 	set.patterns = p->except;
 	set.prefix = p->prefix;
 	set.n = 0;
-	while (value_field(&cursor, ',', pattern, sizeof(pattern)))
+	while (value_field(&cursor, ',', pattern, sizeof(pattern)) == 1)
 		expand(&set, "", pattern);
 	return &set;
 }
@@ -275,7 +275,7 @@ except_word(void *ctx, const char *key, const char *value)
 		lock->except = NULL;
 		return;
 	}
-	while (value_field(&cursor, ',', pattern, sizeof(pattern))) {
+	while (value_field(&cursor, ',', pattern, sizeof(pattern)) == 1) {
 		if (pattern[0] != '/' || pattern[strspn(pattern, "/")] == '\0')
 			word_bad(key, value, "a path below / is wanted");
 		for (s = pattern; s != NULL; s = strchr(s + 1, '/'))

@@ -87,7 +87,7 @@ limit_word(void *ctx, const char *key, const char *value)
 	l = &lock->limits[n];
 	if (n == lock->nlimits)
 		lock->nlimits++;
-	if (!value_field(&cursor, ':', soft, sizeof(soft)))
+	if (value_field(&cursor, ':', soft, sizeof(soft)) != 1)
 		word_bad(key, value, "not a limit");
 	l->key = resources[i].key;
 	l->resource = resources[i].resource;
@@ -173,7 +173,7 @@ spec_parse(void *ctx, const char *key, const char *value)
 	char name[32];
 	size_t i;
 
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		bit = 0;
 		for (i = 0; i < SPECS; i++)
 			if (strcmp(specs[i].name, name) == 0)

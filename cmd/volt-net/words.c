@@ -128,7 +128,7 @@ set_rate(void *ctx, const char *key, const char *value)
 	uint64_t n;
 
 	net->private_word = "rate=";
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		if ((size = strchr(field, ':')) == NULL)
 			word_bad(key, value, "in:SIZE, out:SIZE or both");
 		*size++ = '\0';
@@ -168,8 +168,8 @@ static const struct word words[] = {
 	CTX_WORD("ip", set_ip, "ADDRESS", "the IPv4 address to have; default a free one"),
 	CTX_WORD("port", set_port, "[IP:]HOST:GUEST[/PROTO]",
 	    "forward a port of the host's, or a range"),
-	CTX_WORD("dns", dns_parse, "IP,...", "resolvers; default the host's"),
-	CTX_WORD("search", dns_parse, "DOMAIN,...", "domains to search; default the host's"),
+	CTX_WORD("dns", dns_servers, "IP,...", "resolvers; default the host's"),
+	CTX_WORD("search", dns_search, "DOMAIN,...", "domains to search; default the host's"),
 	CTX_WORD("hosts", dns_hosts, "NAME:IP", "a line of /etc/hosts"),
 	CTX_WORD("isolate", set_isolate, "yes|no",
 	    "keep away from other chains; default yes"),

@@ -122,9 +122,9 @@ inner_run(struct ns *ns, char *const argv[])
 		root_build(ns, &b);
 	change_directory(ns);
 	identity_resolve(&ns->id);
-	if (ns->console)
+	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
-	else if (ns->new_session)
+	if (ns->console != CONSOLE_PTY && ns->new_session)
 		(void)setsid(); /* must_wait() saw to it that it works */
 	ids_set(ns);
 	if (ns->umask != -1)

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "notify.h"
 #include "reopen.h"
 #include "say.h"
@@ -97,7 +96,7 @@ static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
 	struct supervise s = {
-		.own_session = ns->new_session || ns->console,
+		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
 	};
@@ -105,7 +104,7 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], rc, code, wstatus, master = -1, payload;
+	int pair[2], pipes[3] = { -1, -1, -1 }, rc, code, wstatus, master = -1, payload;
 	static struct notify_relay relay;
 	struct status status;
 
@@ -116,6 +115,8 @@ run_child(struct ns *ns, char *argv[])
 	s.relay = rc == 1 ? &relay : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
+	if (ns->console == CONSOLE_PIPE)
+		console_pipes(ns, pipes);
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -130,7 +131,8 @@ run_child(struct ns *ns, char *argv[])
 	if (s.child == -1)
 		fail_namespaces(ns);
 	if (s.child == 0) {
-		supervise_child(&s);
+		if (supervise_child(&s) == -1)
+			err(EXIT_LINK, "wait for our parent");
 		close(pair[1]);
 		ns->outer = pair[0];
 		ns->parent = s.alive[0];
@@ -141,7 +143,9 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	supervise_parent(&s);
+	if (supervise_parent(&s) == -1)
+		err(EXIT_LINK, "let the command start");
+	console_forked(ns);
 	if (!ns->staged) {
 		close(pair[0]);
 		if (ns->served)
@@ -149,10 +153,11 @@ run_child(struct ns *ns, char *argv[])
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
-	if (ns->console)
-		master = fdpass_recv(pair[1]);
+	if (ns->console == CONSOLE_PTY)
+		master = console_recv(pair[1]);
 
-	rc = master != -1 ? console_wait(master, &s, &wstatus) :
+	rc = master != -1 || ns->console == CONSOLE_PIPE ?
+	    pump_wait(master, pipes, &s, &wstatus) :
 	    supervise_wait(&s, &wstatus);
 	if (rc == -1)
 		err(EXIT_LINK, "wait");
@@ -162,23 +167,26 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd != -1)
-		status_report(&status, ns->status_fd, wstatus);
-	else
-		status_tell(wstatus);
+	if (ns->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (ns->status_fd != -1 &&
+	    status_report(&status, ns->status_fd, wstatus) == -1) {
+		warn("status=%d", ns->status_fd);
+		rc = 1;
+	}
 	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
+	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* something was lost */
 }
 
 /*
  * Only what cannot be done to ourselves takes a child: entering a PID namespace,
- * a pty, telling how the command ended, and leaving a process group we lead.
+ * a pty or pipes, telling how the command ended, and leaving a process group we lead.
  */
 static bool
 must_wait(const struct ns *ns)
 {
 	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
-	    ns->console || ns->status_fd != -1 ||
+	    ns->console != CONSOLE_NONE || ns->status_fd != -1 ||
 	    (ns->new_session && getpgrp() == getpid());
 }
 
@@ -190,7 +198,7 @@ static bool
 has_other_users(const struct ns *ns)
 {
 	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
-	    ns->id.uid_given || has_root(ns);
+	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
 /* They can use a pipe that cannot be changed, if not by its name: no error. */
@@ -218,11 +226,22 @@ raise_limit(struct ns *ns)
 		err(EXIT_LINK, "limit of descriptors");
 }
 
+/* A toolbox that came with us is not to be made writable inside. */
+static void
+lock_toolbox(void)
+{
+	int here = toolbox_here();
+
+	if (here == -1 || (here == 1 && toolbox_lock() == -1))
+		err(EXIT_LINK, "toolbox");
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
+		.status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -252,14 +271,13 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (ns.link && has_root(&ns))
 		notify_hand_on();
-	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
-	    toolbox_here() && toolbox_lock() == -1)
-		err(EXIT_LINK, "toolbox");
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
+		lock_toolbox();
 	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)
-		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");
+		errx(EXIT_LINK, "stop= needs -p, console= or status=");
 	if (wait)
 		run_child(&ns, argv);
 	run_here(&ns, argv);

@@ -142,7 +142,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		err(EXIT_LINK, "%s", m->what);
 	len = (size_t)snprintf(m->fsopts, size, "%s",
 	    kinds[m->kind].fsopts != NULL ? kinds[m->kind].fsopts : "");
-	while (value_field(&list, ',', option, sizeof(option))) {
+	while (value_field(&list, ',', option, sizeof(option)) == 1) {
 		if (apply_option(m, option))
 			continue;
 		if (!kinds[m->kind].more_fsopts || *option == '\0' ||
@@ -167,7 +167,7 @@ take_field(const char **cursor, const char *key, const char *value)
 {
 	char buf[PATH_MAX], *copy;
 
-	if (!value_field(cursor, ':', buf, sizeof(buf))) {
+	if (value_field(cursor, ':', buf, sizeof(buf)) != 1) {
 		if (errno != 0)
 			word_bad(key, value, "too long");
 		return NULL;
@@ -331,7 +331,7 @@ mount_fs(const struct mount *m, const char *type)
 			mount_failed(m, type);
 		return -1;
 	}
-	while (value_field(&cursor, ',', option, sizeof(option))) {
+	while (value_field(&cursor, ',', option, sizeof(option)) == 1) {
 		if (*option == '\0')
 			continue;
 		if ((equals = strchr(option, '=')) != NULL)

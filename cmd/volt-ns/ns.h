@@ -89,10 +89,12 @@ struct parts {
 	int fd[NS_PARTS];	/* detached mounts; -1: cannot be had here */
 };
 
+enum console { CONSOLE_PTY, CONSOLE_PIPE, CONSOLE_NONE };
+
 struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
 	bool dry, die_with_parent, new_session;
-	bool console;	/* console=pty */
+	enum console console;
 	bool give_stdio;	/* stdio=give */
 
 	pid_t join;	/* process to join, or 0 */
@@ -127,6 +129,7 @@ struct ns {
 	int outer;	/* inner's socket to the outer actor, or -1 */
 	int builder;	/* inner's socket to the builder, or -1 */
 	int parent;	/* readable once our parent is gone, or -1: whatever */
+	int stream[3];	/* console=pipe: the command's streams, or -1 each */
 	const char *dev;	/* where the new root's /dev is, or NULL */
 
 	int plug;	/* volt-net's, that we take, or -1 */
@@ -254,6 +257,12 @@ _Noreturn void inner_run(struct ns *ns, char *const argv[]);
 
 /* console.c */
 void console_open(struct ns *ns);
-int console_wait(int master, struct supervise *s, int *wstatus);
+int console_recv(int sock);
+void console_pipes(struct ns *ns, int ours[3]);
+void console_forked(struct ns *ns);
+
+/* pump.c */
+int pump_wait(int master, const int pipes[3], struct supervise *s,
+    int *wstatus);
 
 #endif

@@ -193,8 +193,8 @@ static const struct word words[] = {
 	STRING_WORD("chdir", struct ns, chdir, "DIR",
 	    "working directory, inside the root"),
 	CALL_WORD("umask", set_umask, struct ns, umask, "OCTAL", "file mode creation mask"),
-	BOOL_WORD("console", struct ns, console, "pty",
-	    "a pseudo-terminal for the command"),
+	CHOICE_WORD("console", struct ns, console, enum console, "pty|pipe",
+	    "a terminal, or pipes, of the command's own"),
 	BOOL_WORD("stdio", struct ns, give_stdio, "give|keep",
 	    "may the command open its pipes by /dev/stdout"),
 	CALL_WORD("monotonic", set_offset, struct ns, monotonic, "SECONDS",
@@ -286,7 +286,7 @@ ns_check(struct ns *ns, bool command)
 		check_options(ns, &ns->lower[i]);
 	for (i = 0; i < ns->nmounts; i++)
 		check_options(ns, &ns->mounts[i]);
-	if (ns->console && has_root(ns) && ns->no_dev) {
+	if (ns->console == CONSOLE_PTY && has_root(ns) && ns->no_dev) {
 		for (i = 0; i < ns->nmounts; i++)
 			if (ns->mounts[i].kind == MOUNT_DEV)
 				return;

@@ -134,7 +134,7 @@ check_values(const char *s)
 	}
 	(void)value_size(s, &size);
 	(void)value_time(s, &ms);
-	while (value_field(&cursor, ':', buf, sizeof(buf))) {
+	while (value_field(&cursor, ':', buf, sizeof(buf)) == 1) {
 		if (strlen(buf) >= sizeof(buf) || ++fields > strlen(s) + 1)
 			abort();
 		if (cursor != NULL && (cursor <= s || cursor[-1] != ':'))
