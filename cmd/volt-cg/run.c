@@ -19,7 +19,8 @@
 
 /* What -N says. */
 static _Noreturn void
-describe(const struct cg *cg, const char *path, const char *name)
+describe(const struct cg *cg, const char *path, const char *name,
+    char *argv[])
 {
 	const struct limit *l;
 
@@ -30,7 +31,7 @@ describe(const struct cg *cg, const char *path, const char *name)
 		say("%s=%s", l->file, l->value);
 	if (cg->delegate)
 		say("delegate it");
-	exit(0);
+	chain_dry(argv, false, false);
 }
 
 /*
@@ -122,7 +123,8 @@ run(struct cg *cg, char *argv[])
 	int wstatus, code;
 
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
+		    argv);
 	/* A signal that comes meanwhile does not leave a group behind. */
 	if (cg->status_fd != -1 && status_watch(&status) == -1)
 		err(EXIT_LINK, "status=%d", cg->status_fd);
@@ -159,7 +161,8 @@ _Noreturn void
 run_keep(struct cg *cg, char *argv[])
 {
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
+		    argv);
 	group_make(cg);
 	group_sweep(cg);
 	chain_exec(argv);
@@ -171,7 +174,7 @@ run_join(struct cg *cg, char *argv[])
 {
 	place_find(cg, cg->join);
 	if (cg->dry)
-		describe(cg, cg->place, cg->join);
+		describe(cg, cg->place, cg->join, argv);
 	group_enter(cg->dir, cg->join);
 	chain_exec(argv);
 }
