@@ -274,7 +274,8 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 
 	if (signo == SIGCHLD)
 		return; /* reap() looks in any case */
-	if (signo == SIGPIPE && (pid_t)si->ssi_pid == getpid())
+	if ((signo == SIGPIPE || signo == SIGXFSZ) &&
+	    (pid_t)si->ssi_pid == getpid())
 		return; /* our own write */
 	if (s->signal_cb != NULL)
 		s->signal_cb(s, signo);
