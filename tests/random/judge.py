@@ -100,7 +100,8 @@ class Judge:
             self.refusal(self.s.maybe, True)
             return
         if e.ran and not ran and self.s.maybe and got == ("exit", 125):
-            self.refusal(self.s.maybe, False)  # it ran, or not: who knows
+            self.errors(self.s.maybe, False)  # it ran, or not: who knows
+            self.lines_of_failure()
             return
         if not e.ran:
             if got != e.status and self.s.maybe and got == ("exit", 125):
