@@ -1,7 +1,8 @@
-# volt: make [all|install|uninstall|check|lint|bench|demo|deps|clean|help]
+# volt. `make help` lists the targets.
 VERSION = 0.1.0
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 O ?= build
 
 # A link is one exec: static against musl it costs a fifth of what it does
@@ -13,12 +14,22 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm
-LIB_SRC = $(wildcard lib/*.c)
-SRC = $(LIB_SRC) $(foreach p,$(PROGRAMS),$(wildcard cmd/$(p)/*.c))
-BIN = $(PROGRAMS:%=$(O)/bin/%)
+# The programs, and how each is linked (below). volt-guest is no command: it is
+# the first program of volt-kvm's guests.
+PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
+volt-ns.link = static
+volt-cg.link = static
+volt-init.link = static
+volt-lock.link = static
+volt-guest.link = static
+volt-kvm.link = pie
+volt-net.link = glibc
+volt-seccomp.link = glibc
+
+INSTALLED = $(PROGRAMS) volt-guest
+BIN = $(INSTALLED:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
-KVM_OBJ = $(patsubst %.c,$(O)/pie/%.o,$(LIB_SRC) $(wildcard cmd/volt-kvm/*.c))
+LIB_SRC = $(wildcard lib/*.c)
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
 SHARE = $(patsubst share/%,$(O)/share/volt/%,$(wildcard share/*))
 
@@ -32,39 +43,46 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) -Ilib -I$(O)/gen \
 	$(if $(MUSL),-isystem $(O)/kernel) $(if $(SAN),\
 	-fsanitize=$(SAN) -fno-omit-frame-pointer,-fno-pie -U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2) $(CFLAGS)
-ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN),-static) \
+ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) \
 	-Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS)
 Q := $(if $(V),,@)
-
-all: $(BIN) $(PROFILER) $(MAN) $(SHARE)
-
-STATICS = $(filter-out volt-net volt-kvm,$(PROGRAMS))
-$(foreach p,$(STATICS),$(eval \
-	$(O)/bin/$(p): $(patsubst %.c,$(O)/%.o,$(wildcard cmd/$(p)/*.c))))
-$(STATICS:%=$(O)/bin/%): $(O)/lib.a
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib.a
-
-# The guest is the enemy: volt-kvm is position-independent, and static as well.
-# musl-gcc knows no -static-pie.
-PIE = $(if $(SAN),-pie,$(if $(MUSL),-nostartfiles $(O)/kernel/rcrt1.o \
-	-Wl$(comma)-pie$(comma)--no-dynamic-linker$(comma)-z$(comma)text,-static-pie))
+say = $(if $(V),,@echo "  $(1)    $@")
 comma = ,
-$(O)/bin/volt-kvm: $(KVM_OBJ)
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out $(if $(MUSL),,-static),$(ALL_LDFLAGS)) \
-	    -pthread $(PIE) -o $@ $^
 
-$(O)/pie/%.o: %.c Makefile | $(O)/kernel
-	$(if $(V),,@echo "  CC    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
+# static: most of them; they also run behind a changed root.
+static.cc = $(CC)
+static.ld = $(CC) $(ALL_LDFLAGS) $(if $(SAN),,-static)
+# pie: the guest is the enemy. musl-gcc knows no -static-pie.
+pie.cc = $(CC)
+pie.cflags = -fPIE
+pie.ld = $(CC) $(ALL_LDFLAGS) -pthread $(if $(SAN),-pie,$(if $(MUSL),\
+	-static -nostartfiles $(O)/kernel/rcrt1.o \
+	-Wl$(comma)-pie$(comma)--no-dynamic-linker$(comma)-z$(comma)text,-static-pie))
+# glibc: Debian has libseccomp and libmnl for it alone, and libmnl only shared.
+# volt-net never runs behind a changed root.
+glibc.cc = $(if $(MUSL),gcc,$(CC))
+glibc.ld = $(glibc.cc) $(ALL_LDFLAGS) -no-pie
+volt-net.libs = $$(pkg-config --libs libmnl) -l:libcap.a
+volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
-$(O)/lib.a: $(LIB_SRC:%.c=$(O)/%.o)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+all: $(BIN) $(MAN) $(SHARE)
 
-$(O)/%.o: %.c Makefile | $(O)/kernel
-	$(if $(V),,@echo "  CC    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+define link_rules
+$(O)/$(1)/%.o: %.c Makefile | $(O)/kernel
+	$$(call say,CC)
+	$$(Q)mkdir -p $$(@D) && $$($(1).cc) $$(ALL_CFLAGS) $$($(1).cflags) -MMD -MP -c -o $$@ $$<
+$(O)/$(1)/lib.a: $(LIB_SRC:%.c=$(O)/$(1)/%.o)
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach l,static pie glibc,$(eval $(call link_rules,$(l))))
+
+define program_rules
+$(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
+    $(O)/$($(1).link)/lib.a
+	$$(call say,LD)
+	$$(Q)mkdir -p $$(@D) && $$($($(1).link).ld) -o $$@ $$^ $$($(1).libs)
+endef
+$(foreach p,$(INSTALLED),$(eval $(call program_rules,$(p))))
 
 # A unit test is tests/unit/X.c, with the harness and lib.
 UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
@@ -77,32 +95,19 @@ $(O)/helpers/%.so: tests/helpers/%.so.c
 $(O)/helpers/%: tests/helpers/%.c
 	$(Q)mkdir -p $(@D) && gcc -O2 -static -o $@ $<
 $(O)/helpers/probe $(O)/helpers/launch: tests/helpers/snapshot.h
-$(O)/unit/%.t: $(O)/tests/unit/%.o $(O)/tests/unit/unit.o $(O)/lib.a
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^
+$(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/static/lib.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $^
 .SECONDARY:
 
-# volt-seccomp has libseccomp in it, and so glibc. It makes the filters that
-# volt-lock has built in, and its names of system calls.
-GLIBC_CC := $(if $(MUSL),gcc,$(CC))
-$(PROFILER): $(patsubst %.c,$(O)/glibc/%.o,$(LIB_SRC) $(wildcard cmd/volt-seccomp/*.c))
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
-
-# Debian has libmnl for glibc, and only shared: volt-net alone is dynamic; it
-# never runs behind a changed root.
-$(O)/bin/volt-net: $(patsubst %.c,$(O)/glibc/%.o,$(LIB_SRC) $(wildcard cmd/volt-net/*.c))
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(filter-out -static,$(ALL_LDFLAGS)) \
-	    -no-pie -o $@ $^ $$(pkg-config --libs libmnl)
-
-$(O)/glibc/%.o: %.c Makefile | $(O)/kernel
-	$(if $(V),,@echo "  CC    $@")
-	$(Q)mkdir -p $(@D) && $(GLIBC_CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-
+# What volt-lock has built in: filters and names of system calls by volt-seccomp,
+# names of capabilities by libcap.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
-$(addprefix $(O)/cmd/volt-lock/,seccomp.o learn.o): | \
-	$(addprefix $(O)/gen/,calls.h) $(FILTERS)
+$(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
+	$(O)/gen/calls.h $(FILTERS)
+$(O)/static/cmd/volt-lock/caps.o: | $(O)/gen/caps.inc
+$(O)/gen/caps.inc: cmd/volt-lock/gen/caps.c
+	$(Q)mkdir -p $(@D) && gcc -o $(O)/gen/caps $< -lcap && $(O)/gen/caps >$@.new && mv $@.new $@
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
 	$(Q)mkdir -p $(@D) && $(PROFILER) -c profile=$< groups=share/seccomp.groups >$@.new && mv $@.new $@
 $(O)/gen/calls.h: $(PROFILER)
@@ -126,22 +131,30 @@ $(O)/share/volt/%: share/%
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
 	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install $(BIN) $(PROFILER) $(DESTDIR)$(PREFIX)/bin
+	install $(BIN) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
+	install -d $(DESTDIR)$(COMPLETIONS)
+	for p in $(PROGRAMS); do \
+	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(PROGRAMS) volt-seccomp
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
+faults: all unit ; $(Q)tests/guest/build $(O)/guest && O=$(O) tests/faults/run
+fuzz: ; $(Q)O=$(O) tests/fuzz/run $(or $(SECONDS),600)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
 deps: ; $(Q)tests/deps
+tags: ; $(Q)ctags -R lib cmd
+dist: ; $(Q)git archive --prefix=volt-$(VERSION)/ -o volt-$(VERSION).tar.gz HEAD
 compile_commands.json: ; $(Q)tests/lint $@
 clean: ; rm -rf $(O)
 help:
@@ -149,13 +162,16 @@ help:
 	@echo 'make demo       install what is missing, build, run a container'
 	@echo 'make check      install what is missing, build, run all tests'
 	@echo 'make random     random chains against a model, for SECONDS=60'
+	@echo 'make faults     each system call of many chains fails once'
+	@echo 'make fuzz       every parser, for SECONDS=600 each'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
+	@echo 'make dist       volt-$(VERSION).tar.gz, of what is committed'
+	@echo 'make tags       an index of the source for editors'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check random lint bench demo deps clean help \
-	compile_commands.json unit
--include $(SRC:%.c=$(O)/%.d) $(wildcard $(O)/tests/unit/*.d) \
-	$(wildcard $(O)/glibc/*/*.d $(O)/glibc/cmd/*/*.d) $(KVM_OBJ:.o=.d)
+.PHONY: all install uninstall check random faults fuzz lint bench demo deps \
+	dist tags clean help compile_commands.json unit
+-include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

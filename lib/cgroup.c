@@ -73,6 +73,23 @@ read_own(char *buf, size_t size)
 }
 
 /*
+ * The group own as a mount shows it whose root is this group: "" for the root
+ * itself; NULL if it is not below that. "/.." is outside of our namespace.
+ */
+const char *
+cgroup_below(const char *own, const char *root)
+{
+	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	if (strncmp(own, "/..", 3) == 0 && (own[3] == '/' || own[3] == '\0'))
+		return NULL;
+	if (strncmp(own, root, len) != 0 ||
+	    (own[len] != '/' && own[len] != '\0'))
+		return NULL;
+	return own + len;
+}
+
+/*
  * Take the mount that a line of mountinfo describes, if it is one of cgroup v2
  * and still to be seen. own is our group from the root of our namespace on.
  */
@@ -80,8 +97,8 @@ static bool
 take_mount(struct cgroup_tree *t, char *line, const char *own)
 {
 	char *field[5], *save, *type;
+	const char *below;
 	uint64_t id;
-	size_t len;
 	int i;
 
 	if ((type = strstr(line, " - ")) == NULL ||
@@ -106,12 +123,9 @@ take_mount(struct cgroup_tree *t, char *line, const char *own)
 	}
 	strcpy(t->point, field[4]);
 	/* The mount may show only a part of the tree, ours or another. */
-	len = strcmp(field[3], "/") == 0 ? 0 : strlen(field[3]);
-	t->visible = strncmp(own, "/..", 3) != 0 &&
-	    strncmp(own, field[3], len) == 0 &&
-	    (own[len] == '/' || own[len] == '\0');
-	if (t->visible)
-		strcpy(t->own, own + len);
+	below = cgroup_below(own, field[3]);
+	if ((t->visible = below != NULL))
+		strcpy(t->own, below);
 	return true;
 }
 

@@ -21,6 +21,7 @@ struct cgroup_tree {
 };
 
 int cgroup_tree_open(struct cgroup_tree *t);
+const char *cgroup_below(const char *own, const char *root);
 int cgroup_open(int top, const char *path);
 int cgroup_make(int dir, const char *name, mode_t mode);
 long cgroup_count(int dir, bool others);

@@ -44,7 +44,7 @@ each(const char *name, bool (*is_ours)(int fd), void (*deed)(int fd))
 	char field[16];
 	uint64_t fd;
 
-	while (value_field(&cursor, ':', field, sizeof(field))) {
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
 		if (value_uint(field, INT_MAX, &fd) == -1) {
 			if (strcmp(field, "-") != 0)
 				break;

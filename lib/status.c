@@ -16,6 +16,7 @@
 #include "value.h"
 
 #define TOLD_MOST 64	/* messages that are looked at */
+#define TOLD_TIMEOUT 255	/* no signal: the command's time was over */
 
 /*
  * Could fd be an end that a reporter made? Who did does not matter: it is told
@@ -38,7 +39,7 @@ status_find(struct status_ends *e)
 	bool first = true;
 
 	*e = (struct status_ends){ .told = -1 };
-	for (; value_field(&cursor, ':', field, sizeof(field)); first = false) {
+	for (; value_field(&cursor, ':', field, sizeof(field)) == 1; first = false) {
 		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2 ||
 		    !status_is_ours((int)n))
 			continue;
@@ -151,6 +152,16 @@ status_tell(int wstatus)
 		tell(e.told, WTERMSIG(wstatus));
 }
 
+/* Tell it that the command was ended because its time was over. */
+void
+status_tell_timeout(void)
+{
+	struct status_ends e;
+
+	status_find(&e);
+	tell(e.told, TOLD_TIMEOUT);
+}
+
 /* Did the command start? The last word counts. */
 static bool
 has_started(int start)
@@ -162,7 +173,10 @@ has_started(int start)
 	return last == 'S';
 }
 
-/* Was it a signal that had a link end with this status? Which, or 0. */
+/*
+ * Was it a signal, or the time, that had a link end with this status? Which
+ * signal, TOLD_TIMEOUT, or 0.
+ */
 static int
 was_told(int told, int status)
 {
@@ -172,7 +186,8 @@ was_told(int told, int status)
 	for (n = 0; n < TOLD_MOST; n++) {
 		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
 			return 0;
-		if (byte != 0 && EXIT_SIGNAL + byte == status)
+		if (byte == TOLD_TIMEOUT ? status == STATUS_TIMED_OUT :
+		    byte != 0 && EXIT_SIGNAL + byte == status)
 			return byte;
 	}
 	return 0;
@@ -180,8 +195,8 @@ was_told(int told, int status)
 
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so, "failed N" if it never started and a link ended the chain with
- * status N. wstatus is waitpid(2)'s for the next link or the command.
+ * ended so, "timeout 124" if a link ended it because its time was over, "failed
+ * N" if it never started and a link ended the chain with status N. wstatus is waitpid(2)'s for the next link or the command.
  */
 void
 status_report(const struct status *st, int fd, int wstatus)
@@ -194,6 +209,8 @@ status_report(const struct status *st, int fd, int wstatus)
 
 	if (!has_started(st->start))
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
+	else if (signo == TOLD_TIMEOUT)
+		n = snprintf(line, sizeof(line), "timeout %d\n", code);
 	else if (signo != 0)
 		n = snprintf(line, sizeof(line), "signal %d\n", signo);
 	else

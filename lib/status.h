@@ -12,9 +12,9 @@
  * reporter further out has a START of its own.
  *
  * TOLD is the nearest reporter's. A link that waited for a command that signal N
- * ended, and ends with 128+N itself, sends N. A command may do that in its place:
- * it is believed only beside the status 128+N, with which a command may end
- * anyway.
+ * ended, and ends with 128+N itself, sends N; one that ended the command because its time was
+ * over, and ends with 124, sends 255. A command may do that in its place: it is
+ * believed only beside that status, with which a command may end anyway.
  */
 #ifndef VOLT_STATUS_H
 #define VOLT_STATUS_H
@@ -24,6 +24,7 @@
 
 #define STATUS_VARIABLE "VOLT_STATUS"
 #define STATUS_MOST 16	/* reporters in a chain */
+#define STATUS_TIMED_OUT 124	/* exit status, as of timeout(1) */
 
 /* What a reporter holds. */
 struct status {
@@ -45,6 +46,7 @@ void status_started(const struct status_ends *e);
 void status_failed(const struct status_ends *e);
 void status_let_go(void);
 void status_tell(int wstatus);
+void status_tell_timeout(void);
 void status_report(const struct status *st, int fd, int wstatus);
 
 #endif

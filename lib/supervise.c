@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,12 +53,20 @@ supervise_begin(struct supervise *s)
 	return s->sigfd == -1 || pipe2(s->alive, O_CLOEXEC) == -1 ? -1 : 0;
 }
 
+static int64_t
+deadline_after(uint64_t grace)
+{
+	return clock_ms() + (int64_t)(grace < GRACE_MAX ? grace : GRACE_MAX);
+}
+
 /* In the parent, right after the fork. */
 void
 supervise_parent(struct supervise *s)
 {
 	close(s->alive[0]);
 	chain_let_go();
+	if (s->timeout != 0)
+		s->end = deadline_after(s->timeout);
 	if (s->hold && write(s->alive[1], "", 1) != 1)
 		return; /* the child is gone already */
 }
@@ -229,10 +238,13 @@ forward_held(struct supervise *s)
 			forward(s, signo);
 }
 
-static int64_t
-deadline_after(uint64_t grace)
+/* Have the child end, and let its time of grace begin. */
+static void
+end_child(struct supervise *s)
 {
-	return clock_ms() + (int64_t)(grace < GRACE_MAX ? grace : GRACE_MAX);
+	if (s->grace != 0 && s->deadline == 0)
+		s->deadline = deadline_after(s->grace);
+	forward(s, SIGTERM);
 }
 
 static void
@@ -252,9 +264,10 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		if (!drops(s, signo))
 			return; /* it has it already */
 	}
-	if (signo == SIGTERM && s->grace != 0 && s->deadline == 0)
-		s->deadline = deadline_after(s->grace);
-	forward(s, signo);
+	if (signo == SIGTERM)
+		end_child(s);
+	else
+		forward(s, signo);
 }
 
 /* The child has stopped: stop with it. A SIGCONT is then forwarded. */
@@ -306,17 +319,28 @@ reap(const struct supervise *s, int *wstatus)
 	}
 }
 
+/* How long until then: 0 if it is over, INT_MAX for a time that is none. */
 static int
-timeout_ms(const struct supervise *s)
+left_until(int64_t time)
 {
 	int64_t left;
 
-	if (s->deadline <= 0)
-		return -1;
-	left = s->deadline - clock_ms();
+	if (time <= 0)
+		return INT_MAX;
+	left = time - clock_ms();
 	if (left < 0)
 		return 0;
 	return left > 1000000 ? 1000000 : (int)left;
+}
+
+static int
+timeout_ms(const struct supervise *s)
+{
+	int grace = left_until(s->deadline), end = left_until(s->end);
+
+	if (end < grace)
+		grace = end;
+	return grace == INT_MAX ? -1 : grace;
 }
 
 /* Take the terminal back from a process group that is gone with the command. */
@@ -378,8 +402,13 @@ step(struct supervise *s)
 		handle_signal(s, &si);
 	if (s->nfds > 0)
 		s->poll_cb(s);
-	if (s->deadline > 0 && timeout_ms(s) == 0) {
-		s->deadline = -1; /* once */
+	if (left_until(s->end) == 0) {
+		s->end = -1; /* once */
+		s->timed_out = true;
+		end_child(s);
+	}
+	if (left_until(s->deadline) == 0) {
+		s->deadline = -1;
 		s->kill_all(s);
 	}
 	return 0;
@@ -393,6 +422,7 @@ step(struct supervise *s)
 static int
 end_group(struct supervise *s)
 {
+	s->end = 0;
 	if (s->grace == 0)
 		return 0;
 	if (s->deadline == 0)

@@ -42,7 +42,7 @@
 
 #include "notify.h"
 
-#define SUPERVISE_FDS 4
+#define SUPERVISE_FDS 6
 
 struct supervise {
 	pid_t child;	/* whom to wait for */
@@ -52,6 +52,7 @@ struct supervise {
 	bool unstoppable;	/* we cannot stop with it: so it must not either */
 	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
+	uint64_t timeout;	/* ms until it is sent a SIGTERM; 0: never */
 	void (*kill_all)(const struct supervise *s); /* when grace is over */
 
 	struct notify_relay *relay; /* or NULL */
@@ -69,7 +70,9 @@ struct supervise {
 	int sigfd;
 	int alive[2];	/* a pipe: the child's end, the parent's end */
 	bool hold;	/* the child waits until we have let go */
-	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
+	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none; -1: it is over */
+	int64_t end;	/* that of timeout; likewise */
+	bool timed_out;	/* and the child had not ended */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;
 	int64_t masked_since;	/* it blocks all signals; 0: it does not */

@@ -72,18 +72,21 @@ tap_is_ours(int fd)
 	    (IFF_TAP | IFF_VNET_HDR);
 }
 
+/* Six bytes as tap_announce() writes them, and in no other way. */
 static bool
 parse_mac(const char *s, uint8_t mac[6])
 {
-	unsigned int b[6];
-	char end;
+	static const char digits[] = "0123456789abcdef";
+	const char *high, *low;
 	int i;
 
-	if (strlen(s) != 17 || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0],
-	    &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6)
-		return false;
-	for (i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
+	for (i = 0; i < 6; i++, s += 3) {
+		if (s[0] == '\0' || (high = strchr(digits, s[0])) == NULL ||
+		    s[1] == '\0' || (low = strchr(digits, s[1])) == NULL ||
+		    s[2] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
 	return true;
 }
 
@@ -127,32 +130,26 @@ apply(struct tap *t, const char *key, const char *value)
 }
 
 /*
- * Read VOLT_TAP and check each descriptor. Returns 0 with t filled in, its
- * descriptors now the caller's; -1 and errno, ENOENT if there is none, EPROTO
- * for anything that volt-net did not make.
+ * Read what tap_announce() writes. What the descriptors are is not looked at.
+ * Returns 0 with t filled in, or -1 and errno, EPROTO.
  */
 int
-tap_find(struct tap *t)
+tap_parse(struct tap *t, const char *value)
 {
-	const char *cursor = getenv(TAP_VARIABLE);
+	const char *cursor = value;
 	char field[TAP_LIST + 16], *equals;
 	uint64_t fd;
 
 	*t = (struct tap){ .mtu = 1500 };
-	if (cursor == NULL) {
-		errno = ENOENT;
-		return -1;
-	}
 	while (*cursor != ' ') {
-		if (!value_field(&cursor, ':', field, sizeof(field)) ||
+		if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 		    cursor == NULL || t->nfds == TAP_QUEUES ||
-		    value_uint(field, INT_MAX, &fd) == -1 ||
-		    !tap_is_ours((int)fd))
+		    value_uint(field, INT_MAX, &fd) == -1)
 			goto fail;
 		t->fd[t->nfds++] = (int)fd;
 	}
 	cursor++;
-	while (value_field(&cursor, ' ', field, sizeof(field))) {
+	while (value_field(&cursor, ' ', field, sizeof(field)) == 1) {
 		if ((equals = strchr(field, '=')) == NULL)
 			goto fail;
 		*equals++ = '\0';
@@ -164,4 +161,29 @@ tap_find(struct tap *t)
 fail:
 	errno = EPROTO;
 	return -1;
+}
+
+/*
+ * Read VOLT_TAP and check each descriptor. Returns 0 with t filled in, its
+ * descriptors now the caller's; -1 and errno, ENOENT if there is none, EPROTO
+ * for anything that volt-net did not make.
+ */
+int
+tap_find(struct tap *t)
+{
+	const char *value = getenv(TAP_VARIABLE);
+	unsigned int i;
+
+	if (value == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (tap_parse(t, value) == -1)
+		return -1;
+	for (i = 0; i < t->nfds; i++)
+		if (!tap_is_ours(t->fd[i])) {
+			errno = EPROTO;
+			return -1;
+		}
+	return 0;
 }

@@ -25,7 +25,7 @@
 
 extern char **environ;
 
-enum { PROGRAMS, ETC, SHARE, PARTS = TOOLBOX_PARTS };
+enum { PROGRAMS, OWN, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 
 /* The directory that holds this program; "" until it is looked up. */
 static char home_dir[PATH_MAX];
@@ -69,9 +69,44 @@ home(char *buf, size_t size, const char *below)
 	return 0;
 }
 
-/* A detached clone of path that nothing can be changed through. */
+/*
+ * Open the user's own directory of words: XDG_CONFIG_HOME/volt, or .config/volt
+ * in HOME. Both variables may be another user's, as behind sudo(8): it counts only
+ * if it is ours, and nobody else can write to it. Returns -1 and errno.
+ */
 static int
-clone_readonly(const char *path)
+open_own(void)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *below = "volt";
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (config == NULL || *config == '\0') {
+		config = getenv("HOME");
+		below = ".config/volt";
+	}
+	errno = ENOENT;
+	if (config == NULL || *config != '/')
+		return -1;
+	if (snprintf(path, sizeof(path), "%s/%s", config, below) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
+/* A detached clone of a directory that nothing can be changed through. */
+static int
+clone_readonly(int dir, const char *path)
 {
 	const struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
@@ -80,8 +115,8 @@ clone_readonly(const char *path)
 	};
 	int fd, saved;
 
-	fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-	    AT_RECURSIVE);
+	fd = sys_open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	    AT_RECURSIVE | AT_EMPTY_PATH);
 	if (fd == -1)
 		return -1;
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) ==
@@ -127,7 +162,7 @@ toolbox_parts(int part[TOOLBOX_PARTS])
 
 	for (i = 0; i < PARTS; i++) {
 		part[i] = -1;
-		if (!value_field(&cursor, ':', field, sizeof(field)))
+		if (value_field(&cursor, ':', field, sizeof(field)) != 1)
 			return false;
 		if (i != PROGRAMS && strcmp(field, "-") == 0)
 			continue;
@@ -148,13 +183,19 @@ int
 toolbox_clone(int part[TOOLBOX_PARTS])
 {
 	char path[PATH_MAX];
+	int own;
 
 	if (home(path, sizeof(path), "") == -1 ||
-	    (part[PROGRAMS] = clone_readonly(path)) == -1)
+	    (part[PROGRAMS] = clone_readonly(AT_FDCWD, path)) == -1)
 		return -1;
-	part[ETC] = clone_readonly(ETC_DIR);
+	part[OWN] = -1;
+	if ((own = open_own()) != -1) {
+		part[OWN] = clone_readonly(own, "");
+		close(own);
+	}
+	part[ETC] = clone_readonly(AT_FDCWD, ETC_DIR);
 	part[SHARE] = home(path, sizeof(path), SHARE_BESIDE) == -1 ? -1 :
-	    clone_readonly(path);
+	    clone_readonly(AT_FDCWD, path);
 	return 0;
 }
 
@@ -249,7 +290,7 @@ lock_and_send(int sock)
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	int part[PARTS] = { -1, -1, -1 }, i, error = 0;
+	int part[PARTS] = { -1, -1, -1, -1 }, i, error = 0;
 
 	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
@@ -325,8 +366,8 @@ toolbox_here(void)
 }
 
 /*
- * Open the file that "@name" means: with a slash, that path; else in /etc/volt,
- * then in share/volt beside the programs. With a toolbox only there: the files
+ * Open the file that "@name" means: with a slash, that path; else in the user's
+ * own directory, in /etc/volt, then in share/volt beside the programs. With a toolbox only there: the files
  * of a root are never taken for ours. Returns a descriptor, or -1 and errno.
  */
 int
@@ -340,20 +381,20 @@ toolbox_open_words(const char *name)
 		return open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (toolbox_parts(part)) {
 		errno = ENOENT;
-		for (i = ETC; i <= SHARE && fd == -1 && errno == ENOENT; i++)
+		for (i = OWN; i <= SHARE && fd == -1 && errno == ENOENT; i++)
 			if (part[i] != -1)
 				fd = path_open(part[i], name,
 				    O_RDONLY | O_NOCTTY);
 		return fd;
 	}
-	for (i = ETC; i <= SHARE && fd == -1; i++) {
+	for (i = OWN; i <= SHARE && fd == -1; i++) {
 		int at;
 
-		if (i == ETC)
-			snprintf(dir, sizeof(dir), "%s", ETC_DIR);
-		else if (home(dir, sizeof(dir), SHARE_BESIDE) == -1)
+		snprintf(dir, sizeof(dir), "%s", ETC_DIR);
+		if (i == SHARE && home(dir, sizeof(dir), SHARE_BESIDE) == -1)
 			return -1;
-		at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		at = i == OWN ? open_own() :
+		    open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (at == -1)
 			continue;
 		fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -447,7 +447,7 @@ no_processes() {
 	wait_for frozen
 	sleep 3
 	populated "$GROUP"
-	! gone
+	run ! gone
 	volt-cg name="$GROUP" cgroup.freeze=0
 	ended 137
 	no_group "$GROUP"

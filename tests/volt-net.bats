@@ -53,7 +53,7 @@ marked_helpers() {
 		echo "$words: $stderr"
 		[ "$stderr" = "volt-net: $message" ]
 	done <<-'EOF'
-		mode=bridge|mode=bridge: private, host or none
+		mode=bridge|mode=bridge: not private, host or none
 		bridge=|bridge=: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
 		bridge=all|bridge=all: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
 		bridge=default|bridge=default: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
@@ -89,7 +89,7 @@ marked_helpers() {
 		search=a/b|search=a/b: not a domain
 		hosts=db|hosts=db: NAME:IP
 		hosts=d/b:10.0.0.1|hosts=d/b:10.0.0.1: NAME:IP
-		isolate=maybe|isolate=maybe: yes or no
+		isolate=maybe|isolate=maybe: not yes or no
 		mtu=1279|mtu=1279: at least 1280, for IPv6
 		mtu=65536|mtu=65536: number too large
 		rate=10M|rate=10M: in:SIZE, out:SIZE or both

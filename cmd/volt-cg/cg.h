@@ -81,8 +81,8 @@ extern const struct grammar cg_grammar;
 void cg_check(const struct cg *cg, bool command);
 
 /* limit.c */
-void limit_add(struct cg *cg, const char *key, const char *value);
-void limit_cpus(struct cg *cg, const char *key, const char *value);
+void limit_add(void *cg, const char *key, const char *value);
+void limit_cpus(void *cg, const char *key, const char *value);
 bool limit_needs(const struct cg *cg);
 bool limit_controller(const struct limit *l, char *buf, size_t size);
 void limit_apply(struct cg *cg);

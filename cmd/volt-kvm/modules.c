@@ -22,6 +22,7 @@
 
 #include "chain.h"
 #include "config.h"
+#include "guest.h"
 #include "modules.h"
 #include "say.h"
 #include "value.h"
@@ -124,14 +125,15 @@ add_file(struct modules *m, const char *path)
 			plain = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	/* A ".p" is packed still; a "?" need not be taken by the kernel. */
 	n = snprintf(name, sizeof(name), "%02u%s%s", number,
-	    plain == -1 ? ".p" : "", m->soft > 0 ? "?" : "");
+	    plain == -1 ? GUEST_MODULE_PACKED : "",
+	    m->soft > 0 ? GUEST_MODULE_SOFT : "");
 	if (m->order_len + (size_t)n + 1 > sizeof(m->order))
 		errx(EXIT_LINK, "modules=%s: too many", m->dir);
 	memcpy(m->order + m->order_len, name, (size_t)n);
 	m->order[m->order_len + (size_t)n] = '\n';
 	m->order_len += (size_t)n + 1;
-	snprintf(name, sizeof(name), "volt/modules/%02u%s", number,
-	    plain == -1 ? ".p" : "");
+	snprintf(name, sizeof(name), GUEST_MODULES "/%02u%s", number,
+	    plain == -1 ? GUEST_MODULE_PACKED : "");
 	cpio_fd(m->cpio, name, 0600, plain == -1 ? fd : plain);
 	say("module %s", path);
 	close(fd);
@@ -185,7 +187,8 @@ add(struct modules *m, const char *name)
 
 	while ((s = next_line(&m->dep, &at, &len)) != NULL) {
 		colon = memchr(s, ':', len);
-		if (colon == NULL || !is_module(s, (size_t)(colon - s), name))
+		if (colon == NULL || memchr(s, '\0', len) != NULL ||
+		    !is_module(s, (size_t)(colon - s), name))
 			continue;
 		add_line(m, s, len);
 		return true;
@@ -257,7 +260,7 @@ add_type(struct modules *m, const char *dev)
 	char field[64], type[64] = "ext4";
 
 	(void)value_field(&cursor, ':', field, sizeof(field));
-	while (value_field(&cursor, ':', field, sizeof(field)))
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
 			strcpy(type, field);
 	(void)add(m, type);
@@ -322,7 +325,7 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 	m.softdep = map_if_there(&m, "modules.softdep");
 	m.alias = map_if_there(&m, "modules.alias");
 	add_devices(&m, cfg);
-	cpio_file(c, "volt/modules/order", 0600, m.order, m.order_len);
+	cpio_file(c, GUEST_MODULES_ORDER, 0600, m.order, m.order_len);
 	file_unmap(&m.dep);
 	file_unmap(&m.softdep);
 	file_unmap(&m.alias);

@@ -1,6 +1,6 @@
 /*
- * What the guest starts with: an initramfs with volt-init as its first program,
- * the command, and all that these need. cmd/volt-init/guest.c reads it.
+ * What the guest starts with: an initramfs with volt-guest as its first program,
+ * the command, and all that these need (guest.h).
  */
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -16,6 +16,7 @@
 #include "chain.h"
 #include "config.h"
 #include "cpio.h"
+#include "guest.h"
 #include "kfile.h"
 #include "modules.h"
 #include "payload.h"
@@ -56,11 +57,11 @@ add_program(const char *name)
 	if (!first(name))
 		return;
 	if ((fd = toolbox_open_program(name)) == -1) {
-		if (errno == ENOENT && strcmp(name, "volt-init") != 0)
+		if (errno == ENOENT && strcmp(name, "volt-guest") != 0)
 			return; /* the root's own, then */
 		err(EXIT_LINK, "%s", name);
 	}
-	snprintf(path, sizeof(path), "volt/bin/%s", name);
+	snprintf(path, sizeof(path), GUEST_PROGRAMS "/%s", name);
 	cpio_fd(&archive, path, 0755, fd);
 	close(fd);
 }
@@ -86,7 +87,7 @@ add_include(const char *name, int depth)
 	    (n = kfile_slurp(fd, buf, INCLUDE_MOST)) == -1)
 		err(EXIT_LINK, "@%s", name);
 	close(fd);
-	snprintf(path, sizeof(path), "volt/share/volt/%s", name);
+	snprintf(path, sizeof(path), GUEST_SHARE_WORDS "/%s", name);
 	cpio_file(&archive, path, 0644, buf, (size_t)n);
 	for (line = strtok_r(buf, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
@@ -102,7 +103,7 @@ add_include(const char *name, int depth)
 static void
 add_toolbox(char *const argv[])
 {
-	add_program("volt-init");
+	add_program("volt-guest");
 	for (; *argv != NULL; argv++)
 		if (strncmp(*argv, "volt-", 5) == 0 && strlen(*argv) < 32 &&
 		    strchr(*argv, '/') == NULL)
@@ -151,60 +152,49 @@ add_environment(const struct config *cfg)
 			err(EXIT_LINK, "env=%s", cfg->env[i]);
 		list[n++] = s;
 	}
-	add_strings("volt/env", list, n);
+	add_strings(GUEST_ENV, list, n);
 	while (n > 0)
 		free(list[--n]);
 }
 
-/* What volt-init is to do, a word a line; the words hold no newline. */
 static void
 add_words(const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
-	char mac[18], size[16];
-	const struct {
-		const char *key, *value;
-	} words[] = {
-		{ "mac", mac },
-		{ "ip", cfg->net.ip },
-		{ "gw", cfg->net.gw },
-		{ "ip6", cfg->net.ip6 },
-		{ "gw6", cfg->net.gw6 },
-		{ "dns", cfg->net.dns },
-		{ "search", cfg->net.search },
-		{ "options", cfg->net.options },
-		{ "root", cfg->root },
-		{ "overlay", cfg->overlay },
-		{ "hostname", cfg->hostname },
-		{ "chdir", cfg->chdir },
-		{ "console", cfg->pty ? "pty" : NULL },
-		{ "size", cfg->pty ? size : NULL },
+	char mac[18], size[16], buf[4 * 4096];
+	const struct guest_words words = {
+		.root = cfg->root,
+		.overlay = cfg->overlay,
+		.hostname = cfg->hostname,
+		.chdir = cfg->chdir,
+		.console = cfg->pty ? "pty" : NULL,
+		.size = cfg->pty ? size : NULL,
+		.mac = cfg->net.present ? mac : NULL,
+		.ip = cfg->net.ip,
+		.gw = cfg->net.gw,
+		.ip6 = cfg->net.ip6,
+		.gw6 = cfg->net.gw6,
+		.dns = cfg->net.dns,
+		.search = cfg->net.search,
+		.options = cfg->net.options,
 	};
-	char buf[4 * 4096];
-	size_t i, len = 0;
+	int len;
 
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (words[i].value == NULL ||
-		    (words[i].value == mac && !cfg->net.present))
-			continue;
-		len += (size_t)snprintf(buf + len, sizeof(buf) - len,
-		    "%s=%s\n", words[i].key, words[i].value);
-		if (len >= sizeof(buf))
-			errx(EXIT_LINK, "%s=: too long", words[i].key);
-	}
-	cpio_file(&archive, "volt/guest", 0600, buf, len);
+	if ((len = guest_words_print(&words, buf, sizeof(buf))) == -1)
+		err(EXIT_LINK, "the words for the guest");
+	cpio_file(&archive, GUEST_WORDS, 0600, buf, (size_t)len);
 }
 
 /* Make cfg->payload for a kernel of that version, or NULL if it is unknown. */
 void
 payload_make(struct config *cfg, const char *version)
 {
-	static const char *const dirs[] = { "dev", "proc", "sys", "volt",
-		"volt/bin", "volt/modules", "volt/share", "volt/share/volt",
-		"volt/root", "volt/over", "volt/disk" };
+	static const char *const dirs[] = { "dev", "proc", "sys", GUEST_DIR,
+		GUEST_PROGRAMS, GUEST_MODULES, GUEST_SHARE, GUEST_SHARE_WORDS,
+		GUEST_ROOT, GUEST_UPPER, GUEST_LOWER };
 	uint8_t seed[SEED];
 	size_t i, n;
 
@@ -214,12 +204,12 @@ payload_make(struct config *cfg, const char *version)
 	add_toolbox(cfg->argv);
 	for (n = 0; cfg->argv[n] != NULL; n++)
 		;
-	add_strings("volt/argv", cfg->argv, n);
+	add_strings(GUEST_ARGV, cfg->argv, n);
 	add_environment(cfg);
 	add_words(cfg);
 	if (getrandom(seed, sizeof(seed), 0) != SEED)
 		err(EXIT_LINK, "random bytes");
-	cpio_file(&archive, "volt/seed", 0600, seed, sizeof(seed));
+	cpio_file(&archive, GUEST_SEED, 0600, seed, sizeof(seed));
 	modules_add(&archive, cfg, version);
 	cpio_end(&archive);
 	cfg->payload = (struct blob){ archive.base, archive.len };

@@ -2,7 +2,7 @@
  * The I/O thread's loop, and how it ends: with the command's end, which the
  * guest reports on its control port; with the machine's; or by a signal.
  *
- * A signal is handed to the command, and volt-init says that it has got it. A
+ * A signal is handed to the command, and volt-guest says that it has got it. A
  * guest that says nothing hangs: then a second signal that asks for the end is
  * for us. Nothing that is written may wait for ever (stream.h).
  */
@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "config.h"
 #include "console.h"
+#include "guest.h"
 #include "session.h"
 #include "status.h"
 #include "stream.h"
@@ -38,7 +39,7 @@
 static struct vm *vm;
 static const struct config *cfg;
 static struct {
-	bool up;	/* volt-init has reported */
+	bool up;	/* volt-guest has reported */
 	bool done;	/* and again, with the command's end */
 	bool told;	/* it was told to end */
 	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
@@ -82,14 +83,14 @@ control_line(const char *line)
 	uint64_t n;
 	size_t i;
 
-	if (strcmp(line, "up") == 0) {
+	if (strcmp(line, GUEST_UP) == 0) {
 		session.up = true;
 		if (cfg->pty)
 			terminal_raw(); /* ^C was for us until now */
 	}
-	if (strcmp(line, "heard") == 0)
+	if (strcmp(line, GUEST_HEARD) == 0)
 		session.asked = 0;
-	if (strcmp(line, "lost") == 0)
+	if (strcmp(line, GUEST_LOST) == 0)
 		console_lose();
 	for (i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
 		if (!session.done && strncmp(line, reports[i].word,

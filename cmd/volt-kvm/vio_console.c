@@ -17,6 +17,7 @@
 #include "config.h"
 #include "console.h"
 #include "devices.h"
+#include "guest.h"
 #include "stream.h"
 
 #define F_MULTIPORT VIO_BIT(1)
@@ -42,7 +43,6 @@ struct config_space {
 	uint32_t emerg_wr;
 };
 
-enum { STDIN, STDOUT, STDERR, CONTROL, PORTS };
 
 #define BURST 64	/* requests of one port in a row */
 #define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
@@ -51,7 +51,6 @@ enum { STDIN, STDOUT, STDERR, CONTROL, PORTS };
 #define SIGNAL_REALTIME 32	/* from here on they queue (signal(7)) */
 
 struct port {
-	const char *name;
 	int in, out;	/* descriptors; or -1 */
 	struct stream stream;	/* of out */
 	bool in_ended, out_ended;
@@ -65,7 +64,7 @@ struct port {
 static struct {
 	struct vio vio;
 	struct vio_pci pci;
-	struct port port[PORTS];
+	struct port port[GUEST_PORTS];
 	void (*line)(const char *line);
 	char from_guest[LINE];
 	size_t from_len;
@@ -78,13 +77,10 @@ static struct {
 	uint64_t taken;	/* bytes of output */
 } con = {
 	.port = {
-		[STDIN] = { .name = "volt.stdin", .in = STDIN_FILENO,
-		    .out = -1 },
-		[STDOUT] = { .name = "volt.stdout", .in = -1,
-		    .out = STDOUT_FILENO },
-		[STDERR] = { .name = "volt.stderr", .in = -1,
-		    .out = STDERR_FILENO },
-		[CONTROL] = { .name = "volt.control", .in = -1, .out = -1 },
+		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
+		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
+		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
+		[GUEST_CONTROL] = { .in = -1, .out = -1 },
 	},
 };
 
@@ -110,11 +106,11 @@ message(const struct message *m)
 	unsigned int i;
 
 	if (m->event == DEVICE_READY && m->value == 1) {
-		for (i = 0; i < PORTS; i++)
+		for (i = 0; i < GUEST_PORTS; i++)
 			con.port[i].tell |= TELL_ADD;
 		return;
 	}
-	if (m->id >= PORTS)
+	if (m->id >= GUEST_PORTS)
 		return;
 	p = &con.port[m->id];
 	if (m->event == PORT_READY && m->value == 1) {
@@ -160,13 +156,15 @@ send_message(const struct port *p, uint16_t event, uint16_t value)
 		char name[16];
 	} out = { .m = { (uint32_t)(p - con.port), event, value } };
 	size_t len = sizeof(out.m), n;
+	const char *name;
 	int rc;
 
 	if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 		return rc;
 	if (event == PORT_NAME) {
-		n = strlen(p->name);
-		memcpy(out.name, p->name, n);
+		name = guest_port_names[p - con.port];
+		n = strlen(name);
+		memcpy(out.name, name, n);
 		len += n;
 	}
 	n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin, 0, &out,
@@ -193,7 +191,7 @@ messages_out(void)
 	size_t i;
 	int rc;
 
-	for (p = con.port; p < con.port + PORTS; p++)
+	for (p = con.port; p < con.port + GUEST_PORTS; p++)
 		for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 			if ((p->tell & order[i].tell) == 0)
 				continue;
@@ -232,7 +230,7 @@ take(struct port *p, const uint8_t *s, size_t n)
 {
 	ssize_t done;
 
-	if (p == &con.port[CONTROL]) {
+	if (p == &con.port[GUEST_CONTROL]) {
 		control_bytes(s, n);
 		return n;
 	}
@@ -324,7 +322,7 @@ next_lines(void)
 	}
 	for (i = 1; i <= SIGNALS; i++)
 		for (; con.signals[i] > 0; con.signals[i]--) {
-			n = (size_t)snprintf(line, sizeof(line), "signal %u\n",
+			n = (size_t)snprintf(line, sizeof(line), GUEST_SIGNAL "%u\n",
 			    i);
 			if (n > sizeof(con.to_guest) - con.to_len)
 				return true;
@@ -339,7 +337,7 @@ static int
 control_lines(void)
 {
 	struct vio *v = &con.vio;
-	struct port *p = &con.port[CONTROL];
+	struct port *p = &con.port[GUEST_CONTROL];
 	unsigned int most;
 	size_t n;
 	int rc = 0;
@@ -362,10 +360,10 @@ control_lines(void)
 static void
 kick(struct vio *v)
 {
-	if (messages_in() == -1 || output(&con.port[STDOUT]) == -1 ||
-	    output(&con.port[STDERR]) == -1 ||
-	    output(&con.port[CONTROL]) == -1 ||
-	    output(&con.port[STDIN]) == -1 || control_lines() == -1 ||
+	if (messages_in() == -1 || output(&con.port[GUEST_STDOUT]) == -1 ||
+	    output(&con.port[GUEST_STDERR]) == -1 ||
+	    output(&con.port[GUEST_CONTROL]) == -1 ||
+	    output(&con.port[GUEST_STDIN]) == -1 || control_lines() == -1 ||
 	    messages_out() == -1)
 		vio_break(v);
 }
@@ -376,7 +374,7 @@ reset(struct vio *v)
 	struct port *p;
 
 	(void)v;
-	for (p = con.port; p < con.port + PORTS; p++) {
+	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
 		p->tell = 0;
 		p->guest_open = p->busy = false;
 	}
@@ -474,12 +472,12 @@ console_init(struct vm *vm, const struct config *cfg)
 
 	if (*cfg->argv == NULL)
 		return; /* nobody in the guest to talk to */
-	con.vio.nqueues = 2 + 2 * PORTS;
+	con.vio.nqueues = 2 + 2 * GUEST_PORTS;
 	con.vio.offered = F_MULTIPORT;
 	con.vio.config_len = sizeof(*space);
-	space->max_nr_ports = PORTS;
+	space->max_nr_ports = GUEST_PORTS;
 	devices_plug(vm, &con.pci, &con.vio, &ops, &con);
-	for (p = con.port; p < con.port + PORTS; p++) {
+	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
 		if (p->in != -1)
 			io_add(io, &(struct io_source){ .fd = p->in,
 			    .wants = wants_input, .ready = input_ready,
@@ -519,7 +517,7 @@ void
 console_size(const char *size)
 {
 	pthread_mutex_lock(&con.vio.lock);
-	snprintf(con.size, sizeof(con.size), "size %s\n", size);
+	snprintf(con.size, sizeof(con.size), GUEST_SIZE "%s\n", size);
 	pthread_mutex_unlock(&con.vio.lock);
 	(void)eventfd_write(con.vio.kick, 1);
 }
@@ -528,7 +526,7 @@ console_size(const char *size)
 bool
 console_drained(void)
 {
-	struct port *out = &con.port[STDOUT], *e = &con.port[STDERR];
+	struct port *out = &con.port[GUEST_STDOUT], *e = &con.port[GUEST_STDERR];
 	bool drained;
 
 	pthread_mutex_lock(&con.vio.lock);

@@ -14,6 +14,7 @@
 
 #include "chain.h"
 #include "config.h"
+#include "guest.h"
 #include "x86.h"
 
 #define NOTE_PHYS32_ENTRY 18	/* xen/include/public/elfnote.h */
@@ -259,7 +260,7 @@ load_cmdline(struct vm *vm, const struct config *cfg)
 	    header.cmdline_size < size)
 		size = header.cmdline_size;
 	len = (size_t)snprintf(p, size, "%s%s", defaults,
-	    cfg->payload.len > 0 ? " rdinit=/volt/bin/volt-init" : "");
+	    cfg->payload.len > 0 ? " rdinit=/" GUEST_INIT : "");
 	for (i = 0; i < cfg->ncmdline && len < size; i++)
 		len += (size_t)snprintf(p + len, size - len, " %s",
 		    cfg->cmdline[i]);

@@ -27,15 +27,9 @@
 #define BIT(cap) ((uint64_t)1 << (cap))
 
 /* By number, without "CAP_". A newer one is known by its number alone. */
-static const char *const names[] = { "chown", "dac_override",
-	"dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-	"setpcap", "linux_immutable", "net_bind_service", "net_broadcast",
-	"net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module",
-	"sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin",
-	"sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config",
-	"mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend",
-	"audit_read", "perfmon", "bpf", "checkpoint_restore" };
+static const char *const names[] = {
+#include "caps.inc"
+};
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 struct sets {
@@ -64,8 +58,9 @@ parse_name(const char *key, const char *value, const char *name)
 
 /* none, a list of names, or a list of +name and -name. */
 void
-caps_parse(struct caps *c, const char *key, const char *value)
+caps_parse(void *caps, const char *key, const char *value)
 {
+	struct caps *c = caps;
 	const char *cursor = value, *name;
 	char field[40];
 	uint64_t bit;
@@ -74,7 +69,7 @@ caps_parse(struct caps *c, const char *key, const char *value)
 	if (strcmp(value, "none") == 0)
 		return;
 	c->relative = *value == '+' || *value == '-';
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		name = field + (c->relative ? 1 : 0);
 		if (c->relative != (*field == '+' || *field == '-'))
 			word_bad(key, value, "+ and - before all or none");

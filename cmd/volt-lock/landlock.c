@@ -65,7 +65,7 @@ add_names(struct lock *lock, const char *key, const char *value,
 
 	if (strcmp(value, "none") == 0)
 		return 0;
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		r = right_find(name);
 		if (r != NULL && r->kind == kind)
 			set |= landlock_has(lock, r, key, value) ? r->bit : 0;
@@ -94,10 +94,11 @@ kernel_abi(void)
 	return (int)abi;
 }
 
-/* Take a word, if it is one of Landlock's. */
-bool
-landlock_word(struct lock *lock, const char *key, const char *value)
+/* One of Landlock's words. */
+void
+landlock_word(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	struct landlock *ll = &lock->ll;
 	const struct right *r = right_find(key);
 	uint64_t access = rights_of_group(key);
@@ -121,7 +122,7 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 		ll->flags = strcmp(value, "none") == 0 ? 0 : ll->flags |
 		    (uint32_t)add_names(lock, key, value, RIGHT_LOG);
 	} else if (r == NULL) {
-		return false;
+		word_bad(key, value, "unknown right");
 	} else if (r->kind == RIGHT_NET) {
 		ports_word(lock, r, value);
 	} else if (r->kind == RIGHT_FS) {
@@ -130,11 +131,8 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 			paths_all(lock, key, value, r->bit)) &&
 		    landlock_has(lock, r, key, value))
 			paths_word(lock, key, value, r->bit);
-	} else {
-		return false;
 	}
 	ll->wanted = true;
-	return true;
 }
 
 /*

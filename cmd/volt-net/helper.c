@@ -6,11 +6,10 @@
  * It is nobody's child, in a session of its own, so that the command does not
  * find a strange child and a ^C does not end it.
  */
-#include <linux/capability.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <dirent.h>
@@ -68,15 +67,15 @@ detach(void)
 static void
 set_rights(bool effective)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2] = { { 0 } };
+	const cap_value_t admin = CAP_NET_ADMIN;
+	cap_t caps = cap_init();
 
-	data[0].permitted = 1U << CAP_NET_ADMIN;
-	data[0].effective = effective ? data[0].permitted : 0;
-	if (syscall(SYS_capset, &head, data) == -1)
+	if (caps == NULL ||
+	    cap_set_flag(caps, CAP_PERMITTED, 1, &admin, CAP_SET) == -1 ||
+	    (effective && cap_set_flag(caps, CAP_EFFECTIVE, 1, &admin,
+		CAP_SET) == -1) || cap_set_proc(caps) == -1)
 		err(EXIT_LINK, "helper: capabilities");
+	cap_free(caps);
 }
 
 /*

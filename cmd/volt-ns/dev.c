@@ -116,7 +116,7 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlinkat(links[i].target, dev, links[i].name) == -1)
 			err(EXIT_LINK, "/dev/%s", links[i].name);
-	if (ns->console)
+	if (ns->console == CONSOLE_PTY)
 		placeholder(dev, "console");
 
 	/* Terminals belong to group tty, 5 wherever it has a number. */

@@ -49,8 +49,9 @@ add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
 
 /* uidmap=auto, or IN:OUT:N ranges; repeated words add up. */
 void
-idmap_parse(struct idmap *m, const char *key, const char *value)
+idmap_parse(void *map, const char *key, const char *value)
 {
+	struct idmap *m = map;
 	const char *cursor = value, *part;
 	char range[64], number[16];
 	uint64_t n[3];
@@ -62,10 +63,10 @@ idmap_parse(struct idmap *m, const char *key, const char *value)
 		m->automatic = true;
 		return;
 	}
-	while (value_field(&cursor, ',', range, sizeof(range))) {
+	while (value_field(&cursor, ',', range, sizeof(range)) == 1) {
 		part = range;
 		for (i = 0; i < 3; i++)
-			if (!value_field(&part, ':', number, sizeof(number)) ||
+			if (value_field(&part, ':', number, sizeof(number)) != 1 ||
 			    value_uint(number, UINT32_MAX, &n[i]) == -1)
 				word_bad(key, value, "not IN:OUT:N");
 		if (part != NULL || n[2] == 0 || n[0] + n[2] > UINT32_MAX ||
@@ -170,11 +171,11 @@ user_name(uid_t uid, char *buf, size_t size)
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		cursor = line;
-		if (!value_field(&cursor, ':', buf, size) || cursor == NULL ||
+		if (value_field(&cursor, ':', buf, size) != 1 || cursor == NULL ||
 		    (cursor = strchr(cursor, ':')) == NULL)
 			continue;
 		cursor++;
-		if (value_field(&cursor, ':', field, sizeof(field)) &&
+		if (value_field(&cursor, ':', field, sizeof(field)) == 1 &&
 		    value_uint(field, UINT32_MAX, &n) == 0 && n == uid)
 			break;
 	}
@@ -184,8 +185,8 @@ user_name(uid_t uid, char *buf, size_t size)
 }
 
 /*
- * Add what path (subuid(5), subgid(5)) grants the user, after what is there.
- * Returns whether that was anything.
+ * Add what path (subuid(5), subgid(5)) grants the user, after what is there. A
+ * user without a name has no line by name. Returns whether that was anything.
  */
 static bool
 add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
@@ -199,15 +200,16 @@ add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		cursor = line;
-		if (!value_field(&cursor, ':', owner, sizeof(owner)) ||
-		    !(strcmp(owner, user) == 0 ||
+		if (value_field(&cursor, ':', owner, sizeof(owner)) != 1 ||
+		    !((*user != '\0' && strcmp(owner, user) == 0) ||
 			(value_uint(owner, UINT32_MAX, &id) == 0 && id == uid)))
 			continue;
-		if (!value_field(&cursor, ':', number, sizeof(number)) ||
+		if (value_field(&cursor, ':', number, sizeof(number)) != 1 ||
 		    value_uint(number, UINT32_MAX, &start) == -1 ||
-		    !value_field(&cursor, ':', number, sizeof(number)) ||
+		    value_field(&cursor, ':', number, sizeof(number)) != 1 ||
 		    value_uint(number, UINT32_MAX, &count) == -1 ||
 		    count == 0 || next + count > UINT32_MAX ||
+		    start + count > UINT32_MAX ||
 		    m->n == NS_EXTENTS)
 			continue;
 		add_extent(m, next, start, count);
@@ -225,7 +227,7 @@ on_path(const char *name)
 	const char *cursor = getenv("PATH");
 	char dir[PATH_MAX], path[PATH_MAX + 32];
 
-	while (value_field(&cursor, ':', dir, sizeof(dir))) {
+	while (value_field(&cursor, ':', dir, sizeof(dir)) == 1) {
 		snprintf(path, sizeof(path), "%s/%s", dir, name);
 		if (access(path, X_OK) == 0)
 			return true;
@@ -270,7 +272,7 @@ shift_root(struct ns *ns)
 {
 	size_t i;
 
-	ns->root.idmap = true;
+	ns->root.idmap = ns->root.kind != MOUNT_EMPTY;
 	for (i = 0; i < ns->nlower; i++)
 		ns->lower[i].idmap = true;
 	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") != 0)

@@ -37,18 +37,20 @@ static const struct {
 
 /* join=PID[:NS,NS...] */
 void
-join_parse(struct ns *ns, const char *value)
+join_parse(void *ctx, const char *key, const char *value)
 {
+	struct ns *ns = ctx;
 	const char *cursor = value;
 	char field[16];
 	uint64_t pid;
 	size_t i;
 
-	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	(void)key;
+	if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 	    value_uint(field, INT_MAX, &pid) == -1 || pid == 0)
 		word_bad("join", value, "not a process ID");
 	ns->join = (pid_t)pid;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		for (i = 0; i < KINDS; i++)
 			if (strcmp(kinds[i].name, field) == 0)
 				break;
@@ -109,7 +111,7 @@ resolve(pid_t pid)
 	snprintf(name, sizeof(name), "task/%d/children", (int)pid);
 	if (look(pid, name, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "join=%d: its children", (int)pid);
-	while (value_field(&cursor, ' ', field, sizeof(field)))
+	while (value_field(&cursor, ' ', field, sizeof(field)) == 1)
 		if (value_uint(field, INT_MAX, &child) == 0 &&
 		    is_container(pid, (pid_t)child))
 			return (pid_t)child;

@@ -16,6 +16,7 @@
 #include "chain.h"
 #include "fdpass.h"
 #include "notify.h"
+#include "reopen.h"
 #include "say.h"
 #include "status.h"
 #include "supervise.h"
@@ -96,7 +97,7 @@ static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
 	struct supervise s = {
-		.own_session = ns->new_session || ns->console,
+		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
 	};
@@ -104,7 +105,7 @@ run_child(struct ns *ns, char *argv[])
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
 	};
-	int pair[2], rc, code, wstatus, master = -1, payload;
+	int pair[2], pipes[3] = { -1, -1, -1 }, rc, code, wstatus, master = -1, payload;
 	static struct notify_relay relay;
 	struct status status;
 
@@ -115,6 +116,8 @@ run_child(struct ns *ns, char *argv[])
 	s.relay = rc == 1 ? &relay : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		err(EXIT_LINK, "socketpair");
+	if (ns->console == CONSOLE_PIPE)
+		console_pipes(ns, pipes);
 	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
 	    (payload = payload_make(ns)) != -1) {
 		ns->late_cgroup = true;
@@ -141,6 +144,7 @@ run_child(struct ns *ns, char *argv[])
 		inner_run(ns, argv);
 	}
 	supervise_parent(&s);
+	console_forked(ns);
 	if (!ns->staged) {
 		close(pair[0]);
 		if (ns->served)
@@ -148,10 +152,11 @@ run_child(struct ns *ns, char *argv[])
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
-	if (ns->console)
+	if (ns->console == CONSOLE_PTY)
 		master = fdpass_recv(pair[1]);
 
-	rc = master != -1 ? console_wait(master, &s, &wstatus) :
+	rc = master != -1 || ns->console == CONSOLE_PIPE ?
+	    pump_wait(master, pipes, &s, &wstatus) :
 	    supervise_wait(&s, &wstatus);
 	if (rc == -1)
 		err(EXIT_LINK, "wait");
@@ -171,14 +176,34 @@ run_child(struct ns *ns, char *argv[])
 
 /*
  * Only what cannot be done to ourselves takes a child: entering a PID namespace,
- * a pty, telling how the command ended, and leaving a process group we lead.
+ * a pty or pipes, telling how the command ended, and leaving a process group we lead.
  */
 static bool
 must_wait(const struct ns *ns)
 {
 	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
-	    ns->console || ns->status_fd != -1 ||
+	    ns->console != CONSOLE_NONE || ns->status_fd != -1 ||
 	    (ns->new_session && getpgrp() == getpid());
+}
+
+/*
+ * May the command, or what it runs, be another user than we are? Users of an
+ * image are, when its own programs change to them.
+ */
+static bool
+has_other_users(const struct ns *ns)
+{
+	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
+	    ns->id.uid_given || has_root(ns);
+}
+
+/* They can use a pipe that cannot be changed, if not by its name: no error. */
+static void
+allow_stdio(void)
+{
+	if (reopen_allow_stdio() == -1)
+		say("a standard stream is a pipe that its owner alone can "
+		    "open: %s", strerror(errno));
 }
 
 /* Many mounts need many descriptors; the command has its limit back in the end. */
@@ -201,7 +226,8 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1,
+		.builder = -1, .console = CONSOLE_NONE,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -210,6 +236,8 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
+	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
+		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);
 	describe_namespaces(&ns);
@@ -236,7 +264,7 @@ main(int argc, char *argv[])
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)
-		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");
+		errx(EXIT_LINK, "stop= needs -p, console= or status=");
 	if (wait)
 		run_child(&ns, argv);
 	run_here(&ns, argv);

@@ -138,6 +138,10 @@ root_attach(struct ns *ns, struct build *b)
 		    ns->lower[0].what;
 		b->root = b->inner != -1 ? talk_recv(b->inner) :
 		    overlay_make(ns);
+	} else if (ns->root.kind == MOUNT_EMPTY && ns->root.what != NULL) {
+		what = ns->root.what;
+		b->root = b->inner != -1 ? talk_recv(b->inner) :
+		    mount_fs(&ns->root, "tmpfs");
 	} else if (has_root(ns)) {
 		what = ns->root.what != NULL ? ns->root.what :
 		    ns->lower[0].what;
@@ -181,7 +185,7 @@ root_build(struct ns *ns, struct build *b)
 	if (root_is_plain(ns))
 		return;
 	mask = umask(0);
-	net_files_open(ns);
+	files_open(ns);
 	if (has_root(ns) || b->root != -1)
 		root_attach(ns, b);
 	else if ((b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "ns.h"
+#include "say.h"
 #include "sys.h"
 
 static bool
@@ -50,13 +51,17 @@ source_open(const struct ns *ns, struct mount *m)
 	const struct mount_attr lift = { .attr_clr = m->lifted };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
-	if (m->what == NULL || m->fd != -1)
+	if (m->what == NULL || m->fd != -1 || m->kind == MOUNT_EMPTY)
 		return;
 	if (m->kind == MOUNT_IMAGE)
 		m->fd = image_open(m);
 	else
 		m->fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
+	if (m->fd == -1 && m->try && (errno == ENOENT || errno == ENOTDIR)) {
+		say("%s: left out: %s", m->what, strerror(errno));
+		return;
+	}
 	if (m->fd == -1)
 		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
 		    m->kind != MOUNT_BIND ? "there are mounts below it, and "
@@ -87,7 +92,7 @@ source_idmap(struct mount *m, int userns)
 		.userns_fd = (uint64_t)(unsigned int)userns,
 	};
 
-	if (m->what == NULL || !m->idmap)
+	if (m->what == NULL || !m->idmap || m->fd == -1)
 		return;
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH |
 		(m->rec ? AT_RECURSIVE : 0), &attr) == -1)

@@ -368,8 +368,9 @@ stage_fill(struct ns *ns)
 
 	if (say_on)
 		talk_send(ns->builder, -1);
-	if (is_overlay(ns)) {
-		fd = overlay_make(ns);
+	if (is_overlay(ns) || ns->root.kind == MOUNT_EMPTY) {
+		fd = is_overlay(ns) ? overlay_make(ns) :
+		    mount_fs(&ns->root, "tmpfs");
 		talk_send(ns->builder, fd);
 		close(fd);
 	}

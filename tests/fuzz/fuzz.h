@@ -31,6 +31,8 @@ void __wrap_free(void *p);
 void __real_free(void *p);
 char *__wrap_strdup(const char *s);
 char *__real_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+char *__real_strndup(const char *s, size_t n);
 int __wrap_asprintf(char **text, const char *fmt, ...) PRINTF(2, 3);
 
 /* Stands before what the program was given. */
@@ -53,7 +55,7 @@ static size_t nblocks;
 	fuzz_inside = false;		\
 } while (0)
 
-static void
+static __attribute__((unused)) void
 fuzz_free(void)
 {
 	struct block *b;
@@ -148,6 +150,21 @@ __wrap_strdup(const char *s)
 		return __real_strdup(s);
 	if ((copy = __wrap_malloc(strlen(s) + 1)) != NULL)
 		strcpy(copy, s);
+	return copy;
+}
+
+char *
+__wrap_strndup(const char *s, size_t n)
+{
+	char *copy;
+
+	if (!fuzz_inside)
+		return __real_strndup(s, n);
+	n = strnlen(s, n);
+	if ((copy = __wrap_malloc(n + 1)) != NULL) {
+		memcpy(copy, s, n);
+		copy[n] = '\0';
+	}
 	return copy;
 }
 

@@ -1,8 +1,7 @@
 /*
  * Fuzz the compiler of profiles. The input is a profile; behind a line "%"
  * stands the file of groups.
- * Link: cmd/volt-seccomp/parse.c cmd/volt-seccomp/names.c
- * Link: cmd/volt-seccomp/gen.c -lseccomp
+ * Link: volt-seccomp -lseccomp
  *
  * What parses must become a filter that the kernel would take, or be too long
  * for one. The filter, run here, must answer as the lines do when they are

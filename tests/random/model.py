@@ -293,7 +293,7 @@ class Model:
         def check(key: str, value: str) -> None:
             if key == "grace":
                 if g.time(value) == 0:
-                    g.bad("must be longer than nothing")
+                    g.bad("the time must not be 0")
             elif key == "ready":
                 if not value.startswith("/"):
                     g.bad("the path must begin with /")

@@ -293,7 +293,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         if s.see["pgid"] is ANY:
             raise Unknown("-s that may wait")
     if p.stop and not waits:
-        g.bad("stop= needs -p, console=pty or status=")
+        g.bad("stop= needs -p, console= or status=")
     if kinds - {"user"} and "user" not in kinds:
         s.need(SYS_ADMIN, "volt-ns", "namespaces: Operation not permitted")
     if p.status is not None:

@@ -155,7 +155,24 @@ words_of_a_file_are_whole(void)
 	close(dir);
 }
 
+static void
+below_is_a_whole_name(void)
+{
+	CHECK_STR(cgroup_below("/a/b", "/a"), "/b");
+	CHECK_STR(cgroup_below("/a/b", "/"), "/a/b");
+	CHECK_STR(cgroup_below("/a", "/a"), "");
+	CHECK_STR(cgroup_below("", "/"), "");
+	CHECK(cgroup_below("/ab", "/a") == NULL);
+	CHECK(cgroup_below("/a", "/a/b") == NULL);
+	/* Outside of the namespace, and a name that only begins so. */
+	CHECK(cgroup_below("/..", "/..") == NULL);
+	CHECK(cgroup_below("/../a", "/") == NULL);
+	CHECK_STR(cgroup_below("/..a/b", "/..a"), "/b");
+	CHECK_STR(cgroup_below("/...", "/"), "/...");
+}
+
 static const struct unit tests[] = {
+	UNIT(below_is_a_whole_name),
 	UNIT(it_is_where_the_kernel_says),
 	UNIT(a_hidden_mount_is_not_taken),
 	UNIT(a_part_of_the_tree),

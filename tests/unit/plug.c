@@ -156,12 +156,35 @@ no_tap(void)
 	}
 }
 
+/* What volt-net writes is read, and nothing that only looks like it. */
+static void
+tap_there_and_back(void)
+{
+	static const char *const bad[] = { "0: mac=2:76:0a:58:01:02",
+		"0: mac=02:76:0A:58:01:02", "0: mac=02:76:0a:58:01:+2",
+		"0: mac=-1:76:0a:58:01:02", "0: mac=02:76:0a:58:01:\t2",
+		"0: mac=02:76:0a:58:01:02x", "0: mac=02:76:0a:58:01",
+		"0: mac=02-76-0a-58-01-02", "0: mac=" };
+	struct tap in = { .nfds = 2, .fd = { 1, 2 }, .name = "volt0a580102",
+		.mac = { 2, 0x76, 0x0a, 0x58, 1, 2 }, .mtu = 1400, .len = 16,
+		.dns = "1.1.1.1,::1", .search = "a,b", .options = "ndots:2" };
+	struct tap out;
+	size_t i;
+
+	CHECK_INT(tap_announce(&in), 0);
+	CHECK_INT(tap_parse(&out, getenv(TAP_VARIABLE)), 0);
+	CHECK(memcmp(&in, &out, sizeof(in)) == 0);
+	for (i = 0; i < UNIT_COUNT(bad); i++)
+		CHECK_ERRNO(tap_parse(&out, bad[i]), EPROTO);
+}
+
 static const struct unit tests[] = {
 	UNIT(offer_goes_through),
 	UNIT(no_offer),
 	UNIT(no_plug),
 	UNIT(no_socket),
 	UNIT(no_tap),
+	UNIT(tap_there_and_back),
 };
 
 UNIT_MAIN(tests)

@@ -16,9 +16,12 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "guest.h"
+#include "inside.h"
 #include "netns.h"
 
+#define ROOT "/" GUEST_ROOT
+#define LOWER "/" GUEST_LOWER
+#define UPPER "/" GUEST_UPPER
 #define DISK_WAIT 60000	/* ms */
 
 static int over_fd = -1;	/* the upper half's disk */
@@ -36,12 +39,14 @@ wait_for(const char *path)
 
 /* "vda", "/dev/vda", with ":TYPE" and ":ro" after it. */
 static void
-mount_disk(const char *key, char *value, const char *where)
+mount_disk(const char *key, const char *word, const char *where)
 {
 	const char *type = "ext4";
-	char path[128], *field, *next;
+	char path[128], *value = strdup(word), *field, *next;
 	unsigned long flags = 0;
 
+	if (value == NULL)
+		err(EXIT_LINK, "%s=%s", key, word);
 	if ((next = strchr(value, ':')) != NULL)
 		*next++ = '\0';
 	snprintf(path, sizeof(path), "%s%s", value[0] == '/' ? "" : "/dev/",
@@ -57,34 +62,33 @@ mount_disk(const char *key, char *value, const char *where)
 	wait_for(path);
 	if (strcmp(type, "erofs") == 0 || strcmp(type, "squashfs") == 0)
 		flags |= MS_RDONLY;
-	if (mount(path, where, type, flags, NULL) == 0)
-		return;
 	/* A disk that is read-only by itself is mounted so. */
-	if ((errno == EROFS || errno == EACCES) && mount(path, where, type,
-		flags | MS_RDONLY, NULL) == 0)
-		return;
-	err(EXIT_LINK, "%s=%s: mount as %s", key, value, type);
+	if (mount(path, where, type, flags, NULL) == -1 &&
+	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
+		flags | MS_RDONLY, NULL) == -1))
+		err(EXIT_LINK, "%s=%s: mount as %s", key, value, type);
+	free(value);
 }
 
 /* The upper half: a tmpfs, or a directory of a disk. */
 static void
-mount_overlay(const struct guest *g)
+mount_overlay(const struct guest_words *w)
 {
-	const char *options = "lowerdir=" GUEST_DISK ",upperdir=" GUEST_OVER
-	    "/upper,workdir=" GUEST_OVER "/work";
+	const char *options = "lowerdir=" LOWER ",upperdir=" UPPER
+	    "/upper,workdir=" UPPER "/work";
 
-	if (strcmp(g->overlay, "tmpfs") == 0) {
-		if (mount("tmpfs", GUEST_OVER, "tmpfs", 0, "mode=755") == -1)
+	if (strcmp(w->overlay, "tmpfs") == 0) {
+		if (mount("tmpfs", UPPER, "tmpfs", 0, "mode=755") == -1)
 			err(EXIT_LINK, "overlay=tmpfs");
 	} else {
-		mount_disk("overlay", g->overlay, GUEST_OVER);
-		over_fd = open(GUEST_OVER, O_RDONLY | O_CLOEXEC);
+		mount_disk("overlay", w->overlay, UPPER);
+		over_fd = open(UPPER, O_RDONLY | O_CLOEXEC);
 	}
-	if ((mkdir(GUEST_OVER "/upper", 0755) == -1 && errno != EEXIST) ||
-	    (mkdir(GUEST_OVER "/work", 0755) == -1 && errno != EEXIST))
-		err(EXIT_LINK, "overlay=%s", g->overlay);
-	if (mount("overlay", GUEST_ROOT, "overlay", 0, options) == -1)
-		err(EXIT_LINK, "overlay=%s: mount", g->overlay);
+	if ((mkdir(UPPER "/upper", 0755) == -1 && errno != EEXIST) ||
+	    (mkdir(UPPER "/work", 0755) == -1 && errno != EEXIST))
+		err(EXIT_LINK, "overlay=%s", w->overlay);
+	if (mount("overlay", ROOT, "overlay", 0, options) == -1)
+		err(EXIT_LINK, "overlay=%s: mount", w->overlay);
 }
 
 /* A mount point of the new root; made where that can be written. */
@@ -94,7 +98,7 @@ move_in(const char *from, const char *to)
 	(void)mkdir(to, 0755);
 	if (mount(from, to, NULL, MS_MOVE, NULL) == -1)
 		err(EXIT_LINK, "the root has no %s to mount on",
-		    to + strlen(GUEST_ROOT));
+		    to + strlen(ROOT));
 }
 
 static void
@@ -122,21 +126,21 @@ add_links(void)
 }
 
 void
-guest_root(const struct guest *g)
+root_change(const struct guest_words *w)
 {
-	const char *lower = g->overlay != NULL ? GUEST_DISK : GUEST_ROOT;
+	const char *lower = w->overlay != NULL ? LOWER : ROOT;
 
-	if (g->root != NULL)
-		mount_disk("root", g->root, lower);
+	if (w->root != NULL)
+		mount_disk("root", w->root, lower);
 	else if (mount("/", lower, NULL, MS_BIND, NULL) == -1)
 		err(EXIT_LINK, "bind the initramfs");
-	if (g->overlay != NULL)
-		mount_overlay(g);
-	move_in("/proc", GUEST_ROOT "/proc");
-	move_in("/sys", GUEST_ROOT "/sys");
-	move_in("/dev", GUEST_ROOT "/dev");
+	if (w->overlay != NULL)
+		mount_overlay(w);
+	move_in("/proc", ROOT "/proc");
+	move_in("/sys", ROOT "/sys");
+	move_in("/dev", ROOT "/dev");
 	/* An initramfs cannot be pivoted away: cover it (switch_root(8)). */
-	if (chdir(GUEST_ROOT) == -1 || mount(".", "/", NULL, MS_MOVE, NULL) ==
+	if (chdir(ROOT) == -1 || mount(".", "/", NULL, MS_MOVE, NULL) ==
 	    -1 || chroot(".") == -1 || chdir("/") == -1)
 		err(EXIT_LINK, "change the root");
 
@@ -152,7 +156,7 @@ guest_root(const struct guest *g)
 
 /* Nothing writes any more: leave the disks clean. */
 void
-guest_root_end(void)
+root_leave(void)
 {
 	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	if (over_fd != -1)

@@ -17,12 +17,10 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "guest.h"
+#include "inside.h"
 #include "kfile.h"
 
-#define SEED "/volt/seed"
 #define SEED_MOST 256
-#define MODULES "/volt/modules/"
 #define PORTS "/sys/class/virtio-ports"
 #define PORTS_WAIT 60000	/* ms; emulated machines are slow */
 
@@ -40,7 +38,7 @@ mount_kernel(const char *type, const char *path, unsigned long flags)
 }
 
 void
-guest_early(void)
+boot_mounts(void)
 {
 	mount_kernel("proc", "/proc", MS_NODEV | MS_NOEXEC);
 	mount_kernel("sysfs", "/sys", MS_NODEV | MS_NOEXEC);
@@ -50,15 +48,15 @@ guest_early(void)
 
 /* Random bytes that the host vouches for: nobody need wait for entropy. */
 void
-guest_seed(void)
+boot_seed(void)
 {
 	/* struct rand_pool_info: bits, bytes, the bytes */
 	int pool[2 + SEED_MOST / sizeof(int)] = { 0 };
 	ssize_t n;
 	int fd;
 
-	n = kfile_read(AT_FDCWD, SEED, (char *)&pool[2], SEED_MOST);
-	(void)unlink(SEED);
+	n = kfile_read(AT_FDCWD, "/" GUEST_SEED, (char *)&pool[2], SEED_MOST);
+	(void)unlink("/" GUEST_SEED);
 	if (n <= 0)
 		return;
 	pool[0] = (int)n * 8;
@@ -69,6 +67,14 @@ guest_seed(void)
 	close(fd);
 }
 
+static bool
+ends_with(const char *s, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && strcmp(s + len - n, end) == 0;
+}
+
 static void
 load_module(char *name)
 {
@@ -76,15 +82,15 @@ load_module(char *name)
 	int flags = 0, fd;
 	bool needed = true;
 
-	if (n > 1 && name[n - 1] == '?') { /* another processor's, perhaps */
+	if (ends_with(name, n, GUEST_MODULE_SOFT)) { /* another processor's */
 		name[--n] = '\0';
 		needed = false;
 	}
-	if (n > 2 && strcmp(name + n - 2, ".p") == 0)
+	if (ends_with(name, n, GUEST_MODULE_PACKED))
 		flags = MODULE_INIT_COMPRESSED_FILE;
 	if ((fd = open(name, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", name);
-	/* In /volt/modules a number: the kernel says which it is. */
+	/* Here its name is a number: the kernel says which it is. */
 	if (syscall(SYS_finit_module, fd, "", flags) == -1 && errno != EEXIST &&
 	    needed)
 		err(EXIT_LINK, "module %s", name);
@@ -93,26 +99,24 @@ load_module(char *name)
 }
 
 void
-guest_modules(void)
+boot_modules(void)
 {
 	static char order[16384];
 	char path[64], *line, *save;
 
-	if (kfile_read(AT_FDCWD, MODULES "order", order, sizeof(order)) == -1)
+	if (kfile_read(AT_FDCWD, "/" GUEST_MODULES_ORDER, order, sizeof(order)) == -1)
 		return; /* a kernel that has all built in */
 	for (line = strtok_r(order, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
-		snprintf(path, sizeof(path), MODULES "%s", line);
+		snprintf(path, sizeof(path), "/" GUEST_MODULES "/%s", line);
 		load_module(path);
 	}
 }
 
 /* Open those of volt-kvm's ports that have appeared. Returns how many. */
 static int
-look_for_ports(struct guest *g)
+look_for_ports(struct inside *in)
 {
-	static const char *const names[GUEST_PORTS] = { "volt.stdin\n",
-		"volt.stdout\n", "volt.stderr\n", "volt.control\n" };
 	static const int modes[GUEST_PORTS] = { O_RDONLY, O_WRONLY, O_WRONLY,
 		O_RDWR };
 	char path[300], name[64];
@@ -127,26 +131,28 @@ look_for_ports(struct guest *g)
 		snprintf(path, sizeof(path), PORTS "/%s/name", e->d_name);
 		if (kfile_read(AT_FDCWD, path, name, sizeof(name)) == -1)
 			continue;
+		name[strcspn(name, "\n")] = '\0';
 		snprintf(path, sizeof(path), "/dev/%s", e->d_name);
 		for (i = 0; i < GUEST_PORTS; i++)
-			if (g->port[i] == -1 && strcmp(name, names[i]) == 0)
-				g->port[i] = open(path, modes[i] | O_CLOEXEC);
+			if (in->port[i] == -1 &&
+			    strcmp(name, guest_port_names[i]) == 0)
+				in->port[i] = open(path, modes[i] | O_CLOEXEC);
 	}
 	closedir(dir);
 	for (i = 0; i < GUEST_PORTS; i++)
-		found += g->port[i] != -1;
+		found += in->port[i] != -1;
 	return found;
 }
 
 /* Ports appear one by one, as the driver is told of them. */
 void
-guest_ports(struct guest *g)
+boot_ports(struct inside *in)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	int ms;
 
 	for (ms = 0; ms < PORTS_WAIT; ms++) {
-		if (look_for_ports(g) == GUEST_PORTS)
+		if (look_for_ports(in) == GUEST_PORTS)
 			return;
 		nanosleep(&pause, NULL);
 	}

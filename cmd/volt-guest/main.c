@@ -1,3 +1,7 @@
+/*
+ * volt-guest: the first program of a guest of volt-kvm(1). It brings the guest up,
+ * starts the command, and is its PID 1.
+ */
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/vfs.h>
@@ -13,7 +17,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "guest.h"
+#include "inside.h"
 #include "kfile.h"
 #include "status.h"
 #include "toolbox.h"
@@ -25,15 +29,15 @@
 
 extern char **environ;
 
-static struct guest guest = { .port = { -1, -1, -1, -1 } };
+static struct inside in = { .port = { -1, -1, -1, -1 } };
 
 /* Are we the first program of a guest of volt-kvm's? */
-bool
-guest_here(void)
+static bool
+in_guest(void)
 {
 	struct statfs fs;
 
-	return getpid() == 1 && access(GUEST_FILE, F_OK) == 0 &&
+	return getpid() == 1 && access("/" GUEST_WORDS, F_OK) == 0 &&
 	    statfs("/", &fs) == 0 &&
 	    (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
 }
@@ -45,7 +49,7 @@ guest_here(void)
 static _Noreturn void
 rest(void)
 {
-	if (guest.port[GUEST_CONTROL] == -1)
+	if (in.port[GUEST_CONTROL] == -1)
 		reboot(RB_POWER_OFF);
 	for (;;)
 		pause();
@@ -58,8 +62,8 @@ last_words(void)
 	if (getpid() != 1)
 		return;
 	sync();
-	if (guest.port[GUEST_CONTROL] != -1)
-		dprintf(guest.port[GUEST_CONTROL], "failed %d\n", EXIT_LINK);
+	if (in.port[GUEST_CONTROL] != -1)
+		dprintf(in.port[GUEST_CONTROL], "failed %d\n", EXIT_LINK);
 	rest();
 }
 
@@ -87,36 +91,10 @@ static void
 read_words(void)
 {
 	static char buf[16384];
-	struct {
-		const char *key;
-		char **value;
-	} words[] = {
-		{ "root=", &guest.root },
-		{ "overlay=", &guest.overlay },
-		{ "hostname=", &guest.hostname },
-		{ "chdir=", &guest.chdir },
-		{ "console=", &guest.console },
-		{ "size=", &guest.size },
-		{ "mac=", &guest.mac },
-		{ "ip=", &guest.ip },
-		{ "gw=", &guest.gw },
-		{ "ip6=", &guest.ip6 },
-		{ "gw6=", &guest.gw6 },
-		{ "dns=", &guest.dns },
-		{ "search=", &guest.search },
-		{ "options=", &guest.options },
-	};
-	char *line, *save;
-	size_t i;
 
-	if (kfile_read(AT_FDCWD, GUEST_FILE, buf, sizeof(buf)) == -1)
-		err(EXIT_LINK, "%s", GUEST_FILE);
-	for (line = strtok_r(buf, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save))
-		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (strncmp(line, words[i].key,
-				strlen(words[i].key)) == 0)
-				*words[i].value = line + strlen(words[i].key);
+	if (kfile_read(AT_FDCWD, "/" GUEST_WORDS, buf, sizeof(buf)) == -1)
+		err(EXIT_LINK, "/" GUEST_WORDS);
+	guest_words_parse(&in.words, buf);
 }
 
 static void
@@ -130,7 +108,7 @@ set_environment(void)
 	environ = NULL;
 	if (putenv(path) != 0 || putenv(home) != 0 || putenv(term) != 0)
 		err(EXIT_LINK, "environment");
-	for (s = guest.env; *s != NULL; s++)
+	for (s = in.env; *s != NULL; s++)
 		if (strncmp(*s, "VOLT_", 5) != 0 && putenv(*s) != 0)
 			err(EXIT_LINK, "environment");
 }
@@ -145,10 +123,10 @@ run_command(const struct supervise *s, const int ends[3])
 			err(EXIT_LINK, "descriptor %d", i);
 	if (setsid() == -1)
 		err(EXIT_LINK, "session");
-	if (guest.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
+	if (in.words.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
 		err(EXIT_LINK, "console=pty");
 	supervise_child(s);
-	chain_exec(guest.argv);
+	chain_exec(in.argv);
 }
 
 /* Stop all that still runs, so that the root can be left clean. */
@@ -160,7 +138,7 @@ end_all(void)
 	kill(-1, SIGKILL);
 	while ((pid = waitpid(-1, NULL, WNOHANG)) != -1 || errno == EINTR)
 		if (pid == 0) /* it waits for a device, perhaps */
-			guest_pump_answer(ENDING);
+			pump_answer(ENDING);
 }
 
 /* Leave the root clean; a slow disk is no guest that hangs. */
@@ -170,8 +148,8 @@ leave_root(void)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		guest_pump_answer(-1);
-	guest_root_end();
+		pump_answer(-1);
+	root_leave();
 	if (pid != -1)
 		kill(pid, SIGKILL);
 }
@@ -180,46 +158,49 @@ leave_root(void)
  * Be the guest's first program. Our own messages go to the console until the
  * ports are there, and then to volt-kvm's stderr.
  */
-_Noreturn void
-guest_main(void)
+int
+main(void)
 {
 	struct supervise s = { .own_session = true };
 	int part[TOOLBOX_PARTS];
 	int ends[3], wstatus;
 	struct status status;
 
+	if (!in_guest())
+		errx(EXIT_LINK, "not the first program of a guest; "
+		    "volt-kvm starts it");
 	atexit(last_words);
-	guest_early();
-	guest_seed();
-	guest_modules();
-	guest_ports(&guest);
-	if (dup2(guest.port[GUEST_STDERR], STDERR_FILENO) == -1)
+	boot_mounts();
+	boot_seed();
+	boot_modules();
+	boot_ports(&in);
+	if (dup2(in.port[GUEST_STDERR], STDERR_FILENO) == -1)
 		err(EXIT_LINK, "stderr");
 	read_words();
-	guest.argv = read_strings("/volt/argv");
-	guest.env = read_strings("/volt/env");
-	if (guest.argv[0] == NULL)
+	in.argv = read_strings("/" GUEST_ARGV);
+	in.env = read_strings("/" GUEST_ENV);
+	if (in.argv[0] == NULL)
 		errx(EXIT_LINK, "no command");
 	set_environment();
 	if (toolbox_clone(part) == -1)
 		err(EXIT_LINK, "toolbox");
-	if (guest.hostname != NULL &&
-	    sethostname(guest.hostname, strlen(guest.hostname)) == -1)
-		err(EXIT_LINK, "hostname=%s", guest.hostname);
-	guest_root(&guest);
-	if (guest.mac != NULL)
-		guest_net(&guest);
+	if (in.words.hostname != NULL &&
+	    sethostname(in.words.hostname, strlen(in.words.hostname)) == -1)
+		err(EXIT_LINK, "hostname=%s", in.words.hostname);
+	root_change(&in.words);
+	if (in.words.mac != NULL)
+		net_up(&in.words);
 	if (toolbox_announce(part) == -1)
 		err(EXIT_LINK, "toolbox");
 	if (status_watch(&status) == -1)
 		err(EXIT_LINK, "status");
-	if (guest.chdir != NULL && chdir(guest.chdir) == -1)
-		err(EXIT_LINK, "chdir=%s", guest.chdir);
+	if (in.words.chdir != NULL && chdir(in.words.chdir) == -1)
+		err(EXIT_LINK, "chdir=%s", in.words.chdir);
 
-	guest_pump_pipes(&guest, ends);
+	pump_open(&in, ends);
 	if (supervise_begin(&s) == -1)
 		err(EXIT_LINK, "signals");
-	dprintf(guest.port[GUEST_CONTROL], "up\n");
+	dprintf(in.port[GUEST_CONTROL], "up\n");
 	if ((s.child = fork()) == -1)
 		err(EXIT_LINK, "fork");
 	if (s.child == 0)
@@ -228,12 +209,12 @@ guest_main(void)
 	close(ends[0]);
 	close(ends[1]);
 	close(ends[2]);
-	guest_pump_begin(&guest, &s);
+	pump_begin(&in, &s);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	end_all();
-	guest_pump_end();
+	pump_end();
 	leave_root();
-	status_report(&status, guest.port[GUEST_CONTROL], wstatus);
+	status_report(&status, in.port[GUEST_CONTROL], wstatus);
 	rest();
 }

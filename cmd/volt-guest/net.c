@@ -23,7 +23,7 @@
 
 #include "chain.h"
 #include "cidr.h"
-#include "guest.h"
+#include "inside.h"
 #include "kfile.h"
 #include "netns.h"
 #include "value.h"
@@ -76,7 +76,7 @@ parse(const char *s, int family, void *addr, unsigned int *len)
 }
 
 static void
-set_v4(const struct guest *g, const char *name)
+set_v4(const struct guest_words *w, const char *name)
 {
 	struct ifreq ifr = { 0 };
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -87,28 +87,28 @@ set_v4(const struct guest *g, const char *name)
 	if ((s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		err(EXIT_LINK, "network: socket");
 	strcpy(ifr.ifr_name, name);
-	if (g->ip != NULL) {
-		parse(g->ip, AF_INET, &sin.sin_addr, &len);
+	if (w->ip != NULL) {
+		parse(w->ip, AF_INET, &sin.sin_addr, &len);
 		memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
 		if (ioctl(s, SIOCSIFADDR, &ifr) == -1)
-			err(EXIT_LINK, "network: %s", g->ip);
+			err(EXIT_LINK, "network: %s", w->ip);
 		sin.sin_addr.s_addr = len == 0 ? 0 :
 		    htonl(UINT32_MAX << (32 - len));
 		memcpy(&ifr.ifr_netmask, &sin, sizeof(sin));
 		if (ioctl(s, SIOCSIFNETMASK, &ifr) == -1)
-			err(EXIT_LINK, "network: %s", g->ip);
+			err(EXIT_LINK, "network: %s", w->ip);
 	}
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
 	if (ioctl(s, SIOCSIFFLAGS, &ifr) == -1)
 		err(EXIT_LINK, "network: %s up", name);
-	if (g->gw != NULL) {
+	if (w->gw != NULL) {
 		sin.sin_addr.s_addr = 0;
 		memcpy(&rt.rt_dst, &sin, sizeof(sin));
 		memcpy(&rt.rt_genmask, &sin, sizeof(sin));
-		parse(g->gw, AF_INET, &sin.sin_addr, NULL);
+		parse(w->gw, AF_INET, &sin.sin_addr, NULL);
 		memcpy(&rt.rt_gateway, &sin, sizeof(sin));
 		if (ioctl(s, SIOCADDRT, &rt) == -1)
-			err(EXIT_LINK, "network: gateway %s", g->gw);
+			err(EXIT_LINK, "network: gateway %s", w->gw);
 	}
 	close(s);
 }
@@ -131,24 +131,24 @@ no_probing(const char *name)
 }
 
 static void
-set_v6(const struct guest *g, const char *name)
+set_v6(const struct guest_words *w, const char *name)
 {
 	struct in6_ifreq ifr = { .ifindex = (int)if_nametoindex(name) };
 	struct in6_rtmsg rt = { .rtmsg_flags = RTF_UP | RTF_GATEWAY,
 		.rtmsg_metric = 1024, .rtmsg_ifindex = ifr.ifindex };
 	int s;
 
-	if (g->ip6 == NULL)
+	if (w->ip6 == NULL)
 		return;
 	if ((s = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		err(EXIT_LINK, "network: IPv6");
-	parse(g->ip6, AF_INET6, &ifr.addr, &ifr.prefixlen);
+	parse(w->ip6, AF_INET6, &ifr.addr, &ifr.prefixlen);
 	if (ioctl(s, SIOCSIFADDR, &ifr) == -1)
-		err(EXIT_LINK, "network: %s", g->ip6);
-	if (g->gw6 != NULL) {
-		parse(g->gw6, AF_INET6, &rt.rtmsg_gateway, NULL);
+		err(EXIT_LINK, "network: %s", w->ip6);
+	if (w->gw6 != NULL) {
+		parse(w->gw6, AF_INET6, &rt.rtmsg_gateway, NULL);
 		if (ioctl(s, SIOCADDRT, &rt) == -1)
-			err(EXIT_LINK, "network: gateway %s", g->gw6);
+			err(EXIT_LINK, "network: gateway %s", w->gw6);
 	}
 	close(s);
 }
@@ -189,20 +189,20 @@ put_list(int fd, const char *word, const char *list)
 	if (list == NULL)
 		return;
 	dprintf(fd, "%s", word);
-	while (value_field(&list, ',', field, sizeof(field)))
+	while (value_field(&list, ',', field, sizeof(field)) == 1)
 		dprintf(fd, " %s", field);
 	dprintf(fd, "\n");
 }
 
 /* What volt-net says as resolv.conf(5). The root itself is not changed. */
 static void
-set_dns(const struct guest *g)
+set_dns(const struct guest_words *w)
 {
-	const char *cursor = g->dns;
+	const char *cursor = w->dns;
 	char field[256];
 	int fd;
 
-	if (g->dns == NULL)
+	if (w->dns == NULL)
 		return;
 	fd = open(RESOLV_OURS, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 	    O_NOFOLLOW, 0644);
@@ -210,17 +210,17 @@ set_dns(const struct guest *g)
 		warn("network: %s", RESOLV_OURS);
 		return;
 	}
-	while (value_field(&cursor, ',', field, sizeof(field)))
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1)
 		dprintf(fd, "nameserver %s\n", field);
-	put_list(fd, "search", g->search);
-	put_list(fd, "options", g->options);
+	put_list(fd, "search", w->search);
+	put_list(fd, "options", w->options);
 	close(fd);
 	if (cover() == -1)
 		warn("network: %s", RESOLV);
 }
 
 void
-guest_net(const struct guest *g)
+net_up(const struct guest_words *w)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	char name[IF_NAMESIZE];
@@ -229,13 +229,13 @@ guest_net(const struct guest *g)
 
 	if (netns_settings(&path) == -1)
 		warn("%s stays as it is", path);
-	for (ms = 0; !look_for_card(g->mac, name); ms++) {
+	for (ms = 0; !look_for_card(w->mac, name); ms++) {
 		if (ms == CARD_WAIT)
-			errx(EXIT_LINK, "network: no card %s", g->mac);
+			errx(EXIT_LINK, "network: no card %s", w->mac);
 		nanosleep(&pause, NULL);
 	}
 	no_probing(name);
-	set_v4(g, name);
-	set_v6(g, name);
-	set_dns(g);
+	set_v4(w, name);
+	set_v6(w, name);
+	set_dns(w);
 }

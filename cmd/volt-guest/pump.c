@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "guest.h"
+#include "inside.h"
 #include "tty.h"
 #include "value.h"
 
@@ -57,7 +57,7 @@ set_size(const char *s)
 	uint64_t rows, cols;
 	char field[8];
 
-	if (terminal == -1 || !value_field(&cursor, ' ', field, sizeof(field)) ||
+	if (terminal == -1 || value_field(&cursor, ' ', field, sizeof(field)) != 1 ||
 	    cursor == NULL || value_uint(field, UINT16_MAX, &rows) == -1 ||
 	    value_uint(cursor, UINT16_MAX, &cols) == -1)
 		return;
@@ -68,7 +68,7 @@ set_size(const char *s)
 
 /* console=pty: a terminal of the guest's in place of the pipes. */
 static void
-open_terminal(struct guest *g, int child_end[3])
+open_terminal(struct inside *in, int child_end[3])
 {
 	int slave, i;
 
@@ -77,15 +77,15 @@ open_terminal(struct guest *g, int child_end[3])
 	    (slave = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC)) ==
 	    -1)
 		err(EXIT_LINK, "console=pty");
-	set_size(g->size != NULL ? g->size : "24 80");
+	set_size(in->words.size != NULL ? in->words.size : "24 80");
 	for (i = 0; i < 3; i++)
 		if ((child_end[i] = fcntl(slave, F_DUPFD_CLOEXEC, 3)) == -1)
 			err(EXIT_LINK, "console=pty");
 	close(slave);
-	flow[0].from = g->port[GUEST_STDIN];
+	flow[0].from = in->port[GUEST_STDIN];
 	flow[0].to = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
 	flow[1].from = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
-	flow[1].to = g->port[GUEST_STDOUT];
+	flow[1].to = in->port[GUEST_STDOUT];
 	flow[2].from = flow[2].to = -1;
 	for (i = 0; i < 2; i++) {
 		nonblock(flow[i].from);
@@ -98,21 +98,21 @@ open_terminal(struct guest *g, int child_end[3])
  * and 2.
  */
 void
-guest_pump_pipes(struct guest *g, int child_end[3])
+pump_open(struct inside *in, int child_end[3])
 {
 	int p[2], i;
 
-	control = g->port[GUEST_CONTROL];
-	if (g->console != NULL) {
-		open_terminal(g, child_end);
+	control = in->port[GUEST_CONTROL];
+	if (in->words.console != NULL) {
+		open_terminal(in, child_end);
 		return;
 	}
 	for (i = 0; i < 3; i++) {
 		if (pipe2(p, O_CLOEXEC) == -1)
 			err(EXIT_LINK, "pipe");
 		child_end[i] = p[i == 0 ? 0 : 1];
-		flow[i].from = i == 0 ? g->port[GUEST_STDIN] : p[0];
-		flow[i].to = i == 0 ? p[1] : g->port[i];
+		flow[i].from = i == 0 ? in->port[GUEST_STDIN] : p[0];
+		flow[i].to = i == 0 ? p[1] : in->port[i];
 		nonblock(flow[i].from);
 		nonblock(flow[i].to);
 	}
@@ -193,7 +193,7 @@ wants(const struct flow *f)
 }
 
 /*
- * "signal N", for child unless that is 0, or "size ROWS COLUMNS". By the answer
+ * A line of volt-kvm's. A signal is for child, unless that is 0. By the answer
  * volt-kvm knows that the guest does not hang.
  */
 static void
@@ -201,12 +201,12 @@ control_line(pid_t child)
 {
 	uint64_t n;
 
-	if (strncmp(line, "size ", 5) == 0)
-		set_size(line + 5);
-	if (strncmp(line, "signal ", 7) != 0 ||
-	    value_uint(line + 7, 64, &n) == -1 || n == 0)
+	if (strncmp(line, GUEST_SIZE, strlen(GUEST_SIZE)) == 0)
+		set_size(line + strlen(GUEST_SIZE));
+	if (strncmp(line, GUEST_SIGNAL, strlen(GUEST_SIGNAL)) != 0 ||
+	    value_uint(line + strlen(GUEST_SIGNAL), 64, &n) == -1 || n == 0)
 		return;
-	dprintf(control, "heard\n");
+	dprintf(control, GUEST_HEARD "\n");
 	if (n == SIGTERM)
 		told = true;
 	if (child == 0)
@@ -256,13 +256,13 @@ ready(struct supervise *s)
 }
 
 void
-guest_pump_begin(struct guest *g, struct supervise *s)
+pump_begin(struct inside *in, struct supervise *s)
 {
 	int i;
 
 	for (i = 0; i < 3; i++)
 		s->fds[i] = wants(&flow[i]);
-	s->fds[3] = (struct pollfd){ .fd = g->port[GUEST_CONTROL],
+	s->fds[3] = (struct pollfd){ .fd = in->port[GUEST_CONTROL],
 		.events = POLLIN };
 	s->nfds = 4;
 	s->poll_cb = ready;
@@ -273,7 +273,7 @@ guest_pump_begin(struct guest *g, struct supervise *s)
  * with -1 for ever.
  */
 void
-guest_pump_answer(int ms)
+pump_answer(int ms)
 {
 	struct pollfd fd = { .fd = control, .events = POLLIN };
 
@@ -290,7 +290,7 @@ guest_pump_answer(int ms)
  * ever, if we were told to end: then what nobody takes is lost.
  */
 void
-guest_pump_end(void)
+pump_end(void)
 {
 	struct pollfd fds[2];
 	struct flow *f;
@@ -307,7 +307,7 @@ guest_pump_end(void)
 				.events = POLLIN };
 			n = poll(fds, 2, told ? PATIENCE : -1);
 			if (n == 0)
-				dprintf(control, "lost\n");
+				dprintf(control, GUEST_LOST "\n");
 			if (n == 0 || (n == -1 && errno != EINTR))
 				break;
 			if (n > 0 && fds[1].revents != 0)

@@ -1,0 +1,33 @@
+/* volt-guest: the first program of a guest of volt-kvm(1). See guest.h. */
+#ifndef VOLT_GUEST_INSIDE_H
+#define VOLT_GUEST_INSIDE_H
+
+#include "guest.h"
+#include "supervise.h"
+
+struct inside {
+	struct guest_words words;
+	char **argv, **env;
+	int port[GUEST_PORTS];
+};
+
+/* boot.c */
+void boot_mounts(void);
+void boot_seed(void);
+void boot_modules(void);
+void boot_ports(struct inside *in);
+
+/* root.c */
+void root_change(const struct guest_words *w);
+void root_leave(void);
+
+/* net.c */
+void net_up(const struct guest_words *w);
+
+/* pump.c */
+void pump_open(struct inside *in, int child_end[3]);
+void pump_begin(struct inside *in, struct supervise *s);
+void pump_answer(int ms);
+void pump_end(void);
+
+#endif

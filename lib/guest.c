@@ -1,0 +1,72 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guest.h"
+
+const char *const guest_port_names[GUEST_PORTS] = { "volt.stdin",
+	"volt.stdout", "volt.stderr", "volt.control" };
+
+#define WORD(name) { #name "=", offsetof(struct guest_words, name) }
+static const struct {
+	const char *key;
+	size_t offset;
+} words[] = {
+	WORD(root), WORD(overlay), WORD(hostname), WORD(chdir), WORD(console),
+	WORD(size), WORD(mac), WORD(ip), WORD(gw), WORD(ip6), WORD(gw6),
+	WORD(dns), WORD(search), WORD(options),
+};
+#undef WORD
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+/*
+ * Write w to buf, a line each, and a NUL. Returns its length without that. On error -1: EINVAL for a
+ * value with a newline, E2BIG where size does not suffice.
+ */
+int
+guest_words_print(const struct guest_words *w, char *buf, size_t size)
+{
+	const char *value;
+	size_t i, len = 0;
+
+	if (size > 0)
+		buf[0] = '\0';
+	for (i = 0; i < WORDS; i++) {
+		memcpy(&value, (const char *)w + words[i].offset,
+		    sizeof(value));
+		if (value == NULL)
+			continue;
+		if (strchr(value, '\n') != NULL) {
+			errno = EINVAL;
+			return -1;
+		}
+		len += (size_t)snprintf(buf + len, size - len, "%s%s\n",
+		    words[i].key, value);
+		if (len >= size) {
+			errno = E2BIG;
+			return -1;
+		}
+	}
+	return (int)len;
+}
+
+/* Take the words from text, which is cut into their values. */
+void
+guest_words_parse(struct guest_words *w, char *text)
+{
+	const char *value;
+	char *line, *save;
+	size_t i;
+
+	memset(w, 0, sizeof(*w));
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		for (i = 0; i < WORDS; i++) {
+			if (strncmp(line, words[i].key, strlen(words[i].key)) !=
+			    0)
+				continue;
+			value = line + strlen(words[i].key);
+			memcpy((char *)w + words[i].offset, &value,
+			    sizeof(value));
+		}
+}

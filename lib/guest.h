@@ -1,0 +1,67 @@
+/*
+ * The contract between volt-kvm, outside of a guest, and volt-guest, its first
+ * program.
+ *
+ * volt-kvm packs an initramfs: volt-guest, the other volt programs that the
+ * command names, the command's arguments and variables (strings, each with its
+ * NUL), the kernel's modules with a file that gives their order (a name a line),
+ * random bytes, and the words of struct guest_words (a line each).
+ *
+ * The two talk by four ports of a virtio console. On the control port volt-guest
+ * writes lines: GUEST_UP before the command starts, GUEST_HEARD for each signal,
+ * GUEST_LOST if output was thrown away, and in the end the line of status=
+ * (volt(7)). volt-kvm writes GUEST_SIGNAL with a number, and GUEST_SIZE with the
+ * rows and columns of the terminal.
+ *
+ * Neither trusts the other: the guest's root can write to the control port, and
+ * volt-kvm takes only what is well formed.
+ */
+#ifndef VOLT_GUEST_H
+#define VOLT_GUEST_H
+
+#include <stddef.h>
+
+/* Paths in the initramfs, below its root. cpio(5) has no slash before them. */
+#define GUEST_DIR "volt"
+#define GUEST_PROGRAMS GUEST_DIR "/bin"
+#define GUEST_INIT GUEST_PROGRAMS "/volt-guest"
+#define GUEST_SHARE GUEST_DIR "/share"
+#define GUEST_SHARE_WORDS GUEST_SHARE "/volt"
+#define GUEST_WORDS GUEST_DIR "/guest"
+#define GUEST_ARGV GUEST_DIR "/argv"
+#define GUEST_ENV GUEST_DIR "/env"
+#define GUEST_SEED GUEST_DIR "/seed"
+#define GUEST_MODULES GUEST_DIR "/modules"
+#define GUEST_MODULES_ORDER GUEST_MODULES "/order"
+#define GUEST_ROOT GUEST_DIR "/root"	/* becomes the root */
+#define GUEST_LOWER GUEST_DIR "/disk"	/* the lower layer of an overlay */
+#define GUEST_UPPER GUEST_DIR "/over"	/* has its upper and work directories */
+
+/* Modules: one that may be missing, and one that is still compressed. */
+#define GUEST_MODULE_SOFT "?"
+#define GUEST_MODULE_PACKED ".p"
+
+/* Lines of the control port, without their newline. */
+#define GUEST_UP "up"
+#define GUEST_HEARD "heard"
+#define GUEST_LOST "lost"
+#define GUEST_SIGNAL "signal "
+#define GUEST_SIZE "size "
+
+enum guest_port { GUEST_STDIN, GUEST_STDOUT, GUEST_STDERR, GUEST_CONTROL,
+	GUEST_PORTS };
+
+extern const char *const guest_port_names[GUEST_PORTS];
+
+/* What volt-guest is to do. A word that was not given is NULL. */
+struct guest_words {
+	const char *root, *overlay, *hostname, *chdir;
+	const char *console, *size;	/* "pty"; "ROWS COLUMNS" */
+	/* The network card, as volt-net leased its addresses (tap.h). */
+	const char *mac, *ip, *gw, *ip6, *gw6, *dns, *search, *options;
+};
+
+int guest_words_print(const struct guest_words *w, char *buf, size_t size);
+void guest_words_parse(struct guest_words *w, char *text);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * Fuzz the loading of a kernel: the input is its file; behind its last "%%" the
+ * initrd stands. What is loaded goes to memory that ends where the guest's does.
+ * Link: volt-kvm
+ */
+#include "../../cmd/volt-kvm/x86_boot.c"
+#include "../../cmd/volt-kvm/check.h"
+#include "fuzz.h"
+
+#define MEMORY (X86_KERNEL + 0x80000)
+
+static void
+forget(void)
+{
+	memset(&entry, 0, sizeof(entry));
+	memset(&header, 0, sizeof(header));
+	kernel_end = initrd_at = initrd_size = 0;
+	initrd_limit = UINT32_MAX;
+}
+
+static void
+check_version(const struct config *cfg)
+{
+	const char *s = arch_kernel_version(cfg);
+
+	if (s != NULL && (strlen(s) > 64 || *s == '\0' || *s == '.' ||
+	    strchr(s, '/') != NULL))
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static char *argv[] = { NULL };
+	static struct vm vm = { .ncpus = 1 };
+	const unsigned char *cut = memmem(data, size, "%%", 2);
+	size_t len = cut == NULL ? size : (size_t)(cut - data);
+	struct config cfg = { .kernel = "k", .initrd = "i", .argv = argv,
+		.memory = MEMORY, .cmdline = { "quiet" }, .ncmdline = 1 };
+
+	if (len == 0)
+		return 0;
+	cfg.image.data = malloc(len);
+	cfg.image.len = len;
+	cfg.user_initrd.len = size - len;
+	cfg.user_initrd.data = malloc(size - len + 1);
+	vm.ram = (struct ram){ malloc(MEMORY), MEMORY, MEMORY };
+	if (cfg.image.data == NULL || cfg.user_initrd.data == NULL ||
+	    vm.ram.base == NULL)
+		abort();
+	memcpy(cfg.image.data, data, len);
+	memcpy(cfg.user_initrd.data, data + len, size - len);
+	check_version(&cfg);
+	FUZZ(check_initrd(&cfg));
+	forget();
+	FUZZ(arch_check(&cfg));
+	if (!fuzz_ended) {
+		memset(vm.ram.base, 0, X86_KERNEL);
+		forget();
+		FUZZ(arch_load(&vm, &cfg));
+		if (!fuzz_ended && (kernel_end > MEMORY ||
+		    initrd_at + initrd_size > MEMORY ||
+		    (initrd_size > 0 && initrd_at < kernel_end)))
+			abort();
+	}
+	fuzz_free();
+	free(cfg.image.data);
+	free(cfg.user_initrd.data);
+	free(vm.ram.base);
+	return 0;
+}

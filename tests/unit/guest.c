@@ -1,0 +1,69 @@
+/* guest.c: the words of the two sides of a guest. */
+#include <errno.h>
+#include <string.h>
+
+#include "guest.h"
+#include "unit.h"
+
+static void
+words_there_and_back(void)
+{
+	const struct guest_words w = { .root = "vda:ext4:ro", .chdir = "/a=b c",
+		.hostname = "", .options = "ndots:2,timeout:1" };
+	struct guest_words back;
+	char buf[256];
+	int n;
+
+	n = guest_words_print(&w, buf, sizeof(buf));
+	CHECK_INT(n, (int)strlen(buf));
+	CHECK_STR(buf, "root=vda:ext4:ro\nhostname=\nchdir=/a=b c\n"
+		   "options=ndots:2,timeout:1\n");
+	guest_words_parse(&back, buf);
+	CHECK_STR(back.root, w.root);
+	CHECK_STR(back.chdir, w.chdir);
+	CHECK_STR(back.hostname, "");
+	CHECK_STR(back.options, w.options);
+	CHECK(back.overlay == NULL && back.mac == NULL && back.size == NULL);
+}
+
+static void
+words_none(void)
+{
+	const struct guest_words w = { .root = NULL };
+	char buf[2] = "x";
+
+	CHECK_INT(guest_words_print(&w, buf, sizeof(buf)), 0);
+	CHECK_STR(buf, "");
+}
+
+static void
+words_unknown_are_passed_over(void)
+{
+	char text[] = "later=1\nrootx=2\nroot=vdb\n\nip";
+	struct guest_words w;
+
+	guest_words_parse(&w, text);
+	CHECK_STR(w.root, "vdb");
+	CHECK(w.ip == NULL);
+}
+
+static void
+words_that_do_not_fit(void)
+{
+	struct guest_words w = { .root = "1234567" };
+	char buf[13 + 1];
+
+	CHECK_INT(guest_words_print(&w, buf, sizeof(buf)), 13);
+	CHECK_ERRNO(guest_words_print(&w, buf, sizeof(buf) - 1), E2BIG);
+	w.root = "vda\nhostname=x";
+	CHECK_ERRNO(guest_words_print(&w, buf, sizeof(buf)), EINVAL);
+}
+
+static const struct unit tests[] = {
+	UNIT(words_there_and_back),
+	UNIT(words_none),
+	UNIT(words_unknown_are_passed_over),
+	UNIT(words_that_do_not_fit),
+};
+
+UNIT_MAIN(tests)
