@@ -63,6 +63,7 @@ class Plan:
         self.mounts: List[Mount] = []
         self.no: Dict[str, bool] = {}
         self.root_ro = False
+        self.had_dev = True  # before
         self.maps: Dict[str, List[Tuple[int, int, int]]] = {"uidmap": [], "gidmap": []}
         self.auto: Dict[str, bool] = {}
         self.given: Dict[str, bool] = {}

@@ -68,7 +68,7 @@ class State:
         self.root = "/"  # where the root is, as the worker sees it
         self.rooted = False  # it has changed
         self.toolbox = False
-        self.proc = True
+        self.proc = self.dev = True
         self.plug: Optional[str] = None  # none, made, files, deferred
         self.interfaces: Any = None  # None: those before
         self.cgroup: Any = None  # None: that before; "/x": that; ANY
