@@ -289,6 +289,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if "N" in flags:
         s.may_fail("volt-ns")  # it looks at the maps
         raise Refused("dry run", 0)
+    if ("U" in flags or p.join is not None or p.uid is not None or p.has_root) and \
+            p.values.get("stdio") != "keep":
+        s.give_streams()
     furnished = plug(s, p, flags)
     waits = "p" in flags or "pid" in joined or p.console or p.status is not None
     if "s" in flags and not waits:

@@ -130,6 +130,10 @@ def take_word(model: Any, p: Plan, key: str, value: str) -> None:
     elif key in ("monotonic", "boottime"):
         g.uint(value[1:] if value.startswith("-") else value, (1 << 63) - 1)
         p.values[key] = value
+    elif key == "stdio":
+        if value not in ("give", "keep"):
+            g.bad("give or keep")
+        p.values[key] = value
     elif key == "console":
         if value not in ("pty", "pipe"):
             g.bad("not pty or pipe")
