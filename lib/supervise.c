@@ -291,11 +291,15 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		forward(s, signo);
 }
 
-/* The child has stopped: stop with it. A SIGCONT is then forwarded. */
+/*
+ * The child has stopped: stop with it. A SIGCONT is then forwarded. PID 1 cannot
+ * stop, and to try would drop a SIGCONT that has come already.
+ */
 static void
 stop_too(const struct supervise *s, int signo)
 {
-	kill(getpid(), SIGSTOP);
+	if (getpid() != 1)
+		kill(getpid(), SIGSTOP);
 	if (s->unstoppable && signo == SIGTSTP)
 		send(s, SIGCONT);
 }
