@@ -841,6 +841,23 @@ all ok" ]
 	[ "$(stat -c %s disk)" = 67108864 ]
 }
 
+@test "host: a disk that finds no room, with an overlay and without, is an error of the write" {
+	need_kvm
+	need_root
+	local k disk
+
+	k=$(tiny attack_full)
+	mkdir full
+	for disk in full/disk disk:overlay=full; do
+		run -0 timeout 300 unshare -m sh -ec 'mount -t tmpfs -o size=1M none full
+			truncate -s 8M "${1%%:*}"
+			shift
+			exec "$@"' sh "$disk" volt-kvm memory=64M kernel="$k" disk="$disk" </dev/null
+		echo "$output"
+		[ "${lines[-1]}" = "all ok" ]
+	done
+}
+
 @test "attack: the ports and the control queues; false ends are none" {
 	need_kvm
 	run -42 --separate-stderr timeout 300 volt-kvm -c memory=64M \
@@ -1394,6 +1411,44 @@ got 3" ]
 	n=$(sed -n 's/^exits //p' <<<"$stderr")
 	[ "$n" -gt 0 ]
 	[ "$n" -le 4000 ]
+}
+
+@test "linux: what the kernel makes of its devices: eleven disks, their blocks and names; no virtualization" {
+	need_kernel
+	need_root
+	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
+
+	truncate -s 1M d big
+	for ((k = 0; k < 8; k++)); do
+		disks+=(disk=d:overlay)
+	done
+	loop=$(losetup -f --show --sector-size 4096 big) || lacks "a loop device"
+	disks+=(disk="$loop")
+	run --separate-stderr guest initrd="$(initrd)" "${disks[@]}" -- sh -c 'cd /sys/block
+		for d in vd*; do
+			echo "$d $(cat $d/serial $d/ro $d/size $d/queue/logical_block_size | busybox xargs)"
+		done
+		busybox blkdiscard -o 4096 -l 8192 /dev/vdk && echo discarded
+		head -c 1048576 /dev/vdk | busybox wc -c
+		grep -c -w -e svm -e vmx /proc/cpuinfo
+		cat vdk/queue/discard_granularity'
+	losetup -d "$loop"
+	echo "$output" "$stderr"
+	[ "$output" = "vda volt-vda 1 2048 512
+vdb volt-vdb 1 2048 4096
+vdc volt-vdc 0 2048 512
+vdd volt-vdd 0 2048 512
+vde volt-vde 0 2048 512
+vdf volt-vdf 0 2048 512
+vdg volt-vdg 0 2048 512
+vdh volt-vdh 0 2048 512
+vdi volt-vdi 0 2048 512
+vdj volt-vdj 0 2048 512
+vdk volt-vdk 0 2048 4096
+discarded
+1048576
+0
+4096" ]
 }
 
 @test "linux: sixteen processors on one CPU" {
