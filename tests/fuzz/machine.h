@@ -66,6 +66,8 @@ enum call {
 #define KIND_FAR 0x40	/* the address is in units of 4 GiB */
 
 long __wrap_syscall(long number, ...);
+void *__wrap_ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
+void *__real_ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
 int __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
     struct itimerspec *old);
 
@@ -143,6 +145,23 @@ __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
 	(void)new;
 	(void)old;
 	return 0;
+}
+
+/* The two parts of the memory lie side by side here: ASan sees no border. */
+void *
+__wrap_ram_at(const struct ram *r, uint64_t gpa, uint64_t len)
+{
+	uint8_t *p = __real_ram_at(r, gpa, len);
+	size_t at;
+
+	if (p == NULL)
+		return NULL;
+	at = (size_t)(p - r->base);
+	if (len > r->size || at > r->size - len ||
+	    (at < r->low ? gpa != at || at + len > r->low :
+	    gpa - RAM_HIGH != at - r->low))
+		abort();
+	return p;
 }
 
 /* --- the machine ----------------------------------------------------------- */
@@ -252,6 +271,15 @@ machine_start(unsigned int order, unsigned int refused)
 	machine_set(R_STATUS, 15, 1);
 }
 
+/* Of a descriptor: some are far outside. */
+static uint16_t
+machine_index(void)
+{
+	uint16_t i = (uint16_t)machine_get(1);
+
+	return i >= 0xf0 ? (uint16_t)(i << 8) : i;
+}
+
 static void
 machine_desc(void)
 {
@@ -261,7 +289,7 @@ machine_desc(void)
 
 	d.addr = machine_get(2);
 	d.len = (uint32_t)machine_get(2);
-	d.next = (uint16_t)machine_get(1);
+	d.next = machine_index();
 	if ((kind & KIND_HIGH) != 0)
 		d.addr += RAM_HIGH;
 	if ((kind & KIND_FAR) != 0)
@@ -275,7 +303,7 @@ static void
 machine_avail(void)
 {
 	uint64_t at = QUEUE_AT(machine_get(1) % VIO_QUEUES) + QUEUE_AVAIL;
-	uint16_t head = (uint16_t)machine_get(1), idx = 0, size, *p;
+	uint16_t head = machine_index(), idx = 0, size, *p;
 
 	if ((p = ram_at(&vm.ram, at, 4)) == NULL)
 		return;
