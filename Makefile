@@ -1,7 +1,8 @@
-# volt: make [all|install|uninstall|check|lint|bench|demo|deps|clean|help]
+# volt. `make help` lists the targets.
 VERSION = 0.1.0
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 O ?= build
 
 # A link is one exec: static against musl it costs a fifth of what it does
@@ -138,19 +139,26 @@ install: all
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
+	install -d $(DESTDIR)$(COMPLETIONS)
+	for p in $(PROGRAMS); do \
+	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
+faults: all unit ; $(Q)tests/guest/build $(O)/guest && O=$(O) tests/faults/run
 fuzz: ; $(Q)O=$(O) tests/fuzz/run $(or $(SECONDS),600)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
 deps: ; $(Q)tests/deps
+tags: ; $(Q)ctags -R lib cmd
+dist: ; $(Q)git archive --prefix=volt-$(VERSION)/ -o volt-$(VERSION).tar.gz HEAD
 compile_commands.json: ; $(Q)tests/lint $@
 clean: ; rm -rf $(O)
 help:
@@ -158,13 +166,16 @@ help:
 	@echo 'make demo       install what is missing, build, run a container'
 	@echo 'make check      install what is missing, build, run all tests'
 	@echo 'make random     random chains against a model, for SECONDS=60'
+	@echo 'make faults     each system call of many chains fails once'
 	@echo 'make fuzz       every parser, for SECONDS=600 each'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
+	@echo 'make dist       volt-$(VERSION).tar.gz, of what is committed'
+	@echo 'make tags       an index of the source for editors'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check random fuzz lint bench demo deps clean help \
-	compile_commands.json unit
+.PHONY: all install uninstall check random faults fuzz lint bench demo deps \
+	dist tags clean help compile_commands.json unit
 -include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

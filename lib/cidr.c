@@ -16,7 +16,7 @@ cidr_parse(const char *s, int family, void *addr, unsigned int *len)
 	const char *cursor = s;
 	uint64_t n;
 
-	if (!value_field(&cursor, '/', buf, sizeof(buf)) || cursor == NULL ||
+	if (value_field(&cursor, '/', buf, sizeof(buf)) != 1 || cursor == NULL ||
 	    inet_pton(family, buf, addr) != 1 ||
 	    value_uint(cursor, family == AF_INET ? 32 : 128, &n) == -1)
 		return false;

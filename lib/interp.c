@@ -20,7 +20,7 @@ open_command(const char *command)
 
 	if (strchr(command, '/') != NULL)
 		return open(command, flags);
-	while (value_field(&cursor, ':', dir, sizeof(dir))) {
+	while (value_field(&cursor, ':', dir, sizeof(dir)) == 1) {
 		if (snprintf(path, sizeof(path), "%s/%s",
 			dir[0] != '\0' ? dir : ".", command) >=
 		    (int)sizeof(path))

@@ -1,5 +1,7 @@
 /*
- * The parent that waits. Theory of operation:
+ * The parent that waits. Theory of operation. Of these functions
+ * supervise_fork() and supervise_exit() end the program with a line where they
+ * fail; the others return -1 and errno.
  *
  * A link that owns something outside its command forks, and its parent half
  * stands in for the command: a signal sent to it reaches the command, it stops
@@ -41,17 +43,20 @@
 #include <stdint.h>
 
 #include "notify.h"
+#include "status.h"
 
-#define SUPERVISE_FDS 4
+#define SUPERVISE_FDS 6
 
 struct supervise {
 	pid_t child;	/* whom to wait for */
+	int status_fd;	/* of status=, or -1 */
 	bool own_session;	/* the terminal's signals do not reach it */
 	bool is_init;	/* PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */
 	bool unstoppable;	/* we cannot stop with it: so it must not either */
 	int sigterm;	/* what a SIGTERM is forwarded as; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
+	uint64_t timeout;	/* ms until it is sent a SIGTERM; 0: never */
 	void (*kill_all)(const struct supervise *s); /* when grace is over */
 
 	struct notify_relay *relay; /* or NULL */
@@ -63,13 +68,16 @@ struct supervise {
 	void (*signal_cb)(struct supervise *s, int signo); /* and SIGWINCH */
 	void *ctx;
 
+	struct status status;	/* if there is a status_fd */
 	uint64_t old_mask;
 	bool chld_ignored;
 	bool foreground;	/* our group was the terminal's at the begin */
 	int sigfd;
 	int alive[2];	/* a pipe: the child's end, the parent's end */
 	bool hold;	/* the child waits until we have let go */
-	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none */
+	int64_t deadline;	/* CLOCK_MONOTONIC ms; 0: none; -1: it is over */
+	int64_t end;	/* that of timeout; likewise */
+	bool timed_out;	/* and the child had not ended */
 	uint64_t held;	/* signals to be forwarded, until hold_end */
 	int64_t hold_end;
 	int64_t masked_since;	/* it blocks all signals; 0: it does not */
@@ -77,9 +85,12 @@ struct supervise {
 
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
-void supervise_child(const struct supervise *s);
-void supervise_parent(struct supervise *s);
+int supervise_child(const struct supervise *s);
+int supervise_parent(struct supervise *s);
+pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s));
 int supervise_wait(struct supervise *s, int *wstatus);
+_Noreturn void supervise_exit(const struct supervise *s, int wstatus,
+    bool lost);
 int supervise_exit_code(int wstatus);
 
 #endif

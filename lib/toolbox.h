@@ -1,11 +1,12 @@
 /*
  * The toolbox travels (volt(7)): where the volt programs and the files of words
- * are found, also after the root has changed.
+ * are found, also after the root has changed. Files of words are the user's own
+ * (~/.config/volt), the administrator's (/etc/volt), and those that come with volt.
  *
  * volt-ns calls toolbox_pack() while it still sees the host. It clones the
  * directory of the programs and those of the words files into detached mounts,
  * read-only, nosuid and nodev, and names their descriptors in VOLT_TOOLBOX as
- * "programs:etc:share", "-" for a missing one. A detached mount has no parent,
+ * "programs:own:etc:share", "-" for a missing one. A detached mount has no parent,
  * so ".." stays at its root.
  *
  * Where a user namespace comes after it, the clones must be locked
@@ -19,7 +20,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#define TOOLBOX_PARTS 3	/* programs, /etc/volt, share/volt */
+#define TOOLBOX_PARTS 4	/* programs, one's own, /etc/volt, share/volt */
 
 /* Where a program is: AT_FDCWD and a path, or the toolbox and a name. */
 struct toolbox_program {
@@ -28,21 +29,22 @@ struct toolbox_program {
 };
 
 /* Names of directories that toolbox_attach() puts the parts on. */
-#define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2"
+#define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2", \
+	"toolbox3"
 
-void toolbox_begin(void);
+int toolbox_begin(void);
 int toolbox_clone(int part[TOOLBOX_PARTS]);
 int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
 int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);
 int toolbox_lock(void);
 int toolbox_announce(const int part[TOOLBOX_PARTS]);
 int toolbox_pack(void);
-bool toolbox_parts(int part[TOOLBOX_PARTS]);
-bool toolbox_here(void);
-bool toolbox_is_ours(int fd);
+int toolbox_parts(int part[TOOLBOX_PARTS]);
+int toolbox_here(void);
+int toolbox_is_ours(int fd);
 int toolbox_open_program(const char *name);
 int toolbox_open_words(const char *name);
-bool toolbox_find(const char *name, struct toolbox_program *p);
+int toolbox_find(const char *name, struct toolbox_program *p);
 void toolbox_exec(const struct toolbox_program *p, char *const argv[]);
 
 #endif

@@ -104,10 +104,10 @@ value_time(const char *s, uint64_t *ms)
 /*
  * Copy the next field of a list into buf and move the cursor behind its
  * separator; at the end of the list the cursor becomes NULL. A backslash takes
- * the separator, or itself, as it stands. Returns false if the list has ended
- * or the field does not fit (errno ENAMETOOLONG then, else 0).
+ * the separator, or itself, as it stands. Returns 1, or 0 if the list has ended.
+ * On error -1: the field does not fit, ENAMETOOLONG. errno is 0 otherwise.
  */
-bool
+int
 value_field(const char **cursor, char sep, char *buf, size_t size)
 {
 	const char *s = *cursor;
@@ -115,17 +115,17 @@ value_field(const char **cursor, char sep, char *buf, size_t size)
 
 	errno = 0;
 	if (s == NULL)
-		return false;
+		return 0;
 	for (; *s != '\0' && *s != sep; s++) {
 		if (*s == '\\' && (s[1] == sep || s[1] == '\\'))
 			s++;
 		if (len + 1 >= size) {
 			errno = ENAMETOOLONG;
-			return false;
+			return -1;
 		}
 		buf[len++] = *s;
 	}
 	buf[len] = '\0';
 	*cursor = *s == '\0' ? NULL : s + 1;
-	return true;
+	return 1;
 }

@@ -2,13 +2,12 @@
 #ifndef VOLT_VALUE_H
 #define VOLT_VALUE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 int value_uint(const char *s, uint64_t max, uint64_t *out);
 int value_size(const char *s, uint64_t *out);
 int value_time(const char *s, uint64_t *ms);
-bool value_field(const char **cursor, char sep, char *buf, size_t size);
+int value_field(const char **cursor, char sep, char *buf, size_t size);
 
 #endif

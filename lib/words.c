@@ -85,6 +85,66 @@ unknown_key(const struct grammar *g, const char *key)
 	    best->key);
 }
 
+static const char *
+text(const char *key, const char *value, bool line)
+{
+	if (*value == '\0')
+		word_bad(key, value, "empty");
+	if (line && strpbrk(value, "\r\n") != NULL)
+		word_bad(key, value, "more than one line");
+	return value;
+}
+
+/* Set the member at, which is of the word's type (words.h). */
+static void
+set(const struct word *w, void *at, const char *key, const char *value)
+{
+	char why[32];
+	uint64_t n;
+
+	switch (w->type) {
+	case WORD_CALL:
+		w->set(at, key, value);
+		return;
+	case WORD_STRING:
+	case WORD_LINE:
+		*(const char **)at = text(key, value, w->type == WORD_LINE);
+		return;
+	case WORD_UINT:
+		n = word_uint(key, value, w->most);
+		if (n < w->least) {
+			snprintf(why, sizeof(why), "at least %ju",
+			    (uintmax_t)w->least);
+			word_bad(key, value, why);
+		}
+		*(unsigned int *)at = (unsigned int)n;
+		return;
+	case WORD_TIME:
+		n = word_time(key, value);
+		if (n < w->least)
+			word_bad(key, value, "the time must not be 0");
+		if (n > w->most)
+			word_bad(key, value, "time too long");
+		*(uint64_t *)at = n;
+		return;
+	case WORD_ID:
+		*(uid_t *)at = word_id(key, value);
+		return;
+	case WORD_FD:
+		*(int *)at = word_fd(key, value);
+		return;
+	case WORD_SIGNAL:
+		*(int *)at = word_signal(key, value);
+		return;
+	case WORD_BOOL:
+		*(bool *)at = word_choice(key, value, w->arg) == 0;
+		return;
+	case WORD_CHOICE:
+		*(unsigned int *)at = (unsigned int)word_choice(key, value,
+		    w->arg);
+	}
+}
+
 static void
 apply_word(const struct grammar *g, void *ctx, const char *s, size_t klen)
 {
@@ -103,7 +163,7 @@ apply_word(const struct grammar *g, void *ctx, const char *s, size_t klen)
 	}
 	if (w->key == NULL && (w = any) == NULL)
 		unknown_key(g, key);
-	w->set(ctx, key, s + klen + 1);
+	set(w, (char *)ctx + w->offset, w == any ? key : w->key, s + klen + 1);
 }
 
 /* One line of an included file: nothing, a comment, a word or an include. */
@@ -215,7 +275,14 @@ apply_flags(const struct grammar *g, void *ctx, const char *name,
 		if ((f = find_flag(g, *letters)) == NULL)
 			errx(EXIT_LINK, "-%c: unknown flag; -h lists them",
 			    *letters);
-		f->set(ctx, *letters);
+		if (f->say)
+			say_on = true;
+		if (f->offset == SIZE_MAX)
+			continue;
+		if (f->bits != 0)
+			*(int *)(void *)((char *)ctx + f->offset) |= f->bits;
+		else
+			*(bool *)((char *)ctx + f->offset) = true;
 	}
 }
 
@@ -264,7 +331,36 @@ word_bad(const char *key, const char *value, const char *why)
 	errx(EXIT_LINK, "%s=%s: %s", key, say_name(value, buf), why);
 }
 
-/* A whole number up to max, or the end. */
+/*
+ * Which of the values "this|that" it is, from 0. Another one ends the program.
+ */
+size_t
+word_choice(const char *key, const char *value, const char *values)
+{
+	char list[128], *p;
+	const char *s = values;
+	size_t i, len;
+
+	for (i = 0; *s != '\0'; i++, s += len + (s[len] == '|')) {
+		len = strcspn(s, "|");
+		if (strlen(value) == len && memcmp(s, value, len) == 0)
+			return i;
+	}
+	/* "not this, that or those" */
+	p = stpcpy(list, "not ");
+	for (s = values; *s != '\0'; s += len + (s[len] == '|')) {
+		len = strcspn(s, "|");
+		if (s != values)
+			p = stpcpy(p, strchr(s, '|') != NULL ? ", " : " or ");
+		if (len + 4 >= (size_t)(list + sizeof(list) - p))
+			break;
+		p = mempcpy(p, s, len);
+		*p = '\0';
+	}
+	word_bad(key, value, list);
+}
+
+/* A whole number up to max. Something else ends the program; so below. */
 uint64_t
 word_uint(const char *key, const char *value, uint64_t max)
 {
@@ -276,7 +372,7 @@ word_uint(const char *key, const char *value, uint64_t max)
 	return n;
 }
 
-/* A size, in bytes, or the end. */
+/* A size, in bytes. */
 uint64_t
 word_size(const char *key, const char *value)
 {
@@ -288,7 +384,7 @@ word_size(const char *key, const char *value)
 	return n;
 }
 
-/* A time, in milliseconds, or the end. */
+/* A time, in milliseconds. */
 uint64_t
 word_time(const char *key, const char *value)
 {
@@ -300,7 +396,7 @@ word_time(const char *key, const char *value)
 	return ms;
 }
 
-/* A user or group ID, or the end. (uid_t)-1 means "leave it": refused. */
+/* A user or group ID. (uid_t)-1 means "leave it": refused. */
 id_t
 word_id(const char *key, const char *value)
 {
@@ -308,8 +404,8 @@ word_id(const char *key, const char *value)
 }
 
 /*
- * A descriptor that the caller opened for us, or the end. It is ours from here
- * on: it closes on exec.
+ * A descriptor that the caller opened for us. It is ours from here on: it closes
+ * on exec.
  */
 int
 word_fd(const char *key, const char *value)
@@ -322,8 +418,7 @@ word_fd(const char *key, const char *value)
 }
 
 /*
- * A signal by name, with or without SIG (TERM, SIGINT, RTMIN+3), or by number;
- * or the end.
+ * A signal by name, with or without SIG (TERM, SIGINT, RTMIN+3), or by number.
  */
 int
 word_signal(const char *key, const char *value)

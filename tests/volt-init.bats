@@ -450,7 +450,7 @@ ready" ]
 	run -125 --separate-stderr volt-init grace=99999999999999999999s true
 	[ "$stderr" = "volt-init: grace=99999999999999999999s: time too long" ]
 	run -125 --separate-stderr volt-init grace=0 true
-	[ "$stderr" = "volt-init: grace=0: must be longer than nothing" ]
+	[ "$stderr" = "volt-init: grace=0: the time must not be 0" ]
 }
 
 @test "SIGCHLD ignored, signals blocked: it works, and the command finds them so" {
@@ -461,4 +461,46 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 os.execvp("volt-init", ["volt-init", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"])'
 	[[ $output == *"SigBlk:	0000000000000200"* ]]
 	[[ $output =~ SigIgn:.*1....$ ]]
+}
+
+timeouts() {
+	run -124 --separate-stderr "$@" status=1 timeout=200ms sleep 1000
+	[ "$stderr" = "volt-init: the time of timeout= was over, and the command was ended" ]
+	[ "$output" = "timeout 124" ]
+	# Whatever the command does about it.
+	run -124 --separate-stderr "$@" status=1 timeout=200ms sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+	[ "$output" = "timeout 124" ]
+	run -124 --separate-stderr "$@" status=1 timeout=200ms grace=200ms sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+	[ "$output" = "timeout 124" ]
+	run -124 --separate-stderr "$@" status=1 timeout=200ms stop=INT sh -c 'trap "" TERM; trap "exit 3" INT; while :; do sleep 0.1; done'
+	[ "$output" = "timeout 124" ]
+	# A command that ends in time, with any status.
+	for n in 0 3 124; do
+		run "-$n" --separate-stderr "$@" status=1 timeout=1000s sh -c "exit $n"
+		[ "$stderr" = "" ]
+		[ "$output" = "exit $n" ]
+	done
+	run -143 --separate-stderr env --default-signal "$@" status=1 timeout=1000s sh -c 'kill $$'
+	[ "$output" = "signal 15" ]
+	[ "$stderr" = "" ]
+}
+
+@test "timeout=: a SIGTERM, 124, and a line that tells it from both" {
+	modes timeouts
+	# The outer link's line says so as well.
+	run -124 --separate-stderr volt-ns status=1 volt-init timeout=200ms sleep 1000
+	[ "$output" = "timeout 124" ]
+	run -124 --separate-stderr volt-ns status=1 volt-init sh -c 'exit 124'
+	[ "$output" = "exit 124" ]
+	run -125 --separate-stderr volt-init timeout=0 true
+	[ "$stderr" = "volt-init: timeout=0: the time must not be 0" ]
+}
+
+@test "env= and unset=: the command has them, with ready= and without" {
+	run -0 env -i A=1 B=2 "$(command -v volt-init)" env=none env=B env=C=3 /usr/bin/env
+	[ "$output" = $'B=2\nC=3' ]
+	run -0 env -i A=1 B=2 "$(command -v volt-init)" unset=A /usr/bin/env
+	[ "$output" = B=2 ]
+	run -125 --separate-stderr volt-init env=VOLT_NOTIFY=3 true
+	[ "$stderr" = "volt-init: env=VOLT_NOTIFY=3: VOLT_ variables are the chain's own" ]
 }

@@ -939,6 +939,24 @@ suid() {
 	[ "$output" = 1000 ]
 }
 
+@test "user=: user, group and groups by the files in sight" {
+	need_root
+	root=$(copy_root)
+	printf 'web:x:33:34::/:/bin/sh\n' >>"$root/etc/passwd"
+	printf 'ssl:x:50:other,web\nweb:x:34:\n' >>"$root/etc/group"
+	within=(volt-ns -m root="$root" volt-lock)
+	[ "$("${within[@]}" user=web sh -c 'id -u; id -G')" = $'33\n34 50' ]
+	[ "$("${within[@]}" user=web groups= sh -c 'id -u; id -G')" = $'33\n34' ]
+	[ "$("${within[@]}" uid=web gid=ssl groups=web sh -c 'id -u; id -G')" = $'33\n50 34' ]
+	[[ "$("${within[@]}" -N user=web true 2>&1)" == *"volt-lock: uid=33
+volt-lock: gid=34
+volt-lock: groups=34,50"* ]]
+	run -125 --separate-stderr "${within[@]}" user=wec true
+	[ "$stderr" = "volt-lock: user=wec: no user of that name in /etc/passwd" ]
+	run -125 --separate-stderr "${within[@]}" gid=wec true
+	[ "$stderr" = "volt-lock: gid=wec: no group of that name in /etc/group" ]
+}
+
 @test "ids: set for good, groups go, the death signal stays" {
 	need_root
 	[ "$(volt-lock uid=1000 gid=1001 id -u)" = 1000 ]
@@ -947,7 +965,7 @@ suid() {
 	[ "$(volt-lock uid=4294967294 id -u)" = 4294967294 ]
 	run -0 setpriv --pdeathsig TERM volt-lock uid=1000 gid=1000 "$HELP/deed" pdeathsig
 	[ "$output" = 15 ]
-	for value in 01 -1 4294967295 4294967296 1x '' root; do
+	for value in 01 -1 4294967295 4294967296 1x '' a:b; do
 		run -125 volt-lock "uid=$value" true
 	done
 	run -125 --separate-stderr as_user volt-lock uid=0 true
@@ -970,9 +988,9 @@ through_pipes() {
 		echo err >/dev/stderr' 2>&1 >&3 | sed 's/^/2: /'; } 3>&1 | cat
 }
 
-# owners CMD ...: of the three descriptors, behind CMD.
-owners() {
-	"$@" stat -L -c %u /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
+# modes CMD ...: owners and modes of the three descriptors, behind CMD.
+modes() {
+	"$@" stat -L -c %u:%a /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
 }
 
 @test "stdio: with uid= the command can open its pipes by name" {
@@ -984,33 +1002,62 @@ owners() {
 	# They are there to be used all the same.
 	run -0 bash -c 'echo in | volt-lock uid=1000 stdio=keep sh -c "cat; echo out" | cat'
 	[ "$output" = $'in\nout' ]
-	# Only with uid=, and without CAP_CHOWN not, which is said and no error.
-	[ "$(echo | owners volt-lock gid=1000)" = "0 0 0 " ]
-	run -0 --separate-stderr bash -c 'setpriv --bounding-set -chown volt-lock -v uid=1000 id -u | cat'
-	[ "$output" = 1000 ]
-	[[ $stderr == *"volt-lock: descriptor 1: the pipe stays ours: Operation not permitted"* ]]
 	run -125 --separate-stderr volt-lock stdio=take true
 	[ "$stderr" = "volt-lock: stdio=take: not give or keep" ]
 }
 
-@test "stdio: nothing with a name, nothing of another user, nothing above 2 is given away" {
-	need_root
-	need python3 -c 'import pty'
-	mkfifo fifo && exec 7<>fifo
-	: >file
-	[ "$(owners volt-lock uid=1000 <&7 2>file)" = "0 1000 0 " ]
-	[ "$(stat -c %u fifo file | tr '\n' ' ')" = "0 0 " ]
-	exec 7>&-
-	run -0 python3 -c 'import os, pty, subprocess, sys
+# other_pipe CMD ...: CMD with another user's pipe as standard output.
+other_pipe() {
+	python3 -c 'import os, subprocess, sys
 r, w = os.pipe()
 os.fchown(w, 1001, -1)
+status = subprocess.run(sys.argv[1:], stdout=w).returncode
+os.close(w)
+sys.stdout.write(os.read(r, 4096).decode())
+sys.exit(status)' "$@"
+}
+
+@test "stdio: root and the pipe of another user, as behind sudo" {
+	need_root
+	need python3 -c pass
+	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout; stat -L -c %u:%a /dev/stdout'
+	[ "$output" = $'out\n1001:666' ]
+	# Without its capabilities root is one user among others.
+	run -0 other_pipe volt-lock caps=none sh -c 'echo out >/dev/stdout'
+	[ "$output" = out ]
+	# Without the right to it, it stays as it is: that is said, and no error.
+	run -0 --separate-stderr other_pipe setpriv --reuid 1002 --clear-groups \
+		volt-lock -v caps=none stat -L -c %u:%a /dev/stdout
+	[ "$output" = 1001:600 ]
+	[[ $stderr == *"volt-lock: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+}
+
+@test "stdio: at both ends of a pipe, and one user after the other" {
+	need_root
+	run -0 bash -c 'for i in 1000 1001 $UID; do volt-lock uid=$i bash -c "exec 3<>/dev/stdout; echo $i >&3"; done | cat'
+	[ "$output" = $'1000\n1001\n0' ]
+	run -0 bash -c 'echo in | volt-lock uid=1000 cat /dev/stdin | volt-lock uid=1001 tee /dev/stderr'
+	[ "$output" = $'in\nin' ]
+	# Without uid= and caps= nothing is changed.
+	[ "$(echo | modes volt-lock gid=1000 2>&1)" = "0:600 0:600 0:600 " ]
+}
+
+@test "stdio: nothing gets an owner, nothing with a name or above 2 is changed" {
+	need_root
+	need python3 -c 'import pty'
+	mkfifo -m 600 fifo && exec 7<>fifo
+	(umask 077 && : >file)
+	[ "$(modes volt-lock uid=1000 <&7 2>file)" = "0:600 0:666 0:600 " ]
+	[ "$(stat -c %u:%a fifo file | tr '\n' ' ')" = "0:600 0:600 " ]
+	exec 7>&-
+	run -0 python3 -c 'import os, pty, subprocess
 above, _ = os.pipe()
 _, terminal = pty.openpty()
-owner = os.fstat(terminal).st_uid
-subprocess.run(["volt-lock", "uid=1000", "true"], stdin=r, stdout=terminal,
-    stderr=w, pass_fds=[above], check=True)
-print(os.fstat(w).st_uid, os.fstat(terminal).st_uid - owner, os.fstat(above).st_uid)'
-	[ "$output" = "1001 0 0" ]
+before = os.fstat(terminal)
+subprocess.run(["volt-lock", "uid=1000", "true"], stdout=terminal, pass_fds=[above], check=True)
+after = os.fstat(terminal)
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))'
+	[ "$output" = "0 0 0o600" ]
 	# By a name that the manual gives.
 	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null </dev/null
 	[ "${output%$'\r'}" = told ]
@@ -1164,72 +1211,6 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 # --- system calls -----------------------------------------------------------
 
 PROFILES="strict default"
-
-@test "seccomp: the filters mean what their text says, call by call" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	for p in $PROFILES ports no-tcp no-listen no-udp no-net no-unix; do
-		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
-		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
-		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \
-			"$TOP/share/seccomp.groups" names reference
-		[[ $output == *" 0 differ" ]]
-	done
-}
-
-@test "seccomp: every comparison, mask and half of an argument" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	cat >profile <<-'EOF'
-		@two: getuid getgid
-		@four: @two geteuid getegid
-		read if a0==5
-		read if a0:32!=7 a1>0x100000000 = EINVAL
-		read if a2>=0xffffffffffffffff = kill
-		read = deny
-		write if a0<3
-		write if a0<=0x1ffffffff a1&0xff00000000==0x1200000000 = log
-		write if a3:32&0xf0!=0x10 a4:32>5 a4:32<=10 = EACCES
-		close if a0>2 a1<0x500000000
-		close if a5&SOCK_STREAM|0x100==0x100 = ENOENT
-		@four if a0&0x8000000000000000!=0 = kill
-		@two
-		* = EOPNOTSUPP
-	EOF
-	volt-seccomp profile=./profile >filter
-	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
-	[[ $output == *" 0 differ" ]]
-}
-
-@test "seccomp: what a line says twice counts once, in groups of groups too" {
-	cat >twice <<-'EOF'
-		@a: read read write
-		@b: @a read @a
-		@c: @b @a @b
-		@c read if a0==1
-		@b @c if a0==2 = EPERM
-	EOF
-	printf '%s\n' 'read write if a0==1' 'read write if a0==2 = EPERM' >once
-	volt-seccomp -l profile=./twice >twice.list
-	volt-seccomp -l profile=./once >once.list
-	cmp twice.list once.list
-}
-
-@test "seccomp: a filter with far jumps" {
-	command -v python3 >/dev/null || lacks python3
-	volt-seccomp -n >names
-	awk '{ for (i = 0; i < 4; i++)
-		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7, i % 2 ? "INVAL" : "PERM"
-	}' names | head -n 560 >profile
-	volt-seccomp profile=./profile >filter
-	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
-	[[ $output == *" 0 differ" ]]
-	awk '{ for (i = 0; i < 8; i++)
-		printf "%s if a%d!=0x%d00000000%d = EPERM\n", $2, i % 6, i + 1, $1 % 7
-	}' names >profile
-	run -125 --separate-stderr volt-seccomp profile=./profile
-	[ "$stderr" = "volt-seccomp: ./profile: Argument list too long" ]
-}
 
 # answers PROFILE NAME NR [ARG ...]: prints errno's name or ok.
 answers() {
@@ -1506,18 +1487,6 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "${#stderr_lines[@]}" = 2 ]
 }
 
-@test "volt-seccomp: no filter to a terminal, and no command" {
-	run -125 --separate-stderr volt-seccomp profile=strict.seccomp true
-	[ "$stderr" = "volt-seccomp: true: takes no command" ]
-	run -125 script -qec "volt-seccomp profile=strict.seccomp" /dev/null </dev/null
-	[ "${output%$'\r'}" = "volt-seccomp: the filter is binary: -c or -l, or into a file" ]
-	run -125 --separate-stderr volt-seccomp
-	[ "$stderr" = "volt-seccomp: no profile=; -h shows the words" ]
-	run -125 volt-seccomp profile=strict.seccomp groups=./none
-	volt-seccomp profile=strict.seccomp >filter
-	[ "$(stat -c %s filter)" = $((8 * $(volt-seccomp -l profile=strict.seccomp | wc -l))) ]
-}
-
 @test "seccomp: built-in profiles are found by name as files, too" {
 	run -0 volt-lock seccomp=strict.seccomp true
 	run -0 volt-lock seccomp=none unshare --help
@@ -1526,7 +1495,11 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 # --- learning ---------------------------------------------------------------
 
 @test "learn: the profile is sorted, and lets the same command run" {
-	[ "$(volt-lock -l "$HELP/deed" yes | head -n 1)" = ok ]
+	# The command's output is its own.
+	run -0 --separate-stderr volt-lock -l "$HELP/deed" yes
+	[ "$output" = ok ]
+	[[ $stderr == *$'\nexecve\n'* ]]
+	sort -c <<<"$stderr"
 	command=(sh -c 'ls / | sort | while read -r x; do :; done; (exit 3) & wait $!; sleep 0.1; test $? = 0')
 	run -0 volt-lock learn=profile "${command[@]}"
 	sort -c profile
@@ -1559,12 +1532,51 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		[ "$(answers ./profile 41 $other)" = ENOSYS ]
 	done
 	for n in 64 65; do
+		rm profile
 		# shellcheck disable=SC2016 # expanded by that sh
 		volt-lock learn=profile sh -c 'i=0; while [ $i -lt $1 ]; do
 			"$2" call 41 2 1 $((300 + i)); i=$((i + 1)); done' sh $n "$HELP/deed"
 		[ "$(grep -c '^socket if ' profile)" = $((n == 64 ? 64 : 0)) ]
 		[ "$(grep -cx socket profile)" = $((n == 64 ? 0 : 1)) ]
 	done
+}
+
+@test "learn: several runs add up, also in a file of the host behind a new root" {
+	run -0 volt-lock learn=profile "$HELP/deed" yes
+	cp profile first
+	run -0 volt-lock learn=profile "$HELP/deed" yes
+	cmp profile first
+	printf '# mine\nsync' >profile
+	run -0 volt-lock learn=profile mkdir new
+	[ "$(head -n 2 profile)" = $'# mine\nsync' ]
+	grep -qx mkdir profile
+	run -0 volt-lock learn=profile rmdir new
+	[ "$(grep -cx mkdir profile)" = 1 ]
+	grep -qx rmdir profile
+	run -0 volt-lock seccomp=./profile sh -c 'exec mkdir new'
+	# By a descriptor, which the command has not.
+	need as_user unshare -U true
+	run -0 --separate-stderr volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sh -c '! echo >&3' 3<>host
+	[ "$output" = "" ]
+	[[ $stderr == *"3: Bad file descriptor" ]]
+	sort -c host
+	grep -qx execve host
+	run -0 volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sync 3<>host
+	[ "$(grep -cx execve host)" = 1 ]
+	grep -qx sync host
+	# One that can be written only is added to.
+	run -0 volt-lock learn=3 true 3>>host
+	[ "$(grep -cx execve host)" = 2 ]
+	# A file that cannot be is an error before anything is done.
+	run -125 --separate-stderr volt-lock learn=/nil/x touch done
+	[ "$stderr" = "volt-lock: learn=/nil/x: No such file or directory" ]
+	run -125 --separate-stderr volt-lock learn=33 touch done
+	[ "$stderr" = "volt-lock: learn=33: Bad file descriptor" ]
+	[ ! -e done ]
+	truncate -s 70000 long
+	run -125 --separate-stderr volt-lock learn=long true
+	[ "$stderr" = "volt-lock: learn: the file is too long" ]
+	[ "$(stat -c %s long)" = 70000 ]
 }
 
 @test "learn: a program with threads" {

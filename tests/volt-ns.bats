@@ -11,6 +11,7 @@ setup_file() {
 setup() {
 	load lib
 	TERMINAL=$TOP/tests/helpers/terminal.py
+	SOCKET=$TOP/tests/helpers/socket.py
 	cd "$BATS_TEST_TMPDIR" || return
 	leftovers_begin
 }
@@ -267,8 +268,11 @@ CapAmb:	0000000000000000" ]
 
 @test "uid= gid=: exact, or refused" {
 	for key in uid gid; do
-		for bad in 01 -1 1x '' 0x1 ' 1' +1 1e3 root $'1\n'; do
+		for bad in 01 1x 0x1 1e3 $'1\n'; do
 			ends 125 "$key=${bad//$'\n'/\\012}: not a number" "$key=$bad" true
+		done
+		for bad in -1 '' ' 1' +1 a:b a/b 'a b' $'a\n'; do
+			ends 125 "$key=${bad//$'\n'/\\012}: not a number or a name" "$key=$bad" true
 		done
 		for bad in 4294967295 4294967296 18446744073709551616; do
 			ends 125 "$key=$bad: number too large" "$key=$bad" true
@@ -284,6 +288,194 @@ CapAmb:	0000000000000000" ]
 	[ "$output" = 1 ]
 	run -125 --separate-stderr volt-ns -U uidmap=0:0:1 uid=5 true
 	[[ $stderr == "volt-ns: uid=5: Invalid argument"* ]]
+}
+
+@test "user=, and names: by the files of the root that the command runs in" {
+	need_root
+	root=$(copy_root)
+	printf 'web:x:33:34::/:/bin/sh\nshort:x:1\nbad:x:1x:1::/:\n' >>"$root/etc/passwd"
+	printf 'ssl:x:50:other,web\nweb:x:34:\nnet:x:51:web' >>"$root/etc/group"
+	run -0 volt-ns -m root="$root" user=web sh -c 'id -u; id -G'
+	[ "$output" = $'33\n34 50 51' ]
+	run -0 volt-ns -Ump root="$root" user=web volt-init sh -c 'id -u; id -G'
+	[ "$output" = $'33\n34 50 51' ]
+	run -0 volt-ns -m root="$root" user=33 gid=0 groups=ssl sh -c 'id -u; id -G'
+	[ "$output" = $'33\n0 50' ]
+	run -0 volt-ns -m root="$root" uid=web gid=ssl id -u
+	[ "$output" = 33 ]
+	# A terminal is the user's.
+	run -0 volt-ns -m root="$root" user=web console=pty stat -c %u /dev/console
+	[ "${output%$'\r'}" = 33 ]
+	ends 125 "user=short: no user of that name in /etc/passwd" -m root="$root" user=short true
+	ends 125 "user=bad: no user of that name in /etc/passwd" -m root="$root" user=bad true
+	ends 125 "uid=nil: no user of that name in /etc/passwd" -m root="$root" uid=nil true
+	ends 125 "groups=nil: no group of that name in /etc/group" -m root="$root" groups=1,nil true
+	# In the caller's own root it is the caller's file.
+	run -0 volt-ns user=nobody id -u
+	[ "$output" = "$(id -u nobody)" ]
+}
+
+@test "user=: a root's files that are none are refused, and none leads outside" {
+	need_root
+	root=$(copy_root)
+	rm "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: No such file or directory" -m root="$root" user=web true
+	mkfifo "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: Invalid argument" -m root="$root" user=web true
+	ln -sf /dev/zero "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: Invalid argument" -m root="$root" user=web true
+	ln -sf /proc/1/root/etc/passwd "$root/etc/passwd"
+	run -125 --separate-stderr volt-ns -m root="$root" user=nobody true
+	[[ $stderr == "volt-ns: user=nobody: /etc/passwd: "* ]]
+	rm "$root/etc/passwd"
+	truncate -s 1T "$root/etc/passwd"
+	ends 125 "user=web: /etc/passwd: File too large" -m root="$root" user=web true
+}
+
+user_alone() {
+	# The caller's ID alone is mapped: no groups can be set, and none need be.
+	run -0 --separate-stderr as_user volt-ns -U uidmap=0:"$TEST_UID":1 user=root id -u
+	[ "$output" = 0 ]
+}
+
+@test "user=: root of a user namespace with one ID" {
+	need as_user unshare -U true
+	user_alone
+}
+
+# --- places that are made ---------------------------------------------------
+
+empty_root() {
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs:mode=711 bind="$root/bin":/bin:ro \
+		volt-init stat -c '%a %u %F' /
+	[ "${lines[0]}" = "711 0 directory" ]
+	run -0 "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:ro volt-init sh -c 'echo x >/x; cat /x; ls /'
+	[ "$output" = $'x\nbin\ndev\nproc\nx' ]
+	# All is made before it becomes read-only.
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:ro bind="$root/bin":/bin dir=/d volt-init touch /d/x
+	[[ $output == *"Read-only file system"* ]]
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:size=4K bind="$root/bin":/bin volt-init sh -c 'dd if=/dev/zero of=/x bs=8K count=1 2>&1'
+	[[ $output == *"No space left"* ]]
+}
+
+@test "root=tmpfs: empty, in memory, the container's own" {
+	each empty_root
+	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs overlay=tmpfs true
+	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs lower=/ true
+	ends 125 "root=tmpfs:idmap: tmpfs: Unknown parameter 'idmap'" -mU root=tmpfs:idmap true
+	ends 125 "root=tmpfs needs -m" root=tmpfs true
+	# A directory of that name has a path.
+	need_root
+	mkdir tmpfs
+	ends 127 "exec true: No such file or directory" -m root=./tmpfs proc=none dev=none true
+}
+
+written() {
+	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+
+	printf 'a\nb' >key
+	chmod 644 key
+	run -0 --separate-stderr "${in[@]}" file=3:/run/key text='x\: y:/etc/t:mode=600,ro' text=:/etc/empty text=$'l\n:/etc/l' \
+		volt-init sh -c 'cat /run/key; echo; cat /etc/t /etc/empty /etc/l; stat -c "%a %u %g" /run/key /etc/t; ! echo >&3' 3<key
+	[ "$output" = $'a\nb\nx: y\nl\n644 0 0\n600 0 0' ]
+	[[ $stderr == *"3: Bad file descriptor" ]]
+	# Its own, of the size that is read; what is covered is as it was.
+	run -0 "${in[@]}" text=old:/etc/f file=3:/etc/f volt-init sh -c 'wc -c </etc/f; echo new >>/etc/f && tail -n 1 /etc/f' \
+		3< <(head -c 3000000 /dev/zero | tr '\0' '\n')
+	[ "$output" = $'3000000\nnew' ]
+	run -1 "${in[@]}" text=x:/etc/f:ro volt-init sh -c 'echo y >/etc/f'
+	# From standard input, which the command has not.
+	run -0 "${in[@]}" file=0:/f volt-init sh -c 'cat /f; [ ! -e /proc/self/fd/0 ]' < <(echo in)
+	[ "$output" = in ]
+	[ "$(cat key)" = $'a\nb' ]
+}
+
+@test "file= and text=: files in memory, at their places" {
+	each written
+	ends 125 "file=77: Bad file descriptor" -m file=77:/x true
+	ends 125 "file=x: not a number" -m file=x:/x true
+	ends 125 "file=3: no place" -m file=3 true
+	ends 125 "text=x:y: the place must begin with /" -m text=x:y true
+	ends 125 "text=x:/y:rec: unknown option" -m text=x:/y:rec true
+	for bad in mode= mode=8 mode=17777 mode=x; do
+		ends 125 "text=x:/y:$bad: unknown option" -m "text=x:/y:$bad" true
+	done
+	# In the caller's root too: nothing of it is left.
+	need_root
+	run -0 volt-ns -m text=x:/etc/passwd sh -c 'cat /etc/passwd; [ -c /dev/null ]'
+	[ "$output" = x ]
+	[ "$(wc -l </etc/passwd)" -gt 1 ]
+	[ "$(grep -c ' /etc/passwd ' /proc/self/mountinfo)" = 0 ]
+	ends 125 "text=x:/proc: /proc is a directory, and a file is to be mounted there" -m text=x:/proc true
+}
+
+made() {
+	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+
+	run -0 --separate-stderr "${in[@]}" dir=/a/b/c:mode=1750 dir=/a:mode=700 dir=/tmp:mode=1777 symlink=a/b:/l symlink=a/b:/l \
+		symlink=/x:/n/m/ dir=/l/d volt-init sh -c 'stat -c "%a %u" /a/b/c /a /tmp /a/b/d; readlink /l; readlink /n/m'
+	[ "$output" = $'1750 0\n755 0\n1777 0\n755 0\na/b\n/x' ]
+	[ "$stderr" = "" ]
+	run -125 "${in[@]}" symlink=a:/l symlink=b:/l true
+	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
+	run -125 "${in[@]}" dir=/l symlink=b:/l true
+	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
+	run -125 "${in[@]}" text=x:/f dir=/f true
+	[ "$output" = "volt-ns: dir=/f: Not a directory" ]
+	# A link of the root leads nowhere outside.
+	run -0 "${in[@]}" symlink=/../../tmp:/up dir=/up/here symlink=x:/up/there volt-init sh -c 'ls /tmp'
+	[ "$output" = $'here\nthere' ]
+	[ ! -e /tmp/here ] && [ ! -L /tmp/there ]
+}
+
+@test "dir= and symlink=: made in the root, and only there" {
+	each made
+	ends 125 "dir=x: the place must begin with /" -m dir=x true
+	ends 125 "dir=/x:ro: unknown option" -m dir=/x:ro true
+	ends 125 "symlink=x: no place" -m symlink=x true
+	ends 125 "symlink=x:/y:ro: unknown option" -m symlink=x:/y:ro true
+	ends 125 "symlink=:/y: no source" -m symlink=:/y true
+	need_root
+	ends 125 "symlink=x:/: No such file or directory" -m root=tmpfs symlink=x:/ true
+	for bad in /. /.. /a/..; do
+		run -125 volt-ns -m root=tmpfs "symlink=x:$bad" true
+	done
+}
+
+tried() {
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:try bind=/nil/x:/y:try bind=/etc/passwd/x:/z:ro,try \
+		volt-init ls /
+	[ "$output" = $'bin\ndev\nproc' ]
+	[ "$stderr" = "" ]
+}
+
+@test "bind=...:try: left out if there is no source, and only then" {
+	each tried
+	ln -s loop loop
+	run -125 --separate-stderr volt-ns -mU bind="$PWD/loop":/y:try true
+	[[ $stderr == "volt-ns: bind=$PWD/loop:/y:try: "*[Ll]oop* || $stderr == *"symbolic links" ]]
+	ends 125 "root=/nil:try: unknown option" -m root=/nil:try true
+}
+
+# --- the environment --------------------------------------------------------
+
+@test "env= and unset=: from left to right, and not the chain's own" {
+	run -0 env -i A=1 B=2 C=3 PATH="$PATH" "$(command -v volt-ns)" env=none env=B env=D=4=5 env=NIL env=E= unset=C env
+	[ "$output" = $'B=2\nD=4=5\nE=' ]
+	run -0 env -i A=1 B=2 "$(command -v volt-ns)" unset=A unset=A env=B=3 env=B /usr/bin/env
+	[ "$output" = B=2 ]
+	# The next link is found all the same, and has its own variables.
+	need as_user unshare -U true
+	run -0 as_user volt-ns -Um root="$ROOT_USER" env=none volt-ns status=2 env=X=1 /bin/env
+	[ "$output" = $'X=1\nexit 0' ]
+	for bad in '' =x; do
+		ends 125 "env=$bad: not the name of a variable" "env=$bad" true
+	done
+	ends 125 "unset=A=1: not the name of a variable" unset=A=1 true
+	ends 125 "env=VOLT_X=1: VOLT_ variables are the chain's own" env=VOLT_X=1 true
+	ends 125 "unset=VOLT_X: VOLT_ variables are the chain's own" unset=VOLT_X true
+	# The command is looked for along the new PATH.
+	ends 127 "exec true: No such file or directory" env=PATH=/nil true
 }
 
 @test "uid=: not without the right to it" {
@@ -713,12 +905,46 @@ touch: /x: Read-only file system" ]
 	# Changes are there the next time.
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$l/up" cat /kept
 	[ "$output" = kept ]
+	# Read-only is the root, and not the place of its changes.
+	for i in tmpfs "$l/up"; do
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$i:ro" \
+			sh -c 'touch /x 2>&1; ls -d /proc/self'
+		[ "$output" = "touch: /x: Read-only file system
+/proc/self" ]
+	done
 }
 
 @test "overlay= and lower=: layers, their order, and where changes go" {
 	places
 	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB TMP=$BATS_TEST_TMPDIR/o overlay
 	who=as_user root=$ROOT_USER TMP=$USER_DIR/tmp/o$$ overlay
+}
+
+@test "overlay=: an ordinary user's layer with mounts below it is refused, and rec is no way" {
+	user_dir
+	for words in "root=/ overlay=tmpfs" "lower=/ root=/etc"; do
+		# shellcheck disable=SC2086 # words
+		run -125 --separate-stderr as_user volt-ns -Um $words true
+		[ "$stderr" = "volt-ns: ${words%%[ ]*}: Invalid argument
+volt-ns: there are mounts below it, and only the host's root can make a layer of that" ]
+	done
+	run -125 --separate-stderr as_user volt-ns -Um bind=/:/mnt true
+	[ "${stderr_lines[1]}" = "volt-ns: there are mounts below it: add the option rec" ]
+}
+
+@test "/dev: in a user namespace without group 5 terminals have the caller's group" {
+	places
+	nested() {
+		run -0 --separate-stderr "$who" volt-ns -U uidmap="0:$1:1" volt-ns -mp root="$root" \
+			console=pty stat -c %g /dev/console </dev/null
+		[ "${output%$'\r'}" = 0 ]
+	}
+	who=as_user root=$ROOT_USER nested "$TEST_UID"
+	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB nested 0
+	[ "$(id -u)" != 0 ] || {
+		run -0 volt-ns -mp root="$ROOT_BB" console=pty stat -c %g /dev/console </dev/null
+		[ "${output%$'\r'}" = 5 ]
+	}
 }
 
 images() {
@@ -1026,6 +1252,244 @@ bin" ]
 	wait_for gone
 }
 
+# --- standard streams -------------------------------------------------------
+
+# What is done with the names, and what comes of it: "1: " on standard output.
+# shellcheck disable=SC2016 # the command's
+names='cat /dev/stdin; echo out >/dev/stdout; echo tee | tee /dev/stderr
+exec 3<>/dev/stdout; echo three >&3; echo err >/dev/stderr'
+named=$'1: in\n1: out\n1: tee\n1: three\n2: err\n2: tee'
+# A shell of the caller's own, so that the pipes are his.
+# shellcheck disable=SC2016 # that bash's
+piped='{ echo in | "$@" 2>&1 >&3 | sed "s/^/2: /"; } 3> >(sed "s/^/1: /") | cat'
+
+# through_pipes CMD ...: the streams of CMD are pipes, and $who's.
+through_pipes() {
+	# shellcheck disable=SC2154 # each's
+	run -0 "${as:-$who}" bash -c "$piped" bash "$@"
+	[ "$(sort <<<"$output")" = "$named" ]
+	run -0 "${as:-$who}" bash -c 'echo echo a script | "$@" | cat' bash "${@:1:$#-3}" sh /dev/stdin
+	[ "$output" = "a script" ]
+}
+
+pipes_by_name() {
+	through_pipes volt-ns -U sh -c "$names"
+	through_pipes volt-ns -A root="$root" volt-init sh -c "$names"
+	# Another user in there, by whatever means.
+	through_pipes volt-ns -A root="$root" volt-init volt-lock caps=none sh -c "$names"
+}
+
+@test "standard streams: pipes open by their names" {
+	each pipes_by_name
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root
+		for words in uid=33 "uid=33 gid=33 -s" "-U uid=33" "-Up uid=33" "-Up uidmap=0:100000:65536" \
+			"user=nobody" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init" \
+			"-A root=$ROOT_BB volt-init volt-lock uid=7 caps=none"; do
+			# shellcheck disable=SC2086 # words
+			through_pipes volt-ns $words sh -c "$names"
+		done
+		# A program of the image that changes to another user.
+		through_pipes volt-ns -mp root=/ setpriv --reuid 33 --clear-groups sh -c "$names"
+		through_pipes volt-ns -U setpriv --reuid 33 --clear-groups sh -c "$names"
+	fi
+	need as_subid_user volt-ns -U true
+	as=as_subid_user through_pipes volt-ns -U uid=5 sh -c "$names"
+	as=as_subid_user through_pipes volt-ns -A root="$ROOT_USER" volt-init volt-lock uid=5 sh -c "$names"
+}
+
+@test "standard streams: pipes open by their names for what joins" {
+	need_root
+	who=as_root
+	start volt-ns -U -mp root="$ROOT_BB" volt-init sh -c 'echo ready; exec sleep 1000'
+	wait_for grep -qx ready out
+	through_pipes volt-ns join="$pid" sh -c "$names"
+	through_pipes volt-ns join="$pid" uid=33 sh -c "$names"
+}
+
+@test "standard streams: one pipe serves users one after the other, and stays the caller's" {
+	need_root
+	# shellcheck disable=SC2016 # that bash's
+	run -0 bash -c '{ for words in -U -U uid=33 uid=34; do
+		volt-ns $words sh -c "echo $words >/dev/stdout"
+	done; stat -L -c %u:%a /dev/stdout; } | cat'
+	[ "$output" = $'-U\n-U\nuid=33\nuid=34\n0:666' ]
+	# Nothing else is another user: nothing is changed.
+	run -0 bash -c 'volt-ns -mp stat -L -c %u:%a /dev/stdout | cat'
+	[ "$output" = 0:600 ]
+	run -0 bash -c 'volt-ns -U stdio=keep sh -c "echo lost >/dev/stdout || echo kept" 2>/dev/null | cat'
+	[ "$output" = kept ]
+	ends 125 "stdio=take: not give or keep" stdio=take true
+}
+
+@test "standard streams: a pipe of another user, as behind sudo, and without the right to it" {
+	need_root
+	need python3 -c pass
+	# shellcheck disable=SC2016 # python's
+	other='import os, subprocess, sys
+r, w = os.pipe()
+os.fchown(w, 1001, -1)
+subprocess.run(sys.argv[1:], stdout=w, check=True)
+os.close(w)
+sys.stdout.write(os.read(r, 4096).decode() + "\n")'
+	run -0 python3 -c "$other" volt-ns -U sh -c 'echo out >/dev/stdout; stat -L -c %a /dev/stdout'
+	[ "$output" = $'out\n666' ]
+	run -0 --separate-stderr python3 -c "$other" setpriv --reuid "$TEST_UID" --clear-groups \
+		"$O/bin/volt-ns" -Uv stat -L -c %a /dev/stdout
+	[ "$output" = 600 ]
+	[[ $stderr == *"volt-ns: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+}
+
+@test "standard streams: no file, named pipe or terminal gets another owner or mode" {
+	need_root
+	need python3 -c 'import pty'
+	mkfifo -m 600 fifo && exec 7<>fifo
+	(umask 077 && : >file)
+	for words in -U uid=33 "-U console=pipe" "uid=33 console=pipe"; do
+		# shellcheck disable=SC2086 # words
+		volt-ns $words sh -c 'echo x >/dev/stdout || :; echo x >/dev/stderr || :' <fifo >file 2>&7 &
+		wait "$!"
+		[ "$(stat -c %u:%a fifo file | tr '\n' ' ')" = "0:600 0:600 " ]
+		run -0 python3 -c 'import os, pty, subprocess, sys
+ours, terminal = pty.openpty()
+above, _ = os.pipe()
+before = os.fstat(terminal)
+subprocess.run(["volt-ns", *sys.argv[1].split(), "sh", "-c", "echo x >/dev/stdout || :"], stdin=subprocess.DEVNULL,
+    stdout=terminal, stderr=subprocess.DEVNULL, pass_fds=[above], check=True)
+after = os.fstat(terminal)
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))' "$words"
+		[ "$output" = "0 0 0o600" ]
+	done
+	exec 7>&-
+}
+
+# --- console=pipe -----------------------------------------------------------
+
+console_pipe() {
+	echo in >in
+	chmod 600 in
+	run -7 --separate-stderr volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err
+	[ "$(sed 's/^/1: /' out && sed 's/^/2: /' err)" = "$named" ]
+	[ "$(volt-ns "$@" console=pipe sh /dev/stdin <<<"echo a script" | cat)" = "a script" ]
+	for n in 0 1 255; do
+		run "-$n" volt-ns "$@" console=pipe sh -c "exit $n" </dev/null
+	done
+	run -143 volt-ns "$@" console=pipe sh -c 'kill $$' <in
+	# As the journal is.
+	run -7 "$SOCKET" all volt-ns "$@" console=pipe sh -c "$names; exit 7" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	# A pipe and what has no end stay as they are: there is nothing to copy.
+	run -0 bash -c '"$@" 2>/dev/null | cat' bash volt-ns "$@" console=pipe sh -c 'readlink /proc/self/fd/0 /proc/self/fd/2' </dev/null
+	[ "$output" = $'/dev/null\n/dev/null' ]
+}
+
+@test "console=pipe: files and sockets have names that open" {
+	need_root
+	for words in -U uid=33 "-U uid=33" "-Up uid=33 gid=33" "uid=33 -s" ""; do
+		# shellcheck disable=SC2086 # words
+		console_pipe $words
+	done
+	run -0 "$SOCKET" out volt-ns -A root="$ROOT_BB" console=pipe volt-init volt-lock uid=7 caps=none sh -c "$names" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	# volt-lock waits for nothing, and so takes this in front.
+	run -0 "$SOCKET" out volt-ns console=pipe volt-lock uid=7 sh -c "$names" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	run -0 "$SOCKET" out volt-ns -U sh -c 'echo x >/dev/stdout || echo refused'
+	[[ $output == *"/dev/stdout: No such device or address"*refused ]]
+}
+
+@test "console=pipe: a named pipe and a terminal" {
+	need_root
+	mkfifo -m 600 fifo
+	volt-ns -U console=pipe sh -c 'echo x >/dev/stdout' >fifo &
+	[ "$(cat fifo)" = x ]
+	wait "$!"
+	run -3 "$TERMINAL" expect='ready' mode send='hello\n' expect='got hello' send='\x04' expect='over' \
+		send='\x03' expect='interrupted' -- \
+		volt-ns -Up console=pipe sh -c 'trap "echo interrupted >/dev/stdout; exit 3" INT
+			test ! -t 1 && echo ready >/dev/stderr; read x </dev/stdin; echo got $x >/dev/stdout
+			cat /dev/stdin; echo over; while :; do sleep 0.1; done'
+	[[ $output == *cooked* ]]
+	# Not in the foreground, input waits.
+	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pipe sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' expect='up' \
+		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
+		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
+}
+
+@test "console=pipe: whole input and output, in order" {
+	head -c 25165824 /dev/urandom >in
+	volt-ns console=pipe cat <in >out
+	cmp in out
+	"$SOCKET" all volt-ns -p console=pipe cat <in >out
+	cmp in out
+	# One place, one order.
+	# shellcheck disable=SC2016 # the command's
+	run -0 "$SOCKET" out volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done'
+	[ "$output" = "$(seq 500 | sed p)" ]
+	# shellcheck disable=SC2016 # the command's
+	volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done' >both 2>&1
+	[ "$(cat both)" = "$(seq 500 | sed p)" ]
+	# What the command does not read, or has not read, keeps nobody.
+	run -0 volt-ns console=pipe true <in
+	run -0 volt-ns console=pipe sh -c 'exec <&-; echo on' <in
+	[ "$output" = on ]
+	# No descriptor of ours is the command's; a closed one stays closed.
+	run -0 "$SOCKET" out volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
+	[ "$output" = $'0\n1\n2\n3' ]
+	run -0 "$SOCKET" out sh -c 'exec "$@" <&-' sh volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
+	[ "$output" = $'0\n1\n2' ] # 0 is the directory
+}
+
+@test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
+	# A limit of 1024 bytes, and a full file system is no other.
+	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero; exit 0" >file'
+	[ "$stderr" = "volt-ns: the command's output: File too large" ]
+	[ "$(stat -c %s file)" = 1024 ]
+	run -9 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
+	[ "$stderr" = "volt-ns: the command's output: File too large" ]
+	# The other stream goes on.
+	run -9 bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; seq 5 >&2; exit 9" >file 2>err'
+	[ "$(head -n 1 err)" = "volt-ns: the command's output: File too large" ] || [ "$(grep -c '^[1-5]$' err)" = 5 ]
+}
+
+@test "console=pipe: without a reader the command has a SIGPIPE" {
+	run -141 --separate-stderr "$SOCKET" gone volt-ns console=pipe yes
+	[ "${lines[0]}" = y ]
+	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
+	# Also when there is nothing on its way.
+	run -7 --separate-stderr "$SOCKET" gone volt-ns console=pipe sh -c 'trap "" PIPE; echo first
+		while echo x 2>/dev/null; do sleep 0.1; done; exit 7'
+	[ "${lines[0]}" = first ]
+}
+
+@test "console=pipe: what the command left behind, and a reader that takes nothing" {
+	need python3 -c 'import pty'
+	run -5 --separate-stderr sh -c "exec volt-ns console=pipe sh -c '$left_behind 5' >file"
+	[ "$stderr" = "" ]
+	[ "$(head -n 1 file)" = a ]
+	for signal in TERM INT HUP QUIT; do
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns console=pipe sh -c 'ulimit -c 0; exec yes'
+		[ "$output" = $((128 + $(kill -l $signal))) ]
+		[ "$stderr" = "volt-ns: the command's output: nobody took all of it" ]
+	done
+}
+
+@test "console=pipe: it waits, as with -p" {
+	start volt-ns console=pipe stop=USR1 status=9 sh -c 'trap "exit 6" USR1; echo ready; while :; do sleep 0.1; done' 9>how
+	wait_for grep -qx ready out
+	kill "$pid"
+	ended 6
+	[ "$(cat how)" = "exit 6" ]
+	ends 127 "exec ./none: No such file or directory" console=pipe ./none
+	ends 125 "console=pipes: not pty or pipe" console=pipes true
+}
+
+@test "console=pipe: SIGKILL at every step leaves nothing, and hangs nowhere" {
+	need strace -qq -o /dev/null true
+	CALLS='pipe2|fchmod|clone3|clone|dup2|close|poll|read|write|execve|exit_group' \
+		kill_at_every_call no_hang volt-ns ${U:+-U} console=pipe sh -c 'echo x >/dev/stdout' >file
+}
+
 # --- console=pty ------------------------------------------------------------
 
 feed() {
@@ -1133,7 +1597,7 @@ pty_terminal() {
 }
 
 # What is left behind has the terminal and no end of words.
-left_behind='trap "" HUP; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & echo a; sleep 0.1; exit'
+left_behind='trap "" HUP; echo a; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 
 @test "console=pty: what the command left behind does not keep a slow reader for ever" {
 	need python3 -c 'import pty'
@@ -1163,7 +1627,7 @@ left_behind='trap "" HUP; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done 
 
 @test "console=pty: needs the root's /dev" {
 	ends 125 "console=pty needs the root's own /dev" -m root=/ dev=none console=pty true
-	ends 125 "console=tty: only console=pty is known" console=tty true
+	ends 125 "console=tty: not pty or pipe" console=tty true
 }
 
 @test "console=pty: sent to the background and back, input still arrives" {
@@ -1323,7 +1787,7 @@ status_of() {
 	ends 125 "hostname=a\\012b\\033[31m: not a name" -u hostname=$'a\nb\033[31m' true
 	ends 125 "root=/b: there can be only one root= or image=" -m root=/a root=/b true
 	long=$(head -c 5000 /dev/zero | tr '\0' a)
-	ends 125 "bind=${long:0:508}...: path too long" -m "bind=$long" true
+	ends 125 "bind=${long:0:508}...: too long" -m "bind=$long" true
 	key=$(head -c 200 /dev/zero | tr '\0' k)
 	run -125 --separate-stderr volt-ns "$key=1" true
 	[ "${#stderr_lines[@]}" = 1 ]

@@ -253,14 +253,14 @@ static void
 retreat(struct cg *cg)
 {
 	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
-	cg->retreat_dir = create(cg, cg->retreat, false, "run",
+	cg->retreat_dir = create(cg, cg->retreat, false, LOOK_WAIT,
 	    &cg->retreat_lock);
 	group_enter(cg->retreat_dir, cg->retreat);
 }
 
-/* Is there any group in place but the one we are in ourselves? */
+/* Is there any group in place but the one of that name, which we are in? */
 static bool
-alone(const struct cg *cg)
+alone(const struct cg *cg, const char *name)
 {
 	struct dirent *e;
 	bool found = false;
@@ -272,31 +272,57 @@ alone(const struct cg *cg)
 		return false;
 	while (!found && (e = readdir(dir)) != NULL)
 		found = e->d_type == DT_DIR && *e->d_name != '.' &&
-		    strcmp(e->d_name, cg->retreat) != 0;
+		    strcmp(e->d_name, name) != 0;
 	closedir(dir);
 	return !found;
 }
 
-/* Go back, and leave place as it was found. What fails is swept later. */
+/* Go back from the group of that name, and leave place as it was found. */
+static bool
+go_back(const struct cg *cg, const char *name)
+{
+	return alone(cg, name) && (cg->enabled[0] == '\0' ||
+		kfile_write(cg->place_fd, "cgroup.subtree_control",
+		cg->enabled) == 0) &&
+	    kfile_write(cg->place_fd, "cgroup.procs", "0") == 0;
+}
+
+/* The same from where we retreated to. What fails is swept later. */
 static void
 come_back(struct cg *cg)
 {
-	if (alone(cg) && (cg->enabled[0] == '\0' ||
-		kfile_write(cg->place_fd, "cgroup.subtree_control",
-		cg->enabled) == 0) &&
-	    kfile_write(cg->place_fd, "cgroup.procs", "0") == 0)
+	if (go_back(cg, cg->retreat))
 		(void)unlinkat(cg->place_fd, cg->retreat, AT_REMOVEDIR);
 	close(cg->retreat_lock);
 	close(cg->retreat_dir);
 	cg->retreat_dir = -1;
 }
 
-/* Kill and remove what we made. */
+/* -k, and then an error: out of the group again, or it would be the end of us. */
+static bool
+leave(const struct cg *cg)
+{
+	bool left;
+	int own;
+
+	if (cg->inside)
+		return go_back(cg, group_name(cg));
+	if (!cg->tree.visible ||
+	    (own = cgroup_open(cg->tree.top, cg->tree.own)) == -1)
+		return false;
+	left = kfile_write(own, "cgroup.procs", "0") == 0;
+	close(own);
+	return left;
+}
+
+/* Kill and remove what we made. What we cannot leave is kept. */
 void
 group_finish(struct cg *cg)
 {
 	if (cg->dir != -1) {
-		if (kill_remove(cg->place_fd, group_name(cg),
+		if (cg->entered && !leave(cg))
+			say("%s/%s stays", cg->place, group_name(cg));
+		else if (kill_remove(cg->place_fd, group_name(cg),
 			CG_PATIENCE) == -1)
 			warn("remove %s/%s", cg->place, group_name(cg));
 		else
@@ -356,13 +382,16 @@ group_make(struct cg *cg)
 	    cg->keep ? "keep" : "run", &cg->lock);
 	if (cg->inside && cg->keep) {
 		group_enter(cg->dir, name);
+		cg->entered = true;
 		control_enable(cg);
 	}
 	limit_apply(cg);
 	if (cg->delegate)
 		group_delegate(cg);
-	if (!cg->inside && cg->keep)
+	if (!cg->inside && cg->keep) {
 		group_enter(cg->dir, name);
+		cg->entered = true;
+	}
 }
 
 /* Is this what a volt-cg leaves that was killed, if nobody holds its lock? */
@@ -373,7 +402,8 @@ is_leftover(int dir, bool *half_made)
 	const char *mark = look_mark(dir, buf, sizeof(buf));
 
 	*half_made = mark == NULL;
-	return mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0;
+	return mark == NULL ? unfinished_group(dir) :
+	    strcmp(mark, "run") == 0 || strcmp(mark, LOOK_WAIT) == 0;
 }
 
 /* Remove one leftover, if name is one: also once we hold the lock. */

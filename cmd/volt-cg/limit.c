@@ -63,8 +63,9 @@ convert_size(const char *key, const char *value)
 
 /* Take a word for the file of its name. What is sure to be wrong is refused. */
 void
-limit_add(struct cg *cg, const char *key, const char *value)
+limit_add(void *ctx, const char *key, const char *value)
 {
+	struct cg *cg = ctx;
 	struct limit *l = &cg->limits[cg->nlimits];
 
 	if (*key == '.' || ends_with(key, "."))
@@ -91,8 +92,9 @@ limit_add(struct cg *cg, const char *key, const char *value)
 
 /* cpus=1.5 is cpu.max="150000 100000". */
 void
-limit_cpus(struct cg *cg, const char *key, const char *value)
+limit_cpus(void *ctx, const char *key, const char *value)
 {
+	struct cg *cg = ctx;
 	char buf[32], whole[16] = "";
 	const char *fraction = "";
 	uint64_t n, digit = PERIOD / 10;

@@ -1,5 +1,6 @@
 /* -S: the words as properties of a unit, for those who let systemd do it. */
 #include <err.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,12 +42,12 @@ print_cpu(const char *value)
 	const char *cursor = value;
 	bool none;
 
-	if (!value_field(&cursor, ' ', field, sizeof(field)))
+	if (value_field(&cursor, ' ', field, sizeof(field)) != 1)
 		return false;
 	none = strcmp(field, "max") == 0;
 	if (!none && value_uint(field, UINT32_MAX, &quota) == -1)
 		return false;
-	if (value_field(&cursor, ' ', field, sizeof(field)) &&
+	if (value_field(&cursor, ' ', field, sizeof(field)) == 1 &&
 	    (value_uint(field, 1000000, &period) == -1 || period == 0))
 		return false;
 	percent = quota * 10000 / period; /* hundredths of one */
@@ -80,9 +81,9 @@ print_io(const struct limit *l)
 	char *value;
 	size_t i, n = sizeof(map) / sizeof(map[0]);
 
-	if (!value_field(&cursor, ' ', dev, sizeof(dev)) || cursor == NULL)
+	if (value_field(&cursor, ' ', dev, sizeof(dev)) != 1 || cursor == NULL)
 		return false;
-	while (value_field(&cursor, ' ', field, sizeof(field))) {
+	while (value_field(&cursor, ' ', field, sizeof(field)) == 1) {
 		if ((value = strchr(field, '=')) == NULL)
 			return false;
 		*value++ = '\0';
@@ -95,7 +96,7 @@ print_io(const struct limit *l)
 		printf("%s=/dev/block/%s %s%s\n", map[i].property, dev,
 		    limit_text(value), map[i].unit);
 	}
-	return true;
+	return errno == 0;
 }
 
 static bool
@@ -104,7 +105,7 @@ print_io_weight(const char *value)
 	char dev[32];
 	const char *cursor = value;
 
-	if (!value_field(&cursor, ' ', dev, sizeof(dev)))
+	if (value_field(&cursor, ' ', dev, sizeof(dev)) != 1)
 		return false;
 	if (cursor == NULL)
 		printf("IOWeight=%s\n", dev);

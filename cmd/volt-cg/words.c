@@ -9,35 +9,6 @@
 
 #include "cg.h"
 
-static void
-set_flag(void *ctx, char letter)
-{
-	struct cg *cg = ctx;
-
-	switch (letter) {
-	case 'N':
-		cg->dry = say_on = true;
-		break;
-	case 'S':
-		cg->systemd = true;
-		break;
-	case 'd':
-		cg->delegate = true;
-		break;
-	case 'j':
-		cg->json = true;
-		break;
-	case 'k':
-		cg->keep = true;
-		break;
-	case 's':
-		cg->summary = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
 /*
  * A name is one directory: letters, digits and a few signs. The kernel's own
  * files begin with a controller and a dot, so a name does not.
@@ -93,71 +64,56 @@ check_path(const char *key, const char *value)
 }
 
 static void
-set_name(void *ctx, const char *key, const char *value)
+set_name(void *name, const char *key, const char *value)
 {
-	struct cg *cg = ctx;
-
 	check_name(key, value);
-	cg->name = value;
+	*(const char **)name = value;
 }
 
 static void
-set_path(void *ctx, const char *key, const char *value)
+set_parent(void *parent, const char *key, const char *value)
 {
-	struct cg *cg = ctx;
-
 	check_path(key, value);
-	if (*key == 'p')
-		cg->parent = value;
-	else if (*value == '/')
+	*(const char **)parent = value;
+}
+
+static void
+set_join(void *join, const char *key, const char *value)
+{
+	check_path(key, value);
+	if (*value == '/')
 		word_bad(key, value, "below parent=, a path does not begin with /");
-	else
-		cg->join = value;
-}
-
-static void
-set_id(void *ctx, const char *key, const char *value)
-{
-	struct cg *cg = ctx;
-
-	if (*key == 'u')
-		cg->uid = (uid_t)word_id(key, value);
-	else
-		cg->gid = (gid_t)word_id(key, value);
-}
-
-static void
-set_cpus(void *ctx, const char *key, const char *value)
-{
-	limit_cpus(ctx, key, value);
-}
-
-static void
-set_file(void *ctx, const char *key, const char *value)
-{
-	limit_add(ctx, key, value);
+	*(const char **)join = value;
 }
 
 static const struct flag flags[] = {
-	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
-	{ 'S', set_flag, "print the words as properties of a systemd unit" },
-	{ 'd', set_flag, "delegate: the command may make groups below its own" },
-	{ 'j', set_flag, "print JSON" },
-	{ 'k', set_flag, "keep the group, and leave no parent behind" },
-	{ 's', set_flag, "say afterwards what the command used" },
-	{ 'v', set_flag, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct cg),
+	FLAG('S', struct cg, systemd, "print the words as properties of a systemd unit"),
+	FLAG('d', struct cg, delegate, "delegate: the command may make groups below its own"),
+	FLAG('j', struct cg, json, "print JSON"),
+	FLAG('k', struct cg, keep, "keep the group, and leave no parent behind"),
+	FLAG('s', struct cg, summary, "say afterwards what the command used"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "name", set_name, "NAME", "the name of the group" },
-	{ "parent", set_path, "GROUP", "the group to make or find it in" },
-	{ "join", set_path, "NAME", "run the command in a group that is there" },
-	{ "cpus", set_cpus, "N|max", "time of so many CPUs, as 1.5; sets cpu.max" },
-	{ "uid", set_id, "N", "with -d: the user that the group is left to" },
-	{ "gid", set_id, "N", "with -d: the group that it is left to" },
-	{ "*.*", set_file, "VALUE", "any file of cgroup v2, as memory.max=512M" },
-	{ NULL, NULL, NULL, NULL },
+	CALL_WORD("name", set_name, struct cg, name, "NAME",
+	    "the name of the group"),
+	CALL_WORD("parent", set_parent, struct cg, parent, "GROUP",
+	    "the group to make or find it in"),
+	CALL_WORD("join", set_join, struct cg, join, "NAME",
+	    "run the command in a group that is there"),
+	CTX_WORD("cpus", limit_cpus, "N|max",
+	    "time of so many CPUs, as 1.5; sets cpu.max"),
+	ID_WORD("uid", struct cg, uid, "N",
+	    "with -d: the user that the group is left to"),
+	ID_WORD("gid", struct cg, gid, "N",
+	    "with -d: the group that it is left to"),
+	STATUS_WORD(struct cg),
+	CTX_WORD("*.*", limit_add, "VALUE",
+	    "any file of cgroup v2, as memory.max=512M"),
+	WORD_END,
 };
 
 const struct grammar cg_grammar = {
@@ -178,6 +134,9 @@ cg_check(const struct cg *cg, bool command)
 	if (cg->keep && cg->summary)
 		errx(EXIT_LINK, "-k and -s do not go together: "
 		    "nobody is left to say it");
+	if (cg->status_fd != -1 && (cg->keep || cg->join != NULL || !command))
+		errx(EXIT_LINK, "status=%d needs a command, and a volt-cg that "
+		    "waits for it", cg->status_fd);
 	if (cg->join != NULL && (cg->name != NULL || cg->nlimits > 0 ||
 		cg->delegate || cg->keep || cg->summary || cg->systemd))
 		errx(EXIT_LINK, "join= goes with parent= and a command only");

@@ -189,7 +189,7 @@ put_list(int fd, const char *word, const char *list)
 	if (list == NULL)
 		return;
 	dprintf(fd, "%s", word);
-	while (value_field(&list, ',', field, sizeof(field)))
+	while (value_field(&list, ',', field, sizeof(field)) == 1)
 		dprintf(fd, " %s", field);
 	dprintf(fd, "\n");
 }
@@ -210,7 +210,7 @@ set_dns(const struct guest_words *w)
 		warn("network: %s", RESOLV_OURS);
 		return;
 	}
-	while (value_field(&cursor, ',', field, sizeof(field)))
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1)
 		dprintf(fd, "nameserver %s\n", field);
 	put_list(fd, "search", w->search);
 	put_list(fd, "options", w->options);

@@ -57,7 +57,7 @@ set_size(const char *s)
 	uint64_t rows, cols;
 	char field[8];
 
-	if (terminal == -1 || !value_field(&cursor, ' ', field, sizeof(field)) ||
+	if (terminal == -1 || value_field(&cursor, ' ', field, sizeof(field)) != 1 ||
 	    cursor == NULL || value_uint(field, UINT16_MAX, &rows) == -1 ||
 	    value_uint(cursor, UINT16_MAX, &cols) == -1)
 		return;

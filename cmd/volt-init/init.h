@@ -4,12 +4,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "env.h"
 #include "supervise.h"
 
 struct init {
 	bool dry, boot, die_with_parent;
 	bool group;	/* signals go to the command's process group */
 	uint64_t grace;	/* ms; 0: for ever */
+	uint64_t timeout;	/* ms; 0: none */
+	struct env env;
 	const char *ready;	/* path of the notify socket, or NULL */
 	int stop_signal;	/* or 0 */
 	int status_fd;	/* or -1 */

@@ -24,78 +24,33 @@
 #include "init.h"
 
 static void
-set_flag(void *ctx, char letter)
+set_ready(void *path, const char *key, const char *value)
 {
-	struct init *in = ctx;
-
-	switch (letter) {
-	case 'N':
-		in->dry = say_on = true;
-		break;
-	case 'b':
-		in->boot = true;
-		break;
-	case 'g':
-		in->group = true;
-		break;
-	case 'k':
-		in->die_with_parent = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-static void
-set_grace(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	if ((in->grace = word_time(key, value)) == 0)
-		word_bad(key, value, "must be longer than nothing");
-}
-
-static void
-set_ready(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
 	if (*value != '/')
 		word_bad(key, value, "the path must begin with /");
-	in->ready = value;
-}
-
-static void
-set_status(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	in->status_fd = word_fd(key, value);
-}
-
-static void
-set_stop(void *ctx, const char *key, const char *value)
-{
-	struct init *in = ctx;
-
-	in->stop_signal = word_signal(key, value);
+	*(const char **)path = value;
 }
 
 static const struct flag flags[] = {
-	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
-	{ 'b', set_flag, "boot: become a full init system as PID 1" },
-	{ 'g', set_flag, "pass signals to the command's process group" },
-	{ 'k', set_flag, "die when the parent of volt-init dies" },
-	{ 'v', set_flag, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct init),
+	FLAG('b', struct init, boot, "boot: become a full init system as PID 1"),
+	FLAG('g', struct init, group, "pass signals to the command's process group"),
+	FLAG('k', struct init, die_with_parent, "die when the parent of volt-init dies"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "grace", set_grace, "TIME", "from a SIGTERM to SIGKILL for all" },
-	{ "ready", set_ready, "PATH", "pass on what the command tells by sd_notify" },
-	{ "stop", set_stop, "SIGNAL", "what a SIGTERM is passed on as" },
-	{ "status", set_status, "FD", "write to FD how the command ended" },
-	{ NULL, NULL, NULL, NULL },
+	TIME_WORD("grace", struct init, grace, UINT64_MAX, "TIME",
+	    "from a SIGTERM to SIGKILL for all"),
+	TIME_WORD("timeout", struct init, timeout, UINT64_MAX, "TIME",
+	    "the command's time, then a SIGTERM and status 124"),
+	ENV_WORDS(struct init, env),
+	CALL_WORD("ready", set_ready, struct init, ready, "PATH",
+	    "pass on what the command tells by sd_notify"),
+	STOP_WORD(struct init),
+	STATUS_WORD(struct init),
+	WORD_END,
 };
 
 static const struct grammar grammar = {
@@ -129,19 +84,20 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* In the child: what the command finds is what we found, plus its group. */
-static _Noreturn void
-run_command(const struct init *in, const struct supervise *s, char *argv[])
+/* What the command finds is what we found, plus its group. */
+static pid_t
+start(struct supervise *s)
 {
-	if (in->group) {
+	pid_t pid = fork();
+
+	if (pid == 0 && s->to_group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
 		/* SIGTTOU is blocked still: this cannot stop us. */
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	supervise_child(s);
-	chain_exec(argv);
+	return pid;
 }
 
 int
@@ -149,8 +105,8 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	struct status status;
 	int wstatus;
+	pid_t pid;
 
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
@@ -158,13 +114,17 @@ main(int argc, char *argv[])
 	describe(&in);
 	if (in.dry)
 		return 0;
+	if (env_apply(&in.env) == -1)
+		err(EXIT_LINK, "environment");
 	if (in.boot)
 		boot(argv);
 
+	s.status_fd = in.status_fd;
 	s.to_group = in.group;
 	s.own_session = in.group;
 	s.sigterm = in.stop_signal;
 	s.grace = in.grace;
+	s.timeout = in.timeout;
 	s.kill_all = kill_all;
 	if (in.ready != NULL)
 		ready_open(&in, &s);
@@ -173,28 +133,25 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", in.status_fd);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
+	if ((pid = supervise_fork(&s, start)) == -1)
+		err(EXIT_LINK, "fork");
+	if (pid == 0)
+		chain_exec(argv);
+	if (in.group)
+		(void)setpgid(pid, pid); /* the child does it, too */
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
 	if (in.group && s.foreground && getpid() != 1)
 		s.signal_cb = go_on;
-	if ((s.child = fork()) == -1)
-		err(EXIT_LINK, "fork");
-	if (s.child == 0)
-		run_command(&in, &s, argv);
-	supervise_parent(&s);
-	if (in.group)
-		(void)setpgid(s.child, s.child); /* whoever is first */
 
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)
 		unlink(in.ready);
-	if (in.status_fd != -1)
-		status_report(&status, in.status_fd, wstatus);
-	else
-		status_tell(wstatus);
-	_exit(supervise_exit_code(wstatus));
+	if (s.timed_out) {
+		warnx("the time of timeout= was over, and the command was ended");
+		if (status_tell_why(STATUS_TIMEOUT) == -1)
+			warn(STATUS_VARIABLE);
+		wstatus = STATUS_TIMED_OUT << 8;
+	}
+	supervise_exit(&s, wstatus, false);
 }

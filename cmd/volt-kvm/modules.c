@@ -260,7 +260,7 @@ add_type(struct modules *m, const char *dev)
 	char field[64], type[64] = "ext4";
 
 	(void)value_field(&cursor, ':', field, sizeof(field));
-	while (value_field(&cursor, ':', field, sizeof(field)))
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
 			strcpy(type, field);
 	(void)add(m, type);

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +17,6 @@
 #define MEMORY_MOST (UINT64_C(1) << 40)
 
 static void
-set_flag(void *ctx, char letter)
-{
-	struct config *c = ctx;
-
-	switch (letter) {
-	case 'N':
-		c->dry = say_on = true;
-		break;
-	case 'c':
-		c->console = true;
-		break;
-	case 's':
-		c->stats = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-static void
 set_memory(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
@@ -44,54 +25,6 @@ set_memory(void *ctx, const char *key, const char *value)
 	c->memory = word_size(key, value) & ~(RAM_ALIGN - 1);
 	if (c->memory < MEMORY_LEAST || c->memory > MEMORY_MOST)
 		word_bad(key, value, "from 16M to 1T");
-}
-
-static void
-set_cpus(void *ctx, const char *key, const char *value)
-{
-	struct config *c = ctx;
-
-	c->cpus = (unsigned int)word_uint(key, value, VM_CPUS);
-	if (c->cpus == 0)
-		word_bad(key, value, "at least 1");
-}
-
-static void
-set_nested(void *ctx, const char *key, const char *value)
-{
-	struct config *c = ctx;
-
-	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-		word_bad(key, value, "yes or no");
-	c->nested = strcmp(value, "yes") == 0;
-}
-
-static void
-set_status(void *ctx, const char *key, const char *value)
-{
-	struct config *c = ctx;
-
-	c->status_fd = word_fd(key, value);
-}
-
-static void
-set_console(void *ctx, const char *key, const char *value)
-{
-	struct config *c = ctx;
-
-	if (strcmp(value, "pty") != 0)
-		word_bad(key, value, "only pty");
-	c->pty = true;
-}
-
-static uint64_t
-timeout(const char *key, const char *value)
-{
-	uint64_t ms = word_time(key, value);
-
-	if (ms > INT_MAX)
-		word_bad(key, value, "time too long");
-	return ms;
 }
 
 static void
@@ -148,10 +81,10 @@ add_disk(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too many disks; 26 at the most, vda to "
 		    "vdz");
 	d = &c->disks[c->ndisks++];
-	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 	    field[0] == '\0' || (d->path = strdup(field)) == NULL)
 		word_bad(key, value, "no file");
-	while (value_field(&cursor, ':', field, sizeof(field))) {
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
 		if (strcmp(field, "ro") == 0)
 			d->ro = true;
 		else if (strcmp(field, "rw") == 0)
@@ -166,15 +99,8 @@ add_disk(void *ctx, const char *key, const char *value)
 			word_bad(key, value,
 			    "ro, rw, overlay, overlay=DIR or block=SIZE");
 	}
-}
-
-/* What goes to the guest in a line of its own. */
-static const char *
-line(const char *key, const char *value)
-{
-	if (*value == '\0' || strpbrk(value, "\n\r") != NULL)
-		word_bad(key, value, "empty, or more than one line");
-	return value;
+	if (errno != 0)
+		word_bad(key, value, "too long");
 }
 
 /* An address of a family, with a prefix length or without. */
@@ -213,65 +139,51 @@ set_gw(void *ctx, const char *key, const char *value)
 		c->net.gw = address(key, value, AF_INET, false);
 }
 
-static void
-set_dns(void *ctx, const char *key, const char *value)
-{
-	struct config *c = ctx;
-
-	c->net.dns = line(key, value);
-}
-
-#define SET(name, checked) \
-	static void \
-	set_##name(void *ctx, const char *key, const char *value) \
-	{ \
-		struct config *c = ctx; \
-		(void)key; \
-		c->name = checked; \
-	}
-
-SET(kernel, value)
-SET(initrd, value)
-SET(modules, value)
-SET(tap, line(key, value))
-SET(root, line(key, value))
-SET(overlay, line(key, value))
-SET(hostname, line(key, value))
-SET(chdir, line(key, value))
-SET(boot_timeout, timeout(key, value))
-SET(stop_timeout, timeout(key, value))
-
 static const struct flag flags[] = {
-	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
-	{ 'c', set_flag, "copy the guest's kernel messages to standard error" },
-	{ 's', set_flag, "at the end, print counters on standard error" },
-	{ 'v', set_flag, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct config),
+	FLAG('c', struct config, console, "copy the guest's kernel messages to standard error"),
+	FLAG('s', struct config, stats, "at the end, print counters on standard error"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "memory", set_memory, "SIZE", "the guest's memory (256M)" },
-	{ "cpus", set_cpus, "N", "its processors (1)" },
-	{ "nested", set_nested, "yes|no", "whether it can run guests itself (no)" },
-	{ "kernel", set_kernel, "FILE", "bzImage or ELF vmlinux" },
-	{ "initrd", set_initrd, "FILE", "initramfs, in front of which goes ours" },
-	{ "cmdline", add_cmdline, "TEXT", "add to the kernel's command line" },
-	{ "modules", set_modules, "DIR", "the kernel's modules (what fits it)" },
-	{ "disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]", "a disk: a raw file or block device" },
-	{ "tap", set_tap, "NAME", "a network card at this tap device" },
-	{ "ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6" },
-	{ "gw", set_gw, "ADDRESS", "the gateway" },
-	{ "dns", set_dns, "LIST", "resolvers" },
-	{ "root", set_root, "DEV[:TYPE][:ro]", "the root, as vda:ext4; default: vda" },
-	{ "overlay", set_overlay, "tmpfs|DEV", "where writes to the root go" },
-	{ "hostname", set_hostname, "NAME", "the guest's host name" },
-	{ "chdir", set_chdir, "DIR", "where the command starts" },
-	{ "env", add_env, "NAME[=VALUE]", "a variable that the command gets" },
-	{ "console", set_console, "pty", "give the command a terminal" },
-	{ "boot_timeout", set_boot_timeout, "TIME", "give up on a guest that has not started" },
-	{ "stop_timeout", set_stop_timeout, "TIME", "and on one that has not ended after SIGTERM" },
-	{ "status", set_status, "FD", "write to FD how the command ended" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("memory", set_memory, "SIZE", "the guest's memory (256M)"),
+	UINT_WORD("cpus", struct config, cpus, 1, VM_CPUS, "N",
+	    "its processors (1)"),
+	BOOL_WORD("nested", struct config, nested, "yes|no",
+	    "whether it can run guests itself (no)"),
+	STRING_WORD("kernel", struct config, kernel, "FILE",
+	    "bzImage or ELF vmlinux"),
+	STRING_WORD("initrd", struct config, initrd, "FILE",
+	    "initramfs, in front of which goes ours"),
+	CTX_WORD("cmdline", add_cmdline, "TEXT", "add to the kernel's command line"),
+	STRING_WORD("modules", struct config, modules, "DIR",
+	    "the kernel's modules (what fits it)"),
+	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
+	    "a disk: a raw file or block device"),
+	LINE_WORD("tap", struct config, tap, "NAME",
+	    "a network card at this tap device"),
+	CTX_WORD("ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6"),
+	CTX_WORD("gw", set_gw, "ADDRESS", "the gateway"),
+	LINE_WORD("dns", struct config, net.dns, "LIST",
+	    "resolvers"),
+	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
+	    "the root, as vda:ext4; default: vda"),
+	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
+	    "where writes to the root go"),
+	LINE_WORD("hostname", struct config, hostname, "NAME",
+	    "the guest's host name"),
+	LINE_WORD("chdir", struct config, chdir, "DIR",
+	    "where the command starts"),
+	CTX_WORD("env", add_env, "NAME[=VALUE]", "a variable that the command gets"),
+	BOOL_WORD("console", struct config, pty, "pty", "give the command a terminal"),
+	TIME_WORD("boot_timeout", struct config, boot_timeout, INT_MAX, "TIME",
+	    "give up on a guest that has not started"),
+	TIME_WORD("stop_timeout", struct config, stop_timeout, INT_MAX, "TIME",
+	    "and on one that has not ended after SIGTERM"),
+	STATUS_WORD(struct config),
+	WORD_END,
 };
 
 static const struct grammar grammar = {

@@ -58,8 +58,9 @@ parse_name(const char *key, const char *value, const char *name)
 
 /* none, a list of names, or a list of +name and -name. */
 void
-caps_parse(struct caps *c, const char *key, const char *value)
+caps_parse(void *caps, const char *key, const char *value)
 {
+	struct caps *c = caps;
 	const char *cursor = value, *name;
 	char field[40];
 	uint64_t bit;
@@ -68,7 +69,7 @@ caps_parse(struct caps *c, const char *key, const char *value)
 	if (strcmp(value, "none") == 0)
 		return;
 	c->relative = *value == '+' || *value == '-';
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		name = field + (c->relative ? 1 : 0);
 		if (c->relative != (*field == '+' || *field == '-'))
 			word_bad(key, value, "+ and - before all or none");
@@ -172,8 +173,9 @@ caps_begin(const struct lock *lock)
 	for (cap = 0; cap < CAPS; cap++) {
 		/* 1: there, 0: gone already */
 		there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-		if (there == -1 && errno == EINVAL && cap > 0)
-			return; /* the kernel's last one passed */
+		/* Passed the kernel's last: all with a name it has. */
+		if (there == -1 && errno == EINVAL && cap >= (int)NAMES)
+			return;
 		if (there == -1)
 			err(EXIT_LINK, "caps: bounding set");
 		if (there == 0 || (keep & BIT(cap)) != 0)

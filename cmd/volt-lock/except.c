@@ -255,7 +255,7 @@ set_of(const struct path_rule *p)
 	set.patterns = p->except;
 	set.prefix = p->prefix;
 	set.n = 0;
-	while (value_field(&cursor, ',', pattern, sizeof(pattern)))
+	while (value_field(&cursor, ',', pattern, sizeof(pattern)) == 1)
 		expand(&set, "", pattern);
 	return &set;
 }
@@ -265,8 +265,9 @@ set_of(const struct path_rule *p)
  * add up for the words that follow; an empty one ends that.
  */
 void
-except_word(struct lock *lock, const char *key, const char *value)
+except_word(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	const char *cursor = value, *s;
 	char pattern[PATH_MAX], *both;
 
@@ -274,7 +275,7 @@ except_word(struct lock *lock, const char *key, const char *value)
 		lock->except = NULL;
 		return;
 	}
-	while (value_field(&cursor, ',', pattern, sizeof(pattern))) {
+	while (value_field(&cursor, ',', pattern, sizeof(pattern)) == 1) {
 		if (pattern[0] != '/' || pattern[strspn(pattern, "/")] == '\0')
 			word_bad(key, value, "a path below / is wanted");
 		for (s = pattern; s != NULL; s = strchr(s + 1, '/'))

@@ -65,7 +65,7 @@ add_names(struct lock *lock, const char *key, const char *value,
 
 	if (strcmp(value, "none") == 0)
 		return 0;
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		r = right_find(name);
 		if (r != NULL && r->kind == kind)
 			set |= landlock_has(lock, r, key, value) ? r->bit : 0;
@@ -94,10 +94,11 @@ kernel_abi(void)
 	return (int)abi;
 }
 
-/* Take a word, if it is one of Landlock's. */
-bool
-landlock_word(struct lock *lock, const char *key, const char *value)
+/* One of Landlock's words. */
+void
+landlock_word(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	struct landlock *ll = &lock->ll;
 	const struct right *r = right_find(key);
 	uint64_t access = rights_of_group(key);
@@ -121,7 +122,7 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 		ll->flags = strcmp(value, "none") == 0 ? 0 : ll->flags |
 		    (uint32_t)add_names(lock, key, value, RIGHT_LOG);
 	} else if (r == NULL) {
-		return false;
+		word_bad(key, value, "unknown right");
 	} else if (r->kind == RIGHT_NET) {
 		ports_word(lock, r, value);
 	} else if (r->kind == RIGHT_FS) {
@@ -130,11 +131,8 @@ landlock_word(struct lock *lock, const char *key, const char *value)
 			paths_all(lock, key, value, r->bit)) &&
 		    landlock_has(lock, r, key, value))
 			paths_word(lock, key, value, r->bit);
-	} else {
-		return false;
 	}
 	ll->wanted = true;
-	return true;
 }
 
 /*
@@ -146,9 +144,11 @@ static void
 fill_toolbox(const struct landlock *ll)
 {
 	int part[TOOLBOX_PARTS];
-	int i;
+	int i, came;
 
-	if (!toolbox_parts(part))
+	if ((came = toolbox_parts(part)) == -1)
+		err(EXIT_LINK, "VOLT_TOOLBOX");
+	if (came == 0)
 		return;
 	for (i = 0; i < TOOLBOX_PARTS; i++)
 		if (part[i] != -1 && paths_add(ll, part[i],
@@ -184,9 +184,14 @@ static bool
 from_toolbox(const char *next)
 {
 	struct toolbox_program program;
+	int here, found = 0;
 
-	return strncmp(next, "volt-", 5) == 0 && strchr(next, '/') == NULL &&
-	    toolbox_here() && toolbox_find(next, &program);
+	if (strncmp(next, "volt-", 5) != 0 || strchr(next, '/') != NULL)
+		return false;
+	if ((here = toolbox_here()) == -1 ||
+	    (here == 1 && (found = toolbox_find(next, &program)) == -1))
+		err(EXIT_LINK, "look for %s", next);
+	return found == 1;
 }
 
 /* Make the ruleset, for the command next, or NULL. */

@@ -70,25 +70,24 @@ parse_limit(const char *key, const char *value, bool bytes)
 }
 
 /* rlimit.NAME=SOFT[:HARD]; the last one counts. */
-bool
-limit_word(struct lock *lock, const char *key, const char *value)
+void
+limit_word(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	struct limit *l;
 	const char *cursor = value;
 	char soft[32];
 	size_t i, n;
 
-	for (i = 0; i < RESOURCES && strcmp(resources[i].key, key) != 0; i++)
+	for (i = 0; strcmp(resources[i].key, key) != 0; i++)
 		;
-	if (i == RESOURCES)
-		return false;
 	for (n = 0; n < lock->nlimits; n++)
 		if (lock->limits[n].resource == resources[i].resource)
 			break;
 	l = &lock->limits[n];
 	if (n == lock->nlimits)
 		lock->nlimits++;
-	if (!value_field(&cursor, ':', soft, sizeof(soft)))
+	if (value_field(&cursor, ':', soft, sizeof(soft)) != 1)
 		word_bad(key, value, "not a limit");
 	l->key = resources[i].key;
 	l->resource = resources[i].resource;
@@ -97,7 +96,6 @@ limit_word(struct lock *lock, const char *key, const char *value)
 	    parse_limit(key, cursor, resources[i].bytes);
 	if (l->soft > l->hard)
 		word_bad(key, value, "the soft limit is above the hard one");
-	return true;
 }
 
 void
@@ -118,7 +116,7 @@ limits_apply(const struct lock *lock)
 			NULL) == -1)
 			err(EXIT_LINK, "%s", lock->limits[i].key);
 	}
-	if (!lock->no_dump)
+	if (lock->dumpable)
 		return;
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1) {
 		const struct rlimit zero = { 0, 0 };
@@ -137,7 +135,7 @@ keyring_drop(const struct lock *lock)
 {
 	int saved;
 
-	if (lock->keep_keyring)
+	if (!lock->new_keyring)
 		return;
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) != -1)
 		return;
@@ -167,14 +165,15 @@ spec_name(unsigned int i, unsigned int *bit)
 }
 
 void
-spec_parse(struct lock *lock, const char *key, const char *value)
+spec_parse(void *ctx, const char *key, const char *value)
 {
+	struct lock *lock = ctx;
 	const char *cursor = value;
 	unsigned int bit;
 	char name[32];
 	size_t i;
 
-	while (value_field(&cursor, ',', name, sizeof(name))) {
+	while (value_field(&cursor, ',', name, sizeof(name)) == 1) {
 		bit = 0;
 		for (i = 0; i < SPECS; i++)
 			if (strcmp(specs[i].name, name) == 0)

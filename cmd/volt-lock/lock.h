@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "words.h"
 
-#define LOCK_GROUPS 64
 #define LOCK_PORTS 65536
 #define LOCK_LIMITS 16
 #define LOCK_PATH 4096
@@ -72,11 +72,7 @@ struct lock {
 	struct landlock ll;
 
 	struct caps caps;
-	bool uid_given, gid_given, groups_given;
-	uid_t uid;
-	gid_t gid;
-	gid_t groups[LOCK_GROUPS];
-	size_t ngroups;
+	struct identity id;
 
 	const char *seccomp;	/* name of the profile; NULL: none */
 	enum filter_action action;
@@ -85,7 +81,7 @@ struct lock {
 
 	struct limit limits[LOCK_LIMITS];
 	size_t nlimits;
-	bool close_fds, keep_keyring, keep_stdio, no_dump;
+	bool close_fds, new_keyring, give_stdio, dumpable;
 	unsigned int spec;	/* bits, 1 << PR_SPEC_... */
 	const char *learn_file;
 };
@@ -116,7 +112,7 @@ struct right {
 	int abi;
 	bool file;	/* may be granted for what is not a directory */
 };
-bool landlock_word(struct lock *lock, const char *key, const char *value);
+void landlock_word(void *lock, const char *key, const char *value);
 void landlock_plan(struct lock *lock, const char *next);
 void landlock_enforce(const struct lock *lock);
 bool landlock_has(const struct lock *lock, const struct right *r,
@@ -135,7 +131,7 @@ void paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
 void paths_fill(const struct landlock *ll);
 
 /* except.c */
-void except_word(struct lock *lock, const char *key, const char *value);
+void except_word(void *lock, const char *key, const char *value);
 void except_fill(const struct landlock *ll, const struct path_rule *p, int fd);
 
 /* ports.c */
@@ -155,20 +151,18 @@ uint64_t rights_of_files(void);
 uint64_t rights_of_group(const char *key);
 
 /* caps.c */
-void caps_parse(struct caps *c, const char *key, const char *value);
+void caps_parse(void *caps, const char *key, const char *value);
 void caps_begin(const struct lock *lock);
 void caps_finish(const struct lock *lock);
 void caps_describe(const struct caps *c, char *buf, size_t size);
 
 /* ids.c */
+void ids_streams(const struct lock *lock);
 void ids_change(const struct lock *lock);
 
-/* stdio.c */
-void stdio_give(const struct lock *lock);
-
 /* limits.c */
-bool limit_word(struct lock *lock, const char *key, const char *value);
-void spec_parse(struct lock *lock, const char *key, const char *value);
+void limit_word(void *lock, const char *key, const char *value);
+void spec_parse(void *lock, const char *key, const char *value);
 const char *spec_name(unsigned int i, unsigned int *bit);
 void limits_apply(const struct lock *lock);
 void keyring_drop(const struct lock *lock);

@@ -8,9 +8,11 @@
 int
 main(int argc, char *argv[])
 {
-	static struct lock lock = { .ll = { .abi = -1, .ruleset = -1 } };
+	static struct lock lock = { .ll = { .abi = -1, .ruleset = -1 },
+		.new_keyring = true, .give_stdio = true, .dumpable = true };
 
 	argv = words_parse(argc, argv, &lock_grammar, &lock);
+	identity_resolve(&lock.id);
 	if (*argv == NULL)
 		return show(&lock);
 
@@ -21,7 +23,7 @@ main(int argc, char *argv[])
 		show_plan(&lock);
 	if (lock.dry)
 		return 0;
-	if (lock.learn)
+	if (lock.learn || lock.learn_file != NULL)
 		learn_run(&lock);
 
 	/* Each step can still do what the next one forbids. */
@@ -29,7 +31,7 @@ main(int argc, char *argv[])
 	limits_apply(&lock);
 	spec_apply(&lock);
 	caps_begin(&lock);
-	stdio_give(&lock);
+	ids_streams(&lock);
 	ids_change(&lock);
 	chain_prepare(argv);
 	landlock_enforce(&lock);

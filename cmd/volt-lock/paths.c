@@ -131,7 +131,7 @@ paths_word(struct lock *lock, const char *key, const char *value,
 		word_bad(key, value, WORD_ADDS_NOTHING);
 	ll->fs_any &= ~(ll->fs_weak & kind_of(access));
 	ll->fs_none &= ~access;
-	while (value_field(&cursor, ',', path, sizeof(path))) {
+	while (value_field(&cursor, ',', path, sizeof(path)) == 1) {
 		if (path[0] == '\0')
 			word_bad(key, value, "an empty path");
 		if (lock->prefix != NULL && path[0] != '/')

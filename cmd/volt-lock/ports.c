@@ -39,7 +39,7 @@ add_port(struct landlock *ll, const struct right *r, const char *value,
 	char number[8];
 	uint64_t first, last;
 
-	if (!value_field(&cursor, '-', number, sizeof(number)) ||
+	if (value_field(&cursor, '-', number, sizeof(number)) != 1 ||
 	    value_uint(number, UINT16_MAX, &first) == -1)
 		word_bad(r->key, value, BAD_PORT);
 	last = first;
@@ -96,7 +96,7 @@ ports_word(struct lock *lock, const struct right *r, const char *value)
 		word_bad(r->key, value, WORD_ADDS_NOTHING);
 	} else if (landlock_has(lock, r, r->key, value)) {
 		ll->net_none &= ~r->bit;
-		while (value_field(&cursor, ',', field, sizeof(field)))
+		while (value_field(&cursor, ',', field, sizeof(field)) == 1)
 			add_port(ll, r, value, field);
 		if (errno != 0)
 			word_bad(r->key, value, BAD_PORT);

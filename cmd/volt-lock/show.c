@@ -198,16 +198,16 @@ show_rest(struct out *out)
 		caps_describe(&lock->caps, list, sizeof(list));
 		item(out, "caps", "%s", list);
 	}
-	if (lock->uid_given)
-		item(out, "uid", "%u", lock->uid);
-	if (lock->gid_given)
-		item(out, "gid", "%u", lock->gid);
+	if (lock->id.uid_given)
+		item(out, "uid", "%u", lock->id.uid);
+	if (lock->id.gid_given)
+		item(out, "gid", "%u", lock->id.gid);
 	list[0] = '\0';
-	for (i = 0; i < lock->ngroups; i++) {
-		snprintf(number, sizeof(number), "%u", lock->groups[i]);
+	for (i = 0; i < lock->id.ngroups; i++) {
+		snprintf(number, sizeof(number), "%u", lock->id.groups[i]);
 		list_add(list, sizeof(list), number);
 	}
-	if (lock->groups_given)
+	if (lock->id.groups_given)
 		item(out, "groups", "%s", list);
 	for (i = 0; i < lock->nlimits; i++)
 		show_limit(out, &lock->limits[i]);
@@ -217,11 +217,11 @@ show_rest(struct out *out)
 			list_add(list, sizeof(list), name);
 	if (list[0] != '\0')
 		item(out, "spec", "%s", list);
-	if (lock->uid_given)
-		item(out, "stdio", "%s", lock->keep_stdio ? "keep" : "give");
+	if (lock->id.uid_given)
+		item(out, "stdio", "%s", lock->give_stdio ? "give" : "keep");
 	item(out, "fds", "%s", lock->close_fds ? "close" : "keep");
-	item(out, "keyring", "%s", lock->keep_keyring ? "keep" : "new");
-	if (lock->no_dump)
+	item(out, "keyring", "%s", lock->new_keyring ? "new" : "keep");
+	if (!lock->dumpable)
 		item(out, "dumpable", "no");
 }
 

@@ -10,67 +10,6 @@
 #include "say.h"
 #include "value.h"
 
-static void
-set_flag(void *ctx, char letter)
-{
-	struct lock *lock = ctx;
-
-	switch (letter) {
-	case 'N':
-		lock->dry = say_on = true;
-		break;
-	case 'b':
-		lock->best_effort = true;
-		break;
-	case 'j':
-		lock->json = true;
-		break;
-	case 'l':
-		lock->learn = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-/* The key as it stands in the table: the caller's does not live on. */
-static const char *
-lasting(const char *key)
-{
-	const struct word *w;
-
-	for (w = lock_grammar.words; strcmp(w->key, key) != 0; w++)
-		;
-	return w->key;
-}
-
-static void
-set_landlock(void *ctx, const char *key, const char *value)
-{
-	landlock_word(ctx, lasting(key), value);
-}
-
-static void
-set_limit(void *ctx, const char *key, const char *value)
-{
-	limit_word(ctx, key, value);
-}
-
-static void
-set_prefix(void *ctx, const char *key, const char *value)
-{
-	struct lock *lock = ctx;
-
-	(void)key;
-	lock->prefix = *value == '\0' ? NULL : value;
-}
-
-static void
-set_except(void *ctx, const char *key, const char *value)
-{
-	except_word(ctx, key, value);
-}
-
 /* try=KEY=VALUE */
 static void
 set_try(void *ctx, const char *key, const char *value)
@@ -84,7 +23,7 @@ set_try(void *ctx, const char *key, const char *value)
 	for (w = lock_grammar.words; w->key != NULL; w++)
 		if (strlen(w->key) == len && memcmp(w->key, value, len) == 0)
 			break;
-	if (w->key == NULL || w->set != set_landlock)
+	if (w->key == NULL || w->set != landlock_word)
 		word_bad(key, value, "not one of Landlock's words");
 	lock->optional = true;
 	w->set(ctx, w->key, rest + 1);
@@ -92,189 +31,103 @@ set_try(void *ctx, const char *key, const char *value)
 }
 
 static void
-set_seccomp(void *ctx, const char *key, const char *value)
+set_prefix(void *prefix, const char *key, const char *value)
 {
-	struct lock *lock = ctx;
+	(void)key;
+	*(const char **)prefix = *value == '\0' ? NULL : value;
+}
 
+static void
+set_seccomp(void *profile, const char *key, const char *value)
+{
 	if (*value == '\0')
 		word_bad(key, value, "empty");
-	lock->seccomp = strcmp(value, "none") == 0 ? NULL : value;
-}
-
-static void
-set_action(void *ctx, const char *key, const char *value)
-{
-	static const char *const names[] = { "errno", "kill", "log" };
-	struct lock *lock = ctx;
-	unsigned int i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], value) == 0) {
-			lock->action = (enum filter_action)i;
-			return;
-		}
-	}
-	word_bad(key, value, "not errno, kill or log");
-}
-
-static void
-set_caps(void *ctx, const char *key, const char *value)
-{
-	struct lock *lock = ctx;
-
-	caps_parse(&lock->caps, key, value);
-}
-
-static void
-set_id(void *ctx, const char *key, const char *value)
-{
-	struct lock *lock = ctx;
-
-	if (*key == 'u') {
-		lock->uid = word_id(key, value);
-		lock->uid_given = true;
-	} else {
-		lock->gid = word_id(key, value);
-		lock->gid_given = true;
-	}
-}
-
-static void
-set_groups(void *ctx, const char *key, const char *value)
-{
-	const char *cursor = *value != '\0' ? value : NULL;
-	struct lock *lock = ctx;
-	char field[16];
-
-	lock->groups_given = true;
-	lock->ngroups = 0;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
-		if (lock->ngroups == LOCK_GROUPS)
-			word_bad(key, value, "too many groups");
-		lock->groups[lock->ngroups++] = word_id(key, field);
-	}
-	if (errno != 0)
-		word_bad(key, value, "not a number");
-}
-
-/* The words with two values, the first of which is true. */
-static void
-set_choice(void *ctx, const char *key, const char *value)
-{
-	static const struct {
-		const char *key, *yes, *no;
-		size_t member;
-		const char *why;
-	} choices[] = {
-		{ "fds", "close", "keep", offsetof(struct lock, close_fds),
-		    "not close or keep" },
-		{ "dumpable", "no", "yes", offsetof(struct lock, no_dump),
-		    "not yes or no" },
-		{ "keyring", "keep", "new", offsetof(struct lock, keep_keyring),
-		    "not new or keep" },
-		{ "stdio", "keep", "give", offsetof(struct lock, keep_stdio),
-		    "not give or keep" },
-	};
-	size_t i;
-
-	for (i = 0; strcmp(choices[i].key, key) != 0; i++)
-		;
-	if (strcmp(value, choices[i].yes) != 0 &&
-	    strcmp(value, choices[i].no) != 0)
-		word_bad(key, value, choices[i].why);
-	*(bool *)((char *)ctx + choices[i].member) =
-	    strcmp(value, choices[i].yes) == 0;
-}
-
-static void
-set_spec(void *ctx, const char *key, const char *value)
-{
-	spec_parse(ctx, key, value);
-}
-
-static void
-set_learn(void *ctx, const char *key, const char *value)
-{
-	struct lock *lock = ctx;
-
-	if (*value == '\0')
-		word_bad(key, value, "empty");
-	lock->learn = true;
-	lock->learn_file = value;
+	*(const char **)profile = strcmp(value, "none") == 0 ? NULL : value;
 }
 
 static const struct flag flags[] = {
-	{ 'N', set_flag, "dry run: say what would be done, and do nothing" },
-	{ 'b', set_flag, "take what this kernel has, and print what was lost" },
-	{ 'j', set_flag, "print JSON, where there is no command" },
-	{ 'l', set_flag, "learn: print the system calls that the command made" },
-	{ 'v', set_flag, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct lock),
+	FLAG('b', struct lock, best_effort, "take what this kernel has, and print what was lost"),
+	FLAG('j', struct lock, json, "print JSON, where there is no command"),
+	FLAG('l', struct lock, learn, "learn: print the system calls that the command made"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "fs", set_landlock, "any|none", "leave files alone, or grant none so far" },
-	{ "fs.ro", set_landlock, "PATH,...", "read files and directories" },
-	{ "fs.rx", set_landlock, "PATH,...", "and execute" },
-	{ "fs.rw", set_landlock, "PATH,...", "read, write, make and remove" },
-	{ "fs.rwx", set_landlock, "PATH,...", "and execute" },
-	{ "fs.dev", set_landlock, "PATH,...", "read, write and control devices" },
-	{ "fs.execute", set_landlock, "PATH,...", "execute files" },
-	{ "fs.write_file", set_landlock, "PATH,...", "open files for writing" },
-	{ "fs.read_file", set_landlock, "PATH,...", "open files for reading" },
-	{ "fs.read_dir", set_landlock, "PATH,...", "list directories" },
-	{ "fs.remove_dir", set_landlock, "PATH,...", "remove empty directories" },
-	{ "fs.remove_file", set_landlock, "PATH,...", "remove files" },
-	{ "fs.make_char", set_landlock, "PATH,...", "make character devices" },
-	{ "fs.make_dir", set_landlock, "PATH,...", "make directories" },
-	{ "fs.make_reg", set_landlock, "PATH,...", "make regular files" },
-	{ "fs.make_sock", set_landlock, "PATH,...", "make UNIX sockets" },
-	{ "fs.make_fifo", set_landlock, "PATH,...", "make named pipes" },
-	{ "fs.make_block", set_landlock, "PATH,...", "make block devices" },
-	{ "fs.make_sym", set_landlock, "PATH,...", "make symbolic links" },
-	{ "fs.refer", set_landlock, "PATH,...", "move and link between directories" },
-	{ "fs.truncate", set_landlock, "PATH,...", "truncate files" },
-	{ "fs.ioctl_dev", set_landlock, "PATH,...", "ioctl(2) on devices" },
-	{ "unix", set_landlock, "PATH,...", "connect to UNIX sockets from outside" },
-	{ "tcp.bind", set_landlock, "PORT,...", "TCP ports to bind to" },
-	{ "tcp.connect", set_landlock, "PORT,...", "TCP ports to connect to" },
-	{ "udp.bind", set_landlock, "PORT,...", "UDP ports to bind to" },
-	{ "udp.connect", set_landlock, "PORT,...", "UDP ports to connect and send to" },
-	{ "scope", set_landlock, "NAME,...", "what must not leave: abstract-unix, signal" },
-	{ "log", set_landlock, "NAME,...", "same-exec-off, new-exec-on, subdomains-off" },
-	{ "abi", set_landlock, "N", "the Landlock ABI that there must be" },
-	{ "prefix", set_prefix, "DIR", "the paths that follow are below DIR" },
-	{ "except", set_except, "PATH,...", "what the paths that follow leave out" },
-	{ "try", set_try, "WORD", "a Landlock word that may fail to apply" },
-	{ "seccomp", set_seccomp, "PROFILE", "strict, default, none or a file" },
-	{ "seccomp.action", set_action, "NAME", "errno, kill or log" },
-	{ "caps", set_caps, "NAME,...", "capabilities to keep, none, or +x,-y" },
-	{ "uid", set_id, "N", "user ID of the command" },
-	{ "gid", set_id, "N", "group ID of the command" },
-	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
-	{ "stdio", set_choice, "give|keep", "pipes on descriptors 0 to 2, with uid=" },
-	{ "fds", set_choice, "close|keep", "descriptors above standard error" },
-	{ "keyring", set_choice, "new|keep", "the session keyring" },
-	{ "dumpable", set_choice, "yes|no", "may the command dump core" },
-	{ "spec", set_spec, "NAME,...", "store-bypass, indirect-branch, l1d-flush" },
-	{ "rlimit.as", set_limit, "SIZE[:SIZE]", "address space" },
-	{ "rlimit.core", set_limit, "SIZE[:SIZE]", "core file" },
-	{ "rlimit.cpu", set_limit, "N[:N]", "seconds of processor time" },
-	{ "rlimit.data", set_limit, "SIZE[:SIZE]", "data segment" },
-	{ "rlimit.fsize", set_limit, "SIZE[:SIZE]", "file size" },
-	{ "rlimit.locks", set_limit, "N[:N]", "file locks" },
-	{ "rlimit.memlock", set_limit, "SIZE[:SIZE]", "locked memory" },
-	{ "rlimit.msgqueue", set_limit, "SIZE[:SIZE]", "POSIX message queues" },
-	{ "rlimit.nice", set_limit, "N[:N]", "nice value, as 20 minus it" },
-	{ "rlimit.nofile", set_limit, "N[:N]", "descriptors" },
-	{ "rlimit.nproc", set_limit, "N[:N]", "processes of the user" },
-	{ "rlimit.rss", set_limit, "SIZE[:SIZE]", "resident set (Linux ignores it)" },
-	{ "rlimit.rtprio", set_limit, "N[:N]", "real-time priority" },
-	{ "rlimit.rttime", set_limit, "N[:N]", "real-time microseconds" },
-	{ "rlimit.sigpending", set_limit, "N[:N]", "queued signals" },
-	{ "rlimit.stack", set_limit, "SIZE[:SIZE]", "stack" },
-	{ "learn", set_learn, "FILE", "as -l, but into FILE" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("fs", landlock_word, "any|none",
+	    "leave files alone, or grant none so far"),
+	CTX_WORD("fs.ro", landlock_word, "PATH,...", "read files and directories"),
+	CTX_WORD("fs.rx", landlock_word, "PATH,...", "and execute"),
+	CTX_WORD("fs.rw", landlock_word, "PATH,...", "read, write, make and remove"),
+	CTX_WORD("fs.rwx", landlock_word, "PATH,...", "and execute"),
+	CTX_WORD("fs.dev", landlock_word, "PATH,...", "read, write and control devices"),
+	CTX_WORD("fs.execute", landlock_word, "PATH,...", "execute files"),
+	CTX_WORD("fs.write_file", landlock_word, "PATH,...", "open files for writing"),
+	CTX_WORD("fs.read_file", landlock_word, "PATH,...", "open files for reading"),
+	CTX_WORD("fs.read_dir", landlock_word, "PATH,...", "list directories"),
+	CTX_WORD("fs.remove_dir", landlock_word, "PATH,...", "remove empty directories"),
+	CTX_WORD("fs.remove_file", landlock_word, "PATH,...", "remove files"),
+	CTX_WORD("fs.make_char", landlock_word, "PATH,...", "make character devices"),
+	CTX_WORD("fs.make_dir", landlock_word, "PATH,...", "make directories"),
+	CTX_WORD("fs.make_reg", landlock_word, "PATH,...", "make regular files"),
+	CTX_WORD("fs.make_sock", landlock_word, "PATH,...", "make UNIX sockets"),
+	CTX_WORD("fs.make_fifo", landlock_word, "PATH,...", "make named pipes"),
+	CTX_WORD("fs.make_block", landlock_word, "PATH,...", "make block devices"),
+	CTX_WORD("fs.make_sym", landlock_word, "PATH,...", "make symbolic links"),
+	CTX_WORD("fs.refer", landlock_word, "PATH,...",
+	    "move and link between directories"),
+	CTX_WORD("fs.truncate", landlock_word, "PATH,...", "truncate files"),
+	CTX_WORD("fs.ioctl_dev", landlock_word, "PATH,...", "ioctl(2) on devices"),
+	CTX_WORD("unix", landlock_word, "PATH,...", "connect to UNIX sockets from outside"),
+	CTX_WORD("tcp.bind", landlock_word, "PORT,...", "TCP ports to bind to"),
+	CTX_WORD("tcp.connect", landlock_word, "PORT,...", "TCP ports to connect to"),
+	CTX_WORD("udp.bind", landlock_word, "PORT,...", "UDP ports to bind to"),
+	CTX_WORD("udp.connect", landlock_word, "PORT,...",
+	    "UDP ports to connect and send to"),
+	CTX_WORD("scope", landlock_word, "NAME,...",
+	    "what must not leave: abstract-unix, signal"),
+	CTX_WORD("log", landlock_word, "NAME,...",
+	    "same-exec-off, new-exec-on, subdomains-off"),
+	CTX_WORD("abi", landlock_word, "N", "the Landlock ABI that there must be"),
+	CALL_WORD("prefix", set_prefix, struct lock, prefix, "DIR",
+	    "the paths that follow are below DIR"),
+	CTX_WORD("except", except_word, "PATH,...", "what the paths that follow leave out"),
+	CTX_WORD("try", set_try, "WORD", "a Landlock word that may fail to apply"),
+	CALL_WORD("seccomp", set_seccomp, struct lock, seccomp, "PROFILE",
+	    "strict, default, none or a file"),
+	CHOICE_WORD("seccomp.action", struct lock, action, enum filter_action,
+	    "errno|kill|log", "what a denied call gets"),
+	CALL_WORD("caps", caps_parse, struct lock, caps, "NAME,...",
+	    "capabilities to keep, none, or +x,-y"),
+	IDENTITY_WORDS(struct lock, id),
+	BOOL_WORD("stdio", struct lock, give_stdio, "give|keep",
+	    "may the command open its pipes by /dev/stdout"),
+	BOOL_WORD("fds", struct lock, close_fds, "close|keep",
+	    "descriptors above standard error"),
+	BOOL_WORD("keyring", struct lock, new_keyring, "new|keep", "the session keyring"),
+	BOOL_WORD("dumpable", struct lock, dumpable, "yes|no",
+	    "may the command dump core"),
+	CTX_WORD("spec", spec_parse, "NAME,...", "store-bypass, indirect-branch, l1d-flush"),
+	CTX_WORD("rlimit.as", limit_word, "SIZE[:SIZE]", "address space"),
+	CTX_WORD("rlimit.core", limit_word, "SIZE[:SIZE]", "core file"),
+	CTX_WORD("rlimit.cpu", limit_word, "N[:N]", "seconds of processor time"),
+	CTX_WORD("rlimit.data", limit_word, "SIZE[:SIZE]", "data segment"),
+	CTX_WORD("rlimit.fsize", limit_word, "SIZE[:SIZE]", "file size"),
+	CTX_WORD("rlimit.locks", limit_word, "N[:N]", "file locks"),
+	CTX_WORD("rlimit.memlock", limit_word, "SIZE[:SIZE]", "locked memory"),
+	CTX_WORD("rlimit.msgqueue", limit_word, "SIZE[:SIZE]", "POSIX message queues"),
+	CTX_WORD("rlimit.nice", limit_word, "N[:N]", "nice value, as 20 minus it"),
+	CTX_WORD("rlimit.nofile", limit_word, "N[:N]", "descriptors"),
+	CTX_WORD("rlimit.nproc", limit_word, "N[:N]", "processes of the user"),
+	CTX_WORD("rlimit.rss", limit_word, "SIZE[:SIZE]",
+	    "resident set (Linux ignores it)"),
+	CTX_WORD("rlimit.rtprio", limit_word, "N[:N]", "real-time priority"),
+	CTX_WORD("rlimit.rttime", limit_word, "N[:N]", "real-time microseconds"),
+	CTX_WORD("rlimit.sigpending", limit_word, "N[:N]", "queued signals"),
+	CTX_WORD("rlimit.stack", limit_word, "SIZE[:SIZE]", "stack"),
+	STRING_WORD("learn", struct lock, learn_file, "FILE|FD", "as -l, but add to a file"),
+	WORD_END,
 };
 
 const struct grammar lock_grammar = {

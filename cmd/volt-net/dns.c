@@ -120,7 +120,7 @@ listed(const char *list, const char *item)
 	const char *cursor = *list != '\0' ? list : NULL;
 	char field[NAME_MAX_LEN + 1];
 
-	while (value_field(&cursor, ',', field, sizeof(field)))
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1)
 		if (strcmp(field, item) == 0)
 			return true;
 	return false;
@@ -138,36 +138,55 @@ append(char list[static NET_TEXT], const char *item)
 	return true;
 }
 
-/* dns=IP,... and search=DOMAIN,...; several words add up. */
-void
-dns_parse(struct net *net, const char *key, const char *value)
+/* The items of a word, which several words add up to. */
+static void
+add_items(char list[static NET_TEXT], const char *key, const char *value,
+    bool (*valid)(const char *), const char *why)
 {
-	bool dns = key[0] == 'd';
 	const char *cursor = value;
 	char field[NAME_MAX_LEN + 1];
 
-	while (value_field(&cursor, ',', field, sizeof(field))) {
-		if (dns ? !is_address(field) : !is_name(field))
-			word_bad(key, value, dns ? "not an IP address" :
-			    "not a domain");
-		if (!append(dns ? net->dns : net->search, field))
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
+		if (!valid(field))
+			word_bad(key, value, why);
+		if (!append(list, field))
 			word_bad(key, value, "too long");
 	}
 	if (errno != 0)
 		word_bad(key, value, "too long");
+}
+
+/* dns=IP,... */
+void
+dns_servers(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	add_items(net->dns, key, value, is_address, "not an IP address");
+	net->dns_given = true;
+}
+
+/* search=DOMAIN,... */
+void
+dns_search(void *ctx, const char *key, const char *value)
+{
+	struct net *net = ctx;
+
+	add_items(net->search, key, value, is_name, "not a domain");
 	net->dns_given = true;
 }
 
 /* hosts=NAME:IP: one line more of /etc/hosts. */
 void
-dns_hosts(struct net *net, const char *key, const char *value)
+dns_hosts(void *ctx, const char *key, const char *value)
 {
+	struct net *net = ctx;
 	size_t len = strlen(net->hosts);
 	const char *cursor = value;
 	char name[NAME_MAX_LEN + 1];
 	int n;
 
-	if (!value_field(&cursor, ':', name, sizeof(name)) || cursor == NULL ||
+	if (value_field(&cursor, ':', name, sizeof(name)) != 1 || cursor == NULL ||
 	    !is_name(name) || !is_address(cursor))
 		word_bad(key, value, "NAME:IP");
 	n = snprintf(net->hosts + len, sizeof(net->hosts) - len, "%s%s\t%s\n",
@@ -286,7 +305,7 @@ add_lines(char *end, const char *limit, const char *key, const char *list,
 	char item[NAME_MAX_LEN + 1];
 	bool first = true;
 
-	while (value_field(&cursor, ',', item, sizeof(item))) {
+	while (value_field(&cursor, ',', item, sizeof(item)) == 1) {
 		end += snprintf(end, (size_t)(limit - end), "%s%s %s",
 		    first ? "" : one_each ? "\n" : "",
 		    first || one_each ? key : "", item);

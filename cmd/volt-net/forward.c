@@ -24,7 +24,7 @@ parse_ports(const char *s, uint16_t *first, uint32_t *count)
 	char field[8];
 	uint64_t a, b;
 
-	if (!value_field(&cursor, '-', field, sizeof(field)) ||
+	if (value_field(&cursor, '-', field, sizeof(field)) != 1 ||
 	    value_uint(field, 65535, &a) == -1 || a == 0)
 		return false;
 	b = a;
@@ -90,8 +90,8 @@ forward_parse(struct net *net, const char *key, const char *value)
 	net->nforwards++;
 	*f = (struct forward){ .text = value, .proto = IPPROTO_TCP };
 	cursor = parse_address(f, key, value);
-	if (!value_field(&cursor, ':', host, sizeof(host)) || cursor == NULL ||
-	    !value_field(&cursor, '/', guest, sizeof(guest)))
+	if (value_field(&cursor, ':', host, sizeof(host)) != 1 || cursor == NULL ||
+	    value_field(&cursor, '/', guest, sizeof(guest)) != 1)
 		word_bad(key, value, "[IP:]HOST:GUEST[/tcp|udp]");
 	if (cursor != NULL && strcmp(cursor, "udp") == 0)
 		f->proto = IPPROTO_UDP;

@@ -15,17 +15,11 @@
  * What is for the host goes to it straight, past the bridge. Where br_netfilter
  * is loaded, as container engines do, that would otherwise take a forward from
  * one chain to another for a frame to be bridged, which isolated ports refuse.
- *
- * A program copies the frame's first bytes to its stack, at an offset that
- * aligns all the fields in it: FRAME bytes that end at the frame pointer. What
- * is shorter than the field that is looked at is dropped.
  */
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <sys/syscall.h>
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -37,10 +31,8 @@
 #include "chain.h"
 #include "cidr.h"
 
+#include "bpf.h"
 #include "net.h"
-
-#define FRAME 78	/* up to the target of a neighbour advertisement */
-#define INSNS 512
 
 /* Offsets in a frame. */
 #define ETH_DST 0
@@ -67,113 +59,12 @@
 #define ND_NEIGHBOR_ADVERT_TYPE 136
 #define ND_REDIRECT_TYPE 137
 
-struct prog {
-	struct bpf_insn insn[INSNS];
-	size_t n;
-	bool full;
-};
-
-static void
-emit(struct prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
-    int32_t imm)
-{
-	if (p->n == INSNS) {
-		p->full = true;
-		return;
-	}
-	p->insn[p->n++] = (struct bpf_insn){ .code = code, .dst_reg = dst & 0xfU,
-		.src_reg = src & 0xfU, .off = off, .imm = imm };
-}
-
-static void
-emit_imm64(struct prog *p, uint8_t dst, uint8_t src, uint64_t v)
-{
-	emit(p, BPF_LD | BPF_DW, dst, src, 0, (int32_t)(uint32_t)v);
-	emit(p, 0, 0, 0, 0, (int32_t)(uint32_t)(v >> 32));
-}
-
-static void
-leave(struct prog *p, int verdict)
-{
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, verdict);
-	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-}
-
-/* Jump if register 2 compares so with v; returns what lands() is told. */
-static size_t
-jump(struct prog *p, uint8_t op, uint32_t v)
-{
-	emit(p, BPF_JMP32 | op | BPF_K, BPF_REG_2, 0, 0, (int32_t)v);
-	return p->n;
-}
-
-static void
-lands(struct prog *p, size_t from)
-{
-	if (!p->full)
-		p->insn[from - 1].off = (int16_t)(p->n - from);
-}
-
-/* The field at off of the frame into register 2, in host byte order of C. */
-static void
-load(struct prog *p, uint8_t size, int off)
-{
-	emit(p, (uint8_t)(BPF_LDX | size | BPF_MEM), BPF_REG_2, BPF_REG_10,
-	    (int16_t)(off - FRAME), 0);
-}
-
-/* Have the first len bytes on the stack, or drop. */
-static void
-need(struct prog *p, int len)
-{
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_6, 0, 0);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 0);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_10, 0, 0);
-	emit(p, BPF_ALU64 | BPF_ADD, BPF_REG_3, 0, 0, -FRAME);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, len);
-	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_load_bytes);
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0);
-	leave(p, TC_ACT_SHOT);
-}
-
-/* size bytes, 2 or 4, as the program loads them. */
-static uint32_t
-word_at(const void *bytes, size_t size)
-{
-	uint16_t h;
-	uint32_t w;
-
-	if (size == 2) {
-		memcpy(&h, bytes, sizeof(h));
-		return h;
-	}
-	memcpy(&w, bytes, sizeof(w));
-	return w;
-}
-
-/* Drop unless the len bytes at off are these; 16 bits at a time or 32. */
-static void
-expect(struct prog *p, int off, const void *bytes, size_t len)
-{
-	const uint8_t *b = bytes;
-	size_t i, step;
-
-	for (i = 0; i < len; i += step) {
-		/* FRAME is 2 more than a multiple of 4. */
-		step = (off + (int)i) % 4 == 2 && len - i >= 4 ? 4 : 2;
-		load(p, step == 4 ? BPF_W : BPF_H, off + (int)i);
-		emit(p, BPF_JMP32 | BPF_JEQ | BPF_K, BPF_REG_2, 0, 2,
-		    (int32_t)word_at(b + i, step));
-		leave(p, TC_ACT_SHOT);
-	}
-}
-
 /*
  * Jump if the 16 bytes at off are not these, or not so far as the prefix of len
  * bits goes. At most 4 jumps, in out.
  */
 static size_t
-jump_unless6(struct prog *p, int off, const struct in6_addr *a,
+jump_unless6(struct bpf_prog *p, int off, const struct in6_addr *a,
     unsigned int len, size_t out[4])
 {
 	uint8_t mask[16];
@@ -183,64 +74,62 @@ jump_unless6(struct prog *p, int off, const struct in6_addr *a,
 
 	cidr_mask(len, mask);
 	for (i = 0; i < 16; i += 4) {
-		if ((m = word_at(mask + i, 4)) == 0)
+		if ((m = bpf_word(mask + i, 4)) == 0)
 			break;
-		load(p, BPF_W, off + (int)i);
-		emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, (int32_t)m);
-		out[n++] = jump(p, BPF_JNE, word_at(a->s6_addr + i, 4) & m);
+		bpf_field(p, BPF_W, off + (int)i);
+		bpf_and(p, m);
+		out[n++] = bpf_jump(p, BPF_JNE, bpf_word(a->s6_addr + i, 4) & m);
 	}
 	return n;
 }
 
 /* Drop unless the address at off is one of these. */
 static void
-expect6(struct prog *p, int off, const struct in6_addr *const any[], size_t n)
+expect6(struct bpf_prog *p, int off, const struct in6_addr *const any[], size_t n)
 {
 	size_t i, k, m, fails[4], good[3];
 
 	for (i = 0; i < n; i++) {
 		m = jump_unless6(p, off, any[i], 128, fails);
-		emit(p, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-		good[i] = p->n;
+		good[i] = bpf_jump_always(p);
 		for (k = 0; k < m; k++)
-			lands(p, fails[k]);
+			bpf_land(p, fails[k]);
 	}
-	leave(p, TC_ACT_SHOT);
+	bpf_leave(p, TC_ACT_SHOT);
 	for (i = 0; i < n; i++)
-		lands(p, good[i]);
+		bpf_land(p, good[i]);
 }
 
 /* Drop what has at off an address of the subnet that is not the gateway's. */
 static void
-refuse_subnet4(struct prog *p, const struct bridge *b, int off)
+refuse_subnet4(struct bpf_prog *p, const struct bridge *b, int off)
 {
 	uint32_t gw = htonl(b->gw), net = htonl(b->net), mask = htonl(b->mask);
 	size_t is_gw, outside;
 
-	load(p, BPF_W, off);
-	is_gw = jump(p, BPF_JEQ, gw);
-	emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, (int32_t)mask);
-	outside = jump(p, BPF_JNE, net);
-	leave(p, TC_ACT_SHOT);
-	lands(p, is_gw);
-	lands(p, outside);
+	bpf_field(p, BPF_W, off);
+	is_gw = bpf_jump(p, BPF_JEQ, gw);
+	bpf_and(p, mask);
+	outside = bpf_jump(p, BPF_JNE, net);
+	bpf_leave(p, TC_ACT_SHOT);
+	bpf_land(p, is_gw);
+	bpf_land(p, outside);
 }
 
 static void
-refuse_subnet6(struct prog *p, const struct bridge *b, int off)
+refuse_subnet6(struct bpf_prog *p, const struct bridge *b, int off)
 {
 	size_t other[4], outside[4], n, m, i, is_gw;
 
 	n = jump_unless6(p, off, &b->gw6, 128, other);
-	emit(p, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-	is_gw = p->n;
+	is_gw = bpf_jump_always(p);
 	for (i = 0; i < n; i++)
-		lands(p, other[i]);
+		bpf_land(p, other[i]);
 	m = jump_unless6(p, off, &b->net6, b->len6, outside);
-	leave(p, TC_ACT_SHOT);
+	bpf_leave(p, TC_ACT_SHOT);
 	for (i = 0; i < m; i++)
-		lands(p, outside[i]);
-	lands(p, is_gw);
+		bpf_land(p, outside[i]);
+	bpf_land(p, is_gw);
 }
 
 /*
@@ -248,7 +137,7 @@ refuse_subnet6(struct prog *p, const struct bridge *b, int off)
  * bridge's own is like them, and may have been made for another subnet.
  */
 static void
-refuse_chain(struct prog *p, const struct bridge *b, int off)
+refuse_chain(struct bpf_prog *p, const struct bridge *b, int off)
 {
 	const uint32_t net = htonl(b->net), mask = htonl(b->mask);
 	const char *n = (const char *)&net, *m = (const char *)&mask;
@@ -259,23 +148,22 @@ refuse_chain(struct prog *p, const struct bridge *b, int off)
 	mac_of(b->gw, gw);
 	if (memcmp(b->mac, gw, 2) == 0)
 		memcpy(gw, b->mac, sizeof(gw));
-	load(p, BPF_H, off);
-	outside[0] = jump(p, BPF_JNE, word_at(gw, 2));
-	load(p, BPF_H, off + 2);
-	other = jump(p, BPF_JNE, word_at(gw + 2, 2));
-	load(p, BPF_H, off + 4);
-	is_gw = jump(p, BPF_JEQ, word_at(gw + 4, 2));
-	lands(p, other);
+	bpf_field(p, BPF_H, off);
+	outside[0] = bpf_jump(p, BPF_JNE, bpf_word(gw, 2));
+	bpf_field(p, BPF_H, off + 2);
+	other = bpf_jump(p, BPF_JNE, bpf_word(gw + 2, 2));
+	bpf_field(p, BPF_H, off + 4);
+	is_gw = bpf_jump(p, BPF_JEQ, bpf_word(gw + 4, 2));
+	bpf_land(p, other);
 	for (i = 0; i < 2; i++) {
-		load(p, BPF_H, off + 2 + 2 * i);
-		emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0,
-		    (int32_t)word_at(m + 2 * i, 2));
-		outside[1 + i] = jump(p, BPF_JNE, word_at(n + 2 * i, 2));
+		bpf_field(p, BPF_H, off + 2 + 2 * i);
+		bpf_and(p, bpf_word(m + 2 * i, 2));
+		outside[1 + i] = bpf_jump(p, BPF_JNE, bpf_word(n + 2 * i, 2));
 	}
-	leave(p, TC_ACT_SHOT);
+	bpf_leave(p, TC_ACT_SHOT);
 	for (i = 0; i < 3; i++)
-		lands(p, outside[i]);
-	lands(p, is_gw);
+		bpf_land(p, outside[i]);
+	bpf_land(p, is_gw);
 }
 
 /*
@@ -283,36 +171,35 @@ refuse_chain(struct prog *p, const struct bridge *b, int off)
  * flushes the host's rules leaves route_localnet on.
  */
 static void
-refuse_loopback(struct prog *p)
+refuse_loopback(struct bpf_prog *p)
 {
 	size_t other;
 
-	load(p, BPF_W, IP4_DST);
-	emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0,
-	    (int32_t)htonl(0xff000000));
-	other = jump(p, BPF_JNE, htonl(0x7f000000));
-	leave(p, TC_ACT_SHOT);
-	lands(p, other);
+	bpf_field(p, BPF_W, IP4_DST);
+	bpf_and(p, htonl(0xff000000));
+	other = bpf_jump(p, BPF_JNE, htonl(0x7f000000));
+	bpf_leave(p, TC_ACT_SHOT);
+	bpf_land(p, other);
 }
 
 /* Jump unless the frame is of this type. */
 static size_t
-unless_type(struct prog *p, uint16_t type)
+unless_type(struct bpf_prog *p, uint16_t type)
 {
-	load(p, BPF_H, ETH_TYPE);
-	return jump(p, BPF_JNE, htons(type));
+	bpf_field(p, BPF_H, ETH_TYPE);
+	return bpf_jump(p, BPF_JNE, htons(type));
 }
 
 /* Drop if the byte at off has this value. */
 static void
-refuse_byte(struct prog *p, int off, uint8_t v)
+refuse_byte(struct bpf_prog *p, int off, uint8_t v)
 {
 	size_t other;
 
-	load(p, BPF_B, off);
-	other = jump(p, BPF_JNE, v);
-	leave(p, TC_ACT_SHOT);
-	lands(p, other);
+	bpf_field(p, BPF_B, off);
+	other = bpf_jump(p, BPF_JNE, v);
+	bpf_leave(p, TC_ACT_SHOT);
+	bpf_land(p, other);
 }
 
 /*
@@ -321,33 +208,33 @@ refuse_byte(struct prog *p, int off, uint8_t v)
  * isolated would get it otherwise.
  */
 static void
-pass(struct prog *p, const struct net *net)
+pass(struct bpf_prog *p, const struct net *net)
 {
 	const struct bridge *b = &net->bridge;
 	size_t other[2], group = 0;
 
 	if (net->isolate) {
-		load(p, BPF_B, ETH_DST);
-		group = jump(p, BPF_JSET, 1);
+		bpf_field(p, BPF_B, ETH_DST);
+		group = bpf_jump(p, BPF_JSET, 1);
 	}
-	load(p, BPF_H, ETH_DST);
-	other[0] = jump(p, BPF_JNE, word_at(b->mac, 2));
-	load(p, BPF_W, ETH_DST + 2);
-	other[1] = jump(p, BPF_JNE, word_at(b->mac + 2, 4));
+	bpf_field(p, BPF_H, ETH_DST);
+	other[0] = bpf_jump(p, BPF_JNE, bpf_word(b->mac, 2));
+	bpf_field(p, BPF_W, ETH_DST + 2);
+	other[1] = bpf_jump(p, BPF_JNE, bpf_word(b->mac + 2, 4));
 	if (net->isolate)
-		lands(p, group);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, b->index);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, BPF_F_INGRESS);
-	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect);
-	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	lands(p, other[0]);
-	lands(p, other[1]);
-	leave(p, TC_ACT_OK);
+		bpf_land(p, group);
+	bpf_set(p, 1, b->index);
+	bpf_set(p, 2, BPF_F_INGRESS);
+	bpf_call(p, BPF_FUNC_redirect);
+	bpf_exit(p);
+	bpf_land(p, other[0]);
+	bpf_land(p, other[1]);
+	bpf_leave(p, TC_ACT_OK);
 }
 
 /* No header that another could hide behind is next, by the byte at off. */
 static void
-refuse_headers(struct prog *p, int off)
+refuse_headers(struct bpf_prog *p, int off)
 {
 	/* Hop-by-hop, routing, destination, mobility, HIP, shim6. */
 	static const uint8_t headers[] = { 0, 43, 60, 135, 139, 140 };
@@ -362,52 +249,52 @@ refuse_headers(struct prog *p, int off)
  * first, and of those that are for the link none is sent so (RFC 6980).
  */
 static void
-refuse_fragment(struct prog *p)
+refuse_fragment(struct bpf_prog *p)
 {
 	size_t whole, no_icmp, later;
 
-	load(p, BPF_B, IP6_NEXT);
-	whole = jump(p, BPF_JNE, IPPROTO_FRAGMENT);
-	need(p, FRAG_ICMP6_TYPE + 1);
+	bpf_field(p, BPF_B, IP6_NEXT);
+	whole = bpf_jump(p, BPF_JNE, IPPROTO_FRAGMENT);
+	bpf_need(p, FRAG_ICMP6_TYPE + 1);
 	refuse_headers(p, FRAG_NEXT);
 	refuse_byte(p, FRAG_NEXT, IPPROTO_FRAGMENT);
-	load(p, BPF_B, FRAG_NEXT);
-	no_icmp = jump(p, BPF_JNE, IPPROTO_ICMPV6);
-	load(p, BPF_H, FRAG_OFFSET);
-	later = jump(p, BPF_JSET, htons(0xfff8));
+	bpf_field(p, BPF_B, FRAG_NEXT);
+	no_icmp = bpf_jump(p, BPF_JNE, IPPROTO_ICMPV6);
+	bpf_field(p, BPF_H, FRAG_OFFSET);
+	later = bpf_jump(p, BPF_JSET, htons(0xfff8));
 	refuse_byte(p, FRAG_ICMP6_TYPE, ND_ROUTER_ADVERT_TYPE);
 	refuse_byte(p, FRAG_ICMP6_TYPE, ND_NEIGHBOR_ADVERT_TYPE);
 	refuse_byte(p, FRAG_ICMP6_TYPE, ND_REDIRECT_TYPE);
-	lands(p, later);
-	lands(p, no_icmp);
-	lands(p, whole);
+	bpf_land(p, later);
+	bpf_land(p, no_icmp);
+	bpf_land(p, whole);
 }
 
 static void
-from_chain6(struct prog *p, const struct net *net)
+from_chain6(struct bpf_prog *p, const struct net *net)
 {
 	const struct lease *l = &net->lease;
 	const struct in6_addr *const own[] = { &l->addr6, &l->link6,
 		&in6addr_any };
 	size_t other, no_icmp;
 
-	need(p, IP6_END);
+	bpf_need(p, IP6_END);
 	expect6(p, IP6_SRC, own, 3);
 	refuse_headers(p, IP6_NEXT);
 	refuse_fragment(p);
 	if (net->isolate)
 		refuse_subnet6(p, &net->bridge, IP6_DST);
-	load(p, BPF_B, IP6_NEXT);
-	no_icmp = jump(p, BPF_JNE, IPPROTO_ICMPV6);
-	need(p, ICMP6_TYPE + 1);
+	bpf_field(p, BPF_B, IP6_NEXT);
+	no_icmp = bpf_jump(p, BPF_JNE, IPPROTO_ICMPV6);
+	bpf_need(p, ICMP6_TYPE + 1);
 	refuse_byte(p, ICMP6_TYPE, ND_ROUTER_ADVERT_TYPE);
 	refuse_byte(p, ICMP6_TYPE, ND_REDIRECT_TYPE);
-	load(p, BPF_B, ICMP6_TYPE);
-	other = jump(p, BPF_JNE, ND_NEIGHBOR_ADVERT_TYPE);
-	need(p, ND_END);
+	bpf_field(p, BPF_B, ICMP6_TYPE);
+	other = bpf_jump(p, BPF_JNE, ND_NEIGHBOR_ADVERT_TYPE);
+	bpf_need(p, ND_END);
 	expect6(p, ND_TARGET, own, 2);
-	lands(p, other);
-	lands(p, no_icmp);
+	bpf_land(p, other);
+	bpf_land(p, no_icmp);
 	pass(p, net);
 }
 
@@ -416,142 +303,107 @@ from_chain6(struct prog *p, const struct net *net)
  * it takes, and it is never further behind the real one than a burst.
  */
 static void
-police(struct prog *p, uint64_t rate, int map)
+police(struct bpf_prog *p, uint64_t rate, int map)
 {
 	uint64_t burst = rate / 20 > 262144 ? rate / 20 : 262144;
+	size_t recent, in_time;
 
-	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ktime_get_ns);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_7, BPF_REG_0, 0, 0);
-	emit_imm64(p, BPF_REG_8, BPF_PSEUDO_MAP_VALUE, (uint32_t)map);
-	emit(p, BPF_LDX | BPF_DW | BPF_MEM, BPF_REG_9, BPF_REG_8, 0, 0);
-	emit_imm64(p, BPF_REG_1, 0, burst * 1000000000 / rate);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_7, 0, 0);
-	emit(p, BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0);
-	emit(p, BPF_JMP | BPF_JSGE | BPF_X, BPF_REG_9, BPF_REG_2, 1, 0);
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_9, BPF_REG_2, 0, 0);
-	emit(p, BPF_LDX | BPF_W | BPF_MEM, BPF_REG_2, BPF_REG_6,
-	    offsetof(struct __sk_buff, len), 0);
-	emit(p, BPF_ALU64 | BPF_MUL | BPF_K, BPF_REG_2, 0, 0, 1000000000);
-	emit_imm64(p, BPF_REG_1, 0, rate);
-	emit(p, BPF_ALU64 | BPF_DIV | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0);
-	emit(p, BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_9, BPF_REG_2, 0, 0);
-	emit(p, BPF_JMP | BPF_JSLE | BPF_X, BPF_REG_9, BPF_REG_7, 2, 0);
-	leave(p, TC_ACT_SHOT);
-	emit(p, BPF_STX | BPF_DW | BPF_MEM, BPF_REG_8, BPF_REG_9, 0, 0);
+	bpf_call(p, BPF_FUNC_ktime_get_ns);
+	bpf_move(p, 7, 0);
+	bpf_set_map(p, 8, map);
+	bpf_read(p, BPF_DW, 9, 8, 0);
+	bpf_set64(p, 1, burst * 1000000000 / rate);
+	bpf_move(p, 2, 7);
+	bpf_math(p, BPF_SUB, 2, 1);
+	recent = bpf_jump_regs(p, BPF_JSGE, 9, 2);
+	bpf_move(p, 9, 2);
+	bpf_land(p, recent);
+	bpf_read(p, BPF_W, 2, 6, offsetof(struct __sk_buff, len));
+	bpf_math_by(p, BPF_MUL, 2, 1000000000);
+	bpf_set64(p, 1, rate);
+	bpf_math(p, BPF_DIV, 2, 1);
+	bpf_math(p, BPF_ADD, 9, 2);
+	in_time = bpf_jump_regs(p, BPF_JSLE, 9, 7);
+	bpf_leave(p, TC_ACT_SHOT);
+	bpf_land(p, in_time);
+	bpf_write(p, BPF_DW, 8, 9, 0);
 }
 
 static void
-begin(struct prog *p)
-{
-	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0);
-}
-
-static void
-from_chain(struct prog *p, const struct net *net, int map)
+from_chain(struct bpf_prog *p, const struct net *net, int map)
 {
 	const struct lease *l = &net->lease;
 	uint32_t addr = htonl(l->addr);
 	size_t other;
 
-	begin(p);
-	emit(p, BPF_LDX | BPF_W | BPF_MEM, BPF_REG_2, BPF_REG_6,
-	    offsetof(struct __sk_buff, vlan_present), 0);
-	other = jump(p, BPF_JEQ, 0);
-	leave(p, TC_ACT_SHOT);
-	lands(p, other);
+	bpf_begin(p);
+	bpf_read(p, BPF_W, 2, 6, offsetof(struct __sk_buff, vlan_present));
+	other = bpf_jump(p, BPF_JEQ, 0);
+	bpf_leave(p, TC_ACT_SHOT);
+	bpf_land(p, other);
 	if (map != -1)
 		police(p, net->rate_out, map);
-	need(p, IP4_END);
-	expect(p, ETH_SRC, l->mac, sizeof(l->mac));
+	bpf_need(p, IP4_END);
+	bpf_expect(p, ETH_SRC, l->mac, sizeof(l->mac));
 	if (net->isolate)
 		refuse_chain(p, &net->bridge, ETH_DST);
 
 	other = unless_type(p, ETH_P_IP);
-	expect(p, IP4_SRC, &addr, sizeof(addr));
+	bpf_expect(p, IP4_SRC, &addr, sizeof(addr));
 	refuse_loopback(p);
 	if (net->isolate)
 		refuse_subnet4(p, &net->bridge, IP4_DST);
 	pass(p, net);
-	lands(p, other);
+	bpf_land(p, other);
 
 	other = unless_type(p, ETH_P_ARP);
-	need(p, ARP_END);
-	expect(p, ARP_SENDER_MAC, l->mac, sizeof(l->mac));
-	expect(p, ARP_SENDER_IP, &addr, sizeof(addr));
+	bpf_need(p, ARP_END);
+	bpf_expect(p, ARP_SENDER_MAC, l->mac, sizeof(l->mac));
+	bpf_expect(p, ARP_SENDER_IP, &addr, sizeof(addr));
 	pass(p, net);
-	lands(p, other);
+	bpf_land(p, other);
 
 	if (net->bridge.has6) {
 		other = unless_type(p, ETH_P_IPV6);
 		from_chain6(p, net);
-		lands(p, other);
+		bpf_land(p, other);
 	}
-	leave(p, TC_ACT_SHOT);
+	bpf_leave(p, TC_ACT_SHOT);
 }
 
 static void
-to_chain(struct prog *p, const struct net *net)
+to_chain(struct bpf_prog *p, const struct net *net)
 {
 	size_t other;
 
-	begin(p);
-	need(p, IP4_END);
+	bpf_begin(p);
+	bpf_need(p, IP4_END);
 	refuse_chain(p, &net->bridge, ETH_SRC);
 	other = unless_type(p, ETH_P_IP);
 	refuse_subnet4(p, &net->bridge, IP4_SRC);
-	leave(p, TC_ACT_OK);
-	lands(p, other);
+	bpf_leave(p, TC_ACT_OK);
+	bpf_land(p, other);
 	other = unless_type(p, ETH_P_IPV6);
-	need(p, IP6_END);
+	bpf_need(p, IP6_END);
 	if (net->bridge.has6)
 		refuse_subnet6(p, &net->bridge, IP6_SRC);
-	leave(p, TC_ACT_OK);
-	lands(p, other);
-	leave(p, TC_ACT_OK);
+	bpf_leave(p, TC_ACT_OK);
+	bpf_land(p, other);
+	bpf_leave(p, TC_ACT_OK);
 }
 
-static int
-bpf(int cmd, union bpf_attr *attr)
-{
-	return (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-}
-
-static int
-make_map(void)
-{
-	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
-		.value_size = 8, .max_entries = 1 };
-	int fd;
-
-	if ((fd = bpf(BPF_MAP_CREATE, &attr)) == -1)
-		err(EXIT_LINK, "rate=: BPF map");
-	return fd;
-}
-
-static int
-load_prog(const struct prog *p)
-{
-	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_SCHED_CLS };
-	int fd;
-
-	attr.insns = (uint64_t)(uintptr_t)p->insn;
-	attr.insn_cnt = (uint32_t)p->n;
-	attr.license = (uint64_t)(uintptr_t)"ISC";
-	if (p->full)
-		errno = E2BIG;
-	if (p->full || (fd = bpf(BPF_PROG_LOAD, &attr)) == -1)
-		err(EXIT_LINK, "guard: BPF program");
-	return fd;
-}
-
-/* Put a program on one side of the link's clsact queue. Takes fd. */
+/* Put a program on one side of the link's clsact queue. */
 static void
-attach(const struct lease *l, struct nl *nl, uint32_t side, int fd)
+attach(const struct lease *l, struct nl *nl, uint32_t side,
+    const struct bpf_prog *p)
 {
 	struct nlattr *options;
 	struct tcmsg *tc;
 	struct nlreq r;
+	int fd;
 
+	if ((fd = bpf_load(p)) == -1)
+		err(EXIT_LINK, "guard: BPF program");
 	tc = nlreq_init(&r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL,
 	    sizeof(*tc));
 	tc->tcm_ifindex = l->index;
@@ -573,7 +425,7 @@ void
 guard_attach(const struct net *net, struct nl *nl)
 {
 	const struct lease *l = &net->lease;
-	struct prog p = { .n = 0 };
+	struct bpf_prog p = { .n = 0 };
 	struct tcmsg *tc;
 	struct nlreq r;
 	int map = -1;
@@ -586,15 +438,14 @@ guard_attach(const struct net *net, struct nl *nl)
 	nlreq_str(&r, TCA_KIND, "clsact");
 	if (nl_talk(nl, &r) == -1)
 		nl_fail(nl, "%s: clsact", l->name);
-	if (net->rate_out != 0)
-		map = make_map();
+	if (net->rate_out != 0 && (map = bpf_make_map()) == -1)
+		err(EXIT_LINK, "rate=: BPF map");
 	from_chain(&p, net, map);
-	attach(l, nl, TC_H_MIN_INGRESS, load_prog(&p));
+	attach(l, nl, TC_H_MIN_INGRESS, &p);
 	if (map != -1)
 		close(map);
 	if (!net->isolate)
 		return;
-	p.n = 0;
 	to_chain(&p, net);
-	attach(l, nl, TC_H_MIN_EGRESS, load_prog(&p));
+	attach(l, nl, TC_H_MIN_EGRESS, &p);
 }

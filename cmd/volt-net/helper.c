@@ -36,11 +36,11 @@
 static bool
 detach(void)
 {
-	sigset_t all, old;
+	const uint64_t all = UINT64_MAX;
+	uint64_t old;
 	pid_t pid;
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &old);
+	(void)sys_sigprocmask(SIG_BLOCK, &all, &old);
 	if ((pid = fork()) == -1)
 		err(EXIT_LINK, "helper");
 	if (pid == 0) {
@@ -56,7 +56,7 @@ detach(void)
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	(void)sys_sigprocmask(SIG_SETMASK, &old, NULL);
 	return false;
 }
 

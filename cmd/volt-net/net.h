@@ -106,6 +106,7 @@ struct link {
 	bool elsewhere;	/* it is in another namespace, of this number */
 	int netnsid;
 	unsigned int mtu;
+	uint64_t received, sent;	/* bytes */
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
 };
@@ -204,8 +205,9 @@ bool forward_from_any(const struct forward *f);
 bool forward_from_loopback(const struct net *net);
 
 /* dns.c */
-void dns_parse(struct net *net, const char *key, const char *value);
-void dns_hosts(struct net *net, const char *key, const char *value);
+void dns_servers(void *net, const char *key, const char *value);
+void dns_search(void *net, const char *key, const char *value);
+void dns_hosts(void *net, const char *key, const char *value);
 void dns_plan(struct net *net, bool taken);
 void dns_offer(const struct net *net, struct plug_offer *o);
 

@@ -12,47 +12,6 @@
 
 #include "net.h"
 
-static void
-flag_set(void *ctx, char letter)
-{
-	struct net *net = ctx;
-
-	switch (letter) {
-	case 'N':
-		net->dry = say_on = true;
-		break;
-	case 'd':
-		net->defer = true;
-		break;
-	case 'j':
-		net->json = true;
-		break;
-	case 'r':
-		net->remove = true;
-		break;
-	case 't':
-		net->tap = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-static void
-set_mode(void *ctx, const char *key, const char *value)
-{
-	struct net *net = ctx;
-
-	if (strcmp(value, "private") == 0)
-		net->mode = MODE_PRIVATE;
-	else if (strcmp(value, "host") == 0)
-		net->mode = MODE_HOST;
-	else if (strcmp(value, "none") == 0)
-		net->mode = MODE_NONE;
-	else
-		word_bad(key, value, "private, host or none");
-}
-
 /*
  * The name of an interface, and of files below /proc/sys and of a table. "all"
  * and "default" mean something else there; volt and eight hexadecimal digits
@@ -141,25 +100,11 @@ set_port(void *ctx, const char *key, const char *value)
 }
 
 static void
-set_dns(void *ctx, const char *key, const char *value)
-{
-	dns_parse(ctx, key, value);
-}
-
-static void
-set_hosts(void *ctx, const char *key, const char *value)
-{
-	dns_hosts(ctx, key, value);
-}
-
-static void
 set_isolate(void *ctx, const char *key, const char *value)
 {
 	struct net *net = ctx;
 
-	net->isolate = strcmp(value, "yes") == 0;
-	if (!net->isolate && strcmp(value, "no") != 0)
-		word_bad(key, value, "yes or no");
+	net->isolate = word_choice(key, value, "yes|no") == 0;
 	net->private_word = "isolate=";
 }
 
@@ -175,16 +120,6 @@ set_mtu(void *ctx, const char *key, const char *value)
 }
 
 static void
-set_queues(void *ctx, const char *key, const char *value)
-{
-	struct net *net = ctx;
-
-	net->queues = (unsigned int)word_uint(key, value, TAP_QUEUES);
-	if (net->queues == 0)
-		word_bad(key, value, "at least 1");
-}
-
-static void
 set_rate(void *ctx, const char *key, const char *value)
 {
 	const char *cursor = value;
@@ -193,7 +128,7 @@ set_rate(void *ctx, const char *key, const char *value)
 	uint64_t n;
 
 	net->private_word = "rate=";
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		if ((size = strchr(field, ':')) == NULL)
 			word_bad(key, value, "in:SIZE, out:SIZE or both");
 		*size++ = '\0';
@@ -212,30 +147,38 @@ set_rate(void *ctx, const char *key, const char *value)
 }
 
 static const struct flag flags[] = {
-	{ 'N', flag_set, "dry run: say what would be done, and do nothing" },
-	{ 'd', flag_set, "defer: the volt-ns -n that follows makes the namespace" },
-	{ 'j', flag_set, "print JSON" },
-	{ 'r', flag_set, "without a command: remove an idle bridge and its rules" },
-	{ 't', flag_set, "a tap for a guest, in VOLT_TAP, and no namespace" },
-	{ 'v', flag_set, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_DRY(struct net),
+	FLAG('d', struct net, defer, "defer: the volt-ns -n that follows makes the namespace"),
+	FLAG('j', struct net, json, "print JSON"),
+	FLAG('r', struct net, remove, "without a command: remove an idle bridge and its rules"),
+	FLAG('t', struct net, tap, "a tap for a guest, in VOLT_TAP, and no namespace"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "mode", set_mode, "private|host|none", "a network of its own, the host's, or loopback only" },
-	{ "bridge", set_bridge, "NAME", "the bridge, made if missing; default voltbr0" },
-	{ "subnet", set_subnet, "NET/LEN", "its IPv4 network; default 10.88.0.0/16" },
-	{ "subnet6", set_subnet6, "NET/LEN|none", "its IPv6 network; default one of its own" },
-	{ "ip", set_ip, "ADDRESS", "the IPv4 address to have; default a free one" },
-	{ "port", set_port, "[IP:]HOST:GUEST[/PROTO]", "forward a port of the host's, or a range" },
-	{ "dns", set_dns, "IP,...", "resolvers; default the host's" },
-	{ "search", set_dns, "DOMAIN,...", "domains to search; default the host's" },
-	{ "hosts", set_hosts, "NAME:IP", "a line of /etc/hosts" },
-	{ "isolate", set_isolate, "yes|no", "keep away from other chains; default yes" },
-	{ "mtu", set_mtu, "BYTES", "default that of the host's uplink" },
-	{ "rate", set_rate, "in:SIZE,out:SIZE", "bytes a second to and from the chain" },
-	{ "queues", set_queues, "N", "queues of the tap; default 1" },
-	{ NULL, NULL, NULL, NULL },
+	CHOICE_WORD("mode", struct net, mode, enum net_mode, "private|host|none",
+	    "a network of its own, the host's, or loopback only"),
+	CTX_WORD("bridge", set_bridge, "NAME",
+	    "the bridge, made if missing; default voltbr0"),
+	CTX_WORD("subnet", set_subnet, "NET/LEN",
+	    "its IPv4 network; default 10.88.0.0/16"),
+	CTX_WORD("subnet6", set_subnet6, "NET/LEN|none",
+	    "its IPv6 network; default one of its own"),
+	CTX_WORD("ip", set_ip, "ADDRESS", "the IPv4 address to have; default a free one"),
+	CTX_WORD("port", set_port, "[IP:]HOST:GUEST[/PROTO]",
+	    "forward a port of the host's, or a range"),
+	CTX_WORD("dns", dns_servers, "IP,...", "resolvers; default the host's"),
+	CTX_WORD("search", dns_search, "DOMAIN,...", "domains to search; default the host's"),
+	CTX_WORD("hosts", dns_hosts, "NAME:IP", "a line of /etc/hosts"),
+	CTX_WORD("isolate", set_isolate, "yes|no",
+	    "keep away from other chains; default yes"),
+	CTX_WORD("mtu", set_mtu, "BYTES", "default that of the host's uplink"),
+	CTX_WORD("rate", set_rate, "in:SIZE,out:SIZE",
+	    "bytes a second to and from the chain"),
+	UINT_WORD("queues", struct net, queues, 1, TAP_QUEUES, "N",
+	    "queues of the tap; default 1"),
+	WORD_END,
 };
 
 const struct grammar net_grammar = {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "path.h"
 #include "sys.h"
 
 #include "ns.h"
@@ -224,6 +225,51 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 			close(p.fd[i]);
 }
 
+/* The directory of m. One that is there stays as it is. */
+static void
+apply_dir(const struct mount *m, int root)
+{
+	int place, fd;
+
+	if ((place = path_open(root, m->dst, O_PATH | O_DIRECTORY)) == -1) {
+		if (errno != ENOENT ||
+		    (place = path_make(root, m->dst, S_IFDIR)) == -1 ||
+		    (fd = openat(place, ".", O_RDONLY | O_DIRECTORY |
+			O_CLOEXEC)) == -1 || fchmod(fd, (mode_t)m->mode) == -1)
+			err(EXIT_LINK, "%s", m->what);
+		close(fd);
+	}
+	close(place);
+}
+
+/* The symbolic link of m. One that is there may say the same. */
+static void
+apply_link(const struct mount *m, int root)
+{
+	char parent[PATH_MAX], target[PATH_MAX], *name;
+	size_t len = strlen(m->dst);
+	ssize_t n;
+	int dir;
+
+	memcpy(parent, m->dst, len + 1); /* mount_parse() saw to the length */
+	while (len > 1 && parent[len - 1] == '/')
+		parent[--len] = '\0';
+	name = strrchr(parent, '/');
+	*name++ = '\0';
+	dir = *parent == '\0' ? dup(root) : path_make(root, parent, S_IFDIR);
+	if (dir == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (symlinkat(m->src, dir, name) == -1) {
+		if (errno != EEXIST || (n = readlinkat(dir, name, target,
+			sizeof(target))) != (ssize_t)strlen(m->src) ||
+		    memcmp(target, m->src, (size_t)n) != 0) {
+			errno = errno == EINVAL ? EEXIST : errno;
+			err(EXIT_LINK, "%s", m->what);
+		}
+	}
+	close(dir);
+}
+
 /* Carry out one mount below the root. */
 void
 apply_mount(struct ns *ns, const struct mount *m, struct build *b)
@@ -231,7 +277,17 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	bool done = true;
 
 	switch (m->kind) {
+	case MOUNT_DIR:
+		apply_dir(m, b->root);
+		break;
+	case MOUNT_LINK:
+		apply_link(m, b->root);
+		break;
 	case MOUNT_BIND:
+	case MOUNT_FILE:
+	case MOUNT_TEXT:
+		if (m->fd == -1)
+			return; /* try */
 		mount_attach(m, m->fd, b->root, type_of(m, m->fd));
 		close(m->fd);
 		break;

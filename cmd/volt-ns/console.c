@@ -1,61 +1,37 @@
 /*
- * console=pty. The command gets a terminal of its own devpts as stdin, stdout,
- * stderr and controlling terminal; the waiting parent copies between that and
- * what the caller gave us. The command never holds the caller's terminal, so
- * TIOCSTI and its kin reach nothing but its own.
+ * console=: what the command gets in place of the caller's standard streams; the
+ * waiting parent copies between the two (pump.c).
+ *
+ * console=pty is a terminal of the command's own devpts as stdin, stdout, stderr
+ * and controlling terminal. The command never holds the caller's, so TIOCSTI and
+ * its kin reach nothing but its own.
+ *
+ * console=pipe is a pipe for each stream that the command could not open by its
+ * name as another user: a terminal, a file, a stream socket, a named pipe.
  */
+#include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "fdpass.h"
 #include "ns.h"
 #include "path.h"
+#include "reopen.h"
 #include "sys.h"
-#include "tty.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
-
-#define PATIENCE 500	/* ms for a reader that is slow, once we are to end */
-/*
- * Bytes that are passed on after the command's end: more than a pty holds, and
- * a bound for what processes that it left behind go on writing.
- */
-#define REST_MOST 65536
-
-/* One direction. A write of no more than PIPE_BUF does not block after poll. */
-struct flow {
-	char buf[4096];
-	size_t start, end;
-	bool eof;
-};
-
-struct console {
-	int master;	/* -1: hung up */
-	int slave;	/* held open, so that the command may close its own */
-	int out_fd;	/* where output goes: of its own, not to block */
-	bool out_is_socket;
-	int lost;	/* errno of the write that failed, or 0 */
-	bool told;	/* to end */
-	bool raw;	/* stdin is a terminal that we made raw */
-	struct termios saved;
-	struct flow in, out;
-	char last;	/* byte of the caller's input */
-};
 
 /* Open a file of the root's own /dev, or of the one that there is. */
 static int
@@ -77,11 +53,27 @@ open_below(const struct ns *ns, const char *name, int flags)
 }
 
 /*
+ * The outer actor: receive the other side of that terminal. Returns -1 if the
+ * inner actor has ended before, and has said why.
+ */
+int
+console_recv(int sock)
+{
+	char byte;
+	int master;
+	ssize_t n = fdpass_recv_with(sock, &master, &byte, 1);
+
+	if (n == -1)
+		err(EXIT_LINK, "console=pty");
+	return n == 0 ? -1 : master;
+}
+
+/*
  * Give the inner actor its terminal, and the outer actor the other side. Ends
  * the program on error.
  */
-void
-console_open(struct ns *ns)
+static void
+open_terminal(struct ns *ns)
 {
 	struct winsize size;
 	int master, slave, fd, dst, unlock = 0;
@@ -94,8 +86,8 @@ console_open(struct ns *ns)
 	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 ||
 	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
 		(void)ioctl(slave, TIOCSWINSZ, &size);
-	if (ns->uid_given && fchown(slave, ns->uid, (gid_t)-1) == -1)
-		err(EXIT_LINK, "console=pty: uid=%u", ns->uid);
+	if (ns->id.uid_given && fchown(slave, ns->id.uid, (gid_t)-1) == -1)
+		err(EXIT_LINK, "console=pty: uid=%u", ns->id.uid);
 	if (ns->dev != NULL) {
 		dst = open_below(ns, "/console", O_PATH);
 		fd = sys_open_tree(slave, "", OPEN_TREE_CLONE |
@@ -107,7 +99,8 @@ console_open(struct ns *ns)
 		close(fd);
 		close(dst);
 	}
-	fdpass_send(ns->outer, master);
+	if (fdpass_send_with(ns->outer, master, "", 1) == -1)
+		err(EXIT_LINK, "console=pty");
 	close(master);
 	(void)setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) == -1)
@@ -119,283 +112,89 @@ console_open(struct ns *ns)
 		close(slave);
 }
 
-/* In the foreground, the caller's terminal passes every key on as it is. */
-static void
-make_raw(struct console *c)
+/* Is fd one that the command has a pipe for? */
+static bool
+needs_pipe(int fd)
 {
-	struct termios t;
-
-	if (tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-	    tcgetattr(STDIN_FILENO, &t) == -1)
-		return;
-	if (!c->raw)
-		c->saved = t;
-	cfmakeraw(&t);
-	/* Not TCSADRAIN: that waits for a terminal that takes nothing. */
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0)
-		c->raw = true;
-}
-
-static void
-copy_size(const struct console *c)
-{
-	struct winsize size;
-
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		(void)ioctl(c->master, TIOCSWINSZ, &size);
-}
-
-static void
-on_signal(struct supervise *s, int signo)
-{
-	struct console *c = s->ctx;
-
-	if (signo == SIGCONT)
-		make_raw(c);
-	if (signo == SIGCONT || signo == SIGWINCH)
-		copy_size(c);
-	if (signo == SIGTERM || signo == SIGHUP || signo == SIGINT ||
-	    signo == SIGQUIT)
-		c->told = true;
-}
-
-/*
- * Standard output may be a terminal or a socket that has room for less than we
- * have. The flag against blocking belongs to everybody who has it open: so a
- * terminal or pipe is opened again where that is allowed.
- */
-static void
-open_output(struct console *c)
-{
+	struct statfs fs;
 	struct stat st;
-	int fd = -1;
+	socklen_t len = sizeof(int);
+	int type;
 
-	c->out_fd = STDOUT_FILENO;
-	if (fstat(STDOUT_FILENO, &st) == -1)
-		return;
-	c->out_is_socket = S_ISSOCK(st.st_mode);
-	if (S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO))
-		fd = open("/proc/self/fd/1",
-		    O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd != -1)
-		c->out_fd = fd;
+	if (fstat(fd, &st) == -1 || (S_ISFIFO(st.st_mode) &&
+		fstatfs(fd, &fs) == -1) || (S_ISSOCK(st.st_mode) &&
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1))
+		err(EXIT_LINK, "console=pipe: descriptor %d", fd);
+	if (S_ISFIFO(st.st_mode))
+		return fs.f_type != PIPEFS_MAGIC;
+	if (S_ISSOCK(st.st_mode))
+		return type == SOCK_STREAM;
+	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd));
+}
+
+/* Do both lead to the same place? Then their order is kept, by one pipe. */
+static bool
+same(int fd, int other)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstat(other, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /*
- * The terminal goes: the command is sent SIGHUP and can neither read nor write
- * there any more.
+ * console=pipe, in the outer actor before there is an inner one: make the pipes.
+ * ours gets our ends, -1 where there is none; the inner actor's are in ns.
  */
-static void
-hang_up(struct console *c)
+void
+console_pipes(struct ns *ns, int ours[3])
 {
-	if (c->master == -1)
-		return;
-	close(c->slave);
-	close(c->master);
-	c->master = c->slave = -1;
-	c->in.start = c->in.end = c->out.start = c->out.end = 0;
-	c->in.eof = true;
-}
+	int fd, p[2], in;
 
-/* Take what from has; at its end, or an error, set eof. */
-static void
-fill(struct flow *f, int from)
-{
-	ssize_t n = read(from, f->buf, sizeof(f->buf));
-
-	f->start = 0;
-	f->end = n > 0 ? (size_t)n : 0;
-	f->eof = n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN);
-}
-
-/* Pass input on; what the terminal does not take any more is dropped. */
-static void
-drain_input(struct console *c)
-{
-	struct flow *f = &c->in;
-	ssize_t n = write(c->master, f->buf + f->start, f->end - f->start);
-
-	if (n > 0)
-		f->start += (size_t)n;
-	else if (n == -1 && errno != EINTR && errno != EAGAIN)
-		f->start = f->end = 0;
-}
-
-/* Pass output on. If that fails it is lost, and what follows hangs up. */
-static void
-drain_output(struct console *c)
-{
-	struct flow *f = &c->out;
-	const char *at = f->buf + f->start;
-	size_t len = f->end - f->start;
-	ssize_t n = c->out_is_socket ?
-	    send(c->out_fd, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
-	    write(c->out_fd, at, len);
-
-	if (n >= 0) {
-		f->start += (size_t)n;
-	} else if (errno != EINTR && errno != EAGAIN) {
-		c->lost = errno;
-		f->start = f->end = 0;
-	}
-}
-
-static bool
-full(const struct flow *f)
-{
-	return f->start < f->end;
-}
-
-/* What to wait for next: a flow is read from when it is empty. */
-static void
-set_polls(struct supervise *s)
-{
-	const struct console *c = s->ctx;
-
-	s->fds[0] = (struct pollfd){ .fd = full(&c->in) || c->in.eof ? -1 :
-	    STDIN_FILENO, .events = POLLIN };
-	s->fds[1] = (struct pollfd){ .fd = full(&c->out) ? c->out_fd : -1,
-		.events = POLLOUT };
-	s->fds[2] = (struct pollfd){ .fd = c->master, .events =
-	    (short)((full(&c->in) ? POLLOUT : 0) |
-		(full(&c->out) ? 0 : POLLIN)) };
-}
-
-/* Returns false if there is none for us: we are not in the foreground. */
-static bool
-take_input(struct console *c)
-{
-	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp()) {
-		/* As SIGTTIN, which we block, would have us do. */
-		kill(getpid(), SIGSTOP);
-		return false;
-	}
-	fill(&c->in, STDIN_FILENO);
-	if (c->in.eof)
-		c->in.end = tty_eof(c->master, c->last, c->in.buf);
-	else if (full(&c->in))
-		c->last = c->in.buf[c->in.end - 1];
-	return true;
-}
-
-static void
-on_poll(struct supervise *s)
-{
-	struct console *c = s->ctx;
-	short master = s->fds[2].revents;
-
-	if (s->fds[0].revents != 0 && !take_input(c))
-		return;
-	if ((master & POLLOUT) != 0 && full(&c->in))
-		drain_input(c);
-	if ((master & POLLIN) != 0 && c->lost != 0)
-		hang_up(c);
-	else if ((master & POLLIN) != 0)
-		fill(&c->out, c->master);
-	if (s->fds[1].revents != 0)
-		drain_output(c);
-	set_polls(s);
-}
-
-/* Take the signals that are there. Returns whether one of them is to end us. */
-static bool
-ends_us(const struct supervise *s)
-{
-	struct signalfd_siginfo si;
-	bool ends = false;
-
-	while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		switch (si.ssi_signo) {
-		case SIGCHLD:
-		case SIGCONT:
-		case SIGPIPE: /* our own: the write tells */
-		case SIGURG:
-		case SIGWINCH:
-			break;
-		case SIGTSTP:
-		case SIGTTIN:
-		case SIGTTOU:
-			kill(getpid(), SIGSTOP);
-			break;
-		default:
-			ends = true;
-		}
-	}
-	return ends;
-}
-
-/* The command is gone: what it wrote last is still to be shown. */
-static void
-show_rest(struct console *c, const struct supervise *s)
-{
-	struct pollfd fds[2] = {
-		{ .fd = c->out_fd, .events = POLLOUT },
-		{ .fd = s->sigfd, .events = POLLIN },
-	};
-	size_t left = REST_MOST;
-	int n;
-
-	while (c->master != -1 && c->lost == 0) {
-		if (!full(&c->out)) {
-			if (left < sizeof(c->out.buf))
-				return;
-			fill(&c->out, c->master);
-			if (!full(&c->out))
-				return;
-			left -= c->out.end;
-		}
-		n = poll(fds, 2, c->told ? PATIENCE : -1);
-		if (n == -1 && errno == EINTR)
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		ours[fd] = ns->stream[fd] = -1;
+		if (!needs_pipe(fd))
 			continue;
-		if (n <= 0 || (fds[1].revents != 0 && ends_us(s))) {
-			c->lost = ETIMEDOUT;
-			return;
+		if (fd == STDERR_FILENO && ns->stream[STDOUT_FILENO] != -1 &&
+		    same(fd, STDOUT_FILENO)) {
+			ns->stream[fd] = fcntl(ns->stream[STDOUT_FILENO],
+			    F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+			if (ns->stream[fd] == -1)
+				err(EXIT_LINK, "console=pipe");
+			continue;
 		}
-		if (fds[0].revents != 0)
-			drain_output(c);
+		in = fd == STDIN_FILENO;
+		if (pipe2(p, O_CLOEXEC) == -1 ||
+		    fcntl(p[in], F_SETFL, O_NONBLOCK) == -1 ||
+		    reopen_allow(p[0]) == -1)
+			err(EXIT_LINK, "console=pipe");
+		ours[fd] = p[in];
+		ns->stream[fd] = p[!in];
 	}
 }
 
-static void
-say_lost(int error)
+/* In the inner actor: have what console= promises. */
+void
+console_open(struct ns *ns)
 {
-	errno = error;
-	if (error == ETIMEDOUT)
-		warnx("the command's output: nobody took all of it");
-	else
-		warn("the command's output");
+	int fd;
+
+	if (ns->console == CONSOLE_PTY)
+		open_terminal(ns);
+	for (fd = STDIN_FILENO; ns->console == CONSOLE_PIPE &&
+	    fd <= STDERR_FILENO; fd++)
+		if (ns->stream[fd] != -1 && dup2(ns->stream[fd], fd) == -1)
+			err(EXIT_LINK, "console=pipe");
 }
 
-/*
- * Wait as supervise_wait() does, and be the terminal of the command meanwhile.
- * master is the pty's; it is closed in the end. Returns 0, 1 if output was lost,
- * which is said, or -1 and errno.
- */
-int
-console_wait(int master, struct supervise *s, int *wstatus)
+/* In the outer actor: they are the inner one's alone. */
+void
+console_forked(struct ns *ns)
 {
-	struct console c = { .master = master, .last = '\n' };
-	int rc, saved;
+	int fd;
 
-	s->ctx = &c;
-	s->nfds = 3;
-	s->poll_cb = on_poll;
-	s->signal_cb = on_signal;
-	c.slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (c.slave == -1 || fcntl(master, F_SETFL, O_NONBLOCK) == -1)
-		return -1;
-	open_output(&c);
-	make_raw(&c);
-	set_polls(s);
-	rc = supervise_wait(s, wstatus);
-	saved = errno;
-
-	show_rest(&c, s);
-	if (c.raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &c.saved);
-	hang_up(&c);
-	if (c.lost != 0)
-		say_lost(c.lost);
-	errno = saved;
-	return rc == 0 && c.lost != 0 ? 1 : rc;
+	for (fd = STDIN_FILENO; ns->console == CONSOLE_PIPE &&
+	    fd <= STDERR_FILENO; fd++)
+		if (ns->stream[fd] != -1)
+			close(ns->stream[fd]);
 }

@@ -116,14 +116,14 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlinkat(links[i].target, dev, links[i].name) == -1)
 			err(EXIT_LINK, "/dev/%s", links[i].name);
-	if (ns->console)
+	if (ns->console == CONSOLE_PTY)
 		placeholder(dev, "console");
 
 	/* Terminals belong to group tty, 5 wherever it has a number. */
 	p->fd[PART_FS] = dev;
 	p->fd[PART_PTS] = part_make(dev, "pts", "devpts",
-	    (ns->flags & CLONE_NEWUSER) == 0 || idmap_has(&ns->gidmap, 5) ?
-	    "mode=620,ptmxmode=666,gid=5" : "mode=620,ptmxmode=666",
+	    idmap_has_group(ns, 5) ? "mode=620,ptmxmode=666,gid=5" :
+	    "mode=620,ptmxmode=666",
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
 	p->fd[PART_SHM] = part_make(dev, "shm", "tmpfs", "size=64M,mode=1777",
 	    safe, false);

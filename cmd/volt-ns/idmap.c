@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +38,6 @@
 #define RANGE_FIRST 0x30000000u
 #define RANGES 16384u
 
-extern char **environ;
-
 static void
 add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
 {
@@ -52,8 +49,9 @@ add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
 
 /* uidmap=auto, or IN:OUT:N ranges; repeated words add up. */
 void
-idmap_parse(struct idmap *m, const char *key, const char *value)
+idmap_parse(void *map, const char *key, const char *value)
 {
+	struct idmap *m = map;
 	const char *cursor = value, *part;
 	char range[64], number[16];
 	uint64_t n[3];
@@ -65,10 +63,10 @@ idmap_parse(struct idmap *m, const char *key, const char *value)
 		m->automatic = true;
 		return;
 	}
-	while (value_field(&cursor, ',', range, sizeof(range))) {
+	while (value_field(&cursor, ',', range, sizeof(range)) == 1) {
 		part = range;
 		for (i = 0; i < 3; i++)
-			if (!value_field(&part, ':', number, sizeof(number)) ||
+			if (value_field(&part, ':', number, sizeof(number)) != 1 ||
 			    value_uint(number, UINT32_MAX, &n[i]) == -1)
 				word_bad(key, value, "not IN:OUT:N");
 		if (part != NULL || n[2] == 0 || n[0] + n[2] > UINT32_MAX ||
@@ -138,6 +136,28 @@ add_identity(struct idmap *m, const char *own)
 		errx(EXIT_LINK, "%s: cannot be read", own);
 }
 
+/*
+ * Does the user namespace that the container's files are made in have group gid?
+ * Where that cannot be told it has not.
+ */
+bool
+idmap_has_group(const struct ns *ns, uint32_t gid)
+{
+	unsigned long inside, outside, count;
+	char *text, *line, *save;
+	bool has = false;
+
+	if ((ns->flags & CLONE_NEWUSER) != 0)
+		return idmap_has(&ns->gidmap, gid);
+	text = read_whole("/proc/self/gid_map");
+	for (line = strtok_r(text, "\n", &save); line != NULL && !has;
+	     line = strtok_r(NULL, "\n", &save))
+		has = sscanf(line, "%lu %lu %lu", &inside, &outside,
+		    &count) == 3 && gid >= inside && gid - inside < count;
+	free(text);
+	return has;
+}
+
 /* The name of user uid in /etc/passwd, or "" if it has none. */
 static void
 user_name(uid_t uid, char *buf, size_t size)
@@ -151,11 +171,11 @@ user_name(uid_t uid, char *buf, size_t size)
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		cursor = line;
-		if (!value_field(&cursor, ':', buf, size) || cursor == NULL ||
+		if (value_field(&cursor, ':', buf, size) != 1 || cursor == NULL ||
 		    (cursor = strchr(cursor, ':')) == NULL)
 			continue;
 		cursor++;
-		if (value_field(&cursor, ':', field, sizeof(field)) &&
+		if (value_field(&cursor, ':', field, sizeof(field)) == 1 &&
 		    value_uint(field, UINT32_MAX, &n) == 0 && n == uid)
 			break;
 	}
@@ -180,13 +200,13 @@ add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		cursor = line;
-		if (!value_field(&cursor, ':', owner, sizeof(owner)) ||
+		if (value_field(&cursor, ':', owner, sizeof(owner)) != 1 ||
 		    !((*user != '\0' && strcmp(owner, user) == 0) ||
 			(value_uint(owner, UINT32_MAX, &id) == 0 && id == uid)))
 			continue;
-		if (!value_field(&cursor, ':', number, sizeof(number)) ||
+		if (value_field(&cursor, ':', number, sizeof(number)) != 1 ||
 		    value_uint(number, UINT32_MAX, &start) == -1 ||
-		    !value_field(&cursor, ':', number, sizeof(number)) ||
+		    value_field(&cursor, ':', number, sizeof(number)) != 1 ||
 		    value_uint(number, UINT32_MAX, &count) == -1 ||
 		    count == 0 || next + count > UINT32_MAX ||
 		    start + count > UINT32_MAX ||
@@ -207,7 +227,7 @@ on_path(const char *name)
 	const char *cursor = getenv("PATH");
 	char dir[PATH_MAX], path[PATH_MAX + 32];
 
-	while (value_field(&cursor, ':', dir, sizeof(dir))) {
+	while (value_field(&cursor, ':', dir, sizeof(dir)) == 1) {
 		snprintf(path, sizeof(path), "%s/%s", dir, name);
 		if (access(path, X_OK) == 0)
 			return true;
@@ -252,7 +272,7 @@ shift_root(struct ns *ns)
 {
 	size_t i;
 
-	ns->root.idmap = true;
+	ns->root.idmap = ns->root.kind != MOUNT_EMPTY;
 	for (i = 0; i < ns->nlower; i++)
 		ns->lower[i].idmap = true;
 	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") != 0)
@@ -349,7 +369,7 @@ write_by_helper(const struct idmap *m, const char *helper, const char *pid)
 {
 	static char text[3 * NS_EXTENTS][16];
 	char *argv[3 * NS_EXTENTS + 3];
-	int argc = 0, wstatus, rc;
+	int argc = 0, wstatus;
 	pid_t child;
 	size_t i;
 
@@ -368,16 +388,21 @@ write_by_helper(const struct idmap *m, const char *helper, const char *pid)
 		}
 	}
 	argv[argc] = NULL;
-	rc = posix_spawnp(&child, helper, NULL, NULL, argv, environ);
-	if (rc != 0) {
-		errno = rc;
+	/* posix_spawn(3) of musl would let signals 32 to 34 through. */
+	if ((child = fork()) == -1)
 		err(EXIT_LINK, "%s", helper);
+	if (child == 0) {
+		execvp(helper, argv);
+		warn("%s", helper);
+		_exit(EXIT_NOTFOUND);
 	}
 	while (waitpid(child, &wstatus, 0) == -1)
 		if (errno != EINTR)
 			err(EXIT_LINK, "%s", helper);
 	if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 0)
 		return;
+	if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == EXIT_NOTFOUND)
+		exit(EXIT_LINK); /* the child has said why */
 	/* It has said itself what it did not like. */
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		warnx("%s: no_new_privs is set and takes its rights; map your "

@@ -90,12 +90,13 @@ set_groups(const struct ns *ns)
 {
 	bool userns = ((ns->flags | ns->join_flags) & CLONE_NEWUSER) != 0;
 
-	if (!ns->groups_given && !ns->uid_given && !ns->gid_given && !userns)
+	if (!ns->id.groups_given && !ns->id.uid_given && !ns->id.gid_given && !userns)
 		return;
-	if (setgroups(ns->ngroups, ns->groups) == 0)
+	if (setgroups(ns->id.ngroups, ns->id.groups) == 0)
 		return;
 	/* Its root lacks no right: setgroups(2) is denied there. */
-	if (ns->groups_given || !userns || errno != EPERM)
+	if ((ns->id.groups_given && !ns->id.groups_implied) || !userns ||
+	    errno != EPERM)
 		err(EXIT_LINK, "groups");
 }
 
@@ -108,10 +109,10 @@ ids_set(const struct ns *ns)
 	if (death_hold(&death, ns->parent) == -1)
 		err(EXIT_LINK, "death signal");
 	set_groups(ns);
-	if (ns->gid_given && setresgid(ns->gid, ns->gid, ns->gid) == -1)
-		err(EXIT_LINK, "gid=%u", ns->gid);
-	if (ns->uid_given && setresuid(ns->uid, ns->uid, ns->uid) == -1)
-		err(EXIT_LINK, "uid=%u", ns->uid);
+	if (ns->id.gid_given && setresgid(ns->id.gid, ns->id.gid, ns->id.gid) == -1)
+		err(EXIT_LINK, "gid=%u", ns->id.gid);
+	if (ns->id.uid_given && setresuid(ns->id.uid, ns->id.uid, ns->id.uid) == -1)
+		err(EXIT_LINK, "uid=%u", ns->id.uid);
 	if (death_release(&death) == -1)
 		err(EXIT_LINK, "death signal");
 }

@@ -121,9 +121,10 @@ inner_run(struct ns *ns, char *const argv[])
 	else if (mounts)
 		root_build(ns, &b);
 	change_directory(ns);
-	if (ns->console)
+	identity_resolve(&ns->id);
+	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
-	else if (ns->new_session)
+	if (ns->console != CONSOLE_PTY && ns->new_session)
 		(void)setsid(); /* must_wait() saw to it that it works */
 	ids_set(ns);
 	if (ns->umask != -1)
@@ -131,5 +132,7 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->nofile.rlim_max != 0 &&
 	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
 		err(EXIT_LINK, "limit of descriptors");
+	if (env_apply(&ns->env) == -1)
+		err(EXIT_LINK, "environment");
 	chain_exec(argv);
 }

@@ -37,18 +37,20 @@ static const struct {
 
 /* join=PID[:NS,NS...] */
 void
-join_parse(struct ns *ns, const char *value)
+join_parse(void *ctx, const char *key, const char *value)
 {
+	struct ns *ns = ctx;
 	const char *cursor = value;
 	char field[16];
 	uint64_t pid;
 	size_t i;
 
-	if (!value_field(&cursor, ':', field, sizeof(field)) ||
+	(void)key;
+	if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 	    value_uint(field, INT_MAX, &pid) == -1 || pid == 0)
 		word_bad("join", value, "not a process ID");
 	ns->join = (pid_t)pid;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
+	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		for (i = 0; i < KINDS; i++)
 			if (strcmp(kinds[i].name, field) == 0)
 				break;
@@ -109,7 +111,7 @@ resolve(pid_t pid)
 	snprintf(name, sizeof(name), "task/%d/children", (int)pid);
 	if (look(pid, name, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "join=%d: its children", (int)pid);
-	while (value_field(&cursor, ' ', field, sizeof(field)))
+	while (value_field(&cursor, ' ', field, sizeof(field)) == 1)
 		if (value_uint(field, INT_MAX, &child) == 0 &&
 		    is_container(pid, (pid_t)child))
 			return (pid_t)child;
@@ -152,7 +154,7 @@ join_enter(struct ns *ns, bool toolbox)
 	/* setns(2) takes no second thread into a user namespace. */
 	struct death death = { .alone = true };
 	pid_t pid = resolve(ns->join);
-	int pidfd;
+	int pidfd, here;
 
 	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
@@ -165,8 +167,9 @@ join_enter(struct ns *ns, bool toolbox)
 	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry)
 		return;
-	if (toolbox && ((ns->join_flags & CLONE_NEWNS) != 0 ||
-		toolbox_here()) && toolbox_lock() == -1)
+	if (toolbox && ((here = toolbox_here()) == -1 ||
+		((here == 1 || (ns->join_flags & CLONE_NEWNS) != 0) &&
+		toolbox_lock() == -1)))
 		err(EXIT_LINK, "toolbox");
 	/* Those inside see us from here on; they get no hold of us. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||

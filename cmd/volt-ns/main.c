@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "notify.h"
+#include "reopen.h"
 #include "say.h"
 #include "status.h"
 #include "supervise.h"
@@ -91,47 +91,69 @@ run_here(struct ns *ns, char *argv[])
 	inner_run(ns, argv);
 }
 
+struct start {
+	struct ns *ns;
+	struct clone_args args;
+	int pair[2];	/* the inner actor's end, the outer one's */
+};
+
+static pid_t
+start(struct supervise *s)
+{
+	struct start *st = s->ctx;
+	pid_t pid = st->ns->staged ? stage_clone(st->ns, &st->args, st->pair) :
+	    sys_clone3(&st->args);
+
+	if (pid == -1)
+		fail_namespaces(st->ns);
+	return pid;
+}
+
+/* A container in a group that was delegated starts in one below (payload.c). */
+static void
+choose_group(struct ns *ns, struct clone_args *args)
+{
+	int payload;
+
+	if ((ns->flags & CLONE_NEWCGROUP) == 0 ||
+	    (payload = payload_make(ns)) == -1)
+		return;
+	ns->late_cgroup = true;
+	args->cgroup = (uint64_t)(unsigned int)payload;
+	args->flags = (args->flags & ~(uint64_t)CLONE_NEWCGROUP) |
+	    CLONE_INTO_CGROUP;
+}
+
 /* The child is the inner actor; we are the outer one, and wait. */
 static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
-	struct supervise s = {
-		.own_session = ns->new_session || ns->console,
-		.is_init = (ns->flags & CLONE_NEWPID) != 0,
-		.sigterm = ns->stop_signal,
-	};
-	struct clone_args args = {
+	struct start st = { .ns = ns, .args = {
 		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
 		.exit_signal = SIGCHLD,
+	} };
+	struct supervise s = {
+		.status_fd = ns->status_fd,
+		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
+		.is_init = (ns->flags & CLONE_NEWPID) != 0,
+		.sigterm = ns->stop_signal,
+		.ctx = &st,
 	};
-	int pair[2], rc, code, wstatus, master = -1, payload;
+	int pipes[3] = { -1, -1, -1 }, rc, wstatus, master = -1;
 	static struct notify_relay relay;
-	struct status status;
 
-	if (ns->status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", ns->status_fd);
 	if ((rc = notify_split(&relay)) == -1)
 		err(EXIT_LINK, "NOTIFY_SOCKET");
 	s.relay = rc == 1 ? &relay : NULL;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, st.pair) ==
+	    -1)
 		err(EXIT_LINK, "socketpair");
-	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
-	    (payload = payload_make(ns)) != -1) {
-		ns->late_cgroup = true;
-		args.cgroup = (uint64_t)(unsigned int)payload;
-		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
-		    CLONE_INTO_CGROUP;
-	}
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	s.child = ns->staged ? stage_clone(ns, &args, pair) :
-	    sys_clone3(&args);
-	if (s.child == -1)
-		fail_namespaces(ns);
-	if (s.child == 0) {
-		supervise_child(&s);
-		close(pair[1]);
-		ns->outer = pair[0];
+	if (ns->console == CONSOLE_PIPE)
+		console_pipes(ns, pipes);
+	choose_group(ns, &st.args);
+	if (supervise_fork(&s, start) == 0) {
+		close(st.pair[1]);
+		ns->outer = st.pair[0];
 		ns->parent = s.alive[0];
 		if (!ns->staged) {
 			if ((ns->flags & CLONE_NEWUSER) != 0)
@@ -140,18 +162,19 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	supervise_parent(&s);
+	console_forked(ns);
 	if (!ns->staged) {
-		close(pair[0]);
+		close(st.pair[0]);
 		if (ns->served)
-			outer_serve(ns, pair[1]);
+			outer_serve(ns, st.pair[1]);
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
-	if (ns->console)
-		master = fdpass_recv(pair[1]);
+	if (ns->console == CONSOLE_PTY)
+		master = console_recv(st.pair[1]);
 
-	rc = master != -1 ? console_wait(master, &s, &wstatus) :
+	rc = master != -1 || ns->console == CONSOLE_PIPE ?
+	    pump_wait(master, pipes, &s, &wstatus) :
 	    supervise_wait(&s, &wstatus);
 	if (rc == -1)
 		err(EXIT_LINK, "wait");
@@ -161,24 +184,39 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd != -1)
-		status_report(&status, ns->status_fd, wstatus);
-	else
-		status_tell(wstatus);
-	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
+	supervise_exit(&s, wstatus, rc == 1);
 }
 
 /*
  * Only what cannot be done to ourselves takes a child: entering a PID namespace,
- * a pty, telling how the command ended, and leaving a process group we lead.
+ * a pty or pipes, telling how the command ended, and leaving a process group we lead.
  */
 static bool
 must_wait(const struct ns *ns)
 {
 	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
-	    ns->console || ns->status_fd != -1 ||
+	    ns->console != CONSOLE_NONE || ns->status_fd != -1 ||
 	    (ns->new_session && getpgrp() == getpid());
+}
+
+/*
+ * May the command, or what it runs, be another user than we are? Users of an
+ * image are, when its own programs change to them.
+ */
+static bool
+has_other_users(const struct ns *ns)
+{
+	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
+	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
+}
+
+/* They can use a pipe that cannot be changed, if not by its name: no error. */
+static void
+allow_stdio(void)
+{
+	if (reopen_allow_stdio() == -1)
+		say("a standard stream is a pipe that its owner alone can "
+		    "open: %s", strerror(errno));
 }
 
 /* Many mounts need many descriptors; the command has its limit back in the end. */
@@ -197,11 +235,22 @@ raise_limit(struct ns *ns)
 		err(EXIT_LINK, "limit of descriptors");
 }
 
+/* A toolbox that came with us is not to be made writable inside. */
+static void
+lock_toolbox(void)
+{
+	int here = toolbox_here();
+
+	if (here == -1 || (here == 1 && toolbox_lock() == -1))
+		err(EXIT_LINK, "toolbox");
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .status_fd = -1, .outer = -1, .builder = -1,
+		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
+		.status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
@@ -210,6 +259,8 @@ main(int argc, char *argv[])
 	ns_check(&ns, *argv != NULL);
 	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
 
+	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
+		allow_stdio();
 	if (ns.join != 0)
 		join_enter(&ns, ns.link);
 	describe_namespaces(&ns);
@@ -229,14 +280,13 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "death signal");
 	if (ns.link && has_root(&ns))
 		notify_hand_on();
-	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
-	    toolbox_here() && toolbox_lock() == -1)
-		err(EXIT_LINK, "toolbox");
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
+		lock_toolbox();
 	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);
 	if (ns.stop_signal != 0 && !wait)
-		errx(EXIT_LINK, "stop= needs -p, console=pty or status=");
+		errx(EXIT_LINK, "stop= needs -p, console= or status=");
 	if (wait)
 		run_child(&ns, argv);
 	run_here(&ns, argv);

@@ -31,16 +31,28 @@ static const struct {
 	const char *fsopts;	/* unless told otherwise */
 	uint64_t attrs;
 	bool has_src, has_dst;
+	bool shows;	/* what there is at src */
 	bool more_fsopts;	/* a word may add to them */
+	mode_t mode;	/* unless told otherwise; 0: none can be told */
 } kinds[] = {
-	[MOUNT_ROOT] = { .attrs = ATTR_DEFAULT, .has_src = true },
+	[MOUNT_ROOT] = { .attrs = ATTR_DEFAULT, .has_src = true,
+		.shows = true },
 	[MOUNT_IMAGE] = { .attrs = ATTR_DEFAULT | MOUNT_ATTR_RDONLY,
-		.has_src = true },
-	[MOUNT_LOWER] = { .attrs = ATTR_DEFAULT, .has_src = true },
+		.has_src = true, .shows = true },
+	[MOUNT_EMPTY] = { .fsopts = "size=512M,mode=755",
+		.attrs = ATTR_DEFAULT, .has_src = true, .more_fsopts = true },
+	[MOUNT_LOWER] = { .attrs = ATTR_DEFAULT, .has_src = true,
+		.shows = true },
 	[MOUNT_OVERLAY] = { .fsopts = "size=1G", .attrs = ATTR_DEFAULT,
 		.has_src = true, .more_fsopts = true },
 	[MOUNT_BIND] = { .attrs = ATTR_DEFAULT, .has_src = true,
-		.has_dst = true },
+		.has_dst = true, .shows = true },
+	[MOUNT_FILE] = { .attrs = ATTR_DEFAULT, .has_src = true,
+		.has_dst = true, .mode = 0644 },
+	[MOUNT_TEXT] = { .attrs = ATTR_DEFAULT, .has_src = true,
+		.has_dst = true, .mode = 0644 },
+	[MOUNT_DIR] = { .has_dst = true, .mode = 0755 },
+	[MOUNT_LINK] = { .has_src = true, .has_dst = true },
 	[MOUNT_MASK] = { .has_dst = true },
 	[MOUNT_RO] = { .has_dst = true },
 	[MOUNT_DEV] = { .fstype = "tmpfs", .fsopts = "size=64K,mode=755",
@@ -54,6 +66,22 @@ static const struct {
 	[MOUNT_CGROUP] = { .fstype = "cgroup2",
 		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY, .has_dst = true },
 };
+
+/* mode=OCTAL, of what is made. Returns whether it is that. */
+static bool
+apply_mode(struct mount *m, const char *option)
+{
+	const char *s = option + strlen("mode=");
+	int mode = 0;
+
+	if (strncmp(option, "mode=", strlen("mode=")) != 0 ||
+	    kinds[m->kind].mode == 0 || *s == '\0')
+		return false;
+	for (; *s >= '0' && *s <= '7' && mode <= 07777; s++)
+		mode = mode * 8 + (*s - '0');
+	m->mode = mode;
+	return *s == '\0' && mode <= 07777;
+}
 
 /* Apply one option of a mount; returns whether there is one of that name. */
 static bool
@@ -74,7 +102,10 @@ apply_option(struct mount *m, const char *name)
 	};
 	size_t i;
 
-	if (m->kind == MOUNT_MASK || m->kind == MOUNT_RO)
+	if (apply_mode(m, name))
+		return true;
+	if (m->kind == MOUNT_MASK || m->kind == MOUNT_RO ||
+	    m->kind == MOUNT_DIR || m->kind == MOUNT_LINK)
 		return false;
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		if (strcmp(options[i].name, name) == 0) {
@@ -85,7 +116,9 @@ apply_option(struct mount *m, const char *name)
 			return true;
 		}
 	}
-	if (!kinds[m->kind].has_src || m->kind == MOUNT_OVERLAY)
+	if (strcmp(name, "try") == 0 && m->kind == MOUNT_BIND)
+		return m->try = true;
+	if (!kinds[m->kind].shows)
 		return false;
 	if (strcmp(name, "rec") == 0)
 		return m->rec = true;
@@ -109,7 +142,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		err(EXIT_LINK, "%s", m->what);
 	len = (size_t)snprintf(m->fsopts, size, "%s",
 	    kinds[m->kind].fsopts != NULL ? kinds[m->kind].fsopts : "");
-	while (value_field(&list, ',', option, sizeof(option))) {
+	while (value_field(&list, ',', option, sizeof(option)) == 1) {
 		if (apply_option(m, option))
 			continue;
 		if (!kinds[m->kind].more_fsopts || *option == '\0' ||
@@ -134,9 +167,9 @@ take_field(const char **cursor, const char *key, const char *value)
 {
 	char buf[PATH_MAX], *copy;
 
-	if (!value_field(cursor, ':', buf, sizeof(buf))) {
+	if (value_field(cursor, ':', buf, sizeof(buf)) != 1) {
 		if (errno != 0)
-			word_bad(key, value, "path too long");
+			word_bad(key, value, "too long");
 		return NULL;
 	}
 	if ((copy = strdup(buf)) == NULL)
@@ -157,21 +190,33 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 		err(EXIT_LINK, "%s=", key);
 	snprintf(what, size, "%s=%s", key, value);
 	*m = (struct mount){ .kind = kind, .what = what, .fd = -1,
-		.attrs = kinds[kind].attrs,
+		.attrs = kinds[kind].attrs, .mode = (int)kinds[kind].mode,
 		.rec = kind == MOUNT_ROOT };
 	if (kinds[kind].has_src) {
 		m->src = take_field(&cursor, key, value);
-		if (*m->src == '\0')
+		if (*m->src == '\0' && kind != MOUNT_TEXT)
 			word_bad(key, value, "no source");
 	}
 	if (kinds[kind].has_dst) {
 		m->dst = take_field(&cursor, key, value);
-		if ((m->dst == NULL || *m->dst == '\0') && m->src != NULL)
+		if ((m->dst == NULL || *m->dst == '\0') && kind == MOUNT_BIND)
 			m->dst = m->src;
+		if (m->dst == NULL)
+			word_bad(key, value, "no place");
 		if (m->dst[0] != '/')
 			word_bad(key, value, "the place must begin with /");
 	}
 	parse_options(m, key, value, cursor);
+}
+
+/* Is it a file system in memory that root= or overlay= names? */
+bool
+mount_is_tmpfs(const char *value)
+{
+	const size_t len = strlen("tmpfs");
+
+	return strncmp(value, "tmpfs", len) == 0 &&
+	    (value[len] == '\0' || value[len] == ':');
 }
 
 /* One more at the end of a list of n; those before may move. */
@@ -286,7 +331,7 @@ mount_fs(const struct mount *m, const char *type)
 			mount_failed(m, type);
 		return -1;
 	}
-	while (value_field(&cursor, ',', option, sizeof(option))) {
+	while (value_field(&cursor, ',', option, sizeof(option)) == 1) {
 		if (*option == '\0')
 			continue;
 		if ((equals = strchr(option, '=')) != NULL)
@@ -381,15 +426,22 @@ mount_describe(const struct mount *m)
 		say("mask %s", m->dst);
 	else if (m->kind == MOUNT_RO)
 		say("make %s read-only", m->dst);
+	else if (m->kind == MOUNT_DIR)
+		say("make the directory %s, mode %o", m->dst,
+		    (unsigned int)m->mode);
+	else if (m->kind == MOUNT_LINK)
+		say("make the symbolic link %s to %s", m->dst, m->src);
 	else
-		say("mount %s at %s%s%s%s%s%s%s%s%s%s", fs != NULL ? fs :
-		    m->src, m->dst != NULL ? m->dst : "/",
+		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s",
+		    m->kind == MOUNT_FILE ? "what is read from descriptor " :
+		    m->kind == MOUNT_TEXT ? "the text " : "",
+		    fs != NULL ? fs : m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",
 		    m->attrs & MOUNT_ATTR_NOSUID ? " nosuid" : "",
 		    m->attrs & MOUNT_ATTR_NODEV ? " nodev" : "",
 		    m->attrs & MOUNT_ATTR_NOEXEC ? " noexec" : "",
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
-		    m->slave ? " slave" : "",
+		    m->slave ? " slave" : "", m->try ? " try" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");
 }

@@ -1,8 +1,7 @@
 /*
  * What volt-net left for us: the network of our new namespace, and the files
- * that go with it (plug.h). The files are written to a tmpfs of our own and
- * bound over /etc/resolv.conf and /etc/hosts of the new root; it is attached
- * on the old root's /dev, like the bench, and goes with it.
+ * that go with it (plug.h). The files are bound over /etc/resolv.conf and
+ * /etc/hosts of the new root (files.c).
  */
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -84,52 +83,29 @@ net_plug(struct ns *ns)
 	ns->plug = -1;
 }
 
-/* One file on the tmpfs dir, as the detached mount that m is to be. */
 static void
 file_open(struct mount *m, int dir, const char *name, const char *dst,
     const char *text)
 {
-	const struct mount_attr attr = { .attr_set = FILE_ATTRS };
-	size_t len = strlen(text);
-	int fd;
-
-	if (len == 0)
+	if (*text == '\0')
 		return;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd == -1 || write(fd, text, len) != (ssize_t)len ||
-	    fchmod(fd, 0644) == -1)
-		err(EXIT_LINK, "%s", dst);
-	close(fd);
-	*m = (struct mount){ .kind = MOUNT_BIND, .what = dst,
-		.src = (char *)(uintptr_t)"volt-net's file",
+	*m = (struct mount){ .kind = MOUNT_TEXT, .what = dst, .mode = 0644,
+		.src = (char *)(uintptr_t)text,
 		.dst = (char *)(uintptr_t)dst, .attrs = FILE_ATTRS };
-	m->fd = sys_open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (m->fd == -1 || sys_mount_setattr(m->fd, "", AT_EMPTY_PATH, &attr) ==
-	    -1)
-		err(EXIT_LINK, "%s", dst);
+	files_write(m, dir, name, -1);
+	m->kind = MOUNT_BIND;
+	m->src = (char *)(uintptr_t)"volt-net's file";
 }
 
-/* Make the files, while the old root is still "/". */
+/* Make the files in dir. */
 void
-net_files_open(struct ns *ns)
+net_files_open(struct ns *ns, int dir)
 {
-	char opts[] = "size=64K,nr_inodes=8,mode=755";
-	const struct mount m = { .what = "volt-net's files", .fsopts = opts,
-		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-		    MOUNT_ATTR_NOEXEC };
-	int dir;
-
-	if (ns->offer == NULL || !has_root(ns) ||
-	    (*ns->offer->resolv == '\0' && *ns->offer->hosts == '\0'))
+	if (ns->offer == NULL || !has_root(ns))
 		return;
-	dir = mount_fs(&m, "tmpfs");
-	if (sys_move_mount(dir, "", AT_FDCWD, ns->staged ? STAGE_FILES : "/dev",
-		MOVE_MOUNT_F_EMPTY_PATH) == -1)
-		err(EXIT_LINK, "%s: /dev", m.what);
 	file_open(&ns->files[0], dir, "resolv.conf", "/etc/resolv.conf",
 	    ns->offer->resolv);
 	file_open(&ns->files[1], dir, "hosts", "/etc/hosts", ns->offer->hosts);
-	close(dir);
 }
 
 /*

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "env.h"
+#include "identity.h"
 #include "plug.h"
 #include "supervise.h"
 #include "sys.h"
@@ -30,7 +32,6 @@
 #include "words.h"
 
 #define NS_EXTENTS 64
-#define NS_GROUPS 64
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
 #define NS_FILES 2
@@ -48,8 +49,10 @@ struct idmap {
 };
 
 enum mount_kind {
-	MOUNT_ROOT, MOUNT_IMAGE, MOUNT_LOWER, MOUNT_OVERLAY, /* the root */
+	MOUNT_ROOT, MOUNT_IMAGE, MOUNT_EMPTY, MOUNT_LOWER, MOUNT_OVERLAY, /* the root */
 	MOUNT_BIND, MOUNT_MASK, MOUNT_RO, MOUNT_DEV,
+	MOUNT_FILE, MOUNT_TEXT,	/* a file that we write */
+	MOUNT_DIR, MOUNT_LINK,	/* made in the root; no mounts */
 	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, /* by fsopen(2) */
 };
 
@@ -61,6 +64,8 @@ struct mount {
 	uint64_t lifted;	/* those that the word wants unset */
 	bool rec;	/* with the mounts below src */
 	bool slave;	/* later mounts of the host below src show */
+	bool try;	/* left out if there is no src */
+	int mode;	/* of what is made */
 	bool idmap;	/* IDs as the new user namespace maps them */
 	bool optional;	/* a default: skipped where it cannot be */
 	bool silent;	/* and that is no news: the manual says when */
@@ -84,15 +89,18 @@ struct parts {
 	int fd[NS_PARTS];	/* detached mounts; -1: cannot be had here */
 };
 
+enum console { CONSOLE_PTY, CONSOLE_PIPE, CONSOLE_NONE };
+
 struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
 	bool dry, die_with_parent, new_session;
-	bool console;	/* console=pty */
+	enum console console;
+	bool give_stdio;	/* stdio=give */
 
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */
 
-	struct mount root;	/* MOUNT_ROOT or MOUNT_IMAGE; what == NULL: none */
+	struct mount root;	/* MOUNT_ROOT, _IMAGE or _EMPTY; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
 	struct mount *lower;	/* top first */
 	size_t nlower;
@@ -105,11 +113,8 @@ struct ns {
 	const char *hostname, *domainname, *chdir;
 	const char *monotonic, *boottime; /* offsets, s */
 	struct idmap uidmap, gidmap;
-	uid_t uid;
-	gid_t gid;
-	bool uid_given, gid_given, groups_given;
-	gid_t groups[NS_GROUPS];
-	size_t ngroups;
+	struct identity id;
+	struct env env;
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int stop_signal;	/* or 0 */
@@ -124,6 +129,7 @@ struct ns {
 	int outer;	/* inner's socket to the outer actor, or -1 */
 	int builder;	/* inner's socket to the builder, or -1 */
 	int parent;	/* readable once our parent is gone, or -1: whatever */
+	int stream[3];	/* console=pipe: the command's streams, or -1 each */
 	const char *dev;	/* where the new root's /dev is, or NULL */
 
 	int plug;	/* volt-net's, that we take, or -1 */
@@ -143,10 +149,11 @@ extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
 /* idmap.c */
-void idmap_parse(struct idmap *m, const char *key, const char *value);
+void idmap_parse(void *map, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
 bool idmap_needs_outer(const struct ns *ns);
 bool idmap_has(const struct idmap *m, uint32_t inside);
+bool idmap_has_group(const struct ns *ns, uint32_t gid);
 bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_write_same(const struct ns *ns, const char *pid);
@@ -192,6 +199,7 @@ void mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 struct mount *mount_add(struct mount **list, size_t *n);
 void mount_default(struct ns *ns, enum mount_kind kind, const char *dst);
 void mount_describe(const struct mount *m);
+bool mount_is_tmpfs(const char *value);
 bool mount_has_options(const struct mount *m);
 const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);
@@ -215,7 +223,7 @@ void apply_make(const struct ns *ns, const struct mount *m, struct parts *p);
 void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 
 /* source.c */
-void source_open(struct mount *m);
+void source_open(const struct ns *ns, struct mount *m);
 void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
 
@@ -231,20 +239,30 @@ void root_enter(const struct ns *ns, int root);
 void root_describe(struct ns *ns);
 
 /* join.c */
-void join_parse(struct ns *ns, const char *value);
+void join_parse(void *ns, const char *key, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
 
 /* net.c */
 void net_find(struct ns *ns);
 void net_plug(struct ns *ns);
-void net_files_open(struct ns *ns);
+void net_files_open(struct ns *ns, int dir);
 void net_files_apply(struct ns *ns, struct build *b);
+
+/* files.c */
+void files_open(struct ns *ns);
+void files_write(struct mount *m, int dir, const char *name, int fd);
 
 /* inner.c */
 _Noreturn void inner_run(struct ns *ns, char *const argv[]);
 
 /* console.c */
 void console_open(struct ns *ns);
-int console_wait(int master, struct supervise *s, int *wstatus);
+int console_recv(int sock);
+void console_pipes(struct ns *ns, int ours[3]);
+void console_forked(struct ns *ns);
+
+/* pump.c */
+int pump_wait(int master, const int pipes[3], struct supervise *s,
+    int *wstatus);
 
 #endif

@@ -42,6 +42,7 @@ bench_make(const struct ns *ns)
 
 	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") == 0)
 		m = ns->overlay;
+	m.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY; /* the root is, not its changes */
 	bench = mount_fs(&m, "tmpfs");
 	if (sys_move_mount(bench, "", AT_FDCWD, ns->staged ? STAGE_BENCH :
 		"/dev", MOVE_MOUNT_F_EMPTY_PATH) == -1)

@@ -96,10 +96,10 @@ sources_open(struct ns *ns, struct build *b)
 	size_t i;
 
 	for (i = 0; (m = source_layer(ns, i)) != NULL; i++)
-		source_open(m);
+		source_open(ns, m);
 	for (i = 0; i < ns->nmounts; i++)
 		if (ns->mounts[i].kind == MOUNT_BIND)
-			source_open(&ns->mounts[i]);
+			source_open(ns, &ns->mounts[i]);
 	dev_open(b);
 	if (has_root(ns) || !ns->staged)
 		return;
@@ -138,6 +138,10 @@ root_attach(struct ns *ns, struct build *b)
 		    ns->lower[0].what;
 		b->root = b->inner != -1 ? talk_recv(b->inner) :
 		    overlay_make(ns);
+	} else if (ns->root.kind == MOUNT_EMPTY && ns->root.what != NULL) {
+		what = ns->root.what;
+		b->root = b->inner != -1 ? talk_recv(b->inner) :
+		    mount_fs(&ns->root, "tmpfs");
 	} else if (has_root(ns)) {
 		what = ns->root.what != NULL ? ns->root.what :
 		    ns->lower[0].what;
@@ -181,7 +185,7 @@ root_build(struct ns *ns, struct build *b)
 	if (root_is_plain(ns))
 		return;
 	mask = umask(0);
-	net_files_open(ns);
+	files_open(ns);
 	if (has_root(ns) || b->root != -1)
 		root_attach(ns, b);
 	else if ((b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "ns.h"
+#include "say.h"
 #include "sys.h"
 
 static bool
@@ -37,26 +38,35 @@ is_read_only(const struct mount *m)
  * an image, with m's attributes.
  */
 void
-source_open(struct mount *m)
+source_open(const struct ns *ns, struct mount *m)
 {
+	/* The overlay is what cannot be written to: it takes a place that can. */
+	const uint64_t not_here = m->kind == MOUNT_OVERLAY ?
+	    MOUNT_ATTR_RDONLY : 0;
 	/* A clone of a shared mount would show the host our mounts. */
-	const struct mount_attr attr = { .attr_set = m->attrs,
+	const struct mount_attr attr = { .attr_set = m->attrs & ~not_here,
 		.propagation = m->slave ? SYS_PROPAGATION_SLAVE :
 		SYS_PROPAGATION_PRIVATE };
 	/* Of the source itself; those below it stay as they are. */
 	const struct mount_attr lift = { .attr_clr = m->lifted };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
-	if (m->what == NULL || m->fd != -1)
+	if (m->what == NULL || m->fd != -1 || m->kind == MOUNT_EMPTY)
 		return;
 	if (m->kind == MOUNT_IMAGE)
 		m->fd = image_open(m);
 	else
 		m->fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
+	if (m->fd == -1 && m->try && (errno == ENOENT || errno == ENOTDIR)) {
+		say("%s: left out: %s", m->what, strerror(errno));
+		return;
+	}
 	if (m->fd == -1)
-		fail(m->rec ? 0 : EINVAL, "there are mounts below it: add the "
-		    "option rec", "%s", m->what);
+		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
+		    m->kind != MOUNT_BIND ? "there are mounts below it, and "
+		    "only the host's root can make a layer of that" : "there are mounts "
+		    "below it: add the option rec", "%s", m->what);
 	if (m->kind != MOUNT_BIND && !is_directory(m)) {
 		errno = ENOTDIR;
 		err(EXIT_LINK, "%s", m->what);
@@ -82,7 +92,7 @@ source_idmap(struct mount *m, int userns)
 		.userns_fd = (uint64_t)(unsigned int)userns,
 	};
 
-	if (m->what == NULL || !m->idmap)
+	if (m->what == NULL || !m->idmap || m->fd == -1)
 		return;
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH |
 		(m->rec ? AT_RECURSIVE : 0), &attr) == -1)

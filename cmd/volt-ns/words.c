@@ -13,57 +13,20 @@
 #include "words.h"
 
 static void
-flag_namespace(void *ctx, char letter)
-{
-	static const struct {
-		char letter;
-		int flags;
-	} map[] = {
-		{ 'm', CLONE_NEWNS }, { 'p', CLONE_NEWPID },
-		{ 'n', CLONE_NEWNET }, { 'u', CLONE_NEWUTS },
-		{ 'i', CLONE_NEWIPC }, { 'C', CLONE_NEWCGROUP },
-		{ 'U', CLONE_NEWUSER }, { 'T', CLONE_NEWTIME },
-		{ 'A', CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
-		    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
-		    CLONE_NEWUSER | CLONE_NEWTIME },
-	};
-	struct ns *ns = ctx;
-	size_t i;
-
-	for (i = 0; i < sizeof(map) / sizeof(map[0]); i++)
-		if (map[i].letter == letter)
-			ns->flags |= map[i].flags;
-}
-
-static void
-flag_other(void *ctx, char letter)
-{
-	struct ns *ns = ctx;
-
-	switch (letter) {
-	case 'N':
-		ns->dry = say_on = true;
-		break;
-	case 'k':
-		ns->die_with_parent = true;
-		break;
-	case 's':
-		ns->new_session = true;
-		break;
-	default:
-		say_on = true;
-	}
-}
-
-static void
 set_root(void *ctx, const char *key, const char *value)
 {
 	struct ns *ns = ctx;
 
 	if (ns->root.what != NULL)
 		word_bad(key, value, "there can be only one root= or image=");
-	mount_parse(&ns->root, strcmp(key, "root") == 0 ? MOUNT_ROOT :
-	    MOUNT_IMAGE, key, value);
+	mount_parse(&ns->root, strcmp(key, "root") != 0 ? MOUNT_IMAGE :
+	    mount_is_tmpfs(value) ? MOUNT_EMPTY : MOUNT_ROOT, key, value);
+	/* Read-only once all places are made. */
+	if (ns->root.kind == MOUNT_EMPTY &&
+	    (ns->root.attrs & MOUNT_ATTR_RDONLY) != 0) {
+		ns->root.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		ns->root_ro = true;
+	}
 }
 
 static void
@@ -73,14 +36,6 @@ set_lower(void *ctx, const char *key, const char *value)
 
 	mount_parse(mount_add(&ns->lower, &ns->nlower), MOUNT_LOWER, key,
 	    value);
-}
-
-static void
-set_overlay(void *ctx, const char *key, const char *value)
-{
-	struct ns *ns = ctx;
-
-	mount_parse(&ns->overlay, MOUNT_OVERLAY, key, value);
 }
 
 static void
@@ -99,6 +54,10 @@ set_mount(void *ctx, const char *key, const char *value)
 		{ "cgroup", MOUNT_CGROUP, offsetof(struct ns, no_cgroup) },
 		{ "mask", MOUNT_MASK, offsetof(struct ns, no_mask) },
 		{ "ro", MOUNT_RO, 0 },
+		{ "file", MOUNT_FILE, 0 },
+		{ "text", MOUNT_TEXT, 0 },
+		{ "dir", MOUNT_DIR, 0 },
+		{ "symlink", MOUNT_LINK, 0 },
 	};
 	struct ns *ns = ctx;
 	struct mount *m;
@@ -118,85 +77,16 @@ set_mount(void *ctx, const char *key, const char *value)
 	mount_parse(m, kinds[i].kind, key, value);
 	if (m->kind == MOUNT_DEV)
 		ns->dev = m->dst;
+	if (m->kind == MOUNT_FILE)
+		(void)word_fd(key, m->src);
 	/* An explicit one takes the place of the default. */
 	if (kinds[i].no != 0 && kinds[i].kind != MOUNT_MASK)
 		*(bool *)((char *)ns + kinds[i].no) = true;
 }
 
 static void
-set_idmap(void *ctx, const char *key, const char *value)
+set_umask(void *at, const char *key, const char *value)
 {
-	struct ns *ns = ctx;
-
-	idmap_parse(key[0] == 'u' ? &ns->uidmap : &ns->gidmap, key, value);
-}
-
-static void
-set_id(void *ctx, const char *key, const char *value)
-{
-	struct ns *ns = ctx;
-
-	if (key[0] == 'u') {
-		ns->uid = word_id(key, value);
-		ns->uid_given = true;
-	} else {
-		ns->gid = word_id(key, value);
-		ns->gid_given = true;
-	}
-}
-
-static void
-set_groups(void *ctx, const char *key, const char *value)
-{
-	const char *cursor = *value != '\0' ? value : NULL;
-	struct ns *ns = ctx;
-	char field[16];
-
-	ns->groups_given = true;
-	ns->ngroups = 0;
-	while (value_field(&cursor, ',', field, sizeof(field))) {
-		if (ns->ngroups == NS_GROUPS)
-			word_bad(key, value, "too many groups");
-		ns->groups[ns->ngroups++] = word_id(key, field);
-	}
-	if (errno != 0)
-		word_bad(key, value, "not a number");
-}
-
-static void
-set_string(void *ctx, const char *key, const char *value)
-{
-	struct ns *ns = ctx;
-	const char *s;
-
-	if (*value == '\0')
-		word_bad(key, value, "empty");
-	if (strcmp(key, "chdir") == 0) {
-		ns->chdir = value;
-	} else {
-		if (strlen(value) > 64)
-			word_bad(key, value, "longer than 64 bytes");
-		for (s = value; *s != '\0'; s++)
-			if (*s <= ' ' || *s > '~' || *s == '/')
-				word_bad(key, value, "not a name");
-		*(key[0] == 'h' ? &ns->hostname : &ns->domainname) = value;
-	}
-}
-
-static void
-set_offset(void *ctx, const char *key, const char *value)
-{
-	struct ns *ns = ctx;
-
-	/* The kernel's own limit is lower: KTIME_SEC_MAX / 2. */
-	word_uint(key, *value == '-' ? value + 1 : value, INT64_MAX);
-	*(key[0] == 'm' ? &ns->monotonic : &ns->boottime) = value;
-}
-
-static void
-set_umask(void *ctx, const char *key, const char *value)
-{
-	struct ns *ns = ctx;
 	int mask = 0;
 	const char *s;
 
@@ -204,88 +94,116 @@ set_umask(void *ctx, const char *key, const char *value)
 		mask = mask * 8 + (*s - '0');
 	if (s == value || *s != '\0' || mask > 0777)
 		word_bad(key, value, "not an octal mask");
-	ns->umask = mask;
+	*(int *)at = mask;
 }
 
 static void
-set_console(void *ctx, const char *key, const char *value)
+set_overlay(void *overlay, const char *key, const char *value)
 {
-	struct ns *ns = ctx;
-
-	if (strcmp(value, "pty") != 0)
-		word_bad(key, value, "only console=pty is known");
-	ns->console = true;
+	mount_parse(overlay, MOUNT_OVERLAY, key, value);
 }
 
+/* hostname= and domainname= */
 static void
-set_status(void *ctx, const char *key, const char *value)
+set_name(void *name, const char *key, const char *value)
 {
-	struct ns *ns = ctx;
+	const char *s;
 
-	ns->status_fd = word_fd(key, value);
+	if (*value == '\0')
+		word_bad(key, value, "empty");
+	if (strlen(value) > 64)
+		word_bad(key, value, "longer than 64 bytes");
+	for (s = value; *s != '\0'; s++)
+		if (*s <= ' ' || *s > '~' || *s == '/')
+			word_bad(key, value, "not a name");
+	*(const char **)name = value;
 }
 
+/* monotonic= and boottime= */
 static void
-set_stop(void *ctx, const char *key, const char *value)
+set_offset(void *seconds, const char *key, const char *value)
 {
-	struct ns *ns = ctx;
-
-	ns->stop_signal = word_signal(key, value);
+	/* The kernel's own limit is lower: KTIME_SEC_MAX / 2. */
+	word_uint(key, *value == '-' ? value + 1 : value, INT64_MAX);
+	*(const char **)seconds = value;
 }
 
-static void
-set_join(void *ctx, const char *key, const char *value)
-{
-	(void)key;
-	join_parse(ctx, value);
-}
+#define ALL (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | \
+	CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWUSER | CLONE_NEWTIME)
 
 static const struct flag flags[] = {
-	{ 'A', flag_namespace, "all eight namespaces" },
-	{ 'C', flag_namespace, "a cgroup namespace" },
-	{ 'N', flag_other, "dry run: say what would be done, and do nothing" },
-	{ 'T', flag_namespace, "a time namespace" },
-	{ 'U', flag_namespace, "a user namespace" },
-	{ 'i', flag_namespace, "an IPC namespace" },
-	{ 'k', flag_other, "die when the parent of volt-ns dies" },
-	{ 'm', flag_namespace, "a mount namespace" },
-	{ 'n', flag_namespace, "a network namespace" },
-	{ 'p', flag_namespace, "a PID namespace" },
-	{ 's', flag_other, "a session of its own for the command" },
-	{ 'u', flag_namespace, "a UTS namespace: host and domain name" },
-	{ 'v', flag_other, "say on standard error what is done" },
-	{ 0, NULL, NULL },
+	FLAG_BITS('A', struct ns, flags, ALL,
+	    "all eight namespaces"),
+	FLAG_BITS('C', struct ns, flags, CLONE_NEWCGROUP,
+	    "a cgroup namespace"),
+	FLAG_DRY(struct ns),
+	FLAG_BITS('T', struct ns, flags, CLONE_NEWTIME,
+	    "a time namespace"),
+	FLAG_BITS('U', struct ns, flags, CLONE_NEWUSER,
+	    "a user namespace"),
+	FLAG_BITS('i', struct ns, flags, CLONE_NEWIPC,
+	    "an IPC namespace"),
+	FLAG('k', struct ns, die_with_parent, "die when the parent of volt-ns dies"),
+	FLAG_BITS('m', struct ns, flags, CLONE_NEWNS,
+	    "a mount namespace"),
+	FLAG_BITS('n', struct ns, flags, CLONE_NEWNET,
+	    "a network namespace"),
+	FLAG_BITS('p', struct ns, flags, CLONE_NEWPID,
+	    "a PID namespace"),
+	FLAG('s', struct ns, new_session, "a session of its own for the command"),
+	FLAG_BITS('u', struct ns, flags, CLONE_NEWUTS,
+	    "a UTS namespace: host and domain name"),
+	FLAG_SAY,
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "join", set_join, "PID[:NS,...]", "enter the namespaces of a process" },
-	{ "root", set_root, "DIR[:OPTS]", "the new root: a directory" },
-	{ "image", set_root, "FILE[:OPTS]", "the new root: an erofs, squashfs or ext4 image" },
-	{ "lower", set_lower, "DIR[:OPTS]", "a layer above the root, the first on top" },
-	{ "overlay", set_overlay, "tmpfs|DIR[:OPTS]", "where changes to the root go" },
-	{ "bind", set_mount, "SRC[:DST[:OPTS]]", "show SRC of the host at DST" },
-	{ "tmpfs", set_mount, "DST[:OPTS]", "an empty file system in memory" },
-	{ "proc", set_mount, "DST[:OPTS]|none", "where /proc goes" },
-	{ "sys", set_mount, "DST[:OPTS]|none", "where /sys goes" },
-	{ "dev", set_mount, "DST|none", "where a minimal /dev goes" },
-	{ "cgroup", set_mount, "DST[:OPTS]|none", "where the cgroup v2 tree goes" },
-	{ "mask", set_mount, "PATH|none", "hide PATH behind something empty" },
-	{ "ro", set_mount, "PATH", "make PATH, or the whole root, read-only" },
-	{ "hostname", set_string, "NAME", "the host name" },
-	{ "domainname", set_string, "NAME", "the NIS domain name" },
-	{ "uidmap", set_idmap, "auto|IN:OUT:N,...", "user IDs of the user namespace" },
-	{ "gidmap", set_idmap, "auto|IN:OUT:N,...", "group IDs of the user namespace" },
-	{ "uid", set_id, "N", "user ID of the command" },
-	{ "gid", set_id, "N", "group ID of the command" },
-	{ "groups", set_groups, "N,...", "supplementary groups of the command" },
-	{ "chdir", set_string, "DIR", "working directory, inside the root" },
-	{ "umask", set_umask, "OCTAL", "file mode creation mask" },
-	{ "console", set_console, "pty", "a pseudo-terminal for the command" },
-	{ "monotonic", set_offset, "SECONDS", "offset of CLOCK_MONOTONIC" },
-	{ "boottime", set_offset, "SECONDS", "offset of CLOCK_BOOTTIME" },
-	{ "stop", set_stop, "SIGNAL", "what a SIGTERM is passed on as" },
-	{ "status", set_status, "FD", "write to FD how the command ended" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("join", join_parse, "PID[:NS,...]", "enter the namespaces of a process"),
+	CTX_WORD("root", set_root, "DIR|tmpfs[:OPTS]",
+	    "the new root: a directory, or an empty one"),
+	CTX_WORD("image", set_root, "FILE[:OPTS]",
+	    "the new root: an erofs, squashfs or ext4 image"),
+	CTX_WORD("lower", set_lower, "DIR[:OPTS]",
+	    "a layer above the root, the first on top"),
+	CALL_WORD("overlay", set_overlay, struct ns, overlay, "tmpfs|DIR[:OPTS]",
+	    "where changes to the root go"),
+	CTX_WORD("bind", set_mount, "SRC[:DST[:OPTS]]", "show SRC of the host at DST"),
+	CTX_WORD("tmpfs", set_mount, "DST[:OPTS]", "an empty file system in memory"),
+	CTX_WORD("file", set_mount, "FD:DST[:OPTS]",
+	    "a file with what is read from FD"),
+	CTX_WORD("text", set_mount, "TEXT:DST[:OPTS]", "a file with a line of text"),
+	CTX_WORD("dir", set_mount, "DST[:mode=OCTAL]",
+	    "a directory, made if it is missing"),
+	CTX_WORD("symlink", set_mount, "TARGET:DST", "a symbolic link"),
+	CTX_WORD("proc", set_mount, "DST[:OPTS]|none", "where /proc goes"),
+	CTX_WORD("sys", set_mount, "DST[:OPTS]|none", "where /sys goes"),
+	CTX_WORD("dev", set_mount, "DST|none", "where a minimal /dev goes"),
+	CTX_WORD("cgroup", set_mount, "DST[:OPTS]|none", "where the cgroup v2 tree goes"),
+	CTX_WORD("mask", set_mount, "PATH|none", "hide PATH behind something empty"),
+	CTX_WORD("ro", set_mount, "PATH", "make PATH, or the whole root, read-only"),
+	CALL_WORD("hostname", set_name, struct ns, hostname, "NAME", "the host name"),
+	CALL_WORD("domainname", set_name, struct ns, domainname, "NAME",
+	    "the NIS domain name"),
+	CALL_WORD("uidmap", idmap_parse, struct ns, uidmap, "auto|IN:OUT:N,...",
+	    "user IDs of the user namespace"),
+	CALL_WORD("gidmap", idmap_parse, struct ns, gidmap, "auto|IN:OUT:N,...",
+	    "group IDs of the user namespace"),
+	IDENTITY_WORDS(struct ns, id),
+	ENV_WORDS(struct ns, env),
+	STRING_WORD("chdir", struct ns, chdir, "DIR",
+	    "working directory, inside the root"),
+	CALL_WORD("umask", set_umask, struct ns, umask, "OCTAL", "file mode creation mask"),
+	CHOICE_WORD("console", struct ns, console, enum console, "pty|pipe",
+	    "a terminal, or pipes, of the command's own"),
+	BOOL_WORD("stdio", struct ns, give_stdio, "give|keep",
+	    "may the command open its pipes by /dev/stdout"),
+	CALL_WORD("monotonic", set_offset, struct ns, monotonic, "SECONDS",
+	    "offset of CLOCK_MONOTONIC"),
+	CALL_WORD("boottime", set_offset, struct ns, boottime, "SECONDS",
+	    "offset of CLOCK_BOOTTIME"),
+	STOP_WORD(struct ns),
+	STATUS_WORD(struct ns),
+	WORD_END,
 };
 
 const struct grammar ns_grammar = {
@@ -356,6 +274,10 @@ ns_check(struct ns *ns, bool command)
 	if (ns->overlay.what != NULL && !has_root(ns))
 		errx(EXIT_LINK, "%s needs root=, image= or lower=",
 		    ns->overlay.what);
+	if (ns->root.what != NULL && ns->root.kind == MOUNT_EMPTY &&
+	    is_overlay(ns))
+		errx(EXIT_LINK, "%s: an empty root has no layers",
+		    ns->root.what);
 	if (ns->join != 0 && has_root(ns))
 		errx(EXIT_LINK, "join= and root= do not go together");
 	check_options(ns, &ns->root);
@@ -364,7 +286,7 @@ ns_check(struct ns *ns, bool command)
 		check_options(ns, &ns->lower[i]);
 	for (i = 0; i < ns->nmounts; i++)
 		check_options(ns, &ns->mounts[i]);
-	if (ns->console && has_root(ns) && ns->no_dev) {
+	if (ns->console == CONSOLE_PTY && has_root(ns) && ns->no_dev) {
 		for (i = 0; i < ns->nmounts; i++)
 			if (ns->mounts[i].kind == MOUNT_DEV)
 				return;

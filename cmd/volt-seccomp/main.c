@@ -24,48 +24,19 @@ struct job {
 	bool array, list, names, reference;
 };
 
-static void
-set_flag(void *ctx, char letter)
-{
-	struct job *job = ctx;
-
-	switch (letter) {
-	case 'c':
-		job->array = true;
-		break;
-	case 'l':
-		job->list = true;
-		break;
-	case 'n':
-		job->names = true;
-		break;
-	default:
-		job->reference = true;
-	}
-}
-
-static void
-set_file(void *ctx, const char *key, const char *value)
-{
-	struct job *job = ctx;
-
-	if (*value == '\0')
-		word_bad(key, value, "empty");
-	*(*key == 'p' ? &job->profile : &job->groups) = value;
-}
-
 static const struct flag flags[] = {
-	{ 'c', set_flag, "print the filter as a C array" },
-	{ 'l', set_flag, "list the filter's instructions" },
-	{ 'n', set_flag, "print the numbers and names of all system calls" },
-	{ 'r', set_flag, "let libseccomp generate it, to compare with" },
-	{ 0, NULL, NULL },
+	FLAG('c', struct job, array, "print the filter as a C array"),
+	FLAG('l', struct job, list, "list the filter's instructions"),
+	FLAG('n', struct job, names, "print the numbers and names of all system calls"),
+	FLAG('r', struct job, reference, "let libseccomp generate it, to compare with"),
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "profile", set_file, "FILE", "the profile" },
-	{ "groups", set_file, "FILE", "the groups of calls; default: " GROUPS_FILE },
-	{ NULL, NULL, NULL, NULL },
+	STRING_WORD("profile", struct job, profile, "FILE", "the profile"),
+	STRING_WORD("groups", struct job, groups, "FILE",
+	    "the groups of calls; default: " GROUPS_FILE),
+	WORD_END,
 };
 
 static const struct grammar grammar = {

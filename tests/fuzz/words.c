@@ -88,26 +88,26 @@ set_number(void *ctx, const char *key, const char *value)
 	}
 }
 
-static void
-set_flag(void *ctx, char letter)
-{
-	(void)ctx;
-	seen += (size_t)letter;
-}
+static struct ctx {
+	bool a, choice;
+	const char *line;
+} said;
 
 static const struct flag flags[] = {
-	{ 'a', set_flag, "a flag" },
-	{ 0, NULL, NULL },
+	FLAG('a', struct ctx, a, "a flag"),
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "number", set_number, "N", "to 1000" },
-	{ "size", set_number, "SIZE", "a size" },
-	{ "time", set_number, "TIME", "a time" },
-	{ "id", set_number, "ID", "an ID" },
-	{ "kill", set_number, "SIGNAL", "a signal" },
-	{ "*.*", set_any, "TEXT", "anything" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("number", set_number, "N", "to 1000"),
+	CTX_WORD("size", set_number, "SIZE", "a size"),
+	CTX_WORD("time", set_number, "TIME", "a time"),
+	CTX_WORD("id", set_number, "ID", "an ID"),
+	CTX_WORD("kill", set_number, "SIGNAL", "a signal"),
+	LINE_WORD("line", struct ctx, line, "TEXT", "a line"),
+	BOOL_WORD("choice", struct ctx, choice, "yes|no", "a choice"),
+	CTX_WORD("*.*", set_any, "TEXT", "anything"),
+	WORD_END,
 };
 
 static const struct grammar grammar = { "Fuzz.", flags, words };
@@ -134,7 +134,7 @@ check_values(const char *s)
 	}
 	(void)value_size(s, &size);
 	(void)value_time(s, &ms);
-	while (value_field(&cursor, ':', buf, sizeof(buf))) {
+	while (value_field(&cursor, ':', buf, sizeof(buf)) == 1) {
 		if (strlen(buf) >= sizeof(buf) || ++fields > strlen(s) + 1)
 			abort();
 		if (cursor != NULL && (cursor <= s || cursor[-1] != ':'))
@@ -175,7 +175,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		}
 	}
 
-	FUZZ(words_parse(argc, argv, &grammar, NULL));
+	FUZZ(words_parse(argc, argv, &grammar, &said));
 	fuzz_free();
 	free(text);
 	while (nfds > 0)

@@ -126,8 +126,11 @@ moved(void)
 	notify_at(old);
 	check(wait_used(&q[0], idx), "it is back in its place");
 
-	for (bar = 0; bar != 0xfff00000; bar += 0x100000)
-		w32(rng.config + BAR, bar); /* over everything */
+	/* Over everything. Each time KVM waits for all who look there. */
+	for (bar = 0; bar != 0xff000000; bar += 0x1000000)
+		w32(rng.config + BAR, bar);
+	for (bar = 0xfec00000; bar != 0xff000000; bar += 0x200000)
+		w32(rng.config + BAR, bar);
 	w32(rng.config + BAR, old);
 	check(r8(rng.bar + C_STATUS) == 15, "it was everywhere, and is back");
 }

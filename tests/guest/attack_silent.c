@@ -45,7 +45,7 @@ main(void)
 	out(9, "up\n", 3);
 	out(5, "ready\n", 6);
 	if (device_find(&disk, 2, 0)) {
-		for (i = 0; i < 8000; i++)
+		for (i = 0; i < 6000; i++)
 			say("talk talk talk talk talk\n");
 		out(5, "talked\n", 7);
 		if (device_find(&disk, 2, 1))

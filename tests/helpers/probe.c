@@ -2,6 +2,7 @@
  * The command of a random chain. Says what it sees of itself (snapshot.h), does
  * what its first argument asks for, and ends. The first argument is a list:
  *
+ *	m	as the first: say more, of mounts, filters and network
  *	rFD	the descriptor to say it on; 1 unless told otherwise
  *	e	write a line to standard error
  *	c	copy standard input to standard output
@@ -128,6 +129,17 @@ prepare(struct text *t, const char *word, const char **comma)
 }
 
 static void
+say_more(struct text *t)
+{
+	add_file(t, "mounts", "/proc/self/mountinfo");
+	add_file(t, "status", "/proc/self/status");
+	add_file(t, "addresses", "/proc/self/net/fib_trie");
+	add_file(t, "addresses6", "/proc/self/net/if_inet6");
+	add_file(t, "routes", "/proc/self/net/route");
+	add_file(t, "resolv", "/etc/resolv.conf");
+}
+
+static void
 wait_signals(bool handlers)
 {
 	const struct timespec patience = { .tv_sec = PATIENCE };
@@ -229,6 +241,8 @@ main(int argc, char *argv[], char *env[])
 	if (argc < 2)
 		return 96;
 	snapshot(&t, argv, env, -1);
+	if (*argv[1] == 'm')
+		say_more(&t);
 	text_add(&t, ",\"tries\":[");
 	for (word = strtok_r(strdup(argv[1]), ",", &save); word != NULL;
 	     word = strtok_r(NULL, ",", &save))

@@ -46,6 +46,19 @@ class Case:
         env = self.get("env", ENV)
         return list(env) + list(self.get("extra_env", []))
 
+    def has_flag(self, program: str, flag: str) -> bool:
+        """Is one of the links of that name given the flag?"""
+        inside = False
+        for arg in self.argv:
+            if os.path.basename(arg) == program:
+                inside = True
+            elif inside and re.fullmatch("-[A-Za-z]+", arg):
+                if flag in arg:
+                    return True
+            else:
+                inside = inside and "=" in arg
+        return False
+
     def shell(self) -> str:
         """The command line, as one would type it."""
         return " ".join(quote(a) for a in self.argv)

@@ -15,9 +15,9 @@ JUNK = ["", "a", "a b", "x=y", "--", "-", "-Ump", "@server", "new\nline", "\t", 
 ODD_ENV = ["ODD", "=x", "==", "A=1", "A=2", "EMPTY=", "NL=a\nb", "BYTES=\udcff\udc80", "",
            "LD_BIND_NOW=1", "VOLTAGE=1", "VOLT=2", "volt_x=3", "LANG=xx_YY.UTF-8",
            "TMPDIR=/none", "IFS=x", "X" * 2000, "container=none"]
-FORGED = ["VOLT_X=1", "VOLT_=", "VOLT_STATUS=7", "VOLT_TOOLBOX=7:7:7", "VOLT_TOOLBOX=0:1:2",
+FORGED = ["VOLT_X=1", "VOLT_=", "VOLT_STATUS=7", "VOLT_TOOLBOX=7:7:7:7", "VOLT_TOOLBOX=0:1:2:-",
           "VOLT_NOTIFY=7", "VOLT_NOTIFY=1", "VOLT_STATUS=4294967296", "VOLT_TAP=7:9: ip=x",
-          "VOLT_TOOLBOX=-:-:-", "VOLT_STATUS=", "VOLT_TOOLBOX=99999:1:1", "VOLT_X"]
+          "VOLT_TOOLBOX=-:-:-:-", "VOLT_STATUS=", "VOLT_TOOLBOX=99999:1:1:1", "VOLT_X"]
 SIGNALS = [1, 2, 3, 10, 12, 13, 14, 15, 15, 15, 16, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28,
            29, 30, 32, 33, 34, 35, 50, 63]
 DEADLY = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 24, 31, 34, 64]
@@ -451,7 +451,8 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     streams(rng, caller)
     ending = play(rng, caller)
     if caller.get("play", [""])[0] in ("signals", "default"):
-        caller.pop("pending", None)  # they would come, too
+        for key in ("pending", "child"):  # they would come, too, or its SIGCHLD
+            caller.pop(key, None)
     if caller.get("play", [""])[0] == "term":
         for key in ("pending", "blocked", "ignored"):
             caller.pop(key, None)

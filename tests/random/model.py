@@ -209,6 +209,7 @@ class Model:
     def leave(self, link: bool, program: str) -> None:
         """A link execs: what is not a link is given nothing of the chain's own."""
         s = self.s
+        self.last_counter = None
         if link:
             return
         if s.plug == "deferred":
@@ -292,7 +293,7 @@ class Model:
         def check(key: str, value: str) -> None:
             if key == "grace":
                 if g.time(value) == 0:
-                    g.bad("must be longer than nothing")
+                    g.bad("the time must not be 0")
             elif key == "ready":
                 if not value.startswith("/"):
                     g.bad("the path must begin with /")
@@ -403,6 +404,8 @@ class Model:
             raise Unknown("timeout's option")
         if s.console or self.case.get("stdin", [""])[0] == "tty":
             raise Unknown("timeout, in the background of a terminal")
+        if s.pid_one:
+            s.stand_ins.append(len(s.waiters))
         s.fork()
         s.see["pgid"] = s.see["ignored"] = ANY
         s.see["blocked"] = ANY

@@ -23,7 +23,7 @@ def take_word(key: str, value: str, own: Any) -> None:
     if key == "mode":
         private = False
         if value not in ("private", "host", "none"):
-            g.bad("private, host or none")
+            g.bad("not private, host or none")
         own["mode"] = value
     elif key in ("dns", "search"):
         private = False
@@ -39,7 +39,7 @@ def take_word(key: str, value: str, own: Any) -> None:
         own["files"] = True
     elif key == "isolate":
         if value not in ("yes", "no"):
-            g.bad("yes or no")
+            g.bad("not yes or no")
     elif key == "mtu":
         if g.uint(value, 65535) < 1280:
             g.bad("at least 1280")

@@ -155,7 +155,7 @@ def source(model: Any, s: State, m: Mount) -> str:
     return path
 
 
-def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
+def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: bool) -> None:
     """Which directory is the root now, and what is read-only in it."""
     userns = "U" in flags
     layers = p.lower + ([p.root] if p.root else [])
@@ -169,6 +169,8 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool) -> None:
             raise Unknown("overlay=DIR in a root")
     if s.root != "/" or s.rooted:
         s.may_fail("volt-ns")  # its layers may be anything
+    elif p.is_overlay and not host and any(m.src == "/" for m in layers):
+        g.bad("a layer has mounts below it")
     what = "plain"
     if p.is_overlay:
         what = "layers" if p.overlay is None else (
@@ -291,7 +293,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         if s.see["pgid"] is ANY:
             raise Unknown("-s that may wait")
     if p.stop and not waits:
-        g.bad("stop= needs -p, console=pty or status=")
+        g.bad("stop= needs -p, console= or status=")
     if kinds - {"user"} and "user" not in kinds:
         s.need(SYS_ADMIN, "volt-ns", "namespaces: Operation not permitted")
     if p.status is not None:
@@ -301,6 +303,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     u: Any = None
     gm: Any = None
     # The host's root has the owners of files mapped.
+    host = s.uid == 0 and s.initial
     shifted = "user" in kinds and s.uid == 0 and s.initial and not any(p.maps.values())
     if waits:
         if "pid" in kinds:
@@ -329,7 +332,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
             s.may_fail("volt-ns")  # mounts below its source
         shown = dict(s.view)
         if p.has_root:
-            new_root(model, s, p, flags, shifted)
+            new_root(model, s, p, flags, shifted, host)
             s.toolbox = bool(parsed.rest) and parsed.rest[0].startswith("volt-")
             if not s.toolbox and s.plug == "made":
                 s.plug = None

@@ -130,9 +130,14 @@ def take_word(model: Any, p: Plan, key: str, value: str) -> None:
         g.uint(value[1:] if value.startswith("-") else value, (1 << 63) - 1)
         p.values[key] = value
     elif key == "console":
-        if value != "pty":
-            g.bad("only console=pty is known")
+        if value not in ("pty", "pipe"):
+            g.bad("not pty or pipe")
+        if value == "pipe":
+            raise Unknown("console=pipe")
         p.console = True
+    elif key == "stdio":
+        if value not in ("give", "keep"):
+            g.bad("not give or keep")
     elif key == "stop":
         p.stop = g.signal(value)
     elif key == "status":

@@ -17,6 +17,7 @@ except ImportError:  # python3-minimal
 import case as c
 import world as w
 
+STOPPING = (20, 21, 22)  # what a terminal stops a process group with
 LIVE = ("signals", "default", "stop", "kill", "term")
 BASE = 100  # descriptors that the launcher is handed
 WAIT = 20.0  # s for a chain
@@ -341,6 +342,9 @@ class Play:
             if self.ended(pid):
                 break
             os.kill(pid, n)
+            if n in STOPPING and self.case.has_flag("volt-init", "g"):
+                self.stop(pid, pidfd)
+                continue
             self.wait_until(pid, pidfd, lambda n=n, have=have: self.came(n) > have, 15)
 
     def came(self, n: int) -> int:

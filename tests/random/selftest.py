@@ -71,7 +71,7 @@ ALWAYS: Dict[str, Tuple[str, Change]] = {
     "a word more": ("argv", after("argv", lambda a: a + [""])),
     "another word": ("argv", after("argv", lambda a: a[:-1] + [hexed("x")])),
     "a variable of the chain's": ("environment", after(
-        "env", lambda e: e + [hexed("VOLT_TOOLBOX=3:-:-")])),
+        "env", lambda e: e + [hexed("VOLT_TOOLBOX=3:-:-:-")])),
     "a variable less": ("environment", after("env", lambda e: e[1:])),
     "variables in another order": ("environment", after("env", lambda e: e[::-1])),
     "a variable twice": ("environment", after("env", lambda e: e + e[-1:])),

@@ -56,6 +56,7 @@ class State:
         self.setgroups_denied = "deny" in bytes.fromhex(before["setgroups"]).decode()
         self.waiters: List[Waiter] = []
         self.group_from = -1  # waiters that a process group is told with
+        self.stand_ins: List[int] = []  # waiters before a PID 1 that cannot end as its child did
         self.front = before["tpgid"] == before["pgid"]  # of our terminal
         self.forked = False
         self.loose_signals = 0  # that may be ignored or not

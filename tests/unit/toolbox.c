@@ -23,9 +23,10 @@ own_mounts(void)
 static void
 believes_nothing_but_clones(void)
 {
-	static const char *const formats[] = { "%d", "%d:-", "%d:-:-", "%d:%d:%d",
-		"-:-:-", "%d:-:-:", "0%d:-:-", " %d:-:-", "%d:-:-:-", "x:-:-",
-		"99999999999:-:-", ":::", "" };
+	static const char *const formats[] = { "%d", "%d:-", "%d:-:-:-",
+		"%d:%d:%d:-", "-:-:-:-", "%d:-:-", "%d:-:-:-:", "0%d:-:-:-",
+		" %d:-:-:-", "%d:-:-:-:-", "x:-:-:-", "99999999999:-:-:-",
+		"::::", "" };
 	static const char *const paths[] = { "/", "/etc", "/proc", "/dev/null",
 		"." };
 	char value[64];

@@ -150,7 +150,7 @@ fields(const char *s, char sep, size_t size)
 	char buf[64];
 
 	all[0] = '\0';
-	while (value_field(&cursor, sep, buf, size)) {
+	while (value_field(&cursor, sep, buf, size) == 1) {
 		strcat(all, "[");
 		strcat(all, buf);
 		strcat(all, "]");

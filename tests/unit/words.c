@@ -15,14 +15,20 @@
 
 static struct unit_result r;
 
-/* Each setter says what it was called with; the rest of argv comes last. */
-static void
-set_flag(void *ctx, char letter)
-{
-	(void)ctx;
-	printf("-%c\n", letter);
-}
+enum colour { RED, GREEN, BLUE };
 
+static struct ctx {
+	bool dry, a, b, no;
+	int bits;
+	const char *text, *line;
+	unsigned int number;
+	enum colour colour;
+	uint64_t time;
+	uid_t id;
+	int stop_signal, status_fd;
+} said;
+
+/* Each setter says what it was called with; then the flags; then the command. */
 static void
 set_word(void *ctx, const char *key, const char *value)
 {
@@ -47,45 +53,70 @@ set_number(void *ctx, const char *key, const char *value)
 }
 
 static const struct flag flags[] = {
-	{ 'a', set_flag, "the first" },
-	{ 'b', set_flag, "the second" },
-	{ 0, NULL, NULL },
+	FLAG('a', struct ctx, a, "the first"),
+	FLAG('b', struct ctx, b, "the second"),
+	FLAG_END,
 };
 
 static const struct word words[] = {
-	{ "name", set_word, "NAME", "a name" },
-	{ "number", set_number, "N", "to 100" },
-	{ "size", set_number, "SIZE", "a size" },
-	{ "time", set_number, "TIME", "a time" },
-	{ "id", set_number, "N", "an ID" },
-	{ "signal", set_number, "SIGNAL", "a signal" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("name", set_word, "NAME", "a name"),
+	CTX_WORD("number", set_number, "N", "to 100"),
+	CTX_WORD("size", set_number, "SIZE", "a size"),
+	CTX_WORD("time", set_number, "TIME", "a time"),
+	CTX_WORD("id", set_number, "N", "an ID"),
+	CTX_WORD("signal", set_number, "SIGNAL", "a signal"),
+	WORD_END,
 };
 
 static const struct word dotted[] = {
-	{ "name", set_word, "NAME", "a name" },
-	{ "cpu.max", set_number, "N", "named" },
-	{ "*.*", set_word, "TEXT", "any with a dot" },
-	{ NULL, NULL, NULL, NULL },
+	CTX_WORD("name", set_word, "NAME", "a name"),
+	CTX_WORD("cpu.max", set_number, "N", "named"),
+	CTX_WORD("*.*", set_word, "TEXT", "any with a dot"),
+	WORD_END,
 };
 
-static const struct word nothing[] = { { NULL, NULL, NULL, NULL } };
+static const struct word nothing[] = { WORD_END };
+
+static const struct flag typed_flags[] = {
+	FLAG_DRY(struct ctx),
+	FLAG_BITS('x', struct ctx, bits, 1, "one"),
+	FLAG_BITS('y', struct ctx, bits, 6, "six"),
+	FLAG_SAY,
+	FLAG_END,
+};
+
+static const struct word typed[] = {
+	STRING_WORD("text", struct ctx, text, "TEXT", "some text"),
+	LINE_WORD("line", struct ctx, line, "TEXT", "a line"),
+	UINT_WORD("number", struct ctx, number, 2, 9, "N", "2 to 9"),
+	TIME_WORD("time", struct ctx, time, 60000, "TIME", "to a minute"),
+	ID_WORD("id", struct ctx, id, "N", "an ID"),
+	BOOL_WORD("not", struct ctx, no, "yes|no", "whether not"),
+	CHOICE_WORD("colour", struct ctx, colour, enum colour,
+	    "red|green|blue", "a colour"),
+	STOP_WORD(struct ctx),
+	STATUS_WORD(struct ctx),
+	WORD_END,
+};
 
 static const struct grammar grammar = { "Test words.", flags, words };
 static const struct grammar dotted_grammar = { "Test words.", flags, dotted };
+static const struct grammar typed_grammar = { "Test words.", typed_flags, typed };
 static const struct grammar empty_grammar = { "Test words.", flags, nothing };
 static const struct grammar *current = &grammar;
 
 static void
-child(void *ctx)
+child(void *arg)
 {
-	char **argv = ctx;
+	char **argv = arg;
 	int argc = 0;
 
 	while (argv[argc] != NULL)
 		argc++;
-	for (argv = words_parse(argc, argv, current, NULL); *argv != NULL;
-	     argv++)
+	argv = words_parse(argc, argv, current, &said);
+	if (said.a || said.b)
+		printf("%s%s", said.a ? "-a\n" : "", said.b ? "-b\n" : "");
+	for (; *argv != NULL; argv++)
 		printf("[%s]", *argv);
 }
 
@@ -116,7 +147,7 @@ splits_words_from_the_command(void)
 {
 	GIVES("", NULL);
 	GIVES("[true]", "true", NULL);
-	GIVES("-a\n-b\nname=x\n[cmd][name=y][-b]", "-ab", "name=x", "cmd",
+	GIVES("name=x\n-a\n-b\n[cmd][name=y][-b]", "-ab", "name=x", "cmd",
 	    "name=y", "-b", NULL);
 	GIVES("name=x\n-a\n[cmd]", "name=x", "-a", "cmd", NULL);
 	GIVES("name=1\nname=2\n", "name=1", "name=2", NULL);
@@ -170,6 +201,53 @@ mistakes_name_the_nearest(void)
 	CHECK(strlen(r.err) < 128);
 	current = &empty_grammar;
 	REFUSES("name=: unknown word", "name=x", NULL);
+}
+
+static void
+typed_child(void *arg)
+{
+	char **argv = arg;
+	int argc = 0;
+
+	while (argv[argc] != NULL)
+		argc++;
+	words_parse(argc, argv, &typed_grammar, &said);
+	printf("%d %d %s %s %u %d %ju %u %d %d %d", said.dry, said.bits,
+	    said.text != NULL ? said.text : "-",
+	    said.line != NULL ? said.line : "-", said.number, (int)said.colour,
+	    (uintmax_t)said.time, said.id, said.no, said.stop_signal,
+	    said.status_fd);
+}
+
+static void
+typed_words_set_their_members(void)
+{
+	unit_run(&r, typed_child, ARGV("volt-x", "-xyN", "text=a b", "line=c",
+	    "number=9", "colour=blue", "time=1m", "id=7", "not=yes",
+	    "stop=INT", "status=2", NULL));
+	CHECK_STR(r.err, "");
+	CHECK_STR(r.out, "1 7 a b c 9 2 60000 7 1 2 2");
+	unit_run(&r, typed_child, ARGV("volt-x", "not=yes", "not=no",
+	    "colour=green", "colour=red", "number=2", NULL));
+	CHECK_STR(r.out, "0 0 - - 2 0 0 0 0 0 0");
+}
+
+static void
+typed_words_refuse_other_values(void)
+{
+	current = &typed_grammar;
+	REFUSES("text=: empty", "text=", NULL);
+	REFUSES("line=: empty", "line=", NULL);
+	REFUSES("line=a\\012b: more than one line", "line=a\nb", NULL);
+	REFUSES("number=1: at least 2", "number=1", NULL);
+	REFUSES("number=10: number too large", "number=10", NULL);
+	REFUSES("time=0: the time must not be 0", "time=0", NULL);
+	REFUSES("time=2m: time too long", "time=2m", NULL);
+	REFUSES("not=maybe: not yes or no", "not=maybe", NULL);
+	REFUSES("not=: not yes or no", "not=", NULL);
+	REFUSES("not=yes|no: not yes or no", "not=yes|no", NULL);
+	REFUSES("colour=gree: not red, green or blue", "colour=gree", NULL);
+	REFUSES("stop=X: not a signal", "stop=X", NULL);
 }
 
 static void
@@ -293,7 +371,7 @@ help_and_version(void)
 	    "[--] [command [arg ...]]\nTest words.\n", 78) == 0);
 	CHECK(strstr(r.out, "\n  number=N ") != NULL);
 	GIVES("volt-x " VOLT_VERSION "\n", "-V", NULL);
-	GIVES("-a\nvolt-x " VOLT_VERSION "\n", "-aVh", NULL);
+	GIVES("volt-x " VOLT_VERSION "\n", "-aVh", NULL);
 	unit_run(&r, child, ARGV("/usr/bin/volt-x", "-V", NULL));
 	CHECK_STR(r.out, "volt-x " VOLT_VERSION "\n");
 }
@@ -350,6 +428,8 @@ static const struct unit tests[] = {
 	UNIT(splits_words_from_the_command),
 	UNIT(double_dash_ends_the_words),
 	UNIT(keys_are_of_the_letters_allowed),
+	UNIT(typed_words_set_their_members),
+	UNIT(typed_words_refuse_other_values),
 	UNIT(mistakes_name_the_nearest),
 	UNIT(any_key_with_a_dot),
 	UNIT(numbers_are_exact),

@@ -1,0 +1,84 @@
+"""The chains whose calls fail."""
+
+from typing import Dict, List, Optional
+
+import case as c
+
+PROBE = [c.CMD + "/probe", "m,x42"]
+R = "root=" + c.ROOT
+PORTS = ["port=18080:80", "port=18053:53/udp", "dns=192.0.2.53"]
+LOCK = ["fs.rx=/", "fs.rw=/tmp", "try=fs.dev=/dev/null", "tcp.bind=80", "tcp.connect=443",
+        "scope=signal,abstract-unix", "udp.bind=any", "udp.connect=any",
+        "seccomp=strict", "caps=none", "fds=close"]
+WORDS = ["prefix=/", "except=/usr/lib", "fs.rx=/", "try=fs.rw=/nonexistent", "try=unix=/tmp",
+         "try=udp.bind=53", "log=same-exec-off", "abi=1", "keyring=new", "dumpable=no",
+         "spec=store-bypass", "rlimit.nofile=64", "rlimit.core=0", "stdio=keep"] + LOCK[1:]
+
+
+class Chain:
+    """words are what stands before the probe, and as whom it is run."""
+
+    def __init__(self, name: str, words: List[str], kinds: str = "root", probe: bool = True,
+                 before: Optional[List[List[str]]] = None, fds: Optional[List[int]] = None,
+                 needs: str = "") -> None:
+        self.name = name
+        self.argv = words + (PROBE if probe else [])
+        self.kinds = kinds.split()
+        self.probe = probe
+        self.before = before or []  # commands, each time
+        self.fds = fds or []
+        self.needs = needs
+
+
+BOTH = "root user"
+CHAINS = [
+    Chain("lock", ["volt-lock"] + LOCK, BOTH),
+    Chain("lock-words", ["volt-lock"] + WORDS + ["uid=20003", "gid=20003", "groups=20003"]),
+    Chain("lock-user", ["volt-lock", "-b"] + WORDS, "user"),
+    Chain("lock-server", ["volt-lock", "@server", "fs.rx=/srv", "seccomp=default", "caps=+chown"]),
+    Chain("ns", ["volt-ns", "-mpniuCT", R, "hostname=inside", "monotonic=9", "volt-init",
+                 "grace=1s", "volt-lock"] + LOCK),
+    Chain("ns-plain", ["volt-ns", "-mu", "mask=/srv/data", "ro=/srv/cwd"]),
+    Chain("ns-user", ["volt-ns", "-UmpniuCT", R, "hostname=inside", "volt-init", "volt-lock"] +
+          LOCK, BOTH),
+    Chain("ns-here", ["volt-ns", "-Uniu", "volt-lock"] + LOCK, BOTH),
+    Chain("ns-here-root", ["volt-ns", "-Um", R, "uidmap=0:{uid}:1", "volt-lock"] + LOCK, BOTH),
+    Chain("ns-ids", ["volt-ns", "-Ump", R, "uid=7", "gid=8", "groups=9", "umask=077",
+                     "chdir=/tmp"]),
+    Chain("overlay", ["volt-ns", "-mpn", R, "lower=/srv/layer", "overlay=tmpfs",
+                      "bind=/srv/data:/opt:ro,rec", "bind=/srv/data/file:/etc/file",
+                      "tmpfs=/tmp:size=1M", "mask=/home", "ro=/"]),
+    Chain("overlay-user", ["volt-ns", "-Um", R, "overlay=/srv/up", "bind=/srv/data:/opt",
+                           "tmpfs=/run"], BOTH),
+    Chain("image", ["volt-ns", "-mp", "image=/srv/image", "overlay=tmpfs"], needs="image"),
+    Chain("console", ["volt-ns", "-mp", R, "console=pty"]),
+    Chain("console-user", ["volt-ns", "-Um", R, "console=pty", "volt-init"], BOTH),
+    Chain("status", ["volt-ns", "-mp", R, "status=5", "volt-init", "ready=/run/notify",
+                     "status=6", "volt-lock"] + LOCK[:-1], fds=[5, 6]),
+    Chain("join", ["volt-ns", "join={target}", "volt-init", "volt-lock"] + LOCK, BOTH),
+    Chain("boot", ["volt-ns", "-mpn", R, "volt-init", "-b"]),
+    Chain("boot-user", ["volt-ns", "-UmpnC", R, "volt-init", "-b"], BOTH),
+    Chain("net", ["volt-net"] + PORTS + ["volt-ns", "-mp", R, "volt-init"], needs="net"),
+    Chain("net-first", ["volt-net", "bridge=first", "subnet=10.99.0.0/24"], needs="net",
+          before=[["volt-net", "-r", "bridge=first"]]),
+    Chain("net-defer", ["volt-net", "-d"] + PORTS + ["volt-ns", "-Umpn", R, "volt-init"],
+          needs="net"),
+    Chain("net-tap", ["volt-net", "-t"] + PORTS, needs="net"),
+    Chain("net-none", ["volt-net", "mode=none"]),
+    Chain("cg", ["volt-cg", "name=fault", "-s", "cgroup.max.depth=5", "volt-ns", "-C",
+                 "volt-init"], needs="cgroup"),
+    Chain("cg-delegate", ["volt-cg", "-d", "parent=/volt", "name=fault", "volt-ns", "-mpC", R, "volt-init"],
+          needs="cgroup"),
+    Chain("cg-limits", ["volt-cg", "name=fault", "memory.max=64M", "pids.max=50", "cpus=1"],
+          needs="memory"),
+    Chain("kvm", ["volt-kvm", "memory=16M", "kernel=/srv/guest/pvh"], probe=False,
+          needs="kvm"),
+    Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk", 
+                          "disk=/srv/data/disk2:overlay", "status=5"],
+          probe=False, fds=[5], needs="kvm"),
+]
+
+
+def named(names: Optional[str]) -> List[Chain]:
+    table: Dict[str, Chain] = {chain.name: chain for chain in CHAINS}
+    return [table[n] for n in names.split(",")] if names else CHAINS
