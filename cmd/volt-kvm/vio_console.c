@@ -7,42 +7,29 @@
  * call blocks the other devices (stream.h). The end of input, and a reader of
  * output that went away, are told to the guest by closing the port.
  */
+#include <linux/virtio_console.h>
+#include <sys/eventfd.h>
+
+#include <err.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "config.h"
 #include "console.h"
 #include "devices.h"
 #include "guest.h"
 #include "stream.h"
 
-#define F_MULTIPORT VIO_BIT(1)
-
-/* Messages of the control queues (5.3.6.2) */
-enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE,
-	PORT_OPEN, PORT_NAME };
 
 enum { CONTROL_RX = 2, CONTROL_TX = 3 };
 
-/* What the guest is still to be told of a port, in this order. */
+/* What the guest must still be told of a port, in this order. */
 enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4, TELL_CLOSE = 8 };
-
-struct message {
-	uint32_t id;
-	uint16_t event;
-	uint16_t value;
-};
-
-struct config_space {
-	uint16_t cols, rows;
-	uint32_t max_nr_ports;
-	uint32_t emerg_wr;
-};
-
 
 #define BURST 64	/* requests of one port in a row */
 #define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
@@ -51,6 +38,7 @@ struct config_space {
 #define SIGNAL_REALTIME 32	/* from here on they queue (signal(7)) */
 
 struct port {
+	struct console *console;
 	int in, out;	/* descriptors; or -1 */
 	struct stream stream;	/* of out */
 	bool in_ended, out_ended;
@@ -61,35 +49,29 @@ struct port {
 	struct vchain chain;
 };
 
-static struct {
+struct console {
 	struct vio vio;
 	struct vio_pci pci;
 	struct port port[GUEST_PORTS];
-	void (*line)(const char *line);
+	void (*line)(void *arg, const char *line);
+	void *line_arg;
 	char from_guest[LINE];
 	size_t from_len;
-	/* What it is to be told: signals, how often each; the window's size. */
+	/* What the guest must be told: how often each signal; the window's size. */
 	unsigned int signals[SIGNALS + 1];
 	char size[LINE];
 	char to_guest[LINE];
 	size_t to_len;
 	int lost;	/* errno of a write that failed; or 0 */
 	uint64_t taken;	/* bytes of output */
-} con = {
-	.port = {
-		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
-		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
-		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
-		[GUEST_CONTROL] = { .in = -1, .out = -1 },
-	},
 };
 
 static struct virtq *
 rx(const struct port *p)
 {
-	size_t i = (size_t)(p - con.port);
+	size_t i = (size_t)(p - p->console->port);
 
-	return &con.vio.q[i == 0 ? 0 : 2 + 2 * i];
+	return &p->console->vio.q[i == 0 ? 0 : 2 + 2 * i];
 }
 
 static struct virtq *
@@ -100,35 +82,35 @@ tx(const struct port *p)
 
 /* A message from the driver. What makes no sense is ignored. */
 static void
-message(const struct message *m)
+message(struct console *c, const struct virtio_console_control *m)
 {
 	struct port *p;
 	unsigned int i;
 
-	if (m->event == DEVICE_READY && m->value == 1) {
+	if (m->event == VIRTIO_CONSOLE_DEVICE_READY && m->value == 1) {
 		for (i = 0; i < GUEST_PORTS; i++)
-			con.port[i].tell |= TELL_ADD;
+			c->port[i].tell |= TELL_ADD;
 		return;
 	}
 	if (m->id >= GUEST_PORTS)
 		return;
-	p = &con.port[m->id];
-	if (m->event == PORT_READY && m->value == 1) {
+	p = &c->port[m->id];
+	if (m->event == VIRTIO_CONSOLE_PORT_READY && m->value == 1) {
 		p->tell |= TELL_NAME | TELL_OPEN;
 		if (p->in_ended || p->out_ended)
 			p->tell |= TELL_CLOSE;
-	} else if (m->event == PORT_OPEN) {
+	} else if (m->event == VIRTIO_CONSOLE_PORT_OPEN) {
 		p->guest_open = m->value == 1;
 	}
 }
 
 /* Returns -1 if the driver broke a rule; so do those below. */
 static int
-messages_in(void)
+messages_in(struct console *c)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &c->vio;
 	struct virtq *q = &v->q[CONTROL_TX];
-	struct message m;
+	struct virtio_console_control m;
 	unsigned int n;
 	int rc = 0;
 
@@ -137,7 +119,7 @@ messages_in(void)
 			break;
 		if (virtq_gather(v->chain.iov, v->chain.nout, 0, &m,
 			sizeof(m)) == sizeof(m))
-			message(&m);
+			message(c, &m);
 		virtq_push(q, &v->chain, 0);
 	}
 	if (n > 0)
@@ -149,20 +131,21 @@ messages_in(void)
 static int
 send_message(const struct port *p, uint16_t event, uint16_t value)
 {
-	struct vio *v = &con.vio;
+	struct console *c = p->console;
+	struct vio *v = &c->vio;
 	struct virtq *q = &v->q[CONTROL_RX];
 	struct {
-		struct message m;
+		struct virtio_console_control m;
 		char name[16];
-	} out = { .m = { (uint32_t)(p - con.port), event, value } };
+	} out = { .m = { (uint32_t)(p - c->port), event, value } };
 	size_t len = sizeof(out.m), n;
 	const char *name;
 	int rc;
 
 	if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 		return rc;
-	if (event == PORT_NAME) {
-		name = guest_port_names[p - con.port];
+	if (event == VIRTIO_CONSOLE_PORT_NAME) {
+		name = guest_port_names[p - c->port];
 		n = strlen(name);
 		memcpy(out.name, name, n);
 		len += n;
@@ -175,23 +158,23 @@ send_message(const struct port *p, uint16_t event, uint16_t value)
 }
 
 static int
-messages_out(void)
+messages_out(struct console *c)
 {
 	static const struct {
 		unsigned int tell;
 		uint16_t event, value;
 	} order[] = {
-		{ TELL_ADD, PORT_ADD, 1 },
+		{ TELL_ADD, VIRTIO_CONSOLE_PORT_ADD, 1 },
 		/* Whoever sees the name finds the port open. */
-		{ TELL_OPEN, PORT_OPEN, 1 },
-		{ TELL_NAME, PORT_NAME, 1 },
-		{ TELL_CLOSE, PORT_OPEN, 0 },
+		{ TELL_OPEN, VIRTIO_CONSOLE_PORT_OPEN, 1 },
+		{ TELL_NAME, VIRTIO_CONSOLE_PORT_NAME, 1 },
+		{ TELL_CLOSE, VIRTIO_CONSOLE_PORT_OPEN, 0 },
 	};
 	struct port *p;
 	size_t i;
 	int rc;
 
-	for (p = con.port; p < con.port + GUEST_PORTS; p++)
+	for (p = c->port; p < c->port + GUEST_PORTS; p++)
 		for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 			if ((p->tell & order[i].tell) == 0)
 				continue;
@@ -205,21 +188,21 @@ messages_out(void)
 
 /* Bytes on the control port: whole lines count, and long ones do not. */
 static void
-control_bytes(const uint8_t *s, size_t n)
+control_bytes(struct console *c, const uint8_t *s, size_t n)
 {
-	char c;
+	char byte;
 
 	while (n-- > 0) {
-		c = (char)*(const volatile uint8_t *)s++;
-		if (c != '\n') {
-			if (con.from_len < LINE)
-				con.from_guest[con.from_len++] = c;
+		byte = (char)*(const volatile uint8_t *)s++;
+		if (byte != '\n') {
+			if (c->from_len < LINE)
+				c->from_guest[c->from_len++] = byte;
 		} else {
-			if (con.from_len < LINE && con.line != NULL) {
-				con.from_guest[con.from_len] = '\0';
-				con.line(con.from_guest);
+			if (c->from_len < LINE && c->line != NULL) {
+				c->from_guest[c->from_len] = '\0';
+				c->line(c->line_arg, c->from_guest);
 			}
-			con.from_len = 0;
+			c->from_len = 0;
 		}
 	}
 }
@@ -228,22 +211,23 @@ control_bytes(const uint8_t *s, size_t n)
 static size_t
 take(struct port *p, const uint8_t *s, size_t n)
 {
+	struct console *c = p->console;
 	ssize_t done;
 
-	if (p == &con.port[GUEST_CONTROL]) {
-		control_bytes(s, n);
+	if (p == &c->port[GUEST_CONTROL]) {
+		control_bytes(c, s, n);
 		return n;
 	}
 	if (p->out == -1 || p->out_ended)
 		return n;
 	if ((done = stream_write(&p->stream, s, n)) >= 0) {
-		con.taken += (size_t)done;
+		c->taken += (size_t)done;
 		return (size_t)done;
 	}
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
-	if (errno != EPIPE && errno != ECONNRESET && con.lost == 0)
-		con.lost = errno;
+	if (errno != EPIPE && errno != ECONNRESET && c->lost == 0)
+		c->lost = errno;
 	p->out_ended = true;
 	p->tell |= TELL_CLOSE;
 	return n;
@@ -282,7 +266,7 @@ finish(struct port *p, size_t *most)
 static int
 output(struct port *p)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &p->console->vio;
 	size_t most = ROUND;
 	unsigned int n;
 	int rc = 0;
@@ -309,47 +293,47 @@ output(struct port *p)
 
 /* Fill the empty buffer of what the guest is told. Returns whether it could. */
 static bool
-next_lines(void)
+next_lines(struct console *c)
 {
 	char line[LINE];
 	unsigned int i;
 	size_t n;
 
-	if (con.size[0] != '\0') {
-		con.to_len = strlen(con.size);
-		memcpy(con.to_guest, con.size, con.to_len);
-		con.size[0] = '\0';
+	if (c->size[0] != '\0') {
+		c->to_len = strlen(c->size);
+		memcpy(c->to_guest, c->size, c->to_len);
+		c->size[0] = '\0';
 	}
 	for (i = 1; i <= SIGNALS; i++)
-		for (; con.signals[i] > 0; con.signals[i]--) {
+		for (; c->signals[i] > 0; c->signals[i]--) {
 			n = (size_t)snprintf(line, sizeof(line), GUEST_SIGNAL "%u\n",
 			    i);
-			if (n > sizeof(con.to_guest) - con.to_len)
+			if (n > sizeof(c->to_guest) - c->to_len)
 				return true;
-			memcpy(con.to_guest + con.to_len, line, n);
-			con.to_len += n;
+			memcpy(c->to_guest + c->to_len, line, n);
+			c->to_len += n;
 		}
-	return con.to_len > 0;
+	return c->to_len > 0;
 }
 
 /* Give the guest the lines that it is to be told, where it has room for them. */
 static int
-control_lines(void)
+control_lines(struct console *c)
 {
-	struct vio *v = &con.vio;
-	struct port *p = &con.port[GUEST_CONTROL];
+	struct vio *v = &c->vio;
+	struct port *p = &c->port[GUEST_CONTROL];
 	unsigned int most;
 	size_t n;
 	int rc = 0;
 
 	for (most = 0; most < VIRTQ_MAX; most++) {
-		if (!p->guest_open || (con.to_len == 0 && !next_lines()) ||
+		if (!p->guest_open || (c->to_len == 0 && !next_lines(c)) ||
 		    (rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
 			break;
 		n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin,
-		    0, con.to_guest, con.to_len);
-		memmove(con.to_guest, con.to_guest + n, con.to_len - n);
-		con.to_len -= n;
+		    0, c->to_guest, c->to_len);
+		memmove(c->to_guest, c->to_guest + n, c->to_len - n);
+		c->to_len -= n;
 		virtq_push(rx(p), &v->chain, (uint32_t)n);
 	}
 	if (most > 0)
@@ -360,21 +344,23 @@ control_lines(void)
 static void
 kick(struct vio *v)
 {
-	if (messages_in() == -1 || output(&con.port[GUEST_STDOUT]) == -1 ||
-	    output(&con.port[GUEST_STDERR]) == -1 ||
-	    output(&con.port[GUEST_CONTROL]) == -1 ||
-	    output(&con.port[GUEST_STDIN]) == -1 || control_lines() == -1 ||
-	    messages_out() == -1)
+	struct console *c = v->dev;
+
+	if (messages_in(c) == -1 || output(&c->port[GUEST_STDOUT]) == -1 ||
+	    output(&c->port[GUEST_STDERR]) == -1 ||
+	    output(&c->port[GUEST_CONTROL]) == -1 ||
+	    output(&c->port[GUEST_STDIN]) == -1 || control_lines(c) == -1 ||
+	    messages_out(c) == -1)
 		vio_break(v);
 }
 
 static void
 reset(struct vio *v)
 {
+	struct console *c = v->dev;
 	struct port *p;
 
-	(void)v;
-	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
+	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
 		p->tell = 0;
 		p->guest_open = p->busy = false;
 	}
@@ -384,7 +370,7 @@ reset(struct vio *v)
 static int
 input(struct port *p)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &p->console->vio;
 	const struct iovec *iov;
 	ssize_t n;
 	int rc;
@@ -400,7 +386,7 @@ input(struct port *p)
 		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			p->in_ended = true;
 			p->tell |= TELL_CLOSE;
-			return messages_out();
+			return messages_out(p->console);
 		}
 		return 0;
 	}
@@ -413,52 +399,60 @@ static short
 wants_input(struct io_source *s)
 {
 	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
 	bool now;
 
-	pthread_mutex_lock(&con.vio.lock);
-	now = vio_live(&con.vio) && p->guest_open && !p->in_ended &&
+	pthread_mutex_lock(&v->lock);
+	now = vio_live(v) && p->guest_open && !p->in_ended &&
 	    virtq_waiting(rx(p));
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_unlock(&v->lock);
 	return now ? POLLIN : 0;
 }
 
 static void
 input_ready(struct io_source *s, short revents)
 {
+	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
+
 	(void)revents;
-	pthread_mutex_lock(&con.vio.lock);
-	if (vio_live(&con.vio) && input(s->arg) == -1)
-		vio_break(&con.vio);
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	if (vio_live(v) && input(p) == -1)
+		vio_break(v);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static short
 wants_output(struct io_source *s)
 {
 	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
 	bool now;
 
-	pthread_mutex_lock(&con.vio.lock);
-	now = vio_live(&con.vio) && p->busy;
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	now = vio_live(v) && p->busy;
+	pthread_mutex_unlock(&v->lock);
 	return now ? POLLOUT : 0;
 }
 
 static void
 output_ready(struct io_source *s, short revents)
 {
+	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
+
 	(void)revents;
-	pthread_mutex_lock(&con.vio.lock);
-	if (vio_live(&con.vio) &&
-	    (output(s->arg) == -1 || messages_out() == -1))
-		vio_break(&con.vio);
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	if (vio_live(v) &&
+	    (output(p) == -1 || messages_out(p->console) == -1))
+		vio_break(v);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static const struct vio_ops ops = {
 	.name = "console",
-	.id = 3,
-	.class = 0x078000,
+	.id = VIRTIO_ID_CONSOLE,
+	.class = 0x078000, /* communication, other */
 	.kick = kick,
 	.reset = reset,
 };
@@ -466,18 +460,31 @@ static const struct vio_ops ops = {
 void
 console_init(struct vm *vm, const struct config *cfg)
 {
-	struct config_space *space = (void *)con.vio.config;
+	static const struct port ports[GUEST_PORTS] = {
+		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
+		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
+		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
+		[GUEST_CONTROL] = { .in = -1, .out = -1 },
+	};
+	struct virtio_console_config *space;
 	struct io *io = &vm->io;
+	struct console *c;
 	struct port *p;
 
 	if (*cfg->argv == NULL)
-		return; /* nobody in the guest to talk to */
-	con.vio.nqueues = 2 + 2 * GUEST_PORTS;
-	con.vio.offered = F_MULTIPORT;
-	con.vio.config_len = sizeof(*space);
+		return; /* no volt-guest runs in this guest */
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		err(EXIT_LINK, "console");
+	vm->console = c;
+	memcpy(c->port, ports, sizeof(ports));
+	c->vio.nqueues = 2 + 2 * GUEST_PORTS;
+	c->vio.offered = VIO_BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+	c->vio.config_len = sizeof(*space);
+	space = (void *)c->vio.config;
 	space->max_nr_ports = GUEST_PORTS;
-	devices_plug(vm, &con.pci, &con.vio, &ops, &con);
-	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
+	devices_plug(vm, &c->pci, &c->vio, &ops, c);
+	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
+		p->console = c;
 		if (p->in != -1)
 			io_add(io, &(struct io_source){ .fd = p->in,
 			    .wants = wants_input, .ready = input_ready,
@@ -492,9 +499,11 @@ console_init(struct vm *vm, const struct config *cfg)
 }
 
 void
-console_on_line(void (*line)(const char *line))
+console_on_line(struct console *c, void (*line)(void *arg, const char *line),
+    void *arg)
 {
-	con.line = line;
+	c->line = line;
+	c->line_arg = arg;
 }
 
 /*
@@ -502,60 +511,60 @@ console_on_line(void (*line)(const char *line))
  * takes no line: those of a kind that does not queue are one until then.
  */
 void
-console_signal(unsigned int signo)
+console_signal(struct console *c, unsigned int signo)
 {
-	pthread_mutex_lock(&con.vio.lock);
+	pthread_mutex_lock(&c->vio.lock);
 	if (signo <= SIGNALS && (signo >= SIGNAL_REALTIME ||
-	    con.signals[signo] == 0))
-		con.signals[signo]++;
-	pthread_mutex_unlock(&con.vio.lock);
-	(void)eventfd_write(con.vio.kick, 1);
+	    c->signals[signo] == 0))
+		c->signals[signo]++;
+	pthread_mutex_unlock(&c->vio.lock);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
 /* I/O thread: the terminal's size is "ROWS COLUMNS" now. */
 void
-console_size(const char *size)
+console_size(struct console *c, const char *size)
 {
-	pthread_mutex_lock(&con.vio.lock);
-	snprintf(con.size, sizeof(con.size), GUEST_SIZE "%s\n", size);
-	pthread_mutex_unlock(&con.vio.lock);
-	(void)eventfd_write(con.vio.kick, 1);
+	pthread_mutex_lock(&c->vio.lock);
+	snprintf(c->size, sizeof(c->size), GUEST_SIZE "%s\n", size);
+	pthread_mutex_unlock(&c->vio.lock);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
 /* Has all that the command wrote been taken? */
 bool
-console_drained(void)
+console_drained(struct console *c)
 {
-	struct port *out = &con.port[GUEST_STDOUT], *e = &con.port[GUEST_STDERR];
+	struct port *out = &c->port[GUEST_STDOUT], *e = &c->port[GUEST_STDERR];
 	bool drained;
 
-	pthread_mutex_lock(&con.vio.lock);
-	drained = !vio_live(&con.vio) || (!out->busy && !e->busy &&
+	pthread_mutex_lock(&c->vio.lock);
+	drained = !vio_live(&c->vio) || (!out->busy && !e->busy &&
 	    !virtq_waiting(tx(out)) && !virtq_waiting(tx(e)));
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_unlock(&c->vio.lock);
 	return drained;
 }
 
 /* I/O thread: bytes of output that were taken so far. */
 uint64_t
-console_taken(void)
+console_taken(const struct console *c)
 {
-	return con.taken;
+	return c->taken;
 }
 
 /* Some of what the command wrote is not waited for any more. */
 void
-console_lose(void)
+console_lose(struct console *c)
 {
-	if (con.lost == 0)
-		con.lost = ETIMEDOUT;
+	if (c->lost == 0)
+		c->lost = ETIMEDOUT;
 }
 
 /* The guest will tell no more: look for what it left. */
 void
-console_look(void)
+console_look(struct console *c)
 {
-	(void)eventfd_write(con.vio.kick, 1);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
 /*
@@ -563,7 +572,7 @@ console_look(void)
  * took it, or 0.
  */
 int
-console_lost(void)
+console_lost(const struct console *c)
 {
-	return con.lost;
+	return c->lost;
 }
