@@ -1,11 +1,11 @@
 /*
  * The command's standard streams and the control port (virtio 1.2, 5.3).
  *
- * A device with four ports and no console: bytes go through as they are. There
- * is no buffer here: input is read straight into the guest's memory, when it
- * has given some, and output is held in the queue until somebody takes it. No
- * call blocks the other devices (stream.h). The end of input, and a reader of
- * output that went away, are told to the guest by closing the port.
+ * A device with four ports. None is a console port, so the guest's kernel does
+ * not change a byte. Nothing is buffered here: input is read into a buffer of the
+ * guest's, once it has given one, and output stays in the queue until its reader
+ * takes it. No call blocks the other devices (stream.h). At the end of input, and
+ * when a reader of output has gone, the port is closed.
  */
 #include <linux/virtio_console.h>
 #include <sys/eventfd.h>
@@ -25,17 +25,16 @@
 #include "guest.h"
 #include "stream.h"
 
-
 enum { CONTROL_RX = 2, CONTROL_TX = 3 };
 
 /* What the guest must still be told of a port, in this order. */
 enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4, TELL_CLOSE = 8 };
 
-#define BURST 64	/* requests of one port in a row */
-#define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
+#define BURST 64	/* requests of one port, before the next port */
+#define ROUND ((size_t)1 << 20)	/* bytes of one port, likewise */
 #define LINE 128
-#define SIGNALS 64	/* the last of them */
-#define SIGNAL_REALTIME 32	/* from here on they queue (signal(7)) */
+#define SIGNALS 64	/* the highest signal */
+#define SIGNAL_REALTIME 32	/* from here on signals queue (signal(7)) */
 
 struct port {
 	struct console *console;
@@ -44,8 +43,8 @@ struct port {
 	bool in_ended, out_ended;
 	unsigned int tell;
 	bool guest_open;
-	bool busy;	/* chain is being written, done bytes of it are */
-	uint64_t done;
+	bool busy;	/* the request in chain is being written */
+	uint64_t done;	/* how many bytes of it are written */
 	struct vchain chain;
 };
 
@@ -57,13 +56,12 @@ struct console {
 	void *line_arg;
 	char from_guest[LINE];
 	size_t from_len;
-	/* What the guest must be told: how often each signal; the window's size. */
-	unsigned int signals[SIGNALS + 1];
-	char size[LINE];
+	unsigned int signals[SIGNALS + 1];	/* how many of each to send */
+	char size[LINE];	/* the line with the terminal's size; or "" */
 	char to_guest[LINE];
 	size_t to_len;
 	int lost;	/* errno of a write that failed; or 0 */
-	uint64_t taken;	/* bytes of output */
+	uint64_t taken;	/* bytes of output that were written */
 };
 
 static struct virtq *
@@ -80,7 +78,7 @@ tx(const struct port *p)
 	return rx(p) + 1;
 }
 
-/* A message from the driver. What makes no sense is ignored. */
+/* A message from the driver. A message that makes no sense is ignored. */
 static void
 message(struct console *c, const struct virtio_console_control *m)
 {
@@ -104,7 +102,7 @@ message(struct console *c, const struct virtio_console_control *m)
 	}
 }
 
-/* Returns -1 if the driver broke a rule; so do those below. */
+/* Read the driver's messages. Returns 0, or -1 if the driver broke a rule. */
 static int
 messages_in(struct console *c)
 {
@@ -127,7 +125,10 @@ messages_in(struct console *c)
 	return rc;
 }
 
-/* Send one message to the driver. Returns 1, 0 if it has no room, or -1. */
+/*
+ * Send one message to the driver. Returns 1; 0 if the driver has given no buffer;
+ * or -1 if it broke a rule.
+ */
 static int
 send_message(const struct port *p, uint16_t event, uint16_t value)
 {
@@ -157,6 +158,7 @@ send_message(const struct port *p, uint16_t event, uint16_t value)
 	return 1;
 }
 
+/* Send the messages that are due. Returns 0, or -1 if the driver broke a rule. */
 static int
 messages_out(struct console *c)
 {
@@ -165,7 +167,7 @@ messages_out(struct console *c)
 		uint16_t event, value;
 	} order[] = {
 		{ TELL_ADD, VIRTIO_CONSOLE_PORT_ADD, 1 },
-		/* Whoever sees the name finds the port open. */
+		/* A port that has a name is open already. */
 		{ TELL_OPEN, VIRTIO_CONSOLE_PORT_OPEN, 1 },
 		{ TELL_NAME, VIRTIO_CONSOLE_PORT_NAME, 1 },
 		{ TELL_CLOSE, VIRTIO_CONSOLE_PORT_OPEN, 0 },
@@ -186,7 +188,7 @@ messages_out(struct console *c)
 	return 0;
 }
 
-/* Bytes on the control port: whole lines count, and long ones do not. */
+/* Bytes on the control port: pass on each whole line, unless it is too long. */
 static void
 control_bytes(struct console *c, const uint8_t *s, size_t n)
 {
@@ -207,7 +209,7 @@ control_bytes(struct console *c, const uint8_t *s, size_t n)
 	}
 }
 
-/* Take one piece of output. Returns its size; 0 if it must wait. */
+/* Write a piece of output. Returns how much was written; 0 if it must wait. */
 static size_t
 take(struct port *p, const uint8_t *s, size_t n)
 {
@@ -234,8 +236,8 @@ take(struct port *p, const uint8_t *s, size_t n)
 }
 
 /*
- * Write what is left of the request in hand, and no more than *most bytes of
- * it: a request can be many times the memory. Returns whether all of it is.
+ * Write the rest of the port's request, up to *most bytes. Its buffers may overlap
+ * and be larger than the memory. Returns whether the request is done.
  */
 static bool
 finish(struct port *p, size_t *most)
@@ -263,6 +265,7 @@ finish(struct port *p, size_t *most)
 	return true;
 }
 
+/* Write the output of a port. Returns 0, or -1 if the driver broke a rule. */
 static int
 output(struct port *p)
 {
@@ -286,12 +289,12 @@ output(struct port *p)
 	}
 	if (n > 0)
 		vio_done(v, tx(p));
-	if (n == BURST || most == 0) /* others first, and then on */
+	if (n == BURST || most == 0) /* the other ports first */
 		(void)eventfd_write(v->kick, 1);
 	return rc < 0 ? -1 : 0;
 }
 
-/* Fill the empty buffer of what the guest is told. Returns whether it could. */
+/* Fill to_guest, which is empty. Returns false if there is nothing to tell. */
 static bool
 next_lines(struct console *c)
 {
@@ -316,7 +319,7 @@ next_lines(struct console *c)
 	return c->to_len > 0;
 }
 
-/* Give the guest the lines that it is to be told, where it has room for them. */
+/* Send lines on the control port, as long as the guest gives buffers for them. */
 static int
 control_lines(struct console *c)
 {
@@ -366,7 +369,7 @@ reset(struct vio *v)
 	}
 }
 
-/* Read into the request at hand. Returns -1 if that is broken. */
+/* Read input into the next request. Returns 0, or -1 if that breaks a rule. */
 static int
 input(struct port *p)
 {
@@ -498,6 +501,7 @@ console_init(struct vm *vm, const struct config *cfg)
 	}
 }
 
+/* Before the guest runs. */
 void
 console_on_line(struct console *c, void (*line)(void *arg, const char *line),
     void *arg)
@@ -507,8 +511,8 @@ console_on_line(struct console *c, void (*line)(void *arg, const char *line),
 }
 
 /*
- * I/O thread: send the command a signal. None is lost, however long the guest
- * takes no line: those of a kind that does not queue are one until then.
+ * I/O thread: send the command a signal. No signal is lost while the guest gives
+ * no buffer; as in the kernel, several standard signals of a kind become one.
  */
 void
 console_signal(struct console *c, unsigned int signo)
@@ -521,7 +525,7 @@ console_signal(struct console *c, unsigned int signo)
 	(void)eventfd_write(c->vio.kick, 1);
 }
 
-/* I/O thread: the terminal's size is "ROWS COLUMNS" now. */
+/* I/O thread: tell the guest the terminal's new size, "ROWS COLUMNS". */
 void
 console_size(struct console *c, const char *size)
 {
@@ -531,7 +535,7 @@ console_size(struct console *c, const char *size)
 	(void)eventfd_write(c->vio.kick, 1);
 }
 
-/* Has all that the command wrote been taken? */
+/* Has all of the command's output been written? */
 bool
 console_drained(struct console *c)
 {
@@ -545,14 +549,14 @@ console_drained(struct console *c)
 	return drained;
 }
 
-/* I/O thread: bytes of output that were taken so far. */
+/* I/O thread: how many bytes of output were written so far. */
 uint64_t
 console_taken(const struct console *c)
 {
 	return c->taken;
 }
 
-/* Some of what the command wrote is not waited for any more. */
+/* Some of the command's output is lost: its reader stalled. */
 void
 console_lose(struct console *c)
 {
@@ -560,7 +564,7 @@ console_lose(struct console *c)
 		c->lost = ETIMEDOUT;
 }
 
-/* The guest will tell no more: look for what it left. */
+/* The guest has ended: read what is left in its queues. */
 void
 console_look(struct console *c)
 {
@@ -568,8 +572,8 @@ console_look(struct console *c)
 }
 
 /*
- * Why some of what the command wrote is nowhere: errno, ETIMEDOUT if nobody
- * took it, or 0.
+ * Why some of the command's output is lost: an errno, ETIMEDOUT if its reader
+ * stalled, or 0.
  */
 int
 console_lost(const struct console *c)
