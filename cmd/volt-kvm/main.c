@@ -76,6 +76,6 @@ main(int argc, char *argv[])
 	prctl(PR_SET_DUMPABLE, 0);
 	if (cfg.pty && *cfg.argv == NULL)
 		terminal_raw();
-	arch_boot(&vm);
+	vcpu_start_all(&vm);
 	session_run(&session);
 }

@@ -132,8 +132,8 @@ continued(struct vcpu *cpu)
 }
 
 /*
- * Run the guest until it exits, and tell it of a pause. A SIGSTOP interrupts
- * KVM_RUN; one that comes while KVM_RUN returns shows only as a long time inside.
+ * Run the guest until it exits, and tell it of a pause. A stop interrupts KVM_RUN;
+ * one that comes while KVM_RUN returns shows only as a long time inside.
  * Returns false if the guest cannot run.
  */
 static bool
@@ -173,9 +173,13 @@ run(void *arg)
 	return NULL;
 }
 
+/* Start them all. */
 void
-vcpu_start(struct vcpu *cpu)
+vcpu_start_all(struct vm *vm)
 {
-	if (thread_start(&cpu->thread, run, cpu) == -1)
-		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		if (thread_start(&vm->cpu[i].thread, run, &vm->cpu[i]) == -1)
+			err(EXIT_LINK, "thread of vCPU %u", i);
 }

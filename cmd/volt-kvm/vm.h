@@ -65,7 +65,7 @@ void vm_panic(struct vm *vm);
 
 /* vcpu.c */
 void vcpu_create_all(struct vm *vm, unsigned int n);
-void vcpu_start(struct vcpu *cpu);
+void vcpu_start_all(struct vm *vm);
 
 /* devices.c */
 void devices_init(struct vm *vm, const struct config *cfg);
@@ -81,7 +81,6 @@ void arch_vcpu_init(struct vcpu *cpu);
 void arch_vcpu_stopped(const struct vcpu *cpu);
 void arch_check(const struct config *cfg);
 void arch_load(struct vm *vm, const struct config *cfg);
-void arch_boot(struct vm *vm);
 const char *arch_kernel_version(const struct config *cfg);
 
 /* The lines of the interrupt controllers, and the routes that KVM starts with. */
