@@ -105,7 +105,8 @@ tell_started(const struct session *s)
 {
 	struct status_ends further;
 
-	status_find(&further);
+	if (status_find(&further) == -1)
+		warn(STATUS_VARIABLE);
 	if (s->how != 'f')
 		status_started(&further);
 }
@@ -142,8 +143,9 @@ signal_ends(struct session *s, int signo, const char *why)
 		}
 		report_end(s);
 		tell_started(s);
-		if (s->how != 'f')
-			status_tell(signo); /* a status of waitpid(2) */
+		/* Both get the status as waitpid(2) has it. */
+		if (s->how != 'f' && status_tell(signo) == -1)
+			warn(STATUS_VARIABLE);
 		if (!s->done) {
 			show_tail(s);
 			warnx("%s: %s", terminating(signo), why);
@@ -323,8 +325,8 @@ command_ended(const struct session *s)
 	last_messages(status);
 	report_end(s);
 	tell_started(s);
-	if (s->how == 's')
-		status_tell(s->code); /* a status of waitpid(2) */
+	if (s->how == 's' && status_tell(s->code) == -1)
+		warn(STATUS_VARIABLE);
 	if (s->cfg->stats)
 		print_stats(s);
 	if (s->how == 'f' && s->code == EXIT_NOTFOUND &&

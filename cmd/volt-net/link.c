@@ -42,6 +42,7 @@ bool
 link_parse(const struct nlmsghdr *msg, struct link *l)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	struct rtnl_link_stats64 stats;
 	const void *info;
 	size_t len;
 
@@ -60,6 +61,13 @@ link_parse(const struct nlmsghdr *msg, struct link *l)
 	copy_string(msg, sizeof(*ifi), IFLA_IFNAME, l->name, sizeof(l->name));
 	copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, l->alias,
 	    sizeof(l->alias));
+	/* It grows with the kernel: what we want stands at its beginning. */
+	info = nl_find(msg, sizeof(*ifi), IFLA_STATS64, &len);
+	if (info != NULL && len >= offsetof(struct rtnl_link_stats64, rx_errors)) {
+		memcpy(&stats, info, offsetof(struct rtnl_link_stats64, rx_errors));
+		l->received = stats.rx_bytes;
+		l->sent = stats.tx_bytes;
+	}
 	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
 	if (info != NULL &&
 	    (info = nl_inside(info, len, IFLA_INFO_KIND, &len)) != NULL)

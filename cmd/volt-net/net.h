@@ -106,6 +106,7 @@ struct link {
 	bool elsewhere;	/* it is in another namespace, of this number */
 	int netnsid;
 	unsigned int mtu;
+	uint64_t received, sent;	/* bytes */
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
 };
