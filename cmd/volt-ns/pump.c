@@ -20,6 +20,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -40,10 +41,12 @@
  */
 #define REST_MOST 65536
 
-/* A write of no more than PIPE_BUF does not block after poll. */
+#define PIECE 32768
+
 struct flow {
 	int from, to;	/* -1: over */
-	char buf[4096];
+	size_t most;	/* bytes for one write that must not block */
+	char buf[PIECE];
 	size_t start, end;
 };
 
@@ -111,6 +114,7 @@ open_stream(struct pump *p, int stream)
 	struct stat st;
 	int fd;
 
+	p->flow[stream].most = PIECE;
 	if (fstat(stream, &st) == -1)
 		return stream;
 	p->is_socket[stream] = S_ISSOCK(st.st_mode);
@@ -119,7 +123,10 @@ open_stream(struct pump *p, int stream)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
 	fd = open(path, (stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) |
 	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd != -1 ? fd : stream;
+	if (fd != -1)
+		return fd;
+	p->flow[stream].most = PIPE_BUF; /* poll(2) promises that */
+	return stream;
 }
 
 /* The flow is over: the command's end of its pipe, too. */
@@ -156,14 +163,13 @@ full(const struct flow *f)
 	return f->start < f->end;
 }
 
-/* Take what there is. Returns false at the end of it, or on an error. */
+/* Take what there is, up to most. Returns false at its end, or on an error. */
 static bool
-fill(struct pump *p, struct flow *f)
+fill(struct pump *p, struct flow *f, size_t most)
 {
 	bool socket = f == p->flow && p->is_socket[STDIN_FILENO];
-	ssize_t n = socket ?
-	    recv(f->from, f->buf, sizeof(f->buf), MSG_DONTWAIT) :
-	    read(f->from, f->buf, sizeof(f->buf));
+	ssize_t n = socket ? recv(f->from, f->buf, most, MSG_DONTWAIT) :
+	    read(f->from, f->buf, most);
 
 	f->start = 0;
 	f->end = n > 0 ? (size_t)n : 0;
@@ -191,7 +197,7 @@ static void
 drain_output(struct pump *p, struct flow *f)
 {
 	const char *at = f->buf + f->start;
-	size_t len = f->end - f->start;
+	size_t rest = f->end - f->start, len = rest < f->most ? rest : f->most;
 	ssize_t n = p->is_socket[f - p->flow] ?
 	    send(f->to, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
 	    write(f->to, at, len);
@@ -232,7 +238,7 @@ take_input(struct pump *p, struct flow *f)
 		kill(getpid(), SIGSTOP);
 		return false;
 	}
-	if (fill(p, f)) {
+	if (fill(p, f, PIECE)) {
 		if (full(f))
 			p->last = f->buf[f->end - 1];
 	} else if (p->pty) {
@@ -249,7 +255,7 @@ take_output(struct pump *p, struct flow *f)
 {
 	if (p->pty && p->lost != 0)
 		hang_up(p);
-	else if (!fill(p, f) && !p->pty)
+	else if (!fill(p, f, PIECE) && !p->pty)
 		end(p, f);
 }
 
@@ -341,7 +347,8 @@ has_rest(struct pump *p, struct flow *f, size_t *left)
 		return false;
 	if (full(f))
 		return true;
-	if (*left < sizeof(f->buf) || (!fill(p, f) && !p->pty))
+	if (*left == 0 || (!fill(p, f, *left < PIECE ? *left : PIECE) &&
+		!p->pty))
 		end(p, f);
 	if (!full(f))
 		return false;
@@ -427,10 +434,13 @@ begin(struct pump *p, const int pipes[3])
 int
 pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
 {
-	struct pump p = { .pty = master != -1, .master = master, .slave = -1,
-		.last = '\n' };
+	static struct pump p;
 	int rc, saved, i;
 
+	p.pty = master != -1;
+	p.master = master;
+	p.slave = -1;
+	p.last = '\n';
 	s->ctx = &p;
 	s->nfds = 6;
 	s->poll_cb = on_poll;
