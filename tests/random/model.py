@@ -26,6 +26,7 @@ class Host:
 
     def __init__(self) -> None:
         self.facts: Dict[Tuple[str, str], bool] = {}
+        self.find: Callable[[str, str], bool] = lambda what, kind: True
         self.targets: Dict[str, Any] = {}  # what the containers to join see
         self.cap_full = 0
         self.abi = 0
@@ -34,7 +35,9 @@ class Host:
         self.sanitized = False
 
     def can(self, what: str, kind: str) -> bool:
-        return self.facts.get((what, kind), True)
+        if (what, kind) not in self.facts:
+            self.facts[(what, kind)] = self.find(what, kind)
+        return self.facts[(what, kind)]
 
 
 class Expect:
