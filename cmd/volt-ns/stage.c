@@ -57,13 +57,15 @@ stage_needed(const struct ns *ns)
 static void
 toolbox_put(struct ns *ns, int stage)
 {
-	int i;
+	int i, came;
 
 	for (i = 0; i < TOOLBOX_PARTS; i++)
 		ns->toolbox[i] = -1;
 	if (!ns->link)
 		return;
-	if (!toolbox_parts(ns->toolbox)) {
+	if ((came = toolbox_parts(ns->toolbox)) == -1)
+		err(EXIT_LINK, "toolbox");
+	if (came == 0) {
 		for (i = 0; i < TOOLBOX_PARTS; i++)
 			ns->toolbox[i] = -1;
 		if (!has_root(ns))
