@@ -1512,6 +1512,23 @@ pty_basics() {
 	[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 }
 
+# A signal that is pending, and would end the command if it came sooner.
+@test "console=: a signal takes none of the output that somebody reads" {
+	need python3 -c 'import ctypes'
+	run -0 --separate-stderr python3 -c 'import ctypes, os, subprocess, sys
+def pending():
+    mask = ctypes.c_uint64(1 << 33)
+    ctypes.CDLL(None).syscall(14, 0, ctypes.byref(mask), None, 8) # rt_sigprocmask
+    os.kill(os.getpid(), 34)
+for n in range(100):
+    for console in "pty", "pipe":
+        p = subprocess.run(["volt-ns", "console=" + console, "echo", "out"], preexec_fn=pending,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if (p.returncode, p.stdout.strip()) != (0, b"out"):
+            sys.exit(f"{console} {n}: {p}")'
+	[ "$stderr" = "" ]
+}
+
 @test "console=pty: a terminal of its own, whole input and output, status" {
 	each pty_basics
 }
