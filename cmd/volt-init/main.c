@@ -84,7 +84,7 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* What the command finds is what we found, plus its group. */
+/* In the child: with -g make the group of the command; then exec the command. */
 static pid_t
 start(struct supervise *s)
 {
