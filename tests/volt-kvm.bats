@@ -283,7 +283,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	[ "$stderr" = "volt-kvm: disk=/dev/null: neither a file nor a block device" ]
 	head -c 1000 /dev/zero >odd
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=odd
-	[ "$stderr" = "volt-kvm: disk=odd: not whole sectors of 512 bytes" ]
+	[ "$stderr" = "volt-kvm: disk=odd: the size is no multiple of 512 bytes" ]
 	head -c 1024 /dev/zero >even
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=even:overlay=/none
 	[ "$stderr" = "volt-kvm: disk=even: overlay=/none: No such file or directory" ]
@@ -486,7 +486,7 @@ all ok" ]
 	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
 		[ "$status ${lines[-2]}" = "0 nests" ]
 	else
-		[ "$status $stderr" = "125 volt-kvm: nested=yes: not what this host's KVM does" ]
+		[ "$status $stderr" = "125 volt-kvm: nested=yes: this host's KVM cannot do that" ]
 	fi
 	run -125 --separate-stderr volt-kvm nested=1 kernel=/none true
 	[ "$stderr" = "volt-kvm: nested=1: not yes or no" ]
@@ -1226,7 +1226,7 @@ volt-vdd sectors 128 block 1024 discard 8
 all ok" ]
 	truncate -s 65024 a
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=4096
-	[ "$stderr" = "volt-kvm: disk=a: not whole sectors of 4096 bytes" ]
+	[ "$stderr" = "volt-kvm: disk=a: the size is no multiple of 4096 bytes" ]
 	for given in 0 256 1000 8192 x ""; do
 		run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=$given
 		[ "$stderr" = "volt-kvm: disk=a:block=$given: block: 512, 1024, 2048 or 4096" ]
