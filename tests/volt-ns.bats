@@ -11,7 +11,7 @@ setup_file() {
 setup() {
 	load lib
 	TERMINAL=$TOP/tests/helpers/terminal.py
-	SOCKET=$TOP/tests/helpers/socket.py
+	SOCKET=$TOP/tests/helpers/journal.py
 	cd "$BATS_TEST_TMPDIR" || return
 	leftovers_begin
 }
@@ -1389,13 +1389,13 @@ print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat
 console_pipe() {
 	echo in >in
 	chmod 600 in
-	run -7 --separate-stderr volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err
-	[ "$(sed 's/^/1: /' out && sed 's/^/2: /' err)" = "$named" ]
+	volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err || [ "$?" = 7 ]
+	[ "$(sed 's/^/1: /' out && sort err | sed 's/^/2: /')" = "$named" ]
 	[ "$(volt-ns "$@" console=pipe sh /dev/stdin <<<"echo a script" | cat)" = "a script" ]
 	for n in 0 1 255; do
 		run "-$n" volt-ns "$@" console=pipe sh -c "exit $n" </dev/null
 	done
-	run -143 volt-ns "$@" console=pipe sh -c 'kill $$' <in
+	run -137 volt-ns "$@" console=pipe sh -c "kill -9 \$\$; $([[ $* == *p* ]] && echo exit 137)" <in
 	# As the journal is.
 	run -7 "$SOCKET" all volt-ns "$@" console=pipe sh -c "$names; exit 7" <in
 	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
@@ -1463,7 +1463,7 @@ console_pipe() {
 
 @test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
 	# A limit of 1024 bytes, and a full file system is no other.
-	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero; exit 0" >file'
+	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
 	[ "$stderr" = "volt-ns: the command's output: File too large" ]
 	[ "$(stat -c %s file)" = 1024 ]
 	run -9 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
@@ -1533,8 +1533,53 @@ pty_basics() {
 	[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 }
 
+# A signal that is pending, and would end the command if it came sooner.
+@test "console=: a signal takes none of the output that somebody reads" {
+	need python3 -c 'import ctypes'
+	run -0 --separate-stderr python3 -c 'import ctypes, os, subprocess, sys
+def pending():
+    mask = ctypes.c_uint64(1 << 33)
+    ctypes.CDLL(None).syscall(14, 0, ctypes.byref(mask), None, 8) # rt_sigprocmask
+    os.kill(os.getpid(), 34)
+for n in range(100):
+    for console in "pty", "pipe":
+        p = subprocess.run(["volt-ns", "console=" + console, "echo", "out"], preexec_fn=pending,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if (p.returncode, p.stdout.strip()) != (0, b"out"):
+            sys.exit(f"{console} {n}: {p}")'
+	[ "$stderr" = "" ]
+}
+
 @test "console=pty: a terminal of its own, whole input and output, status" {
 	each pty_basics
+}
+
+# shellcheck disable=SC2016 # the command's
+terminals='for n in stdin stdout stderr tty $more; do echo $n >/dev/$n || exit; done
+exec 3<>/dev/stdout && echo three >&3 && stat -L -c %u /dev/stdout'
+
+pty_names() {
+	# shellcheck disable=SC2154 # each's
+	run -0 "$who" volt-ns -U console=pty sh -c "$terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nthree\r\n0\r' ]
+	run -0 "$who" volt-ns -A root="$root" console=pty volt-init sh -c "more=console; $terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nconsole\r\nthree\r\n0\r' ]
+}
+
+@test "console=pty: the terminal opens by all of its names" {
+	each pty_names
+	if [ "$(id -u)" = 0 ]; then
+		for words in uid=33 "-U uid=33" "-Up uid=33" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init"; do
+			more=
+			[[ $words != *root=* ]] || more=console
+			# shellcheck disable=SC2086 # words
+			run -0 volt-ns console=pty $words sh -c "more=$more; $terminals" </dev/null
+			[ "${lines[-1]}" = $'33\r' ]
+		done
+	fi
+	need as_subid_user volt-ns -U true
+	run -0 as_subid_user volt-ns -A root="$ROOT_USER" uid=5 console=pty sh -c "more=console; $terminals" </dev/null
+	[ "${lines[-1]}" = $'5\r' ]
 }
 
 pty_terminal() {

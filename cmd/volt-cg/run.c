@@ -40,7 +40,7 @@ describe(const struct cg *cg, const char *path, const char *name,
  * takes milliseconds instead of microseconds. Returns as fork(2) does.
  */
 static pid_t
-start(const struct cg *cg)
+clone_into(const struct cg *cg)
 {
 	const struct clone_args args = {
 		.flags = CLONE_INTO_CGROUP,
@@ -88,72 +88,53 @@ look_at_memory(struct supervise *s)
 		(void)report_oom(s->ctx, false);
 }
 
-/*
- * All is over: say how it went, as far as we are asked. Returns the status to end
- * with.
- */
-static int
-report(struct cg *cg, const struct status *status, int wstatus, uint64_t wall)
+/* Make the group, and start the child in it. */
+static pid_t
+start(struct supervise *s)
 {
-	int code = supervise_exit_code(wstatus);
-	bool oom = report_oom(cg, true);
+	struct cg *cg = s->ctx;
+	pid_t pid;
 
-	if (cg->summary)
-		report_summary(cg, wall);
-	group_finish(cg);
-	if (oom && code == EXIT_SIGNAL + SIGKILL &&
-	    status_tell_why(STATUS_OOM) == -1)
-		warn(STATUS_VARIABLE);
-	if (cg->status_fd == -1 && status_tell(wstatus) == -1)
-		warn(STATUS_VARIABLE);
-	if (cg->status_fd != -1 &&
-	    status_report(status, cg->status_fd, wstatus) == -1) {
-		warn("status=%d", cg->status_fd);
-		code = code == 0 ? EXIT_LINK : code;
-	}
-	return code;
+	/* A signal that comes meanwhile does not leave a group behind. */
+	group_make(cg);
+	s->fds[0] = (struct pollfd){ .fd = report_watch(cg), .events = POLLPRI };
+	s->nfds = s->fds[0].fd != -1;
+	if ((pid = clone_into(cg)) == -1)
+		not_started(cg);
+	return pid;
 }
 
 _Noreturn void
 run(struct cg *cg, char *argv[])
 {
-	struct supervise s = { .poll_cb = look_at_memory, .ctx = cg };
-	struct status status;
-	int64_t begin;
-	int wstatus, code;
+	struct supervise s = { .status_fd = cg->status_fd,
+		.poll_cb = look_at_memory, .ctx = cg };
+	int64_t begin = clock_us();
+	int wstatus;
+	bool oom;
 
 	if (cg->dry)
 		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
 		    argv);
-	/* A signal that comes meanwhile does not leave a group behind. */
-	if (cg->status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", cg->status_fd);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	group_make(cg);
-	s.fds[0] = (struct pollfd){ .fd = report_watch(cg), .events = POLLPRI };
-	s.nfds = s.fds[0].fd != -1;
-	begin = clock_us();
-	if ((s.child = start(cg)) == -1)
-		not_started(cg);
-	if (s.child == 0) {
-		/* Without us nobody cleans up: so not without us. */
-		if (supervise_child(&s) == -1)
-			err(EXIT_LINK, "wait for our parent");
+	if (supervise_fork(&s, start) == 0) {
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
 		chain_exec(argv);
 	}
-	if (supervise_parent(&s) == -1)
-		err(EXIT_LINK, "let the command start");
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (kill_group(cg->dir, CG_PATIENCE) == -1)
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
-	code = report(cg, &status, wstatus, (uint64_t)(clock_us() - begin));
-	exit(code);
+	oom = report_oom(cg, true);
+	if (cg->summary)
+		report_summary(cg, (uint64_t)(clock_us() - begin));
+	group_finish(cg);
+	if (oom && supervise_exit_code(wstatus) == EXIT_SIGNAL + SIGKILL &&
+	    status_tell_why(STATUS_OOM) == -1)
+		warn(STATUS_VARIABLE);
+	supervise_exit(&s, wstatus, false);
 }
 
 /* -k: the group is for somebody else to remove, and we need not wait. */

@@ -1,6 +1,6 @@
 /*
  * volt-init: the first process of a PID namespace. It starts the command, reaps
- * what is orphaned, passes signals on and ends with the command's status.
+ * orphans, passes signals on and exits with the command's status.
  */
 #include <sys/prctl.h>
 #include <sys/ioctl.h>
@@ -42,12 +42,12 @@ static const struct flag flags[] = {
 
 static const struct word words[] = {
 	TIME_WORD("grace", struct init, grace, UINT64_MAX, "TIME",
-	    "from a SIGTERM to SIGKILL for all"),
+	    "from a SIGTERM to a SIGKILL for all"),
 	TIME_WORD("timeout", struct init, timeout, UINT64_MAX, "TIME",
-	    "the command's time, then a SIGTERM and status 124"),
+	    "the command's limit; then a SIGTERM and status 124"),
 	ENV_WORDS(struct init, env),
 	CALL_WORD("ready", set_ready, struct init, ready, "PATH",
-	    "pass on what the command tells by sd_notify"),
+	    "pass on the command's notifications (sd_notify)"),
 	STOP_WORD(struct init),
 	STATUS_WORD(struct init),
 	WORD_END,
@@ -59,7 +59,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* When grace is over: as PID 1 everything, else the command. */
+/* The grace time is over: as PID 1 kill all, else the command or its group. */
 static void
 kill_all(const struct supervise *s)
 {
@@ -76,7 +76,7 @@ describe(const struct init *in)
 		say("pass notifications on");
 }
 
-/* A shell that has us go on gives the terminal to us: it is the command's. */
+/* After a SIGCONT the shell has given us the terminal: give it to the command. */
 static void
 go_on(struct supervise *s, int signo)
 {
@@ -84,20 +84,20 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* In the child: what the command finds is what we found, plus its group. */
-static _Noreturn void
-run_command(const struct init *in, const struct supervise *s, char *argv[])
+/* In the child: with -g make the group of the command; then exec the command. */
+static pid_t
+start(struct supervise *s)
 {
-	if (in->group) {
+	pid_t pid = fork();
+
+	if (pid == 0 && s->to_group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
-		/* SIGTTOU is blocked still: this cannot stop us. */
+		/* SIGTTOU is still blocked, so this cannot stop us. */
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	if (supervise_child(s) == -1)
-		err(EXIT_LINK, "wait for our parent");
-	chain_exec(argv);
+	return pid;
 }
 
 int
@@ -105,8 +105,8 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	struct status status;
-	int wstatus, code;
+	int wstatus;
+	pid_t pid;
 
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
@@ -119,6 +119,7 @@ main(int argc, char *argv[])
 	if (in.boot)
 		boot(argv);
 
+	s.status_fd = in.status_fd;
 	s.to_group = in.group;
 	s.own_session = in.group;
 	s.sigterm = in.stop_signal;
@@ -132,39 +133,25 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", in.status_fd);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
+	if ((pid = supervise_fork(&s, start)) == -1)
+		err(EXIT_LINK, "fork");
+	if (pid == 0)
+		chain_exec(argv);
+	if (in.group)
+		(void)setpgid(pid, pid); /* the child does it, too */
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
 	if (in.group && s.foreground && getpid() != 1)
 		s.signal_cb = go_on;
-	if ((s.child = fork()) == -1)
-		err(EXIT_LINK, "fork");
-	if (s.child == 0)
-		run_command(&in, &s, argv);
-	if (supervise_parent(&s) == -1)
-		err(EXIT_LINK, "let the command start");
-	if (in.group)
-		(void)setpgid(s.child, s.child); /* whoever is first */
 
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (in.ready != NULL)
 		unlink(in.ready);
 	if (s.timed_out) {
-		warnx("the time of timeout= was over, and the command was ended");
+		warnx("timeout=: the command ran too long and was terminated");
 		if (status_tell_why(STATUS_TIMEOUT) == -1)
 			warn(STATUS_VARIABLE);
 		wstatus = STATUS_TIMED_OUT << 8;
 	}
-	code = supervise_exit_code(wstatus);
-	if (in.status_fd == -1 && status_tell(wstatus) == -1)
-		warn(STATUS_VARIABLE);
-	if (in.status_fd != -1 &&
-	    status_report(&status, in.status_fd, wstatus) == -1) {
-		warn("status=%d", in.status_fd);
-		code = code == 0 ? EXIT_LINK : code;
-	}
-	_exit(code);
+	supervise_exit(&s, wstatus, false);
 }
