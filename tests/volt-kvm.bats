@@ -601,13 +601,18 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 
 @test "tiny: a kernel that panics tells us, and need not reset itself" {
 	need_kvm
-	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" -- x
+	local k
+
+	k=$(tiny attack_pvpanic)
+	timeout 60 volt-kvm kernel="$k" >out 2>err </dev/null 3>&- &
+	started+=("$!")
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$k" -- x
 	[ "$stderr" = "ok a panic is heard, and no other event
 Kernel panic
 volt-kvm: the guest's kernel panicked" ]
-	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" </dev/null
-	[ "${lines[-1]}" = "Kernel panic" ]
-	[ "$stderr" = "volt-kvm: the guest's kernel panicked" ]
+	exits 125
+	[ "$(tail -n 1 out)" = "Kernel panic" ]
+	[ "$(cat err)" = "volt-kvm: the guest's kernel panicked" ]
 }
 
 # unread: a FIFO that is full and that nobody reads; on descriptor $unread.
@@ -1108,14 +1113,16 @@ all ok" ]
 	need_kvm
 	need strace -qq -o /dev/null true
 	cp "$(tiny pvh)" kernel
-	strace -qq -o trace -P /dev/kvm -e inject=open,openat:delay_enter=10s \
+	strace -qq -o trace -P /dev/kvm -e inject=open,openat:signal=SIGSTOP:when=1 \
 		volt-kvm memory=16M kernel=kernel >out 2>said </dev/null 3>&- &
 	started+=("$!")
 	wait_for pgrep -P "$!" -x volt-kvm
 	pid=$(pgrep -P "$!" -x volt-kvm)
 	started+=("$pid")
-	wait_for grep -q "$PWD/kernel" "/proc/$pid/maps"
+	wait_for grep -q 'stopped by SIGSTOP' trace
+	grep -q "$PWD/kernel" "/proc/$pid/maps"
 	: >kernel
+	kill -CONT "$pid"
 	exits 125
 	[ "$(cat said)" = "volt-kvm: kernel=kernel: the file was cut off" ]
 	[ ! -s out ]

@@ -120,7 +120,8 @@ tell_started(void)
 {
 	struct status_ends further;
 
-	status_find(&further);
+	if (status_find(&further) == -1)
+		warn(STATUS_VARIABLE);
 	if (session.how != 'f')
 		status_started(&further);
 }
@@ -157,8 +158,9 @@ signal_ends(int signo, const char *why)
 		}
 		report_end();
 		tell_started();
-		if (session.how != 'f')
-			status_tell(signo); /* as waitpid(2) has it */
+		/* Both have a signal as waitpid(2) does. */
+		if (session.how != 'f' && status_tell(signo) == -1)
+			warn(STATUS_VARIABLE);
 		if (!session.done) {
 			show_tail();
 			warnx("%s: %s", ends_us(signo), why);
@@ -332,8 +334,8 @@ command_ended(void)
 	last_messages(status);
 	report_end();
 	tell_started();
-	if (session.how == 's')
-		status_tell(session.code); /* as waitpid(2) has it */
+	if (session.how == 's' && status_tell(session.code) == -1)
+		warn(STATUS_VARIABLE);
 	if (cfg->stats)
 		print_stats();
 	if (session.how == 'f' && session.code == EXIT_NOTFOUND &&

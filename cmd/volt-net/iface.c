@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -18,6 +19,8 @@ bool
 iface_parse(const struct nlmsghdr *msg, struct iface *i)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	const size_t known = offsetof(struct rtnl_link_stats64, rx_errors);
+	struct rtnl_link_stats64 stats;
 	const void *info;
 	size_t len;
 
@@ -37,6 +40,13 @@ iface_parse(const struct nlmsghdr *msg, struct iface *i)
 	    sizeof(i->name));
 	nl_copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, i->alias,
 	    sizeof(i->alias));
+	/* Newer kernels have a longer one. What we need is at its beginning. */
+	info = nl_find(msg, sizeof(*ifi), IFLA_STATS64, &len);
+	if (info != NULL && len >= known) {
+		memcpy(&stats, info, known);
+		i->received = stats.rx_bytes;
+		i->sent = stats.tx_bytes;
+	}
 	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
 	if (info != NULL &&
 	    (info = nl_inside(info, len, IFLA_INFO_KIND, &len)) != NULL)

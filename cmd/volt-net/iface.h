@@ -21,6 +21,7 @@ struct iface {
 	bool elsewhere;	/* the peer is in another namespace, of this number: */
 	int netnsid;
 	unsigned int mtu;
+	uint64_t received, sent;	/* bytes, at this end */
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
 };

@@ -133,8 +133,12 @@ refuse_second(void)
 	static struct plug_offer before;
 	int sock = plug_find();
 
-	if (sock == -1)
-		return;
+	if (sock == -1) {
+		if (errno == ENOENT || errno == EPROTOTYPE ||
+		    errno == EINVAL || errno == ERANGE)
+			return;
+		err(EXIT_LINK, PLUG_VARIABLE);
+	}
 	if (plug_peek(sock, &before) == 0 &&
 	    (before.kind == PLUG_DEFERRED || (before.flags & PLUG_FILES) != 0))
 		errx(EXIT_LINK, "a volt-net before this one left a network or "

@@ -4,12 +4,16 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cgroup.h"
 #include "chain.h"
 #include "cidr.h"
+#include "json.h"
 
 #include "net.h"
 
@@ -135,10 +139,13 @@ print_lease(struct nl *nft, bool json, const struct state *s,
 	    it->iface.master);
 	const char *bridge = on != NULL ? on->iface.name : "";
 	struct printing p = { .json = json };
-	char ip[INET_ADDRSTRLEN];
+	char ip[INET_ADDRSTRLEN], path[PATH_MAX], buf[256];
+	const char *unit = "-";
 	bool seen;
 
 	ip4_text(it->l.addr, ip);
+	if (cgroup_of(it->pid, path, sizeof(path)) == 0)
+		unit = cgroup_unit(path, buf, sizeof(buf));
 	if (json)
 		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\","
 		    "\"interface\":\"%s\",\"kind\":\"%s\",\"pid\":%d,"
@@ -151,10 +158,17 @@ print_lease(struct nl *nft, bool json, const struct state *s,
 	/* ENOENT: the lease has no forwards. Another error: we cannot know. */
 	seen = rules_comments(nft, it->iface.name, print_forward, &p) == 0 ||
 	    errno == ENOENT;
-	if (json)
-		printf("%s}", p.n > 0 ? "]" : seen ? "[]" : "null");
-	else
-		printf("%s\n", p.n == 0 && !seen ? " forwards ?" : "");
+	/* What the host's end has sent, the chain has received. */
+	if (json) {
+		printf("%s,\"unit\":", p.n > 0 ? "]" : seen ? "[]" : "null");
+		json_string(stdout, strcmp(unit, "-") == 0 ? "" : unit);
+		printf(",\"received\":%" PRIu64 ",\"sent\":%" PRIu64 "}",
+		    it->iface.sent, it->iface.received);
+	} else {
+		printf("%s unit %s received %" PRIu64 " sent %" PRIu64 "\n",
+		    p.n == 0 && !seen ? " forwards ?" : "", unit,
+		    it->iface.sent, it->iface.received);
+	}
 }
 
 static void

@@ -43,8 +43,8 @@ struct block {
 static jmp_buf fuzz_end;
 static bool fuzz_inside;	/* it is not libFuzzer or the harness that runs */
 static bool fuzz_ended;
-static struct block *blocks;
-static size_t nblocks;
+static struct block *fuzz_blocks;
+static size_t fuzz_nblocks;
 
 /* Run a call of the program's. What it allocated stays until fuzz_free(). */
 #define FUZZ(call) do {			\
@@ -60,16 +60,16 @@ fuzz_free(void)
 {
 	struct block *b;
 
-	while ((b = blocks) != NULL) {
-		blocks = b->next;
+	while ((b = fuzz_blocks) != NULL) {
+		fuzz_blocks = b->next;
 		__real_free(b);
 	}
-	nblocks = 0;
+	fuzz_nblocks = 0;
 }
 
 /* The message is formatted, so that its arguments are looked at. */
 static PRINTF(1, 0) void
-format(const char *fmt, va_list ap)
+fuzz_format(const char *fmt, va_list ap)
 {
 	char buf[512];
 
@@ -83,7 +83,7 @@ __wrap_err(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(fmt, ap);
+	fuzz_format(fmt, ap);
 	va_end(ap);
 	__wrap_exit(code);
 }
@@ -94,7 +94,7 @@ __wrap_errx(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(fmt, ap);
+	fuzz_format(fmt, ap);
 	va_end(ap);
 	__wrap_exit(code);
 }
@@ -117,13 +117,13 @@ __wrap_malloc(size_t size)
 
 	if (!fuzz_inside)
 		return __real_malloc(size);
-	if (nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
+	if (fuzz_nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
 		return NULL;
-	nblocks++;
-	b->link = &blocks;
-	if ((b->next = blocks) != NULL)
-		blocks->link = &b->next;
-	blocks = b;
+	fuzz_nblocks++;
+	b->link = &fuzz_blocks;
+	if ((b->next = fuzz_blocks) != NULL)
+		fuzz_blocks->link = &b->next;
+	fuzz_blocks = b;
 	return b + 1;
 }
 
@@ -136,7 +136,7 @@ __wrap_free(void *p)
 		b--;
 		if ((*b->link = b->next) != NULL)
 			b->next->link = b->link;
-		nblocks--;
+		fuzz_nblocks--;
 	}
 	__real_free(b);
 }

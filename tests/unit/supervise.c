@@ -737,6 +737,39 @@ dies_with_its_parent(void)
 	close(p[0]);
 }
 
+/* The child is slow: its parent has let go of it, and is dead, when it begins. */
+static void
+dies_with_a_parent_that_was_killed_before(void)
+{
+	struct supervise s = { 0 };
+	pid_t parent, child;
+	int hold, wstatus;
+
+	CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (hold = 0; hold < 2; hold++) {
+		CHECK((parent = fork()) != -1);
+		if (parent == 0) {
+			CHECK_INT(supervise_begin(&s), 0);
+			s.hold = hold;
+			parent = getpid();
+			CHECK((s.child = fork()) != -1);
+			if (s.child == 0) {
+				while (getppid() == parent)
+					unit_sleep_ms(1);
+				supervise_child(&s);
+				_exit(child_exits());
+			}
+			supervise_parent(&s);
+			raise(SIGKILL);
+		}
+		CHECK_INT(waitpid(parent, &wstatus, 0), parent);
+		CHECK((child = wait(&wstatus)) > 0);
+		CHECK(WIFEXITED(wstatus));
+		CHECK_INT(WEXITSTATUS(wstatus), 125);
+	}
+	CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
 static void
 the_parents_end_is_readable(void)
 {
@@ -806,6 +839,7 @@ static const struct unit tests[] = {
 	UNIT(a_session_of_its_own_is_told),
 	UNIT(a_hang_up_reaches_the_command),
 	UNIT(dies_with_its_parent),
+	UNIT(dies_with_a_parent_that_was_killed_before),
 	UNIT(the_parents_end_is_readable),
 	UNIT(no_parent_to_see),
 };
