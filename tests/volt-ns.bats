@@ -1533,6 +1533,34 @@ for n in range(100):
 	each pty_basics
 }
 
+# shellcheck disable=SC2016 # the command's
+terminals='for n in stdin stdout stderr tty $more; do echo $n >/dev/$n || exit; done
+exec 3<>/dev/stdout && echo three >&3 && stat -L -c %u /dev/stdout'
+
+pty_names() {
+	# shellcheck disable=SC2154 # each's
+	run -0 "$who" volt-ns -U console=pty sh -c "$terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nthree\r\n0\r' ]
+	run -0 "$who" volt-ns -A root="$root" console=pty volt-init sh -c "more=console; $terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nconsole\r\nthree\r\n0\r' ]
+}
+
+@test "console=pty: the terminal opens by all of its names" {
+	each pty_names
+	if [ "$(id -u)" = 0 ]; then
+		for words in uid=33 "-U uid=33" "-Up uid=33" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init"; do
+			more=
+			[[ $words != *root=* ]] || more=console
+			# shellcheck disable=SC2086 # words
+			run -0 volt-ns console=pty $words sh -c "more=$more; $terminals" </dev/null
+			[ "${lines[-1]}" = $'33\r' ]
+		done
+	fi
+	need as_subid_user volt-ns -U true
+	run -0 as_subid_user volt-ns -A root="$ROOT_USER" uid=5 console=pty sh -c "more=console; $terminals" </dev/null
+	[ "${lines[-1]}" = $'5\r' ]
+}
+
 pty_terminal() {
 	run -3 "$TERMINAL" size=33x99 expect='ready' mode send='hello\n' expect='got hello' \
 		size=40x100 expect='winch' send='\x03' expect='interrupted' -- \
