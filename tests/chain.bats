@@ -239,6 +239,36 @@ closed_without_null() {
 	each closed_without_null
 }
 
+# --- dry run ----------------------------------------------------------------
+
+@test "-N: goes down the whole chain, as it would be, and does nothing" {
+	need as_user unshare -U true
+	before=$(find "$ROOT_USER" | sort)
+	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" tmpfs=/made volt-init grace=2s \
+		volt-lock fs.rx=/only/there user=nil volt-ns uid=5 touch "$BATS_TEST_TMPDIR/done"
+	[ "$output" = "" ]
+	[[ $stderr == *"volt-ns: new mount namespace"*"volt-ns: mount tmpfs at /made "*"
+volt-init: wait as PID 1
+"*"volt-lock: fs.rx=/only/there
+"* ]]
+	[[ $stderr != *"not there"* ]]
+	[ "$(find "$ROOT_USER" | sort)" = "$before" ]
+	[ ! -e "$BATS_TEST_TMPDIR/done" ]
+	# Where the root is ours, it is looked at; a mistake further on is one.
+	run -125 --separate-stderr volt-init -N volt-lock fs.rx=/only/there true
+	[ "${stderr_lines[0]}" = "volt-init: wait as a subreaper" ]
+	[ "${stderr_lines[-1]}" = "volt-lock: fs.rx=/only/there: No such file or directory" ]
+	run -125 --separate-stderr volt-init -N volt-lock nil=1 true
+	[[ $stderr == *"volt-lock: nil=: unknown word"* ]]
+	# A path is no link, and a variable that says something else does nothing.
+	printf '#!/bin/sh\n: >ran' >volt-x
+	chmod 755 volt-x
+	PATH=$PWD:$PATH run -0 volt-init -N volt-x
+	run -0 volt-init -N ./volt-x
+	[ ! -e ran ]
+	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
+}
+
 # --- the toolbox ------------------------------------------------------------
 
 @test "toolbox: a hostile root's links and words are never used" {

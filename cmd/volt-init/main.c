@@ -71,7 +71,7 @@ describe(const struct init *in)
 {
 	if (in->boot)
 		say("boot");
-	say(getpid() == 1 ? "wait as PID 1" : "wait as a subreaper");
+	say(getpid() == 1 || (in->dry && chain_is_to(CHAIN_INIT)) ? "wait as PID 1" : "wait as a subreaper");
 	if (in->ready != NULL)
 		say("pass notifications on");
 }
@@ -113,7 +113,7 @@ main(int argc, char *argv[])
 		errx(EXIT_LINK, "no command; -h shows the words");
 	describe(&in);
 	if (in.dry)
-		return 0;
+		chain_dry(argv, false, false);
 	if (env_apply(&in.env) == -1)
 		err(EXIT_LINK, "environment");
 	if (in.boot)

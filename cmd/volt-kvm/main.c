@@ -60,7 +60,7 @@ main(int argc, char *argv[])
 		payload_make(&cfg, version);
 	if (cfg.dry) {
 		blk_check(&cfg);
-		return 0;
+		chain_dry(cfg.argv, true, false);
 	}
 
 	chain_refuse_waste();

@@ -2,6 +2,7 @@
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "cidr.h"
 #include "config.h"
 #include "say.h"
+#include "superblock.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
@@ -169,7 +171,7 @@ static const struct word words[] = {
 	LINE_WORD("dns", struct config, net.dns, "LIST",
 	    "resolvers"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
-	    "the root, such as vda:ext4 (vda)"),
+	    "the root; default: vda"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
 	    "where writes to the root go"),
 	LINE_WORD("hostname", struct config, hostname, "NAME",
@@ -208,6 +210,39 @@ check_disk(const struct config *c, const char *key, const char *value)
 		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
 }
 
+/*
+ * DEV[:TYPE][:ro] with a type, if it has none and DEV is a disk of ours whose
+ * file system we know.
+ */
+static const char *
+with_type(const struct config *c, const char *value)
+{
+	const char *s = value, *cursor, *type;
+	char field[64], *typed;
+	size_t disk, size;
+
+	if (s == NULL)
+		return NULL;
+	if (strncmp(s, "/dev/", 5) == 0)
+		s += 5;
+	if (strncmp(s, "vd", 2) != 0 || s[2] < 'a' || s[2] > 'z' ||
+	    (s[3] != '\0' && s[3] != ':'))
+		return value;
+	disk = (size_t)(s[2] - 'a');
+	cursor = s + 3;
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
+		if (*field != '\0' && strcmp(field, "ro") != 0 &&
+		    strcmp(field, "rw") != 0)
+			return value;
+	if ((type = superblock_type(c->disks[disk].path)) == NULL)
+		return value;
+	size = strlen(value) + strlen(type) + 2;
+	if ((typed = malloc(size)) == NULL)
+		err(EXIT_LINK, "root=%s", value);
+	snprintf(typed, size, "%s:%s", value, type);
+	return typed;
+}
+
 /* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
@@ -227,6 +262,8 @@ check(struct config *c)
 		c->root = NULL;
 	check_disk(c, "root", c->root);
 	check_disk(c, "overlay", c->overlay);
+	c->root = with_type(c, c->root);
+	c->overlay = with_type(c, c->overlay);
 }
 
 void

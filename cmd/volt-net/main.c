@@ -195,6 +195,6 @@ main(int argc, char *argv[])
 			make_network(&net);
 	}
 	if (net.dry)
-		return 0;
+		chain_dry(argv, false, false);
 	chain_exec(argv);
 }
