@@ -187,30 +187,45 @@ status_tell_timeout(void)
 	return 0;
 }
 
-/* Did the command start? The last word counts. */
-static bool
+/*
+ * The next byte that was sent to us. Returns 1, 0 if there is none, also where no
+ * one can send any more, or -1 and errno.
+ */
+static int
+next_byte(int sock, unsigned char *byte)
+{
+	ssize_t n;
+
+	while ((n = recv(sock, byte, 1, MSG_DONTWAIT)) == -1 && errno == EINTR)
+		;
+	return n == -1 ? (errno == EAGAIN ? 0 : -1) : (int)n;
+}
+
+/* Did the command start? The last word counts. Returns 1, 0, or -1 and errno. */
+static int
 has_started(int start)
 {
-	char last = 0, byte;
+	unsigned char last = 0, byte;
+	int rc;
 
-	while (recv(start, &byte, 1, MSG_DONTWAIT) == 1)
+	while ((rc = next_byte(start, &byte)) == 1)
 		last = byte;
-	return last == 'S';
+	return rc == -1 ? -1 : last == 'S';
 }
 
 /*
  * Was it a signal, or the time, that had a link end with this status? Which
- * signal, TOLD_TIMEOUT, or 0.
+ * signal, TOLD_TIMEOUT, 0, or -1 and errno.
  */
 static int
 was_told(int told, int status)
 {
 	unsigned char byte = 0;
-	int n;
+	int n, rc;
 
 	for (n = 0; n < TOLD_MOST; n++) {
-		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
-			return 0;
+		if ((rc = next_byte(told, &byte)) != 1)
+			return rc;
 		if (byte == TOLD_TIMEOUT ? status == STATUS_TIMED_OUT :
 		    byte != 0 && EXIT_SIGNAL + byte == status)
 			return byte;
@@ -230,10 +245,13 @@ status_report(const struct status *st, int fd, int wstatus)
 	int code = supervise_exit_code(wstatus);
 	int signo = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) :
 	    was_told(st->told, code);
+	int started = has_started(st->start);
 	char line[32];
 	int n, rc;
 
-	if (!has_started(st->start))
+	if (started == -1 || signo == -1)
+		return -1;
+	if (started == 0)
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
 	else if (signo == TOLD_TIMEOUT)
 		n = snprintf(line, sizeof(line), "timeout %d\n", code);

@@ -40,6 +40,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "notify.h"
 
 #define SUPERVISE_FDS 6
@@ -78,11 +79,11 @@ struct supervise {
 	int64_t masked_since;	/* it blocks all signals; 0: it does not */
 };
 
-int supervise_die_with_parent(void);
-int supervise_begin(struct supervise *s);
-int supervise_child(const struct supervise *s);
-int supervise_parent(struct supervise *s);
-int supervise_wait(struct supervise *s, int *wstatus);
+MUST_CHECK int supervise_die_with_parent(void);
+MUST_CHECK int supervise_begin(struct supervise *s);
+MUST_CHECK int supervise_child(const struct supervise *s);
+MUST_CHECK int supervise_parent(struct supervise *s);
+MUST_CHECK int supervise_wait(struct supervise *s, int *wstatus);
 int supervise_exit_code(int wstatus);
 
 #endif

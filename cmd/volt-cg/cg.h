@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "cgroup.h"
+#include "must.h"
 #include "words.h"
 
 #define CG_LIMITS 128
@@ -72,9 +73,9 @@ struct cg {
 /* look.c */
 #define LOOK_MARK CGROUP_MARK
 const char *shown(const char *path);
-bool look_is_root(int dir);
+MUST_CHECK bool look_is_root(int dir);
 const char *look_mark(int dir, char *buf, size_t size);
-long look_count_all(int dir, int depth);
+MUST_CHECK long look_count_all(int dir, int depth);
 
 /* words.c */
 extern const struct grammar cg_grammar;
@@ -83,8 +84,8 @@ void cg_check(const struct cg *cg, bool command);
 /* limit.c */
 void limit_add(void *cg, const char *key, const char *value);
 void limit_cpus(void *cg, const char *key, const char *value);
-bool limit_needs(const struct cg *cg);
-bool limit_controller(const struct limit *l, char *buf, size_t size);
+MUST_CHECK bool limit_needs(const struct cg *cg);
+MUST_CHECK bool limit_controller(const struct limit *l, char *buf, size_t size);
 void limit_apply(struct cg *cg);
 
 /* device.c */
@@ -92,7 +93,7 @@ char *device_resolve(const char *key, const char *value);
 
 /* place.c */
 void place_choose(struct cg *cg);
-bool place_lookup(struct cg *cg, const char *name);
+MUST_CHECK bool place_lookup(struct cg *cg, const char *name);
 void place_of_list(const struct cg *cg, char *buf, size_t size);
 void place_find(struct cg *cg, const char *name);
 
@@ -103,14 +104,14 @@ void control_enable(struct cg *cg);
 void group_delegate(const struct cg *cg);
 const char *group_name(const struct cg *cg);
 void group_make(struct cg *cg);
-bool group_living(int dir);
+MUST_CHECK bool group_living(int dir);
 void group_sweep(const struct cg *cg);
 void group_enter(int dir, const char *name);
 void group_finish(struct cg *cg);
 
 /* kill.c */
-int kill_group(int dir, int64_t patience);
-int kill_remove(int parent, const char *name, int64_t patience);
+MUST_CHECK int kill_group(int dir, int64_t patience);
+MUST_CHECK int kill_remove(int parent, const char *name, int64_t patience);
 
 /* run.c */
 _Noreturn void run(struct cg *cg, char *argv[]);

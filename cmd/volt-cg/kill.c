@@ -92,7 +92,8 @@ kill_group(int dir, int64_t patience)
 				break;
 		}
 		if (!once) {
-			(void)kfile_write(dir, "cgroup.freeze", "1");
+			/* Else some may slip away, and the next round has them. */
+			may_fail(kfile_write(dir, "cgroup.freeze", "1"));
 			kill_each(dir, 0);
 		}
 		poll(&events, 1, once ? 1000 : 10);

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "must.h"
+
 struct kvm_msi;
 
 /* A line that no one has; the start of each is 0. */
@@ -16,7 +18,8 @@ struct irq {
 	bool attached;
 };
 
-int irq_attach(struct irq *irq, int vmfd, int fd, const struct kvm_msi *msg);
+MUST_CHECK int irq_attach(struct irq *irq, int vmfd, int fd, const struct
+    kvm_msi *msg);
 void irq_detach(struct irq *irq, int vmfd, int fd);
 
 #endif

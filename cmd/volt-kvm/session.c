@@ -374,8 +374,9 @@ warn_of_silence(void)
 
 	n = snprintf(line, sizeof(line), "volt-kvm: %s: the guest does not "
 	    "answer; the next one ends it\n", ends_us(session.asked_by));
+	/* Nobody may read it: the guest's end must not wait for that. */
 	if (stream_open(&s, STDERR_FILENO) == 0)
-		(void)stream_write(&s, line, (size_t)n);
+		may_fail(stream_write(&s, line, (size_t)n));
 	session.warned = true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "dev_uart.h"
 #include "io.h"
+#include "must.h"
 #include "pci.h"
 #include "ram.h"
 
@@ -67,8 +68,8 @@ void vcpu_start(struct vcpu *cpu);
 void devices_init(struct vm *vm, const struct config *cfg);
 void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
     unsigned int width, bool write);
-bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
-    bool write);
+MUST_CHECK bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned
+    int len, bool write);
 
 /* x86_*.c: what another architecture would do otherwise */
 unsigned int arch_address_bits(int kvm);

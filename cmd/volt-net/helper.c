@@ -40,8 +40,8 @@ detach(void)
 	uint64_t old;
 	pid_t pid;
 
-	(void)sys_sigprocmask(SIG_BLOCK, &all, &old);
-	if ((pid = fork()) == -1)
+	if (sys_sigprocmask(SIG_BLOCK, &all, &old) == -1 ||
+	    (pid = fork()) == -1)
 		err(EXIT_LINK, "helper");
 	if (pid == 0) {
 		setsid();
@@ -56,7 +56,8 @@ detach(void)
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	(void)sys_sigprocmask(SIG_SETMASK, &old, NULL);
+	if (sys_sigprocmask(SIG_SETMASK, &old, NULL) == -1)
+		err(EXIT_LINK, "helper");
 	return false;
 }
 
@@ -141,8 +142,9 @@ hold(struct net *net, int chain, int errors)
 	(void)await(chain, -1, &told);
 	close(net->nft.fd);
 	set_rights(true);
+	/* Who could be told of an error is gone; they end by themselves, later. */
 	if (!told)
-		(void)track_forget(net, true);
+		may_fail(track_forget(net, true));
 	_exit(0);
 }
 
@@ -245,7 +247,7 @@ serve(struct net *net, int plug, int chain)
 	errors = let_go();
 	if (plug_answer(plug) == -1) {
 		/* Nobody is there to use it, and what we made goes: */
-		(void)link_delete(&net->route, net->lease.name);
+		may_fail(link_delete(&net->route, net->lease.name));
 		_exit(EXIT_LINK);
 	}
 	close(plug);

@@ -230,7 +230,7 @@ link_address_remove(struct nl *nl, int index, int family, const void *addr,
 	struct nlreq r;
 
 	address_begin(&r, RTM_DELADDR, 0, index, family, addr, len);
-	(void)nl_talk(nl, &r);
+	may_fail(nl_talk(nl, &r));
 }
 
 /* The default route, by way of gateway (network byte order). */

@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "plug.h"
 #include "tap.h"
 #include "words.h"
@@ -136,28 +137,30 @@ const char *ip6_text(const struct in6_addr *a,
 void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
 /* wait.c */
-bool wait_more(int64_t *begin, int ms);
+MUST_CHECK bool wait_more(int64_t *begin, int ms);
 
 /* words.c */
 extern const struct grammar net_grammar;
 void net_check(struct net *net, bool command);
 
 /* link.c */
-bool link_parse(const struct nlmsghdr *msg, struct link *l);
-bool link_parse_address(const struct nlmsghdr *msg, struct link_addr *a);
-int link_find(struct nl *nl, const char *name, struct link *l);
-int link_index(struct nl *nl, const char *name);
-bool link_going(struct nl *nl, const struct link *l);
-int link_up(struct nl *nl, int index, const char *alias);
-int link_delete(struct nl *nl, const char *name);
-int link_address(struct nl *nl, int index, int family, const void *addr,
-    unsigned int len);
+MUST_CHECK bool link_parse(const struct nlmsghdr *msg, struct link *l);
+MUST_CHECK bool link_parse_address(const struct nlmsghdr *msg, struct link_addr
+    *a);
+MUST_CHECK int link_find(struct nl *nl, const char *name, struct link *l);
+MUST_CHECK int link_index(struct nl *nl, const char *name);
+MUST_CHECK bool link_going(struct nl *nl, const struct link *l);
+MUST_CHECK int link_up(struct nl *nl, int index, const char *alias);
+MUST_CHECK int link_delete(struct nl *nl, const char *name);
+MUST_CHECK int link_address(struct nl *nl, int index, int family, const void
+    *addr, unsigned int len);
 void link_address_remove(struct nl *nl, int index, int family,
     const void *addr, unsigned int len);
-int link_route(struct nl *nl, int index, int family, const void *gateway);
+MUST_CHECK int link_route(struct nl *nl, int index, int family, const void
+    *gateway);
 unsigned int link_uplink_mtu(struct nl *nl);
-bool link_is_local(struct nl *nl, int family, const void *addr);
-int link_overlap(struct nl *nl, struct overlap *o);
+MUST_CHECK bool link_is_local(struct nl *nl, int family, const void *addr);
+MUST_CHECK int link_overlap(struct nl *nl, struct overlap *o);
 
 /* bridge.c */
 void bridge_plan(struct net *net);
@@ -165,9 +168,9 @@ void bridge_open(struct net *net);
 void bridge_remove(struct net *net);
 
 /* lease.c */
-bool lease_parse(const char *name, struct lease *l);
-bool lease_process(const struct link *l, pid_t *pid);
-int lease_patience(struct nl *nl, const struct link *l);
+MUST_CHECK bool lease_parse(const char *name, struct lease *l);
+MUST_CHECK bool lease_process(const struct link *l, pid_t *pid);
+MUST_CHECK int lease_patience(struct nl *nl, const struct link *l);
 void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
 void lease_attach(struct net *net);
 
@@ -188,7 +191,8 @@ void rules_bridge(struct net *net);
 void rules_bridge_remove(struct net *net);
 void rules_forwards(struct net *net);
 typedef void rules_cb(const char *text, void *ctx);
-int rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx);
+MUST_CHECK int rules_comments(struct nl *nl, const char *table, rules_cb *cb,
+    void *ctx);
 
 /* foreign.c */
 void foreign_tell(struct net *net);
@@ -197,8 +201,8 @@ void foreign_tell(struct net *net);
 void forward_parse(struct net *net, const char *key, const char *value);
 void forward_reserve(struct net *net);
 void forward_reserved(const struct net *net);
-bool forward_from_any(const struct forward *f);
-bool forward_from_loopback(const struct net *net);
+MUST_CHECK bool forward_from_any(const struct forward *f);
+MUST_CHECK bool forward_from_loopback(const struct net *net);
 
 /* dns.c */
 void dns_servers(void *net, const char *key, const char *value);
@@ -208,16 +212,16 @@ void dns_plan(struct net *net, bool taken);
 void dns_offer(const struct net *net, struct plug_offer *o);
 
 /* track.c */
-int track_forget(struct net *net, bool ours);
+MUST_CHECK int track_forget(struct net *net, bool ours);
 
 /* outside.c */
-pid_t outside_fork(void);
+MUST_CHECK pid_t outside_fork(void);
 
 /* helper.c */
 void helper_hold(struct net *net);
-int helper_defer(struct net *net);
+MUST_CHECK int helper_defer(struct net *net);
 
 /* print.c */
-int print_state(struct net *net);
+MUST_CHECK int print_state(struct net *net);
 
 #endif
