@@ -29,6 +29,8 @@ MUST_CHECK int cgroup_make(int dir, const char *name, mode_t mode);
 MUST_CHECK long cgroup_count(int dir, bool others);
 MUST_CHECK int cgroup_delegate(int dir, uid_t uid, gid_t gid);
 MUST_CHECK bool cgroup_delegated(int dir);
+MUST_CHECK int cgroup_of(pid_t pid, char *buf, size_t size);
+const char *cgroup_unit(const char *path, char *buf, size_t size);
 MUST_CHECK bool cgroup_lists(int dir, const char *file, const char *word);
 
 #endif

@@ -185,8 +185,12 @@ plug_namespace(int route)
 {
 	int ns;
 
-	if (sock_option(route, SO_DOMAIN) != AF_NETLINK ||
-	    sock_option(route, SO_PROTOCOL) != NETLINK_ROUTE) {
+	int domain = sock_option(route, SO_DOMAIN);
+	int protocol = sock_option(route, SO_PROTOCOL);
+
+	if (domain == -1 || protocol == -1)
+		return -1;
+	if (domain != AF_NETLINK || protocol != NETLINK_ROUTE) {
 		errno = EPROTOTYPE;
 		return -1;
 	}

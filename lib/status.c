@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@
 #include "value.h"
 
 #define TOLD_MOST 64	/* messages that are looked at */
-#define TOLD_TIMEOUT 255	/* no signal: the command's time was over */
 
 /*
  * Could fd be an end that a reporter made? Who did does not matter: it is told
@@ -175,15 +175,15 @@ status_tell(int wstatus)
 	return 0;
 }
 
-/* Tell it that the command was ended because its time was over. */
+/* Tell the nearest reporter why the command ended: STATUS_TIMEOUT, STATUS_OOM. */
 int
-status_tell_timeout(void)
+status_tell_why(int why)
 {
 	struct status_ends e;
 
 	if (status_find(&e) == -1)
 		return -1;
-	tell(e.told, TOLD_TIMEOUT);
+	tell(e.told, why);
 	return 0;
 }
 
@@ -213,54 +213,74 @@ has_started(int start)
 	return rc == -1 ? -1 : last == 'S';
 }
 
+/* Can it be that, if a link ended with this status? */
+static bool
+goes_with(unsigned char told, int status)
+{
+	switch (told) {
+	case 0:
+		return false;
+	case STATUS_TIMEOUT:
+		return status == STATUS_TIMED_OUT;
+	case STATUS_OOM:
+		return status == EXIT_SIGNAL + SIGKILL;
+	default:
+		return status == EXIT_SIGNAL + told;
+	}
+}
+
 /*
- * Was it a signal, or the time, that had a link end with this status? Which
- * signal, TOLD_TIMEOUT, 0, or -1 and errno.
+ * What had a link end with this status: a signal, or one of STATUS_ that says
+ * more? 0: nothing was told; -1 and errno.
  */
 static int
 was_told(int told, int status)
 {
-	unsigned char byte = 0;
+	unsigned char byte = 0, best = 0;
 	int n, rc;
 
 	for (n = 0; n < TOLD_MOST; n++) {
-		if ((rc = next_byte(told, &byte)) != 1)
-			return rc;
-		if (byte == TOLD_TIMEOUT ? status == STATUS_TIMED_OUT :
-		    byte != 0 && EXIT_SIGNAL + byte == status)
-			return byte;
+		if ((rc = next_byte(told, &byte)) == -1)
+			return -1;
+		if (rc == 0)
+			break;
+		if (goes_with(byte, status) && byte > best)
+			best = byte;
 	}
-	return 0;
+	return best;
 }
 
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so, "timeout 124" if a link ended it because its time was over, "failed
- * N" if it never started and a link ended the chain with status N. wstatus is
- * waitpid(2)'s for the next link or the command. Returns 0, or -1 and errno.
+ * ended so; "timeout 124" if a link ended it because its time was over, "oom 137"
+ * if the kernel did for want of memory; "failed N" if it never started and a link
+ * ended the chain with status N. wstatus is waitpid(2)'s for the next link or the
+ * command. Returns 0, or -1 and errno.
  */
 int
 status_report(const struct status *st, int fd, int wstatus)
 {
 	int code = supervise_exit_code(wstatus);
-	int signo = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) :
-	    was_told(st->told, code);
+	int why = was_told(st->told, code), n;
 	int started = has_started(st->start);
 	char line[32];
-	int n, rc;
+	int rc;
 
-	if (started == -1 || signo == -1)
+	if (started == -1 || why == -1)
 		return -1;
+	if (why == 0 && WIFSIGNALED(wstatus))
+		why = WTERMSIG(wstatus);
 	if (started == 0)
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
-	else if (signo == TOLD_TIMEOUT)
-		n = snprintf(line, sizeof(line), "timeout %d\n", code);
-	else if (signo != 0)
-		n = snprintf(line, sizeof(line), "signal %d\n", signo);
+	else if (why == STATUS_TIMEOUT || why == STATUS_OOM)
+		n = snprintf(line, sizeof(line), "%s %d\n",
+		    why == STATUS_OOM ? "oom" : "timeout", code);
+	else if (why != 0)
+		n = snprintf(line, sizeof(line), "signal %d\n", why);
 	else
 		n = snprintf(line, sizeof(line), "exit %d\n", code);
 	rc = kfile_put(fd, line, (size_t)n);
-	if (signo != 0)
-		tell(st->next, signo);
+	if (why != 0)
+		tell(st->next, why);
 	return rc;
 }

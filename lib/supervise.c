@@ -2,6 +2,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -122,15 +123,18 @@ supervise_child(const struct supervise *s)
 		signal(SIGCHLD, SIG_IGN);
 	if (sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL) == -1)
 		return -1;
-	do {
-		if (s->hold)
-			n = read(s->alive[0], &byte, 1);
-		else if ((n = poll(&parent, 1, 0)) != -1)
-			n = n == 0;
-	} while (n == -1 && errno == EINTR);
-	if (n == 0) /* the parent is gone, and has said why */
+	while (s->hold && (n = read(s->alive[0], &byte, 1)) == -1)
+		if (errno != EINTR)
+			return -1;
+	if (s->hold && n == 0)
+		_exit(EXIT_LINK); /* the parent is gone, and has said why */
+	/* One that let us go may have died before the death signal was set. */
+	while ((n = poll(&parent, 1, 0)) == -1)
+		if (errno != EINTR)
+			return -1;
+	if (n == 1)
 		_exit(EXIT_LINK);
-	return n == -1 ? -1 : 0;
+	return 0;
 }
 
 /*
@@ -270,7 +274,8 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 
 	if (signo == SIGCHLD)
 		return; /* reap() looks in any case */
-	if (signo == SIGPIPE && (pid_t)si->ssi_pid == getpid())
+	if ((signo == SIGPIPE || signo == SIGXFSZ) &&
+	    (pid_t)si->ssi_pid == getpid())
 		return; /* our own write */
 	if (s->signal_cb != NULL)
 		s->signal_cb(s, signo);
@@ -286,11 +291,15 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		forward(s, signo);
 }
 
-/* The child has stopped: stop with it. A SIGCONT is then forwarded. */
+/*
+ * The child has stopped: stop with it. A SIGCONT is then forwarded. PID 1 cannot
+ * stop, and to try would drop a SIGCONT that has come already.
+ */
 static void
 stop_too(const struct supervise *s, int signo)
 {
-	kill(getpid(), SIGSTOP);
+	if (getpid() != 1)
+		kill(getpid(), SIGSTOP);
 	if (s->unstoppable && signo == SIGTSTP)
 		send(s, SIGCONT);
 }
@@ -472,10 +481,49 @@ supervise_wait(struct supervise *s, int *wstatus)
 	return 0;
 }
 
+/*
+ * Begin, and start the child: by start, or fork(2) if that is NULL. Returns 0 in
+ * the child, its PID in the parent; -1 and errno where there is none.
+ */
+pid_t
+supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s))
+{
+	if (s->status_fd != -1 && status_watch(&s->status) == -1)
+		err(EXIT_LINK, "status=%d", s->status_fd);
+	if (supervise_begin(s) == -1)
+		err(EXIT_LINK, "signals");
+	s->child = start != NULL ? start(s) : fork();
+	if (s->child == 0 && supervise_child(s) == -1)
+		err(EXIT_LINK, "wait for our parent");
+	if (s->child > 0 && supervise_parent(s) == -1)
+		err(EXIT_LINK, "let the command start");
+	return s->child;
+}
+
 /* The status to exit with for that of waitpid(2): the command's, or 128+N. */
 int
 supervise_exit_code(int wstatus)
 {
 	return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) :
 	    EXIT_SIGNAL + WTERMSIG(wstatus);
+}
+
+/*
+ * End as the child did, once status= and the links further out are told. lost:
+ * the caller has said that something of the command's was lost. Then, and where
+ * the line of status= cannot be written, a status of 0 becomes 125.
+ */
+_Noreturn void
+supervise_exit(const struct supervise *s, int wstatus, bool lost)
+{
+	int code = supervise_exit_code(wstatus);
+
+	if (s->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (s->status_fd != -1 &&
+	    status_report(&s->status, s->status_fd, wstatus) == -1) {
+		warn("status=%d", s->status_fd);
+		lost = true;
+	}
+	exit(code == 0 && lost ? EXIT_LINK : code);
 }

@@ -525,6 +525,22 @@ running() {
 	volt-cg true 2>/dev/null || true
 }
 
+# Its helper opens many sources meanwhile. What lives on holds the pipe.
+@test "SIGKILL of a parent whose container is being built: no command starts, nothing waits" {
+	need strace -qq -o /dev/null true
+	user_dir
+	printf 'bind=/etc/hostname:/tmp/%d\n' {1..1000} >"$USER_DIR/tmp/binds"
+	chmod 644 "$USER_DIR/tmp/binds"
+	for words in "" "status=3" "overlay=tmpfs"; do
+		# shellcheck disable=SC2016 # expanded by that sh
+		run -0 --separate-stderr as_user timeout 60 sh -c \
+			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh strace -qq -o /dev/null -e trace=recvmsg \
+			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" tmpfs=/tmp uidmap="0:$TEST_UID:1" \
+			$words "@$USER_DIR/tmp/binds" sh -c 'echo ran; sleep 1000'
+		[ "$output" = "" ]
+	done
+}
+
 @test "SIGKILL of a parent that waits: a command that joined ends, too" {
 	need_root
 	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'

@@ -11,6 +11,7 @@ setup_file() {
 setup() {
 	load lib
 	TERMINAL=$TOP/tests/helpers/terminal.py
+	SOCKET=$TOP/tests/helpers/journal.py
 	cd "$BATS_TEST_TMPDIR" || return
 	leftovers_begin
 }
@@ -1249,6 +1250,244 @@ bin" ]
 	[ "$refused" -gt 0 ]
 	kill "$waiting"
 	wait_for gone
+}
+
+# --- standard streams -------------------------------------------------------
+
+# What is done with the names, and what comes of it: "1: " on standard output.
+# shellcheck disable=SC2016 # the command's
+names='cat /dev/stdin; echo out >/dev/stdout; echo tee | tee /dev/stderr
+exec 3<>/dev/stdout; echo three >&3; echo err >/dev/stderr'
+named=$'1: in\n1: out\n1: tee\n1: three\n2: err\n2: tee'
+# A shell of the caller's own, so that the pipes are his.
+# shellcheck disable=SC2016 # that bash's
+piped='{ echo in | "$@" 2>&1 >&3 | sed "s/^/2: /"; } 3> >(sed "s/^/1: /") | cat'
+
+# through_pipes CMD ...: the streams of CMD are pipes, and $who's.
+through_pipes() {
+	# shellcheck disable=SC2154 # each's
+	run -0 "${as:-$who}" bash -c "$piped" bash "$@"
+	[ "$(sort <<<"$output")" = "$named" ]
+	run -0 "${as:-$who}" bash -c 'echo echo a script | "$@" | cat' bash "${@:1:$#-3}" sh /dev/stdin
+	[ "$output" = "a script" ]
+}
+
+pipes_by_name() {
+	through_pipes volt-ns -U sh -c "$names"
+	through_pipes volt-ns -A root="$root" volt-init sh -c "$names"
+	# Another user in there, by whatever means.
+	through_pipes volt-ns -A root="$root" volt-init volt-lock caps=none sh -c "$names"
+}
+
+@test "standard streams: pipes open by their names" {
+	each pipes_by_name
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root
+		for words in uid=33 "uid=33 gid=33 -s" "-U uid=33" "-Up uid=33" "-Up uidmap=0:100000:65536" \
+			"user=nobody" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init" \
+			"-A root=$ROOT_BB volt-init volt-lock uid=7 caps=none"; do
+			# shellcheck disable=SC2086 # words
+			through_pipes volt-ns $words sh -c "$names"
+		done
+		# A program of the image that changes to another user.
+		through_pipes volt-ns -mp root=/ setpriv --reuid 33 --clear-groups sh -c "$names"
+		through_pipes volt-ns -U setpriv --reuid 33 --clear-groups sh -c "$names"
+	fi
+	need as_subid_user volt-ns -U true
+	as=as_subid_user through_pipes volt-ns -U uid=5 sh -c "$names"
+	as=as_subid_user through_pipes volt-ns -A root="$ROOT_USER" volt-init volt-lock uid=5 sh -c "$names"
+}
+
+@test "standard streams: pipes open by their names for what joins" {
+	need_root
+	who=as_root
+	start volt-ns -U -mp root="$ROOT_BB" volt-init sh -c 'echo ready; exec sleep 1000'
+	wait_for grep -qx ready out
+	through_pipes volt-ns join="$pid" sh -c "$names"
+	through_pipes volt-ns join="$pid" uid=33 sh -c "$names"
+}
+
+@test "standard streams: one pipe serves users one after the other, and stays the caller's" {
+	need_root
+	# shellcheck disable=SC2016 # that bash's
+	run -0 bash -c '{ for words in -U -U uid=33 uid=34; do
+		volt-ns $words sh -c "echo $words >/dev/stdout"
+	done; stat -L -c %u:%a /dev/stdout; } | cat'
+	[ "$output" = $'-U\n-U\nuid=33\nuid=34\n0:666' ]
+	# Nothing else is another user: nothing is changed.
+	run -0 bash -c 'volt-ns -mp stat -L -c %u:%a /dev/stdout | cat'
+	[ "$output" = 0:600 ]
+	run -0 bash -c 'volt-ns -U stdio=keep sh -c "echo lost >/dev/stdout || echo kept" 2>/dev/null | cat'
+	[ "$output" = kept ]
+	ends 125 "stdio=take: not give or keep" stdio=take true
+}
+
+@test "standard streams: a pipe of another user, as behind sudo, and without the right to it" {
+	need_root
+	need python3 -c pass
+	# shellcheck disable=SC2016 # python's
+	other='import os, subprocess, sys
+r, w = os.pipe()
+os.fchown(w, 1001, -1)
+subprocess.run(sys.argv[1:], stdout=w, check=True)
+os.close(w)
+sys.stdout.write(os.read(r, 4096).decode() + "\n")'
+	run -0 python3 -c "$other" volt-ns -U sh -c 'echo out >/dev/stdout; stat -L -c %a /dev/stdout'
+	[ "$output" = $'out\n666' ]
+	run -0 --separate-stderr python3 -c "$other" setpriv --reuid "$TEST_UID" --clear-groups \
+		"$O/bin/volt-ns" -Uv stat -L -c %a /dev/stdout
+	[ "$output" = 600 ]
+	[[ $stderr == *"volt-ns: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+}
+
+@test "standard streams: no file, named pipe or terminal gets another owner or mode" {
+	need_root
+	need python3 -c 'import pty'
+	mkfifo -m 600 fifo && exec 7<>fifo
+	(umask 077 && : >file)
+	for words in -U uid=33 "-U console=pipe" "uid=33 console=pipe"; do
+		# shellcheck disable=SC2086 # words
+		volt-ns $words sh -c 'echo x >/dev/stdout || :; echo x >/dev/stderr || :' <fifo >file 2>&7 &
+		wait "$!"
+		[ "$(stat -c %u:%a fifo file | tr '\n' ' ')" = "0:600 0:600 " ]
+		run -0 python3 -c 'import os, pty, subprocess, sys
+ours, terminal = pty.openpty()
+above, _ = os.pipe()
+before = os.fstat(terminal)
+subprocess.run(["volt-ns", *sys.argv[1].split(), "sh", "-c", "echo x >/dev/stdout || :"], stdin=subprocess.DEVNULL,
+    stdout=terminal, stderr=subprocess.DEVNULL, pass_fds=[above], check=True)
+after = os.fstat(terminal)
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))' "$words"
+		[ "$output" = "0 0 0o600" ]
+	done
+	exec 7>&-
+}
+
+# --- console=pipe -----------------------------------------------------------
+
+console_pipe() {
+	echo in >in
+	chmod 600 in
+	volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err || [ "$?" = 7 ]
+	[ "$(sed 's/^/1: /' out && sort err | sed 's/^/2: /')" = "$named" ]
+	[ "$(volt-ns "$@" console=pipe sh /dev/stdin <<<"echo a script" | cat)" = "a script" ]
+	for n in 0 1 255; do
+		run "-$n" volt-ns "$@" console=pipe sh -c "exit $n" </dev/null
+	done
+	run -137 volt-ns "$@" console=pipe sh -c "kill -9 \$\$; $([[ $* == *p* ]] && echo exit 137)" <in
+	# As the journal is.
+	run -7 "$SOCKET" all volt-ns "$@" console=pipe sh -c "$names; exit 7" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	# A pipe and what has no end stay as they are: there is nothing to copy.
+	run -0 bash -c '"$@" 2>/dev/null | cat' bash volt-ns "$@" console=pipe sh -c 'readlink /proc/self/fd/0 /proc/self/fd/2' </dev/null
+	[ "$output" = $'/dev/null\n/dev/null' ]
+}
+
+@test "console=pipe: files and sockets have names that open" {
+	need_root
+	for words in -U uid=33 "-U uid=33" "-Up uid=33 gid=33" "uid=33 -s" ""; do
+		# shellcheck disable=SC2086 # words
+		console_pipe $words
+	done
+	run -0 "$SOCKET" out volt-ns -A root="$ROOT_BB" console=pipe volt-init volt-lock uid=7 caps=none sh -c "$names" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	# volt-lock waits for nothing, and so takes this in front.
+	run -0 "$SOCKET" out volt-ns console=pipe volt-lock uid=7 sh -c "$names" <in
+	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
+	run -0 "$SOCKET" out volt-ns -U sh -c 'echo x >/dev/stdout || echo refused'
+	[[ $output == *"/dev/stdout: No such device or address"*refused ]]
+}
+
+@test "console=pipe: a named pipe and a terminal" {
+	need_root
+	mkfifo -m 600 fifo
+	volt-ns -U console=pipe sh -c 'echo x >/dev/stdout' >fifo &
+	[ "$(cat fifo)" = x ]
+	wait "$!"
+	run -3 "$TERMINAL" expect='ready' mode send='hello\n' expect='got hello' send='\x04' expect='over' \
+		send='\x03' expect='interrupted' -- \
+		volt-ns -Up console=pipe sh -c 'trap "echo interrupted >/dev/stdout; exit 3" INT
+			test ! -t 1 && echo ready >/dev/stderr; read x </dev/stdin; echo got $x >/dev/stdout
+			cat /dev/stdin; echo over; while :; do sleep 0.1; done'
+	[[ $output == *cooked* ]]
+	# Not in the foreground, input waits.
+	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pipe sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' expect='up' \
+		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
+		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
+}
+
+@test "console=pipe: whole input and output, in order" {
+	head -c 25165824 /dev/urandom >in
+	volt-ns console=pipe cat <in >out
+	cmp in out
+	"$SOCKET" all volt-ns -p console=pipe cat <in >out
+	cmp in out
+	# One place, one order.
+	# shellcheck disable=SC2016 # the command's
+	run -0 "$SOCKET" out volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done'
+	[ "$output" = "$(seq 500 | sed p)" ]
+	# shellcheck disable=SC2016 # the command's
+	volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done' >both 2>&1
+	[ "$(cat both)" = "$(seq 500 | sed p)" ]
+	# What the command does not read, or has not read, keeps nobody.
+	run -0 volt-ns console=pipe true <in
+	run -0 volt-ns console=pipe sh -c 'exec <&-; echo on' <in
+	[ "$output" = on ]
+	# No descriptor of ours is the command's; a closed one stays closed.
+	run -0 "$SOCKET" out volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
+	[ "$output" = $'0\n1\n2\n3' ]
+	run -0 "$SOCKET" out sh -c 'exec "$@" <&-' sh volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
+	[ "$output" = $'0\n1\n2' ] # 0 is the directory
+}
+
+@test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
+	# A limit of 1024 bytes, and a full file system is no other.
+	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
+	[ "$stderr" = "volt-ns: the command's output: File too large" ]
+	[ "$(stat -c %s file)" = 1024 ]
+	run -9 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
+	[ "$stderr" = "volt-ns: the command's output: File too large" ]
+	# The other stream goes on.
+	run -9 bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; seq 5 >&2; exit 9" >file 2>err'
+	[ "$(head -n 1 err)" = "volt-ns: the command's output: File too large" ] || [ "$(grep -c '^[1-5]$' err)" = 5 ]
+}
+
+@test "console=pipe: without a reader the command has a SIGPIPE" {
+	run -141 --separate-stderr "$SOCKET" gone volt-ns console=pipe yes
+	[ "${lines[0]}" = y ]
+	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
+	# Also when there is nothing on its way.
+	run -7 --separate-stderr "$SOCKET" gone volt-ns console=pipe sh -c 'trap "" PIPE; echo first
+		while echo x 2>/dev/null; do sleep 0.1; done; exit 7'
+	[ "${lines[0]}" = first ]
+}
+
+@test "console=pipe: what the command left behind, and a reader that takes nothing" {
+	need python3 -c 'import pty'
+	run -5 --separate-stderr sh -c "exec volt-ns console=pipe sh -c '$left_behind 5' >file"
+	[ "$stderr" = "" ]
+	[ "$(head -n 1 file)" = a ]
+	for signal in TERM INT HUP QUIT; do
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns console=pipe sh -c 'ulimit -c 0; exec yes'
+		[ "$output" = $((128 + $(kill -l $signal))) ]
+		[ "$stderr" = "volt-ns: the command's output: nobody took all of it" ]
+	done
+}
+
+@test "console=pipe: it waits, as with -p" {
+	start volt-ns console=pipe stop=USR1 status=9 sh -c 'trap "exit 6" USR1; echo ready; while :; do sleep 0.1; done' 9>how
+	wait_for grep -qx ready out
+	kill "$pid"
+	ended 6
+	[ "$(cat how)" = "exit 6" ]
+	ends 127 "exec ./none: No such file or directory" console=pipe ./none
+	ends 125 "console=pipes: not pty or pipe" console=pipes true
+}
+
+@test "console=pipe: SIGKILL at every step leaves nothing, and hangs nowhere" {
+	need strace -qq -o /dev/null true
+	CALLS='pipe2|fchmod|clone3|clone|dup2|close|poll|read|write|execve|exit_group' \
+		kill_at_every_call no_hang volt-ns ${U:+-U} console=pipe sh -c 'echo x >/dev/stdout' >file
 }
 
 # --- console=pty ------------------------------------------------------------

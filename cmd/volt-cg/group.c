@@ -253,7 +253,7 @@ static void
 retreat(struct cg *cg)
 {
 	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
-	cg->retreat_dir = create(cg, cg->retreat, false, "run",
+	cg->retreat_dir = create(cg, cg->retreat, false, LOOK_WAIT,
 	    &cg->retreat_lock);
 	group_enter(cg->retreat_dir, cg->retreat);
 }
@@ -262,7 +262,7 @@ retreat(struct cg *cg)
 static bool
 alone(const struct cg *cg, const char *name)
 {
-	struct dirent *e;
+	struct dirent *e = NULL;
 	bool found = false;
 	DIR *dir;
 	int fd;
@@ -270,9 +270,11 @@ alone(const struct cg *cg, const char *name)
 	if ((fd = openat(cg->place_fd, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
 	    (dir = fdopendir(fd)) == NULL)
 		return false;
-	while (!found && (e = readdir(dir)) != NULL)
+	while (!found && (errno = 0, e = readdir(dir)) != NULL)
 		found = e->d_type == DT_DIR && *e->d_name != '.' &&
 		    strcmp(e->d_name, name) != 0;
+	if (e == NULL && errno != 0)
+		found = true; /* for all we know */
 	closedir(dir);
 	return !found;
 }
@@ -402,7 +404,8 @@ is_leftover(int dir, bool *half_made)
 	const char *mark = look_mark(dir, buf, sizeof(buf));
 
 	*half_made = mark == NULL;
-	return mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0;
+	return mark == NULL ? unfinished_group(dir) :
+	    strcmp(mark, "run") == 0 || strcmp(mark, LOOK_WAIT) == 0;
 }
 
 /* Remove one leftover, if name is one: also once we hold the lock. */

@@ -153,7 +153,7 @@ find_file(const struct cg *cg, const struct limit *l)
 	if ((fd = dup(cg->dir)) == -1 || (dir = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "%s=", l->key);
 	rewinddir(dir);
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		if (e->d_type != DT_REG)
 			continue;
 		if (strcasecmp(e->d_name, l->file) == 0) {
@@ -167,6 +167,8 @@ find_file(const struct cg *cg, const struct limit *l)
 			snprintf(best, sizeof(best), "%s", e->d_name);
 		}
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "%s=", l->key);
 	closedir(dir);
 	if (*best != '\0')
 		errx(EXIT_LINK, "%s=: this kernel has no such file; "

@@ -84,20 +84,20 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* In the child: what the command finds is what we found, plus its group. */
-static _Noreturn void
-run_command(const struct init *in, const struct supervise *s, char *argv[])
+/* What the command finds is what we found, plus its group. */
+static pid_t
+start(struct supervise *s)
 {
-	if (in->group) {
+	pid_t pid = fork();
+
+	if (pid == 0 && s->to_group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
 		/* SIGTTOU is blocked still: this cannot stop us. */
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	if (supervise_child(s) == -1)
-		err(EXIT_LINK, "wait for our parent");
-	chain_exec(argv);
+	return pid;
 }
 
 int
@@ -105,8 +105,8 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	struct status status;
-	int wstatus, code;
+	int wstatus;
+	pid_t pid;
 
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
@@ -119,6 +119,7 @@ main(int argc, char *argv[])
 	if (in.boot)
 		boot(argv);
 
+	s.status_fd = in.status_fd;
 	s.to_group = in.group;
 	s.own_session = in.group;
 	s.sigterm = in.stop_signal;
@@ -132,21 +133,15 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", in.status_fd);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
+	if ((pid = supervise_fork(&s, start)) == -1)
+		err(EXIT_LINK, "fork");
+	if (pid == 0)
+		chain_exec(argv);
+	if (in.group)
+		(void)setpgid(pid, pid); /* the child does it, too */
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
 	if (in.group && s.foreground && getpid() != 1)
 		s.signal_cb = go_on;
-	if ((s.child = fork()) == -1)
-		err(EXIT_LINK, "fork");
-	if (s.child == 0)
-		run_command(&in, &s, argv);
-	if (supervise_parent(&s) == -1)
-		err(EXIT_LINK, "let the command start");
-	if (in.group)
-		(void)setpgid(s.child, s.child); /* whoever is first */
 
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
@@ -154,17 +149,9 @@ main(int argc, char *argv[])
 		unlink(in.ready);
 	if (s.timed_out) {
 		warnx("the time of timeout= was over, and the command was ended");
-		if (status_tell_timeout() == -1)
+		if (status_tell_why(STATUS_TIMEOUT) == -1)
 			warn(STATUS_VARIABLE);
 		wstatus = STATUS_TIMED_OUT << 8;
 	}
-	code = supervise_exit_code(wstatus);
-	if (in.status_fd == -1 && status_tell(wstatus) == -1)
-		warn(STATUS_VARIABLE);
-	if (in.status_fd != -1 &&
-	    status_report(&status, in.status_fd, wstatus) == -1) {
-		warn("status=%d", in.status_fd);
-		code = code == 0 ? EXIT_LINK : code;
-	}
-	_exit(code);
+	supervise_exit(&s, wstatus, false);
 }

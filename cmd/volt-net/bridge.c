@@ -301,7 +301,7 @@ keep_routers(const struct net *net)
 
 	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
 		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
 		    strcmp(e->d_name, net->bridge.name) == 0)
 			continue;
@@ -314,6 +314,8 @@ keep_routers(const struct net *net)
 		if (n == -1 && errno != ENOENT && errno != ENODEV)
 			err(EXIT_LINK, "%s", path);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
 	closedir(dir);
 }
 

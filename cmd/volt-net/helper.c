@@ -161,12 +161,17 @@ close_inherited(void)
 
 	if ((dir = opendir("/proc/self/fd")) == NULL)
 		err(EXIT_LINK, "helper: /proc/self/fd");
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		fd = atoi(e->d_name); /* 0 of . and .. */
-		if (fd > STDERR_FILENO && (flags = fcntl(fd, F_GETFD)) != -1 &&
-		    (flags & FD_CLOEXEC) == 0)
+		if (fd <= STDERR_FILENO)
+			continue;
+		if ((flags = fcntl(fd, F_GETFD)) == -1)
+			err(EXIT_LINK, "helper: descriptor %d", fd);
+		if ((flags & FD_CLOEXEC) == 0)
 			close(fd);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "helper: /proc/self/fd");
 	closedir(dir);
 }
 

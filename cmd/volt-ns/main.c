@@ -91,50 +91,69 @@ run_here(struct ns *ns, char *argv[])
 	inner_run(ns, argv);
 }
 
+struct start {
+	struct ns *ns;
+	struct clone_args args;
+	int pair[2];	/* the inner actor's end, the outer one's */
+};
+
+static pid_t
+start(struct supervise *s)
+{
+	struct start *st = s->ctx;
+	pid_t pid = st->ns->staged ? stage_clone(st->ns, &st->args, st->pair) :
+	    sys_clone3(&st->args);
+
+	if (pid == -1)
+		fail_namespaces(st->ns);
+	return pid;
+}
+
+/* A container in a group that was delegated starts in one below (payload.c). */
+static void
+choose_group(struct ns *ns, struct clone_args *args)
+{
+	int payload;
+
+	if ((ns->flags & CLONE_NEWCGROUP) == 0 ||
+	    (payload = payload_make(ns)) == -1)
+		return;
+	ns->late_cgroup = true;
+	args->cgroup = (uint64_t)(unsigned int)payload;
+	args->flags = (args->flags & ~(uint64_t)CLONE_NEWCGROUP) |
+	    CLONE_INTO_CGROUP;
+}
+
 /* The child is the inner actor; we are the outer one, and wait. */
 static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
+	struct start st = { .ns = ns, .args = {
+		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
+		.exit_signal = SIGCHLD,
+	} };
 	struct supervise s = {
+		.status_fd = ns->status_fd,
 		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
+		.ctx = &st,
 	};
-	struct clone_args args = {
-		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
-		.exit_signal = SIGCHLD,
-	};
-	int pair[2], pipes[3] = { -1, -1, -1 }, rc, code, wstatus, master = -1, payload;
+	int pipes[3] = { -1, -1, -1 }, rc, wstatus, master = -1;
 	static struct notify_relay relay;
-	struct status status;
 
-	if (ns->status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", ns->status_fd);
 	if ((rc = notify_split(&relay)) == -1)
 		err(EXIT_LINK, "NOTIFY_SOCKET");
 	s.relay = rc == 1 ? &relay : NULL;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, st.pair) ==
+	    -1)
 		err(EXIT_LINK, "socketpair");
 	if (ns->console == CONSOLE_PIPE)
 		console_pipes(ns, pipes);
-	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
-	    (payload = payload_make(ns)) != -1) {
-		ns->late_cgroup = true;
-		args.cgroup = (uint64_t)(unsigned int)payload;
-		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
-		    CLONE_INTO_CGROUP;
-	}
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	s.child = ns->staged ? stage_clone(ns, &args, pair) :
-	    sys_clone3(&args);
-	if (s.child == -1)
-		fail_namespaces(ns);
-	if (s.child == 0) {
-		if (supervise_child(&s) == -1)
-			err(EXIT_LINK, "wait for our parent");
-		close(pair[1]);
-		ns->outer = pair[0];
+	choose_group(ns, &st.args);
+	if (supervise_fork(&s, start) == 0) {
+		close(st.pair[1]);
+		ns->outer = st.pair[0];
 		ns->parent = s.alive[0];
 		if (!ns->staged) {
 			if ((ns->flags & CLONE_NEWUSER) != 0)
@@ -143,18 +162,16 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	if (supervise_parent(&s) == -1)
-		err(EXIT_LINK, "let the command start");
 	console_forked(ns);
 	if (!ns->staged) {
-		close(pair[0]);
+		close(st.pair[0]);
 		if (ns->served)
-			outer_serve(ns, pair[1]);
+			outer_serve(ns, st.pair[1]);
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
-		master = console_recv(pair[1]);
+		master = console_recv(st.pair[1]);
 
 	rc = master != -1 || ns->console == CONSOLE_PIPE ?
 	    pump_wait(master, pipes, &s, &wstatus) :
@@ -167,15 +184,7 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd == -1 && status_tell(wstatus) == -1)
-		warn(STATUS_VARIABLE);
-	if (ns->status_fd != -1 &&
-	    status_report(&status, ns->status_fd, wstatus) == -1) {
-		warn("status=%d", ns->status_fd);
-		rc = 1;
-	}
-	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* something was lost */
+	supervise_exit(&s, wstatus, rc == 1);
 }
 
 /*
@@ -198,7 +207,7 @@ static bool
 has_other_users(const struct ns *ns)
 {
 	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
-	    ns->id.uid_given || has_root(ns);
+	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
 /* They can use a pipe that cannot be changed, if not by its name: no error. */
@@ -240,8 +249,8 @@ int
 main(int argc, char *argv[])
 {
 	static struct ns ns = {
-		.umask = -1, .give_stdio = true, .status_fd = -1, .outer = -1,
-		.builder = -1, .console = CONSOLE_NONE,
+		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
+		.status_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;

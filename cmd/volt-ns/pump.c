@@ -323,6 +323,7 @@ ends_us(const struct supervise *s)
 		case SIGCHLD:
 		case SIGCONT:
 		case SIGPIPE: /* our own: the write tells */
+		case SIGXFSZ:
 		case SIGURG:
 		case SIGWINCH:
 			break;
