@@ -128,7 +128,7 @@ _Noreturn void run_join(struct cg *cg, char *argv[]);
 
 /* report.c */
 MUST_CHECK int report_watch(const struct cg *cg);
-MUST_CHECK bool report_oom(struct cg *cg, bool end);
+bool report_oom(struct cg *cg, bool end);
 MUST_CHECK bool report_value(int dir, const char *file, const char *key,
     uint64_t *out);
 void report_seconds(char *buf, size_t size, uint64_t usec);
