@@ -1,7 +1,8 @@
-# volt: make [all|install|uninstall|check|lint|bench|demo|deps|clean|help]
+# volt. `make help` lists the targets.
 VERSION = 0.1.0
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 O ?= build
 
 # A link is one exec: static against musl it costs a fifth of what it does
@@ -83,7 +84,8 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
 endef
 $(foreach p,$(INSTALLED),$(eval $(call program_rules,$(p))))
 
-# A unit test is tests/unit/X.c, with the harness and lib.
+# A unit test is tests/unit/X.c, with the harness and lib; of the programs some
+# files can be tested so, too.
 UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
 	$(filter-out %/unit.c,$(wildcard tests/unit/*.c)))
 HELPERS = $(patsubst tests/helpers/%.c,$(O)/helpers/%,\
@@ -96,7 +98,10 @@ $(O)/helpers/%: tests/helpers/%.c
 $(O)/helpers/probe $(O)/helpers/launch: tests/helpers/snapshot.h
 $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/static/lib.a
 	$(call say,LD)
-	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $^
+	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+$(O)/unit/virtq.t: $(addprefix $(O)/static/cmd/volt-kvm/,virtq.o ram.o)
+$(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
+$(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
 # What volt-lock has built in: filters and names of system calls by volt-seccomp,
@@ -134,11 +139,15 @@ install: all
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
+	install -d $(DESTDIR)$(COMPLETIONS)
+	for p in $(PROGRAMS); do \
+	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
@@ -148,6 +157,8 @@ lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
 deps: ; $(Q)tests/deps
+tags: ; $(Q)ctags -R lib cmd
+dist: ; $(Q)git archive --prefix=volt-$(VERSION)/ -o volt-$(VERSION).tar.gz HEAD
 compile_commands.json: ; $(Q)tests/lint $@
 clean: ; rm -rf $(O)
 help:
@@ -160,9 +171,11 @@ help:
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
+	@echo 'make dist       volt-$(VERSION).tar.gz, of what is committed'
+	@echo 'make tags       an index of the source for editors'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
 .PHONY: all install uninstall check random faults fuzz lint bench demo deps \
-	clean help compile_commands.json unit
+	dist tags clean help compile_commands.json unit
 -include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

@@ -46,16 +46,22 @@ is_mount(int fd, uint64_t id)
 	    strtoull(s + strlen("mnt_id:\t"), NULL, 10) == id;
 }
 
-/* Our group as /proc tells it, from the root of our cgroup namespace on. */
-static int
-read_own(char *buf, size_t size)
+/*
+ * The group of a process as /proc tells it, from the root of our cgroup namespace
+ * on; pid 0 is ourselves. Returns 0, or -1 and errno.
+ */
+int
+cgroup_of(pid_t pid, char *buf, size_t size)
 {
+	char path[32] = "/proc/self/cgroup";
 	FILE *f;
 	char *line = NULL;
 	size_t n = 0;
 	int rc = -1;
 
-	if ((f = fopen("/proc/self/cgroup", "re")) == NULL)
+	if (pid != 0)
+		snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	if ((f = fopen(path, "re")) == NULL)
 		return -1;
 	errno = ENOENT;
 	while (getline(&line, &n, f) != -1) {
@@ -70,6 +76,33 @@ read_own(char *buf, size_t size)
 	free(line);
 	fclose(f);
 	return rc;
+}
+
+/*
+ * The systemd unit that the group path is in, by name alone: the nearest group
+ * that is called so. Returns buf, or "-" if there is none.
+ */
+const char *
+cgroup_unit(const char *path, char *buf, size_t size)
+{
+	const char *found = NULL, *s, *end;
+	size_t len, n = 0;
+
+	for (s = path; *s != '\0'; s = end) {
+		s += strspn(s, "/");
+		end = s + strcspn(s, "/");
+		len = (size_t)(end - s);
+		if ((len > 8 && memcmp(end - 8, ".service", 8) == 0) ||
+		    (len > 6 && memcmp(end - 6, ".scope", 6) == 0)) {
+			found = s;
+			n = len;
+		}
+	}
+	if (found == NULL || n >= size)
+		return "-";
+	memcpy(buf, found, n);
+	buf[n] = '\0';
+	return buf;
 }
 
 /*
@@ -143,7 +176,7 @@ cgroup_tree_open(struct cgroup_tree *t)
 	FILE *f;
 
 	*t = (struct cgroup_tree){ .top = -1 };
-	if (read_own(own, sizeof(own)) == -1 ||
+	if (cgroup_of(0, own, sizeof(own)) == -1 ||
 	    (f = fopen("/proc/self/mountinfo", "re")) == NULL)
 		return -1;
 	while (!t->visible && getline(&line, &n, f) != -1) {

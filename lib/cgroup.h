@@ -27,6 +27,8 @@ int cgroup_make(int dir, const char *name, mode_t mode);
 long cgroup_count(int dir, bool others);
 int cgroup_delegate(int dir, uid_t uid, gid_t gid);
 bool cgroup_delegated(int dir);
+int cgroup_of(pid_t pid, char *buf, size_t size);
+const char *cgroup_unit(const char *path, char *buf, size_t size);
 bool cgroup_lists(int dir, const char *file, const char *word);
 
 #endif

@@ -27,7 +27,7 @@ extern char **environ;
  */
 static const struct {
 	const char *name;
-	bool (*is_ours)(int fd);
+	int (*is_ours)(int fd);
 } variables[] = {
 	{ "VOLT_TOOLBOX", toolbox_is_ours },
 	{ STATUS_VARIABLE, status_is_ours },
@@ -36,26 +36,28 @@ static const struct {
 	{ TAP_VARIABLE, tap_is_ours },
 };
 
-/* Do something with each descriptor that a variable names. */
+/* Do something with each descriptor that a variable names; or end. */
 static void
-each(const char *name, bool (*is_ours)(int fd), void (*deed)(int fd))
+each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 {
 	const char *cursor = getenv(name);
 	char field[16];
 	uint64_t fd;
+	int ours;
 
 	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
 		if (value_uint(field, INT_MAX, &fd) == -1) {
 			if (strcmp(field, "-") != 0)
 				break;
-		} else if (fd > 2 && is_ours((int)fd)) {
-			deed((int)fd);
+		} else if (fd > 2 && ((ours = is_ours((int)fd)) == -1 ||
+			(ours == 1 && deed((int)fd) == -1))) {
+			err(EXIT_LINK, "%s", name);
 		}
 	}
 }
 
 static void
-each_variable(void (*deed)(int fd))
+each_variable(int (*deed)(int fd))
 {
 	size_t i;
 
@@ -63,22 +65,23 @@ each_variable(void (*deed)(int fd))
 		each(variables[i].name, variables[i].is_ours, deed);
 }
 
-static void
+static int
 keep(int fd)
 {
-	(void)fcntl(fd, F_SETFD, 0);
+	return fcntl(fd, F_SETFD, 0);
 }
 
-static void
+static int
 close_on_exec(int fd)
 {
-	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static void
+static int
 let_go(int fd)
 {
-	(void)close(fd);
+	close(fd);
+	return 0;
 }
 
 /* What the chain itself needs stays open over exec, whoever marked it. */
@@ -100,7 +103,8 @@ chain_let_go(void)
 	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		if (strcmp(variables[i].name, STATUS_VARIABLE) != 0)
 			each(variables[i].name, variables[i].is_ours, let_go);
-	status_let_go();
+	if (status_let_go() == -1)
+		err(EXIT_LINK, STATUS_VARIABLE);
 }
 
 /*
@@ -128,8 +132,16 @@ chain_refuse_waste(void)
 	struct plug_offer o;
 	int sock = plug_find();
 
-	if (sock == -1 || plug_peek(sock, &o) == -1)
-		return; /* none, or not one of ours */
+	/* None, or not one of ours. */
+	if (sock == -1 && (errno == ENOENT || errno == EINVAL ||
+		errno == ERANGE || errno == EPROTOTYPE))
+		return;
+	if (sock == -1 || plug_peek(sock, &o) == -1) {
+		/* Taken already, or no offer. */
+		if (sock != -1 && (errno == EAGAIN || errno == EPROTO))
+			return;
+		err(EXIT_LINK, PLUG_VARIABLE);
+	}
 	if (o.kind == PLUG_DEFERRED)
 		errx(EXIT_LINK, "no volt-ns -n took the network of volt-net -d");
 	if ((o.flags & PLUG_FILES) != 0)
@@ -167,7 +179,8 @@ chain_begin(void)
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) == -1 && placeholder() != fd)
 			err(EXIT_LINK, "/dev/null");
-	toolbox_begin();
+	if (toolbox_begin() == -1)
+		err(EXIT_LINK, "/proc/self/exe");
 }
 
 /* What chain_prepare() found. */
@@ -199,14 +212,23 @@ chain_prepare(char *const argv[])
 	const char *slash = strrchr(argv[0], '/');
 	const char *base = slash != NULL ? slash + 1 : argv[0];
 	bool named = strncmp(base, "volt-", 5) == 0;
+	int found = 0, here;
 
 	next.done = true;
-	next.tool = named && slash == NULL &&
-	    toolbox_find(argv[0], &next.program);
-	if (next.tool || (named && !toolbox_here()))
+	if (named && slash == NULL &&
+	    (found = toolbox_find(argv[0], &next.program)) == -1)
+		err(EXIT_LINK, "look for %s", base);
+	next.tool = found == 1;
+	if (next.tool)
 		return;
+	if (named && (here = toolbox_here()) != 1) {
+		if (here == -1)
+			err(EXIT_LINK, "VOLT_TOOLBOX");
+		return;
+	}
 	chain_refuse_waste();
-	status_find(&next.ends);
+	if (status_find(&next.ends) == -1)
+		err(EXIT_LINK, STATUS_VARIABLE);
 	status_started(&next.ends);
 	if (next.ends.n > 0)
 		atexit(take_back_start);
@@ -265,6 +287,48 @@ exec_along_path(char *const argv[])
 			return;
 	}
 	errno = denied ? EACCES : ENOENT;
+}
+
+#define DRY_VARIABLE "VOLT_DRY"
+
+/* In a dry run: would a link before us have done this? */
+bool
+chain_is_to(char what)
+{
+	const char *value = getenv(DRY_VARIABLE);
+
+	return value != NULL && strchr(value, what) != NULL;
+}
+
+/*
+ * The end of a dry run: go on with that of the next link, if there is one. That
+ * is told what would be otherwise by then.
+ */
+_Noreturn void
+chain_dry(char *const argv[], bool root, bool init)
+{
+	static char dry[] = "-N";
+	struct toolbox_program program;
+	char state[3] = "", **with, name[SAY_NAME];
+	size_t n;
+
+	if (argv[0] == NULL || strncmp(argv[0], "volt-", 5) != 0 ||
+	    strchr(argv[0], '/') != NULL || toolbox_find(argv[0], &program) != 1)
+		exit(0);
+	if (root || chain_is_to(CHAIN_ROOT))
+		state[0] = CHAIN_ROOT;
+	if (init)
+		state[strlen(state)] = CHAIN_INIT;
+	for (n = 0; argv[n] != NULL; n++)
+		;
+	if ((with = malloc((n + 2) * sizeof(*with))) == NULL ||
+	    setenv(DRY_VARIABLE, state, 1) == -1)
+		err(EXIT_LINK, "%s", argv[0]);
+	with[0] = argv[0];
+	with[1] = dry;
+	memcpy(with + 2, argv + 1, n * sizeof(*with));
+	toolbox_exec(&program, with);
+	err(EXIT_CANTEXEC, "exec %s", say_name(argv[0], name));
 }
 
 /* Become the next command of the chain, or say why not and exit (126, 127). */

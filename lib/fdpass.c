@@ -103,27 +103,3 @@ fdpass_recv_with(int sock, int *fd, void *data, size_t len)
 	errno = EPROTO;
 	return -1;
 }
-
-/*
- * Send one descriptor, or with fd -1 none. The other side may be dead; whoever
- * waits for it finds out.
- */
-void
-fdpass_send(int sock, int fd)
-{
-	(void)fdpass_send_with(sock, fd, "", 1);
-}
-
-/*
- * Receive one descriptor, or -1 if the other side sent none or is gone. What
- * went wrong there it has said itself.
- */
-int
-fdpass_recv(int sock)
-{
-	char byte = 0;
-	int fd;
-
-	(void)fdpass_recv_with(sock, &fd, &byte, 1);
-	return fd;
-}

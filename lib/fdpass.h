@@ -6,8 +6,6 @@
 
 #include <stddef.h>
 
-void fdpass_send(int sock, int fd);
-int fdpass_recv(int sock);
 
 int fdpass_send_with(int sock, int fd, const void *data, size_t len);
 ssize_t fdpass_recv_with(int sock, int *fd, void *data, size_t len);

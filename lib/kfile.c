@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,29 @@ kfile_write(int dir, const char *path, const char *text)
 		return 0;
 	errno = saved;
 	return -1;
+}
+
+/*
+ * Write all of it to an open file, pipe or terminal, and wait where that takes
+ * no more for now. Returns 0, or -1 and errno.
+ */
+int
+kfile_put(int fd, const char *data, size_t len)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = write(fd, data + done, len - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == -1 && errno == EAGAIN)
+			(void)poll(&room, 1, -1);
+		else if (n == -1 && errno != EINTR)
+			return -1;
+	}
+	return 0;
 }
 
 /*

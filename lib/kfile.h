@@ -7,6 +7,7 @@
 
 int kfile_write(int dir, const char *path, const char *text);
 ssize_t kfile_read(int dir, const char *path, char *buf, size_t size);
+int kfile_put(int fd, const char *data, size_t len);
 ssize_t kfile_slurp(int fd, char *buf, size_t size);
 
 #endif

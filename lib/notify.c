@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "notify.h"
+#include "ours.h"
 #include "sock.h"
 #include "text.h"
 #include "value.h"
@@ -20,28 +21,35 @@
 #define NAME_MOST 255	/* bytes of a D-Bus name */
 
 /* Could fd be what was handed on? A connected UNIX socket with messages. */
-bool
+int
 notify_is_ours(int fd)
 {
 	struct sockaddr_un peer = { .sun_family = AF_UNSPEC };
 	socklen_t peerlen = sizeof(peer);
 	int type = sock_option(fd, SO_TYPE);
 
+	if (type == -1 ||
+	    getpeername(fd, (struct sockaddr *)&peer, &peerlen) == -1)
+		return ours_unlike();
 	return (type == SOCK_DGRAM || type == SOCK_SEQPACKET) &&
-	    getpeername(fd, (struct sockaddr *)&peer, &peerlen) == 0 &&
 	    peer.sun_family == AF_UNIX;
 }
 
-/* The socket that came with us, or -1. */
+/* The socket that came with us; -1 and errno, ENOENT if there is none. */
 int
 notify_handed(void)
 {
 	const char *value = getenv(VARIABLE);
 	uint64_t fd;
+	int ours = 0;
 
-	if (value == NULL || value_uint(value, INT_MAX, &fd) == -1 ||
-	    !notify_is_ours((int)fd))
+	if (value != NULL && value_uint(value, INT_MAX, &fd) == 0 &&
+	    (ours = notify_is_ours((int)fd)) == -1)
 		return -1;
+	if (ours == 0) {
+		errno = ENOENT;
+		return -1;
+	}
 	return (int)fd;
 }
 
@@ -97,7 +105,7 @@ notify_split(struct notify_relay *r)
 	int pair[2];
 
 	if (handed == -1)
-		return 0;
+		return errno == ENOENT ? 0 : -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
 	    (r->out = fcntl(handed, F_DUPFD_CLOEXEC, 3)) == -1 ||
 	    announce(pair[1]) == -1)

@@ -25,7 +25,7 @@ struct notify_relay {
 
 void notify_hand_on(void);
 int notify_handed(void);
-bool notify_is_ours(int fd);
+int notify_is_ours(int fd);
 int notify_split(struct notify_relay *r);
 
 size_t notify_filter(const char *message, size_t len, char *out);

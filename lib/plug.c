@@ -14,6 +14,7 @@
 #include <linux/netlink.h>
 
 #include "fdpass.h"
+#include "ours.h"
 #include "plug.h"
 #include "sock.h"
 #include "value.h"
@@ -57,17 +58,22 @@ plug_announce(int sock)
  * Is fd a plug's? Believed is only a SOCK_SEQPACKET socket that we or root
  * made: the variable may come from anywhere.
  */
-bool
+int
 plug_is_ours(int fd)
 {
 	struct ucred made_by;
 	socklen_t len = sizeof(made_by);
+	int domain = sock_option(fd, SO_DOMAIN);
+	int type = sock_option(fd, SO_TYPE);
 
-	return sock_option(fd, SO_DOMAIN) == AF_UNIX &&
-	    sock_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made_by, &len) == 0 &&
-	    (made_by.uid == 0 || made_by.uid == geteuid() ||
-	    made_by.uid == UNMAPPED);
+	if (domain == -1 || type == -1)
+		return ours_unlike();
+	if (domain != AF_UNIX || type != SOCK_SEQPACKET)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made_by, &len) == -1)
+		return ours_unlike();
+	return made_by.uid == 0 || made_by.uid == geteuid() ||
+	    made_by.uid == UNMAPPED;
 }
 
 /*
@@ -79,6 +85,7 @@ plug_find(void)
 {
 	const char *value = getenv(PLUG_VARIABLE);
 	uint64_t fd;
+	int ours;
 
 	if (value == NULL) {
 		errno = ENOENT;
@@ -86,7 +93,9 @@ plug_find(void)
 	}
 	if (value_uint(value, INT_MAX, &fd) == -1)
 		return -1;
-	if (!plug_is_ours((int)fd)) {
+	if ((ours = plug_is_ours((int)fd)) == -1)
+		return -1;
+	if (ours == 0) {
 		errno = EPROTOTYPE;
 		return -1;
 	}

@@ -44,7 +44,7 @@ struct plug_offer {
 
 int plug_offer(int sock, const struct plug_offer *o);
 int plug_announce(int sock);
-bool plug_is_ours(int fd);
+int plug_is_ours(int fd);
 int plug_find(void);
 int plug_peek(int sock, struct plug_offer *o);
 void plug_close(int sock);

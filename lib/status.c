@@ -4,50 +4,64 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "kfile.h"
+#include "ours.h"
 #include "sock.h"
 #include "status.h"
 #include "supervise.h"
 #include "value.h"
 
 #define TOLD_MOST 64	/* messages that are looked at */
-#define TOLD_TIMEOUT 255	/* no signal: the command's time was over */
 
 /*
  * Could fd be an end that a reporter made? Who did does not matter: it is told
  * no more than that the command starts.
  */
-bool
+int
 status_is_ours(int fd)
 {
-	return sock_option(fd, SO_DOMAIN) == AF_UNIX &&
-	    sock_option(fd, SO_TYPE) == SOCK_SEQPACKET;
+	int domain = sock_option(fd, SO_DOMAIN);
+	int type = sock_option(fd, SO_TYPE);
+
+	if (domain == -1 || type == -1)
+		return ours_unlike();
+	return domain == AF_UNIX && type == SOCK_SEQPACKET;
 }
 
-/* The ends that came with us. One that cannot be ours is as if it were not there. */
-void
+/*
+ * The ends that came with us. One that cannot be ours is as if it were not there.
+ * Returns 0, or -1 and errno.
+ */
+int
 status_find(struct status_ends *e)
 {
 	const char *cursor = getenv(STATUS_VARIABLE);
 	char field[16];
 	uint64_t n;
 	bool first = true;
+	int ours;
 
 	*e = (struct status_ends){ .told = -1 };
 	for (; value_field(&cursor, ':', field, sizeof(field)) == 1; first = false) {
-		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2 ||
-		    !status_is_ours((int)n))
+		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2)
+			continue;
+		if ((ours = status_is_ours((int)n)) == -1)
+			return -1;
+		if (ours == 0)
 			continue;
 		if (first)
 			e->told = (int)n;
 		else if (e->n < STATUS_MOST)
 			e->start[e->n++] = (int)n;
 	}
+	return 0;
 }
 
 /* A socket pair whose second end stays open over exec. */
@@ -71,7 +85,8 @@ status_watch(struct status *st)
 	struct status_ends e;
 	size_t i, len;
 
-	status_find(&e);
+	if (status_find(&e) == -1)
+		return -1;
 	if (e.n == STATUS_MOST) {
 		errno = E2BIG;
 		return -1;
@@ -119,17 +134,19 @@ status_failed(const struct status_ends *e)
 
 /*
  * In a parent that waits, before the command runs: from here on only the
- * command's side can say that it started.
+ * command's side can say that it started. Returns 0, or -1 and errno.
  */
-void
+int
 status_let_go(void)
 {
 	struct status_ends e;
 	size_t i;
 
-	status_find(&e);
+	if (status_find(&e) == -1)
+		return -1;
 	for (i = 0; i < e.n; i++)
 		close(e.start[i]);
+	return 0;
 }
 
 static void
@@ -141,25 +158,33 @@ tell(int told, int signo)
 		(void)send(told, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Tell the reporter further out if it was a signal that ended our command. */
-void
+/*
+ * Tell the reporter further out if it was a signal that ended our command.
+ * Returns 0, or -1 and errno.
+ */
+int
 status_tell(int wstatus)
 {
 	struct status_ends e;
 
-	status_find(&e);
-	if (WIFSIGNALED(wstatus))
-		tell(e.told, WTERMSIG(wstatus));
+	if (!WIFSIGNALED(wstatus))
+		return 0;
+	if (status_find(&e) == -1)
+		return -1;
+	tell(e.told, WTERMSIG(wstatus));
+	return 0;
 }
 
-/* Tell it that the command was ended because its time was over. */
-void
-status_tell_timeout(void)
+/* Tell the nearest reporter why the command ended: STATUS_TIMEOUT, STATUS_OOM. */
+int
+status_tell_why(int why)
 {
 	struct status_ends e;
 
-	status_find(&e);
-	tell(e.told, TOLD_TIMEOUT);
+	if (status_find(&e) == -1)
+		return -1;
+	tell(e.told, why);
+	return 0;
 }
 
 /* Did the command start? The last word counts. */
@@ -173,50 +198,69 @@ has_started(int start)
 	return last == 'S';
 }
 
+/* Can it be that, if a link ended with this status? */
+static bool
+goes_with(unsigned char told, int status)
+{
+	switch (told) {
+	case 0:
+		return false;
+	case STATUS_TIMEOUT:
+		return status == STATUS_TIMED_OUT;
+	case STATUS_OOM:
+		return status == EXIT_SIGNAL + SIGKILL;
+	default:
+		return status == EXIT_SIGNAL + told;
+	}
+}
+
 /*
- * Was it a signal, or the time, that had a link end with this status? Which
- * signal, TOLD_TIMEOUT, or 0.
+ * What had a link end with this status: a signal, or one of STATUS_ that says
+ * more? 0: nothing was told.
  */
 static int
 was_told(int told, int status)
 {
-	unsigned char byte = 0;
+	unsigned char byte = 0, best = 0;
 	int n;
 
 	for (n = 0; n < TOLD_MOST; n++) {
 		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
-			return 0;
-		if (byte == TOLD_TIMEOUT ? status == STATUS_TIMED_OUT :
-		    byte != 0 && EXIT_SIGNAL + byte == status)
-			return byte;
+			break;
+		if (goes_with(byte, status) && byte > best)
+			best = byte;
 	}
-	return 0;
+	return best;
 }
 
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so, "timeout 124" if a link ended it because its time was over, "failed
- * N" if it never started and a link ended the chain with status N. wstatus is waitpid(2)'s for the next link or the command.
+ * ended so; "timeout 124" if a link ended it because its time was over, "oom 137"
+ * if the kernel did for want of memory; "failed N" if it never started and a link
+ * ended the chain with status N. wstatus is waitpid(2)'s for the next link or the
+ * command. Returns 0, or -1 and errno.
  */
-void
+int
 status_report(const struct status *st, int fd, int wstatus)
 {
 	int code = supervise_exit_code(wstatus);
-	int signo = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) :
-	    was_told(st->told, code);
+	int why = was_told(st->told, code), n;
 	char line[32];
-	int n;
+	int rc;
 
+	if (why == 0 && WIFSIGNALED(wstatus))
+		why = WTERMSIG(wstatus);
 	if (!has_started(st->start))
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
-	else if (signo == TOLD_TIMEOUT)
-		n = snprintf(line, sizeof(line), "timeout %d\n", code);
-	else if (signo != 0)
-		n = snprintf(line, sizeof(line), "signal %d\n", signo);
+	else if (why == STATUS_TIMEOUT || why == STATUS_OOM)
+		n = snprintf(line, sizeof(line), "%s %d\n",
+		    why == STATUS_OOM ? "oom" : "timeout", code);
+	else if (why != 0)
+		n = snprintf(line, sizeof(line), "signal %d\n", why);
 	else
 		n = snprintf(line, sizeof(line), "exit %d\n", code);
-	while (write(fd, line, (size_t)n) == -1 && errno == EINTR)
-		;
-	if (signo != 0)
-		tell(st->next, signo);
+	rc = kfile_put(fd, line, (size_t)n);
+	if (why != 0)
+		tell(st->next, why);
+	return rc;
 }

@@ -12,9 +12,10 @@
  * reporter further out has a START of its own.
  *
  * TOLD is the nearest reporter's. A link that waited for a command that signal N
- * ended, and ends with 128+N itself, sends N; one that ended the command because its time was
- * over, and ends with 124, sends 255. A command may do that in its place: it is
- * believed only beside that status, with which a command may end anyway.
+ * ended, and ends with 128+N itself, sends N. One that ended the command because its time was
+ * over, and ends with 124, sends STATUS_TIMEOUT; one whose command was killed for
+ * want of memory, STATUS_OOM. A command may do that in its place: it is believed
+ * only beside that status, with which a command may end anyway.
  */
 #ifndef VOLT_STATUS_H
 #define VOLT_STATUS_H
@@ -25,6 +26,10 @@
 #define STATUS_VARIABLE "VOLT_STATUS"
 #define STATUS_MOST 16	/* reporters in a chain */
 #define STATUS_TIMED_OUT 124	/* exit status, as of timeout(1) */
+
+/* Why a link ended the command, or the kernel did; no signal's number. */
+#define STATUS_TIMEOUT 255	/* its time was over */
+#define STATUS_OOM 254	/* its group was out of memory */
 
 /* What a reporter holds. */
 struct status {
@@ -39,14 +44,14 @@ struct status_ends {
 	size_t n;
 };
 
-bool status_is_ours(int fd);
-void status_find(struct status_ends *e);
+int status_is_ours(int fd);
+int status_find(struct status_ends *e);
 int status_watch(struct status *st);
 void status_started(const struct status_ends *e);
 void status_failed(const struct status_ends *e);
-void status_let_go(void);
-void status_tell(int wstatus);
-void status_tell_timeout(void);
-void status_report(const struct status *st, int fd, int wstatus);
+int status_let_go(void);
+int status_tell(int wstatus);
+int status_tell_why(int why);
+int status_report(const struct status *st, int fd, int wstatus);
 
 #endif

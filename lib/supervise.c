@@ -2,6 +2,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -24,6 +26,7 @@
 
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
+#define RETRY 10000000	/* ns */
 #define RELAY_REST 1000	/* messages that are passed on in the end */
 #define MASK_MOST 1000	/* ms that a C library blocks all signals */
 #define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
@@ -59,16 +62,21 @@ deadline_after(uint64_t grace)
 	return clock_ms() + (int64_t)(grace < GRACE_MAX ? grace : GRACE_MAX);
 }
 
-/* In the parent, right after the fork. */
-void
+/* In the parent, right after the fork. Returns 0, or -1 and errno. */
+int
 supervise_parent(struct supervise *s)
 {
+	ssize_t n = 1;
+
 	close(s->alive[0]);
 	chain_let_go();
 	if (s->timeout != 0)
 		s->end = deadline_after(s->timeout);
-	if (s->hold && write(s->alive[1], "", 1) != 1)
-		return; /* the child is gone already */
+	while (s->hold && (n = write(s->alive[1], "", 1)) == -1 &&
+	    errno == EINTR)
+		;
+	/* EPIPE: the child is gone already. */
+	return n == -1 && errno != EPIPE ? -1 : 0;
 }
 
 /*
@@ -98,22 +106,35 @@ supervise_die_with_parent(void)
 /*
  * In the child, at once: signals as the caller had them, and an end with the
  * parent. alive[0] stays open until the exec: readable once the parent is gone.
+ * Returns 0, or -1 and errno.
  */
-void
+int
 supervise_child(const struct supervise *s)
 {
 	struct pollfd parent = { .fd = s->alive[0], .events = POLLIN };
+	ssize_t n;
 	char byte;
 
 	close(s->alive[1]);
 	close(s->sigfd);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return -1;
 	if (s->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
-	sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
-	if (s->hold ? read(s->alive[0], &byte, 1) != 1 :
-	    poll(&parent, 1, 0) == 1)
+	if (sys_sigprocmask(SIG_SETMASK, &s->old_mask, NULL) == -1)
+		return -1;
+	while (s->hold && (n = read(s->alive[0], &byte, 1)) == -1)
+		if (errno != EINTR)
+			return -1;
+	if (s->hold && n == 0)
+		_exit(EXIT_LINK); /* the parent is gone, and has said why */
+	/* One that let us go may have died before the death signal was set. */
+	while ((n = poll(&parent, 1, 0)) == -1)
+		if (errno != EINTR)
+			return -1;
+	if (n == 1)
 		_exit(EXIT_LINK);
+	return 0;
 }
 
 /*
@@ -270,11 +291,15 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		forward(s, signo);
 }
 
-/* The child has stopped: stop with it. A SIGCONT is then forwarded. */
+/*
+ * The child has stopped: stop with it. A SIGCONT is then forwarded. PID 1 cannot
+ * stop, and to try would drop a SIGCONT that has come already.
+ */
 static void
 stop_too(const struct supervise *s, int signo)
 {
-	kill(getpid(), SIGSTOP);
+	if (getpid() != 1)
+		kill(getpid(), SIGSTOP);
 	if (s->unstoppable && signo == SIGTSTP)
 		send(s, SIGCONT);
 }
@@ -355,27 +380,30 @@ terminal_back(void)
 
 /*
  * Sleep until something is to be done: signals, notifications, the caller's own
- * descriptors. Returns 0, or -1 and errno.
+ * descriptors.
  */
-static int
+static void
 await(struct supervise *s)
 {
 	struct pollfd fds[SUPERVISE_FDS + 2] = {
 		{ .fd = s->sigfd, .events = POLLIN },
 		{ .fd = -1 },
 	};
+	unsigned int i;
 	int rc;
 
 	if (s->relay != NULL)
 		fds[1] = notify_wants(s->relay);
 	memcpy(fds + 2, s->fds, s->nfds * sizeof(fds[0]));
 	rc = poll(fds, s->nfds + 2, s->held != 0 ? HOLD_STEP : timeout_ms(s));
-	if (rc == -1)
-		return errno == EINTR ? 0 : -1;
-	memcpy(s->fds, fds + 2, s->nfds * sizeof(fds[0]));
-	if (fds[1].revents != 0)
+	if (rc == -1 && errno != EINTR) {
+		/* For want of memory, say: the command is not to end of that. */
+		nanosleep(&(struct timespec){ .tv_nsec = RETRY }, NULL);
+	}
+	for (i = 0; i < s->nfds; i++)
+		s->fds[i].revents = rc == -1 ? 0 : fds[i + 2].revents;
+	if (rc != -1 && fds[1].revents != 0)
 		(void)notify_move(s->relay);
-	return 0;
 }
 
 /* What the command said last is still to be passed on. */
@@ -389,14 +417,13 @@ relay_rest(struct supervise *s)
 			return;
 }
 
-/* Sleep, and do what is to be done then. Returns 0, or -1 and errno. */
-static int
+/* Sleep, and do what is to be done then. */
+static void
 step(struct supervise *s)
 {
 	struct signalfd_siginfo si;
 
-	if (await(s) == -1)
-		return -1;
+	await(s);
 	forward_held(s);
 	while (read(s->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 		handle_signal(s, &si);
@@ -411,7 +438,6 @@ step(struct supervise *s)
 		s->deadline = -1;
 		s->kill_all(s);
 	}
-	return 0;
 }
 
 /*
@@ -419,21 +445,19 @@ step(struct supervise *s)
  * or from the SIGTERM before; if that was over before the command's end, all are
  * dead. Without one it is on its own.
  */
-static int
+static void
 end_group(struct supervise *s)
 {
 	s->end = 0;
 	if (s->grace == 0)
-		return 0;
+		return;
 	if (s->deadline == 0)
 		s->deadline = deadline_after(s->grace);
 	while (s->deadline > 0 && kill(-s->child, 0) == 0) {
-		if (step(s) == -1)
-			return -1;
+		step(s);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}
-	return 0;
 }
 
 /*
@@ -446,16 +470,34 @@ supervise_wait(struct supervise *s, int *wstatus)
 	int rc;
 
 	while ((rc = reap(s, wstatus)) == 0)
-		if (step(s) == -1)
-			return -1;
+		step(s);
 	if (rc == -1)
 		return -1;
-	if (s->to_group && end_group(s) == -1)
-		return -1;
+	if (s->to_group)
+		end_group(s);
 	relay_rest(s);
 	if (s->foreground)
 		terminal_back();
 	return 0;
+}
+
+/*
+ * Begin, and start the child: by start, or fork(2) if that is NULL. Returns 0 in
+ * the child, its PID in the parent; -1 and errno where there is none.
+ */
+pid_t
+supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s))
+{
+	if (s->status_fd != -1 && status_watch(&s->status) == -1)
+		err(EXIT_LINK, "status=%d", s->status_fd);
+	if (supervise_begin(s) == -1)
+		err(EXIT_LINK, "signals");
+	s->child = start != NULL ? start(s) : fork();
+	if (s->child == 0 && supervise_child(s) == -1)
+		err(EXIT_LINK, "wait for our parent");
+	if (s->child > 0 && supervise_parent(s) == -1)
+		err(EXIT_LINK, "let the command start");
+	return s->child;
 }
 
 /* The status to exit with for that of waitpid(2): the command's, or 128+N. */
@@ -464,4 +506,24 @@ supervise_exit_code(int wstatus)
 {
 	return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) :
 	    EXIT_SIGNAL + WTERMSIG(wstatus);
+}
+
+/*
+ * End as the child did, once status= and the links further out are told. lost:
+ * the caller has said that something of the command's was lost. Then, and where
+ * the line of status= cannot be written, a status of 0 becomes 125.
+ */
+_Noreturn void
+supervise_exit(const struct supervise *s, int wstatus, bool lost)
+{
+	int code = supervise_exit_code(wstatus);
+
+	if (s->status_fd == -1 && status_tell(wstatus) == -1)
+		warn(STATUS_VARIABLE);
+	if (s->status_fd != -1 &&
+	    status_report(&s->status, s->status_fd, wstatus) == -1) {
+		warn("status=%d", s->status_fd);
+		lost = true;
+	}
+	exit(code == 0 && lost ? EXIT_LINK : code);
 }

@@ -1,5 +1,7 @@
 /*
- * The parent that waits. Theory of operation:
+ * The parent that waits. Theory of operation. Of these functions
+ * supervise_fork() and supervise_exit() end the program with a line where they
+ * fail; the others return -1 and errno.
  *
  * A link that owns something outside its command forks, and its parent half
  * stands in for the command: a signal sent to it reaches the command, it stops
@@ -41,11 +43,13 @@
 #include <stdint.h>
 
 #include "notify.h"
+#include "status.h"
 
 #define SUPERVISE_FDS 6
 
 struct supervise {
 	pid_t child;	/* whom to wait for */
+	int status_fd;	/* of status=, or -1 */
 	bool own_session;	/* the terminal's signals do not reach it */
 	bool is_init;	/* PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */
@@ -64,6 +68,7 @@ struct supervise {
 	void (*signal_cb)(struct supervise *s, int signo); /* and SIGWINCH */
 	void *ctx;
 
+	struct status status;	/* if there is a status_fd */
 	uint64_t old_mask;
 	bool chld_ignored;
 	bool foreground;	/* our group was the terminal's at the begin */
@@ -80,9 +85,12 @@ struct supervise {
 
 int supervise_die_with_parent(void);
 int supervise_begin(struct supervise *s);
-void supervise_child(const struct supervise *s);
-void supervise_parent(struct supervise *s);
+int supervise_child(const struct supervise *s);
+int supervise_parent(struct supervise *s);
+pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s));
 int supervise_wait(struct supervise *s, int *wstatus);
+_Noreturn void supervise_exit(const struct supervise *s, int wstatus,
+    bool lost);
 int supervise_exit_code(int wstatus);
 
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cidr.h"
+#include "ours.h"
 #include "tap.h"
 #include "value.h"
 
@@ -58,17 +59,21 @@ tap_announce(const struct tap *t)
 }
 
 /* Is fd a tap with headers, as we make them? Anybody may set the variable. */
-bool
+int
 tap_is_ours(int fd)
 {
 	struct ifreq ifr;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
-	    major(st.st_rdev) == TUN_MAJOR && minor(st.st_rdev) == TUN_MINOR &&
-	    /* Of ioctl(2)'s request the C libraries have two types. */
-	    syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == 0 &&
-	    ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
+	if (fstat(fd, &st) == -1)
+		return ours_unlike();
+	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != TUN_MAJOR ||
+	    minor(st.st_rdev) != TUN_MINOR)
+		return 0;
+	/* Of ioctl(2)'s request the C libraries have two types. */
+	if (syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == -1)
+		return ours_unlike();
+	return ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
 	    (IFF_TAP | IFF_VNET_HDR);
 }
 
@@ -173,6 +178,7 @@ tap_find(struct tap *t)
 {
 	const char *value = getenv(TAP_VARIABLE);
 	unsigned int i;
+	int ours;
 
 	if (value == NULL) {
 		errno = ENOENT;
@@ -181,8 +187,9 @@ tap_find(struct tap *t)
 	if (tap_parse(t, value) == -1)
 		return -1;
 	for (i = 0; i < t->nfds; i++)
-		if (!tap_is_ours(t->fd[i])) {
-			errno = EPROTO;
+		if ((ours = tap_is_ours(t->fd[i])) != 1) {
+			if (ours == 0)
+				errno = EPROTO;
 			return -1;
 		}
 	return 0;

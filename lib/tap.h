@@ -38,7 +38,7 @@ struct tap {
 };
 
 int tap_announce(const struct tap *t);
-bool tap_is_ours(int fd);
+int tap_is_ours(int fd);
 int tap_parse(struct tap *t, const char *value);
 int tap_find(struct tap *t);
 

@@ -14,6 +14,7 @@
 
 #include "fdpass.h"
 #include "kfile.h"
+#include "ours.h"
 #include "path.h"
 #include "sys.h"
 #include "toolbox.h"
@@ -30,14 +31,21 @@ enum { PROGRAMS, OWN, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 /* The directory that holds this program; "" until it is looked up. */
 static char home_dir[PATH_MAX];
 
+/* Is there surely no such file? Of everything else we could not find out. */
+static bool
+is_missing(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES;
+}
+
 /*
  * Look up the directory that holds this program, before the mount namespace
  * changes: the kernel cuts the path of a program at its mount once the mount
  * namespace that it was started in is gone. By /proc/self/exe, so that an
  * installation may be moved as a whole; where /proc is missing, as it was
- * compiled in.
+ * compiled in. Returns 0, or -1 and errno.
  */
-void
+int
 toolbox_begin(void)
 {
 	ssize_t n = readlink("/proc/self/exe", home_dir, sizeof(home_dir) - 1);
@@ -45,22 +53,25 @@ toolbox_begin(void)
 	if (n > 0 && home_dir[0] == '/') {
 		home_dir[n] = '\0';
 		*strrchr(home_dir, '/') = '\0';
-	} else {
-		snprintf(home_dir, sizeof(home_dir), "%s/bin", VOLT_PREFIX);
+		return 0;
 	}
+	if (n == -1 && !is_missing(errno))
+		return -1;
+	snprintf(home_dir, sizeof(home_dir), "%s/bin", VOLT_PREFIX);
+	return 0;
 }
 
 /*
  * Write the directory that holds this program to buf, followed by below.
- * Returns -1 and ENAMETOOLONG at worst.
+ * Returns 0, or -1 and errno.
  */
 static int
 home(char *buf, size_t size, const char *below)
 {
 	int len;
 
-	if (home_dir[0] == '\0')
-		toolbox_begin();
+	if (home_dir[0] == '\0' && toolbox_begin() == -1)
+		return -1;
 	len = snprintf(buf, size, "%s%s", home_dir, below);
 	if (len < 0 || (size_t)len >= size) {
 		errno = ENAMETOOLONG;
@@ -80,7 +91,7 @@ open_own(void)
 	const char *config = getenv("XDG_CONFIG_HOME"), *below = "volt";
 	char path[PATH_MAX];
 	struct stat st;
-	int fd;
+	int fd, error = ENOENT;
 
 	if (config == NULL || *config == '\0') {
 		config = getenv("HOME");
@@ -96,11 +107,13 @@ open_own(void)
 	}
 	if ((fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return -1;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	if (fstat(fd, &st) == -1)
+		error = errno;
+	else if (st.st_uid == geteuid() &&
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return fd;
 	close(fd);
-	errno = ENOENT;
+	errno = error;
 	return -1;
 }
 
@@ -135,39 +148,51 @@ clone_readonly(int dir, const char *path)
  * own parent, and that belongs to root, to us, to the owner of this program, or
  * to somebody whom our user namespace does not know.
  */
-bool
+int
 toolbox_is_ours(int fd)
 {
 	struct stat st, up, exe;
 	struct statvfs vfs;
 
-	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode) ||
-	    fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1 ||
-	    st.st_dev != up.st_dev || st.st_ino != up.st_ino ||
+	if (fstat(fd, &st) == -1)
+		return ours_unlike();
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1)
+		return ours_unlike();
+	if (st.st_dev != up.st_dev || st.st_ino != up.st_ino ||
 	    (vfs.f_flag & ST_RDONLY) == 0 || (vfs.f_flag & ST_NOSUID) == 0)
-		return false;
-	return st.st_uid == 0 || st.st_uid == geteuid() ||
-	    st.st_uid == OVERFLOW_UID ||
-	    (stat("/proc/self/exe", &exe) == 0 && st.st_uid == exe.st_uid);
+		return 0;
+	if (st.st_uid == 0 || st.st_uid == geteuid() ||
+	    st.st_uid == OVERFLOW_UID)
+		return 1;
+	if (stat("/proc/self/exe", &exe) == -1)
+		return is_missing(errno) ? 0 : -1;
+	return st.st_uid == exe.st_uid;
 }
 
-/* Read VOLT_TOOLBOX. Returns whether there is one that can be believed. */
-bool
+/*
+ * Read VOLT_TOOLBOX. Returns 1 if there is one that can be believed, 0 if there
+ * is none, or -1 and errno.
+ */
+int
 toolbox_parts(int part[TOOLBOX_PARTS])
 {
 	const char *cursor = getenv("VOLT_TOOLBOX");
 	char field[16];
 	uint64_t n;
-	int i;
+	int i, ours;
 
 	for (i = 0; i < PARTS; i++) {
 		part[i] = -1;
 		if (value_field(&cursor, ':', field, sizeof(field)) != 1)
-			return false;
+			return 0;
 		if (i != PROGRAMS && strcmp(field, "-") == 0)
 			continue;
-		if (value_uint(field, INT_MAX, &n) == -1 || !toolbox_is_ours((int)n))
-			return false;
+		if (value_uint(field, INT_MAX, &n) == -1)
+			return 0;
+		if ((ours = toolbox_is_ours((int)n)) != 1)
+			return ours;
 		part[i] = (int)n;
 	}
 	return cursor == NULL;
@@ -176,14 +201,13 @@ toolbox_parts(int part[TOOLBOX_PARTS])
 /*
  * Clone the directories of the toolbox; a part that this host lacks is -1. The
  * descriptors are the caller's, and close on exec. Takes CAP_SYS_ADMIN in the
- * mount namespace, before the root changes. Returns -1 and errno if there are
- * no programs to clone.
+ * mount namespace, before the root changes. Returns 0, or -1 and errno.
  */
 int
 toolbox_clone(int part[TOOLBOX_PARTS])
 {
 	char path[PATH_MAX];
-	int own;
+	int own, saved;
 
 	if (home(path, sizeof(path), "") == -1 ||
 	    (part[PROGRAMS] = clone_readonly(AT_FDCWD, path)) == -1)
@@ -191,12 +215,19 @@ toolbox_clone(int part[TOOLBOX_PARTS])
 	part[OWN] = -1;
 	if ((own = open_own()) != -1) {
 		part[OWN] = clone_readonly(own, "");
+		saved = errno;
 		close(own);
+		errno = saved;
 	}
+	if (part[OWN] == -1 && !is_missing(errno))
+		return -1;
 	part[ETC] = clone_readonly(AT_FDCWD, ETC_DIR);
-	part[SHARE] = home(path, sizeof(path), SHARE_BESIDE) == -1 ? -1 :
-	    clone_readonly(AT_FDCWD, path);
-	return 0;
+	if (part[ETC] == -1 && !is_missing(errno))
+		return -1;
+	if (home(path, sizeof(path), SHARE_BESIDE) == -1)
+		return -1;
+	part[SHARE] = clone_readonly(AT_FDCWD, path);
+	return part[SHARE] == -1 && !is_missing(errno) ? -1 : 0;
 }
 
 /*
@@ -290,11 +321,12 @@ lock_and_send(int sock)
 	const struct mount_attr private = {
 		.propagation = SYS_PROPAGATION_PRIVATE,
 	};
-	int part[PARTS] = { -1, -1, -1, -1 }, i, error = 0;
+	int part[PARTS] = { -1, -1, -1, -1 }, i, error = 0, came;
 
 	if ((geteuid() == 0 ? unshare(CLONE_NEWNS) : go_down()) == -1 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) == -1 ||
-	    (!toolbox_parts(part) && toolbox_clone(part) == -1))
+	    (came = toolbox_parts(part)) == -1 ||
+	    (came == 0 && toolbox_clone(part) == -1))
 		error = errno;
 	for (i = 0; i < PARTS; i++) {
 		if (error == 0 && part[i] != -1 &&
@@ -317,10 +349,10 @@ int
 toolbox_lock(void)
 {
 	int part[PARTS], old[PARTS], pair[2], i, error = 0;
-	bool came = toolbox_parts(old);
+	int came = toolbox_parts(old);
 	pid_t child;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	if (came == -1 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
 	if ((child = sys_fork_silent()) == 0) {
 		lock_and_send(pair[1]);
@@ -336,7 +368,7 @@ toolbox_lock(void)
 	close(pair[0]);
 	while (child != -1 && waitpid(child, NULL, __WALL) == -1 && errno == EINTR)
 		;
-	for (i = 0; came && i < PARTS; i++)
+	for (i = 0; came == 1 && i < PARTS; i++)
 		if (old[i] != -1)
 			close(old[i]);
 	if (error == 0)
@@ -350,14 +382,18 @@ int
 toolbox_pack(void)
 {
 	int part[PARTS];
+	int came = toolbox_parts(part);
 
-	if (toolbox_parts(part))
-		return 0;
+	if (came != 0)
+		return came == 1 ? 0 : -1;
 	return toolbox_clone(part) == -1 ? -1 : toolbox_announce(part);
 }
 
-/* Did a toolbox come with us, that is: has the root changed before us? */
-bool
+/*
+ * Did a toolbox come with us, that is: has the root changed before us? Returns
+ * 1, 0, or -1 and errno.
+ */
+int
 toolbox_here(void)
 {
 	int part[PARTS];
@@ -375,11 +411,13 @@ toolbox_open_words(const char *name)
 {
 	char dir[PATH_MAX];
 	int part[PARTS];
-	int i, fd = -1;
+	int i, fd = -1, came;
 
 	if (strchr(name, '/') != NULL)
 		return open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (toolbox_parts(part)) {
+	if ((came = toolbox_parts(part)) == -1)
+		return -1;
+	if (came == 1) {
 		errno = ENOENT;
 		for (i = OWN; i <= SHARE && fd == -1 && errno == ENOENT; i++)
 			if (part[i] != -1)
@@ -395,6 +433,8 @@ toolbox_open_words(const char *name)
 			return -1;
 		at = i == OWN ? open_own() :
 		    open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (at == -1 && !is_missing(errno))
+			return -1;
 		if (at == -1)
 			continue;
 		fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -407,15 +447,18 @@ toolbox_open_words(const char *name)
 
 /*
  * Look for the volt program called name: in the toolbox if one came with us,
- * else beside this program. Returns whether there is one, for toolbox_exec().
+ * else beside this program. Returns 1 if there is one, for toolbox_exec(), 0, or
+ * -1 and errno.
  */
-bool
+int
 toolbox_find(const char *name, struct toolbox_program *p)
 {
-	int part[PARTS];
+	int part[PARTS], came;
 	size_t len;
 
-	if (toolbox_parts(part)) {
+	if ((came = toolbox_parts(part)) == -1)
+		return -1;
+	if (came == 1) {
 		/* A link would be followed in the root that we are in. */
 		p->flags = AT_SYMLINK_NOFOLLOW;
 		p->dir = part[PROGRAMS];
@@ -424,12 +467,18 @@ toolbox_find(const char *name, struct toolbox_program *p)
 		p->flags = 0;
 		p->dir = AT_FDCWD;
 		if (home(p->path, sizeof(p->path), "/") == -1)
-			return false;
+			return -1;
 		len = strlen(p->path);
 	}
-	return (size_t)snprintf(p->path + len, sizeof(p->path) - len, "%s",
-	    name) < sizeof(p->path) - len &&
-	    faccessat(p->dir, p->path, F_OK, p->flags) == 0;
+	if ((size_t)snprintf(p->path + len, sizeof(p->path) - len, "%s",
+	    name) >= sizeof(p->path) - len) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (faccessat(p->dir, p->path, F_OK, p->flags) == 0)
+		return 1;
+	/* Nothing keeps us from looking into a toolbox. */
+	return is_missing(errno) && (came == 0 || errno != EACCES) ? 0 : -1;
 }
 
 /*
@@ -453,10 +502,12 @@ int
 toolbox_open_program(const char *name)
 {
 	char path[PATH_MAX];
-	int part[PARTS];
+	int part[PARTS], came;
 	size_t len;
 
-	if (toolbox_parts(part))
+	if ((came = toolbox_parts(part)) == -1)
+		return -1;
+	if (came == 1)
 		return openat(part[PROGRAMS], name, O_RDONLY | O_CLOEXEC);
 	if (home(path, sizeof(path), "/") == -1)
 		return -1;

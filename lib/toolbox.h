@@ -32,19 +32,19 @@ struct toolbox_program {
 #define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2", \
 	"toolbox3"
 
-void toolbox_begin(void);
+int toolbox_begin(void);
 int toolbox_clone(int part[TOOLBOX_PARTS]);
 int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
 int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);
 int toolbox_lock(void);
 int toolbox_announce(const int part[TOOLBOX_PARTS]);
 int toolbox_pack(void);
-bool toolbox_parts(int part[TOOLBOX_PARTS]);
-bool toolbox_here(void);
-bool toolbox_is_ours(int fd);
+int toolbox_parts(int part[TOOLBOX_PARTS]);
+int toolbox_here(void);
+int toolbox_is_ours(int fd);
 int toolbox_open_program(const char *name);
 int toolbox_open_words(const char *name);
-bool toolbox_find(const char *name, struct toolbox_program *p);
+int toolbox_find(const char *name, struct toolbox_program *p);
 void toolbox_exec(const struct toolbox_program *p, char *const argv[]);
 
 #endif

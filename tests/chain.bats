@@ -239,6 +239,36 @@ closed_without_null() {
 	each closed_without_null
 }
 
+# --- dry run ----------------------------------------------------------------
+
+@test "-N: goes down the whole chain, as it would be, and does nothing" {
+	need as_user unshare -U true
+	before=$(find "$ROOT_USER" | sort)
+	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" tmpfs=/made volt-init grace=2s \
+		volt-lock fs.rx=/only/there user=nil volt-ns uid=5 touch "$BATS_TEST_TMPDIR/done"
+	[ "$output" = "" ]
+	[[ $stderr == *"volt-ns: new mount namespace"*"volt-ns: mount tmpfs at /made "*"
+volt-init: wait as PID 1
+"*"volt-lock: fs.rx=/only/there
+"* ]]
+	[[ $stderr != *"not there"* ]]
+	[ "$(find "$ROOT_USER" | sort)" = "$before" ]
+	[ ! -e "$BATS_TEST_TMPDIR/done" ]
+	# Where the root is ours, it is looked at; a mistake further on is one.
+	run -125 --separate-stderr volt-init -N volt-lock fs.rx=/only/there true
+	[ "${stderr_lines[0]}" = "volt-init: wait as a subreaper" ]
+	[ "${stderr_lines[-1]}" = "volt-lock: fs.rx=/only/there: No such file or directory" ]
+	run -125 --separate-stderr volt-init -N volt-lock nil=1 true
+	[[ $stderr == *"volt-lock: nil=: unknown word"* ]]
+	# A path is no link, and a variable that says something else does nothing.
+	printf '#!/bin/sh\n: >ran' >volt-x
+	chmod 755 volt-x
+	PATH=$PWD:$PATH run -0 volt-init -N volt-x
+	run -0 volt-init -N ./volt-x
+	[ ! -e ran ]
+	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
+}
+
 # --- the toolbox ------------------------------------------------------------
 
 @test "toolbox: a hostile root's links and words are never used" {
@@ -523,6 +553,22 @@ running() {
 		"timeout 900 volt-ns -k -U volt-ns -U"
 	# What killed volt-cgs left.
 	volt-cg true 2>/dev/null || true
+}
+
+# Its helper opens many sources meanwhile. What lives on holds the pipe.
+@test "SIGKILL of a parent whose container is being built: no command starts, nothing waits" {
+	need strace -qq -o /dev/null true
+	user_dir
+	printf 'bind=/etc/hostname:/tmp/%d\n' {1..1000} >"$USER_DIR/tmp/binds"
+	chmod 644 "$USER_DIR/tmp/binds"
+	for words in "" "status=3" "overlay=tmpfs"; do
+		# shellcheck disable=SC2016 # expanded by that sh
+		run -0 --separate-stderr as_user timeout 60 sh -c \
+			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh strace -qq -o /dev/null -e trace=recvmsg \
+			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" tmpfs=/tmp uidmap="0:$TEST_UID:1" \
+			$words "@$USER_DIR/tmp/binds" sh -c 'echo ran; sleep 1000'
+		[ "$output" = "" ]
+	done
 }
 
 @test "SIGKILL of a parent that waits: a command that joined ends, too" {

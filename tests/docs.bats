@@ -177,7 +177,7 @@ run_examples() {
 }
 
 @test "README: its relative links lead somewhere" {
-	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md |
+	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md ARCHITECTURE.md |
 		sed 's/^](//; s/[#)].*//' | sort -u | while read -r path; do
 		echo "$path"
 		[ -z "$path" ] || [ -e "$path" ]
@@ -198,10 +198,43 @@ run_examples() {
 }
 
 @test "Makefile: help names every target that people call" {
-	for target in all install demo check lint bench deps; do
+	for target in all install demo check random faults fuzz lint bench deps dist tags; do
 		grep -q "^$target:" Makefile
 		grep -q "make \[*$target" Makefile
 	done
+}
+
+@test "ARCHITECTURE: the files, functions and words that it names are there" {
+	local name
+
+	while read -r name; do
+		echo "$name"
+		case $name in
+		*/*) [ -e "${name%/}" ] ;;
+		*'()') grep -rqE "^${name%??}\(" cmd lib ;;
+		*) find cmd lib man tests -name "$name" | grep -q . ;;
+		esac
+	done < <(grep -oE '`[a-z_/-]+(\.[chd]+|\(\)|/[a-z_.-]+)`' ARCHITECTURE.md | tr -d '`' | grep -v 'volt-[xX]\|_x\.' | sort -u)
+	# No program includes another's header, and lib none of a program's.
+	run ! grep -rnE '#include "(\.\./|cmd/)' cmd lib
+}
+
+@test "completion: flags, words, values, files of words, and what follows" {
+	# complete LINE: what bash would offer, a line each.
+	completed() {
+		bash -c 'source share/completion.bash; COMP_LINE=$1 COMP_POINT=${#1}; _volt; printf "%s\n" "${COMPREPLY[@]}"' sh "$1"
+	}
+	cd "$TOP"
+	completed 'volt-ns -Um hostn' | grep -qx hostname=
+	completed 'sudo volt-cg name=x volt-ns -U console=' | grep -qx pty
+	[ "$(completed 'volt-net isolate=')" = "yes
+no" ]
+	completed 'volt-init -' | grep -qx -- -g
+	run ! grep -qx -- -g <<<"$(completed 'volt-ns -')"
+	[ "$(completed 'volt-ns root=shar')" = share ]
+	[ "$(completed 'volt-lock @serv')" = server ]
+	[ "$(completed 'volt-ns -U -- hostn')" = "" ]
+	[ "$(completed 'volt-ns -U cat shar')" = share ]
 }
 
 @test "manual: the examples of volt-net(1) work" {

@@ -292,7 +292,8 @@ marked() {
 # What a test might leave: mounts of this namespace, loop devices in use.
 footprint() {
 	cut -d' ' -f5- /proc/self/mountinfo | sort
-	cat /sys/block/loop*/loop/backing_file 2>/dev/null || true
+	# The loop devices of this run: others come and go as they like.
+	grep -hsF "$BATS_RUN_TMPDIR" /sys/block/loop*/loop/backing_file || true
 	# It is everybody's; a user's own is his to write.
 	[ "$(id -u)" != 0 ] || find "$ROOT_BB" -newer "$ROOT_BB/bin"
 }

@@ -228,7 +228,7 @@ empty() {
 		[ "$(cat "$TREE/volt/$GROUP"-*/cgroup.events | grep -c 'populated 1')" = 200 ]
 	}
 	wait_for all_populated
-	[ "$(volt-cg | grep -c "^$GROUP-.* 1$")" = 200 ]
+	[ "$(volt-cg | grep -c "^$GROUP-[^ ]* 1 ")" = 200 ]
 	for i in {1..200}; do echo >&9; done
 	rc=0
 	for i in {1..200}; do wait "${pids[i]}" || rc=$?; done
@@ -365,7 +365,7 @@ no_processes() {
 	volt-cg -k name="$GROUP" sh -c 'mkdir "$1/below"; echo 0 >"$1/below/cgroup.procs"
 		exec sleep 1000' sh "$TREE/volt/$GROUP" 3>&- &
 	wait_for grep -q . "$TREE/volt/$GROUP/below/cgroup.procs"
-	volt-cg | grep -qx "$GROUP 1"
+	volt-cg | grep -q "^$GROUP 1 pid [0-9]"
 	run -125 volt-cg name="$GROUP" true
 	[ "${lines[0]}" = "volt-cg: name=$GROUP: this group was kept, and has processes (1)" ]
 	volt-cg name="$GROUP" cgroup.kill=1
@@ -395,12 +395,36 @@ no_processes() {
 
 # --- without a command -------------------------------------------------------
 
+@test "the list: every group of the host, in whatever unit, with PID and use" {
+	mkdir "$TREE/$GROUP.service"
+	start volt-cg -d parent="/$GROUP.service" name=web sh -c 'sleep 1000 & wait'
+	two() { [ "$(cat "$TREE/$GROUP.service/web/cgroup.procs" | wc -l)" = 2 ]; }
+	wait_for two
+	first=$(sort -n "$TREE/$GROUP.service/web/cgroup.procs" | head -n 1)
+	run -0 volt-cg
+	[[ $(grep "/$GROUP.service/web$" <<<"$output") =~ ^"web 2 pid $first unit $GROUP.service memory "[-0-9]+" cpu "[0-9]+\.[0-9]{6}" path /$GROUP.service/web"$ ]]
+	run -0 volt-cg -j
+	jq -e --arg n "$GROUP" --argjson p "$first" '[.[] | select(.path == "/" + $n + ".service/web")] | length == 1 and
+		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and .[0].state == "running"' <<<"$output"
+	# A group that volt-cg steps aside into is its own business.
+	mkdir "$TREE/$GROUP.scope"
+	start sh -c 'echo $$ >"$1/cgroup.procs"; exec volt-cg parent=. name=in pids.max=10 sleep 1000' sh "$TREE/$GROUP.scope"
+	wait_for test -d "$TREE/$GROUP.scope/in"
+	there() { volt-cg | grep -q "^in 1 pid [0-9]* unit $GROUP.scope "; }
+	wait_for there
+	[ -n "$(ls -d "$TREE/$GROUP.scope"/wait-*)" ]
+	run ! grep wait- <<<"$(volt-cg)"
+	for pid in "${started[@]}"; do kill "$pid"; done
+	wait_for rmdir "$TREE/$GROUP.service" "$TREE/$GROUP.scope" 2>/dev/null || true
+	[ ! -d "$TREE/$GROUP.service" ]
+}
+
 @test "a living group is listed, shown, frozen and killed" {
 	volt-cg name="$GROUP" sleep 1000 3>&- &
 	pid=$!
 	wait_for group "$GROUP"
 	wait_for populated "$GROUP"
-	volt-cg | grep -qx "$GROUP 1"
+	volt-cg | grep -q "^$GROUP 1 pid [0-9]"
 	volt-cg -j | jq -e --arg n "$GROUP" '.[] | select(.name == $n) |
 		.processes == 1 and .state == "running" and .path == "/volt/" + $n'
 	volt-cg name="$GROUP" | grep -qx 'cgroup.events.frozen 0'
@@ -576,6 +600,42 @@ CPUQuotaPeriodSec=10000us" ]
 	run -137 volt-cg name="$GROUP" memory.max=16M memory.swap.max=max tail /dev/zero
 	[ "${lines[-1]}" = "volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" ]
 	no_group "$GROUP"
+}
+
+@test "memory.max: it is said when it happens, and status= tells" {
+	need_controller memory
+	cd "$BATS_TEST_TMPDIR"
+	start volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'tail /dev/zero; sleep 1000'
+	said() { grep -qx "volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" out; }
+	wait_for said
+	[ -d "$TREE/volt/$GROUP" ] # the command goes on
+	kill "$pid"
+	ended 143
+	[ "$(grep -c 'out of memory' out)" = 1 ]
+	# shellcheck disable=SC2016 # that sh's
+	run -137 --separate-stderr bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max tail /dev/zero 3>s; r=$?; cat s; exit $r' bash "$GROUP"
+	[ "$output" = "oom 137" ]
+	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	[ "$output" = "oom 137" ]
+	# Ended in another way: the status is its own.
+	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	[ "$output" = "exit 7" ]
+	# Many kills are some lines, and a sum.
+	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done; :'
+	[ "${#stderr_lines[@]}" -le 35 ]
+	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" | paste -sd+ | bc)" = 12 ]
+	[ "$(grep -c '^volt-cg: ' <<<"$stderr")" -le 11 ]
+}
+
+@test "status=: also without a limit; not where nobody waits" {
+	cd "$BATS_TEST_TMPDIR"
+	for c in "exit 0:true" "exit 3:exit 3" 'signal 15:kill $$' "failed 127:exec ./none"; do
+		# shellcheck disable=SC2016 # that sh's
+		run env --default-signal bash -c 'case $1 in failed*) volt-cg status=3 ./none ;; *) volt-cg status=3 sh -c "${1#*:}" ;; esac 3>s 2>/dev/null; cat s' bash "$c"
+		[ "$output" = "${c%%:*}" ]
+	done
+	run -125 volt-cg -k status=2 true
+	[ "$output" = "volt-cg: status=2 needs a command, and a volt-cg that waits for it" ]
 }
 
 @test "memory.max: a kill below the command is said too, the status is its own" {

@@ -331,6 +331,48 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
+@test "disk=: the file system of the root is found out" {
+	local k type at
+
+	k=$(tiny pvh)
+	root_of() {
+		volt-kvm -N kernel="$k" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
+	}
+	# magic TYPE OFFSET BYTES: a disk with nothing but that.
+	while read -r type at bytes; do
+		truncate -s 0 disk && truncate -s 1M disk
+		# shellcheck disable=SC2059 # it is bytes
+		printf "$bytes" | dd of=disk bs=1 seek="$at" conv=notrunc status=none
+		[ "$(root_of disk=disk)" = "vda:$type" ]
+	done <<-'EOF'
+		ext4 1080 \x53\xef
+		erofs 1024 \xe2\xe1\xf5\xe0
+		squashfs 0 hsqs
+		xfs 0 XFSB
+		btrfs 65600 _BHRfS_M
+	EOF
+	mkdir tree && echo x >tree/x
+	if command -v mke2fs >/dev/null; then
+		mke2fs -q -t ext4 -d tree real 4M
+		[ "$(root_of disk=real root=/dev/vda:ro)" = "/dev/vda:ro:ext4" ]
+	fi
+	if command -v mkfs.erofs >/dev/null; then
+		mkfs.erofs real.erofs tree >/dev/null 2>&1
+		[ "$(root_of disk=disk disk=real.erofs root=vdb)" = "vdb:erofs" ]
+	fi
+	if command -v mksquashfs >/dev/null; then
+		mksquashfs tree real.sqsh -quiet >/dev/null
+		[ "$(root_of disk=real.sqsh root=vda)" = "vda:squashfs" ]
+	fi
+	# What is said counts, and what is not known is left to the guest.
+	[ "$(root_of disk=disk root=vda:xfs)" = "vda:xfs" ]
+	[ "$(root_of disk=disk root=vda1)" = vda1 ]
+	truncate -s 512 small && truncate -s 1M zeroes
+	for disk in small zeroes; do
+		[ "$(root_of disk=$disk)" = vda ]
+	done
+}
+
 @test "modules: packed ones, also where SIGCHLD is ignored" {
 	local k
 
@@ -601,13 +643,18 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 
 @test "tiny: a kernel that panics tells us, and need not reset itself" {
 	need_kvm
-	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" -- x
+	local k
+
+	k=$(tiny attack_pvpanic)
+	timeout 60 volt-kvm kernel="$k" >out 2>err </dev/null 3>&- &
+	started+=("$!")
+	run -125 --separate-stderr timeout 60 volt-kvm kernel="$k" -- x
 	[ "$stderr" = "ok a panic is heard, and no other event
 Kernel panic
 volt-kvm: the guest's kernel panicked" ]
-	run -125 --separate-stderr timeout 60 volt-kvm kernel="$(tiny attack_pvpanic)" </dev/null
-	[ "${lines[-1]}" = "Kernel panic" ]
-	[ "$stderr" = "volt-kvm: the guest's kernel panicked" ]
+	exits 125
+	[ "$(tail -n 1 out)" = "Kernel panic" ]
+	[ "$(cat err)" = "volt-kvm: the guest's kernel panicked" ]
 }
 
 # unread: a FIFO that is full and that nobody reads; on descriptor $unread.
@@ -834,6 +881,23 @@ all ok" ]
 	echo "$output"
 	[ "${lines[-1]}" = "all ok" ]
 	[ "$(stat -c %s disk)" = 67108864 ]
+}
+
+@test "host: a disk that finds no room, with an overlay and without, is an error of the write" {
+	need_kvm
+	need_root
+	local k disk
+
+	k=$(tiny attack_full)
+	mkdir full
+	for disk in full/disk disk:overlay=full; do
+		run -0 timeout 300 unshare -m sh -ec 'mount -t tmpfs -o size=1M none full
+			truncate -s 8M "${1%%:*}"
+			shift
+			exec "$@"' sh "$disk" volt-kvm memory=64M kernel="$k" disk="$disk" </dev/null
+		echo "$output"
+		[ "${lines[-1]}" = "all ok" ]
+	done
 }
 
 @test "attack: the ports and the control queues; false ends are none" {
@@ -1108,14 +1172,16 @@ all ok" ]
 	need_kvm
 	need strace -qq -o /dev/null true
 	cp "$(tiny pvh)" kernel
-	strace -qq -o trace -P /dev/kvm -e inject=open,openat:delay_enter=10s \
+	strace -qq -o trace -P /dev/kvm -e inject=open,openat:signal=SIGSTOP:when=1 \
 		volt-kvm memory=16M kernel=kernel >out 2>said </dev/null 3>&- &
 	started+=("$!")
 	wait_for pgrep -P "$!" -x volt-kvm
 	pid=$(pgrep -P "$!" -x volt-kvm)
 	started+=("$pid")
-	wait_for grep -q "$PWD/kernel" "/proc/$pid/maps"
+	wait_for grep -q 'stopped by SIGSTOP' trace
+	grep -q "$PWD/kernel" "/proc/$pid/maps"
 	: >kernel
+	kill -CONT "$pid"
 	exits 125
 	[ "$(cat said)" = "volt-kvm: kernel=kernel: the file was cut off" ]
 	[ ! -s out ]
@@ -1389,6 +1455,44 @@ got 3" ]
 	[ "$n" -le 4000 ]
 }
 
+@test "linux: what the kernel makes of its devices: eleven disks, their blocks and names; no virtualization" {
+	need_kernel
+	need_root
+	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
+
+	truncate -s 1M d big
+	for ((k = 0; k < 8; k++)); do
+		disks+=(disk=d:overlay)
+	done
+	loop=$(losetup -f --show --sector-size 4096 big) || lacks "a loop device"
+	disks+=(disk="$loop")
+	run --separate-stderr guest initrd="$(initrd)" "${disks[@]}" -- sh -c 'cd /sys/block
+		for d in vd*; do
+			echo "$d $(cat $d/serial $d/ro $d/size $d/queue/logical_block_size | busybox xargs)"
+		done
+		busybox blkdiscard -o 4096 -l 8192 /dev/vdk && echo discarded
+		head -c 1048576 /dev/vdk | busybox wc -c
+		grep -c -w -e svm -e vmx /proc/cpuinfo
+		cat vdk/queue/discard_granularity'
+	losetup -d "$loop"
+	echo "$output" "$stderr"
+	[ "$output" = "vda volt-vda 1 2048 512
+vdb volt-vdb 1 2048 4096
+vdc volt-vdc 0 2048 512
+vdd volt-vdd 0 2048 512
+vde volt-vde 0 2048 512
+vdf volt-vdf 0 2048 512
+vdg volt-vdg 0 2048 512
+vdh volt-vdh 0 2048 512
+vdi volt-vdi 0 2048 512
+vdj volt-vdj 0 2048 512
+vdk volt-vdk 0 2048 4096
+discarded
+1048576
+0
+4096" ]
+}
+
 @test "linux: sixteen processors on one CPU" {
 	need_kernel
 	need taskset -c 0 true
@@ -1481,6 +1585,13 @@ mounts" ]
 	run -0 guest disk=lower -- sh -c 'echo rw >/etc/rw'
 	run -0 e2fsck -fn lower
 	[ "$(debugfs -R 'cat etc/rw' lower 2>/dev/null)" = rw ]
+	# Other file systems, which nobody names.
+	mkfs.erofs packed.erofs $dir >/dev/null 2>&1
+	mksquashfs $dir packed.sqsh -quiet >/dev/null
+	for image in packed.erofs packed.sqsh; do
+		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c 'echo x >/etc/x; busybox cat /etc/x'
+		[ "$output" = x ]
+	done
 	run -125 --separate-stderr guest disk=upper root=vda:squashfs -- true
 	[ "$stderr" = "volt-guest: root=vda: mount as squashfs: Invalid argument" ]
 }

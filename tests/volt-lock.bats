@@ -1495,7 +1495,11 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 # --- learning ---------------------------------------------------------------
 
 @test "learn: the profile is sorted, and lets the same command run" {
-	[ "$(volt-lock -l "$HELP/deed" yes | head -n 1)" = ok ]
+	# The command's output is its own.
+	run -0 --separate-stderr volt-lock -l "$HELP/deed" yes
+	[ "$output" = ok ]
+	[[ $stderr == *$'\nexecve\n'* ]]
+	sort -c <<<"$stderr"
 	command=(sh -c 'ls / | sort | while read -r x; do :; done; (exit 3) & wait $!; sleep 0.1; test $? = 0')
 	run -0 volt-lock learn=profile "${command[@]}"
 	sort -c profile
@@ -1528,12 +1532,51 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		[ "$(answers ./profile 41 $other)" = ENOSYS ]
 	done
 	for n in 64 65; do
+		rm profile
 		# shellcheck disable=SC2016 # expanded by that sh
 		volt-lock learn=profile sh -c 'i=0; while [ $i -lt $1 ]; do
 			"$2" call 41 2 1 $((300 + i)); i=$((i + 1)); done' sh $n "$HELP/deed"
 		[ "$(grep -c '^socket if ' profile)" = $((n == 64 ? 64 : 0)) ]
 		[ "$(grep -cx socket profile)" = $((n == 64 ? 0 : 1)) ]
 	done
+}
+
+@test "learn: several runs add up, also in a file of the host behind a new root" {
+	run -0 volt-lock learn=profile "$HELP/deed" yes
+	cp profile first
+	run -0 volt-lock learn=profile "$HELP/deed" yes
+	cmp profile first
+	printf '# mine\nsync' >profile
+	run -0 volt-lock learn=profile mkdir new
+	[ "$(head -n 2 profile)" = $'# mine\nsync' ]
+	grep -qx mkdir profile
+	run -0 volt-lock learn=profile rmdir new
+	[ "$(grep -cx mkdir profile)" = 1 ]
+	grep -qx rmdir profile
+	run -0 volt-lock seccomp=./profile sh -c 'exec mkdir new'
+	# By a descriptor, which the command has not.
+	need as_user unshare -U true
+	run -0 --separate-stderr volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sh -c '! echo >&3' 3<>host
+	[ "$output" = "" ]
+	[[ $stderr == *"3: Bad file descriptor" ]]
+	sort -c host
+	grep -qx execve host
+	run -0 volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sync 3<>host
+	[ "$(grep -cx execve host)" = 1 ]
+	grep -qx sync host
+	# One that can be written only is added to.
+	run -0 volt-lock learn=3 true 3>>host
+	[ "$(grep -cx execve host)" = 2 ]
+	# A file that cannot be is an error before anything is done.
+	run -125 --separate-stderr volt-lock learn=/nil/x touch done
+	[ "$stderr" = "volt-lock: learn=/nil/x: No such file or directory" ]
+	run -125 --separate-stderr volt-lock learn=33 touch done
+	[ "$stderr" = "volt-lock: learn=33: Bad file descriptor" ]
+	[ ! -e done ]
+	truncate -s 70000 long
+	run -125 --separate-stderr volt-lock learn=long true
+	[ "$stderr" = "volt-lock: learn: the file is too long" ]
+	[ "$(stat -c %s long)" = 70000 ]
 }
 
 @test "learn: a program with threads" {

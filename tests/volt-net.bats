@@ -1470,11 +1470,23 @@ helper 0::/system.slice/$UNIT.service/web" ]
 	[ "$output" = '{"bridges":[],"leases":[]}' ]
 	chain ip=10.88.0.9 port=8080:80 port=53:53/udp
 	run -0 h volt-net
-	[ "$output" = "bridge voltbr0 address 10.88.0.1/16 address6 fd76:6f6c:a58::1/64
-lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 8080:80,53:53/udp" ]
+	[[ $output == "bridge voltbr0 address 10.88.0.1/16 address6 fd76:6f6c:a58::1/64
+lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 8080:80,53:53/udp unit "*" received "*" sent "* ]]
+	[ "${#lines[@]}" = 2 ]
 	run -0 h volt-net -j
-	[ "$(jq -c . <<<"$output" 2>/dev/null || echo "$output")" = "$output" ]
-	[ "$output" = '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","link":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"]}]}' ]
+	jq -e . <<<"$output"
+	[[ $output == '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","link":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"],"unit":"'*'","received":'*',"sent":'*'}]}' ]]
+}
+
+@test "print: what a chain has received and sent" {
+	world_begin
+	chain ip=10.88.0.9
+	number() { h volt-net -j | jq ".leases[0].$1"; }
+	[ "$(number unit)" = '""' ] || [[ $(number unit) == *.service\" || $(number unit) == *.scope\" ]]
+	before=$(number received)
+	h ping -q -c 1 -s 1000 -W 60 10.88.0.9
+	[ "$(number received)" -ge $((before + 1000)) ]
+	[ "$(number sent)" -ge 1000 ]
 }
 
 @test "print: whoever may not see the forwards is not told that there are none" {
@@ -1482,12 +1494,12 @@ lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards 808
 	user_dir
 	chain ip=10.88.0.9 port=8080:80
 	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net"
-	[ "${lines[1]}" = "lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards ?" ]
+	[[ ${lines[1]} == "lease 10.88.0.9 bridge voltbr0 link volt0a580009 kind veth pid $pid forwards ? unit "* ]]
 	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net" -j
-	[[ $output == *',"forwards":null}]}' ]]
+	[[ $output == *',"forwards":null,"unit":'* ]]
 	chain ip=10.88.0.10
 	run -0 h volt-net -j
-	[[ $output == *',"forwards":["8080:80"]}'*',"forwards":[]}'* ]]
+	[[ $output == *',"forwards":["8080:80"],'*',"forwards":[],'* ]]
 }
 
 @test "what changes while it is looked at is looked at again" {

@@ -46,6 +46,10 @@ struct cg {
 	const char *name, *parent, *join;
 	struct limit limits[CG_LIMITS];
 	size_t nlimits;
+	int status_fd;	/* or -1 */
+	uint64_t oom_said;	/* processes killed for want of memory, of which
+				 * we have told */
+	unsigned int oom_lines;
 	uid_t uid;	/* or -1: whose a delegated group is */
 	gid_t gid;
 
@@ -71,10 +75,14 @@ struct cg {
 
 /* look.c */
 #define LOOK_MARK CGROUP_MARK
+#define LOOK_WAIT "wait"	/* the mark of a group that we retreat to */
 const char *shown(const char *path);
 bool look_is_root(int dir);
 const char *look_mark(int dir, char *buf, size_t size);
+void look_each(int dir, int depth, void (*deed)(int dir, void *ctx),
+    void *ctx);
 long look_count_all(int dir, int depth);
+pid_t look_first(int dir, int depth);
 
 /* words.c */
 extern const struct grammar cg_grammar;
@@ -118,7 +126,10 @@ _Noreturn void run_keep(struct cg *cg, char *argv[]);
 _Noreturn void run_join(struct cg *cg, char *argv[]);
 
 /* report.c */
-void report_oom(const struct cg *cg);
+int report_watch(const struct cg *cg);
+bool report_oom(struct cg *cg, bool end);
+bool report_value(int dir, const char *file, const char *key, uint64_t *out);
+void report_seconds(char *buf, size_t size, uint64_t usec);
 void report_summary(const struct cg *cg, uint64_t wall);
 
 /* print.c */

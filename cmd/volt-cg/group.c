@@ -253,7 +253,7 @@ static void
 retreat(struct cg *cg)
 {
 	snprintf(cg->retreat, sizeof(cg->retreat), "wait-%d", (int)getpid());
-	cg->retreat_dir = create(cg, cg->retreat, false, "run",
+	cg->retreat_dir = create(cg, cg->retreat, false, LOOK_WAIT,
 	    &cg->retreat_lock);
 	group_enter(cg->retreat_dir, cg->retreat);
 }
@@ -402,7 +402,8 @@ is_leftover(int dir, bool *half_made)
 	const char *mark = look_mark(dir, buf, sizeof(buf));
 
 	*half_made = mark == NULL;
-	return mark == NULL ? unfinished_group(dir) : strcmp(mark, "run") == 0;
+	return mark == NULL ? unfinished_group(dir) :
+	    strcmp(mark, "run") == 0 || strcmp(mark, LOOK_WAIT) == 0;
 }
 
 /* Remove one leftover, if name is one: also once we hold the lock. */

@@ -40,22 +40,21 @@ look_mark(int dir, char *buf, size_t size)
 }
 
 /*
- * The processes in a group and in those below it, down to a depth beyond which
+ * Do something with a group and with those below it, down to a depth beyond which
  * nobody goes in earnest.
  */
-long
-look_count_all(int dir, int depth)
+void
+look_each(int dir, int depth, void (*deed)(int dir, void *ctx), void *ctx)
 {
 	struct dirent *e;
-	long n = cgroup_count(dir, false);
 	DIR *d;
 	int fd;
 
-	n = n == -1 ? 0 : n;
+	deed(dir, ctx);
 	if (depth == 0 ||
 	    (fd = openat(dir, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
 	    (d = fdopendir(fd)) == NULL)
-		return n;
+		return;
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0)
@@ -63,9 +62,59 @@ look_count_all(int dir, int depth)
 		fd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd == -1)
 			continue;
-		n += look_count_all(fd, depth - 1);
+		look_each(fd, depth - 1, deed, ctx);
 		close(fd);
 	}
 	closedir(d);
+}
+
+static void
+add_count(int dir, void *ctx)
+{
+	long n = cgroup_count(dir, false), *sum = ctx;
+
+	*sum += n == -1 ? 0 : n;
+}
+
+/* The processes in a group and in those below it. */
+long
+look_count_all(int dir, int depth)
+{
+	long n = 0;
+
+	look_each(dir, depth, add_count, &n);
 	return n;
+}
+
+static void
+find_first(int dir, void *ctx)
+{
+	pid_t *least = ctx;
+	char line[32];
+	long pid;
+	FILE *f;
+	int fd;
+
+	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) == -1)
+		return;
+	if ((f = fdopen(fd, "r")) == NULL) {
+		close(fd);
+		return;
+	}
+	/* One of another PID namespace shows as 0. */
+	while (fgets(line, sizeof(line), f) != NULL)
+		if ((pid = strtol(line, NULL, 10)) > 0 &&
+		    (*least == 0 || pid < *least))
+			*least = (pid_t)pid;
+	fclose(f);
+}
+
+/* The process of the least number among these: mostly the first; 0 for none. */
+pid_t
+look_first(int dir, int depth)
+{
+	pid_t pid = 0;
+
+	look_each(dir, depth, find_first, &pid);
+	return pid;
 }

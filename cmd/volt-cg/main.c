@@ -75,7 +75,7 @@ main(int argc, char *argv[])
 {
 	static struct cg cg = {
 		.uid = (uid_t)-1, .gid = (gid_t)-1, .tree.top = -1,
-		.place_fd = -1, .dir = -1, .lock = -1, .retreat_dir = -1,
+		.status_fd = -1, .place_fd = -1, .dir = -1, .lock = -1, .retreat_dir = -1,
 		.retreat_lock = -1,
 	};
 

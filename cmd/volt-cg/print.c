@@ -150,85 +150,112 @@ print_group(const struct cg *cg, const char *name)
 	end_output();
 }
 
-/* One line for a group, if it is one of ours or all in place are. */
+/* What is said of a group, in the order of the line. */
+enum { SAID_PID, SAID_UNIT, SAID_MEMORY, SAID_CPU, SAID_PATH, SAID };
+static const char *const said[SAID] = { "pid", "unit", "memory", "cpu",
+	"path" };
+
 static void
-list_one(const struct cg *cg, int parent, const char *path, const char *name,
-    bool all, bool *first)
+list_one(const struct cg *cg, int dir, const char *path, const char *mark,
+    bool *first)
 {
 	struct out o = { .json = true, .first = true };
-	char mark[8], full[PATH_MAX * 2], number[32];
-	const char *m;
-	long n;
-	int dir;
+	const char *name = strrchr(path, '/') + 1;
+	char number[32], unit[256], memory[32] = "-", cpu[32] = "-", pid[16];
+	const char *value[SAID] = { pid, cgroup_unit(path, unit, sizeof(unit)),
+		memory, cpu, path };
+	uint64_t n;
+	size_t i;
 
-	if ((dir = openat(parent, name,
-		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+	snprintf(number, sizeof(number), "%ld", look_count_all(dir, CG_DEPTH));
+	snprintf(pid, sizeof(pid), "%d", (int)look_first(dir, CG_DEPTH));
+	if (strcmp(pid, "0") == 0)
+		strcpy(pid, "-");
+	if (report_value(dir, "memory.current", NULL, &n))
+		snprintf(memory, sizeof(memory), "%llu", (unsigned long long)n);
+	if (report_value(dir, "cpu.stat", "usage_usec", &n))
+		report_seconds(cpu, sizeof(cpu), n);
+	if (!cg->json) {
+		printf("%s %s", name, number);
+		for (i = 0; i < SAID; i++)
+			printf(" %s %s", said[i], value[i]);
+		putchar('\n');
 		return;
-	m = look_mark(dir, mark, sizeof(mark));
-	n = look_count_all(dir, CG_DEPTH);
-	if ((m != NULL || all) && !cg->json)
-		printf("%s %ld\n", name, n);
-	if ((m != NULL || all) && cg->json) {
-		if (!*first)
-			putchar(',');
-		*first = false;
-		snprintf(full, sizeof(full), "%s/%s", path, name);
-		snprintf(number, sizeof(number), "%ld", n);
-		pair(&o, "name", name);
-		pair(&o, "path", full);
-		pair(&o, "processes", number);
-		pair(&o, "state", m == NULL ? "foreign" :
-		    strcmp(m, "keep") == 0 ? "kept" :
-		    group_living(dir) ? "running" : "left");
-		putchar('}');
 	}
-	close(dir);
+	if (!*first)
+		putchar(',');
+	*first = false;
+	pair(&o, "name", name);
+	pair(&o, "processes", number);
+	for (i = 0; i < SAID; i++)
+		if (strcmp(value[i], "-") != 0)
+			pair(&o, said[i], value[i]);
+	pair(&o, "state", mark == NULL ? "foreign" :
+	    strcmp(mark, "keep") == 0 ? "kept" :
+	    group_living(dir) ? "running" : "left");
+	putchar('}');
 }
 
+/* What is listed: all in place, and what is ours anywhere else. */
+struct list {
+	const struct cg *cg;
+	char place[PATH_MAX];
+	bool first;
+};
+
+/* List the groups in the group dir, of this path, and in those below it. */
 static void
-list_in(const struct cg *cg, const char *path, bool all, bool *first)
+list_in(struct list *l, int dir, const char *path, int depth)
 {
+	bool all = strcmp(path, l->place) == 0;
+	char mark[8], below[PATH_MAX];
 	struct dirent *e;
-	DIR *dir;
+	const char *m;
+	DIR *d;
 	int fd;
 
-	if ((fd = cgroup_open(cg->tree.top, path)) == -1)
+	if ((fd = openat(dir, ".", O_RDONLY | O_CLOEXEC)) == -1)
 		return;
-	if ((dir = fdopendir(fd)) == NULL)
+	if ((d = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "%s", shown(path));
-	while ((e = readdir(dir)) != NULL)
-		if (e->d_type == DT_DIR && *e->d_name != '.')
-			list_one(cg, fd, path, e->d_name, all, first);
-	closedir(dir);
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_type != DT_DIR || *e->d_name == '.' ||
+		    snprintf(below, sizeof(below), "%s/%s", path, e->d_name) >=
+		    (int)sizeof(below) || (fd = openat(dir, e->d_name, O_RDONLY |
+			O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+			continue;
+		m = look_mark(fd, mark, sizeof(mark));
+		if ((m != NULL || all) &&
+		    (m == NULL || strcmp(m, LOOK_WAIT) != 0))
+			list_one(l->cg, fd, below, m, &l->first);
+		if (l->cg->parent == NULL && depth > 0)
+			list_in(l, fd, below, depth - 1);
+		close(fd);
+	}
+	closedir(d);
 }
 
 /*
- * Print the groups of volt-cg and the number of processes in each: those in
- * parent=; or in our own group and above it, and in the place for all.
+ * Print the groups of volt-cg, whichever unit they are in, and all in the place
+ * for all; or those in parent=.
  */
 void
 print_list(const struct cg *cg)
 {
-	char path[PATH_MAX], place[PATH_MAX];
-	char *slash;
-	bool first = true, seen = false, here;
+	static struct list l = { .first = true };
+	const char *path = "";
+	int dir;
 
-	place_of_list(cg, place, sizeof(place));
+	l.cg = cg;
+	place_of_list(cg, l.place, sizeof(l.place));
+	if (cg->parent != NULL)
+		path = l.place;
 	if (cg->json)
 		putchar('[');
-	if (cg->parent == NULL && cg->tree.visible) {
-		strcpy(path, cg->tree.own);
-		for (;;) {
-			here = strcmp(path, place) == 0;
-			seen = seen || here;
-			list_in(cg, path, here, &first);
-			if ((slash = strrchr(path, '/')) == NULL)
-				break;
-			*slash = '\0';
-		}
+	if ((dir = cgroup_open(cg->tree.top, path)) != -1) {
+		list_in(&l, dir, path, CG_DEPTH);
+		close(dir);
 	}
-	if (!seen)
-		list_in(cg, place, true, &first);
 	if (cg->json)
 		puts("]");
 	end_output();

@@ -14,12 +14,14 @@
 
 #include "cg.h"
 
+#define OOM_LINES 10	/* before the end */
+
 /*
  * The number that stands behind key in a file of "key number" lines; with key
  * NULL the number that the file is. False if there is none.
  */
-static bool
-value_of(int dir, const char *file, const char *key, uint64_t *out)
+bool
+report_value(int dir, const char *file, const char *key, uint64_t *out)
 {
 	char buf[8192];
 	char *line, *save;
@@ -42,7 +44,7 @@ count(int dir, const char *file, const char *key)
 {
 	uint64_t n;
 
-	return value_of(dir, file, key, &n) ? n : 0;
+	return report_value(dir, file, key, &n) ? n : 0;
 }
 
 /* A size as people write it, if it is a whole number of a greater unit. */
@@ -73,7 +75,7 @@ limit_above(const struct cg *cg, char *buf, size_t size)
 	strcpy(path, cg->place);
 	while (!found && *path != '\0') {
 		if ((fd = cgroup_open(cg->tree.top, path)) != -1) {
-			if ((found = value_of(fd, "memory.max", NULL,
+			if ((found = report_value(fd, "memory.max", NULL,
 				 &max)))
 				snprintf(buf, size, "memory.max=%s of %.512s",
 				    size_text(max, text, sizeof(text)), path);
@@ -86,21 +88,40 @@ limit_above(const struct cg *cg, char *buf, size_t size)
 }
 
 /*
- * Tell of processes that were killed for want of memory, and the limit that
- * they hit: the group's own counts as "oom" in its own events, one below it
- * only in those that add up, one above in neither.
+ * Open what shows POLLPRI when the group runs out of memory. Returns -1 without a
+ * memory controller.
  */
-void
-report_oom(const struct cg *cg)
+int
+report_watch(const struct cg *cg)
+{
+	char buf[1024];
+	int fd = openat(cg->dir, "memory.events", O_RDONLY | O_CLOEXEC);
+
+	if (fd != -1)
+		(void)read(fd, buf, sizeof(buf)); /* what changes from here on */
+	return fd;
+}
+
+/*
+ * Tell of processes that were killed for want of memory since we last did, and the
+ * limit that they hit: the group's own counts as "oom" in its own events, one below it
+ * only in those that add up, one above in neither. Before the end a few lines are
+ * enough. Returns whether any was killed at all.
+ */
+bool
+report_oom(struct cg *cg, bool end)
 {
 	char limit[1024], text[32];
-	uint64_t killed, max = 0;
+	uint64_t all, killed, max = 0;
 	bool own;
 
-	killed = count(cg->dir, "memory.events", "oom_kill");
-	if (killed == 0)
-		return;
-	own = value_of(cg->dir, "memory.max", NULL, &max);
+	all = count(cg->dir, "memory.events", "oom_kill");
+	if (all <= cg->oom_said || (!end && cg->oom_lines == OOM_LINES))
+		return all > 0;
+	killed = all - cg->oom_said;
+	cg->oom_said = all;
+	cg->oom_lines++;
+	own = report_value(cg->dir, "memory.max", NULL, &max);
 	if (own && count(cg->dir, faccessat(cg->dir, "memory.events.local",
 		F_OK, 0) == 0 ? "memory.events.local" : "memory.events",
 		"oom") > 0)
@@ -112,6 +133,7 @@ report_oom(const struct cg *cg)
 		snprintf(limit, sizeof(limit), "the memory of this machine");
 	warnx("%s: out of memory, %" PRIu64 " process%s killed; the limit is "
 	    "%s", group_name(cg), killed, killed == 1 ? "" : "es", limit);
+	return true;
 }
 
 /* One line of the summary, or one member of it with -j. */
@@ -129,8 +151,8 @@ line(const struct cg *cg, bool *first, const char *key, const char *value)
 	json_value(stderr, value);
 }
 
-static void
-seconds(char *buf, size_t size, uint64_t usec)
+void
+report_seconds(char *buf, size_t size, uint64_t usec)
 {
 	snprintf(buf, size, "%" PRIu64 ".%06" PRIu64, usec / 1000000,
 	    usec % 1000000);
@@ -174,13 +196,13 @@ report_summary(const struct cg *cg, uint64_t wall)
 	uint64_t n;
 	size_t i;
 
-	seconds(buf, sizeof(buf), wall);
+	report_seconds(buf, sizeof(buf), wall);
 	line(cg, &first, "wall", buf);
 	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		if (!value_of(cg->dir, values[i].file, values[i].key, &n))
+		if (!report_value(cg->dir, values[i].file, values[i].key, &n))
 			continue;
 		if (values[i].time)
-			seconds(buf, sizeof(buf), n);
+			report_seconds(buf, sizeof(buf), n);
 		else
 			snprintf(buf, sizeof(buf), "%" PRIu64, n);
 		line(cg, &first, values[i].name, buf);
@@ -188,7 +210,7 @@ report_summary(const struct cg *cg, uint64_t wall)
 	for (i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
 		if (!pressure(cg->dir, pressures[i], &n))
 			continue;
-		seconds(buf, sizeof(buf), n);
+		report_seconds(buf, sizeof(buf), n);
 		line(cg, &first, pressures[i], buf);
 	}
 	if (cg->json)

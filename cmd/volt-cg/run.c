@@ -3,6 +3,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@
 
 /* What -N says. */
 static _Noreturn void
-describe(const struct cg *cg, const char *path, const char *name)
+describe(const struct cg *cg, const char *path, const char *name,
+    char *argv[])
 {
 	const struct limit *l;
 
@@ -29,7 +31,7 @@ describe(const struct cg *cg, const char *path, const char *name)
 		say("%s=%s", l->file, l->value);
 	if (cg->delegate)
 		say("delegate it");
-	exit(0);
+	chain_dry(argv, false, false);
 }
 
 /*
@@ -38,7 +40,7 @@ describe(const struct cg *cg, const char *path, const char *name)
  * takes milliseconds instead of microseconds. Returns as fork(2) does.
  */
 static pid_t
-start(const struct cg *cg)
+clone_into(const struct cg *cg)
 {
 	const struct clone_args args = {
 		.flags = CLONE_INTO_CGROUP,
@@ -71,42 +73,68 @@ not_started(const struct cg *cg)
 	exit(EXIT_LINK);
 }
 
+/* The group has run out of memory, or another of its events has come. */
+static void
+look_at_memory(struct supervise *s)
+{
+	char buf[1024];
+
+	if ((s->fds[0].revents & POLLPRI) == 0)
+		return;
+	/* It is quiet once it is read; if the group is gone it never is. */
+	if (pread(s->fds[0].fd, buf, sizeof(buf), 0) == -1)
+		s->fds[0].fd = -1;
+	else
+		(void)report_oom(s->ctx, false);
+}
+
+/* Make the group, and start the child in it. */
+static pid_t
+start(struct supervise *s)
+{
+	struct cg *cg = s->ctx;
+	pid_t pid;
+
+	/* A signal that comes meanwhile does not leave a group behind. */
+	group_make(cg);
+	s->fds[0] = (struct pollfd){ .fd = report_watch(cg), .events = POLLPRI };
+	s->nfds = s->fds[0].fd != -1;
+	if ((pid = clone_into(cg)) == -1)
+		not_started(cg);
+	return pid;
+}
+
 _Noreturn void
 run(struct cg *cg, char *argv[])
 {
-	struct supervise s = { 0 };
-	int64_t begin;
+	struct supervise s = { .status_fd = cg->status_fd,
+		.poll_cb = look_at_memory, .ctx = cg };
+	int64_t begin = clock_us();
 	int wstatus;
+	bool oom;
 
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
-	/* A signal that comes meanwhile does not leave a group behind. */
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	group_make(cg);
-	begin = clock_us();
-	if ((s.child = start(cg)) == -1)
-		not_started(cg);
-	if (s.child == 0) {
-		/* Without us nobody cleans up: so not without us. */
-		supervise_child(&s);
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
+		    argv);
+	if (supervise_fork(&s, start) == 0) {
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
 			close(cg->retreat_lock);
 		chain_exec(argv);
 	}
-	supervise_parent(&s);
 	group_sweep(cg);
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
 	if (kill_group(cg->dir, CG_PATIENCE) == -1)
 		warn("kill what is left in %s/%s", cg->place, group_name(cg));
-	report_oom(cg);
+	oom = report_oom(cg, true);
 	if (cg->summary)
 		report_summary(cg, (uint64_t)(clock_us() - begin));
 	group_finish(cg);
-	status_tell(wstatus);
-	exit(supervise_exit_code(wstatus));
+	if (oom && supervise_exit_code(wstatus) == EXIT_SIGNAL + SIGKILL &&
+	    status_tell_why(STATUS_OOM) == -1)
+		warn(STATUS_VARIABLE);
+	supervise_exit(&s, wstatus, false);
 }
 
 /* -k: the group is for somebody else to remove, and we need not wait. */
@@ -114,7 +142,8 @@ _Noreturn void
 run_keep(struct cg *cg, char *argv[])
 {
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID");
+		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
+		    argv);
 	group_make(cg);
 	group_sweep(cg);
 	chain_exec(argv);
@@ -126,7 +155,7 @@ run_join(struct cg *cg, char *argv[])
 {
 	place_find(cg, cg->join);
 	if (cg->dry)
-		describe(cg, cg->place, cg->join);
+		describe(cg, cg->place, cg->join, argv);
 	group_enter(cg->dir, cg->join);
 	chain_exec(argv);
 }

@@ -110,6 +110,7 @@ static const struct word words[] = {
 	    "with -d: the user that the group is left to"),
 	ID_WORD("gid", struct cg, gid, "N",
 	    "with -d: the group that it is left to"),
+	STATUS_WORD(struct cg),
 	CTX_WORD("*.*", limit_add, "VALUE",
 	    "any file of cgroup v2, as memory.max=512M"),
 	WORD_END,
@@ -133,6 +134,9 @@ cg_check(const struct cg *cg, bool command)
 	if (cg->keep && cg->summary)
 		errx(EXIT_LINK, "-k and -s do not go together: "
 		    "nobody is left to say it");
+	if (cg->status_fd != -1 && (cg->keep || cg->join != NULL || !command))
+		errx(EXIT_LINK, "status=%d needs a command, and a volt-cg that "
+		    "waits for it", cg->status_fd);
 	if (cg->join != NULL && (cg->name != NULL || cg->nlimits > 0 ||
 		cg->delegate || cg->keep || cg->summary || cg->systemd))
 		errx(EXIT_LINK, "join= goes with parent= and a command only");

@@ -114,7 +114,7 @@ set_environment(void)
 }
 
 static _Noreturn void
-run_command(const struct supervise *s, const int ends[3])
+run_command(const int ends[3])
 {
 	int i;
 
@@ -125,7 +125,6 @@ run_command(const struct supervise *s, const int ends[3])
 		err(EXIT_LINK, "session");
 	if (in.words.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
 		err(EXIT_LINK, "console=pty");
-	supervise_child(s);
 	chain_exec(in.argv);
 }
 
@@ -164,7 +163,7 @@ main(void)
 	struct supervise s = { .own_session = true };
 	int part[TOOLBOX_PARTS];
 	int ends[3], wstatus;
-	struct status status;
+	pid_t pid;
 
 	if (!in_guest())
 		errx(EXIT_LINK, "not the first program of a guest; "
@@ -192,20 +191,16 @@ main(void)
 		net_up(&in.words);
 	if (toolbox_announce(part) == -1)
 		err(EXIT_LINK, "toolbox");
-	if (status_watch(&status) == -1)
-		err(EXIT_LINK, "status");
 	if (in.words.chdir != NULL && chdir(in.words.chdir) == -1)
 		err(EXIT_LINK, "chdir=%s", in.words.chdir);
 
 	pump_open(&in, ends);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	dprintf(in.port[GUEST_CONTROL], "up\n");
-	if ((s.child = fork()) == -1)
+	dprintf(in.port[GUEST_CONTROL], GUEST_UP "\n");
+	s.status_fd = in.port[GUEST_CONTROL];
+	if ((pid = supervise_fork(&s, NULL)) == -1)
 		err(EXIT_LINK, "fork");
-	if (s.child == 0)
-		run_command(&s, ends);
-	supervise_parent(&s);
+	if (pid == 0)
+		run_command(ends);
 	close(ends[0]);
 	close(ends[1]);
 	close(ends[2]);
@@ -215,6 +210,7 @@ main(void)
 	end_all();
 	pump_end();
 	leave_root();
-	status_report(&status, in.port[GUEST_CONTROL], wstatus);
+	if (status_report(&s.status, s.status_fd, wstatus) == -1)
+		warn("status");
 	rest();
 }

@@ -71,7 +71,7 @@ describe(const struct init *in)
 {
 	if (in->boot)
 		say("boot");
-	say(getpid() == 1 ? "wait as PID 1" : "wait as a subreaper");
+	say(getpid() == 1 || (in->dry && chain_is_to(CHAIN_INIT)) ? "wait as PID 1" : "wait as a subreaper");
 	if (in->ready != NULL)
 		say("pass notifications on");
 }
@@ -84,19 +84,20 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* In the child: what the command finds is what we found, plus its group. */
-static _Noreturn void
-run_command(const struct init *in, const struct supervise *s, char *argv[])
+/* What the command finds is what we found, plus its group. */
+static pid_t
+start(struct supervise *s)
 {
-	if (in->group) {
+	pid_t pid = fork();
+
+	if (pid == 0 && s->to_group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
 		/* SIGTTOU is blocked still: this cannot stop us. */
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
-	supervise_child(s);
-	chain_exec(argv);
+	return pid;
 }
 
 int
@@ -104,20 +105,21 @@ main(int argc, char *argv[])
 {
 	static struct init in = { .status_fd = -1 };
 	struct supervise s = { 0 };
-	struct status status;
 	int wstatus;
+	pid_t pid;
 
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
 		errx(EXIT_LINK, "no command; -h shows the words");
 	describe(&in);
 	if (in.dry)
-		return 0;
+		chain_dry(argv, false, false);
 	if (env_apply(&in.env) == -1)
 		err(EXIT_LINK, "environment");
 	if (in.boot)
 		boot(argv);
 
+	s.status_fd = in.status_fd;
 	s.to_group = in.group;
 	s.own_session = in.group;
 	s.sigterm = in.stop_signal;
@@ -131,20 +133,15 @@ main(int argc, char *argv[])
 	if (in.die_with_parent && supervise_die_with_parent() == -1 &&
 	    errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (in.status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", in.status_fd);
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
+	if ((pid = supervise_fork(&s, start)) == -1)
+		err(EXIT_LINK, "fork");
+	if (pid == 0)
+		chain_exec(argv);
+	if (in.group)
+		(void)setpgid(pid, pid); /* the child does it, too */
 	s.unstoppable = in.group && s.foreground && getpid() == 1;
 	if (in.group && s.foreground && getpid() != 1)
 		s.signal_cb = go_on;
-	if ((s.child = fork()) == -1)
-		err(EXIT_LINK, "fork");
-	if (s.child == 0)
-		run_command(&in, &s, argv);
-	supervise_parent(&s);
-	if (in.group)
-		(void)setpgid(s.child, s.child); /* whoever is first */
 
 	if (supervise_wait(&s, &wstatus) == -1)
 		err(EXIT_LINK, "wait");
@@ -152,12 +149,9 @@ main(int argc, char *argv[])
 		unlink(in.ready);
 	if (s.timed_out) {
 		warnx("the time of timeout= was over, and the command was ended");
-		status_tell_timeout();
+		if (status_tell_why(STATUS_TIMEOUT) == -1)
+			warn(STATUS_VARIABLE);
 		wstatus = STATUS_TIMED_OUT << 8;
 	}
-	if (in.status_fd != -1)
-		status_report(&status, in.status_fd, wstatus);
-	else
-		status_tell(wstatus);
-	_exit(supervise_exit_code(wstatus));
+	supervise_exit(&s, wstatus, false);
 }

@@ -32,6 +32,8 @@ ready_open(struct init *in, struct supervise *s)
 	mode_t mask;
 
 	if (notify_handed() == -1) {
+		if (errno != ENOENT)
+			err(EXIT_LINK, "ready=%s", in->ready);
 		in->ready = NULL;
 		return;
 	}

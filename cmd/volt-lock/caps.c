@@ -173,8 +173,9 @@ caps_begin(const struct lock *lock)
 	for (cap = 0; cap < CAPS; cap++) {
 		/* 1: there, 0: gone already */
 		there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-		if (there == -1 && errno == EINVAL && cap > 0)
-			return; /* the kernel's last one passed */
+		/* Passed the kernel's last: all with a name it has. */
+		if (there == -1 && errno == EINVAL && cap >= (int)NAMES)
+			return;
 		if (there == -1)
 			err(EXIT_LINK, "caps: bounding set");
 		if (there == 0 || (keep & BIT(cap)) != 0)

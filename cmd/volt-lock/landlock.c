@@ -144,9 +144,11 @@ static void
 fill_toolbox(const struct landlock *ll)
 {
 	int part[TOOLBOX_PARTS];
-	int i;
+	int i, came;
 
-	if (!toolbox_parts(part))
+	if ((came = toolbox_parts(part)) == -1)
+		err(EXIT_LINK, "VOLT_TOOLBOX");
+	if (came == 0)
 		return;
 	for (i = 0; i < TOOLBOX_PARTS; i++)
 		if (part[i] != -1 && paths_add(ll, part[i],
@@ -182,9 +184,14 @@ static bool
 from_toolbox(const char *next)
 {
 	struct toolbox_program program;
+	int here, found = 0;
 
-	return strncmp(next, "volt-", 5) == 0 && strchr(next, '/') == NULL &&
-	    toolbox_here() && toolbox_find(next, &program);
+	if (strncmp(next, "volt-", 5) != 0 || strchr(next, '/') != NULL)
+		return false;
+	if ((here = toolbox_here()) == -1 ||
+	    (here == 1 && (found = toolbox_find(next, &program)) == -1))
+		err(EXIT_LINK, "look for %s", next);
+	return found == 1;
 }
 
 /* Make the ruleset, for the command next, or NULL. */
@@ -220,7 +227,7 @@ landlock_plan(struct lock *lock, const char *next)
 	    sizeof(attr), 0);
 	if (ll->ruleset == -1)
 		err(EXIT_LINK, "landlock");
-	paths_fill(ll);
+	paths_fill(ll, lock->dry);
 	ports_fill(ll);
 	if ((ll->handled_fs & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
 		return;

@@ -1,6 +1,7 @@
 /*
  * -l: run the command under everything but a filter of system calls, and print
- * the profile that it needed, in a profile's own words and sorted.
+ * the profile that it needed, in a profile's own words and sorted. A file that
+ * holds a profile already is given what is new.
  *
  * The command and all that comes of it is traced (ptrace(2)). What it does
  * before it becomes the command, in here, is not its own and is left out, but
@@ -9,6 +10,7 @@
  */
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -29,6 +31,7 @@
 #include "supervise.h"
 
 #define SOCKETS 64
+#define PROFILE_MOST 65536	/* bytes of a profile that is added to */
 #define TYPE_MASK 0xf	/* SOCK_TYPE_MASK: what is above are flags */
 #define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
 	CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
@@ -144,19 +147,16 @@ by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* The calls that were made, and those that becoming the command takes. */
 static void
-print_profile(const struct lock *lock)
+print_profile(FILE *f)
 {
-	/* What becoming the command takes, and saying why it cannot be done. */
+	/* And saying why it cannot be done. */
 	static const int ours[] = { SYS_execve, SYS_execveat, SYS_exit_group,
 		SYS_read, SYS_write, SYS_writev };
 	const char *names[CALLS];
 	size_t i, n = 0;
-	FILE *f = stdout;
 
-	if (lock->learn_file != NULL &&
-	    (f = fopen(lock->learn_file, "we")) == NULL)
-		err(EXIT_LINK, "learn=%s", lock->learn_file);
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		seen.made[ours[i]] = true;
 	for (i = 0; i < sizeof(seen.made); i++) {
@@ -178,8 +178,83 @@ print_profile(const struct lock *lock)
 		else
 			fprintf(f, "%s\n", names[i]);
 	}
-	if (fflush(f) == EOF)
+}
+
+/* Is there a line in text that says this? */
+static bool
+has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (; text != NULL; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		if (strncmp(text, line, len) == 0 &&
+		    (text[len] == '\n' || text[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* Where the profile goes: standard error, a file, or a descriptor of the caller's. */
+static int
+open_profile(const struct lock *lock)
+{
+	const char *name = lock->learn_file;
+	int fd;
+
+	if (name == NULL)
+		return STDERR_FILENO;
+	if (name[strspn(name, "0123456789")] == '\0')
+		return word_fd("learn", name);
+	fd = open(name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+	    0666);
+	if (fd == -1)
+		err(EXIT_LINK, "learn=%s", name);
+	return fd;
+}
+
+/* What is in it already; "" if it cannot be read again. */
+static char *
+read_profile(int fd)
+{
+	static char old[PROFILE_MOST];
+	struct stat st;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) == -1)
 		err(EXIT_LINK, "learn");
+	if (S_ISREG(st.st_mode) && st.st_size > 0) {
+		if ((n = pread(fd, old, sizeof(old) - 1, 0)) == -1)
+			n = 0; /* opened for writing alone */
+		else if (n < st.st_size)
+			errx(EXIT_LINK, "learn: the file is too long");
+		if (lseek(fd, 0, SEEK_END) == -1)
+			err(EXIT_LINK, "learn");
+	}
+	old[n] = '\0';
+	return old;
+}
+
+/* Write the profile, or of it what is not there yet. */
+static void
+write_profile(int fd)
+{
+	char *old = read_profile(fd), *text, *line, *save;
+	size_t size, len = strlen(old);
+	FILE *f;
+
+	if ((f = open_memstream(&text, &size)) == NULL)
+		err(EXIT_LINK, "learn");
+	print_profile(f);
+	if (fclose(f) == EOF)
+		err(EXIT_LINK, "learn");
+	if (len > 0 && old[len - 1] != '\n' && dprintf(fd, "\n") < 0)
+		err(EXIT_LINK, "learn");
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		if (!has_line(old, line) && dprintf(fd, "%s\n", line) < 0)
+			err(EXIT_LINK, "learn");
+	free(text);
 }
 
 /*
@@ -248,7 +323,7 @@ learn_run(struct lock *lock)
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sigaction pass = { .sa_handler = pass_on,
 		.sa_flags = SA_RESTART };
-	int wstatus, pipes[2];
+	int wstatus, pipes[2], profile = open_profile(lock);
 	char go;
 
 	if (pipe2(pipes, O_CLOEXEC) == -1 || (command = fork()) == -1)
@@ -281,6 +356,6 @@ learn_run(struct lock *lock)
 		err(EXIT_LINK, "learn: ptrace");
 	close(pipes[1]);
 	wstatus = trace();
-	print_profile(lock);
+	write_profile(profile);
 	exit(supervise_exit_code(wstatus));
 }

@@ -82,8 +82,16 @@ run_compiler(const char *profile, int out)
 		err(EXIT_LINK, "seccomp=%s", profile);
 	strcpy(argv[1], key);
 	strcat(argv[1], profile);
-	if (toolbox_find(name, &compiler))
+	switch (toolbox_find(name, &compiler)) {
+	case 1:
 		toolbox_exec(&compiler, argv);
+		break;
+	case 0:
+		errno = ENOENT;
+		break;
+	default:
+		break;
+	}
 	err(EXIT_LINK, "exec %s", name);
 }
 

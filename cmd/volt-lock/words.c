@@ -126,7 +126,7 @@ static const struct word words[] = {
 	CTX_WORD("rlimit.rttime", limit_word, "N[:N]", "real-time microseconds"),
 	CTX_WORD("rlimit.sigpending", limit_word, "N[:N]", "queued signals"),
 	CTX_WORD("rlimit.stack", limit_word, "SIZE[:SIZE]", "stack"),
-	STRING_WORD("learn", struct lock, learn_file, "FILE", "as -l, but into FILE"),
+	STRING_WORD("learn", struct lock, learn_file, "FILE|FD", "as -l, but add to a file"),
 	WORD_END,
 };
 

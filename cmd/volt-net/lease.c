@@ -16,42 +16,8 @@
 
 #include "chain.h"
 #include "sys.h"
-#include "value.h"
 
 #include "net.h"
-
-#define PREFIX "volt"
-
-/* Is this the name of a lease? Then fill in its address. */
-bool
-lease_parse(const char *name, struct lease *l)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint32_t addr = 0;
-	int i;
-
-	if (strncmp(name, PREFIX, 4) != 0 || strlen(name) != 12 ||
-	    strspn(name + 4, digits) != 8)
-		return false;
-	for (i = 4; i < 12; i++)
-		addr = addr << 4 |
-		    (uint32_t)(strchr(digits, name[i]) - digits);
-	l->addr = addr;
-	return true;
-}
-
-/* The process that a lease was made for, if it says one. */
-bool
-lease_process(const struct link *l, pid_t *pid)
-{
-	uint64_t n;
-
-	if (strncmp(l->alias, NET_ALIAS " ", sizeof(NET_ALIAS)) != 0 ||
-	    value_uint(l->alias + sizeof(NET_ALIAS), INT32_MAX, &n) == -1)
-		return false;
-	*pid = (pid_t)n;
-	return true;
-}
 
 /*
  * How long to wait for a link to go, in ms; 0 if somebody has it. A namespace
@@ -76,26 +42,6 @@ lease_patience(struct nl *nl, const struct link *l)
 	return ended ? NET_PERHAPS : 0;
 }
 
-/* All that follows from the address. */
-static void
-fill(const struct bridge *b, struct lease *l, uint32_t addr)
-{
-	const uint8_t *bytes = l->mac + 2;
-	uint32_t host = addr & ~b->mask;
-	int i;
-
-	l->addr = addr;
-	snprintf(l->name, sizeof(l->name), PREFIX "%08x", addr);
-	mac_of(addr, l->mac);
-	l->addr6 = b->net6;
-	for (i = 0; i < 4; i++)
-		l->addr6.s6_addr[15 - i] |= (uint8_t)(host >> 8 * i);
-	/* RFC 4291, appendix A: the modified EUI-64 of the MAC. */
-	l->link6 = (struct in6_addr){ .s6_addr = { 0xfe, 0x80, 0, 0, 0, 0, 0,
-	    0, 0x00, 0x76, bytes[0], 0xff, 0xfe, bytes[1], bytes[2],
-	    bytes[3] } };
-}
-
 /*
  * Try one address. Returns false if somebody has it, and then puts *patience up
  * to how long to wait for that one.
@@ -108,7 +54,7 @@ try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
 	struct link holder;
 	int ms = NET_GOING;
 
-	fill(&net->bridge, l, addr);
+	lease_fill(&net->bridge, l, addr);
 	if (make(net, ctx) == 0)
 		return true;
 	if (errno != EEXIST && errno != EBUSY)

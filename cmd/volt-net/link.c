@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
-
 #include "cidr.h"
 
 #include "net.h"
@@ -41,12 +39,13 @@ copy_string(const struct nlmsghdr *msg, size_t extra, int attr, char *to,
 bool
 link_parse(const struct nlmsghdr *msg, struct link *l)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	const struct ifinfomsg *ifi = nl_header(msg, sizeof(*ifi));
+	struct rtnl_link_stats64 stats;
 	const void *info;
 	size_t len;
 
 	*l = (struct link){ 0 };
-	if (msg->nlmsg_type != RTM_NEWLINK)
+	if (msg->nlmsg_type != RTM_NEWLINK || ifi == NULL)
 		return false;
 	l->index = ifi->ifi_index;
 	copy(msg, sizeof(*ifi), IFLA_MASTER, &l->master, sizeof(l->master));
@@ -60,6 +59,13 @@ link_parse(const struct nlmsghdr *msg, struct link *l)
 	copy_string(msg, sizeof(*ifi), IFLA_IFNAME, l->name, sizeof(l->name));
 	copy_string(msg, sizeof(*ifi), IFLA_IFALIAS, l->alias,
 	    sizeof(l->alias));
+	/* It grows with the kernel: what we want stands at its beginning. */
+	info = nl_find(msg, sizeof(*ifi), IFLA_STATS64, &len);
+	if (info != NULL && len >= offsetof(struct rtnl_link_stats64, rx_errors)) {
+		memcpy(&stats, info, offsetof(struct rtnl_link_stats64, rx_errors));
+		l->received = stats.rx_bytes;
+		l->sent = stats.tx_bytes;
+	}
 	info = nl_find(msg, sizeof(*ifi), IFLA_LINKINFO, &len);
 	if (info != NULL &&
 	    (info = nl_inside(info, len, IFLA_INFO_KIND, &len)) != NULL)
@@ -71,12 +77,12 @@ link_parse(const struct nlmsghdr *msg, struct link *l)
 bool
 link_parse_address(const struct nlmsghdr *msg, struct link_addr *a)
 {
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
-	bool v4 = ifa->ifa_family == AF_INET;
+	const struct ifaddrmsg *ifa = nl_header(msg, sizeof(*ifa));
+	bool v4 = ifa != NULL && ifa->ifa_family == AF_INET;
 	const void *addr;
 	size_t len;
 
-	if (msg->nlmsg_type != RTM_NEWADDR ||
+	if (msg->nlmsg_type != RTM_NEWADDR || ifa == NULL ||
 	    (!v4 && ifa->ifa_family != AF_INET6))
 		return false;
 	*a = (struct link_addr){ .index = (int)ifa->ifa_index,
@@ -281,9 +287,9 @@ link_uplink_mtu(struct nl *nl)
 static void
 found_type(const struct nlmsghdr *msg, void *type)
 {
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	const struct rtmsg *rt = nl_header(msg, sizeof(*rt));
 
-	if (msg->nlmsg_type == RTM_NEWROUTE)
+	if (msg->nlmsg_type == RTM_NEWROUTE && rt != NULL)
 		*(int *)type = rt->rtm_type;
 }
 
@@ -306,15 +312,15 @@ link_is_local(struct nl *nl, int family, const void *addr)
 static void
 see_route(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
-	size_t len, size = rt->rtm_family == AF_INET ? 4 : 16;
+	const struct rtmsg *rt = nl_header(msg, sizeof(*rt));
 	struct overlap *o = ctx;
+	size_t len, size = o->family == AF_INET ? 4 : 16;
 	const uint8_t *dst;
 	unsigned int oif = 0;
 	uint8_t mask[16];
 	size_t i;
 
-	if (msg->nlmsg_type != RTM_NEWROUTE || o->found ||
+	if (msg->nlmsg_type != RTM_NEWROUTE || rt == NULL || o->found ||
 	    rt->rtm_family != o->family || rt->rtm_table != RT_TABLE_MAIN ||
 	    rt->rtm_type != RTN_UNICAST || rt->rtm_dst_len < o->len)
 		return;

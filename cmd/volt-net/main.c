@@ -123,8 +123,12 @@ refuse_second(void)
 	static struct plug_offer before;
 	int sock = plug_find();
 
-	if (sock == -1)
-		return;
+	if (sock == -1) {
+		if (errno == ENOENT || errno == EPROTOTYPE ||
+		    errno == EINVAL || errno == ERANGE)
+			return;
+		err(EXIT_LINK, PLUG_VARIABLE);
+	}
 	if (plug_peek(sock, &before) == 0 &&
 	    (before.kind == PLUG_DEFERRED || (before.flags & PLUG_FILES) != 0))
 		errx(EXIT_LINK, "a volt-net before this one left a network or "
@@ -191,6 +195,6 @@ main(int argc, char *argv[])
 			make_network(&net);
 	}
 	if (net.dry)
-		return 0;
+		chain_dry(argv, false, false);
 	chain_exec(argv);
 }

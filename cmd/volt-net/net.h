@@ -106,6 +106,7 @@ struct link {
 	bool elsewhere;	/* it is in another namespace, of this number */
 	int netnsid;
 	unsigned int mtu;
+	uint64_t received, sent;	/* bytes */
 	uint8_t mac[6];
 	char name[IFNAMSIZ], kind[16], alias[64];
 };
@@ -164,9 +165,12 @@ void bridge_plan(struct net *net);
 void bridge_open(struct net *net);
 void bridge_remove(struct net *net);
 
-/* lease.c */
+/* lease_name.c */
 bool lease_parse(const char *name, struct lease *l);
 bool lease_process(const struct link *l, pid_t *pid);
+void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
+
+/* lease.c */
 int lease_patience(struct nl *nl, const struct link *l);
 void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
 void lease_attach(struct net *net);

@@ -4,12 +4,16 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cgroup.h"
 #include "chain.h"
 #include "cidr.h"
+#include "json.h"
 
 #include "net.h"
 
@@ -130,10 +134,13 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	const struct item *on = item_of((struct state *)(uintptr_t)s,
 	    it->link.master);
 	struct printing p = { .json = net->json };
-	char ip[INET_ADDRSTRLEN];
+	char ip[INET_ADDRSTRLEN], path[PATH_MAX], buf[256];
+	const char *unit = "-";
 	bool seen;
 
 	ip4_text(it->l.addr, ip);
+	if (cgroup_of(it->pid, path, sizeof(path)) == 0)
+		unit = cgroup_unit(path, buf, sizeof(buf));
 	if (net->json)
 		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
 		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":", first ? "" :
@@ -146,10 +153,17 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	/* Most leases have no table. Without rights it is not to be known. */
 	seen = rules_comments(&net->nft, it->link.name, print_forward, &p) ==
 	    0 || errno == ENOENT;
-	if (net->json)
-		printf("%s}", p.n > 0 ? "]" : seen ? "[]" : "null");
-	else
-		printf("%s\n", p.n == 0 && !seen ? " forwards ?" : "");
+	/* Our end has sent what the chain has received. */
+	if (net->json) {
+		printf("%s,\"unit\":", p.n > 0 ? "]" : seen ? "[]" : "null");
+		json_string(stdout, strcmp(unit, "-") == 0 ? "" : unit);
+		printf(",\"received\":%" PRIu64 ",\"sent\":%" PRIu64 "}",
+		    it->link.sent, it->link.received);
+	} else {
+		printf("%s unit %s received %" PRIu64 " sent %" PRIu64 "\n",
+		    p.n == 0 && !seen ? " forwards ?" : "", unit,
+		    it->link.sent, it->link.received);
+	}
 }
 
 static void

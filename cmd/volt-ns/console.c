@@ -53,6 +53,22 @@ open_below(const struct ns *ns, const char *name, int flags)
 }
 
 /*
+ * The outer actor: receive the other side of that terminal. Returns -1 if the
+ * inner actor has ended before, and has said why.
+ */
+int
+console_recv(int sock)
+{
+	char byte;
+	int master;
+	ssize_t n = fdpass_recv_with(sock, &master, &byte, 1);
+
+	if (n == -1)
+		err(EXIT_LINK, "console=pty");
+	return n == 0 ? -1 : master;
+}
+
+/*
  * Give the inner actor its terminal, and the outer actor the other side. Ends
  * the program on error.
  */
@@ -83,7 +99,8 @@ open_terminal(struct ns *ns)
 		close(fd);
 		close(dst);
 	}
-	fdpass_send(ns->outer, master);
+	if (fdpass_send_with(ns->outer, master, "", 1) == -1)
+		err(EXIT_LINK, "console=pty");
 	close(master);
 	(void)setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) == -1)
@@ -104,13 +121,14 @@ needs_pipe(int fd)
 	socklen_t len = sizeof(int);
 	int type;
 
-	if (fstat(fd, &st) == -1)
-		return false;
+	if (fstat(fd, &st) == -1 || (S_ISFIFO(st.st_mode) &&
+		fstatfs(fd, &fs) == -1) || (S_ISSOCK(st.st_mode) &&
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1))
+		err(EXIT_LINK, "console=pipe: descriptor %d", fd);
 	if (S_ISFIFO(st.st_mode))
-		return fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC;
+		return fs.f_type != PIPEFS_MAGIC;
 	if (S_ISSOCK(st.st_mode))
-		return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-		    type == SOCK_STREAM;
+		return type == SOCK_STREAM;
 	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd));
 }
 

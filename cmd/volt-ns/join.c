@@ -154,7 +154,7 @@ join_enter(struct ns *ns, bool toolbox)
 	/* setns(2) takes no second thread into a user namespace. */
 	struct death death = { .alone = true };
 	pid_t pid = resolve(ns->join);
-	int pidfd;
+	int pidfd, here;
 
 	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
@@ -167,8 +167,9 @@ join_enter(struct ns *ns, bool toolbox)
 	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry)
 		return;
-	if (toolbox && ((ns->join_flags & CLONE_NEWNS) != 0 ||
-		toolbox_here()) && toolbox_lock() == -1)
+	if (toolbox && ((here = toolbox_here()) == -1 ||
+		((here == 1 || (ns->join_flags & CLONE_NEWNS) != 0) &&
+		toolbox_lock() == -1)))
 		err(EXIT_LINK, "toolbox");
 	/* Those inside see us from here on; they get no hold of us. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||

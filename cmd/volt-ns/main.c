@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "fdpass.h"
 #include "notify.h"
 #include "reopen.h"
 #include "say.h"
@@ -92,49 +91,69 @@ run_here(struct ns *ns, char *argv[])
 	inner_run(ns, argv);
 }
 
+struct start {
+	struct ns *ns;
+	struct clone_args args;
+	int pair[2];	/* the inner actor's end, the outer one's */
+};
+
+static pid_t
+start(struct supervise *s)
+{
+	struct start *st = s->ctx;
+	pid_t pid = st->ns->staged ? stage_clone(st->ns, &st->args, st->pair) :
+	    sys_clone3(&st->args);
+
+	if (pid == -1)
+		fail_namespaces(st->ns);
+	return pid;
+}
+
+/* A container in a group that was delegated starts in one below (payload.c). */
+static void
+choose_group(struct ns *ns, struct clone_args *args)
+{
+	int payload;
+
+	if ((ns->flags & CLONE_NEWCGROUP) == 0 ||
+	    (payload = payload_make(ns)) == -1)
+		return;
+	ns->late_cgroup = true;
+	args->cgroup = (uint64_t)(unsigned int)payload;
+	args->flags = (args->flags & ~(uint64_t)CLONE_NEWCGROUP) |
+	    CLONE_INTO_CGROUP;
+}
+
 /* The child is the inner actor; we are the outer one, and wait. */
 static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
+	struct start st = { .ns = ns, .args = {
+		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
+		.exit_signal = SIGCHLD,
+	} };
 	struct supervise s = {
+		.status_fd = ns->status_fd,
 		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
+		.ctx = &st,
 	};
-	struct clone_args args = {
-		.flags = (uint64_t)(unsigned int)(ns->flags & ~CLONE_NEWTIME),
-		.exit_signal = SIGCHLD,
-	};
-	int pair[2], pipes[3] = { -1, -1, -1 }, rc, code, wstatus, master = -1, payload;
+	int pipes[3] = { -1, -1, -1 }, rc, wstatus, master = -1;
 	static struct notify_relay relay;
-	struct status status;
 
-	if (ns->status_fd != -1 && status_watch(&status) == -1)
-		err(EXIT_LINK, "status=%d", ns->status_fd);
 	if ((rc = notify_split(&relay)) == -1)
 		err(EXIT_LINK, "NOTIFY_SOCKET");
 	s.relay = rc == 1 ? &relay : NULL;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, st.pair) ==
+	    -1)
 		err(EXIT_LINK, "socketpair");
 	if (ns->console == CONSOLE_PIPE)
 		console_pipes(ns, pipes);
-	if ((ns->flags & CLONE_NEWCGROUP) != 0 &&
-	    (payload = payload_make(ns)) != -1) {
-		ns->late_cgroup = true;
-		args.cgroup = (uint64_t)(unsigned int)payload;
-		args.flags = (args.flags & ~(uint64_t)CLONE_NEWCGROUP) |
-		    CLONE_INTO_CGROUP;
-	}
-	if (supervise_begin(&s) == -1)
-		err(EXIT_LINK, "signals");
-	s.child = ns->staged ? stage_clone(ns, &args, pair) :
-	    sys_clone3(&args);
-	if (s.child == -1)
-		fail_namespaces(ns);
-	if (s.child == 0) {
-		supervise_child(&s);
-		close(pair[1]);
-		ns->outer = pair[0];
+	choose_group(ns, &st.args);
+	if (supervise_fork(&s, start) == 0) {
+		close(st.pair[1]);
+		ns->outer = st.pair[0];
 		ns->parent = s.alive[0];
 		if (!ns->staged) {
 			if ((ns->flags & CLONE_NEWUSER) != 0)
@@ -143,17 +162,16 @@ run_child(struct ns *ns, char *argv[])
 		}
 		inner_run(ns, argv);
 	}
-	supervise_parent(&s);
 	console_forked(ns);
 	if (!ns->staged) {
-		close(pair[0]);
+		close(st.pair[0]);
 		if (ns->served)
-			outer_serve(ns, pair[1]);
+			outer_serve(ns, st.pair[1]);
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
 	(void)talk_ended();
 	if (ns->console == CONSOLE_PTY)
-		master = fdpass_recv(pair[1]);
+		master = console_recv(st.pair[1]);
 
 	rc = master != -1 || ns->console == CONSOLE_PIPE ?
 	    pump_wait(master, pipes, &s, &wstatus) :
@@ -166,12 +184,7 @@ run_child(struct ns *ns, char *argv[])
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
-	if (ns->status_fd != -1)
-		status_report(&status, ns->status_fd, wstatus);
-	else
-		status_tell(wstatus);
-	code = supervise_exit_code(wstatus);
-	exit(code == 0 && rc == 1 ? EXIT_LINK : code); /* output was lost */
+	supervise_exit(&s, wstatus, rc == 1);
 }
 
 /*
@@ -222,6 +235,16 @@ raise_limit(struct ns *ns)
 		err(EXIT_LINK, "limit of descriptors");
 }
 
+/* A toolbox that came with us is not to be made writable inside. */
+static void
+lock_toolbox(void)
+{
+	int here = toolbox_here();
+
+	if (here == -1 || (here == 1 && toolbox_lock() == -1))
+		err(EXIT_LINK, "toolbox");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -250,16 +273,17 @@ main(int argc, char *argv[])
 	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {
 		root_describe(&ns);
-		return 0;
+		chain_dry(argv, has_root(&ns) ||
+		    (ns.join_flags & CLONE_NEWNS) != 0,
+		    (ns.flags & CLONE_NEWPID) != 0);
 	}
 	if (ns.die_with_parent &&
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)
 		err(EXIT_LINK, "death signal");
 	if (ns.link && has_root(&ns))
 		notify_hand_on();
-	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged &&
-	    toolbox_here() && toolbox_lock() == -1)
-		err(EXIT_LINK, "toolbox");
+	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
+		lock_toolbox();
 	raise_limit(&ns);
 	net_find(&ns);
 	wait = must_wait(&ns);

@@ -257,6 +257,7 @@ _Noreturn void inner_run(struct ns *ns, char *const argv[]);
 
 /* console.c */
 void console_open(struct ns *ns);
+int console_recv(int sock);
 void console_pipes(struct ns *ns, int ours[3]);
 void console_forked(struct ns *ns);
 

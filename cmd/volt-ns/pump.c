@@ -26,6 +26,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "ns.h"
 #include "tty.h"
 
@@ -163,17 +164,25 @@ full(const struct flow *f)
 	return f->start < f->end;
 }
 
-/* Take what there is, up to most. Returns false at its end, or on an error. */
+/*
+ * Take what there is, up to most. Returns false at its end, or on an error:
+ * output that cannot be read is lost like what cannot be written.
+ */
 static bool
 fill(struct pump *p, struct flow *f, size_t most)
 {
 	bool socket = f == p->flow && p->is_socket[STDIN_FILENO];
-	ssize_t n = socket ? recv(f->from, f->buf, most, MSG_DONTWAIT) :
-	    read(f->from, f->buf, most);
+	ssize_t n;
 
+	do {
+		n = socket ? recv(f->from, f->buf, most, MSG_DONTWAIT) :
+		    read(f->from, f->buf, most);
+	} while (n == -1 && errno == EINTR);
 	f->start = 0;
 	f->end = n > 0 ? (size_t)n : 0;
-	return n > 0 || (n == -1 && (errno == EINTR || errno == EAGAIN));
+	if (n == -1 && errno != EAGAIN && f != p->flow)
+		p->lost = errno;
+	return n > 0 || (n == -1 && errno == EAGAIN);
 }
 
 /* Pass on input; what the command does not take any more is dropped. */
@@ -382,7 +391,7 @@ show_rest(struct pump *p, const struct supervise *s)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0 || (fds[0].revents != 0 && ends_us(s))) {
-			p->lost = ETIMEDOUT;
+			p->lost = n == -1 ? errno : ETIMEDOUT;
 			return;
 		}
 		for (i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
@@ -402,7 +411,7 @@ say_lost(int error)
 }
 
 /* The flows, between the caller's streams and master or our ends of pipes. */
-static int
+static void
 begin(struct pump *p, const int pipes[3])
 {
 	int i;
@@ -417,19 +426,18 @@ begin(struct pump *p, const int pipes[3])
 		    p->pty ? p->master : pipes[i];
 	}
 	if (!p->pty)
-		return 0;
+		return;
 	p->slave = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (p->slave == -1 || fcntl(p->master, F_SETFL, O_NONBLOCK) == -1)
-		return -1;
+		err(EXIT_LINK, "console=pty");
 	make_raw(p);
-	return 0;
 }
 
 /*
  * Wait as supervise_wait() does, and be the other side of the command's streams
  * meanwhile: of the pty whose master we have, or where that is -1 of the pipes
  * of console_pipes(). All are closed in the end. Returns 0, 1 if output was lost,
- * which is said, or -1 and errno.
+ * which is said, or -1 and errno. Ends the program if it cannot be that.
  */
 int
 pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
@@ -445,8 +453,7 @@ pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
 	s->nfds = 6;
 	s->poll_cb = on_poll;
 	s->signal_cb = on_signal;
-	if (begin(&p, pipes) == -1)
-		return -1;
+	begin(&p, pipes);
 	set_polls(s);
 	rc = supervise_wait(s, wstatus);
 	saved = errno;

@@ -30,6 +30,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,13 +57,15 @@ stage_needed(const struct ns *ns)
 static void
 toolbox_put(struct ns *ns, int stage)
 {
-	int i;
+	int i, came;
 
 	for (i = 0; i < TOOLBOX_PARTS; i++)
 		ns->toolbox[i] = -1;
 	if (!ns->link)
 		return;
-	if (!toolbox_parts(ns->toolbox)) {
+	if ((came = toolbox_parts(ns->toolbox)) == -1)
+		err(EXIT_LINK, "toolbox");
+	if (came == 0) {
 		for (i = 0; i < TOOLBOX_PARTS; i++)
 			ns->toolbox[i] = -1;
 		if (!has_root(ns))
@@ -187,6 +190,7 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
 {
 	struct build b = { .root = -1, .empty = -1, .inner = -1, .stage = -1 };
 	struct clone_args inner = *args;
+	struct pollfd parent = { .fd = outer, .events = POLLIN };
 	int pair[2];
 	pid_t pid;
 
@@ -194,6 +198,8 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
 	stage_make(ns, &b);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		err(EXIT_LINK, "death signal");
+	if (poll(&parent, 1, 0) == 1)
+		_exit(EXIT_LINK); /* the outer actor is dead already */
 	talk_pair(pair);
 	/* It is our parent's child: that waits for it, and we do not. */
 	inner.flags |= CLONE_PARENT;

@@ -31,7 +31,7 @@ for _names, _errors in (
         ("dup dup2 dup3", [EMFILE, EBUSY]),
         ("fcntl", [EMFILE, EACCES]),
         ("accept accept4", [EMFILE, ENOMEM, EINTR]),
-        ("read pread64", [EINTR, EIO, ENOMEM, EAGAIN, SHORT]),
+        ("read pread64", [EINTR, EIO, ENOMEM, SHORT]),
         ("readv", [EINTR, EIO, ENOMEM]),
         ("write pwrite64", [EINTR, ENOSPC, EIO, EPERM, EAGAIN, SHORT]),
         ("writev", [EINTR, ENOSPC, EIO, EPERM]),

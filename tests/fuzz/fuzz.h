@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@ void *__wrap_malloc(size_t size);
 void *__real_malloc(size_t size);
 void __wrap_free(void *p);
 void __real_free(void *p);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__real_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *s);
 char *__real_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
@@ -38,13 +43,15 @@ int __wrap_asprintf(char **text, const char *fmt, ...) PRINTF(2, 3);
 /* Stands before what the program was given. */
 struct block {
 	struct block *next, **link;
+	size_t size;
+	max_align_t behind[];
 };
 
 static jmp_buf fuzz_end;
 static bool fuzz_inside;	/* it is not libFuzzer or the harness that runs */
 static bool fuzz_ended;
-static struct block *blocks;
-static size_t nblocks;
+static struct block *fuzz_blocks;
+static size_t fuzz_nblocks;
 
 /* Run a call of the program's. What it allocated stays until fuzz_free(). */
 #define FUZZ(call) do {			\
@@ -60,16 +67,16 @@ fuzz_free(void)
 {
 	struct block *b;
 
-	while ((b = blocks) != NULL) {
-		blocks = b->next;
+	while ((b = fuzz_blocks) != NULL) {
+		fuzz_blocks = b->next;
 		__real_free(b);
 	}
-	nblocks = 0;
+	fuzz_nblocks = 0;
 }
 
 /* The message is formatted, so that its arguments are looked at. */
 static PRINTF(1, 0) void
-format(const char *fmt, va_list ap)
+fuzz_format(const char *fmt, va_list ap)
 {
 	char buf[512];
 
@@ -83,7 +90,7 @@ __wrap_err(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(fmt, ap);
+	fuzz_format(fmt, ap);
 	va_end(ap);
 	__wrap_exit(code);
 }
@@ -94,7 +101,7 @@ __wrap_errx(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	format(fmt, ap);
+	fuzz_format(fmt, ap);
 	va_end(ap);
 	__wrap_exit(code);
 }
@@ -117,13 +124,14 @@ __wrap_malloc(size_t size)
 
 	if (!fuzz_inside)
 		return __real_malloc(size);
-	if (nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
+	if (fuzz_nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
 		return NULL;
-	nblocks++;
-	b->link = &blocks;
-	if ((b->next = blocks) != NULL)
-		blocks->link = &b->next;
-	blocks = b;
+	fuzz_nblocks++;
+	b->size = size;
+	b->link = &fuzz_blocks;
+	if ((b->next = fuzz_blocks) != NULL)
+		fuzz_blocks->link = &b->next;
+	fuzz_blocks = b;
 	return b + 1;
 }
 
@@ -136,9 +144,41 @@ __wrap_free(void *p)
 		b--;
 		if ((*b->link = b->next) != NULL)
 			b->next->link = b->link;
-		nblocks--;
+		fuzz_nblocks--;
 	}
 	__real_free(b);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	void *p;
+
+	if (!fuzz_inside)
+		return __real_calloc(n, size);
+	if (size != 0 && n > SIZE_MAX / size)
+		return NULL;
+	if ((p = __wrap_malloc(n * size)) != NULL)
+		memset(p, 0, n * size);
+	return p;
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	size_t old;
+	void *to;
+
+	if (!fuzz_inside)
+		return __real_realloc(p, size);
+	if ((to = __wrap_malloc(size)) == NULL)
+		return NULL;
+	if (p != NULL) {
+		old = ((struct block *)p - 1)->size;
+		memcpy(to, p, old < size ? old : size);
+	}
+	__wrap_free(p);
+	return to;
 }
 
 char *

@@ -324,6 +324,20 @@ stopped(struct task *t, int wstatus)
 	go_on(t, 0);
 }
 
+/* Did a program end by a fault of its own? */
+static bool
+is_crash(int wstatus)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
+		SIGSYS, SIGTRAP };
+	size_t i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == faults[i])
+			return true;
+	return false;
+}
+
 /* What is left after its time: say what it is, and end it. */
 static void
 end_all(bool hang)
@@ -369,8 +383,8 @@ follow(pid_t first)
 			stopped(t, wstatus);
 			continue;
 		}
-		if (WIFSIGNALED(wstatus) && WTERMSIG(wstatus) != SIGKILL &&
-		    strncmp(t->program, "volt-", 5) == 0)
+		if (is_crash(wstatus) && strncmp(t->program, "volt-",
+		    5) == 0)
 			crashed = true;
 		t->pid = 0;
 		release_waiting();

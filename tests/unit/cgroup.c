@@ -171,7 +171,24 @@ below_is_a_whole_name(void)
 	CHECK_STR(cgroup_below("/...", "/"), "/...");
 }
 
+static void
+a_unit_is_the_nearest(void)
+{
+	char buf[64];
+
+	CHECK_STR(cgroup_unit("/system.slice/a.service/web", buf, 64),
+	    "a.service");
+	CHECK_STR(cgroup_unit("/user.slice/user@1.service/app.slice/b.scope",
+	    buf, 64), "b.scope");
+	CHECK_STR(cgroup_unit("/volt/web", buf, 64), "-");
+	CHECK_STR(cgroup_unit("", buf, 64), "-");
+	CHECK_STR(cgroup_unit("/.service/.scope/ascope", buf, 64), "-");
+	CHECK_STR(cgroup_unit("/a.service", buf, 9), "-");
+	CHECK_STR(cgroup_unit("/a.service/", buf, 10), "a.service");
+}
+
 static const struct unit tests[] = {
+	UNIT(a_unit_is_the_nearest),
 	UNIT(below_is_a_whole_name),
 	UNIT(it_is_where_the_kernel_says),
 	UNIT(a_hidden_mount_is_not_taken),

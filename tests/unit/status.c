@@ -134,6 +134,32 @@ a_signal_is_told(void)
 	CHECK_STR(report(UNIT_WAIT(143, 0)), "signal 15\n");
 }
 
+/* And why it ended, which says more than the signal: beside that status only. */
+static void
+why_is_told(void)
+{
+	static const struct {
+		int wstatus, why;
+		const char *line;
+	} all[] = {
+		{ UNIT_WAIT(124, 0), STATUS_TIMEOUT, "timeout 124\n" },
+		{ UNIT_WAIT(1, 0), STATUS_TIMEOUT, "exit 1\n" },
+		{ UNIT_WAIT(137, 0), STATUS_OOM, "oom 137\n" },
+		{ UNIT_WAIT(0, 9), STATUS_OOM, "oom 137\n" },
+		{ UNIT_WAIT(0, 15), STATUS_OOM, "signal 15\n" },
+		{ UNIT_WAIT(0, 0), STATUS_OOM, "exit 0\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < UNIT_COUNT(all); i++) {
+		begin();
+		status_started(&ends);
+		status_tell_why(all[i].why);
+		status_tell(UNIT_WAIT(0, 9));
+		CHECK_STR(report(all[i].wstatus), all[i].line);
+	}
+}
+
 /* Whatever a command sends that has got hold of TOLD: it had that choice. */
 static void
 what_is_told_is_no_more_than_a_hint(void)
@@ -265,6 +291,7 @@ static const struct unit tests[] = {
 	UNIT(a_command_that_did_not_start),
 	UNIT(a_command_that_did),
 	UNIT(a_signal_is_told),
+	UNIT(why_is_told),
 	UNIT(what_is_told_is_no_more_than_a_hint),
 	UNIT(is_let_go_of),
 	UNIT(every_reporter_is_told),

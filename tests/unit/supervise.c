@@ -254,8 +254,12 @@ sigchld_ignored_by_the_caller(void)
 static int
 child_leaves_orphans(void)
 {
+	int ends[2];
 	pid_t pid;
+	char c;
 
+	if (pipe(ends) == -1)
+		return 1;
 	for (int i = 0; i < 20; i++) {
 		if ((pid = fork()) == 0) {
 			if (fork() == 0)
@@ -264,6 +268,10 @@ child_leaves_orphans(void)
 		}
 		waitpid(pid, NULL, 0);
 	}
+	/* The end of the file: all of them have ended. */
+	close(ends[1]);
+	while (read(ends[0], &c, 1) != 0)
+		;
 	unit_sleep_ms(SOON);
 	return 5;
 }
@@ -326,6 +334,39 @@ terminate_stopped(int as)
 	kill(pid, SIGCONT); /* as systemd does */
 	CHECK_INT(waitpid(pid, &wstatus, WUNTRACED), pid);
 	CHECK_INT(wstatus, UNIT_WAIT(128 + (as != 0 ? as : SIGTERM), 0));
+}
+
+static int
+continues_its_child(void)
+{
+	struct supervise s = { 0 };
+	siginfo_t si;
+	int wstatus;
+
+	start(&s, child_stops_itself);
+	CHECK_INT(waitid(P_PID, (id_t)s.child, &si, WSTOPPED | WNOWAIT), 0);
+	/* It is pending when we look for the child. */
+	kill(getpid(), SIGCONT);
+	signal_soon(s.child, SIGKILL, 5000);
+	wstatus = finish(&s);
+	CHECK(WIFEXITED(wstatus));
+	return WEXITSTATUS(wstatus);
+}
+
+static void
+pid_1_continues_a_child_that_stopped_meanwhile(void)
+{
+	int wstatus;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) == -1)
+		unit_skip("no user namespaces");
+	CHECK((pid = fork()) != -1);
+	if (pid == 0)
+		_exit(continues_its_child());
+	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
+	CHECK(WIFEXITED(wstatus));
+	CHECK_INT(WEXITSTATUS(wstatus), 6);
 }
 
 static void
@@ -737,6 +778,39 @@ dies_with_its_parent(void)
 	close(p[0]);
 }
 
+/* The child is slow: its parent has let go of it, and is dead, when it begins. */
+static void
+dies_with_a_parent_that_was_killed_before(void)
+{
+	struct supervise s = { 0 };
+	pid_t parent, child;
+	int hold, wstatus;
+
+	CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (hold = 0; hold < 2; hold++) {
+		CHECK((parent = fork()) != -1);
+		if (parent == 0) {
+			CHECK_INT(supervise_begin(&s), 0);
+			s.hold = hold;
+			parent = getpid();
+			CHECK((s.child = fork()) != -1);
+			if (s.child == 0) {
+				while (getppid() == parent)
+					unit_sleep_ms(1);
+				supervise_child(&s);
+				_exit(child_exits());
+			}
+			supervise_parent(&s);
+			raise(SIGKILL);
+		}
+		CHECK_INT(waitpid(parent, &wstatus, 0), parent);
+		CHECK((child = wait(&wstatus)) > 0);
+		CHECK(WIFEXITED(wstatus));
+		CHECK_INT(WEXITSTATUS(wstatus), 125);
+	}
+	CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
 static void
 the_parents_end_is_readable(void)
 {
@@ -793,6 +867,7 @@ static const struct unit tests[] = {
 	UNIT(sigchld_ignored_by_the_caller),
 	UNIT(orphans_are_reaped),
 	UNIT(stops_and_continues_with_the_child),
+	UNIT(pid_1_continues_a_child_that_stopped_meanwhile),
 	UNIT(a_stopped_child_is_terminated),
 	UNIT(grace_and_then_kill),
 	UNIT(grace_that_is_long_enough),
@@ -806,6 +881,7 @@ static const struct unit tests[] = {
 	UNIT(a_session_of_its_own_is_told),
 	UNIT(a_hang_up_reaches_the_command),
 	UNIT(dies_with_its_parent),
+	UNIT(dies_with_a_parent_that_was_killed_before),
 	UNIT(the_parents_end_is_readable),
 	UNIT(no_parent_to_see),
 };

@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+#
+# bash(1) completion for the volt programs. Flags, words and their values are those
+# that -h lists, so that they are always the program's own.
+
+# _volt_keys PROGRAM: its words, a line each: KEY=ARG.
+_volt_keys() {
+	"$1" -h 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9._-]*=[^ ]*\) .*/\1/p'
+}
+
+# Names of files of words: those in /etc/volt and in share/volt.
+_volt_includes() {
+	local dir program
+
+	program=$(type -P "$1") || return
+	for dir in /etc/volt "${XDG_CONFIG_HOME:-$HOME/.config}/volt" "${program%/*}/../share/volt"; do
+		[ ! -d "$dir" ] || find "$dir" -maxdepth 1 -type f ! -name '*.*' -printf '@%f\n'
+	done
+}
+
+# _volt_is_word ARG: is it a flag, a word or an include?
+_volt_is_word() {
+	[[ $1 == -?* || $1 == @* || $1 =~ ^[a-z0-9._][a-z0-9._-]*= ]]
+}
+
+_volt() {
+	local line=${COMP_LINE:0:COMP_POINT} cur program key arg i command=-1 replies=()
+	local -a words
+
+	read -ra words <<<"$line"
+	[[ $line != *[[:blank:]] ]] || words+=('')
+	cur=${words[-1]}
+	# Whose words are these: the last link's, unless its command has begun.
+	for ((i = 0; i < ${#words[@]} - 1; i++)); do
+		if [[ ${words[i]##*/} == volt-* && $command != -2 ]]; then
+			program=${words[i]}
+			command=-1
+		elif [[ ${words[i]} == -- ]]; then
+			command=-2
+		elif [[ -n $program && $command == -1 ]] && ! _volt_is_word "${words[i]}"; then
+			command=$i
+		fi
+	done
+	if [[ $command != -1 ]]; then
+		mapfile -t replies < <(compgen -f -- "$cur")
+	elif [[ $cur == @* ]]; then
+		mapfile -t replies < <(compgen -W "$(_volt_includes "$program")" -- "$cur")
+	elif [[ $cur == -* ]]; then
+		mapfile -t replies < <(compgen -W "$("$program" -h 2>/dev/null |
+			sed -n 's/^  \(-[A-Za-z]\) .*/\1/p')" -- "$cur")
+	elif [[ $cur == *=* ]]; then
+		key=${cur%%=*}
+		arg=$(_volt_keys "$program" | sed -n "s/^${key//./\\.}=//p")
+		case $arg in
+		*[A-Z]*) mapfile -t replies < <(compgen -f -- "${cur#*=}") ;;
+		*) mapfile -t replies < <(compgen -W "${arg//|/ }" -- "${cur#*=}") ;;
+		esac
+		replies=("${replies[@]/#/$key=}")
+	else
+		mapfile -t replies < <(
+			compgen -W "$(_volt_keys "$program" | sed 's/=.*/=/')" -- "$cur"
+			compgen -c -- "$cur"
+		)
+	fi
+	# bash replaces what is behind the last of these characters.
+	i=${cur%"${cur##*[=:@]}"}
+	COMPREPLY=("${replies[@]#"$i"}")
+	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+}
+
+complete -F _volt volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
