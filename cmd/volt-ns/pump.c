@@ -372,6 +372,7 @@ show_rest(struct pump *p, const struct supervise *s)
 	struct pollfd fds[3] = { [0] = { .fd = s->sigfd, .events = POLLIN } };
 	struct flow *f;
 	size_t left[3] = { 0 };
+	bool ready;
 	int i, n;
 
 	for (i = STDOUT_FILENO; i <= STDERR_FILENO; i++) {
@@ -390,7 +391,10 @@ show_rest(struct pump *p, const struct supervise *s)
 		n = poll(fds, 3, p->told ? PATIENCE : -1);
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n <= 0 || (fds[0].revents != 0 && ends_us(s))) {
+		/* A signal ends the wait for a reader, and takes none its output. */
+		ready = fds[STDOUT_FILENO].revents != 0 ||
+		    fds[STDERR_FILENO].revents != 0;
+		if (n <= 0 || (!ready && ends_us(s))) {
 			p->lost = n == -1 ? errno : ETIMEDOUT;
 			return;
 		}
