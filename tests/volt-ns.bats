@@ -1125,6 +1125,13 @@ taken() {
 	[ "$(stat -c %u src/new)" = 0 ]
 	run -125 --separate-stderr volt-ns -m root="$ROOT_BB" bind=src:/mnt:idmap true
 	[[ $stderr == "volt-ns: bind=src:/mnt:idmap"* ]]
+	# What to do where it cannot be had is to leave it out.
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" bind=/tmp:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/tmp:/mnt:idmap: mount attributes: Operation not permitted
+volt-ns: the option idmap takes the rights of the host's root: leave it out" ]
+	run -125 --separate-stderr volt-ns -Um root="$ROOT_BB" bind=/proc:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/proc:/mnt:idmap: mount attributes: Invalid argument
+volt-ns: this kernel cannot map the IDs of that file system, or of one below it; without the option idmap its files belong to nobody inside" ]
 }
 
 # Mounts stacked on "/" are found by a path with "..": a relative source is
