@@ -525,7 +525,7 @@ idmap_advise(int error)
 		    "kernel.unprivileged_userns_clone is 0");
 	else if (sysctl_is("/proc/sys/kernel/"
 		"apparmor_restrict_unprivileged_userns", "1"))
-		warnx("AppArmor restricts user namespaces here: sysctl kernel."
-		    "apparmor_restrict_unprivileged_userns is 1; volt-ns(1) "
-		    "has a profile");
+		warnx("AppArmor restricts user namespaces here, by sysctl "
+		    "kernel.apparmor_restrict_unprivileged_userns: install the "
+		    "profile share/doc/volt/examples/apparmor.volt-ns");
 }
