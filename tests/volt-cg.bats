@@ -530,7 +530,7 @@ IOWriteIOPSMax=/dev/block/8:0 infinity
 CPUQuota=10%
 CPUQuotaPeriodSec=10000us" ]
 	run -125 volt-cg -S cgroup.freeze=1
-	[ "$output" = "volt-cg: cgroup.freeze=1: no property of systemd's is this" ]
+	[ "$output" = "volt-cg: cgroup.freeze=1: systemd has no property for this" ]
 }
 
 # --- words -------------------------------------------------------------------
