@@ -345,6 +345,8 @@ def apply(model: Any, argv: List[str]) -> List[str]:
                 s.plug = None
         other_mounts(model, s, p, flags, sources, shown)
     change_directory(model, s, p, kinds)
+    if p.console and not s.dev and not any((m.dst or "").startswith("/dev") for m in p.mounts):
+        g.bad("console=pty: No such file or directory")
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"
