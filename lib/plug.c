@@ -183,10 +183,9 @@ plug_answer(int sock)
 int
 plug_namespace(int route)
 {
-	int ns;
-
 	int domain = sock_option(route, SO_DOMAIN);
 	int protocol = sock_option(route, SO_PROTOCOL);
+	int ns;
 
 	if (domain == -1 || protocol == -1)
 		return -1;
