@@ -108,6 +108,7 @@ is_own(const struct idmap *m, uint32_t id)
 	    m->extent[0].outside == id;
 }
 
+/* A file that may be missing: then it says nothing. */
 static char *
 read_whole(const char *path)
 {
@@ -115,8 +116,11 @@ read_whole(const char *path)
 
 	if ((buf = malloc(FILE_MAX)) == NULL)
 		err(EXIT_LINK, "%s", path);
-	if (kfile_read(AT_FDCWD, path, buf, FILE_MAX) == -1)
+	if (kfile_read(AT_FDCWD, path, buf, FILE_MAX) == -1) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			err(EXIT_LINK, "%s", path);
 		buf[0] = '\0';
+	}
 	return buf;
 }
 
@@ -138,7 +142,7 @@ add_identity(struct idmap *m, const char *own)
 
 /*
  * Does the user namespace that the container's files are made in have group gid?
- * Where that cannot be told it has not.
+ * Without /proc that cannot be told, and it has not.
  */
 bool
 idmap_has_group(const struct ns *ns, uint32_t gid)
