@@ -542,7 +542,7 @@ IOReadBandwidthMax=/dev/block/8:0 2097152
 IOReadBandwidthMax=/dev/block/8:16 3145728
 Delegate=yes" ]
 	run -125 volt-cg -S cgroup.freeze=1
-	[ "$output" = "volt-cg: cgroup.freeze=1: no property of systemd's is this" ]
+	[ "$output" = "volt-cg: cgroup.freeze=1: systemd has no property for this" ]
 }
 
 # --- words -------------------------------------------------------------------

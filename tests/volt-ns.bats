@@ -1760,6 +1760,17 @@ status_of() {
 	ends 125 "status=x: not a number" status=x true
 }
 
+@test "status=: a line that cannot be written is said, and is no success" {
+	local link
+
+	for link in volt-ns volt-init; do
+		run -125 --separate-stderr sh -c "$link status=9 true 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+		run -3 --separate-stderr sh -c "$link status=9 sh -c 'exit 3' 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+	done
+}
+
 @test "stop=: what a SIGTERM becomes" {
 	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
 		BY=as_user start volt-ns -Up stop="${stop%:*}" sh -c "
