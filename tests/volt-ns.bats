@@ -799,6 +799,8 @@ read_only_root() {
 	run -0 under ro,noexec volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw,exec" \
 		sh -c ': >/mnt/new && /mnt/echo given'
 	[ "$output" = given ]
+	run -0 under nosuid,nodev volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:suid,dev" \
+		grep " /mnt rw,relatime " /proc/self/mountinfo
 	run -1 --separate-stderr under ro volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt" sh -c ': >/mnt/new'
 	[[ $stderr == *"Read-only file system"* ]]
 	# An ordinary user cannot lift what the host's root set.
