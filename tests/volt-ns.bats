@@ -199,6 +199,17 @@ allow" ]
  0 1000000005 10" ]
 }
 
+@test "uidmap=auto: a range in one of subuid and subgid alone is said, and not used" {
+	need_root
+	need command -v newuidmap
+	for file in subuid subgid; do
+		LACKS=$file run -0 --separate-stderr as_subid_user volt-ns -U sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+		[ "$output" = " 0 $TEST_UID 1
+ 0 $TEST_UID 1" ]
+		[ "$stderr" = "volt-ns: volt has no range in /etc/$file: the caller's own IDs alone are mapped" ]
+	done
+}
+
 @test "uidmap=: what is not granted is refused by newuidmap" {
 	need_root
 	need command -v newuidmap
@@ -558,6 +569,9 @@ dom" ]
 	done
 	for magic in /proc/self/root /proc/1/root /proc/self/cwd; do
 		run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=$magic pwd
+		[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Symbolic link loop" ] ||
+			[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Too many levels of symbolic links" ]
+		[ "${stderr_lines[1]}" = "volt-ns: it leads through a link of /proc/PID, or a loop of links" ]
 	done
 }
 
