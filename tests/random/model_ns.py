@@ -403,7 +403,8 @@ def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
     elif u is ANY:
         u = gm = [(0, 0, 1)]
     s.see["groups"] = ANY if s.see["groups"] else []
-    if not mapped(u, 0) and not any(b <= s.uid < b + n for _, b, n in u):
+    if any(not mapped(m, 0) and not any(b <= own < b + n for _, b, n in m)
+           for m, own in ((u, s.uid), (gm, s.gid))):
         s.may_fail("volt-ns")  # nobody there may make a file
     if mapped(gm, 0):
         s.gid = 0
