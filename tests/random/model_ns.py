@@ -207,8 +207,10 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
 def cover(s: State, where: str, read: Any, write: Any) -> None:
     for path in TRIED:
         if path == where or path.startswith(where.rstrip("/") + "/"):
-            s.view[path] = [read if read != "same" else s.view[path][0],
-                            write if s.view[path][0] != ENOENT else ENOENT]
+            before = s.view[path][0]
+            if before is ANY or before == ENOENT:  # a device can be written to all the same
+                write = before
+            s.view[path] = [read if read != "same" else before, write]
 
 
 def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str],
