@@ -350,6 +350,25 @@ own_words() {
 	as_user rm -r "$USER_DIR/home/.config"
 }
 
+hidden() {
+	local bin
+
+	bin=$(dirname "$("$who" sh -c 'command -v volt-ns')")
+	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close sh -c 'ls -A "$1"' sh "$bin"
+	[ "$output" = "" ]
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns umask=027 sh -c 'umask; env | grep VOLT_; true'
+	[ "$output" = 0027 ]
+}
+
+@test "toolbox: is there where a mount hides the programs" {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root root=$ROOT_BB U='' hidden
+	fi
+	need as_user unshare -U true
+	who=as_user root=$ROOT_USER U=U hidden
+}
+
 # As a user's build is run by sudo.
 @test "toolbox: programs that belong to somebody else are found all the same" {
 	need_root

@@ -283,7 +283,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	[ "$stderr" = "volt-kvm: disk=/dev/null: neither a file nor a block device" ]
 	head -c 1000 /dev/zero >odd
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=odd
-	[ "$stderr" = "volt-kvm: disk=odd: not whole sectors of 512 bytes" ]
+	[ "$stderr" = "volt-kvm: disk=odd: the size is no multiple of 512 bytes" ]
 	head -c 1024 /dev/zero >even
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=even:overlay=/none
 	[ "$stderr" = "volt-kvm: disk=even: overlay=/none: No such file or directory" ]
@@ -486,7 +486,7 @@ all ok" ]
 	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
 		[ "$status ${lines[-2]}" = "0 nests" ]
 	else
-		[ "$status $stderr" = "125 volt-kvm: nested=yes: not what this host's KVM does" ]
+		[ "$status $stderr" = "125 volt-kvm: nested=yes: this host's KVM cannot do that" ]
 	fi
 	run -125 --separate-stderr volt-kvm nested=1 kernel=/none true
 	[ "$stderr" = "volt-kvm: nested=1: not yes or no" ]
@@ -697,6 +697,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	exits 5 "$pid"
 	[ "$(cat status)" = "exit 5" ]
 	# The same, and a guest that hangs.
+	rm out
 	volt-kvm -c kernel="$k" -- x </dev/null >out 2>unread 3>&- &
 	started+=("$!")
 	wait_for grep -q ready out
@@ -970,6 +971,7 @@ all ok" ]
 	mkfifo shown
 	exec {shown}<>shown
 	for reader in slow none; do
+		rm -f err
 		volt-kvm kernel="$k" status=4 -- x >shown 2>err 4>status </dev/null 3>&- &
 		pid=$!
 		started+=("$pid")
@@ -1194,6 +1196,7 @@ all ok" ]
 	k=$(tiny attack_shrink)
 	mkfifo typed
 	for disk in disk=disk disk=disk:ro disk=disk:overlay; do
+		rm -f out
 		head -c 64K /dev/zero | tr '\0' x >disk
 		exec {typed}<>typed
 		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
@@ -1226,7 +1229,7 @@ volt-vdd sectors 128 block 1024 discard 8
 all ok" ]
 	truncate -s 65024 a
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=4096
-	[ "$stderr" = "volt-kvm: disk=a: not whole sectors of 4096 bytes" ]
+	[ "$stderr" = "volt-kvm: disk=a: the size is no multiple of 4096 bytes" ]
 	for given in 0 256 1000 8192 x ""; do
 		run -125 --separate-stderr volt-kvm kernel="$k" disk=a:block=$given
 		[ "$stderr" = "volt-kvm: disk=a:block=$given: block: 512, 1024, 2048 or 4096" ]

@@ -449,6 +449,15 @@ tried() {
 	[ "$stderr" = "" ]
 }
 
+@test "bind=: which side is meant" {
+	ends 125 "bind=$PWD/nil:/mnt: source $PWD/nil: No such file or directory" -Um bind="$PWD/nil:/mnt" true
+	ends 125 "bind=/etc:/etc/passwd/x:rec: place /etc/passwd/x: Not a directory" -Um bind=/etc:/etc/passwd/x:rec true
+	need_root
+	run -0 volt-ns -N -Um root="$ROOT_BB" bind=/etc:/a bind=/etc:/b:ro bind=/etc:/c:idmap
+	[ "$(grep -c 'the option idmap maps them' <<<"$output")" = 1 ]
+	[[ $output == *"volt-ns: bind=/etc:/a: its owners stay the host's, nobody inside; the option idmap maps them"* ]]
+}
+
 @test "bind=...:try: left out if there is no source, and only then" {
 	each tried
 	ln -s loop loop
@@ -1116,6 +1125,13 @@ taken() {
 	[ "$(stat -c %u src/new)" = 0 ]
 	run -125 --separate-stderr volt-ns -m root="$ROOT_BB" bind=src:/mnt:idmap true
 	[[ $stderr == "volt-ns: bind=src:/mnt:idmap"* ]]
+	# What to do where it cannot be had is to leave it out.
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" bind=/tmp:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/tmp:/mnt:idmap: mount attributes: Operation not permitted
+volt-ns: the option idmap takes the rights of the host's root: leave it out" ]
+	run -125 --separate-stderr volt-ns -Um root="$ROOT_BB" bind=/proc:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/proc:/mnt:idmap: mount attributes: Invalid argument
+volt-ns: this kernel cannot map the IDs of that file system, or of one below it; without the option idmap its files belong to nobody inside" ]
 }
 
 # Mounts stacked on "/" are found by a path with "..": a relative source is
@@ -1212,6 +1228,17 @@ bin" ]
 	each joining
 }
 
+@test "join=: by a volt-cg that waits in front" {
+	need_root
+	need volt-cg true
+	start volt-cg volt-ns -mpu root="$ROOT_BB" hostname=box volt-init sleep 1000
+	wait_for volt-ns join="$pid" pidof sleep
+	run -0 volt-ns join="$pid" hostname
+	[ "$output" = box ]
+	kill "$pid"
+	ended 143
+}
+
 @test "join=: bad words" {
 	for bad in 0 '' x -1 01 99999999999; do
 		ends 125 "join=$bad: not a process ID" "join=$bad" true
@@ -1222,7 +1249,8 @@ bin" ]
 	ends 125 "join= and root= do not go together" -m join=1 root=/ true
 	need_root
 	run -125 --separate-stderr as_user volt-ns join=1 true
-	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied" ]]
+	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied
+volt-ns: a container is entered by the user who made it, and by the host's root" ]]
 }
 
 @test "join=: where there is nothing to join, or not yet, no command runs" {
@@ -1731,6 +1759,17 @@ status_of() {
 	ends 125 "status=x: not a number" status=x true
 }
 
+@test "status=: a line that cannot be written is said, and is no success" {
+	local link
+
+	for link in volt-ns volt-init; do
+		run -125 --separate-stderr sh -c "$link status=9 true 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+		run -3 --separate-stderr sh -c "$link status=9 sh -c 'exit 3' 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+	done
+}
+
 @test "stop=: what a SIGTERM becomes" {
 	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
 		BY=as_user start volt-ns -Up stop="${stop%:*}" sh -c "
@@ -1818,6 +1857,9 @@ status_of() {
 
 @test "bad words: one line each" {
 	ends 125 "rot=: unknown word; the nearest is root=" rot=/x true
+	for key in volume entrypoint x memory nice; do
+		ends 125 "$key=: unknown word; -h lists them" "$key=/x" true
+	done
 	ends 125 "hostnam=: unknown word; the nearest is hostname=" -u hostnam=x true
 	ends 125 "-x: unknown flag; -h lists them" -x true
 	ends 125 "--: unknown flag; -h lists them" --root true
@@ -1868,6 +1910,8 @@ status_of() {
 	ends 125 "@./bad:1: not a word: rm -rf" @./bad true
 	ends 125 "@./none: No such file or directory" @./none true
 	ends 125 "@none-of-that-name: No such file or directory" @none-of-that-name true
+	echo umask=0 >web.words
+	ends 125 "@web.words: not in ~/.config/volt, /etc/volt or share/volt; the file here is @./web.words" @web.words true
 	ends 125 "@: no file name" @ true
 	ends 125 "@/: Is a directory" @/ true
 	printf 'umask=0\0' >nul
