@@ -42,6 +42,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "notify.h"
 #include "status.h"
 
@@ -83,12 +84,13 @@ struct supervise {
 	int64_t masked_since;	/* it blocks all signals; 0: it does not */
 };
 
-int supervise_die_with_parent(void);
-int supervise_begin(struct supervise *s);
-int supervise_child(const struct supervise *s);
-int supervise_parent(struct supervise *s);
-pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s));
-int supervise_wait(struct supervise *s, int *wstatus);
+MUST_CHECK int supervise_die_with_parent(void);
+MUST_CHECK int supervise_begin(struct supervise *s);
+MUST_CHECK int supervise_child(const struct supervise *s);
+MUST_CHECK int supervise_parent(struct supervise *s);
+MUST_CHECK pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct
+    supervise *s));
+MUST_CHECK int supervise_wait(struct supervise *s, int *wstatus);
 _Noreturn void supervise_exit(const struct supervise *s, int wstatus,
     bool lost);
 int supervise_exit_code(int wstatus);

@@ -1,7 +1,7 @@
 /*
- * One PCI bus by ECAM. Each function has at most one memory BAR, of
- * PCI_BAR_SIZE. It starts where a firmware would have put it, enabled; the guest
- * may move it, or turn it off.
+ * One PCI bus, by ECAM. Each function has at most one memory BAR, of
+ * PCI_BAR_SIZE bytes. It is enabled at the start, as after a firmware. The
+ * guest may move it or disable it.
  */
 #ifndef VOLT_KVM_PCI_H
 #define VOLT_KVM_PCI_H
@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "must.h"
 
 #define PCI_SLOTS 32
 #define PCI_BAR_BASE UINT64_C(0xc0000000)
@@ -29,10 +31,10 @@ struct pci_fn {
 	void (*written)(struct pci_fn *fn, unsigned int off, unsigned int len);
 	void (*mmio)(struct pci_fn *fn, uint32_t off, void *data,
 	    unsigned int len, bool write);
-	/* What it has of KVM's at its BAR is to be at that address; 0: nowhere */
+	/* Move what KVM handles in the BAR to this address; 0: nowhere. */
 	void (*place)(struct pci_fn *fn, uint32_t bar);
-	_Atomic uint32_t bar;	/* where its BAR is decoded; 0: nowhere */
-	uint32_t placed;	/* as place() was told last */
+	_Atomic uint32_t bar;	/* where the BAR is decoded; 0: nowhere */
+	uint32_t placed;	/* the last argument of place() */
 	unsigned int cap_end;	/* where the next capability goes */
 	unsigned int cap_last;	/* the register that will point to it */
 };
@@ -45,7 +47,7 @@ struct pci {
 
 void pci_init(struct pci *p);
 uint32_t pci_add(struct pci *p, struct pci_fn *fn);
-bool pci_master(const struct pci_fn *fn);
+MUST_CHECK bool pci_master(const struct pci_fn *fn);
 void pci_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device,
     uint32_t class);
 unsigned int pci_cap(struct pci_fn *fn, uint8_t id, unsigned int len);
@@ -54,7 +56,7 @@ void pci_put32(struct pci_fn *fn, unsigned int off, uint32_t v);
 uint16_t pci_get16(const struct pci_fn *fn, unsigned int off);
 uint32_t pci_get32(const struct pci_fn *fn, unsigned int off);
 
-bool pci_mmio(struct pci *p, uint64_t gpa, void *data, unsigned int len,
-    bool write);
+bool pci_mmio(struct pci *p, uint64_t gpa, void *data, unsigned int
+    len, bool write);
 
 #endif

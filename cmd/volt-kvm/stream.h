@@ -1,9 +1,9 @@
 /*
- * The standard streams, which others may hold as well. Such a descriptor cannot
- * be made non-blocking, for the others would find it so; and what poll(2) says
- * of it holds no longer than until one of them fills the pipe, or empties it.
- * So a timer interrupts each call that waits: it is then as if it had not been
- * made. The last messages have a second in all.
+ * The standard streams, which other processes may share. We cannot make such a
+ * descriptor non-blocking, since it would be non-blocking for these, too. And
+ * after poll(2) another process may fill or empty the pipe, so that our call
+ * blocks. So a timer interrupts each call that blocks, and the caller tries
+ * again later. All of the last messages together get one second.
  */
 #ifndef VOLT_KVM_STREAM_H
 #define VOLT_KVM_STREAM_H
@@ -15,18 +15,20 @@
 #include <stddef.h>
 
 #include "io.h"
+#include "must.h"
 
 struct stream {
 	int fd;
-	size_t piece;	/* what it takes at once, if poll(2) says POLLOUT */
+	size_t piece;	/* how much one write(2) takes after a POLLOUT */
 	bool socket;
 };
 
 void stream_begin(struct io *io);
-int stream_open(struct stream *s, int fd);
-ssize_t stream_read(int fd, const struct iovec *iov, int n);
-ssize_t stream_write(const struct stream *s, const void *buf, size_t len);
-bool stream_alarm(void);
+MUST_CHECK int stream_open(struct stream *s, int fd);
+MUST_CHECK ssize_t stream_read(int fd, const struct iovec *iov, int n);
+MUST_CHECK ssize_t stream_write(const struct stream *s, const void *buf, size_t
+    len);
+MUST_CHECK bool stream_alarm(void);
 void stream_last(int status);
 
 #endif

@@ -1,8 +1,11 @@
+/* Threads. */
 #ifndef VOLT_KVM_THREAD_H
 #define VOLT_KVM_THREAD_H
 
 #include <pthread.h>
 
-int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
+#include "must.h"
+
+MUST_CHECK int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
 
 #endif

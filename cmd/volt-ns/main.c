@@ -54,7 +54,7 @@ take_maps(const struct ns *ns)
 		outer_ask(ns->outer);
 	else
 		idmap_write(ns, "self");
-	(void)talk_ended();
+	may_fail(talk_ended()); /* it has answered */
 }
 
 /*
@@ -169,7 +169,7 @@ run_child(struct ns *ns, char *argv[])
 			outer_serve(ns, st.pair[1]);
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
-	(void)talk_ended();
+	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
 		master = console_recv(st.pair[1]);
 
@@ -273,7 +273,9 @@ main(int argc, char *argv[])
 	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {
 		root_describe(&ns);
-		return 0;
+		chain_dry(argv, has_root(&ns) ||
+		    (ns.join_flags & CLONE_NEWNS) != 0,
+		    (ns.flags & CLONE_NEWPID) != 0);
 	}
 	if (ns.die_with_parent &&
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)

@@ -186,15 +186,15 @@ chains_that_are_none(void)
 	offer(65535);
 	CHECK_INT(pop(), -1);
 	begin(0);
-	desc(DESC, 0, DATA, 1, VIRTQ_NEXT, SIZE);
+	desc(DESC, 0, DATA, 1, VRING_DESC_F_NEXT, SIZE);
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(0);
-	desc(DESC, 0, DATA, 1, VIRTQ_NEXT, 0); /* a loop */
+	desc(DESC, 0, DATA, 1, VRING_DESC_F_NEXT, 0); /* a loop */
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(0);
-	desc(DESC, 0, DATA, 1, VIRTQ_NEXT | VIRTQ_WRITE, 1);
+	desc(DESC, 0, DATA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
 	desc(DESC, 1, DATA, 1, 0, 0); /* to be read behind what is written */
 	offer(0);
 	CHECK_INT(pop(), -1);
@@ -207,7 +207,7 @@ chains_that_are_none(void)
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(0);
-	desc(DESC, 0, DATA, 16, VIRTQ_INDIRECT, 0); /* was not agreed on */
+	desc(DESC, 0, DATA, 16, VRING_DESC_F_INDIRECT, 0); /* was not agreed on */
 	offer(0);
 	CHECK_INT(pop(), -1);
 }
@@ -219,7 +219,7 @@ a_chain_as_long_as_the_queue(void)
 
 	begin(0);
 	for (i = 0; i < SIZE; i++)
-		desc(DESC, i, DATA, 1, i < SIZE - 1 ? VIRTQ_NEXT : 0,
+		desc(DESC, i, DATA, 1, i < SIZE - 1 ? VRING_DESC_F_NEXT : 0,
 		    (uint16_t)(i + 1));
 	offer(0);
 	CHECK_INT(pop(), 1);
@@ -233,37 +233,37 @@ indirect_tables(void)
 	unsigned int i;
 
 	begin(VIRTQ_F_INDIRECT_DESC);
-	desc(DESC, 0, DATA, 1, VIRTQ_NEXT, 1);
-	desc(DESC, 1, DATA + 64, 16 * 20, VIRTQ_INDIRECT, 9);
+	desc(DESC, 0, DATA, 1, VRING_DESC_F_NEXT, 1);
+	desc(DESC, 1, DATA + 64, 16 * 20, VRING_DESC_F_INDIRECT, 9);
 	for (i = 0; i < 20; i++) /* longer than the queue */
 		desc(DATA + 64, i, DATA, 1, i < 19 ?
-		    VIRTQ_NEXT | VIRTQ_WRITE : VIRTQ_WRITE, (uint16_t)(i + 1));
+		    VRING_DESC_F_NEXT | VRING_DESC_F_WRITE : VRING_DESC_F_WRITE, (uint16_t)(i + 1));
 	offer(0);
 	CHECK_INT(pop(), 1);
 	CHECK_INT(c.nout, 1);
 	CHECK_INT(c.nin, 20);
 	for (i = 0; i < UNIT_COUNT(sizes); i++) {
 		begin(VIRTQ_F_INDIRECT_DESC);
-		desc(DESC, 0, DATA, sizes[i], VIRTQ_INDIRECT, 0);
+		desc(DESC, 0, DATA, sizes[i], VRING_DESC_F_INDIRECT, 0);
 		offer(0);
 		CHECK_INT(pop(), -1);
 	}
 	begin(VIRTQ_F_INDIRECT_DESC); /* in itself */
-	desc(DESC, 0, DATA, 16, VIRTQ_INDIRECT, 0);
-	desc(DATA, 0, DATA, 16, VIRTQ_INDIRECT, 0);
+	desc(DESC, 0, DATA, 16, VRING_DESC_F_INDIRECT, 0);
+	desc(DATA, 0, DATA, 16, VRING_DESC_F_INDIRECT, 0);
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(VIRTQ_F_INDIRECT_DESC); /* something behind it */
-	desc(DESC, 0, DATA, 16, VIRTQ_INDIRECT | VIRTQ_NEXT, 1);
+	desc(DESC, 0, DATA, 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1);
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(VIRTQ_F_INDIRECT_DESC); /* a next beyond it */
-	desc(DESC, 0, DATA, 16, VIRTQ_INDIRECT, 0);
-	desc(DATA, 0, DATA, 1, VIRTQ_NEXT, 1);
+	desc(DESC, 0, DATA, 16, VRING_DESC_F_INDIRECT, 0);
+	desc(DATA, 0, DATA, 1, VRING_DESC_F_NEXT, 1);
 	offer(0);
 	CHECK_INT(pop(), -1);
 	begin(VIRTQ_F_INDIRECT_DESC); /* it ends beyond the memory */
-	desc(DESC, 0, LOW - 16, 32, VIRTQ_INDIRECT, 0);
+	desc(DESC, 0, LOW - 16, 32, VRING_DESC_F_INDIRECT, 0);
 	offer(0);
 	CHECK_INT(pop(), -1);
 }
@@ -275,7 +275,7 @@ interrupts_by_flag(void)
 {
 	begin(0);
 	CHECK(virtq_wants_interrupt(&q));
-	put16(AVAIL, VIRTQ_NO_INTERRUPT);
+	put16(AVAIL, VRING_AVAIL_F_NO_INTERRUPT);
 	CHECK(!virtq_wants_interrupt(&q));
 }
 
