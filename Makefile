@@ -84,7 +84,8 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
 endef
 $(foreach p,$(INSTALLED),$(eval $(call program_rules,$(p))))
 
-# A unit test is tests/unit/X.c, with the harness and lib.
+# A unit test is tests/unit/X.c, with the harness and lib; of the programs some
+# files can be tested so, too.
 UNITS = $(patsubst tests/unit/%.c,$(O)/unit/%.t,\
 	$(filter-out %/unit.c,$(wildcard tests/unit/*.c)))
 HELPERS = $(patsubst tests/helpers/%.c,$(O)/helpers/%,\
@@ -97,7 +98,10 @@ $(O)/helpers/%: tests/helpers/%.c
 $(O)/helpers/probe $(O)/helpers/launch: tests/helpers/snapshot.h
 $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/static/lib.a
 	$(call say,LD)
-	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $^
+	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+$(O)/unit/virtq.t: $(addprefix $(O)/static/cmd/volt-kvm/,virtq.o ram.o)
+$(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
+$(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
 # What volt-lock has built in: filters and names of system calls by volt-seccomp,

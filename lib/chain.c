@@ -289,6 +289,48 @@ exec_along_path(char *const argv[])
 	errno = denied ? EACCES : ENOENT;
 }
 
+#define DRY_VARIABLE "VOLT_DRY"
+
+/* In a dry run: would a link before us have done this? */
+bool
+chain_is_to(char what)
+{
+	const char *value = getenv(DRY_VARIABLE);
+
+	return value != NULL && strchr(value, what) != NULL;
+}
+
+/*
+ * The end of a dry run: go on with that of the next link, if there is one. That
+ * is told what would be otherwise by then.
+ */
+_Noreturn void
+chain_dry(char *const argv[], bool root, bool init)
+{
+	static char dry[] = "-N";
+	struct toolbox_program program;
+	char state[3] = "", **with, name[SAY_NAME];
+	size_t n;
+
+	if (argv[0] == NULL || strncmp(argv[0], "volt-", 5) != 0 ||
+	    strchr(argv[0], '/') != NULL || toolbox_find(argv[0], &program) != 1)
+		exit(0);
+	if (root || chain_is_to(CHAIN_ROOT))
+		state[0] = CHAIN_ROOT;
+	if (init)
+		state[strlen(state)] = CHAIN_INIT;
+	for (n = 0; argv[n] != NULL; n++)
+		;
+	if ((with = malloc((n + 2) * sizeof(*with))) == NULL ||
+	    setenv(DRY_VARIABLE, state, 1) == -1)
+		err(EXIT_LINK, "%s", argv[0]);
+	with[0] = argv[0];
+	with[1] = dry;
+	memcpy(with + 2, argv + 1, n * sizeof(*with));
+	toolbox_exec(&program, with);
+	err(EXIT_CANTEXEC, "exec %s", say_name(argv[0], name));
+}
+
 /* Become the next command of the chain, or say why not and exit (126, 127). */
 _Noreturn void
 chain_exec(char *const argv[])

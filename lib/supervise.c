@@ -274,7 +274,8 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 
 	if (signo == SIGCHLD)
 		return; /* reap() looks in any case */
-	if (signo == SIGPIPE && (pid_t)si->ssi_pid == getpid())
+	if ((signo == SIGPIPE || signo == SIGXFSZ) &&
+	    (pid_t)si->ssi_pid == getpid())
 		return; /* our own write */
 	if (s->signal_cb != NULL)
 		s->signal_cb(s, signo);
@@ -290,11 +291,15 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		forward(s, signo);
 }
 
-/* The child has stopped: stop with it. A SIGCONT is then forwarded. */
+/*
+ * The child has stopped: stop with it. A SIGCONT is then forwarded. PID 1 cannot
+ * stop, and to try would drop a SIGCONT that has come already.
+ */
 static void
 stop_too(const struct supervise *s, int signo)
 {
-	kill(getpid(), SIGSTOP);
+	if (getpid() != 1)
+		kill(getpid(), SIGSTOP);
 	if (s->unstoppable && signo == SIGTSTP)
 		send(s, SIGCONT);
 }

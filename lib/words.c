@@ -66,21 +66,25 @@ words_distance(const char *a, const char *b)
 	return row[blen];
 }
 
+/*
+ * Say so, and name the nearest word: if it is near enough to be what was meant,
+ * that is if no more than a third of the letters differ.
+ */
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
 {
 	const struct word *w, *best = NULL;
-	unsigned int d, least = UINT_MAX;
+	unsigned int d, least = ((unsigned int)strlen(key) + 2) / 3 + 1;
 
 	for (w = g->words; w->key != NULL; w++) {
 		d = words_distance(key, w->key);
-		if (d < least) {
+		if (d < least && w->key[0] != '*') {
 			least = d;
 			best = w;
 		}
 	}
 	if (best == NULL)
-		errx(EXIT_LINK, "%s=: unknown word", key);
+		errx(EXIT_LINK, "%s=: unknown word; -h lists them", key);
 	errx(EXIT_LINK, "%s=: unknown word; the nearest is %s=", key,
 	    best->key);
 }
@@ -204,8 +208,13 @@ include(const struct grammar *g, void *ctx, const char *name, int depth)
 		    INCLUDE_DEPTH);
 	if (*name == '\0')
 		errx(EXIT_LINK, "@: no file name");
-	if ((fd = toolbox_open_words(name)) == -1)
+	if ((fd = toolbox_open_words(name)) == -1) {
+		if (errno == ENOENT && strchr(name, '/') == NULL &&
+		    access(name, F_OK) == 0)
+			errx(EXIT_LINK, "@%s: not in ~/.config/volt, /etc/volt "
+			    "or share/volt; the file here is @./%s", name, name);
 		err(EXIT_LINK, "@%s", name);
+	}
 	/* Never freed: setters keep pointers into it. */
 	if ((buf = malloc(INCLUDE_MAX)) == NULL)
 		err(EXIT_LINK, "@%s", name);

@@ -239,6 +239,36 @@ closed_without_null() {
 	each closed_without_null
 }
 
+# --- dry run ----------------------------------------------------------------
+
+@test "-N: goes down the whole chain, as it would be, and does nothing" {
+	need as_user unshare -U true
+	before=$(find "$ROOT_USER" | sort)
+	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" tmpfs=/made volt-init grace=2s \
+		volt-lock fs.rx=/only/there user=nil volt-ns uid=5 touch "$BATS_TEST_TMPDIR/done"
+	[ "$output" = "" ]
+	[[ $stderr == *"volt-ns: new mount namespace"*"volt-ns: mount tmpfs at /made "*"
+volt-init: wait as PID 1
+"*"volt-lock: fs.rx=/only/there
+"* ]]
+	[[ $stderr != *"not there"* ]]
+	[ "$(find "$ROOT_USER" | sort)" = "$before" ]
+	[ ! -e "$BATS_TEST_TMPDIR/done" ]
+	# Where the root is ours, it is looked at; a mistake further on is one.
+	run -125 --separate-stderr volt-init -N volt-lock fs.rx=/only/there true
+	[ "${stderr_lines[0]}" = "volt-init: wait as a subreaper" ]
+	[ "${stderr_lines[-1]}" = "volt-lock: fs.rx=/only/there: No such file or directory" ]
+	run -125 --separate-stderr volt-init -N volt-lock nil=1 true
+	[[ $stderr == *"volt-lock: nil=: unknown word"* ]]
+	# A path is no link, and a variable that says something else does nothing.
+	printf '#!/bin/sh\n: >ran' >volt-x
+	chmod 755 volt-x
+	PATH=$PWD:$PATH run -0 volt-init -N volt-x
+	run -0 volt-init -N ./volt-x
+	[ ! -e ran ]
+	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
+}
+
 # --- the toolbox ------------------------------------------------------------
 
 @test "toolbox: a hostile root's links and words are never used" {
@@ -318,6 +348,25 @@ own_words() {
 	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns -m root="$ROOT_BB" volt-ns @evil true
 	[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
 	as_user rm -r "$USER_DIR/home/.config"
+}
+
+hidden() {
+	local bin
+
+	bin=$(dirname "$("$who" sh -c 'command -v volt-ns')")
+	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close sh -c 'ls -A "$1"' sh "$bin"
+	[ "$output" = "" ]
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns umask=027 sh -c 'umask; env | grep VOLT_; true'
+	[ "$output" = 0027 ]
+}
+
+@test "toolbox: is there where a mount hides the programs" {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root root=$ROOT_BB U='' hidden
+	fi
+	need as_user unshare -U true
+	who=as_user root=$ROOT_USER U=U hidden
 }
 
 # As a user's build is run by sudo.

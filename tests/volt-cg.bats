@@ -529,6 +529,18 @@ Delegate=yes" ]
 IOWriteIOPSMax=/dev/block/8:0 infinity
 CPUQuota=10%
 CPUQuotaPeriodSec=10000us" ]
+	# The last word counts, as in a group; io words add up.
+	run -0 volt-cg -S @default memory.max=1G memory.max=3G cpu.idle=1 cpus=2 cpus=1 "io.max=8:0 rbps=1M" "io.max=8:0 rbps=2M" \
+		"io.max=8:16 rbps=3M" -d
+	[ "$output" = "MemoryHigh=1073741824
+IOWeight=100
+TasksMax=4096
+MemoryMax=3221225472
+CPUWeight=idle
+CPUQuota=100%
+IOReadBandwidthMax=/dev/block/8:0 2097152
+IOReadBandwidthMax=/dev/block/8:16 3145728
+Delegate=yes" ]
 	run -125 volt-cg -S cgroup.freeze=1
 	[ "$output" = "volt-cg: cgroup.freeze=1: systemd has no property for this" ]
 }

@@ -465,7 +465,7 @@ os.execvp("volt-init", ["volt-init", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/
 
 timeouts() {
 	run -124 --separate-stderr "$@" status=1 timeout=200ms sleep 1000
-	[ "$stderr" = "volt-init: the time of timeout= was over, and the command was ended" ]
+	[ "$stderr" = "volt-init: timeout=: the command ran too long and was terminated" ]
 	[ "$output" = "timeout 124" ]
 	# Whatever the command does about it.
 	run -124 --separate-stderr "$@" status=1 timeout=200ms sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'

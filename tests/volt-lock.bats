@@ -1446,10 +1446,10 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		raed|unknown system call: raed
 		@none|unknown group: @none
 		write = maybe|unknown action: maybe
-		write =|one action is wanted behind: =
-		write = deny deny|one action is wanted behind: =
+		write =|one action must follow: =
+		write = deny deny|one action must follow: =
 		= deny|no system call: =
-		write if|no condition behind: if
+		write if|no condition follows: if
 		write if a6==1|a condition begins with a0 to a5: a6==1
 		write if a0=1|no comparison: a0=1
 		write if a0==|not a number or constant: a0==

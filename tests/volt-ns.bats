@@ -11,7 +11,7 @@ setup_file() {
 setup() {
 	load lib
 	TERMINAL=$TOP/tests/helpers/terminal.py
-	SOCKET=$TOP/tests/helpers/socket.py
+	SOCKET=$TOP/tests/helpers/journal.py
 	cd "$BATS_TEST_TMPDIR" || return
 	leftovers_begin
 }
@@ -447,6 +447,15 @@ tried() {
 		volt-init ls /
 	[ "$output" = $'bin\ndev\nproc' ]
 	[ "$stderr" = "" ]
+}
+
+@test "bind=: which side is meant" {
+	ends 125 "bind=$PWD/nil:/mnt: source $PWD/nil: No such file or directory" -Um bind="$PWD/nil:/mnt" true
+	ends 125 "bind=/etc:/etc/passwd/x:rec: place /etc/passwd/x: Not a directory" -Um bind=/etc:/etc/passwd/x:rec true
+	need_root
+	run -0 volt-ns -N -Um root="$ROOT_BB" bind=/etc:/a bind=/etc:/b:ro bind=/etc:/c:idmap
+	[ "$(grep -c 'the option idmap maps them' <<<"$output")" = 1 ]
+	[[ $output == *"volt-ns: bind=/etc:/a: its owners stay the host's, nobody inside; the option idmap maps them"* ]]
 }
 
 @test "bind=...:try: left out if there is no source, and only then" {
@@ -1212,6 +1221,17 @@ bin" ]
 	each joining
 }
 
+@test "join=: by a volt-cg that waits in front" {
+	need_root
+	need volt-cg true
+	start volt-cg volt-ns -mpu root="$ROOT_BB" hostname=box volt-init sleep 1000
+	wait_for volt-ns join="$pid" pidof sleep
+	run -0 volt-ns join="$pid" hostname
+	[ "$output" = box ]
+	kill "$pid"
+	ended 143
+}
+
 @test "join=: bad words" {
 	for bad in 0 '' x -1 01 99999999999; do
 		ends 125 "join=$bad: not a process ID" "join=$bad" true
@@ -1222,7 +1242,8 @@ bin" ]
 	ends 125 "join= and root= do not go together" -m join=1 root=/ true
 	need_root
 	run -125 --separate-stderr as_user volt-ns join=1 true
-	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied" ]]
+	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied
+volt-ns: a container is entered by the user who made it, and by the host's root" ]]
 }
 
 @test "join=: where there is nothing to join, or not yet, no command runs" {
@@ -1368,13 +1389,13 @@ print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat
 console_pipe() {
 	echo in >in
 	chmod 600 in
-	run -7 --separate-stderr volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err
-	[ "$(sed 's/^/1: /' out && sed 's/^/2: /' err)" = "$named" ]
+	volt-ns "$@" console=pipe sh -c "$names; exit 7" <in >out 2>err || [ "$?" = 7 ]
+	[ "$(sed 's/^/1: /' out && sort err | sed 's/^/2: /')" = "$named" ]
 	[ "$(volt-ns "$@" console=pipe sh /dev/stdin <<<"echo a script" | cat)" = "a script" ]
 	for n in 0 1 255; do
 		run "-$n" volt-ns "$@" console=pipe sh -c "exit $n" </dev/null
 	done
-	run -143 volt-ns "$@" console=pipe sh -c 'kill $$' <in
+	run -137 volt-ns "$@" console=pipe sh -c "kill -9 \$\$; $([[ $* == *p* ]] && echo exit 137)" <in
 	# As the journal is.
 	run -7 "$SOCKET" all volt-ns "$@" console=pipe sh -c "$names; exit 7" <in
 	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
@@ -1442,7 +1463,7 @@ console_pipe() {
 
 @test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
 	# A limit of 1024 bytes, and a full file system is no other.
-	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero; exit 0" >file'
+	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
 	[ "$stderr" = "volt-ns: the command's output: File too large" ]
 	[ "$(stat -c %s file)" = 1024 ]
 	run -9 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
@@ -1512,8 +1533,53 @@ pty_basics() {
 	[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 }
 
+# A signal that is pending, and would end the command if it came sooner.
+@test "console=: a signal takes none of the output that somebody reads" {
+	need python3 -c 'import ctypes'
+	run -0 --separate-stderr python3 -c 'import ctypes, os, subprocess, sys
+def pending():
+    mask = ctypes.c_uint64(1 << 33)
+    ctypes.CDLL(None).syscall(14, 0, ctypes.byref(mask), None, 8) # rt_sigprocmask
+    os.kill(os.getpid(), 34)
+for n in range(100):
+    for console in "pty", "pipe":
+        p = subprocess.run(["volt-ns", "console=" + console, "echo", "out"], preexec_fn=pending,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if (p.returncode, p.stdout.strip()) != (0, b"out"):
+            sys.exit(f"{console} {n}: {p}")'
+	[ "$stderr" = "" ]
+}
+
 @test "console=pty: a terminal of its own, whole input and output, status" {
 	each pty_basics
+}
+
+# shellcheck disable=SC2016 # the command's
+terminals='for n in stdin stdout stderr tty $more; do echo $n >/dev/$n || exit; done
+exec 3<>/dev/stdout && echo three >&3 && stat -L -c %u /dev/stdout'
+
+pty_names() {
+	# shellcheck disable=SC2154 # each's
+	run -0 "$who" volt-ns -U console=pty sh -c "$terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nthree\r\n0\r' ]
+	run -0 "$who" volt-ns -A root="$root" console=pty volt-init sh -c "more=console; $terminals" </dev/null
+	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nconsole\r\nthree\r\n0\r' ]
+}
+
+@test "console=pty: the terminal opens by all of its names" {
+	each pty_names
+	if [ "$(id -u)" = 0 ]; then
+		for words in uid=33 "-U uid=33" "-Up uid=33" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init"; do
+			more=
+			[[ $words != *root=* ]] || more=console
+			# shellcheck disable=SC2086 # words
+			run -0 volt-ns console=pty $words sh -c "more=$more; $terminals" </dev/null
+			[ "${lines[-1]}" = $'33\r' ]
+		done
+	fi
+	need as_subid_user volt-ns -U true
+	run -0 as_subid_user volt-ns -A root="$ROOT_USER" uid=5 console=pty sh -c "more=console; $terminals" </dev/null
+	[ "${lines[-1]}" = $'5\r' ]
 }
 
 pty_terminal() {
@@ -1773,6 +1839,9 @@ status_of() {
 
 @test "bad words: one line each" {
 	ends 125 "rot=: unknown word; the nearest is root=" rot=/x true
+	for key in volume entrypoint x memory nice; do
+		ends 125 "$key=: unknown word; -h lists them" "$key=/x" true
+	done
 	ends 125 "hostnam=: unknown word; the nearest is hostname=" -u hostnam=x true
 	ends 125 "-x: unknown flag; -h lists them" -x true
 	ends 125 "--: unknown flag; -h lists them" --root true
@@ -1823,6 +1892,8 @@ status_of() {
 	ends 125 "@./bad:1: not a word: rm -rf" @./bad true
 	ends 125 "@./none: No such file or directory" @./none true
 	ends 125 "@none-of-that-name: No such file or directory" @none-of-that-name true
+	echo umask=0 >web.words
+	ends 125 "@web.words: not in ~/.config/volt, /etc/volt or share/volt; the file here is @./web.words" @web.words true
 	ends 125 "@: no file name" @ true
 	ends 125 "@/: Is a directory" @/ true
 	printf 'umask=0\0' >nul

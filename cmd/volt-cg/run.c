@@ -21,7 +21,8 @@
 
 /* What -N says. */
 static _Noreturn void
-describe(const struct cg *cg, const char *path, const char *name)
+describe(const struct cg *cg, const char *path, const char *name,
+    char *argv[])
 {
 	const struct limit *l;
 
@@ -32,7 +33,7 @@ describe(const struct cg *cg, const char *path, const char *name)
 		say("%s=%s", l->file, l->value);
 	if (cg->delegate)
 		say("delegate it");
-	exit(0);
+	chain_dry(argv, false, false);
 }
 
 /*
@@ -117,7 +118,7 @@ run(struct cg *cg, char *argv[])
 
 	if (cg->dry)
 		describe(cg, cg->place,
-		    cg->name != NULL ? cg->name : "run-PID");
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	if (supervise_fork(&s, start) == 0) {
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
@@ -145,7 +146,7 @@ run_keep(struct cg *cg, char *argv[])
 {
 	if (cg->dry)
 		describe(cg, cg->place,
-		    cg->name != NULL ? cg->name : "run-PID");
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	group_make(cg);
 	group_sweep(cg);
 	chain_exec(argv);
@@ -157,7 +158,7 @@ run_join(struct cg *cg, char *argv[])
 {
 	place_find(cg, cg->join);
 	if (cg->dry)
-		describe(cg, cg->place, cg->join);
+		describe(cg, cg->place, cg->join, argv);
 	group_enter(cg->dir, cg->join);
 	chain_exec(argv);
 }

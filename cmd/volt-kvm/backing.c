@@ -18,7 +18,7 @@
 
 #define BLOCK_MOST 4096u	/* a page: Linux guests take no larger ones */
 
-/* Nobody else may write what this guest reads, nor read what it writes. */
+/* Lock the file: one guest that writes, or any number of guests that read. */
 static void
 lock(const struct backing *b, const char *path, bool write)
 {
@@ -33,8 +33,8 @@ lock(const struct backing *b, const char *path, bool write)
 }
 
 /*
- * A number of the device's request queue, which a partition shares with its
- * disk. Returns false where there is no sysfs, as in many a jail.
+ * Read a number of the device's request queue. A partition has that of its disk.
+ * Returns false if there is no sysfs, as in many jails.
  */
 static bool
 queue_number(dev_t dev, const char *name, uint64_t *n)
@@ -54,7 +54,7 @@ queue_number(dev_t dev, const char *name, uint64_t *n)
 	return false;
 }
 
-/* A device's size and blocks. Returns 0, or -1 and errno. */
+/* Find the size and the topology of a device. Returns 0, or -1 and errno. */
 static int
 open_device(struct backing *b, dev_t dev)
 {
@@ -67,7 +67,7 @@ open_device(struct backing *b, dev_t dev)
 		return -1;
 	b->is_device = true;
 	b->size = (uint64_t)end;
-	/* What one of them does not know is 0. */
+	/* A number that the device does not know stays 0. */
 	(void)ioctl(b->fd, BLKPBSZGET, &physical);
 	(void)ioctl(b->fd, BLKIOMIN, &least);
 	(void)ioctl(b->fd, BLKIOOPT, &best);
@@ -84,7 +84,7 @@ open_device(struct backing *b, dev_t dev)
 	return 0;
 }
 
-/* Open, measure and lock what disk= names, or end with a line that says why. */
+/* Open, measure and lock a disk=, or end the program with an error. */
 void
 backing_open(struct backing *b, const struct disk *d)
 {
@@ -92,7 +92,7 @@ backing_open(struct backing *b, const struct disk *d)
 	struct stat st;
 
 	*b = (struct backing){ .block = BACKING_SECTOR };
-	/* O_EXCL: of a block device, not one that this host has mounted. */
+	/* O_EXCL refuses a block device that this host has mounted. */
 	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
 	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (b->fd == -1 && errno == EBUSY)
@@ -114,7 +114,7 @@ backing_open(struct backing *b, const struct disk *d)
 	else if (b->block > BLOCK_MOST)
 		b->block = BLOCK_MOST;
 	if (b->size == 0 || b->size % b->block != 0)
-		errx(EXIT_LINK, "disk=%s: not whole sectors of %u bytes",
+		errx(EXIT_LINK, "disk=%s: the size is no multiple of %u bytes",
 		    d->path, b->block);
 	lock(b, d->path, write);
 }

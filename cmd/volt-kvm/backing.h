@@ -1,4 +1,4 @@
-/* What is behind a disk: a file or a block device of the host's, opened. */
+/* The backing of a disk: a file or a block device of the host, opened. */
 #ifndef VOLT_KVM_BACKING_H
 #define VOLT_KVM_BACKING_H
 
@@ -7,17 +7,17 @@
 
 struct disk;
 
-#define BACKING_SECTOR 512u	/* in which virtio counts, always */
+#define BACKING_SECTOR 512u	/* virtio's unit, whatever the block size is */
 
 struct backing {
 	int fd;
 	bool is_device;
 	uint64_t size;	/* bytes; whole blocks */
 
-	/* Bytes each. */
-	uint32_t block;	/* as the guest sees it */
+	/* In bytes. */
+	uint32_t block;	/* the block size that the guest sees */
 	uint32_t physical, offset, least, best;	/* a device's topology */
-	uint32_t discard;	/* what is given back in one piece; 0: nothing */
+	uint32_t discard;	/* the granularity of a discard; 0: no discard */
 };
 
 void backing_open(struct backing *b, const struct disk *d);

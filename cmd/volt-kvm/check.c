@@ -1,6 +1,6 @@
 /*
- * What would else show only in the running guest, or not at all: an initrd that
- * the kernel passes over, memory that the host does not have.
+ * Faults that would otherwise show late or not at all: an initrd that the kernel
+ * would ignore, and memory that the host does not have.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "kfile.h"
 #include "value.h"
 
-/* A field of /proc/meminfo in bytes; 0 if it is not there. */
+/* A field of /proc/meminfo in bytes; 0 if it is missing. */
 static uint64_t
 meminfo(const char *field)
 {
@@ -28,7 +28,7 @@ meminfo(const char *field)
 	return strtoull(s + strlen(field), NULL, 10) << 10;
 }
 
-/* What a file of a group says; UINT64_MAX for "max", or if it is not there. */
+/* The number in a file of a group; UINT64_MAX if it is "max" or missing. */
 static uint64_t
 limit_of(int group, const char *file)
 {
@@ -41,7 +41,7 @@ limit_of(int group, const char *file)
 	return value_uint(buf, UINT64_MAX, &n) == -1 ? UINT64_MAX : n;
 }
 
-/* The least that our control group and those above it leave us. */
+/* The lowest limit of our control group and those above it, swap included. */
 static uint64_t
 group_limit(void)
 {
@@ -70,8 +70,8 @@ group_limit(void)
 }
 
 /*
- * The guest takes its memory page by page, and may never want all of it: so
- * this is said, and nothing is refused.
+ * The guest takes its memory page by page, and may never need all of it: so this
+ * is a warning and not an error.
  */
 void
 check_memory(const struct config *cfg)
@@ -89,7 +89,7 @@ check_memory(const struct config *cfg)
 		    (unsigned long long)(free >> 20));
 }
 
-/* The kernel unpacks what begins with one of these, after any zeroes. */
+/* The kernel unpacks a file that starts with one of these, after any zeroes. */
 void
 check_initrd(const struct config *cfg)
 {

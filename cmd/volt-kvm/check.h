@@ -1,3 +1,4 @@
+/* Checks before the machine is made. */
 #ifndef VOLT_KVM_CHECK_H
 #define VOLT_KVM_CHECK_H
 

@@ -1,4 +1,4 @@
-/* What the words said. */
+/* What the command line says. */
 #ifndef VOLT_KVM_CONFIG_H
 #define VOLT_KVM_CONFIG_H
 
@@ -17,16 +17,16 @@ struct blob {
 struct disk {
 	const char *path;
 	bool ro;
-	unsigned int block;	/* bytes; or 0: the host's */
-	const char *scratch;	/* overlay: a directory, "" for memory; or NULL */
+	unsigned int block;	/* the guest's block size; 0: the backing's */
+	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
 };
 
-/* The strings go to the guest as they are. */
+/* The strings are passed to the guest unchanged. */
 struct net_config {
 	bool present;
 	int tap;
 	uint8_t mac[6];
-	unsigned int mtu;	/* 0: the usual */
+	unsigned int mtu;	/* 0: the driver's default */
 	const char *ip, *gw, *ip6, *gw6, *dns, *search, *options;
 };
 
@@ -39,8 +39,8 @@ struct config {
 	bool nested;
 	const char *kernel;
 	const char *initrd;
-	const char *modules;	/* or NULL: what fits the kernel */
-	const char *root;	/* or NULL: the initrd */
+	const char *modules;	/* NULL: /lib/modules/VERSION */
+	const char *root;	/* NULL: the initramfs */
 	const char *overlay;	/* of the root: "tmpfs", a device, or NULL */
 	const char *hostname;
 	const char *tap;
@@ -54,11 +54,11 @@ struct config {
 	unsigned int ncmdline;
 	const char *env[CONFIG_LIST];
 	unsigned int nenv;
-	char **argv;	/* the command, or a lone NULL */
+	char **argv;	/* the command; { NULL } if there is none */
 
-	/* What is made from it. */
-	struct blob image;	/* the kernel's file */
-	struct blob payload;	/* our initramfs */
+	/* The files. */
+	struct blob image;	/* the kernel */
+	struct blob payload;	/* the initramfs that volt-kvm makes */
 	struct blob user_initrd;
 };
 

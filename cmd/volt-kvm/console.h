@@ -1,18 +1,21 @@
-/* The ports between volt-kvm and volt-guest. */
+/* The ports between volt-kvm and volt-guest (guest.h). */
 #ifndef VOLT_KVM_CONSOLE_H
 #define VOLT_KVM_CONSOLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* line gets each line of the control port (guest.h), without its newline. */
-void console_on_line(void (*line)(const char *line));
-void console_signal(unsigned int signo);
-void console_size(const char *size);
-bool console_drained(void);
-void console_look(void);
-uint64_t console_taken(void);
-void console_lose(void);
-int console_lost(void);
+struct console;
+
+/* line() gets each line from the control port, without its newline. */
+void console_on_line(struct console *c,
+    void (*line)(void *arg, const char *line), void *arg);
+void console_signal(struct console *c, unsigned int signo);
+void console_size(struct console *c, const char *size);
+bool console_drained(struct console *c);
+void console_look(struct console *c);
+uint64_t console_taken(const struct console *c);
+void console_lose(struct console *c);
+int console_lost(const struct console *c);
 
 #endif

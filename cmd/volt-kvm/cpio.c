@@ -14,7 +14,7 @@
 #define HEADER 110
 #define FILE_MOST UINT32_MAX	/* eight hexadecimal digits */
 
-/* Make room for n more bytes: they are zero. */
+/* Make room for n more bytes, which are zero. Returns where they are. */
 static uint8_t *
 reserve(struct cpio *c, size_t n)
 {
@@ -81,7 +81,7 @@ cpio_file(struct cpio *c, const char *path, mode_t mode, const void *data,
 	pad(c);
 }
 
-/* What fd, a regular file, holds. */
+/* Add a file with the contents of fd, a regular file. */
 void
 cpio_fd(struct cpio *c, const char *path, mode_t mode, int fd)
 {
@@ -93,7 +93,8 @@ cpio_fd(struct cpio *c, const char *path, mode_t mode, int fd)
 	if (fstat(fd, &st) == -1)
 		err(EXIT_LINK, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MOST)
-		errx(EXIT_LINK, "%s: not a regular file of a sane size", path);
+		errx(EXIT_LINK, "%s: not a regular file of less than 4 GiB",
+		    path);
 	size = (size_t)st.st_size;
 	header(c, path, S_IFREG | mode, size, 0, 0);
 	p = reserve(c, size);
@@ -104,7 +105,7 @@ cpio_fd(struct cpio *c, const char *path, mode_t mode, int fd)
 		if (n == -1)
 			err(EXIT_LINK, "%s", path);
 		if (n == 0)
-			break; /* it shrank: zeroes */
+			break; /* the file became shorter: zeroes follow */
 		done += (size_t)n;
 	}
 	c->len += size;

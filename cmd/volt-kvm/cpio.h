@@ -1,4 +1,4 @@
-/* A cpio archive in memory, of the kind that kernels unpack ("newc"). */
+/* A cpio archive in memory, in the format of an initramfs ("newc"). */
 #ifndef VOLT_KVM_CPIO_H
 #define VOLT_KVM_CPIO_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct cpio {
-	uint8_t *base;	/* its own mapping */
+	uint8_t *base;	/* a mapping */
 	size_t len, room;
 	unsigned int inode;
 };

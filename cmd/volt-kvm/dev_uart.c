@@ -1,3 +1,5 @@
+#include <linux/serial_reg.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,23 +10,13 @@
 #include "dev_uart.h"
 #include "kvm.h"
 
-enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
-
-#define IER_DATA 0x01
-#define IER_THR 0x02
-#define IIR_NONE 0x01
-#define IIR_THR 0x02
-#define IIR_DATA 0x04
-#define LCR_DLAB 0x80
-#define MCR_OUT2 0x08
-#define MCR_LOOP 0x10
-#define LSR_DATA 0x01
-#define LSR_EMPTY 0x60	/* holding and shift register */
-#define MSR_READY 0xb0	/* carrier, data set ready, clear to send */
+#define IIR_FIFOS 0xc0	/* the FIFOs are enabled */
+#define LSR_SENT (UART_LSR_THRE | UART_LSR_TEMT)
+#define MSR_READY (UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS)
 
 #define LATE 2	/* s without progress */
 
-/* Output goes to the descriptor out, or with -1 nowhere. */
+/* Output goes to the descriptor out, or nowhere if it is -1. */
 void
 uart_init(struct uart *u, int vmfd, int out, bool patient)
 {
@@ -40,7 +32,7 @@ uart_init(struct uart *u, int vmfd, int out, bool patient)
 	if (out != -1 && stream_open(&u->out, out) == -1)
 		u->out.fd = -1;
 	u->dll = 1; /* 115200 baud */
-	u->lcr = 3;
+	u->lcr = UART_LCR_WLEN8;
 }
 
 static bool
@@ -55,9 +47,9 @@ update_irq(struct uart *u)
 	struct kvm_irq_level irq = { .irq = UART_IRQ };
 	bool level;
 
-	level = (u->mcr & MCR_OUT2) != 0 &&
-	    (((u->ier & IER_DATA) != 0 && has_input(u)) ||
-		((u->ier & IER_THR) != 0 && u->thr_empty));
+	level = (u->mcr & UART_MCR_OUT2) != 0 &&
+	    (((u->ier & UART_IER_RDI) != 0 && has_input(u)) ||
+		((u->ier & UART_IER_THRI) != 0 && u->thr_empty));
 	if (level == u->level)
 		return;
 	u->level = level;
@@ -68,7 +60,7 @@ update_irq(struct uart *u)
 static void
 transmit(struct uart *u, uint8_t c)
 {
-	if ((u->mcr & MCR_LOOP) != 0) {
+	if ((u->mcr & UART_MCR_LOOP) != 0) {
 		if (u->in_head - u->in_tail < UART_INPUT)
 			u->input[u->in_head++ % UART_INPUT] = c;
 		return;
@@ -87,7 +79,7 @@ in_a_while(void)
 	return t;
 }
 
-/* A vCPU that has output: wait until there is room for it. */
+/* A vCPU has output: wait until there is room for it. */
 static void
 wait_for_room(struct uart *u)
 {
@@ -110,39 +102,42 @@ wait_for_room(struct uart *u)
 static uint8_t
 read_iir(struct uart *u)
 {
-	uint8_t fifo = (u->fcr & 1) != 0 ? 0xc0 : 0;
+	uint8_t fifo = (u->fcr & UART_FCR_ENABLE_FIFO) != 0 ? IIR_FIFOS : 0;
 
-	if ((u->ier & IER_DATA) != 0 && has_input(u))
-		return fifo | IIR_DATA;
-	if ((u->ier & IER_THR) != 0 && u->thr_empty) {
+	if ((u->ier & UART_IER_RDI) != 0 && has_input(u))
+		return fifo | UART_IIR_RDI;
+	if ((u->ier & UART_IER_THRI) != 0 && u->thr_empty) {
 		u->thr_empty = false;
-		return fifo | IIR_THR;
+		return fifo | UART_IIR_THRI;
 	}
-	return fifo | IIR_NONE;
+	return fifo | UART_IIR_NO_INT;
 }
 
 static uint8_t
 read_reg(struct uart *u, unsigned int reg)
 {
 	switch (reg) {
-	case RBR_THR:
-		if ((u->lcr & LCR_DLAB) != 0)
+	case UART_RX:
+		if ((u->lcr & UART_LCR_DLAB) != 0)
 			return u->dll;
 		return has_input(u) ? u->input[u->in_tail++ % UART_INPUT] : 0;
-	case IER:
-		return (u->lcr & LCR_DLAB) != 0 ? u->dlm : u->ier;
-	case IIR_FCR:
+	case UART_IER:
+		return (u->lcr & UART_LCR_DLAB) != 0 ? u->dlm : u->ier;
+	case UART_IIR:
 		return read_iir(u);
-	case LCR:
+	case UART_LCR:
 		return u->lcr;
-	case MCR:
+	case UART_MCR:
 		return u->mcr;
-	case LSR:
-		return LSR_EMPTY | (has_input(u) ? LSR_DATA : 0);
-	case MSR:
-		if ((u->mcr & MCR_LOOP) != 0) /* what the probe looks for */
-			return (uint8_t)((u->mcr & 0x0c) << 4 |
-			    (u->mcr & 0x02) << 3 | (u->mcr & 0x01) << 5);
+	case UART_LSR:
+		return LSR_SENT | (has_input(u) ? UART_LSR_DR : 0);
+	case UART_MSR:
+		/* A driver that probes for a UART looks at this. */
+		if ((u->mcr & UART_MCR_LOOP) != 0)
+			return (uint8_t)(
+			    (u->mcr & (UART_MCR_OUT1 | UART_MCR_OUT2)) << 4 |
+			    (u->mcr & UART_MCR_RTS) << 3 |
+			    (u->mcr & UART_MCR_DTR) << 5);
 		return MSR_READY;
 	default:
 		return u->scr;
@@ -153,33 +148,33 @@ static void
 write_reg(struct uart *u, unsigned int reg, uint8_t v)
 {
 	switch (reg) {
-	case RBR_THR:
-		if ((u->lcr & LCR_DLAB) != 0)
+	case UART_RX:
+		if ((u->lcr & UART_LCR_DLAB) != 0)
 			u->dll = v;
 		else
 			transmit(u, v);
 		break;
-	case IER:
-		if ((u->lcr & LCR_DLAB) != 0) {
+	case UART_IER:
+		if ((u->lcr & UART_LCR_DLAB) != 0) {
 			u->dlm = v;
 			break;
 		}
-		if ((v & ~u->ier & IER_THR) != 0)
+		if ((v & ~u->ier & UART_IER_THRI) != 0)
 			u->thr_empty = true;
 		u->ier = v & 0x0f;
 		break;
-	case IIR_FCR:
+	case UART_FCR:
 		u->fcr = v;
-		if ((v & 2) != 0)
+		if ((v & UART_FCR_CLEAR_RCVR) != 0)
 			u->in_tail = u->in_head;
 		break;
-	case LCR:
+	case UART_LCR:
 		u->lcr = v;
 		break;
-	case MCR:
+	case UART_MCR:
 		u->mcr = v & 0x1f;
 		break;
-	case SCR:
+	case UART_SCR:
 		u->scr = v;
 		break;
 	default:
@@ -190,11 +185,14 @@ write_reg(struct uart *u, unsigned int reg, uint8_t v)
 static bool
 is_output(const struct uart *u, unsigned int reg)
 {
-	return reg == RBR_THR && (u->lcr & LCR_DLAB) == 0 &&
-	    (u->mcr & MCR_LOOP) == 0;
+	return reg == UART_RX && (u->lcr & UART_LCR_DLAB) == 0 &&
+	    (u->mcr & UART_MCR_LOOP) == 0;
 }
 
-/* Returns whether there is something for the I/O thread: room, or output. */
+/*
+ * A vCPU's access to a register. Returns whether the I/O thread has something
+ * to do: there is room for input, or there is output.
+ */
 bool
 uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write)
 {
@@ -219,7 +217,7 @@ uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write)
 	return look;
 }
 
-/* How many characters of input it would take now. */
+/* How many characters of input there is room for. */
 unsigned int
 uart_room(struct uart *u)
 {
@@ -241,7 +239,7 @@ uart_input(struct uart *u, const uint8_t *data, unsigned int len)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* How much output there was so far. */
+/* How many bytes of output there were so far. */
 uint64_t
 uart_logged(struct uart *u)
 {
@@ -253,7 +251,7 @@ uart_logged(struct uart *u)
 	return logged;
 }
 
-/* How much of it was sent, or is lost. */
+/* How many of these were sent or are lost. */
 uint64_t
 uart_sent(struct uart *u)
 {
@@ -265,7 +263,7 @@ uart_sent(struct uart *u)
 	return sent;
 }
 
-/* The next output to be sent: what was lost before it is said in its place. */
+/* The next output to send. A note takes the place of output that is lost. */
 static size_t
 next_piece(struct uart *u, char *buf, size_t size)
 {
@@ -285,7 +283,7 @@ next_piece(struct uart *u, char *buf, size_t size)
 	return (size_t)n;
 }
 
-/* I/O thread: send some output. Who does not read it any more gets none. */
+/* I/O thread: send some output. After an error nothing more is sent. */
 void
 uart_send(struct uart *u)
 {
@@ -308,7 +306,7 @@ uart_send(struct uart *u)
 			u->sent = from + (uint64_t)done;
 		u->late = false;
 	} else if (done == -1 && (errno == EAGAIN || errno == EINTR)) {
-		u->sent = from; /* and once more */
+		u->sent = from; /* try again */
 	} else {
 		u->out.fd = -1;
 		u->sent = u->logged;
@@ -318,8 +316,8 @@ uart_send(struct uart *u)
 }
 
 /*
- * Write the last lines of output to fd: what is not printable is made '?',
- * since it comes from the guest and goes to somebody's terminal.
+ * Write the last lines of output to fd. The guest chose the bytes, and they may
+ * go to a terminal: '?' replaces what is not printable.
  */
 void
 uart_tail(struct uart *u, int fd, unsigned int lines)
@@ -349,5 +347,5 @@ uart_tail(struct uart *u, int fd, unsigned int lines)
 	if (len > 0 && buf[len - 1] != '\n' && len < sizeof(buf))
 		buf[len++] = '\n';
 	if (write(fd, buf, len) == -1)
-		return; /* stderr: nobody to tell */
+		return; /* standard error itself failed */
 }

@@ -1,9 +1,10 @@
 /*
- * COM1: a 16550A, for the kernel's messages and early consoles. Its last output
- * is kept. If it goes to a descriptor as well, the I/O thread writes it there,
- * and a vCPU whose output finds no room waits: for ever if this is what the
- * machine is for; else until nobody has taken any for two seconds, and then what
- * finds no room is lost.
+ * COM1: a 16550A, for the kernel's messages and early consoles. The log keeps
+ * the last output. If output also goes to a descriptor, the I/O thread writes it
+ * there from the log. While the log is full a vCPU that has output waits. A
+ * patient UART, that of a machine without a command, lets it wait for ever.
+ * Another one lets it wait until the reader has taken nothing for two seconds;
+ * from then on output that finds the log full is lost.
  */
 #ifndef VOLT_KVM_DEV_UART_H
 #define VOLT_KVM_DEV_UART_H
@@ -19,13 +20,13 @@
 #define UART_PORTS 8
 #define UART_IRQ 4
 #define UART_INPUT 64
-#define UART_LOG 16384	/* bytes of output remembered; a power of two */
+#define UART_LOG 16384	/* bytes of output in the log; a power of two */
 
 struct uart {
 	pthread_mutex_t lock;
 	int vmfd;
 	uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
-	bool thr_empty;	/* interrupt not yet seen */
+	bool thr_empty;	/* the guest has not seen this interrupt yet */
 	bool level;	/* of the interrupt line */
 	uint8_t input[UART_INPUT];
 	unsigned int in_head, in_tail;
@@ -34,9 +35,9 @@ struct uart {
 
 	struct stream out;	/* where output goes; fd -1: nowhere */
 	bool patient;	/* a vCPU waits for ever */
-	bool late;	/* nobody takes the output, for now */
-	uint64_t sent;	/* how much of it was written, or is lost */
-	pthread_cond_t room;
+	bool late;	/* the reader has stalled */
+	uint64_t sent;	/* how many bytes were written or are lost */
+	pthread_cond_t room;	/* the log has room, or the reader stalled */
 };
 
 void uart_init(struct uart *u, int vmfd, int out, bool patient);

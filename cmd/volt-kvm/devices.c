@@ -1,4 +1,4 @@
-/* The devices, all of them. */
+/* The devices of the machine, and which I/O ports are theirs. */
 
 #include <err.h>
 #include <poll.h>
@@ -10,6 +10,10 @@
 #include "config.h"
 #include "devices.h"
 #include "x86.h"
+
+#define SLP_EN 0x20
+#define SLP_TYP 0x1c
+#define SLP_TYP_SHIFT 2
 
 static struct pci_fn bridge;
 static pthread_mutex_t bridge_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,7 +41,7 @@ com1_ready(struct io_source *s, short revents)
 	uart_send(s->arg);
 }
 
-/* The machine's own input and output, or a copy of the kernel's messages. */
+/* COM1 is the machine's output, or with -c a copy of the kernel's messages. */
 static void
 com1_init(struct vm *vm, const struct config *cfg)
 {
@@ -60,7 +64,7 @@ com1_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 		io_wake(&vm->io);
 }
 
-/* The keyboard controller's only use: a pulse on the processor's reset line. */
+/* The keyboard controller: only its pulse on the reset line is emulated. */
 static void
 reset_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
     bool write)
@@ -74,8 +78,8 @@ reset_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 }
 
 /*
- * PCI's configuration space as old systems reach it, and Linux before it has
- * read the tables: an address at 0xcf8, the data at 0xcfc.
+ * PCI configuration mechanism #1: the address at 0xcf8, the data at 0xcfc. Linux
+ * uses it until it has read the ACPI tables.
  */
 static void
 pci_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
@@ -100,7 +104,7 @@ pci_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 	}
 }
 
-/* pvpanic (QEMU's docs/specs/pvpanic.rst): what it hears of is a panic. */
+/* pvpanic (QEMU's docs/specs/pvpanic.rst): the guest's kernel reports a panic. */
 static void
 panic_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
     bool write)
@@ -113,7 +117,7 @@ panic_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 		vm_panic(vm);
 }
 
-/* ACPI's registers (4.8.3.7): SLP_EN is bit 5, SLP_TYP bits 2 to 4. */
+/* ACPI's sleep control register (4.8.3.7), and the reset register. */
 static void
 acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
     bool write)
@@ -123,7 +127,8 @@ acpi_pio(struct vm *vm, uint16_t reg, uint8_t *data, unsigned int width,
 		*data = 0;
 	else if (reg + X86_SLEEP_CONTROL == X86_RESET)
 		vm_end(vm, VM_RESET);
-	else if (reg == 0 && (*data & 0x3c) == (0x20 | X86_S5 << 2))
+	else if (reg == 0 && (*data & (SLP_EN | SLP_TYP)) ==
+	    (SLP_EN | X86_S5 << SLP_TYP_SHIFT))
 		vm_end(vm, VM_POWEROFF);
 }
 
@@ -158,7 +163,7 @@ devices_init(struct vm *vm, const struct config *cfg)
 			devices[i].init(vm, cfg);
 }
 
-/* Put a virtio device on the bus, or end. */
+/* Put a virtio device on the bus, or end the program. */
 void
 devices_plug(struct vm *vm, struct vio_pci *p, struct vio *v,
     const struct vio_ops *ops, void *dev)
@@ -166,11 +171,11 @@ devices_plug(struct vm *vm, struct vio_pci *p, struct vio *v,
 	v->ram = &vm->ram;
 	v->io = &vm->io;
 	if (vio_init(v, ops, dev) == -1 ||
-	    vio_pci_init(p, &vm->pci, vm->fd, v) == -1)
+	    vio_pci_init(p, &vm->pci, &vm->irqs, v) == -1)
 		err(EXIT_LINK, "device %s", ops->name);
 }
 
-/* Where nobody is, ones are read. */
+/* A vCPU's access to an I/O port. An unclaimed port reads as all ones. */
 void
 devices_pio(struct vm *vm, uint16_t port, uint8_t *data, unsigned int width,
     bool write)

@@ -1,4 +1,4 @@
-/* A device's start: each adds itself to the machine, or ends the program. */
+/* How each device is added to the machine. A failure ends the program. */
 #ifndef VOLT_KVM_DEVICES_H
 #define VOLT_KVM_DEVICES_H
 

@@ -18,10 +18,10 @@
 static struct {
 	const char *data;
 	size_t len;
-	char *line;	/* if it is cut off while we read it */
+	char *line;	/* the message if it becomes shorter */
 } maps[MAPS];
 
-/* A page of a file that is no more, or the end as it would be without us. */
+/* SIGBUS: a mapped file has become shorter. Any other SIGBUS is fatal. */
 static void
 cut_off(int signo, siginfo_t *info, void *context)
 {
@@ -39,7 +39,7 @@ cut_off(int signo, siginfo_t *info, void *context)
 	(void)signal(signo, SIG_DFL);
 }
 
-/* Say it in a line if b's file becomes shorter. */
+/* From now on a message says so if b's file becomes shorter. */
 static void
 watch(const struct blob *b, const char *path, const char *what)
 {
@@ -57,7 +57,7 @@ watch(const struct blob *b, const char *path, const char *what)
 	maps[i].data = b->data;
 }
 
-/* Map a regular file, or end with a line that names it as what=path. */
+/* Map a regular file, or end the program with an error that says what=path. */
 struct blob
 file_map(const char *path, const char *what)
 {

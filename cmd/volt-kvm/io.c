@@ -27,7 +27,7 @@ io_init(struct io *io)
 	return 0;
 }
 
-/* At start-up. */
+/* Add a source, at start-up. */
 void
 io_add(struct io *io, const struct io_source *s)
 {
@@ -36,7 +36,7 @@ io_add(struct io *io, const struct io_source *s)
 	io->sources[io->n++] = *s;
 }
 
-/* From any thread: something changed that a source waits for. */
+/* From any thread: ask the sources again what they wait for. */
 void
 io_wake(struct io *io)
 {
@@ -56,7 +56,7 @@ io_step(struct io *io)
 		s = &io->sources[i];
 		fds[i].events = s->wants != NULL ? s->wants(s) : POLLIN;
 		fds[i].revents = 0;
-		/* Else poll(2) would tell of a hang-up over and over. */
+		/* A descriptor in the set would report each hang-up again. */
 		fds[i].fd = fds[i].events != 0 ? s->fd : -1;
 	}
 	n = poll(fds, io->n, io->timeout);

@@ -1,7 +1,7 @@
 /*
- * The I/O thread: the main thread, in one poll(2) loop. A source says each time
- * round what it waits for, so there is no state to keep in step. What may wait
- * for long, as a disk, is a worker's (vio_worker.c).
+ * The I/O thread is the main thread, in a loop around poll(2). Before each poll(2)
+ * every source says what it waits for: so no state must be kept in step. A device
+ * that may block for long, such as a disk, has a worker (vio_worker.c).
  */
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H
@@ -10,7 +10,7 @@
 
 struct io_source {
 	int fd;
-	short (*wants)(struct io_source *s);	/* NULL: POLLIN, always */
+	short (*wants)(struct io_source *s);	/* events; NULL: always POLLIN */
 	void (*ready)(struct io_source *s, short revents);
 	void *arg;
 };
@@ -18,8 +18,8 @@ struct io_source {
 struct io {
 	struct io_source sources[IO_SOURCES];
 	unsigned int n;
-	int wake;	/* eventfd: look again */
-	int timeout;	/* ms of the next poll(2); -1: none */
+	int wake;	/* eventfd of io_wake() */
+	int timeout;	/* of the next poll(2), in ms; -1: none */
 };
 
 int io_init(struct io *io);

@@ -1,22 +1,35 @@
 /*
- * Interrupts that KVM raises by itself when an eventfd is written (irqfd), for
- * those who are not in this process. Each is a message (MSI) on a line of its
- * own behind those of the interrupt controllers.
+ * Interrupts that KVM raises when another process or the kernel writes to an
+ * eventfd (irqfd). Each is a message (MSI) with a line of its own. These lines
+ * come after those of the interrupt controllers.
  */
 #ifndef VOLT_KVM_IRQ_H
 #define VOLT_KVM_IRQ_H
 
+#include <linux/kvm.h>
+
+#include <pthread.h>
 #include <stdbool.h>
 
-struct kvm_msi;
+#define IRQ_LINES 8u
 
-/* A line that no one has; the start of each is 0. */
+/* The lines of a machine. */
+struct irqs {
+	pthread_mutex_t lock;
+	int vmfd;
+	struct kvm_irq_routing_entry line[IRQ_LINES];
+	unsigned int n;	/* lines in use */
+};
+
+/* One of them; zeroed at the start. */
 struct irq {
-	unsigned int line;	/* one more than its place among ours */
+	unsigned int line;	/* its index in irqs, plus one; 0: none yet */
 	bool attached;
 };
 
-int irq_attach(struct irq *irq, int vmfd, int fd, const struct kvm_msi *msg);
-void irq_detach(struct irq *irq, int vmfd, int fd);
+void irqs_init(struct irqs *all, int vmfd);
+int irq_attach(struct irqs *all, struct irq *irq, int fd,
+    const struct kvm_msi *msg);
+void irq_detach(struct irqs *all, struct irq *irq, int fd);
 
 #endif

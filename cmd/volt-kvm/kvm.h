@@ -1,3 +1,4 @@
+/* How KVM is called. */
 #ifndef VOLT_KVM_KVM_H
 #define VOLT_KVM_KVM_H
 
@@ -6,7 +7,7 @@
 
 #include <unistd.h>
 
-/* ioctl(2), whose request has another type in every C library. */
+/* ioctl(2): the type of its request differs between C libraries. */
 static inline int
 kvm_call(int fd, unsigned long request, const void *arg)
 {

@@ -1,6 +1,6 @@
 /*
- * volt-kvm: run a KVM guest, and the next command in it. Every vCPU and every
- * disk has a thread of its own; the main thread does all other I/O.
+ * volt-kvm: run a KVM guest and the command in it. Each vCPU and each disk has a
+ * thread of its own. The main thread does all other I/O.
  */
 #include <sys/prctl.h>
 
@@ -19,8 +19,9 @@
 
 static struct vm vm;
 static struct config cfg;
+static struct session session;
 
-/* -v, -N: a line an item. */
+/* For -v and -N: one line for each item. */
 static void
 describe(const char *version)
 {
@@ -59,7 +60,7 @@ main(int argc, char *argv[])
 		payload_make(&cfg, version);
 	if (cfg.dry) {
 		blk_check(&cfg);
-		return 0;
+		chain_dry(cfg.argv, true, false);
 	}
 
 	chain_refuse_waste();
@@ -70,11 +71,11 @@ main(int argc, char *argv[])
 	file_unmap(&cfg.image);
 	file_unmap(&cfg.user_initrd);
 	file_unmap(&cfg.payload);
-	session_begin(&vm, &cfg);
-	/* The guest's memory is nobody else's, not even by ptrace. */
+	session_begin(&session, &vm, &cfg);
+	/* No one may read the guest's memory by ptrace(2) or /proc. */
 	prctl(PR_SET_DUMPABLE, 0);
 	if (cfg.pty && *cfg.argv == NULL)
 		terminal_raw();
-	arch_boot(&vm);
-	session_run();
+	vcpu_start_all(&vm);
+	session_run(&session);
 }

@@ -1,10 +1,9 @@
 /*
- * The kernel modules that the guest's devices need, with what these need in
- * their turn (modules.dep(5)), in the order in which they are to be loaded.
+ * The kernel modules that the guest's devices need, and those that these need
+ * (modules.dep(5)), in the order in which volt-guest loads them.
  *
- * A compressed module is decompressed here where the program for it is found,
- * so that it does for every kernel; else it goes as it is, and the guest's
- * kernel is asked to do it.
+ * A compressed module is decompressed here, if the program for it is found, since
+ * not every kernel can do that. Otherwise the guest's kernel must decompress it.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,7 +33,7 @@ struct modules {
 	const char *dir;
 	int dirfd;
 	struct blob dep, softdep, alias;
-	unsigned int soft;	/* how deep we are in what may be missing */
+	unsigned int soft;	/* how many soft dependencies lead here */
 	char *loaded[MODULES];	/* paths in dir */
 	unsigned int n;
 	char order[MODULES * 64];
@@ -46,7 +45,7 @@ static const struct {
 	const char *program;
 } packers[] = { { ".xz", "xz" }, { ".zst", "zstd" }, { ".gz", "gzip" } };
 
-/* Is path the file of the module name? '-' and '_' are one. */
+/* Is path the file of the module name? '-' and '_' are the same. */
 static bool
 is_module(const char *path, size_t len, const char *name)
 {
@@ -67,8 +66,8 @@ is_module(const char *path, size_t len, const char *name)
 }
 
 /*
- * Run "program -dc" on fd. Returns a memfd with what it wrote, or -1 if it
- * could not.
+ * Run "program -dc" on fd. Returns a memfd with its output, or -1 if the program
+ * is missing or failed.
  */
 static int
 decompress(const char *program, int fd)
@@ -78,7 +77,7 @@ decompress(const char *program, int fd)
 
 	if ((out = memfd_create("volt-module", MFD_CLOEXEC)) == -1)
 		err(EXIT_LINK, "memfd");
-	signal(SIGCHLD, SIG_DFL); /* whoever ignored it: we wait */
+	signal(SIGCHLD, SIG_DFL); /* if it were ignored waitpid(2) would fail */
 	if ((pid = fork()) == -1)
 		err(EXIT_LINK, "fork");
 	if (pid == 0) {
@@ -97,7 +96,7 @@ decompress(const char *program, int fd)
 
 static void add_soft(struct modules *m, const char *path);
 
-/* Add the file at path, once, and a line to the list of what is loaded. */
+/* Add the file at path, once, and a line to the list of modules. */
 static void
 add_file(struct modules *m, const char *path)
 {
@@ -123,7 +122,7 @@ add_file(struct modules *m, const char *path)
 		else if (plain == -1 && len > 3 &&
 		    memcmp(path + len - 3, ".ko", 3) == 0)
 			plain = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	/* A ".p" is packed still; a "?" need not be taken by the kernel. */
+	/* The suffixes: it is still compressed; it may fail to load. */
 	n = snprintf(name, sizeof(name), "%02u%s%s", number,
 	    plain == -1 ? GUEST_MODULE_PACKED : "",
 	    m->soft > 0 ? GUEST_MODULE_SOFT : "");
@@ -142,8 +141,8 @@ add_file(struct modules *m, const char *path)
 }
 
 /*
- * A line of modules.dep, "FILE: NEEDED NEEDED ...": the needed ones are loaded
- * from the last to the first, and then the file itself.
+ * A line of modules.dep, "FILE: NEEDED NEEDED ...". The needed modules are loaded
+ * from the last to the first, and then FILE.
  */
 static void
 add_line(struct modules *m, const char *line, size_t len)
@@ -163,7 +162,7 @@ add_line(struct modules *m, const char *line, size_t len)
 	free(buf);
 }
 
-/* The line of a file that begins at *at, which goes on to the next; or NULL. */
+/* The line of a file that begins at *at, or NULL. Advances *at to the next. */
 static const char *
 next_line(const struct blob *b, size_t *at, size_t *len)
 {
@@ -178,7 +177,7 @@ next_line(const struct blob *b, size_t *at, size_t *len)
 	return s;
 }
 
-/* Add the module called name. Returns false where none is: it may be built in. */
+/* Add the module called name. Returns false if it has no file: it may be built in. */
 static bool
 add(struct modules *m, const char *name)
 {
@@ -196,7 +195,7 @@ add(struct modules *m, const char *name)
 	return false;
 }
 
-/* Add the module called name, or those that have it as an alias. */
+/* Add the module called name, or the modules with that alias. */
 static void
 add_alias(struct modules *m, const char *name)
 {
@@ -219,9 +218,9 @@ add_alias(struct modules *m, const char *name)
 }
 
 /*
- * What the file at path asks the kernel for while it works, and does not name
- * as a dependency ("softdep ext4 pre: crypto-crc32c"): in the guest there is
- * no modprobe(8) to fetch it. Some of it is for other processors than ours.
+ * Add the soft dependencies of the file at path ("softdep ext4 pre:
+ * crypto-crc32c"). It requests these from modprobe(8) while it runs, and the
+ * guest has no modprobe(8). Some are for other processors, and fail to load.
  */
 static void
 add_soft(struct modules *m, const char *path)
@@ -252,7 +251,7 @@ add_soft(struct modules *m, const char *path)
 	}
 }
 
-/* The file system of a DEV[:TYPE][:ro], ext4 if it is not said. */
+/* Add the module for the file system of DEV[:TYPE][:ro]; the default is ext4. */
 static void
 add_type(struct modules *m, const char *dev)
 {
@@ -269,7 +268,7 @@ add_type(struct modules *m, const char *dev)
 static void
 add_devices(struct modules *m, const struct config *cfg)
 {
-	(void)add(m, "pvpanic_mmio"); /* first: it tells of the others' end */
+	(void)add(m, "pvpanic_mmio"); /* first: the others may panic */
 	(void)add(m, "virtio_pci");
 	(void)add(m, "virtio_console");
 	(void)add(m, "virtio_rng");
@@ -286,7 +285,7 @@ add_devices(struct modules *m, const struct config *cfg)
 	}
 }
 
-/* A file of the directory that may be missing. */
+/* Map a file of the directory, if it is there. */
 static struct blob
 map_if_there(const struct modules *m, const char *name)
 {
@@ -299,7 +298,7 @@ map_if_there(const struct modules *m, const char *name)
 	return file_map(path, "modules");
 }
 
-/* Add modules= or what fits the kernel; without either there are none. */
+/* Add modules from modules= or /lib/modules/VERSION, if there is such a directory. */
 void
 modules_add(struct cpio *c, const struct config *cfg, const char *version)
 {

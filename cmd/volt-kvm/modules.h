@@ -1,3 +1,4 @@
+/* The kernel modules in the payload. */
 #ifndef VOLT_KVM_MODULES_H
 #define VOLT_KVM_MODULES_H
 

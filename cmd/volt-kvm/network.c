@@ -1,6 +1,6 @@
 /*
- * Where the network card is plugged in: the tap of volt-net -t, which comes in
- * VOLT_TAP with all that the guest is to use, or tap=NAME with words beside it.
+ * The tap of the network card: that of volt-net -t, whose VOLT_TAP also has the
+ * guest's addresses, or tap=NAME, with words for these.
  */
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -29,7 +29,7 @@ open_tap(const char *name)
 
 	if (*name == '\0' || strlen(name) >= sizeof(ifr.ifr_name))
 		errx(EXIT_LINK, "tap=%s: not a name", name);
-	/* We would make it, and nobody be at its other end. */
+	/* TUNSETIFF would make an interface that leads nowhere. */
 	if (if_nametoindex(name) == 0 && errno == ENODEV)
 		errx(EXIT_LINK, "tap=%s: no such device", name);
 	memcpy(ifr.ifr_name, name, strlen(name));
@@ -40,7 +40,7 @@ open_tap(const char *name)
 	return fd;
 }
 
-/* What volt-net told, in the words of the command line. */
+/* Turn what volt-net said into the words of the command line. */
 static void
 from_tap(struct net_config *n, const struct tap *t)
 {
@@ -60,14 +60,14 @@ from_tap(struct net_config *n, const struct tap *t)
 	snprintf(dns, sizeof(dns), "%s", t->dns);
 	snprintf(search, sizeof(search), "%s", t->search);
 	snprintf(options, sizeof(options), "%s", t->options);
-	if (n->dns == NULL) { /* dns= of our own goes first */
+	if (n->dns == NULL) { /* else dns= overrides it */
 		n->dns = *dns != '\0' ? dns : NULL;
 		n->options = *options != '\0' ? options : NULL;
 	}
 	n->search = *search != '\0' ? search : NULL;
 }
 
-/* Find or open the tap, if there is one. cfg->net has it then. */
+/* Find or open the tap, if there is one, and fill cfg->net. */
 void
 network_open(struct config *cfg)
 {
@@ -75,7 +75,7 @@ network_open(struct config *cfg)
 	struct net_config *n = &cfg->net;
 
 	if (cfg->tap != NULL && cfg->dry) {
-		n->present = true; /* to open one that is not there makes it */
+		n->present = true; /* do not open it: that might make it */
 		return;
 	}
 	if (cfg->tap != NULL) {

@@ -1,3 +1,4 @@
+/* The network card's tap and the guest's addresses. */
 #ifndef VOLT_KVM_NETWORK_H
 #define VOLT_KVM_NETWORK_H
 

@@ -1,6 +1,6 @@
 /*
- * What the guest starts with: an initramfs with volt-guest as its first program,
- * the command, and all that these need (guest.h).
+ * The payload: an initramfs with volt-guest as its first program, the command, and
+ * all that these need (guest.h).
  */
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -28,47 +28,49 @@
 #define INCLUDE_DEPTH 8
 #define NAMES 64
 
-static struct cpio archive;
-static const char *names[NAMES];	/* of files that are in it */
-static unsigned int nnames;
+struct payload {
+	struct cpio cpio;
+	const char *names[NAMES];	/* programs and files of words in it */
+	unsigned int nnames;
+};
 
-/* Is this the first time that a file of this name is wanted? */
+/* Note the name. Returns whether it is new. */
 static bool
-first(const char *name)
+first(struct payload *p, const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < nnames; i++)
-		if (strcmp(names[i], name) == 0)
+	for (i = 0; i < p->nnames; i++)
+		if (strcmp(p->names[i], name) == 0)
 			return false;
-	if (nnames == NAMES)
+	if (p->nnames == NAMES)
 		errx(EXIT_LINK, "too many programs and files of words");
-	if ((names[nnames++] = strdup(name)) == NULL)
+	if ((p->names[p->nnames++] = strdup(name)) == NULL)
 		err(EXIT_LINK, "%s", name);
 	return true;
 }
 
 static void
-add_program(const char *name)
+add_program(struct payload *p, const char *name)
 {
 	char path[64];
 	int fd;
 
-	if (!first(name))
+	if (!first(p, name))
 		return;
 	if ((fd = toolbox_open_program(name)) == -1) {
 		if (errno == ENOENT && strcmp(name, "volt-guest") != 0)
-			return; /* the root's own, then */
+			return; /* the root has its own */
 		err(EXIT_LINK, "%s", name);
 	}
 	snprintf(path, sizeof(path), GUEST_PROGRAMS "/%s", name);
-	cpio_fd(&archive, path, 0755, fd);
+	cpio_fd(&p->cpio, path, 0755, fd);
 	close(fd);
 }
 
-/* @name of a link in the guest, and what that includes. */
+/* Add the file of @name, for a link in the guest, and the files that it includes. */
 static void
-add_include(const char *name, int depth)
+add_include(struct payload *p, const char *name, int depth)
 {
 	char path[64], *buf, *line, *save;
 	struct stat st;
@@ -76,11 +78,11 @@ add_include(const char *name, int depth)
 	int fd;
 
 	if (strchr(name, '/') != NULL || strlen(name) > 40 ||
-	    depth > INCLUDE_DEPTH || !first(name) ||
+	    depth > INCLUDE_DEPTH || !first(p, name) ||
 	    (fd = toolbox_open_words(name)) == -1)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-		close(fd); /* "@..", say: it means another thing to others */
+		close(fd); /* such as "@..": not a file of words */
 		return;
 	}
 	if ((buf = malloc(INCLUDE_MOST)) == NULL ||
@@ -88,50 +90,50 @@ add_include(const char *name, int depth)
 		err(EXIT_LINK, "@%s", name);
 	close(fd);
 	snprintf(path, sizeof(path), GUEST_SHARE_WORDS "/%s", name);
-	cpio_file(&archive, path, 0644, buf, (size_t)n);
+	cpio_file(&p->cpio, path, 0644, buf, (size_t)n);
 	for (line = strtok_r(buf, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		line += strspn(line, " \t\r");
 		line[strcspn(line, " \t\r")] = '\0';
 		if (line[0] == '@')
-			add_include(line + 1, depth + 1);
+			add_include(p, line + 1, depth + 1);
 	}
 	free(buf);
 }
 
-/* The volt programs that argv names, and the files of words for them. */
+/* Add the volt programs that argv names, and the files of words for them. */
 static void
-add_toolbox(char *const argv[])
+add_toolbox(struct payload *p, char *const argv[])
 {
-	add_program("volt-guest");
+	add_program(p, "volt-guest");
 	for (; *argv != NULL; argv++)
 		if (strncmp(*argv, "volt-", 5) == 0 && strlen(*argv) < 32 &&
 		    strchr(*argv, '/') == NULL)
-			add_program(*argv);
+			add_program(p, *argv);
 		else if ((*argv)[0] == '@')
-			add_include(*argv + 1, 1);
+			add_include(p, *argv + 1, 1);
 }
 
-/* Strings, each with its NUL. */
+/* Add a file of strings, each with its NUL. */
 static void
-add_strings(const char *path, char *const *list, size_t n)
+add_strings(struct payload *p, const char *path, char *const *list, size_t n)
 {
 	size_t i, len = 0;
-	char *buf, *p;
+	char *buf, *s;
 
 	for (i = 0; i < n; i++)
 		len += strlen(list[i]) + 1;
-	if ((buf = p = malloc(len + 1)) == NULL)
+	if ((buf = s = malloc(len + 1)) == NULL)
 		err(EXIT_LINK, "%s", path);
 	for (i = 0; i < n; i++)
-		p = stpcpy(p, list[i]) + 1;
-	cpio_file(&archive, path, 0600, buf, len);
+		s = stpcpy(s, list[i]) + 1;
+	cpio_file(&p->cpio, path, 0600, buf, len);
 	free(buf);
 }
 
-/* env=NAME is our own variable of that name, if there is one. */
+/* Add the variables of env=. env=NAME has our own value, if there is one. */
 static void
-add_environment(const struct config *cfg)
+add_environment(struct payload *p, const struct config *cfg)
 {
 	char *list[CONFIG_LIST] = { NULL }, *s;
 	const char *value;
@@ -152,13 +154,13 @@ add_environment(const struct config *cfg)
 			err(EXIT_LINK, "env=%s", cfg->env[i]);
 		list[n++] = s;
 	}
-	add_strings(GUEST_ENV, list, n);
+	add_strings(p, GUEST_ENV, list, n);
 	while (n > 0)
 		free(list[--n]);
 }
 
 static void
-add_words(const struct config *cfg)
+add_words(struct payload *p, const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
 	char mac[18], size[16], buf[4 * 4096];
@@ -185,32 +187,33 @@ add_words(const struct config *cfg)
 	    m[2], m[3], m[4], m[5]);
 	if ((len = guest_words_print(&words, buf, sizeof(buf))) == -1)
 		err(EXIT_LINK, "the words for the guest");
-	cpio_file(&archive, GUEST_WORDS, 0600, buf, (size_t)len);
+	cpio_file(&p->cpio, GUEST_WORDS, 0600, buf, (size_t)len);
 }
 
-/* Make cfg->payload for a kernel of that version, or NULL if it is unknown. */
+/* Make cfg->payload for a kernel of that version; NULL: it is not known. */
 void
 payload_make(struct config *cfg, const char *version)
 {
 	static const char *const dirs[] = { "dev", "proc", "sys", GUEST_DIR,
 		GUEST_PROGRAMS, GUEST_MODULES, GUEST_SHARE, GUEST_SHARE_WORDS,
 		GUEST_ROOT, GUEST_UPPER, GUEST_LOWER };
+	struct payload p = { .nnames = 0 };
 	uint8_t seed[SEED];
 	size_t i, n;
 
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		cpio_dir(&archive, dirs[i], 0755);
-	cpio_node(&archive, "dev/console", S_IFCHR | 0600, 5, 1);
-	add_toolbox(cfg->argv);
+		cpio_dir(&p.cpio, dirs[i], 0755);
+	cpio_node(&p.cpio, "dev/console", S_IFCHR | 0600, 5, 1);
+	add_toolbox(&p, cfg->argv);
 	for (n = 0; cfg->argv[n] != NULL; n++)
 		;
-	add_strings(GUEST_ARGV, cfg->argv, n);
-	add_environment(cfg);
-	add_words(cfg);
+	add_strings(&p, GUEST_ARGV, cfg->argv, n);
+	add_environment(&p, cfg);
+	add_words(&p, cfg);
 	if (getrandom(seed, sizeof(seed), 0) != SEED)
 		err(EXIT_LINK, "random bytes");
-	cpio_file(&archive, GUEST_SEED, 0600, seed, sizeof(seed));
-	modules_add(&archive, cfg, version);
-	cpio_end(&archive);
-	cfg->payload = (struct blob){ archive.base, archive.len };
+	cpio_file(&p.cpio, GUEST_SEED, 0600, seed, sizeof(seed));
+	modules_add(&p.cpio, cfg, version);
+	cpio_end(&p.cpio);
+	cfg->payload = (struct blob){ p.cpio.base, p.cpio.len };
 }

@@ -1,3 +1,4 @@
+/* The initramfs that volt-kvm makes. */
 #ifndef VOLT_KVM_PAYLOAD_H
 #define VOLT_KVM_PAYLOAD_H
 

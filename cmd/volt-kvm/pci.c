@@ -1,15 +1,11 @@
+#include <linux/pci_regs.h>
+
 #include <err.h>
 #include <string.h>
 
 #include "chain.h"
 #include "pci.h"
 
-#define CAP_FIRST 0x40
-#define CAP_POINTER 0x34
-#define COMMAND 0x04
-#define COMMAND_MEMORY 0x2
-#define COMMAND_MASTER 0x4
-#define BAR0 0x10
 
 void
 pci_put16(struct pci_fn *fn, unsigned int off, uint16_t v)
@@ -44,23 +40,24 @@ pci_get32(const struct pci_fn *fn, unsigned int off)
 void
 pci_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device, uint32_t class)
 {
-	pci_put16(fn, 0x00, vendor);
-	pci_put16(fn, 0x02, device);
-	pci_put16(fn, COMMAND, COMMAND_MEMORY | COMMAND_MASTER);
-	fn->writable[COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
-	fn->writable[COMMAND + 1] = 0x04; /* INTx disabled */
-	pci_put32(fn, 0x08, class << 8 | 1); /* revision 1: modern */
-	pci_put16(fn, 0x2c, vendor);
-	pci_put16(fn, 0x2e, device);
-	fn->cap_end = CAP_FIRST;
-	fn->cap_last = CAP_POINTER;
+	pci_put16(fn, PCI_VENDOR_ID, vendor);
+	pci_put16(fn, PCI_DEVICE_ID, device);
+	pci_put16(fn, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	fn->writable[PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	fn->writable[PCI_COMMAND + 1] = PCI_COMMAND_INTX_DISABLE >> 8;
+	/* Revision 1: the device has no legacy interface (4.1.2.1). */
+	pci_put32(fn, PCI_CLASS_REVISION, class << 8 | 1);
+	pci_put16(fn, PCI_SUBSYSTEM_VENDOR_ID, vendor);
+	pci_put16(fn, PCI_SUBSYSTEM_ID, device);
+	fn->cap_end = PCI_STD_HEADER_SIZEOF;
+	fn->cap_last = PCI_CAPABILITY_LIST;
 }
 
-/* May the function access memory, and send interrupts? */
+/* May the function access memory and send interrupts? */
 bool
 pci_master(const struct pci_fn *fn)
 {
-	return (fn->config[COMMAND] & COMMAND_MASTER) != 0;
+	return (fn->config[PCI_COMMAND] & PCI_COMMAND_MASTER) != 0;
 }
 
 void
@@ -70,8 +67,8 @@ pci_init(struct pci *p)
 }
 
 /*
- * Put the function on the bus, at start-up. Returns the address of its BAR,
- * which it has if it has an mmio().
+ * Put the function on the bus, at start-up. A function with an mmio() gets a
+ * BAR. Returns the address that it has, or would have.
  */
 uint32_t
 pci_add(struct pci *p, struct pci_fn *fn)
@@ -81,9 +78,9 @@ pci_add(struct pci *p, struct pci_fn *fn)
 	if (p->n == PCI_SLOTS)
 		errx(EXIT_LINK, "too many devices");
 	if (fn->mmio != NULL) {
-		pci_put32(fn, BAR0, bar);
-		memset(fn->writable + BAR0 + 2, 0xff, 2);
-		fn->writable[BAR0 + 1] = 0x80; /* 32 KiB */
+		pci_put32(fn, PCI_BASE_ADDRESS_0, bar);
+		memset(fn->writable + PCI_BASE_ADDRESS_0 + 2, 0xff, 2);
+		fn->writable[PCI_BASE_ADDRESS_0 + 1] = PCI_BAR_SIZE >> 8;
 		atomic_store(&fn->bar, bar);
 		fn->placed = bar;
 	}
@@ -99,9 +96,9 @@ pci_cap(struct pci_fn *fn, uint8_t id, unsigned int len)
 
 	fn->config[off] = id;
 	fn->config[fn->cap_last] = (uint8_t)off;
-	fn->cap_last = off + 1;
+	fn->cap_last = off + PCI_CAP_LIST_NEXT;
 	fn->cap_end = (off + len + 3) & ~3u;
-	pci_put16(fn, 0x06, 0x0010); /* there are capabilities */
+	pci_put16(fn, PCI_STATUS, PCI_STATUS_CAP_LIST);
 	return off;
 }
 
@@ -135,15 +132,16 @@ place(struct pci_fn *fn, uint32_t bar)
 }
 
 /*
- * The command or the BAR was written: from now on the BAR is where these say,
- * or nowhere. What KVM does at it follows only once it is in force elsewhere: a
- * system that asks for its size turns it off, writes ones, and puts all back.
+ * The guest wrote the command register or the BAR. From now on the BAR is
+ * decoded where these registers say, or nowhere. What KVM has at the BAR moves
+ * only when the BAR is decoded at a new address: to find the size of a BAR, a
+ * guest disables it, writes all ones, and restores it.
  */
 static void
 move(struct pci *p, struct pci_fn *fn)
 {
-	uint32_t bar = (fn->config[COMMAND] & COMMAND_MEMORY) == 0 ? 0 :
-	    pci_get32(fn, BAR0);
+	uint32_t bar = (fn->config[PCI_COMMAND] & PCI_COMMAND_MEMORY) == 0 ? 0 :
+	    pci_get32(fn, PCI_BASE_ADDRESS_0);
 	unsigned int i;
 
 	atomic_store(&fn->bar, bar);
@@ -159,8 +157,8 @@ static void
 config_mmio(struct pci *p, struct pci_fn *fn, unsigned int off, uint8_t *data,
     unsigned int len, bool write)
 {
-	bool moves = write && fn->mmio != NULL && off < BAR0 + 4 &&
-	    off + len > COMMAND;
+	bool moves = write && fn->mmio != NULL && off < PCI_BASE_ADDRESS_0 + 4 &&
+	    off + len > PCI_COMMAND;
 
 	if (moves)
 		pthread_mutex_lock(&p->moving);
@@ -173,7 +171,7 @@ config_mmio(struct pci *p, struct pci_fn *fn, unsigned int off, uint8_t *data,
 	}
 }
 
-/* Whose BAR is at gpa? Or NULL. */
+/* The function whose BAR is at gpa, or NULL. */
 static struct pci_fn *
 decode(const struct pci *p, uint64_t gpa)
 {
@@ -190,8 +188,8 @@ decode(const struct pci *p, uint64_t gpa)
 }
 
 /*
- * A vCPU's access to the bus. Returns false, and does nothing, if nobody is
- * there, or if it is not a whole, aligned 1, 2, 4 or 8 bytes.
+ * A vCPU's access to the bus. Returns false, and does nothing, if no function
+ * claims the address, or if the access is not of 1, 2, 4 or 8 bytes, aligned.
  */
 bool
 pci_mmio(struct pci *p, uint64_t gpa, void *data, unsigned int len, bool write)

@@ -1,7 +1,7 @@
 /*
- * One PCI bus by ECAM. Each function has at most one memory BAR, of
- * PCI_BAR_SIZE. It starts where a firmware would have put it, enabled; the guest
- * may move it, or turn it off.
+ * One PCI bus, by ECAM. Each function has at most one memory BAR, of
+ * PCI_BAR_SIZE bytes. It is enabled at the start, as after a firmware. The
+ * guest may move it or disable it.
  */
 #ifndef VOLT_KVM_PCI_H
 #define VOLT_KVM_PCI_H
@@ -29,10 +29,10 @@ struct pci_fn {
 	void (*written)(struct pci_fn *fn, unsigned int off, unsigned int len);
 	void (*mmio)(struct pci_fn *fn, uint32_t off, void *data,
 	    unsigned int len, bool write);
-	/* What it has of KVM's at its BAR is to be at that address; 0: nowhere */
+	/* Move what KVM handles in the BAR to this address; 0: nowhere. */
 	void (*place)(struct pci_fn *fn, uint32_t bar);
-	_Atomic uint32_t bar;	/* where its BAR is decoded; 0: nowhere */
-	uint32_t placed;	/* as place() was told last */
+	_Atomic uint32_t bar;	/* where the BAR is decoded; 0: nowhere */
+	uint32_t placed;	/* the last argument of place() */
 	unsigned int cap_end;	/* where the next capability goes */
 	unsigned int cap_last;	/* the register that will point to it */
 };

@@ -22,10 +22,10 @@ set_slot(const struct ram *r, int vmfd, uint32_t slot, uint64_t gpa,
 }
 
 /*
- * Give the VM size bytes of RAM. It is private anonymous memory, aligned for
- * huge pages and marked as wanting them: the kernels of distributions refuse
- * these to a memfd (shmem_enabled=never). Left out of core dumps, and not
- * inherited. Returns 0; on failure -1, errno, and nothing is left behind.
+ * Give the VM size bytes of RAM. It is private anonymous memory, aligned and
+ * advised for huge pages, which the kernels of distributions do not give to a
+ * memfd (shmem_enabled=never). Core dumps leave it out, and a child does not
+ * inherit it. Returns 0; or -1 and errno, and then nothing is mapped.
  */
 int
 ram_init(struct ram *r, int vmfd, uint64_t size)
@@ -40,7 +40,7 @@ ram_init(struct ram *r, int vmfd, uint64_t size)
 	r->base = area + (-(uintptr_t)area & (RAM_ALIGN - 1));
 	r->size = size;
 	r->low = size < RAM_HOLE ? size : RAM_HOLE;
-	(void)madvise(r->base, size, MADV_HUGEPAGE); /* or without */
+	(void)madvise(r->base, size, MADV_HUGEPAGE); /* small pages do, too */
 	(void)madvise(area, size + RAM_ALIGN, MADV_DONTDUMP);
 	if (madvise(area, size + RAM_ALIGN, MADV_DONTFORK) == -1 ||
 	    set_slot(r, vmfd, 0, 0, 0, r->low) == -1 ||
@@ -56,7 +56,7 @@ fail:
 	return -1;
 }
 
-/* The len bytes at gpa, if all of them are RAM; else NULL. */
+/* A pointer to the len bytes at gpa if all of them are RAM; else NULL. */
 void *
 ram_at(const struct ram *r, uint64_t gpa, uint64_t len)
 {

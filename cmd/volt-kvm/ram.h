@@ -1,23 +1,23 @@
 /*
- * The guest's memory. Only ram_at() turns a guest address into a pointer.
+ * The guest's memory. Only ram_at() turns a guest's address into a pointer.
  *
- * What is behind such a pointer may change at any moment: another vCPU writes
- * it. So a field is read once, and the copy is checked and used.
+ * A vCPU may change the memory behind such a pointer at any time. So a field is
+ * read once, and the copy is checked and used.
  */
 #ifndef VOLT_KVM_RAM_H
 #define VOLT_KVM_RAM_H
 
 #include <stdint.h>
 
-/* RAM is at 0 up to the hole for devices, and goes on at 4 GiB. */
+/* RAM starts at 0, stops at the hole for devices, and goes on at 4 GiB. */
 #define RAM_HOLE UINT64_C(0xc0000000)
 #define RAM_HIGH UINT64_C(0x100000000)
 #define RAM_ALIGN (UINT64_C(2) << 20)
 
 struct ram {
-	uint8_t *base;	/* contiguous here */
+	uint8_t *base;	/* one mapping, without the hole */
 	uint64_t size;
-	uint64_t low;	/* bytes of it below the hole */
+	uint64_t low;	/* bytes below the hole */
 };
 
 int ram_init(struct ram *r, int vmfd, uint64_t size);

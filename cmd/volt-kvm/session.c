@@ -1,10 +1,10 @@
 /*
- * The I/O thread's loop, and how it ends: with the command's end, which the
- * guest reports on its control port; with the machine's; or by a signal.
+ * The loop of the I/O thread. It ends when the command ends, which the guest
+ * reports on its control port, when the machine ends, or by a signal.
  *
- * A signal is handed to the command, and volt-guest says that it has got it. A
- * guest that says nothing hangs: then a second signal that asks for the end is
- * for us. Nothing that is written may wait for ever (stream.h).
+ * A signal is passed to the command, and volt-guest acknowledges it. A guest that
+ * does not acknowledge a signal hangs: then the next terminating signal ends
+ * volt-kvm. No write waits for ever (stream.h).
  */
 #include <sys/signalfd.h>
 
@@ -30,38 +30,22 @@
 #include "value.h"
 #include "vm.h"
 
-#define TAIL_LINES 128	/* an oops, a panic, their call traces */
-#define PATIENCE 1000	/* ms without progress of what is written */
-#define ANSWER 5000	/* ms; then it is said that the guest hangs */
-#define INSIST 500	/* ms between a signal and one that insists on it */
+#define TAIL_LINES 128	/* room for an oops, a panic and their call traces */
+#define PATIENCE 1000	/* ms that a stalled reader of output gets */
+#define ANSWER 5000	/* ms without an acknowledgement, before a warning */
+#define INSIST 500	/* ms from a signal to the next that may end us */
 #define PANIC 2000	/* ms from the kernel's panic to its reset */
 
-static struct vm *vm;
-static const struct config *cfg;
-static struct {
-	bool up;	/* volt-guest has reported */
-	bool done;	/* and again, with the command's end */
-	bool told;	/* it was told to end */
-	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
-	int code;
-
-	/* CLOCK_MONOTONIC, ms; 0: does not apply */
-	int64_t boot_end, stop_end, panic_end;
-	int64_t asked;	/* the first signal that the guest has not answered */
-	int asked_by;
-	bool warned;	/* that it has not */
-} session;
-
-/* The signals that end us where nobody else hears them. */
+/* The terminating signals: they end volt-kvm if they cannot end the command. */
 static const struct {
 	int signo;
 	const char *name;
 } ends[] = { { SIGTERM, "SIGTERM" }, { SIGINT, "SIGINT" },
 	{ SIGHUP, "SIGHUP" }, { SIGQUIT, "SIGQUIT" } };
 
-/* Its name, or NULL if it is not one of them. */
+/* The name of a terminating signal, or NULL if it is another. */
 static const char *
-ends_us(int signo)
+terminating(int signo)
 {
 	size_t i;
 
@@ -71,41 +55,42 @@ ends_us(int signo)
 	return NULL;
 }
 
-/* A line on the control port: the guest is not trusted to write sense. */
+/* A line from the control port. A line that makes no sense is ignored. */
 static void
-control_line(const char *line)
+control_line(void *arg, const char *line)
 {
 	static const struct {
 		const char *word;
 		uint64_t most;
 	} reports[] = { { "exit ", 255 }, { "signal ", 64 },
 		{ "failed ", 255 } };
+	struct session *s = arg;
 	uint64_t n;
 	size_t i;
 
 	if (strcmp(line, GUEST_UP) == 0) {
-		session.up = true;
-		if (cfg->pty)
-			terminal_raw(); /* ^C was for us until now */
+		s->up = true;
+		if (s->cfg->pty)
+			terminal_raw(); /* until now ^C ended volt-kvm */
 	}
 	if (strcmp(line, GUEST_HEARD) == 0)
-		session.asked = 0;
+		s->asked = 0;
 	if (strcmp(line, GUEST_LOST) == 0)
-		console_lose();
+		console_lose(s->vm->console);
 	for (i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
-		if (!session.done && strncmp(line, reports[i].word,
+		if (!s->done && strncmp(line, reports[i].word,
 			strlen(reports[i].word)) == 0 &&
 		    value_uint(line + strlen(reports[i].word),
 			reports[i].most, &n) == 0) {
-			session.done = true;
-			session.how = line[0];
-			session.code = (int)n;
+			s->done = true;
+			s->how = line[0];
+			s->code = (int)n;
 		}
 }
 
 /*
- * From here on there are only last messages. Threads run on and hold locks:
- * nothing but the terminal is tidied up.
+ * Only the last messages follow. The other threads still run and hold locks, so
+ * nothing is cleaned up but the terminal.
  */
 static void
 last_messages(int status)
@@ -114,125 +99,126 @@ last_messages(int status)
 	stream_last(status);
 }
 
-/* Tell the reporters further out of a command that has run. */
+/* Tell the outer links that wait for it (status=) that the command has run. */
 static void
-tell_started(void)
+tell_started(const struct session *s)
 {
 	struct status_ends further;
 
 	if (status_find(&further) == -1)
 		warn(STATUS_VARIABLE);
-	if (session.how != 'f')
+	if (s->how != 'f')
 		status_started(&further);
 }
 
-/* The line of status=. */
+/* Write the line of status=. */
 static void
-report_end(void)
+report_end(const struct session *s)
 {
 	static const char *const words[] = { "exit", "signal", "failed" };
-	size_t i = session.how == 'e' ? 0 : session.how == 's' ? 1 : 2;
+	size_t i = s->how == 'e' ? 0 : s->how == 's' ? 1 : 2;
 
-	if (cfg->status_fd != -1)
-		dprintf(cfg->status_fd, "%s %d\n", words[i], session.code);
+	if (s->cfg->status_fd != -1)
+		dprintf(s->cfg->status_fd, "%s %d\n", words[i], s->code);
 }
 
-/* What the guest's kernel said last, where it was not seen. */
+/* Show the last lines of the guest's kernel, unless -c has shown them. */
 static void
-show_tail(void)
+show_tail(const struct session *s)
 {
-	if (*cfg->argv != NULL && !cfg->console)
-		uart_tail(&vm->uart, STDERR_FILENO, TAIL_LINES);
+	if (*s->cfg->argv != NULL && !s->cfg->console)
+		uart_tail(&s->vm->uart, STDERR_FILENO, TAIL_LINES);
 }
 
-/* A signal, or the time that it gave, ends us and the command with us. */
+/* End volt-kvm, and the command with it, by a signal. */
 static _Noreturn void
-signal_ends(int signo, const char *why)
+signal_ends(struct session *s, int signo, const char *why)
 {
 	last_messages(EXIT_SIGNAL + signo);
-	if (*cfg->argv != NULL) {
-		if (!session.done) {
-			session.how = session.up ? 's' : 'f';
-			session.code = session.up ? signo :
+	if (*s->cfg->argv != NULL) {
+		if (!s->done) {
+			s->how = s->up ? 's' : 'f';
+			s->code = s->up ? signo :
 			    EXIT_SIGNAL + signo;
 		}
-		report_end();
-		tell_started();
-		/* Both have a signal as waitpid(2) does. */
-		if (session.how != 'f' && status_tell(signo) == -1)
+		report_end(s);
+		tell_started(s);
+		/* Both get the status as waitpid(2) has it. */
+		if (s->how != 'f' && status_tell(signo) == -1)
 			warn(STATUS_VARIABLE);
-		if (!session.done) {
-			show_tail();
-			warnx("%s: %s", ends_us(signo), why);
+		if (!s->done) {
+			show_tail(s);
+			warnx("%s: %s", terminating(signo), why);
 		}
 	}
 	_exit(EXIT_SIGNAL + signo);
 }
 
-/* Any signal that is not our own. */
+/* A signal that may be for the command. */
 static void
-handle_signal(int signo)
+handle_signal(struct session *s, int signo)
 {
 	int64_t now = clock_ms();
 
-	if (*cfg->argv == NULL || !session.up || session.done) {
-		if (ends_us(signo) != NULL)
-			signal_ends(signo, "the command had not started");
+	if (*s->cfg->argv == NULL || !s->up || s->done) {
+		if (terminating(signo) != NULL)
+			signal_ends(s, signo, "the command had not started");
 		return;
 	}
-	if (ends_us(signo) != NULL) {
-		if (session.asked != 0 && now - session.asked >= INSIST)
-			signal_ends(signo, "the guest did not answer");
-		if (session.asked == 0) {
-			session.asked = now;
-			session.asked_by = signo;
-			session.warned = false;
+	if (terminating(signo) != NULL) {
+		if (s->asked != 0 && now - s->asked >= INSIST)
+			signal_ends(s, signo, "the guest did not answer");
+		if (s->asked == 0) {
+			s->asked = now;
+			s->asked_by = signo;
+			s->warned = false;
 		}
 	}
 	if (signo == SIGTERM) {
-		session.told = true;
-		if (cfg->stop_timeout != 0 && session.stop_end == 0)
-			session.stop_end = now + (int64_t)cfg->stop_timeout;
+		s->told = true;
+		if (s->cfg->stop_timeout != 0 && s->stop_end == 0)
+			s->stop_end = now + (int64_t)s->cfg->stop_timeout;
 	}
-	console_signal((unsigned int)signo);
+	console_signal(s->vm->console, (unsigned int)signo);
 }
 
 static void
-signal_ready(struct io_source *s, short revents)
+signal_ready(struct io_source *source, short revents)
 {
+	struct session *s = source->arg;
 	struct signalfd_siginfo si;
 	char size[16];
 	bool taken;
 
 	(void)revents;
-	/* To the vCPUs a SIGCONT is either pending or counted. */
-	pthread_mutex_lock(&vm->continue_lock);
-	taken = read(s->fd, &si, sizeof(si)) == sizeof(si);
+	/* The vCPUs see each SIGCONT as pending or as counted. */
+	pthread_mutex_lock(&s->vm->continue_lock);
+	taken = read(source->fd, &si, sizeof(si)) == sizeof(si);
 	if (taken && si.ssi_signo == SIGCONT)
-		vm->continued++;
-	pthread_mutex_unlock(&vm->continue_lock);
+		s->vm->continued++;
+	pthread_mutex_unlock(&s->vm->continue_lock);
 	if (!taken)
 		return;
 	switch (si.ssi_signo) {
 	case SIGWINCH:
-		if (cfg->pty && session.up) {
+		if (s->cfg->pty && s->up) {
 			terminal_size(size, sizeof(size));
-			console_size(size);
+			console_size(s->vm->console, size);
 		}
 		return;
-	case SIGPIPE: /* our own writes' */
+	case SIGPIPE: /* a write of ours failed */
 	case SIGXFSZ:
 	case SIGCHLD:
 	case SIGCONT:
 	case SIGURG:
 		return;
 	default:
-		handle_signal((int)si.ssi_signo);
+		handle_signal(s, (int)si.ssi_signo);
 	}
 }
 
 static void
-watch_signals(void)
+watch_signals(struct session *s)
 {
 	static const int others[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
 		SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM };
@@ -246,112 +232,117 @@ watch_signals(void)
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) == -1 ||
 	    (fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) == -1)
 		err(EXIT_LINK, "signals");
-	io_add(&vm->io, &(struct io_source){ .fd = fd,
-	    .ready = signal_ready });
-	stream_begin(&vm->io);
+	io_add(&s->vm->io, &(struct io_source){ .fd = fd,
+	    .ready = signal_ready, .arg = s });
+	stream_begin(&s->vm->io);
 }
 
-/* Without a command, stdin is typed at COM1. */
+/* Without a command standard input goes to COM1. */
 static short
-wants_typing(struct io_source *s)
+wants_typing(struct io_source *source)
 {
-	return s->fd != -1 && uart_room(&vm->uart) > 0 ? POLLIN : 0;
+	struct uart *u = source->arg;
+
+	return source->fd != -1 && uart_room(u) > 0 ? POLLIN : 0;
 }
 
 static void
-typed(struct io_source *s, short revents)
+typed(struct io_source *source, short revents)
 {
+	struct uart *u = source->arg;
 	uint8_t buf[UART_INPUT];
-	struct iovec iov = { buf, uart_room(&vm->uart) };
+	struct iovec iov = { buf, uart_room(u) };
 	ssize_t n;
 
 	(void)revents;
 	if (iov.iov_len == 0)
-		return; /* the guest took it, by its loop */
-	n = stream_read(s->fd, &iov, 1);
+		return; /* a guest in loopback mode has filled the room */
+	n = stream_read(source->fd, &iov, 1);
 	if (n > 0)
-		uart_input(&vm->uart, buf, (unsigned int)n);
+		uart_input(u, buf, (unsigned int)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		s->fd = -1;
+		source->fd = -1;
 }
 
 /* Before the guest runs. */
 void
-session_begin(struct vm *machine, const struct config *config)
+session_begin(struct session *s, struct vm *vm, const struct config *cfg)
 {
-	vm = machine;
-	cfg = config;
-	watch_signals();
-	if (*cfg->argv == NULL)
+	s->vm = vm;
+	s->cfg = cfg;
+	watch_signals(s);
+	if (vm->console != NULL)
+		console_on_line(vm->console, control_line, s);
+	else
 		io_add(&vm->io, &(struct io_source){ .fd = STDIN_FILENO,
-		    .wants = wants_typing, .ready = typed });
-	console_on_line(control_line);
+		    .wants = wants_typing, .ready = typed,
+		    .arg = &vm->uart });
 }
 
 static void
-print_stats(void)
+print_stats(const struct session *s)
 {
 	static const char *const names[EXITS] = { "pio", "mmio", "other" };
 	uint64_t sum[EXITS] = { 0 };
 	unsigned int i, k;
 
-	for (i = 0; i < vm->ncpus; i++)
+	for (i = 0; i < s->vm->ncpus; i++)
 		for (k = 0; k < EXITS; k++)
-			sum[k] += vm->cpu[i].exits[k];
+			sum[k] += s->vm->cpu[i].exits[k];
 	for (k = 0; k < EXITS; k++)
 		dprintf(STDERR_FILENO, "exits.%s %llu\n", names[k],
 		    (unsigned long long)sum[k]);
 	dprintf(STDERR_FILENO, "exits %llu\nthreads %u\n",
 	    (unsigned long long)(sum[0] + sum[1] + sum[2]),
-	    vm->ncpus + cfg->ndisks + 1);
+	    s->vm->ncpus + s->cfg->ndisks + 1);
 }
 
 /* The machine has ended by itself, or did not start in time. */
 static _Noreturn void
-machine_ended(const char *why)
+machine_ended(const struct session *s, const char *why)
 {
 	last_messages(EXIT_LINK);
-	if (*cfg->argv != NULL && cfg->status_fd != -1)
-		dprintf(cfg->status_fd, "failed %d\n", EXIT_LINK);
-	if (cfg->stats)
-		print_stats();
-	show_tail();
-	warnx("the guest%s%s%s", why, vm->why != NULL ? ": " : "",
-	    vm->why != NULL ? vm->why : "");
+	if (*s->cfg->argv != NULL && s->cfg->status_fd != -1)
+		dprintf(s->cfg->status_fd, "failed %d\n", EXIT_LINK);
+	if (s->cfg->stats)
+		print_stats(s);
+	show_tail(s);
+	warnx("the guest%s%s%s", why, s->vm->why != NULL ? ": " : "",
+	    s->vm->why != NULL ? s->vm->why : "");
 	_exit(EXIT_LINK);
 }
 
-/* The command has ended: its status is ours. */
+/* The command has ended: exit with its status. */
 static _Noreturn void
-command_ended(void)
+command_ended(const struct session *s)
 {
-	int status = session.how == 's' ? EXIT_SIGNAL + session.code :
-	    session.code;
+	int status = s->how == 's' ? EXIT_SIGNAL + s->code :
+	    s->code;
 
-	errno = console_lost();
-	if (errno != 0 && session.how == 'e' && status == 0)
+	errno = console_lost(s->vm->console);
+	if (errno != 0 && s->how == 'e' && status == 0)
 		status = EXIT_LINK;
 	last_messages(status);
-	report_end();
-	tell_started();
-	if (session.how == 's' && status_tell(session.code) == -1)
+	report_end(s);
+	tell_started(s);
+	if (s->how == 's' && status_tell(s->code) == -1)
 		warn(STATUS_VARIABLE);
-	if (cfg->stats)
-		print_stats();
-	if (session.how == 'f' && session.code == EXIT_NOTFOUND &&
-	    cfg->root == NULL && cfg->initrd == NULL)
+	if (s->cfg->stats)
+		print_stats(s);
+	if (s->how == 'f' && s->code == EXIT_NOTFOUND &&
+	    s->cfg->root == NULL && s->cfg->initrd == NULL)
 		warnx("neither root= nor initrd=: only volt's own programs "
 		    "are in the guest");
-	if ((errno = console_lost()) == ETIMEDOUT)
+	if ((errno = console_lost(s->vm->console)) == ETIMEDOUT)
 		warnx("the command's output: nobody took all of it");
 	else if (errno != 0)
 		warn("the command's output");
 	_exit(status);
 }
 
-/* Has that time come? If not, poll(2) waits no longer than until then. */
+/* Has that time come? If not, the next poll(2) ends by then. */
 static bool
-due(int64_t when)
+due(const struct session *s, int64_t when)
 {
 	int64_t left = when - clock_ms();
 
@@ -359,145 +350,144 @@ due(int64_t when)
 		return true;
 	if (left > INT_MAX)
 		left = INT_MAX;
-	if (vm->io.timeout == -1 || left < vm->io.timeout)
-		vm->io.timeout = (int)left;
+	if (s->vm->io.timeout == -1 || left < s->vm->io.timeout)
+		s->vm->io.timeout = (int)left;
 	return false;
 }
 
-/* A line in the middle of it all, if it can be written at once. */
+/* Warn while the guest runs, if standard error takes the line at once. */
 static void
-warn_of_silence(void)
+warn_of_silence(struct session *s)
 {
-	struct stream s;
+	struct stream out;
 	char line[128];
 	int n;
 
 	n = snprintf(line, sizeof(line), "volt-kvm: %s: the guest does not "
-	    "answer; the next one ends it\n", ends_us(session.asked_by));
-	if (stream_open(&s, STDERR_FILENO) == 0)
-		(void)stream_write(&s, line, (size_t)n);
-	session.warned = true;
+	    "answer; the next one ends it\n", terminating(s->asked_by));
+	if (stream_open(&out, STDERR_FILENO) == 0)
+		(void)stream_write(&out, line, (size_t)n);
+	s->warned = true;
 }
 
-/* What is to happen by a certain time, and has not. */
+/* Act on each deadline that has passed. */
 static void
-look_at_clock(void)
+look_at_clock(struct session *s)
 {
-	if (session.boot_end != 0 && !session.up && *cfg->argv != NULL &&
-	    due(session.boot_end))
-		machine_ended(" did not start in time");
-	if (session.done)
+	if (s->boot_end != 0 && !s->up && *s->cfg->argv != NULL &&
+	    due(s, s->boot_end))
+		machine_ended(s, " did not start in time");
+	if (s->done)
 		return;
-	if (session.panic_end != 0 && due(session.panic_end))
-		machine_ended("'s kernel panicked");
-	if (session.stop_end != 0 && due(session.stop_end))
-		signal_ends(SIGTERM, "the guest did not end by stop_timeout=");
-	if (session.asked != 0 && !session.warned &&
-	    due(session.asked + ANSWER))
-		warn_of_silence();
+	if (s->panic_end != 0 && due(s, s->panic_end))
+		machine_ended(s, "'s kernel panicked");
+	if (s->stop_end != 0 && due(s, s->stop_end))
+		signal_ends(s, SIGTERM,
+		    "the guest did not end by stop_timeout=");
+	if (s->asked != 0 && !s->warned && due(s, s->asked + ANSWER))
+		warn_of_silence(s);
 }
 
-/* The machine has ended. Has it said all? */
+/* The machine has ended. Have we read all that it said? */
 static bool
-nothing_comes(void)
+nothing_comes(struct session *s)
 {
-	static bool looked;
-
-	/* What it said last may not have been read yet. */
-	if (*cfg->argv == NULL || (looked && !session.done))
+	/* A report may still be in the queue of the control port. */
+	if (*s->cfg->argv == NULL || (s->looked && !s->done))
 		return true;
-	if (!looked)
-		console_look();
-	looked = true;
-	return false;
-}
-
-/* The command has ended, but not all of its output has been taken. */
-static bool
-taken_too_slowly(void)
-{
-	static int64_t end;
-	static uint64_t taken;
-	uint64_t now = console_taken();
-
-	/* Who was not told to end waits as long as it takes. */
-	if (!session.told)
-		return false;
-	if (end == 0 || now != taken)
-		end = clock_ms() + PATIENCE;
-	taken = now;
-	return due(end);
-}
-
-/* Is it over? If not, the next poll(2) has its timeout. */
-static bool
-over(void)
-{
-	vm->io.timeout = -1;
-	if (session.done && console_drained())
-		return true;
-	if (atomic_load(&vm->end) != VM_RUNS && nothing_comes())
-		return true;
-	if (session.done && taken_too_slowly()) {
-		console_lose();
-		return true;
-	}
-	if (atomic_load(&vm->panicked) && session.panic_end == 0)
-		session.panic_end = clock_ms() + PANIC;
-	look_at_clock();
+	if (!s->looked)
+		console_look(s->vm->console);
+	s->looked = true;
 	return false;
 }
 
 /*
- * What is on COM1 by now is written, too: for a plain machine, whose output it
- * is, as long as it takes.
+ * The command has ended, and a reader has not taken all of its output. Once told
+ * to terminate, do not wait for a stalled reader; else wait for ever.
+ */
+static bool
+taken_too_slowly(struct session *s)
+{
+	uint64_t now = console_taken(s->vm->console);
+
+	if (!s->told)
+		return false;
+	if (s->taken_end == 0 || now != s->taken)
+		s->taken_end = clock_ms() + PATIENCE;
+	s->taken = now;
+	return due(s, s->taken_end);
+}
+
+/* Is the session over? If not, this sets the timeout of the next poll(2). */
+static bool
+over(struct session *s)
+{
+	s->vm->io.timeout = -1;
+	if (s->done && console_drained(s->vm->console))
+		return true;
+	if (atomic_load(&s->vm->end) != VM_RUNS && nothing_comes(s))
+		return true;
+	if (s->done && taken_too_slowly(s)) {
+		console_lose(s->vm->console);
+		return true;
+	}
+	if (atomic_load(&s->vm->panicked) && s->panic_end == 0)
+		s->panic_end = clock_ms() + PANIC;
+	look_at_clock(s);
+	return false;
+}
+
+/*
+ * Write the output of COM1 that is left. Without a command it is the machine's
+ * output: then wait for a slow reader as long as it takes.
  */
 static void
-send_console(void)
+send_console(struct session *s)
 {
-	bool plain = *cfg->argv == NULL;
-	uint64_t all = uart_logged(&vm->uart), sent = uart_sent(&vm->uart);
+	bool plain = *s->cfg->argv == NULL;
+	uint64_t all = uart_logged(&s->vm->uart), sent = uart_sent(&s->vm->uart);
 	uint64_t before = sent;
 	int64_t end = clock_ms() + PATIENCE;
 
-	for (; sent < all; sent = uart_sent(&vm->uart)) {
+	for (; sent < all; sent = uart_sent(&s->vm->uart)) {
 		if (sent != before)
 			end = clock_ms() + PATIENCE;
 		before = sent;
-		vm->io.timeout = -1;
-		if (!plain && due(end))
+		s->vm->io.timeout = -1;
+		if (!plain && due(s, end))
 			return;
-		io_step(&vm->io);
+		io_step(&s->vm->io);
 	}
 }
 
-/* Let the guest run, until it is over. */
+/* Serve the guest until the session is over. */
 _Noreturn void
-session_run(void)
+session_run(struct session *s)
 {
-	if (cfg->boot_timeout != 0)
-		session.boot_end = clock_ms() + (int64_t)cfg->boot_timeout;
-	while (!over()) {
-		io_step(&vm->io);
+	if (s->cfg->boot_timeout != 0)
+		s->boot_end = clock_ms() + (int64_t)s->cfg->boot_timeout;
+	while (!over(s)) {
+		io_step(&s->vm->io);
 		if (stream_alarm())
-			handle_signal(SIGALRM);
+			handle_signal(s, SIGALRM);
 	}
-	send_console();
-	if (session.done)
-		command_ended();
-	if (atomic_load(&vm->panicked))
-		machine_ended("'s kernel panicked");
-	switch (atomic_load(&vm->end)) {
+	send_console(s);
+	if (s->done)
+		command_ended(s);
+	if (atomic_load(&s->vm->panicked))
+		machine_ended(s, "'s kernel panicked");
+	switch (atomic_load(&s->vm->end)) {
 	case VM_POWEROFF:
-		if (*cfg->argv != NULL)
-			machine_ended(" powered off before the command ended");
+		if (*s->cfg->argv != NULL)
+			machine_ended(s,
+			    " powered off before the command ended");
 		last_messages(0);
-		if (cfg->stats)
-			print_stats();
+		if (s->cfg->stats)
+			print_stats(s);
 		_exit(0);
 	case VM_RESET:
-		machine_ended(" reset itself");
+		machine_ended(s, " reset itself");
 	default:
-		machine_ended(" crashed");
+		machine_ended(s, " crashed");
 	}
 }

@@ -1,11 +1,35 @@
-/* The life of a running guest: signals, the command's end, the machine's. */
+/* What volt-kvm does from the guest's start to its end (session.c). */
 #ifndef VOLT_KVM_SESSION_H
 #define VOLT_KVM_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct config;
 struct vm;
 
-void session_begin(struct vm *vm, const struct config *cfg);
-_Noreturn void session_run(void);
+struct session {
+	struct vm *vm;
+	const struct config *cfg;
+	bool up;	/* volt-guest has started the command */
+	bool done;	/* the command has ended */
+	bool told;	/* a SIGTERM was sent to it */
+	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
+	int code;	/* the status or the signal */
+
+	/* CLOCK_MONOTONIC, ms; 0: does not apply */
+	int64_t boot_end, stop_end, panic_end;
+	int64_t asked;	/* the first signal that the guest has not answered */
+	int asked_by;	/* which one */
+	bool warned;	/* of that silence */
+
+	/* At the end. */
+	bool looked;	/* at the console, for the guest's last words */
+	uint64_t taken;	/* bytes of output that were taken so far */
+	int64_t taken_end;	/* when more must be; 0: not yet known */
+};
+
+void session_begin(struct session *s, struct vm *vm, const struct config *cfg);
+_Noreturn void session_run(struct session *s);
 
 #endif

@@ -13,15 +13,15 @@
 #include "chain.h"
 #include "stream.h"
 
-#define TICK 100	/* ms that a call may wait */
-#define LAST 1000	/* ms of the last messages */
+#define TICK 100	/* ms that a call may block */
+#define LAST 1000	/* ms for all of the last messages */
 
 static timer_t timer;
 static struct io *loop;
-static atomic_bool alarm_seen;	/* a SIGALRM that is not of the timer */
-static volatile sig_atomic_t last = -1;	/* the status of the end; or -1 */
+static atomic_bool alarm_seen;	/* a SIGALRM that the timer did not send */
+static volatile sig_atomic_t last = -1;	/* the exit status; -1: not the end */
 
-/* The timer's signal: it interrupts the call at hand, and that is all. */
+/* The timer's signal only has to interrupt a system call. */
 static void
 interrupted(int signo, siginfo_t *si, void *context)
 {
@@ -39,8 +39,8 @@ interrupted(int signo, siginfo_t *si, void *context)
 }
 
 /*
- * The I/O thread, at start-up. From now on it has SIGALRM for itself: all other
- * threads must block it.
+ * I/O thread, at start-up: set up the timer. From now on all other threads must
+ * block SIGALRM.
  */
 void
 stream_begin(struct io *io)
@@ -61,7 +61,7 @@ stream_begin(struct io *io)
 		err(EXIT_LINK, "timer");
 }
 
-/* Returns -1 and errno if fd is not open. */
+/* Returns 0, or -1 and errno if fd is not open. */
 int
 stream_open(struct stream *s, int fd)
 {
@@ -79,7 +79,10 @@ stream_open(struct stream *s, int fd)
 	return 0;
 }
 
-/* Over and over: the first signal may come before the call begins. */
+/*
+ * Start the timer, or stop it with 0. It repeats, because the first signal may
+ * come before the system call begins.
+ */
 static void
 tick(long ms)
 {
@@ -90,7 +93,7 @@ tick(long ms)
 		(void)timer_settime(timer, 0, &it, NULL);
 }
 
-/* As readv(2); EAGAIN or EINTR where that would wait. */
+/* As readv(2), but fails with EAGAIN or EINTR instead of blocking. */
 ssize_t
 stream_read(int fd, const struct iovec *iov, int n)
 {
@@ -110,7 +113,7 @@ stream_read(int fd, const struct iovec *iov, int n)
 	return done;
 }
 
-/* As write(2) of no more than what fits; EAGAIN or EINTR where that would wait. */
+/* As write(2) of one piece, but fails with EAGAIN or EINTR instead of blocking. */
 ssize_t
 stream_write(const struct stream *s, const void *buf, size_t len)
 {
@@ -134,7 +137,7 @@ stream_write(const struct stream *s, const void *buf, size_t len)
 	return done;
 }
 
-/* Did somebody send us a SIGALRM since the last look? */
+/* Did another process send us a SIGALRM since the last call? */
 bool
 stream_alarm(void)
 {
@@ -142,8 +145,8 @@ stream_alarm(void)
 }
 
 /*
- * What follows are the last messages: they are written as ever, but if they are
- * not taken in time the process ends with the status.
+ * Only the last messages follow, by plain write(2). If a reader stalls the process
+ * ends with this status after LAST.
  */
 void
 stream_last(int status)

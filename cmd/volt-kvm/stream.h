@@ -1,9 +1,9 @@
 /*
- * The standard streams, which others may hold as well. Such a descriptor cannot
- * be made non-blocking, for the others would find it so; and what poll(2) says
- * of it holds no longer than until one of them fills the pipe, or empties it.
- * So a timer interrupts each call that waits: it is then as if it had not been
- * made. The last messages have a second in all.
+ * The standard streams, which other processes may share. We cannot make such a
+ * descriptor non-blocking, since it would be non-blocking for these, too. And
+ * after poll(2) another process may fill or empty the pipe, so that our call
+ * blocks. So a timer interrupts each call that blocks, and the caller tries
+ * again later. All of the last messages together get one second.
  */
 #ifndef VOLT_KVM_STREAM_H
 #define VOLT_KVM_STREAM_H
@@ -18,7 +18,7 @@
 
 struct stream {
 	int fd;
-	size_t piece;	/* what it takes at once, if poll(2) says POLLOUT */
+	size_t piece;	/* how much one write(2) takes after a POLLOUT */
 	bool socket;
 };
 

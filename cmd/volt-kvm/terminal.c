@@ -11,7 +11,7 @@
 static struct termios saved;
 static bool is_raw;
 
-/* "ROWS COLUMNS" of standard input's terminal, or of none. */
+/* "ROWS COLUMNS" of the terminal at standard input; without one "24 80". */
 void
 terminal_size(char *buf, size_t size)
 {
@@ -21,14 +21,14 @@ terminal_size(char *buf, size_t size)
 	snprintf(buf, size, "%u %u", ws.ws_row, ws.ws_col);
 }
 
-/* Every key goes to the guest, also ^C: its terminal knows what that means. */
+/* Pass each key to the guest, also ^C: the guest's terminal acts on it. */
 void
 terminal_raw(void)
 {
 	struct termios t;
 
 	if (is_raw || tcgetattr(STDIN_FILENO, &saved) == -1)
-		return; /* or no terminal */
+		return; /* raw already, or not a terminal */
 	t = saved;
 	cfmakeraw(&t);
 	is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0;

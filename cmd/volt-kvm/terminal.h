@@ -1,4 +1,4 @@
-/* The caller's terminal, while it stands for one in the guest. */
+/* The caller's terminal, which console=pty joins to one in the guest. */
 #ifndef VOLT_KVM_TERMINAL_H
 #define VOLT_KVM_TERMINAL_H
 

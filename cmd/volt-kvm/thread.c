@@ -7,8 +7,8 @@
 #define STACK_SIZE ((size_t)64 << 10)
 
 /*
- * Start a thread with a small stack. All signals are the main thread's.
- * Returns 0, or -1 and errno.
+ * Start a thread with a small stack. It blocks all signals: the main thread
+ * handles them. Returns 0, or -1 and errno.
  */
 int
 thread_start(pthread_t *t, void *(*run)(void *), void *arg)

@@ -1,3 +1,4 @@
+/* Threads. */
 #ifndef VOLT_KVM_THREAD_H
 #define VOLT_KVM_THREAD_H
 

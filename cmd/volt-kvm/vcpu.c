@@ -12,7 +12,7 @@
 #include "thread.h"
 #include "vm.h"
 
-#define STOPPED 1000	/* ms out of the guest that it is told of */
+#define STOPPED 1000	/* ms outside the guest that count as a pause */
 
 static void
 create(struct vm *vm, unsigned int id)
@@ -36,7 +36,7 @@ vcpu_create_all(struct vm *vm, unsigned int n)
 {
 	unsigned int i;
 
-	vm->ncpus = n; /* what each tells of the others */
+	vm->ncpus = n; /* CPUID has this number */
 	pthread_mutex_init(&vm->continue_lock, NULL);
 	for (i = 0; i < n; i++)
 		create(vm, i);
@@ -75,7 +75,7 @@ crash(struct vcpu *cpu, const char *why)
 	vm_end(cpu->vm, VM_CRASH);
 }
 
-/* Returns false when this vCPU is not to run any more. */
+/* Handle an exit. Returns false if this vCPU must not run any more. */
 static bool
 handle_exit(struct vcpu *cpu)
 {
@@ -110,12 +110,12 @@ handle_exit(struct vcpu *cpu)
 		cpu->exits[EXITS_OTHER]++;
 		return true;
 	default:
-		crash(cpu, "an exit that is not known");
+		crash(cpu, "an unknown exit");
 		return false;
 	}
 }
 
-/* Have we been continued since the last look? */
+/* Was there a SIGCONT since the last look? */
 static bool
 continued(struct vcpu *cpu)
 {
@@ -132,8 +132,8 @@ continued(struct vcpu *cpu)
 }
 
 /*
- * Run the guest until it needs us, and see whether it was stopped: inside,
- * KVM_RUN is interrupted; on the way out a stop looks like a long time inside.
+ * Run the guest until it exits, and tell it of a pause. A stop interrupts KVM_RUN;
+ * one that comes while KVM_RUN returns shows only as a long time inside.
  * Returns false if the guest cannot run.
  */
 static bool
@@ -173,9 +173,13 @@ run(void *arg)
 	return NULL;
 }
 
+/* Start them all. */
 void
-vcpu_start(struct vcpu *cpu)
+vcpu_start_all(struct vm *vm)
 {
-	if (thread_start(&cpu->thread, run, cpu) == -1)
-		err(EXIT_LINK, "thread of vCPU %u", cpu->id);
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		if (thread_start(&vm->cpu[i].thread, run, &vm->cpu[i]) == -1)
+			err(EXIT_LINK, "thread of vCPU %u", i);
 }

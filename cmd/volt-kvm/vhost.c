@@ -14,7 +14,7 @@
 
 #define QUEUES 2u
 
-/* Its notification: tell the driver. */
+/* The kernel's thread used a buffer of a queue: interrupt the driver. */
 static void
 called(struct io_source *s, short revents)
 {
@@ -25,15 +25,15 @@ called(struct io_source *s, short revents)
 
 	(void)revents;
 	if (eventfd_read(s->fd, &n) == -1)
-		return; /* KVM had it */
+		return; /* KVM has sent it */
 	pthread_mutex_lock(&v->lock);
 	vector = v->q[s->fd == h->call[1]].vector;
-	if (vio_live(v) && vector != VIO_NO_VECTOR)
+	if (vio_live(v) && vector != VIRTIO_MSI_NO_VECTOR)
 		v->interrupt(v, vector);
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* KVM takes it by itself, mostly. */
+/* Poll the eventfd only while KVM does not. */
 static short
 wants_call(struct io_source *s)
 {
@@ -76,8 +76,8 @@ event(void)
 }
 
 /*
- * Have the kernel serve the two queues of v, whose dev begins with h; before v
- * is plugged in. Returns false where there is no vhost-net, or none for us.
+ * Let the kernel serve the two queues of v, before v is put on the bus. v's dev
+ * begins with h. Returns false if vhost-net does not exist or may not be opened.
  */
 bool
 vhost_open(struct vhost *h, struct vio *v)
@@ -95,7 +95,7 @@ vhost_open(struct vhost *h, struct vio *v)
 		h->fd = -1;
 		return false;
 	}
-	/* It knows more of queues than virtq.c does. */
+	/* vio_net.c does not empty a queue, as these need; vhost-net does. */
 	v->offered |= features & (VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX);
 	for (i = 0; i < QUEUES; i++) {
 		h->call[i] = event();
@@ -156,7 +156,7 @@ set_queue(const struct vhost *h, const struct vio *v, unsigned int i, int tap)
 	return kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend);
 }
 
-/* At DRIVER_OK: hand over the queues that are enabled. Returns 0, or -1. */
+/* The driver set DRIVER_OK: hand over the enabled queues. Returns 0, or -1. */
 int
 vhost_start(struct vhost *h, struct vio *v, int tap)
 {
@@ -181,7 +181,7 @@ vhost_start(struct vhost *h, struct vio *v, int tap)
 	return 0;
 }
 
-/* It touches the guest's memory no more when this returns. */
+/* When this returns the kernel does not access the guest's memory any more. */
 void
 vhost_stop(struct vhost *h, struct vio *v)
 {
@@ -194,6 +194,6 @@ vhost_stop(struct vhost *h, struct vio *v)
 		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
 		v->wire(v, v->q[none.index].vector, -1);
 	}
-	(void)eventfd_read(h->error, &n); /* that was before */
+	(void)eventfd_read(h->error, &n); /* an error of the past */
 	h->running = false;
 }

@@ -1,7 +1,8 @@
 /*
- * vhost-net: the kernel moves the packets between a tap and the queues, and
- * nobody here is woken for them. Notifications go straight to it, and its own
- * straight to the guest; to the I/O thread only while they are masked.
+ * vhost-net: the kernel moves the packets between a tap and the queues, and wakes
+ * no thread of ours. The driver's notifications go to the kernel's thread by
+ * ioeventfds. That thread interrupts the guest by irqfds; while a vector is
+ * masked the I/O thread gets the interrupt.
  */
 #ifndef VOLT_KVM_VHOST_H
 #define VOLT_KVM_VHOST_H
@@ -11,8 +12,8 @@
 #include "vio.h"
 
 struct vhost {
-	int fd;	/* or -1: there is none */
-	int call[2];	/* eventfds: interrupt the driver for this queue */
+	int fd;	/* or -1: there is no vhost-net */
+	int call[2];	/* eventfds: interrupt the driver, for each queue */
 	int error;	/* eventfd: the driver broke a rule */
 	bool running;
 };

@@ -4,6 +4,8 @@
 
 #include "vio.h"
 
+#define S(name) VIRTIO_CONFIG_S_##name
+
 static void
 kicked(struct io_source *s, short revents)
 {
@@ -19,8 +21,8 @@ kicked(struct io_source *s, short revents)
 }
 
 /*
- * ram and io are set by the caller, and so are the number of queues, the
- * features and the configuration. Returns 0, or -1 and errno.
+ * The caller has set ram, io, the number of queues, the features and the
+ * configuration. Returns 0, or -1 and errno.
  */
 int
 vio_init(struct vio *v, const struct vio_ops *ops, void *dev)
@@ -28,7 +30,7 @@ vio_init(struct vio *v, const struct vio_ops *ops, void *dev)
 	v->ops = ops;
 	v->dev = dev;
 	v->offered |= VIO_F_VERSION_1;
-	v->config_vector = VIO_NO_VECTOR;
+	v->config_vector = VIRTIO_MSI_NO_VECTOR;
 	pthread_mutex_init(&v->lock, NULL);
 	if (ops->request != NULL)
 		return vio_worker_start(v);
@@ -44,29 +46,29 @@ bool
 vio_live(const struct vio *v)
 {
 	return !v->resetting &&
-	    (v->status & (VIO_DRIVER_OK | VIO_NEEDS_RESET)) == VIO_DRIVER_OK;
+	    (v->status & (S(DRIVER_OK) | S(NEEDS_RESET))) == S(DRIVER_OK);
 }
 
 static void
 config_changed(struct vio *v)
 {
 	v->generation++;
-	if ((v->status & VIO_DRIVER_OK) != 0 &&
-	    v->config_vector != VIO_NO_VECTOR)
+	if ((v->status & S(DRIVER_OK)) != 0 &&
+	    v->config_vector != VIRTIO_MSI_NO_VECTOR)
 		v->interrupt(v, v->config_vector);
 }
 
-/* The driver broke a rule: stand still until it resets the device (2.1.2). */
+/* The driver broke a rule: do nothing until it resets the device (2.1.2). */
 void
 vio_break(struct vio *v)
 {
-	v->status |= VIO_NEEDS_RESET;
+	v->status |= S(NEEDS_RESET);
 	config_changed(v);
 }
 
 /*
- * The device may access memory no more. What it was at is not taken up again:
- * no driver does that to a device in use but to be rid of it.
+ * The guest disabled bus mastering: the device must not access memory. The device
+ * does not go on later: a driver disables a device in use only to get rid of it.
  */
 void
 vio_halt(struct vio *v)
@@ -78,11 +80,11 @@ vio_halt(struct vio *v)
 	vio_break(v);
 }
 
-/* Tell the driver of what was pushed. */
+/* After one or more pushes: interrupt the driver, if it wants that. */
 void
 vio_done(struct vio *v, struct virtq *q)
 {
-	if (q->vector != VIO_NO_VECTOR && virtq_wants_interrupt(q))
+	if (q->vector != VIRTIO_MSI_NO_VECTOR && virtq_wants_interrupt(q))
 		v->interrupt(v, q->vector);
 }
 
@@ -96,15 +98,15 @@ reset(struct vio *v)
 	v->resetting = false;
 	v->status = 0;
 	v->accepted = 0;
-	v->config_vector = VIO_NO_VECTOR;
+	v->config_vector = VIRTIO_MSI_NO_VECTOR;
 	memset(v->q, 0, sizeof(v->q));
 	for (i = 0; i < VIO_QUEUES; i++) {
 		v->q[i].size = VIRTQ_MAX;
-		v->q[i].vector = VIO_NO_VECTOR;
+		v->q[i].vector = VIRTIO_MSI_NO_VECTOR;
 	}
 }
 
-/* The worker has no request any more: a reset that waits for that is done. */
+/* The worker has no request any more: do the reset that waits for this. */
 void
 vio_idle(struct vio *v)
 {
@@ -114,10 +116,11 @@ vio_idle(struct vio *v)
 }
 
 /*
- * The driver writes the status (2.1, 3.1): 0 resets; features are refused by
- * leaving FEATURES_OK clear; DRIVER_OK without it is not taken; other bits can
- * only be set. While a request is under way a reset only begins: the driver
- * waits until it reads 0 (4.1.4.3.2), and what else it writes is not taken.
+ * The driver writes the status (2.1, 3.1). 0 resets the device. Features that
+ * the device refuses leave FEATURES_OK clear. DRIVER_OK without FEATURES_OK is
+ * ignored. The driver can set the other bits and not clear them. While the
+ * worker has a request a reset only begins: the driver waits until it reads 0
+ * (4.1.4.3.2), and until then its writes are ignored.
  */
 void
 vio_set_status(struct vio *v, uint8_t status)
@@ -132,23 +135,23 @@ vio_set_status(struct vio *v, uint8_t status)
 			reset(v);
 		return;
 	}
-	v->status |= status & (VIO_ACKNOWLEDGE | VIO_DRIVER | VIO_FAILED);
-	if ((set & VIO_FEATURES_OK) != 0 &&
+	v->status |= status & (S(ACKNOWLEDGE) | S(DRIVER) | S(FAILED));
+	if ((set & S(FEATURES_OK)) != 0 &&
 	    (v->accepted & ~v->offered) == 0 &&
 	    (v->accepted & VIO_F_VERSION_1) != 0)
-		v->status |= VIO_FEATURES_OK;
-	if ((set & VIO_DRIVER_OK) != 0 && (v->status & VIO_FEATURES_OK) != 0) {
-		v->status |= VIO_DRIVER_OK;
+		v->status |= S(FEATURES_OK);
+	if ((set & S(DRIVER_OK)) != 0 && (v->status & S(FEATURES_OK)) != 0) {
+		v->status |= S(DRIVER_OK);
 		if (v->ops->start != NULL)
 			v->ops->start(v);
 		(void)eventfd_write(v->kick, 1);
 	}
 }
 
-/* Are the queues' size and place fixed? */
+/* Are the sizes and addresses of the queues fixed? */
 bool
 vio_frozen(const struct vio *v)
 {
-	return (v->status & (VIO_DRIVER_OK | VIO_FEATURES_OK)) !=
-	    VIO_FEATURES_OK;
+	return (v->status & (S(DRIVER_OK) | S(FEATURES_OK))) !=
+	    S(FEATURES_OK);
 }

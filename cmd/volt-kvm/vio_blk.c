@@ -1,15 +1,16 @@
 /*
  * Disks (virtio 1.2, 5.2): raw files and block devices. The format is never
- * guessed. What a request says is gathered from its buffers wherever these are
- * cut; its place is checked against the disk's size before anything moves.
+ * guessed. The driver may cut a request into buffers at any byte. The sectors of
+ * a request are checked against the size of the disk before data moves.
  *
- * With an overlay nothing is written to the file: blocks of BLOCK bytes that
- * the guest writes go to a scratch file, sparse, or to memory; a bit for each
- * says where it is.
+ * A disk with an overlay never writes to its backing. The blocks, of BLOCK bytes
+ * each, that the guest writes are in a scratch file: a sparse file or a memfd. A
+ * bitmap says which blocks these are.
  *
- * Each disk has a worker (vio_worker.c), which alone uses what is in struct blk
- * once the guest runs.
+ * Each disk has a worker (vio_worker.c). Once the guest runs only the worker
+ * uses struct blk.
  */
+#include <linux/virtio_blk.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,7 +20,9 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,69 +31,29 @@
 #include "config.h"
 #include "devices.h"
 
+#define F(name) VIO_BIT(VIRTIO_BLK_F_##name)
+
 #define SECTOR BACKING_SECTOR
-#define BLOCK UINT64_C(4096)	/* of an overlay */
+#define BLOCK UINT64_C(4096)	/* bytes of a block of an overlay */
 #define SEGMENTS (VIRTQ_MAX - 2)
 #define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
 #define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
-#define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors: they may be written */
+#define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors; it may be a write of zeroes */
 
-#define F_SIZE_MAX VIO_BIT(1)
-#define F_SEG_MAX VIO_BIT(2)
-#define F_RO VIO_BIT(5)
-#define F_BLK_SIZE VIO_BIT(6)
-#define F_FLUSH VIO_BIT(9)
-#define F_TOPOLOGY VIO_BIT(10)
-#define F_DISCARD VIO_BIT(13)
-#define F_WRITE_ZEROES VIO_BIT(14)
-
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11,
-	T_WRITE_ZEROES = 13 };
-enum { S_OK, S_IOERR, S_UNSUPP };
-
-#define RANGE_UNMAP 1u	/* zeroes may be holes */
-
-struct request {
-	uint32_t type;
-	uint32_t reserved;
-	uint64_t sector;
-};
-
-struct range {
-	uint64_t sector;
-	uint32_t sectors;
-	uint32_t flags;
-};
-
-/* 5.2.4, as far as it is used */
-struct space {
-	uint64_t capacity;
-	uint32_t size_max, seg_max;
-	uint8_t geometry[4];
-	uint32_t blk_size;
-	uint8_t physical_exp, offset;
-	uint16_t min_io;
-	uint32_t opt_io;
-	uint8_t writeback, unused0;
-	uint16_t num_queues;
-	uint32_t max_discard_sectors, max_discard_seg, discard_alignment;
-	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
-	uint8_t write_zeroes_may_unmap, unused1[3];
-};
+/* Up to what is offered: nothing of a secure erase. */
+#define CONFIG_LEN offsetof(struct virtio_blk_config, max_secure_erase_sectors)
 
 struct blk {
 	struct vio vio;
 	struct vio_pci pci;
 	struct backing host;
 	bool ro;
-	char serial[20];	/* or shorter, and zeroes */
+	char serial[VIRTIO_BLK_ID_BYTES];	/* padded with zeroes */
 	int scratch;	/* or -1 */
-	uint8_t *map;	/* a bit for every block that is in scratch */
-	uint8_t block[BLOCK];	/* the worker's */
+	uint8_t *map;	/* a bit for each block: it is in scratch */
+	uint8_t block[BLOCK];	/* one block on its way to scratch */
 };
-
-static struct blk disks[CONFIG_DISKS];
 
 static bool
 in_scratch(const struct blk *b, uint64_t off)
@@ -100,7 +63,7 @@ in_scratch(const struct blk *b, uint64_t off)
 	return b->scratch != -1 && (b->map[i / 8] & 1 << i % 8) != 0;
 }
 
-/* Take skip bytes off the front of the buffers. */
+/* Remove skip bytes from the front of the buffers. */
 static void
 cut_front(struct iovec *iov, unsigned int n, size_t skip)
 {
@@ -115,8 +78,8 @@ cut_front(struct iovec *iov, unsigned int n, size_t skip)
 }
 
 /*
- * All of the buffers' bytes from or to fd at off. Returns 0, or -1, also where
- * the file ends by now.
+ * Read all of the buffers from fd at off, or write them there. Returns 0, or -1:
+ * also if the file has become too short.
  */
 static int
 transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
@@ -139,9 +102,9 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 	}
 }
 
-/* Before a part of a block is written to scratch: bring the rest of it there. */
+/* Before the guest writes a part of a block: copy the block to scratch. */
 static int
-bring(struct blk *b, uint64_t off, size_t len)
+copy_up(struct blk *b, uint64_t off, size_t len)
 {
 	uint64_t start = off - off % BLOCK;
 	struct iovec iov = { b->block, BLOCK };
@@ -176,7 +139,7 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
 			len = BLOCK - (size_t)(off % BLOCK);
 			if (len > iov[k].iov_len - at)
 				len = iov[k].iov_len - at;
-			if (write && bring(b, off, len) == -1)
+			if (write && copy_up(b, off, len) == -1)
 				return -1;
 			fd = write || in_scratch(b, off) ? b->scratch : b->host.fd;
 			part.iov_base = (uint8_t *)iov[k].iov_base + at;
@@ -199,8 +162,8 @@ in_disk(const struct blk *b, uint64_t sector, uint64_t len)
 }
 
 /*
- * Has somebody cut the file off? Then a write at its old end would make it long
- * again, and what was in between would be zeroes that nobody wrote.
+ * Has the file become shorter? Then a write at its old end would make it long
+ * again, and the guest would read zeroes that no one wrote.
  */
 static bool
 shrunk(const struct blk *b)
@@ -212,8 +175,8 @@ shrunk(const struct blk *b)
 }
 
 /*
- * Read or write: all buffers between the header and the status. For a write
- * the header's first bytes have been taken off.
+ * Read or write the data of a request: the buffers without the header and the
+ * status.
  */
 static uint8_t
 read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
@@ -224,21 +187,22 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 
 	if (len % SECTOR != 0 || len > REQUEST_MOST ||
 	    !in_disk(b, sector, len) || (write && (b->ro || shrunk(b))))
-		return S_IOERR;
+		return VIRTIO_BLK_S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
 	else
 		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
-	return rc == 0 ? S_OK : S_IOERR;
+	return rc == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 static uint8_t
 flush(const struct blk *b)
 {
-	/* What is in an overlay dies with us: nothing to keep. */
+	/* An overlay ends with this process. */
 	if (b->ro || b->scratch != -1)
-		return S_OK;
-	return fdatasync(b->host.fd) == 0 ? S_OK : S_IOERR;
+		return VIRTIO_BLK_S_OK;
+	return fdatasync(b->host.fd) == 0 ? VIRTIO_BLK_S_OK :
+	    VIRTIO_BLK_S_IOERR;
 }
 
 static int
@@ -256,49 +220,51 @@ write_zeroes(struct blk *b, uint64_t off, uint64_t len)
 }
 
 /*
- * Through the overlay: whole blocks become holes of scratch, which gives back
- * what they took; the rest is written, if it is an order.
+ * Discard or zero a part of an overlay. Whole blocks become holes in scratch,
+ * which frees their space. A zeroing also writes zeroes to the parts of blocks;
+ * a discard leaves these.
  */
 static int
-zero_overlay(struct blk *b, uint64_t off, uint64_t len, bool order)
+zero_overlay(struct blk *b, uint64_t off, uint64_t len, bool zero)
 {
 	uint64_t from = (off + BLOCK - 1) / BLOCK * BLOCK;
 	uint64_t to = (off + len) / BLOCK * BLOCK, i;
 
 	if (from >= to || fallocate(b->scratch, FALLOC_FL_PUNCH_HOLE |
 	    FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == -1)
-		return order ? write_zeroes(b, off, len) : 0;
+		return zero ? write_zeroes(b, off, len) : 0;
 	for (i = from / BLOCK; i < to / BLOCK; i++)
 		b->map[i / 8] |= (uint8_t)(1 << i % 8);
-	if (!order)
+	if (!zero)
 		return 0;
 	return write_zeroes(b, off, from - off) == -1 ||
 	    write_zeroes(b, to, off + len - to) == -1 ? -1 : 0;
 }
 
-/* Discard is advice; zeroes are an order (5.2.6.2). */
+/* A discard may do nothing; a zeroing must succeed or fail (5.2.6.2). */
 static uint8_t
 discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
     bool zero)
 {
 	int mode = FALLOC_FL_KEEP_SIZE, rc;
-	struct range r;
+	struct virtio_blk_discard_write_zeroes r;
 	uint64_t off, len, args[2];
 
 	if (virtq_bytes(iov, n) != skip + sizeof(r) ||
 	    virtq_gather(iov, n, skip, &r, sizeof(r)) != sizeof(r))
-		return S_UNSUPP; /* one range, as max_discard_seg says */
-	if ((r.flags & ~(zero ? RANGE_UNMAP : 0)) != 0)
-		return S_UNSUPP;
+		return VIRTIO_BLK_S_UNSUPP; /* max_discard_seg is 1 */
+	if ((r.flags & ~(zero ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0u)) != 0)
+		return VIRTIO_BLK_S_UNSUPP;
 	off = r.sector * SECTOR;
-	len = (uint64_t)r.sectors * SECTOR;
-	if (r.sectors > (zero ? ZEROES_MOST : DISCARD_MOST) ||
+	len = (uint64_t)r.num_sectors * SECTOR;
+	if (r.num_sectors > (zero ? ZEROES_MOST : DISCARD_MOST) ||
 	    !in_disk(b, r.sector, len) || b->ro || shrunk(b))
-		return S_IOERR;
+		return VIRTIO_BLK_S_IOERR;
 	if (len == 0)
-		return S_OK;
+		return VIRTIO_BLK_S_OK;
 	if (b->scratch != -1)
-		return zero_overlay(b, off, len, zero) == 0 ? S_OK : S_IOERR;
+		return zero_overlay(b, off, len, zero) == 0 ?
+		    VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 	args[0] = off;
 	args[1] = len;
 	mode |= zero && r.flags == 0 ? FALLOC_FL_ZERO_RANGE :
@@ -310,23 +276,23 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 	else
 		rc = ioctl(b->host.fd, BLKDISCARD, args);
 	if (rc == 0)
-		return S_OK;
-	/* EINVAL: a part of a block of the device's. */
+		return VIRTIO_BLK_S_OK;
+	/* EINVAL: not whole blocks of the device. */
 	if (errno == EOPNOTSUPP || errno == EINVAL)
-		return zero ? S_UNSUPP : S_OK;
-	return S_IOERR;
+		return zero ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_OK;
+	return VIRTIO_BLK_S_IOERR;
 }
 
 /*
- * Do one request. Returns how many bytes it wrote, or -1 if it has not even a
- * header and a place for its status.
+ * Do one request. Returns how many bytes were written to its buffers, or -1 if
+ * it lacks a header or a byte for the status.
  */
 static int64_t
 request(struct vio *v, struct vchain *c)
 {
 	struct blk *b = v->dev;
 	struct iovec *in = c->iov + c->nout, *last = c->iov + c->nout + c->nin;
-	struct request r;
+	struct virtio_blk_outhdr r;
 	uint64_t room = virtq_bytes(in, c->nin), wrote = 0;
 	uint8_t status, *at;
 
@@ -338,29 +304,29 @@ request(struct vio *v, struct vchain *c)
 	while (last->iov_len == 0);
 	at = (uint8_t *)last->iov_base + --last->iov_len;
 	switch (r.type) {
-	case T_IN:
+	case VIRTIO_BLK_T_IN:
 		status = read_write(b, r.sector, in, c->nin, false);
 		wrote = room - 1;
 		break;
-	case T_OUT:
+	case VIRTIO_BLK_T_OUT:
 		cut_front(c->iov, c->nout, sizeof(r));
 		status = read_write(b, r.sector, c->iov, c->nout, true);
 		break;
-	case T_FLUSH:
+	case VIRTIO_BLK_T_FLUSH:
 		status = flush(b);
 		break;
-	case T_GET_ID:
+	case VIRTIO_BLK_T_GET_ID:
 		wrote = virtq_scatter(in, c->nin, 0, b->serial,
 		    sizeof(b->serial));
-		status = S_OK;
+		status = VIRTIO_BLK_S_OK;
 		break;
-	case T_DISCARD:
-	case T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
 		status = discard(b, c->iov, c->nout, sizeof(r),
-		    r.type == T_WRITE_ZEROES);
+		    r.type == VIRTIO_BLK_T_WRITE_ZEROES);
 		break;
 	default:
-		status = S_UNSUPP;
+		status = VIRTIO_BLK_S_UNSUPP;
 	}
 	*at = status;
 	return (int64_t)wrote + 1;
@@ -368,12 +334,12 @@ request(struct vio *v, struct vchain *c)
 
 static const struct vio_ops ops = {
 	.name = "blk",
-	.id = 2,
-	.class = 0x018000,
+	.id = VIRTIO_ID_BLOCK,
+	.class = 0x018000, /* mass storage, other */
 	.request = request,
 };
 
-/* overlay: scratch without a name, in memory or in a directory. */
+/* An overlay's scratch: a file without a name, in a directory or in memory. */
 static void
 open_scratch(struct blk *b, const struct disk *d)
 {
@@ -396,7 +362,7 @@ open_scratch(struct blk *b, const struct disk *d)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
 }
 
-/* Could we have the disks? Ends if not. */
+/* Try to open the disks, for a dry run. Ends the program if one fails. */
 void
 blk_check(const struct config *cfg)
 {
@@ -409,6 +375,7 @@ blk_check(const struct config *cfg)
 	}
 }
 
+/* How many blocks of the guest's are that many bytes? No more than most. */
 static uint32_t
 blocks(const struct blk *b, uint32_t bytes, uint32_t most)
 {
@@ -417,41 +384,42 @@ blocks(const struct blk *b, uint32_t bytes, uint32_t most)
 	return n < most ? n : most;
 }
 
-/* What the disk tells of itself: features and configuration (5.2.3, 5.2.4). */
+/* The features and the configuration of the disk (5.2.3, 5.2.4). */
 static void
-tell(struct blk *b)
+describe(struct blk *b)
 {
-	struct space *space = (void *)b->vio.config;
+	struct virtio_blk_config c = { 0 };
 	const struct backing *h = &b->host;
-	uint32_t give = b->scratch != -1 ? (uint32_t)BLOCK : h->discard;
+	uint32_t unit = b->scratch != -1 ? (uint32_t)BLOCK : h->discard;
 
 	b->vio.nqueues = 1;
 	b->vio.offered = VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX |
-	    F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH |
-	    (b->ro ? F_RO : F_WRITE_ZEROES);
-	b->vio.config_len = sizeof(*space);
-	space->capacity = h->size / SECTOR;
-	space->size_max = SEGMENT_MOST;
-	space->seg_max = SEGMENTS;
-	space->blk_size = h->block;
+	    F(SIZE_MAX) | F(SEG_MAX) | F(BLK_SIZE) | F(FLUSH) |
+	    (b->ro ? F(RO) : F(WRITE_ZEROES));
+	c.capacity = h->size / SECTOR;
+	c.size_max = SEGMENT_MOST;
+	c.seg_max = SEGMENTS;
+	c.blk_size = h->block;
 	if (h->is_device) {
-		b->vio.offered |= F_TOPOLOGY;
-		while (h->block << space->physical_exp < h->physical)
-			space->physical_exp++;
-		space->offset = (uint8_t)blocks(b, h->offset, UINT8_MAX);
-		space->min_io = (uint16_t)blocks(b, h->least, UINT16_MAX);
-		space->opt_io = blocks(b, h->best, UINT32_MAX);
+		b->vio.offered |= F(TOPOLOGY);
+		while (h->block << c.physical_block_exp < h->physical)
+			c.physical_block_exp++;
+		c.alignment_offset = (uint8_t)blocks(b, h->offset, UINT8_MAX);
+		c.min_io_size = (uint16_t)blocks(b, h->least, UINT16_MAX);
+		c.opt_io_size = blocks(b, h->best, UINT32_MAX);
 	}
-	if (!b->ro && give != 0) {
-		b->vio.offered |= F_DISCARD;
-		space->max_discard_sectors = DISCARD_MOST;
-		space->max_discard_seg = 1;
-		/* Linux takes it for the granularity as well. */
-		space->discard_alignment = give / SECTOR;
+	if (!b->ro && unit != 0) {
+		b->vio.offered |= F(DISCARD);
+		c.max_discard_sectors = DISCARD_MOST;
+		c.max_discard_seg = 1;
+		/* To Linux this is the granularity, too. */
+		c.discard_sector_alignment = unit / SECTOR;
 	}
-	space->max_write_zeroes_sectors = ZEROES_MOST;
-	space->max_write_zeroes_seg = 1;
-	space->write_zeroes_may_unmap = 1;
+	c.max_write_zeroes_sectors = ZEROES_MOST;
+	c.max_write_zeroes_seg = 1;
+	c.write_zeroes_may_unmap = 1;
+	b->vio.config_len = CONFIG_LEN;
+	memcpy(b->vio.config, &c, CONFIG_LEN);
 }
 
 void
@@ -461,13 +429,14 @@ blk_init(struct vm *vm, const struct config *cfg)
 	unsigned int i;
 
 	for (i = 0; i < cfg->ndisks; i++) {
-		b = &disks[i];
+		if ((b = calloc(1, sizeof(*b))) == NULL)
+			err(EXIT_LINK, "disk=%s", cfg->disks[i].path);
 		b->ro = cfg->disks[i].ro;
 		snprintf(b->serial, sizeof(b->serial), "volt-vd%c",
 		    'a' + (int)i);
 		backing_open(&b->host, &cfg->disks[i]);
 		open_scratch(b, &cfg->disks[i]);
-		tell(b);
+		describe(b);
 		devices_plug(vm, &b->pci, &b->vio, &ops, b);
 	}
 }

@@ -1,95 +1,75 @@
 /*
  * The command's standard streams and the control port (virtio 1.2, 5.3).
  *
- * A device with four ports and no console: bytes go through as they are. There
- * is no buffer here: input is read straight into the guest's memory, when it
- * has given some, and output is held in the queue until somebody takes it. No
- * call blocks the other devices (stream.h). The end of input, and a reader of
- * output that went away, are told to the guest by closing the port.
+ * A device with four ports. None is a console port, so the guest's kernel does
+ * not change a byte. Nothing is buffered here: input is read into a buffer of the
+ * guest's, once it has given one, and output stays in the queue until its reader
+ * takes it. No call blocks the other devices (stream.h). At the end of input, and
+ * when a reader of output has gone, the port is closed.
  */
+#include <linux/virtio_console.h>
+#include <sys/eventfd.h>
+
+#include <err.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "config.h"
 #include "console.h"
 #include "devices.h"
 #include "guest.h"
 #include "stream.h"
 
-#define F_MULTIPORT VIO_BIT(1)
-
-/* Messages of the control queues (5.3.6.2) */
-enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE,
-	PORT_OPEN, PORT_NAME };
-
 enum { CONTROL_RX = 2, CONTROL_TX = 3 };
 
-/* What the guest is still to be told of a port, in this order. */
+/* What the guest must still be told of a port, in this order. */
 enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4, TELL_CLOSE = 8 };
 
-struct message {
-	uint32_t id;
-	uint16_t event;
-	uint16_t value;
-};
-
-struct config_space {
-	uint16_t cols, rows;
-	uint32_t max_nr_ports;
-	uint32_t emerg_wr;
-};
-
-
-#define BURST 64	/* requests of one port in a row */
-#define ROUND ((size_t)1 << 20)	/* bytes of one port in a row */
+#define BURST 64	/* requests of one port, before the next port */
+#define ROUND ((size_t)1 << 20)	/* bytes of one port, likewise */
 #define LINE 128
-#define SIGNALS 64	/* the last of them */
-#define SIGNAL_REALTIME 32	/* from here on they queue (signal(7)) */
+#define SIGNALS 64	/* the highest signal */
+#define SIGNAL_REALTIME 32	/* from here on signals queue (signal(7)) */
 
 struct port {
+	struct console *console;
 	int in, out;	/* descriptors; or -1 */
 	struct stream stream;	/* of out */
 	bool in_ended, out_ended;
 	unsigned int tell;
 	bool guest_open;
-	bool busy;	/* chain is being written, done bytes of it are */
-	uint64_t done;
+	bool busy;	/* the request in chain is being written */
+	uint64_t done;	/* how many bytes of it are written */
 	struct vchain chain;
 };
 
-static struct {
+struct console {
 	struct vio vio;
 	struct vio_pci pci;
 	struct port port[GUEST_PORTS];
-	void (*line)(const char *line);
+	void (*line)(void *arg, const char *line);
+	void *line_arg;
 	char from_guest[LINE];
 	size_t from_len;
-	/* What it is to be told: signals, how often each; the window's size. */
-	unsigned int signals[SIGNALS + 1];
-	char size[LINE];
+	unsigned int signals[SIGNALS + 1];	/* how many of each to send */
+	char size[LINE];	/* the line with the terminal's size; or "" */
 	char to_guest[LINE];
 	size_t to_len;
 	int lost;	/* errno of a write that failed; or 0 */
-	uint64_t taken;	/* bytes of output */
-} con = {
-	.port = {
-		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
-		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
-		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
-		[GUEST_CONTROL] = { .in = -1, .out = -1 },
-	},
+	uint64_t taken;	/* bytes of output that were written */
 };
 
 static struct virtq *
 rx(const struct port *p)
 {
-	size_t i = (size_t)(p - con.port);
+	size_t i = (size_t)(p - p->console->port);
 
-	return &con.vio.q[i == 0 ? 0 : 2 + 2 * i];
+	return &p->console->vio.q[i == 0 ? 0 : 2 + 2 * i];
 }
 
 static struct virtq *
@@ -98,37 +78,37 @@ tx(const struct port *p)
 	return rx(p) + 1;
 }
 
-/* A message from the driver. What makes no sense is ignored. */
+/* A message from the driver. A message that makes no sense is ignored. */
 static void
-message(const struct message *m)
+message(struct console *c, const struct virtio_console_control *m)
 {
 	struct port *p;
 	unsigned int i;
 
-	if (m->event == DEVICE_READY && m->value == 1) {
+	if (m->event == VIRTIO_CONSOLE_DEVICE_READY && m->value == 1) {
 		for (i = 0; i < GUEST_PORTS; i++)
-			con.port[i].tell |= TELL_ADD;
+			c->port[i].tell |= TELL_ADD;
 		return;
 	}
 	if (m->id >= GUEST_PORTS)
 		return;
-	p = &con.port[m->id];
-	if (m->event == PORT_READY && m->value == 1) {
+	p = &c->port[m->id];
+	if (m->event == VIRTIO_CONSOLE_PORT_READY && m->value == 1) {
 		p->tell |= TELL_NAME | TELL_OPEN;
 		if (p->in_ended || p->out_ended)
 			p->tell |= TELL_CLOSE;
-	} else if (m->event == PORT_OPEN) {
+	} else if (m->event == VIRTIO_CONSOLE_PORT_OPEN) {
 		p->guest_open = m->value == 1;
 	}
 }
 
-/* Returns -1 if the driver broke a rule; so do those below. */
+/* Read the driver's messages. Returns 0, or -1 if the driver broke a rule. */
 static int
-messages_in(void)
+messages_in(struct console *c)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &c->vio;
 	struct virtq *q = &v->q[CONTROL_TX];
-	struct message m;
+	struct virtio_console_control m;
 	unsigned int n;
 	int rc = 0;
 
@@ -137,7 +117,7 @@ messages_in(void)
 			break;
 		if (virtq_gather(v->chain.iov, v->chain.nout, 0, &m,
 			sizeof(m)) == sizeof(m))
-			message(&m);
+			message(c, &m);
 		virtq_push(q, &v->chain, 0);
 	}
 	if (n > 0)
@@ -145,24 +125,28 @@ messages_in(void)
 	return rc;
 }
 
-/* Send one message to the driver. Returns 1, 0 if it has no room, or -1. */
+/*
+ * Send one message to the driver. Returns 1; 0 if the driver has given no buffer;
+ * or -1 if it broke a rule.
+ */
 static int
 send_message(const struct port *p, uint16_t event, uint16_t value)
 {
-	struct vio *v = &con.vio;
+	struct console *c = p->console;
+	struct vio *v = &c->vio;
 	struct virtq *q = &v->q[CONTROL_RX];
 	struct {
-		struct message m;
+		struct virtio_console_control m;
 		char name[16];
-	} out = { .m = { (uint32_t)(p - con.port), event, value } };
+	} out = { .m = { (uint32_t)(p - c->port), event, value } };
 	size_t len = sizeof(out.m), n;
 	const char *name;
 	int rc;
 
 	if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 		return rc;
-	if (event == PORT_NAME) {
-		name = guest_port_names[p - con.port];
+	if (event == VIRTIO_CONSOLE_PORT_NAME) {
+		name = guest_port_names[p - c->port];
 		n = strlen(name);
 		memcpy(out.name, name, n);
 		len += n;
@@ -174,24 +158,25 @@ send_message(const struct port *p, uint16_t event, uint16_t value)
 	return 1;
 }
 
+/* Send the messages that are due. Returns 0, or -1 if the driver broke a rule. */
 static int
-messages_out(void)
+messages_out(struct console *c)
 {
 	static const struct {
 		unsigned int tell;
 		uint16_t event, value;
 	} order[] = {
-		{ TELL_ADD, PORT_ADD, 1 },
-		/* Whoever sees the name finds the port open. */
-		{ TELL_OPEN, PORT_OPEN, 1 },
-		{ TELL_NAME, PORT_NAME, 1 },
-		{ TELL_CLOSE, PORT_OPEN, 0 },
+		{ TELL_ADD, VIRTIO_CONSOLE_PORT_ADD, 1 },
+		/* A port that has a name is open already. */
+		{ TELL_OPEN, VIRTIO_CONSOLE_PORT_OPEN, 1 },
+		{ TELL_NAME, VIRTIO_CONSOLE_PORT_NAME, 1 },
+		{ TELL_CLOSE, VIRTIO_CONSOLE_PORT_OPEN, 0 },
 	};
 	struct port *p;
 	size_t i;
 	int rc;
 
-	for (p = con.port; p < con.port + GUEST_PORTS; p++)
+	for (p = c->port; p < c->port + GUEST_PORTS; p++)
 		for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 			if ((p->tell & order[i].tell) == 0)
 				continue;
@@ -203,55 +188,56 @@ messages_out(void)
 	return 0;
 }
 
-/* Bytes on the control port: whole lines count, and long ones do not. */
+/* Bytes on the control port: pass on each whole line, unless it is too long. */
 static void
-control_bytes(const uint8_t *s, size_t n)
+control_bytes(struct console *c, const uint8_t *s, size_t n)
 {
-	char c;
+	char byte;
 
 	while (n-- > 0) {
-		c = (char)*(const volatile uint8_t *)s++;
-		if (c != '\n') {
-			if (con.from_len < LINE)
-				con.from_guest[con.from_len++] = c;
+		byte = (char)*(const volatile uint8_t *)s++;
+		if (byte != '\n') {
+			if (c->from_len < LINE)
+				c->from_guest[c->from_len++] = byte;
 		} else {
-			if (con.from_len < LINE && con.line != NULL) {
-				con.from_guest[con.from_len] = '\0';
-				con.line(con.from_guest);
+			if (c->from_len < LINE && c->line != NULL) {
+				c->from_guest[c->from_len] = '\0';
+				c->line(c->line_arg, c->from_guest);
 			}
-			con.from_len = 0;
+			c->from_len = 0;
 		}
 	}
 }
 
-/* Take one piece of output. Returns its size; 0 if it must wait. */
+/* Write a piece of output. Returns how much was written; 0 if it must wait. */
 static size_t
 take(struct port *p, const uint8_t *s, size_t n)
 {
+	struct console *c = p->console;
 	ssize_t done;
 
-	if (p == &con.port[GUEST_CONTROL]) {
-		control_bytes(s, n);
+	if (p == &c->port[GUEST_CONTROL]) {
+		control_bytes(c, s, n);
 		return n;
 	}
 	if (p->out == -1 || p->out_ended)
 		return n;
 	if ((done = stream_write(&p->stream, s, n)) >= 0) {
-		con.taken += (size_t)done;
+		c->taken += (size_t)done;
 		return (size_t)done;
 	}
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
-	if (errno != EPIPE && errno != ECONNRESET && con.lost == 0)
-		con.lost = errno;
+	if (errno != EPIPE && errno != ECONNRESET && c->lost == 0)
+		c->lost = errno;
 	p->out_ended = true;
 	p->tell |= TELL_CLOSE;
 	return n;
 }
 
 /*
- * Write what is left of the request in hand, and no more than *most bytes of
- * it: a request can be many times the memory. Returns whether all of it is.
+ * Write the rest of the port's request, up to *most bytes. Its buffers may overlap
+ * and be larger than the memory. Returns whether the request is done.
  */
 static bool
 finish(struct port *p, size_t *most)
@@ -279,10 +265,11 @@ finish(struct port *p, size_t *most)
 	return true;
 }
 
+/* Write the output of a port. Returns 0, or -1 if the driver broke a rule. */
 static int
 output(struct port *p)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &p->console->vio;
 	size_t most = ROUND;
 	unsigned int n;
 	int rc = 0;
@@ -302,54 +289,54 @@ output(struct port *p)
 	}
 	if (n > 0)
 		vio_done(v, tx(p));
-	if (n == BURST || most == 0) /* others first, and then on */
+	if (n == BURST || most == 0) /* the other ports first */
 		(void)eventfd_write(v->kick, 1);
 	return rc < 0 ? -1 : 0;
 }
 
-/* Fill the empty buffer of what the guest is told. Returns whether it could. */
+/* Fill to_guest, which is empty. Returns false if there is nothing to tell. */
 static bool
-next_lines(void)
+next_lines(struct console *c)
 {
 	char line[LINE];
 	unsigned int i;
 	size_t n;
 
-	if (con.size[0] != '\0') {
-		con.to_len = strlen(con.size);
-		memcpy(con.to_guest, con.size, con.to_len);
-		con.size[0] = '\0';
+	if (c->size[0] != '\0') {
+		c->to_len = strlen(c->size);
+		memcpy(c->to_guest, c->size, c->to_len);
+		c->size[0] = '\0';
 	}
 	for (i = 1; i <= SIGNALS; i++)
-		for (; con.signals[i] > 0; con.signals[i]--) {
+		for (; c->signals[i] > 0; c->signals[i]--) {
 			n = (size_t)snprintf(line, sizeof(line), GUEST_SIGNAL "%u\n",
 			    i);
-			if (n > sizeof(con.to_guest) - con.to_len)
+			if (n > sizeof(c->to_guest) - c->to_len)
 				return true;
-			memcpy(con.to_guest + con.to_len, line, n);
-			con.to_len += n;
+			memcpy(c->to_guest + c->to_len, line, n);
+			c->to_len += n;
 		}
-	return con.to_len > 0;
+	return c->to_len > 0;
 }
 
-/* Give the guest the lines that it is to be told, where it has room for them. */
+/* Send lines on the control port, as long as the guest gives buffers for them. */
 static int
-control_lines(void)
+control_lines(struct console *c)
 {
-	struct vio *v = &con.vio;
-	struct port *p = &con.port[GUEST_CONTROL];
+	struct vio *v = &c->vio;
+	struct port *p = &c->port[GUEST_CONTROL];
 	unsigned int most;
 	size_t n;
 	int rc = 0;
 
 	for (most = 0; most < VIRTQ_MAX; most++) {
-		if (!p->guest_open || (con.to_len == 0 && !next_lines()) ||
+		if (!p->guest_open || (c->to_len == 0 && !next_lines(c)) ||
 		    (rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
 			break;
 		n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin,
-		    0, con.to_guest, con.to_len);
-		memmove(con.to_guest, con.to_guest + n, con.to_len - n);
-		con.to_len -= n;
+		    0, c->to_guest, c->to_len);
+		memmove(c->to_guest, c->to_guest + n, c->to_len - n);
+		c->to_len -= n;
 		virtq_push(rx(p), &v->chain, (uint32_t)n);
 	}
 	if (most > 0)
@@ -360,31 +347,33 @@ control_lines(void)
 static void
 kick(struct vio *v)
 {
-	if (messages_in() == -1 || output(&con.port[GUEST_STDOUT]) == -1 ||
-	    output(&con.port[GUEST_STDERR]) == -1 ||
-	    output(&con.port[GUEST_CONTROL]) == -1 ||
-	    output(&con.port[GUEST_STDIN]) == -1 || control_lines() == -1 ||
-	    messages_out() == -1)
+	struct console *c = v->dev;
+
+	if (messages_in(c) == -1 || output(&c->port[GUEST_STDOUT]) == -1 ||
+	    output(&c->port[GUEST_STDERR]) == -1 ||
+	    output(&c->port[GUEST_CONTROL]) == -1 ||
+	    output(&c->port[GUEST_STDIN]) == -1 || control_lines(c) == -1 ||
+	    messages_out(c) == -1)
 		vio_break(v);
 }
 
 static void
 reset(struct vio *v)
 {
+	struct console *c = v->dev;
 	struct port *p;
 
-	(void)v;
-	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
+	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
 		p->tell = 0;
 		p->guest_open = p->busy = false;
 	}
 }
 
-/* Read into the request at hand. Returns -1 if that is broken. */
+/* Read input into the next request. Returns 0, or -1 if that breaks a rule. */
 static int
 input(struct port *p)
 {
-	struct vio *v = &con.vio;
+	struct vio *v = &p->console->vio;
 	const struct iovec *iov;
 	ssize_t n;
 	int rc;
@@ -400,7 +389,7 @@ input(struct port *p)
 		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			p->in_ended = true;
 			p->tell |= TELL_CLOSE;
-			return messages_out();
+			return messages_out(p->console);
 		}
 		return 0;
 	}
@@ -413,52 +402,60 @@ static short
 wants_input(struct io_source *s)
 {
 	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
 	bool now;
 
-	pthread_mutex_lock(&con.vio.lock);
-	now = vio_live(&con.vio) && p->guest_open && !p->in_ended &&
+	pthread_mutex_lock(&v->lock);
+	now = vio_live(v) && p->guest_open && !p->in_ended &&
 	    virtq_waiting(rx(p));
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_unlock(&v->lock);
 	return now ? POLLIN : 0;
 }
 
 static void
 input_ready(struct io_source *s, short revents)
 {
+	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
+
 	(void)revents;
-	pthread_mutex_lock(&con.vio.lock);
-	if (vio_live(&con.vio) && input(s->arg) == -1)
-		vio_break(&con.vio);
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	if (vio_live(v) && input(p) == -1)
+		vio_break(v);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static short
 wants_output(struct io_source *s)
 {
 	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
 	bool now;
 
-	pthread_mutex_lock(&con.vio.lock);
-	now = vio_live(&con.vio) && p->busy;
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	now = vio_live(v) && p->busy;
+	pthread_mutex_unlock(&v->lock);
 	return now ? POLLOUT : 0;
 }
 
 static void
 output_ready(struct io_source *s, short revents)
 {
+	struct port *p = s->arg;
+	struct vio *v = &p->console->vio;
+
 	(void)revents;
-	pthread_mutex_lock(&con.vio.lock);
-	if (vio_live(&con.vio) &&
-	    (output(s->arg) == -1 || messages_out() == -1))
-		vio_break(&con.vio);
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_lock(&v->lock);
+	if (vio_live(v) &&
+	    (output(p) == -1 || messages_out(p->console) == -1))
+		vio_break(v);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static const struct vio_ops ops = {
 	.name = "console",
-	.id = 3,
-	.class = 0x078000,
+	.id = VIRTIO_ID_CONSOLE,
+	.class = 0x078000, /* communication, other */
 	.kick = kick,
 	.reset = reset,
 };
@@ -466,18 +463,31 @@ static const struct vio_ops ops = {
 void
 console_init(struct vm *vm, const struct config *cfg)
 {
-	struct config_space *space = (void *)con.vio.config;
+	static const struct port ports[GUEST_PORTS] = {
+		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
+		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
+		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
+		[GUEST_CONTROL] = { .in = -1, .out = -1 },
+	};
+	struct virtio_console_config *space;
 	struct io *io = &vm->io;
+	struct console *c;
 	struct port *p;
 
 	if (*cfg->argv == NULL)
-		return; /* nobody in the guest to talk to */
-	con.vio.nqueues = 2 + 2 * GUEST_PORTS;
-	con.vio.offered = F_MULTIPORT;
-	con.vio.config_len = sizeof(*space);
+		return; /* no volt-guest runs in this guest */
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		err(EXIT_LINK, "console");
+	vm->console = c;
+	memcpy(c->port, ports, sizeof(ports));
+	c->vio.nqueues = 2 + 2 * GUEST_PORTS;
+	c->vio.offered = VIO_BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+	c->vio.config_len = sizeof(*space);
+	space = (void *)c->vio.config;
 	space->max_nr_ports = GUEST_PORTS;
-	devices_plug(vm, &con.pci, &con.vio, &ops, &con);
-	for (p = con.port; p < con.port + GUEST_PORTS; p++) {
+	devices_plug(vm, &c->pci, &c->vio, &ops, c);
+	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
+		p->console = c;
 		if (p->in != -1)
 			io_add(io, &(struct io_source){ .fd = p->in,
 			    .wants = wants_input, .ready = input_ready,
@@ -491,79 +501,82 @@ console_init(struct vm *vm, const struct config *cfg)
 	}
 }
 
+/* Before the guest runs. */
 void
-console_on_line(void (*line)(const char *line))
+console_on_line(struct console *c, void (*line)(void *arg, const char *line),
+    void *arg)
 {
-	con.line = line;
+	c->line = line;
+	c->line_arg = arg;
 }
 
 /*
- * I/O thread: send the command a signal. None is lost, however long the guest
- * takes no line: those of a kind that does not queue are one until then.
+ * I/O thread: send the command a signal. No signal is lost while the guest gives
+ * no buffer; as in the kernel, several standard signals of a kind become one.
  */
 void
-console_signal(unsigned int signo)
+console_signal(struct console *c, unsigned int signo)
 {
-	pthread_mutex_lock(&con.vio.lock);
+	pthread_mutex_lock(&c->vio.lock);
 	if (signo <= SIGNALS && (signo >= SIGNAL_REALTIME ||
-	    con.signals[signo] == 0))
-		con.signals[signo]++;
-	pthread_mutex_unlock(&con.vio.lock);
-	(void)eventfd_write(con.vio.kick, 1);
+	    c->signals[signo] == 0))
+		c->signals[signo]++;
+	pthread_mutex_unlock(&c->vio.lock);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
-/* I/O thread: the terminal's size is "ROWS COLUMNS" now. */
+/* I/O thread: tell the guest the terminal's new size, "ROWS COLUMNS". */
 void
-console_size(const char *size)
+console_size(struct console *c, const char *size)
 {
-	pthread_mutex_lock(&con.vio.lock);
-	snprintf(con.size, sizeof(con.size), GUEST_SIZE "%s\n", size);
-	pthread_mutex_unlock(&con.vio.lock);
-	(void)eventfd_write(con.vio.kick, 1);
+	pthread_mutex_lock(&c->vio.lock);
+	snprintf(c->size, sizeof(c->size), GUEST_SIZE "%s\n", size);
+	pthread_mutex_unlock(&c->vio.lock);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
-/* Has all that the command wrote been taken? */
+/* Has all of the command's output been written? */
 bool
-console_drained(void)
+console_drained(struct console *c)
 {
-	struct port *out = &con.port[GUEST_STDOUT], *e = &con.port[GUEST_STDERR];
+	struct port *out = &c->port[GUEST_STDOUT], *e = &c->port[GUEST_STDERR];
 	bool drained;
 
-	pthread_mutex_lock(&con.vio.lock);
-	drained = !vio_live(&con.vio) || (!out->busy && !e->busy &&
+	pthread_mutex_lock(&c->vio.lock);
+	drained = !vio_live(&c->vio) || (!out->busy && !e->busy &&
 	    !virtq_waiting(tx(out)) && !virtq_waiting(tx(e)));
-	pthread_mutex_unlock(&con.vio.lock);
+	pthread_mutex_unlock(&c->vio.lock);
 	return drained;
 }
 
-/* I/O thread: bytes of output that were taken so far. */
+/* I/O thread: how many bytes of output were written so far. */
 uint64_t
-console_taken(void)
+console_taken(const struct console *c)
 {
-	return con.taken;
+	return c->taken;
 }
 
-/* Some of what the command wrote is not waited for any more. */
+/* Some of the command's output is lost: its reader stalled. */
 void
-console_lose(void)
+console_lose(struct console *c)
 {
-	if (con.lost == 0)
-		con.lost = ETIMEDOUT;
+	if (c->lost == 0)
+		c->lost = ETIMEDOUT;
 }
 
-/* The guest will tell no more: look for what it left. */
+/* The guest has ended: read what is left in its queues. */
 void
-console_look(void)
+console_look(struct console *c)
 {
-	(void)eventfd_write(con.vio.kick, 1);
+	(void)eventfd_write(c->vio.kick, 1);
 }
 
 /*
- * Why some of what the command wrote is nowhere: errno, ETIMEDOUT if nobody
- * took it, or 0.
+ * Why some of the command's output is lost: an errno, ETIMEDOUT if its reader
+ * stalled, or 0.
  */
 int
-console_lost(void)
+console_lost(const struct console *c)
 {
-	return con.lost;
+	return c->lost;
 }

@@ -1,16 +1,18 @@
 /*
- * A network card (virtio 1.2, 5.1) at a tap. The tap speaks virtio's header
- * itself, so that checksums and segmentation are left to those who can do them
- * in one piece; the kernel checks that header when we write a packet. Where the
- * kernel has vhost-net it does all of that without us.
+ * A network card (virtio 1.2, 5.1) at a tap. The tap uses virtio's header of a
+ * packet, so the guest and the host need not compute checksums and segments
+ * between them. The kernel checks the header of each packet that we write. If
+ * vhost-net can be opened the kernel moves all packets itself.
  */
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <sys/ioctl.h>
 
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -22,67 +24,60 @@
 #include "say.h"
 #include "vhost.h"
 
-#define F_CSUM VIO_BIT(0)
-#define F_GUEST_CSUM VIO_BIT(1)
-#define F_MTU VIO_BIT(3)
-#define F_MAC VIO_BIT(5)
-#define F_GUEST_TSO4 VIO_BIT(7)
-#define F_GUEST_TSO6 VIO_BIT(8)
-#define F_HOST_TSO4 VIO_BIT(11)
-#define F_HOST_TSO6 VIO_BIT(12)
-#define F_MRG_RXBUF VIO_BIT(15)
+#define F(name) VIO_BIT(VIRTIO_NET_F_##name)
+
+/* Up to what is offered: nothing of the speed. */
+#define CONFIG_LEN offsetof(struct virtio_net_config, speed)
 
 #define BURST 64	/* packets in a row */
 #define PACKET_MOST (65536 + 64)
 
 enum { RX, TX };
 
-/* 5.1.6 */
-struct header {
-	uint8_t flags, gso_type;
-	uint16_t hdr_len, gso_size, csum_start, csum_offset, num_buffers;
-};
-
-static struct {
-	struct vhost vhost;	/* first: it finds itself by vio.dev */
+struct net {
+	struct vhost vhost;	/* first: vhost.c finds it by vio.dev */
 	struct vio vio;
 	struct vio_pci pci;
 	int tap;
 	uint8_t packet[PACKET_MOST];
-	size_t kept;	/* bytes of the packet that has found no room yet */
+	size_t kept;	/* size of a packet that waits for buffers; or 0 */
 	struct {
 		uint16_t head;
 		uint32_t len;
 	} used[VIRTQ_MAX];
-} net = { .vhost.fd = -1, .tap = -1 };
+};
 
 static void
 start(struct vio *v)
 {
+	struct net *net = v->dev;
 	unsigned int offload = 0;
 
-	if ((v->accepted & F_GUEST_CSUM) != 0) {
+	if ((v->accepted & F(GUEST_CSUM)) != 0) {
 		offload = TUN_F_CSUM;
-		if ((v->accepted & F_GUEST_TSO4) != 0)
+		if ((v->accepted & F(GUEST_TSO4)) != 0)
 			offload |= TUN_F_TSO4;
-		if ((v->accepted & F_GUEST_TSO6) != 0)
+		if ((v->accepted & F(GUEST_TSO6)) != 0)
 			offload |= TUN_F_TSO6;
 	}
-	(void)ioctl(net.tap, TUNSETOFFLOAD, offload);
-	if (net.vhost.fd != -1 && vhost_start(&net.vhost, v, net.tap) == -1)
+	(void)ioctl(net->tap, TUNSETOFFLOAD, offload);
+	if (net->vhost.fd != -1 && vhost_start(&net->vhost, v, net->tap) == -1)
 		vio_break(v);
 }
 
 static void
 reset(struct vio *v)
 {
-	vhost_stop(&net.vhost, v);
-	net.kept = 0;
+	struct net *net = v->dev;
+
+	vhost_stop(&net->vhost, v);
+	net->kept = 0;
 }
 
 static int
 transmit(struct vio *v)
 {
+	struct net *net = v->dev;
 	struct virtq *q = &v->q[TX];
 	unsigned int n;
 	int rc = 0;
@@ -90,9 +85,9 @@ transmit(struct vio *v)
 	for (n = 0; n < BURST; n++) {
 		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 			break;
-		/* What the tap does not take is lost, as on a wire. */
+		/* A packet that the tap refuses is lost, as on a wire. */
 		if (v->chain.nout > 0 &&
-		    writev(net.tap, v->chain.iov, v->chain.nout) == -1 &&
+		    writev(net->tap, v->chain.iov, v->chain.nout) == -1 &&
 		    errno == EBADFD)
 			return -1;
 		virtq_push(q, &v->chain, 0);
@@ -105,15 +100,17 @@ transmit(struct vio *v)
 }
 
 /*
- * Put the packet of len bytes into as many buffers as it takes. Returns 1; 0 if
- * there are not enough yet; or -1 if the driver broke a rule. What can never
- * find room is lost: as large a queue has no more, or one buffer must do.
+ * Write the packet of len bytes to as many requests as it needs. Returns 1; 0 if
+ * the queue has too few yet; or -1 if the driver broke a rule. A packet that
+ * would not fit into a full queue, or into one request without F(MRG_RXBUF), is
+ * lost.
  */
 static int
 deliver(struct vio *v, size_t len)
 {
+	struct net *net = v->dev;
 	const uint16_t one = 1;
-	bool merge = (v->accepted & F_MRG_RXBUF) != 0;
+	bool merge = (v->accepted & F(MRG_RXBUF)) != 0;
 	struct virtq *q = &v->q[RX];
 	struct iovec first[VIRTQ_MAX];
 	unsigned int nfirst = 0, n = 0, descs = 0;
@@ -134,11 +131,11 @@ deliver(struct vio *v, size_t len)
 		}
 		descs += (unsigned int)v->chain.nout + v->chain.nin;
 		got = virtq_scatter(v->chain.iov + v->chain.nout,
-		    v->chain.nin, 0, net.packet + done, len - done);
+		    v->chain.nin, 0, net->packet + done, len - done);
 		if (got == 0)
-			return -1; /* a buffer that cannot be written */
-		net.used[n].head = v->chain.head;
-		net.used[n++].len = (uint32_t)got;
+			return -1; /* no buffer to write to */
+		net->used[n].head = v->chain.head;
+		net->used[n++].len = (uint32_t)got;
 		done += got;
 	} while (done < len && merge);
 	if (done < len) {
@@ -148,11 +145,11 @@ deliver(struct vio *v, size_t len)
 	}
 	count = (uint16_t)n;
 	(void)virtq_scatter(first, nfirst,
-	    offsetof(struct header, num_buffers), merge ? &count : &one,
+	    offsetof(struct virtio_net_hdr_v1, num_buffers), merge ? &count : &one,
 	    sizeof(count));
 	for (n = 0; n < count; n++) {
-		v->chain.head = net.used[n].head;
-		virtq_push(q, &v->chain, net.used[n].len);
+		v->chain.head = net->used[n].head;
+		virtq_push(q, &v->chain, net->used[n].len);
 	}
 	return 1;
 }
@@ -160,22 +157,23 @@ deliver(struct vio *v, size_t len)
 static int
 receive(struct vio *v)
 {
+	struct net *net = v->dev;
 	unsigned int n;
 	ssize_t len;
 	int rc = 0;
 
 	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]); n++) {
-		if (net.kept == 0) {
-			len = read(net.tap, net.packet, sizeof(net.packet));
+		if (net->kept == 0) {
+			len = read(net->tap, net->packet, sizeof(net->packet));
 			if (len == -1 && errno != EAGAIN && errno != EINTR)
-				return -1; /* the tap is gone: no poll(2) waits */
-			if (len < (ssize_t)sizeof(struct header))
+				return -1; /* the interface is gone */
+			if (len < (ssize_t)sizeof(struct virtio_net_hdr_v1))
 				break;
-			net.kept = (size_t)len;
+			net->kept = (size_t)len;
 		}
-		if ((rc = deliver(v, net.kept)) != 1)
+		if ((rc = deliver(v, net->kept)) != 1)
 			break;
-		net.kept = 0;
+		net->kept = 0;
 	}
 	if (n > 0 && rc != -1)
 		vio_done(v, &v->q[RX]);
@@ -185,85 +183,88 @@ receive(struct vio *v)
 static void
 kick(struct vio *v)
 {
-	if (net.vhost.fd != -1)
+	struct net *net = v->dev;
+
+	if (net->vhost.fd != -1)
 		return;
-	if (transmit(v) == -1 || (net.kept != 0 && receive(v) == -1))
+	if (transmit(v) == -1 || (net->kept != 0 && receive(v) == -1))
 		vio_break(v);
 }
 
 static void
 halt(struct vio *v)
 {
-	vhost_stop(&net.vhost, v);
+	struct net *net = v->dev;
+
+	vhost_stop(&net->vhost, v);
 }
 
 static short
 wants(struct io_source *s)
 {
+	struct net *net = s->arg;
 	bool now;
 
-	(void)s;
-	pthread_mutex_lock(&net.vio.lock);
-	/* For a packet that is kept only the driver can do something. */
-	now = vio_live(&net.vio) && net.kept == 0 &&
-	    virtq_waiting(&net.vio.q[RX]);
-	pthread_mutex_unlock(&net.vio.lock);
+	pthread_mutex_lock(&net->vio.lock);
+	/* A packet that is kept waits for the driver, and not for the tap. */
+	now = vio_live(&net->vio) && net->kept == 0 &&
+	    virtq_waiting(&net->vio.q[RX]);
+	pthread_mutex_unlock(&net->vio.lock);
 	return now ? POLLIN : 0;
 }
 
 static void
 ready(struct io_source *s, short revents)
 {
-	(void)s;
+	struct net *net = s->arg;
+
 	(void)revents;
-	pthread_mutex_lock(&net.vio.lock);
-	if (vio_live(&net.vio) && receive(&net.vio) == -1)
-		vio_break(&net.vio);
-	pthread_mutex_unlock(&net.vio.lock);
+	pthread_mutex_lock(&net->vio.lock);
+	if (vio_live(&net->vio) && receive(&net->vio) == -1)
+		vio_break(&net->vio);
+	pthread_mutex_unlock(&net->vio.lock);
 }
 
 static const struct vio_ops ops = {
 	.name = "net",
-	.id = 1,
-	.class = 0x020000,
+	.id = VIRTIO_ID_NET,
+	.class = 0x020000, /* network, Ethernet */
 	.kick = kick,
 	.start = start,
 	.reset = reset,
 	.halt = halt,
 };
 
-/* 5.1.4 */
-struct space {
-	uint8_t mac[6];
-	uint16_t status, max_pairs, mtu;
-};
-
 void
 net_init(struct vm *vm, const struct config *cfg)
 {
-	const int header = sizeof(struct header), little = 1;
-	struct space *space = (void *)net.vio.config;
+	const int header = sizeof(struct virtio_net_hdr_v1), little = 1;
+	struct virtio_net_config c = { 0 };
+	struct net *net;
 
 	if (!cfg->net.present)
 		return;
-	net.tap = cfg->net.tap;
-	if (ioctl(net.tap, TUNSETVNETHDRSZ, &header) == -1 ||
-	    ioctl(net.tap, TUNSETVNETLE, &little) == -1)
+	if ((net = calloc(1, sizeof(*net))) == NULL)
+		err(EXIT_LINK, "network card");
+	net->tap = cfg->net.tap;
+	if (ioctl(net->tap, TUNSETVNETHDRSZ, &header) == -1 ||
+	    ioctl(net->tap, TUNSETVNETLE, &little) == -1)
 		err(EXIT_LINK, "tap: header");
-	memcpy(space->mac, cfg->net.mac, sizeof(space->mac));
-	net.vio.nqueues = 2;
-	net.vio.config_len = sizeof(*space);
-	net.vio.offered = F_CSUM | F_GUEST_CSUM | F_MAC | F_GUEST_TSO4 |
-	    F_GUEST_TSO6 | F_HOST_TSO4 | F_HOST_TSO6 | F_MRG_RXBUF;
+	memcpy(c.mac, cfg->net.mac, sizeof(c.mac));
+	net->vio.nqueues = 2;
+	net->vio.config_len = CONFIG_LEN;
+	net->vio.offered = F(CSUM) | F(GUEST_CSUM) | F(MAC) | F(GUEST_TSO4) |
+	    F(GUEST_TSO6) | F(HOST_TSO4) | F(HOST_TSO6) | F(MRG_RXBUF);
 	if (cfg->net.mtu != 0) {
-		net.vio.offered |= F_MTU;
-		space->mtu = (uint16_t)cfg->net.mtu;
+		net->vio.offered |= F(MTU);
+		c.mtu = (uint16_t)cfg->net.mtu;
 	}
-	net.vio.io = &vm->io;
-	if (vhost_open(&net.vhost, &net.vio))
+	memcpy(net->vio.config, &c, CONFIG_LEN);
+	net->vio.io = &vm->io;
+	if (vhost_open(&net->vhost, &net->vio))
 		say("packets by vhost-net");
 	else
-		io_add(&vm->io, &(struct io_source){ .fd = net.tap,
-		    .wants = wants, .ready = ready });
-	devices_plug(vm, &net.pci, &net.vio, &ops, &net);
+		io_add(&vm->io, &(struct io_source){ .fd = net->tap,
+		    .wants = wants, .ready = ready, .arg = net });
+	devices_plug(vm, &net->pci, &net->vio, &ops, net);
 }

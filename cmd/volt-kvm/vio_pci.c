@@ -1,13 +1,16 @@
 /*
- * virtio over PCI (virtio 1.2, 4.1), modern only, interrupts by MSI-X only.
+ * virtio over PCI (virtio 1.2, 4.1): no legacy interface, and interrupts by MSI-X
+ * only.
  *
- * BAR 0: common configuration at 0, ISR at 0x1000, the device's configuration
- * at 0x2000, notification at 0x3000 (four bytes a queue), the MSI-X table at
- * 0x4000 and its pending bits at 0x5000. Notifications come here only through
- * the window in configuration space: KVM turns them into an eventfd. Interrupts of this process are KVM_SIGNAL_MSI: as
- * cheap as an irqfd, and no routing table to rebuild while the guest boots.
- * Those of the kernel's own threads are irqfds.
+ * The structures of BAR 0 are where the enum below says. KVM handles the writes
+ * to the notification structure and signals an eventfd. Only notifications by the
+ * window in configuration space come here.
+ *
+ * This process interrupts the guest by KVM_SIGNAL_MSI. That is as cheap as an
+ * irqfd, and no routing table changes while the guest boots. The threads of
+ * vhost-net interrupt it by irqfds.
  */
+#include <linux/pci_regs.h>
 
 #include <stddef.h>
 #include <string.h>
@@ -19,59 +22,49 @@
 enum { COMMON, ISR = 0x1000, DEVICE = 0x2000, NOTIFY = 0x3000, TABLE = 0x4000,
 	PENDING = 0x5000 };
 
-#define NOTIFY_STEP 4u
-#define MSIX_ENABLE 0x8000
-#define MSIX_MASK 0x4000
-#define CAP_VENDOR 9
-#define CAP_MSIX 17
+#define NOTIFY_STEP 4u	/* bytes for each queue */
 #define VENDOR_VIRTIO 0x1af4
+#define DEVICE_VIRTIO 0x1040	/* and the device ID (4.1.2) */
 
-/* 4.1.4.3 */
-struct common {
-	uint32_t device_feature_select;
-	uint32_t device_feature;
-	uint32_t driver_feature_select;
-	uint32_t driver_feature;
-	uint16_t config_vector;
-	uint16_t num_queues;
-	uint8_t device_status;
-	uint8_t config_generation;
-	uint16_t queue_select;
-	uint16_t queue_size;
-	uint16_t queue_vector;
-	uint16_t queue_enable;
-	uint16_t queue_notify_off;
-	uint32_t queue_desc[2];
-	uint32_t queue_driver[2];
-	uint32_t queue_device[2];
-};
+/* A field of the common configuration (4.1.4.3). */
+#define AT(field) offsetof(struct virtio_pci_common_cfg, field)
 
-#define AT(field) offsetof(struct common, field)
+/* The words of an entry of the MSI-X table. */
+enum { ENTRY_LOWER = PCI_MSIX_ENTRY_LOWER_ADDR / 4,
+	ENTRY_UPPER = PCI_MSIX_ENTRY_UPPER_ADDR / 4,
+	ENTRY_DATA = PCI_MSIX_ENTRY_DATA / 4,
+	ENTRY_CTRL = PCI_MSIX_ENTRY_VECTOR_CTRL / 4 };
+
+static bool
+msix_flag(const struct vio_pci *p, uint16_t flag)
+{
+	return (pci_get16(&p->fn, p->msix + PCI_MSIX_FLAGS) & flag) != 0;
+}
 
 static bool
 enabled(const struct vio_pci *p)
 {
-	return (pci_get16(&p->fn, p->msix + 2) & MSIX_ENABLE) != 0;
+	return msix_flag(p, PCI_MSIX_FLAGS_ENABLE);
 }
 
 static bool
 masked(const struct vio_pci *p, unsigned int i)
 {
-	return (pci_get16(&p->fn, p->msix + 2) & MSIX_MASK) != 0 ||
-	    (p->table[i][3] & 1) != 0;
+	return msix_flag(p, PCI_MSIX_FLAGS_MASKALL) ||
+	    (p->table[i][ENTRY_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT) != 0;
 }
 
 static struct kvm_msi
 message(const struct vio_pci *p, unsigned int i)
 {
 	return (struct kvm_msi){
-		.address_lo = p->table[i][0],
-		.address_hi = p->table[i][1],
-		.data = p->table[i][2],
+		.address_lo = p->table[i][ENTRY_LOWER],
+		.address_hi = p->table[i][ENTRY_UPPER],
+		.data = p->table[i][ENTRY_DATA],
 	};
 }
 
-/* Send the message of a vector, or remember it while that is masked. */
+/* Send the message of a vector; while the vector is masked, set its pending bit. */
 static void
 signal_vector(struct vio_pci *p, unsigned int i)
 {
@@ -84,10 +77,11 @@ signal_vector(struct vio_pci *p, unsigned int i)
 		return;
 	}
 	p->pending &= ~(1u << i);
-	(void)kvm_call(p->vmfd, KVM_SIGNAL_MSI, &msi); /* to nobody, perhaps */
+	/* This fails if the guest wrote an address that no vCPU has. */
+	(void)kvm_call(p->irqs->vmfd, KVM_SIGNAL_MSI, &msi);
 }
 
-/* A vector with an eventfd is KVM's own while it is not masked. */
+/* While a vector with an eventfd is not masked KVM sends its message. */
 static void
 rewire(struct vio_pci *p, unsigned int i)
 {
@@ -97,10 +91,10 @@ rewire(struct vio_pci *p, unsigned int i)
 		return;
 	p->vio->wired[i] = 0;
 	if (!enabled(p) || masked(p, i) || !pci_master(&p->fn))
-		irq_detach(&p->irq[i], p->vmfd, p->wire[i]);
-	else if (irq_attach(&p->irq[i], p->vmfd, p->wire[i], &msi) == 0)
+		irq_detach(p->irqs, &p->irq[i], p->wire[i]);
+	else if (irq_attach(p->irqs, &p->irq[i], p->wire[i], &msi) == 0)
 		p->vio->wired[i] = p->wire[i];
-	io_wake(p->vio->io); /* who polls it may have to, or not */
+	io_wake(p->vio->io); /* it polls the eventfd only if KVM does not */
 }
 
 static void
@@ -114,7 +108,7 @@ wire(struct vio *v, uint16_t vector, int fd)
 		p->wire[vector] = fd;
 		rewire(p, vector);
 	} else if (fd == -1 && p->wire[vector] != 0) {
-		irq_detach(&p->irq[vector], p->vmfd, p->wire[vector]);
+		irq_detach(p->irqs, &p->irq[vector], p->wire[vector]);
 		p->wire[vector] = 0;
 		v->wired[vector] = 0;
 		io_wake(v->io);
@@ -145,11 +139,11 @@ selected(struct vio_pci *p)
 	    &p->vio->q[p->queue_select] : NULL;
 }
 
-/* A vector that the table has, or none. */
+/* The vector, if the table has it; else VIRTIO_MSI_NO_VECTOR. */
 static uint16_t
 vector_checked(const struct vio_pci *p, uint32_t v)
 {
-	return v <= p->vio->nqueues ? (uint16_t)v : VIO_NO_VECTOR;
+	return v <= p->vio->nqueues ? (uint16_t)v : VIRTIO_MSI_NO_VECTOR;
 }
 
 static uint32_t
@@ -173,21 +167,21 @@ queue_read(const struct vio_pci *p, const struct virtq *q, uint32_t off)
 	switch (off) {
 	case AT(queue_size):
 		return q->size;
-	case AT(queue_vector):
+	case AT(queue_msix_vector):
 		return q->vector;
 	case AT(queue_enable):
 		return q->ready;
 	case AT(queue_notify_off):
 		return p->queue_select;
-	case AT(queue_desc[0]):
-	case AT(queue_desc[1]):
-		return half(&q->desc_gpa, off == AT(queue_desc[1]));
-	case AT(queue_driver[0]):
-	case AT(queue_driver[1]):
-		return half(&q->avail_gpa, off == AT(queue_driver[1]));
-	case AT(queue_device[0]):
-	case AT(queue_device[1]):
-		return half(&q->used_gpa, off == AT(queue_device[1]));
+	case AT(queue_desc_lo):
+	case AT(queue_desc_hi):
+		return half(&q->desc_gpa, off == AT(queue_desc_hi));
+	case AT(queue_avail_lo):
+	case AT(queue_avail_hi):
+		return half(&q->avail_gpa, off == AT(queue_avail_hi));
+	case AT(queue_used_lo):
+	case AT(queue_used_hi):
+		return half(&q->used_gpa, off == AT(queue_used_hi));
 	default:
 		return 0;
 	}
@@ -205,12 +199,12 @@ common_read(struct vio_pci *p, uint32_t off)
 	case AT(device_feature):
 		return p->feature_select > 1 ? 0 :
 		    half(&v->offered, p->feature_select == 1);
-	case AT(driver_feature_select):
+	case AT(guest_feature_select):
 		return p->driver_feature_select;
-	case AT(driver_feature):
+	case AT(guest_feature):
 		return p->driver_feature_select > 1 ? 0 :
 		    half(&v->accepted, p->driver_feature_select == 1);
-	case AT(config_vector):
+	case AT(msix_config):
 		return v->config_vector;
 	case AT(num_queues):
 		return v->nqueues;
@@ -226,13 +220,14 @@ common_read(struct vio_pci *p, uint32_t off)
 }
 
 /*
- * A queue takes its size and place only between FEATURES_OK and DRIVER_OK, and
- * while it is not enabled. A bad queue breaks the device.
+ * The driver can set the size and the addresses of a queue only between
+ * FEATURES_OK and DRIVER_OK, and before it enables the queue. A bad queue breaks
+ * the device.
  */
 static void
 queue_write(struct vio_pci *p, struct virtq *q, uint32_t off, uint32_t val)
 {
-	if (off == AT(queue_vector)) {
+	if (off == AT(queue_msix_vector)) {
 		wire(p->vio, q->vector, -1);
 		q->vector = vector_checked(p, val);
 		return;
@@ -244,21 +239,21 @@ queue_write(struct vio_pci *p, struct virtq *q, uint32_t off, uint32_t val)
 		q->size = (uint16_t)val;
 		break;
 	case AT(queue_enable):
-		if (val == 1 && virtq_enable(q, p->vio->ram,
-		p->vio->accepted) == -1)
+		if (val == 1 &&
+		    virtq_enable(q, p->vio->ram, p->vio->accepted) == -1)
 			vio_break(p->vio);
 		break;
-	case AT(queue_desc[0]):
-	case AT(queue_desc[1]):
-		set_half(&q->desc_gpa, off == AT(queue_desc[1]), val);
+	case AT(queue_desc_lo):
+	case AT(queue_desc_hi):
+		set_half(&q->desc_gpa, off == AT(queue_desc_hi), val);
 		break;
-	case AT(queue_driver[0]):
-	case AT(queue_driver[1]):
-		set_half(&q->avail_gpa, off == AT(queue_driver[1]), val);
+	case AT(queue_avail_lo):
+	case AT(queue_avail_hi):
+		set_half(&q->avail_gpa, off == AT(queue_avail_hi), val);
 		break;
-	case AT(queue_device[0]):
-	case AT(queue_device[1]):
-		set_half(&q->used_gpa, off == AT(queue_device[1]), val);
+	case AT(queue_used_lo):
+	case AT(queue_used_hi):
+		set_half(&q->used_gpa, off == AT(queue_used_hi), val);
 		break;
 	default:
 		break;
@@ -275,16 +270,16 @@ common_write(struct vio_pci *p, uint32_t off, uint32_t val)
 	case AT(device_feature_select):
 		p->feature_select = val;
 		break;
-	case AT(driver_feature_select):
+	case AT(guest_feature_select):
 		p->driver_feature_select = val;
 		break;
-	case AT(driver_feature):
+	case AT(guest_feature):
 		if (p->driver_feature_select <= 1 &&
-		    (v->status & VIO_FEATURES_OK) == 0)
+		    (v->status & VIRTIO_CONFIG_S_FEATURES_OK) == 0)
 			set_half(&v->accepted, p->driver_feature_select == 1,
 			    val);
 		break;
-	case AT(config_vector):
+	case AT(msix_config):
 		v->config_vector = vector_checked(p, val);
 		break;
 	case AT(device_status):
@@ -303,11 +298,11 @@ common_write(struct vio_pci *p, uint32_t off, uint32_t val)
 	}
 }
 
-/* Every field has one width; the 64-bit ones are two of 32 (4.1.3.1). */
+/* Each field has one width; a 64-bit field is two of 32 bits (4.1.3.1). */
 static unsigned int
 common_width(uint32_t off)
 {
-	if (off < AT(config_vector) || off >= AT(queue_desc))
+	if (off < AT(msix_config) || off >= AT(queue_desc_lo))
 		return 4;
 	return off == AT(device_status) || off == AT(config_generation) ? 1 :
 	    2;
@@ -319,7 +314,7 @@ common_access(struct vio_pci *p, uint32_t off, void *data, unsigned int len,
 {
 	uint32_t val = UINT32_MAX;
 
-	if (off >= sizeof(struct common) || len != common_width(off)) {
+	if (off >= sizeof(struct virtio_pci_common_cfg) || len != common_width(off)) {
 		if (!write)
 			memset(data, 0xff, len);
 		return;
@@ -338,7 +333,8 @@ static void
 table_access(struct vio_pci *p, uint32_t off, void *data, unsigned int len,
     bool write)
 {
-	unsigned int i = off / 16, word = off % 16 / 4;
+	unsigned int i = off / PCI_MSIX_ENTRY_SIZE;
+	unsigned int word = off % PCI_MSIX_ENTRY_SIZE / 4;
 
 	if (i > p->vio->nqueues || (len != 4 && len != 8)) {
 		if (!write)
@@ -350,12 +346,12 @@ table_access(struct vio_pci *p, uint32_t off, void *data, unsigned int len,
 		return;
 	}
 	memcpy(&p->table[i][word], data, len);
-	p->table[i][3] &= 1;
+	p->table[i][ENTRY_CTRL] &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	rewire(p, i);
 	flush_pending(p);
 }
 
-/* The device's configuration: read only, nothing beyond its end. */
+/* The device's configuration: all ones beyond its end. */
 static void
 device_read(const struct vio *v, uint32_t off, void *data, unsigned int len)
 {
@@ -364,7 +360,7 @@ device_read(const struct vio *v, uint32_t off, void *data, unsigned int len)
 		memcpy(data, v->config + off, len);
 }
 
-/* A notification: two bytes, the queue's index, at the queue's own place. */
+/* A notification: a write of two bytes at the queue's own offset. */
 static void
 notify(const struct vio_pci *p, uint32_t off, unsigned int len)
 {
@@ -405,30 +401,32 @@ mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 				memcpy(data, &p->pending, len > 4 ? 4 : len);
 		}
 		break;
-	default: /* ISR is for INTx */
+	default: /* the ISR status is for INTx, and there is none */
 		if (!write)
 			memset(data, 0, len);
 	}
 }
 
 /*
- * The window through which BAR 0 is reached from configuration space (4.1.4.9):
- * an access to its data is one to the BAR.
+ * The window to BAR 0 in configuration space (4.1.4.9): an access to its data is
+ * an access to the BAR.
  */
 static void
 window(struct pci_fn *fn, unsigned int off, unsigned int len, bool write)
 {
 	struct vio_pci *p = fn->dev;
-	uint32_t to = pci_get32(fn, p->window + 8);
-	uint32_t width = pci_get32(fn, p->window + 12);
+	uint32_t to = pci_get32(fn, p->window + VIRTIO_PCI_CAP_OFFSET);
+	uint32_t width = pci_get32(fn, p->window + VIRTIO_PCI_CAP_LENGTH);
+	unsigned int data = p->window +
+	    offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
 
-	if (off > p->window + 16 || off + len <= p->window + 16)
+	if (off > data || off + len <= data)
 		return;
-	if (fn->config[p->window + 4] != 0 ||
+	if (fn->config[p->window + VIRTIO_PCI_CAP_BAR] != 0 ||
 	    (width != 1 && width != 2 && width != 4) || to % width != 0 ||
 	    to > PCI_BAR_SIZE - width)
 		return;
-	mmio(fn, to, fn->config + p->window + 16, width, write);
+	mmio(fn, to, fn->config + data, width, write);
 }
 
 static void
@@ -446,24 +444,25 @@ written(struct pci_fn *fn, unsigned int off, unsigned int len)
 	window(fn, off, len, true);
 	if (!pci_master(fn))
 		vio_halt(p->vio);
-	if (off < 8 || (off < p->msix + 4 && off + len > p->msix + 2)) {
+	if (off < PCI_CLASS_REVISION || (off < p->msix + PCI_MSIX_TABLE &&
+		off + len > p->msix + PCI_MSIX_FLAGS)) {
 		for (i = 0; i < VIO_PCI_VECTORS; i++)
 			rewire(p, i);
 		flush_pending(p);
 	}
 }
 
-/* A capability that says where a part of BAR 0 is (4.1.4). */
+/* Add a capability that says where a structure is in BAR 0 (4.1.4). */
 static unsigned int
 structure(struct pci_fn *fn, uint8_t type, uint32_t off, uint32_t size,
     unsigned int caplen)
 {
-	unsigned int cap = pci_cap(fn, CAP_VENDOR, caplen);
+	unsigned int cap = pci_cap(fn, PCI_CAP_ID_VNDR, caplen);
 
-	fn->config[cap + 2] = (uint8_t)caplen;
-	fn->config[cap + 3] = type;
-	pci_put32(fn, cap + 8, off);
-	pci_put32(fn, cap + 12, size);
+	fn->config[cap + VIRTIO_PCI_CAP_LEN] = (uint8_t)caplen;
+	fn->config[cap + VIRTIO_PCI_CAP_CFG_TYPE] = type;
+	pci_put32(fn, cap + VIRTIO_PCI_CAP_OFFSET, off);
+	pci_put32(fn, cap + VIRTIO_PCI_CAP_LENGTH, size);
 	return cap;
 }
 
@@ -471,28 +470,37 @@ static void
 capabilities(struct vio_pci *p)
 {
 	struct pci_fn *fn = &p->fn;
+	const unsigned int plain = sizeof(struct virtio_pci_cap);
 	unsigned int cap;
 
-	structure(fn, 1, COMMON, sizeof(struct common), 16);
-	cap = structure(fn, 2, NOTIFY, NOTIFY_STEP * p->vio->nqueues, 20);
-	pci_put32(fn, cap + 16, NOTIFY_STEP);
-	structure(fn, 3, ISR, 1, 16);
+	structure(fn, VIRTIO_PCI_CAP_COMMON_CFG, COMMON,
+	    sizeof(struct virtio_pci_common_cfg), plain);
+	cap = structure(fn, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY,
+	    NOTIFY_STEP * p->vio->nqueues, sizeof(struct virtio_pci_notify_cap));
+	pci_put32(fn, cap + VIRTIO_PCI_NOTIFY_CAP_MULT, NOTIFY_STEP);
+	structure(fn, VIRTIO_PCI_CAP_ISR_CFG, ISR, 1, plain);
 	if (p->vio->config_len > 0)
-		structure(fn, 4, DEVICE, p->vio->config_len, 16);
-	p->window = structure(fn, 5, 0, 0, 20);
-	fn->writable[p->window + 4] = 0xff;
-	memset(fn->writable + p->window + 8, 0xff, 12);
+		structure(fn, VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE,
+		    p->vio->config_len, plain);
+	p->window = structure(fn, VIRTIO_PCI_CAP_PCI_CFG, 0, 0,
+	    sizeof(struct virtio_pci_cfg_cap));
+	/* The driver can write bar, offset, length and pci_cfg_data. */
+	fn->writable[p->window + VIRTIO_PCI_CAP_BAR] = 0xff;
+	memset(fn->writable + p->window + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 
-	p->msix = pci_cap(fn, CAP_MSIX, 12);
-	pci_put16(fn, p->msix + 2, p->vio->nqueues); /* vectors less one */
-	fn->writable[p->msix + 3] = 0xc0;
-	pci_put32(fn, p->msix + 4, TABLE);
-	pci_put32(fn, p->msix + 8, PENDING);
+	p->msix = pci_cap(fn, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
+	/* The size of the table, less one: the queues and the configuration. */
+	pci_put16(fn, p->msix + PCI_MSIX_FLAGS, p->vio->nqueues);
+	fn->writable[p->msix + PCI_MSIX_FLAGS + 1] =
+	    (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
+	pci_put32(fn, p->msix + PCI_MSIX_TABLE, TABLE);
+	pci_put32(fn, p->msix + PCI_MSIX_PBA, PENDING);
 }
 
 /*
- * Have KVM take the notifications at that BAR, and not where it did. Returns 0,
- * or -1 and errno; those that it does not take come to mmio().
+ * Let KVM handle the notifications at this address of the BAR and no longer at
+ * the old one. Returns 0, or -1 and errno; mmio() gets those that KVM does not
+ * handle.
  */
 static int
 take_notifications(struct vio_pci *p, uint32_t bar)
@@ -500,18 +508,18 @@ take_notifications(struct vio_pci *p, uint32_t bar)
 	const struct vio *v = p->vio;
 	struct kvm_ioeventfd n = { .len = 2 };
 	unsigned int i;
-	int rc = 0;
+	int vmfd = p->irqs->vmfd, rc = 0;
 
 	for (i = 0; i < v->nqueues; i++) {
 		n.fd = v->notify[i] != 0 ? v->notify[i] : v->kick;
 		if (p->notified_at != 0) {
 			n.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
 			n.addr = p->notified_at + NOTIFY + i * NOTIFY_STEP;
-			(void)kvm_call(p->vmfd, KVM_IOEVENTFD, &n);
+			(void)kvm_call(vmfd, KVM_IOEVENTFD, &n);
 		}
 		n.flags = 0;
 		n.addr = (uint64_t)bar + NOTIFY + i * NOTIFY_STEP;
-		if (bar != 0 && kvm_call(p->vmfd, KVM_IOEVENTFD, &n) == -1)
+		if (bar != 0 && kvm_call(vmfd, KVM_IOEVENTFD, &n) == -1)
 			rc = -1;
 	}
 	p->notified_at = bar;
@@ -525,23 +533,24 @@ place(struct pci_fn *fn, uint32_t bar)
 }
 
 /*
- * Put the device on the bus. It has its queues, features and configuration.
+ * Put a device on the bus. Its queues, features and configuration are set.
  * Returns 0, or -1 and errno.
  */
 int
-vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
+vio_pci_init(struct vio_pci *p, struct pci *bus, struct irqs *irqs,
+    struct vio *v)
 {
 	unsigned int i;
 
 	p->vio = v;
-	p->vmfd = vmfd;
+	p->irqs = irqs;
 	p->fn.dev = p;
 	p->fn.lock = &v->lock;
 	p->fn.mmio = mmio;
 	p->fn.place = place;
 	p->fn.written = written;
 	p->fn.before_read = before_read;
-	pci_ids(&p->fn, VENDOR_VIRTIO, (uint16_t)(0x1040 + v->ops->id),
+	pci_ids(&p->fn, VENDOR_VIRTIO, (uint16_t)(DEVICE_VIRTIO + v->ops->id),
 	    v->ops->class);
 	capabilities(p);
 	v->transport = p;
@@ -549,6 +558,6 @@ vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v)
 	v->wire = wire;
 	vio_set_status(v, 0);
 	for (i = 0; i < VIO_PCI_VECTORS; i++)
-		p->table[i][3] = 1; /* masked */
+		p->table[i][ENTRY_CTRL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	return take_notifications(p, pci_add(bus, &p->fn));
 }

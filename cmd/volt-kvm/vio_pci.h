@@ -1,3 +1,4 @@
+/* A virtio device on the PCI bus (vio_pci.c). */
 #ifndef VOLT_KVM_VIO_PCI_H
 #define VOLT_KVM_VIO_PCI_H
 
@@ -10,17 +11,18 @@
 struct vio_pci {
 	struct pci_fn fn;
 	struct vio *vio;
-	int vmfd;
-	uint32_t notified_at;	/* the BAR where KVM takes notifications, or 0 */
-	unsigned int msix, window;	/* offsets of the capabilities */
+	struct irqs *irqs;
+	uint32_t notified_at;	/* the BAR at which KVM has its ioeventfds; or 0 */
+	unsigned int msix, window;	/* offsets of these capabilities */
 	uint32_t feature_select, driver_feature_select;
 	uint16_t queue_select;
-	uint32_t table[VIO_PCI_VECTORS][4];	/* MSI-X */
-	uint32_t pending;
-	int wire[VIO_PCI_VECTORS];	/* an eventfd, or 0 */
+	uint32_t table[VIO_PCI_VECTORS][4];	/* the MSI-X table */
+	uint32_t pending;	/* its pending bits */
+	int wire[VIO_PCI_VECTORS];	/* an eventfd; or 0 */
 	struct irq irq[VIO_PCI_VECTORS];
 };
 
-int vio_pci_init(struct vio_pci *p, struct pci *bus, int vmfd, struct vio *v);
+int vio_pci_init(struct vio_pci *p, struct pci *bus, struct irqs *irqs,
+    struct vio *v);
 
 #endif

@@ -1,17 +1,20 @@
-/* Entropy (virtio 1.2, 5.4): the host kernel's. */
+/* Random numbers (virtio 1.2, 5.4), from the host's kernel. */
 #include <sys/random.h>
 
+#include <err.h>
 #include <errno.h>
+#include <stdlib.h>
 
+#include "chain.h"
 #include "config.h"
 #include "devices.h"
 
-#define RNG_MOST 256	/* bytes a request; more is not waited for */
+#define RNG_MOST 256	/* bytes for a request: getrandom(2) gives these at once */
 
-static struct {
+struct rng {
 	struct vio vio;
 	struct vio_pci pci;
-} rng;
+};
 
 static void
 kick(struct vio *v)
@@ -37,15 +40,19 @@ kick(struct vio *v)
 
 static const struct vio_ops ops = {
 	.name = "rng",
-	.id = 4,
-	.class = 0xff0000,
+	.id = VIRTIO_ID_RNG,
+	.class = 0xff0000, /* no class fits */
 	.kick = kick,
 };
 
 void
 rng_init(struct vm *vm, const struct config *cfg)
 {
+	struct rng *rng = calloc(1, sizeof(*rng));
+
 	(void)cfg;
-	rng.vio.nqueues = 1;
-	devices_plug(vm, &rng.pci, &rng.vio, &ops, &rng);
+	if (rng == NULL)
+		err(EXIT_LINK, "random numbers");
+	rng->vio.nqueues = 1;
+	devices_plug(vm, &rng->pci, &rng->vio, &ops, rng);
 }

@@ -1,33 +1,30 @@
 /*
- * Workers: the thread of a device whose requests may wait.
+ * A worker: the thread of a device whose requests may block.
  *
- * Theory of operation. A flush or a read of a disk takes as long as the host
- * likes: seconds on a slow one, for ever on a network's that has gone. The I/O
- * thread must not wait for it, for it is also the thread of the signals, the
- * console and the network. So each disk has a worker, a thread that is made at
- * start-up and ends with the process.
+ * A flush or a read of a disk can take seconds on a slow host, and for ever on a
+ * network file system whose server has gone. The I/O thread must not wait for it,
+ * because it also serves the signals, the console and the network. So each disk
+ * has a worker: a thread that starts with the guest and ends with the process.
  *
- * io_uring would do without a thread of ours. But the jail that we are meant to
- * run in refuses it: volt-lock's profiles, strict and default, have none of its
- * calls, as those of most container engines, for what it does is not seen by
- * seccomp. A second way for those who have it would be a second thing to test;
- * and what the kernel's own threads do for io_uring on a file that is not in
- * the page cache is what this thread does.
+ * io_uring needs no thread of ours. But the jail that volt-kvm should run in
+ * refuses it: volt-lock's profiles strict and default allow none of its calls,
+ * like those of most container engines, because seccomp does not see what
+ * io_uring does. To use it only if it is allowed would be a second path to test.
+ * And for a file that is not in the page cache io_uring uses threads, too.
  *
- * The worker waits for the eventfd that a notification writes; pops a request
- * with the lock held; does it without; and pushes it with the lock held again.
- * In between the request is its own: the descriptors were copied and checked,
- * and the RAM that they name is never unmapped. vCPUs read and write the
- * registers meanwhile. There is one request at a time, in the order of the
- * queue, so a flush comes after every write that the driver was told of.
+ * The worker waits for the eventfd that a notification signals. It holds the lock
+ * while it pops a request and while it pushes it, and not while it does it.
+ * Meanwhile vCPUs can access the registers, and cannot change the request: its
+ * descriptors were copied and checked, and RAM is never unmapped. The worker does
+ * one request at a time, in the order of the queue. So a flush follows each write
+ * that the driver was told of.
  *
- * A reset may come in between. From then on the driver may use the memory of
- * its queues and buffers for something else, so it must not be over before the
- * worker has let go of them. The vCPU that asks for it is not held up: the
- * status is 0 only once the worker is back (virtio 1.2, 4.1.4.3), for which a
- * driver has to wait anyhow; the request is then dropped, not pushed. No signal
- * waits for any of that: the main thread ends the process, whatever the worker
- * does. What bounds the wait is the bound of one request.
+ * A driver may reset the device while the worker has a request. After a reset the
+ * driver may use the memory of the queues and buffers for something else. So the
+ * reset is complete, and the status reads as 0, only when the worker has finished
+ * its request (virtio 1.2, 4.1.4.3); the vCPU that asked for the reset goes on, and
+ * its driver waits for the 0. The request is then dropped and not pushed. A signal
+ * need not wait for the worker: the main thread ends the process in any case.
  */
 #include <sys/eventfd.h>
 
@@ -36,7 +33,7 @@
 #include "thread.h"
 #include "vio.h"
 
-/* With the lock held, which is given up while a request is done. */
+/* Do the requests in the queue. Called with the lock, which a request releases. */
 static void
 serve(struct vio *v)
 {
@@ -77,13 +74,13 @@ work(void *arg)
 	return NULL;
 }
 
-/* At start-up. Returns 0, or -1 and errno. */
+/* Start the worker of v. Returns 0, or -1 and errno. */
 int
 vio_worker_start(struct vio *v)
 {
 	pthread_t thread;
 
-	if ((v->kick = eventfd(0, EFD_CLOEXEC)) == -1) /* a read waits */
+	if ((v->kick = eventfd(0, EFD_CLOEXEC)) == -1) /* a read blocks */
 		return -1;
 	return thread_start(&thread, work, v);
 }

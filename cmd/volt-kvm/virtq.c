@@ -4,8 +4,8 @@
 #include "virtq.h"
 
 /*
- * Check the queue's size and place, and find its parts: from now on they are
- * inside the RAM, aligned as 2.7 says. Returns 0, or -1 if the driver broke a
+ * Check the size and the addresses of the queue, and map its rings: they are
+ * inside the RAM and aligned as 2.7 says. Returns 0, or -1 if the driver broke a
  * rule.
  */
 int
@@ -30,7 +30,7 @@ virtq_enable(struct virtq *q, const struct ram *ram, uint64_t features)
 	return 0;
 }
 
-/* Is there a request, or something that virtq_pop() will refuse? */
+/* Is there a request, good or bad? */
 bool
 virtq_waiting(const struct virtq *q)
 {
@@ -49,8 +49,8 @@ copy_desc(struct vdesc *d, const volatile struct vdesc *from)
 }
 
 /*
- * What was written is seen by the driver before what follows is read. TSan knows
- * no atomic_thread_fence(3); an exchange is a full barrier, too.
+ * Order our writes before the reads that follow. An exchange is a full barrier,
+ * too, and TSan knows it, unlike atomic_thread_fence(3).
  */
 static void
 full_barrier(struct virtq *q)
@@ -69,23 +69,25 @@ ask_notification(struct virtq *q)
 	full_barrier(q);
 }
 
-/* Where descriptors are read: the queue's, or an indirect table. */
+/* A table of descriptors: the queue's own, or an indirect one. */
 struct table {
 	const volatile struct vdesc *desc;
 	unsigned int n;
-	unsigned int most;	/* buffers in a chain */
+	unsigned int most;	/* descriptors in a descriptor chain */
 };
 
 /*
- * A table ends a chain and has none in itself; that it is to be written says
- * nothing (2.7.5.3). The chain may be longer than the queue then, but not than
- * our room for it.
+ * Go on in the indirect table that d refers to (2.7.5.3). d must be the last
+ * descriptor of its chain in the queue's table, and a table refers to no other
+ * table. VRING_DESC_F_WRITE means nothing in d. The descriptor chain may then be
+ * longer than the queue, up to VIRTQ_MAX.
  */
 static int
 enter(const struct virtq *q, const struct ram *ram, const struct vdesc *d,
     struct table *t)
 {
-	if (!q->indirect || t->desc != q->desc || (d->flags & VIRTQ_NEXT) != 0)
+	if (!q->indirect || t->desc != q->desc ||
+	    (d->flags & VRING_DESC_F_NEXT) != 0)
 		return -1;
 	if (d->len == 0 || d->len % sizeof(*d) != 0 ||
 	    d->len / sizeof(*d) > VIRTQ_MAX)
@@ -98,7 +100,7 @@ enter(const struct virtq *q, const struct ram *ram, const struct vdesc *d,
 
 /*
  * Take the next request. Returns 1 and fills c; 0 if there is none; -1 if the
- * driver broke the rules, and then the caller breaks the device.
+ * driver broke a rule.
  */
 int
 virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
@@ -125,40 +127,40 @@ virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
 	c->head = i;
 	c->nout = c->nin = 0;
 	do {
-		if (i >= t.n || n == t.most) /* outside, or a loop */
+		if (i >= t.n || n == t.most) /* outside the table, or a loop */
 			return -1;
 		copy_desc(&d, &t.desc[i]);
-		if ((d.flags & VIRTQ_INDIRECT) != 0) {
+		if ((d.flags & VRING_DESC_F_INDIRECT) != 0) {
 			if (enter(q, ram, &d, &t) == -1)
 				return -1;
 			i = 0;
-			d.flags = VIRTQ_NEXT; /* to the table's first */
+			d.flags = VRING_DESC_F_NEXT; /* go on at entry 0 */
 			continue;
 		}
 		if ((p = ram_at(ram, d.addr, d.len)) == NULL)
 			return -1;
-		if ((d.flags & VIRTQ_WRITE) != 0)
+		if ((d.flags & VRING_DESC_F_WRITE) != 0)
 			c->nin++;
 		else if (c->nin == 0)
 			c->nout++;
-		else /* out after in */
+		else /* a buffer to read after one to write */
 			return -1;
 		c->iov[n++] = (struct iovec){ p, d.len };
 		i = d.next;
-	} while ((d.flags & VIRTQ_NEXT) != 0);
+	} while ((d.flags & VRING_DESC_F_NEXT) != 0);
 
 	q->next_avail++;
 	return 1;
 }
 
-/* Leave the request that was popped last for another time. */
+/* Put back the request that was popped last. */
 void
 virtq_unpop(struct virtq *q)
 {
 	q->next_avail--;
 }
 
-/* Give the request back, with len bytes written into it. */
+/* Return a request to the driver. len bytes were written to its buffers. */
 void
 virtq_push(struct virtq *q, const struct vchain *c, uint32_t len)
 {
@@ -172,8 +174,8 @@ virtq_push(struct virtq *q, const struct vchain *c, uint32_t len)
 }
 
 /*
- * After a push: does the driver want to hear of it (2.7.7), and had it not heard
- * of it when it was asked last?
+ * After a push: must the driver be interrupted (2.7.7)? With event_idx: is
+ * used_event among the entries that were pushed since the last call?
  */
 bool
 virtq_wants_interrupt(struct virtq *q)
@@ -182,13 +184,13 @@ virtq_wants_interrupt(struct virtq *q)
 
 	full_barrier(q);
 	if (!q->event_idx)
-		return (q->avail->flags & VIRTQ_NO_INTERRUPT) == 0;
+		return (q->avail->flags & VRING_AVAIL_F_NO_INTERRUPT) == 0;
 	used_event = q->avail->ring[q->size];
 	q->signalled = new;
 	return (uint16_t)(new - used_event - 1) < (uint16_t)(new - old);
 }
 
-/* At most 256 times 4 GiB: no overflow. */
+/* The size of the buffers. VIRTQ_MAX times 4 GiB cannot overflow. */
 uint64_t
 virtq_bytes(const struct iovec *iov, unsigned int n)
 {
@@ -200,8 +202,8 @@ virtq_bytes(const struct iovec *iov, unsigned int n)
 }
 
 /*
- * Copy up to len bytes between buf and the buffers, skip bytes into these.
- * Returns how many there were.
+ * Copy up to len bytes out of the buffers to "to", or from "from" into them. Skip
+ * that many bytes of the buffers first. Returns how many bytes were copied.
  */
 static size_t
 copy(const struct iovec *iov, unsigned int n, uint64_t skip, uint8_t *to,

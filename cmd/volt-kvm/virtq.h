@@ -1,11 +1,12 @@
 /*
  * Split virtqueues, the device's side (virtio 1.2, 2.7). The rings are in the
- * guest's memory and the guest is hostile: what it wrote is read once, bounded,
- * and a broken rule is told to the caller, who breaks the device.
+ * memory of a hostile guest. So each field is read once and checked. If the
+ * driver broke a rule a function returns -1, and the caller breaks the device.
  */
 #ifndef VOLT_KVM_VIRTQ_H
 #define VOLT_KVM_VIRTQ_H
 
+#include <linux/virtio_ring.h>
 #include <sys/uio.h>
 
 #include <stdatomic.h>
@@ -16,16 +17,14 @@
 
 #define VIRTQ_MAX 256	/* entries, at most */
 
-#define VIRTQ_NEXT 1
-#define VIRTQ_WRITE 2
-#define VIRTQ_INDIRECT 4
-#define VIRTQ_NO_INTERRUPT 1
+/* Features of queues (6). A device that offers these must empty its queues. */
+#define VIRTQ_F_INDIRECT_DESC (UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)
+#define VIRTQ_F_EVENT_IDX (UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX)
 
-/* Features of queues (6), for devices that empty a queue when they look at it */
-#define VIRTQ_F_INDIRECT_DESC (UINT64_C(1) << 28)
-#define VIRTQ_F_EVENT_IDX (UINT64_C(1) << 29)
-
-/* Packed: an indirect table may be anywhere. */
+/*
+ * The kernel's struct vring_desc, vring_avail and vring_used, with atomic
+ * indices. A descriptor is packed because an indirect table has no alignment.
+ */
 struct __attribute__((packed)) vdesc {
 	uint64_t addr;
 	uint32_t len;
@@ -49,22 +48,22 @@ struct vused {
 };
 
 struct virtq {
-	/* As the driver set them; checked when it enables the queue. */
+	/* The driver sets these. They are checked when it enables the queue. */
 	uint16_t size;
 	uint16_t vector;
 	bool ready;
-	bool indirect, event_idx;	/* as was negotiated */
-	_Atomic uint16_t barrier;	/* of no value: virtq.c */
+	bool indirect, event_idx;	/* the driver accepted these features */
+	_Atomic uint16_t barrier;	/* see full_barrier(); the value is unused */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 
 	const volatile struct vdesc *desc;
 	const volatile struct vavail *avail;
 	volatile struct vused *used;
 	uint16_t next_avail, next_used;
-	uint16_t signalled;	/* next_used when the driver was last asked */
+	uint16_t signalled;	/* next_used at the last look at used_event */
 };
 
-/* A request: nout buffers to read, then nin to write. */
+/* A request, as a descriptor chain: nout buffers to read, then nin to write. */
 struct vchain {
 	uint16_t head;
 	uint16_t nout, nin;

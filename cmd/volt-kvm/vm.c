@@ -7,7 +7,7 @@
 #include "kvm.h"
 #include "vm.h"
 
-/* The guest's memory must be where the processor can address it. */
+/* The processor must be able to address all of the guest's memory. */
 static void
 check_addresses(int kvm, const struct config *cfg)
 {
@@ -20,7 +20,7 @@ check_addresses(int kvm, const struct config *cfg)
 		    (unsigned long long)(most >> 20), bits);
 }
 
-/* Open KVM and make a machine with RAM, and no vCPUs yet. */
+/* Open KVM and make a machine with RAM and without vCPUs. */
 void
 vm_open(struct vm *vm, const struct config *cfg)
 {
@@ -34,10 +34,10 @@ vm_open(struct vm *vm, const struct config *cfg)
 		err(EXIT_LINK, "/dev/kvm");
 	}
 	version = kvm_call_n(vm->kvm, KVM_GET_API_VERSION, 0);
-	if (version == -1) /* as Landlock has it, without fs.dev=/dev/kvm */
+	if (version == -1) /* Landlock may forbid it: fs.dev=/dev/kvm */
 		err(EXIT_LINK, "/dev/kvm: ioctl");
 	if (version != KVM_API_VERSION)
-		errx(EXIT_LINK, "/dev/kvm: not the API that this program knows");
+		errx(EXIT_LINK, "/dev/kvm: unknown API version %d", version);
 	vm->run_size = kvm_call_n(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vm->run_size == -1)
 		err(EXIT_LINK, "KVM: size of a vCPU's page");
@@ -51,6 +51,7 @@ vm_open(struct vm *vm, const struct config *cfg)
 		err(EXIT_LINK, errno == ENOMEM ? "memory=%s (a limit, as "
 		    "ulimit -v or vm.overcommit_memory=2?)" : "memory=%s",
 		    cfg->memory_text);
+	irqs_init(&vm->irqs, vm->fd);
 	vm->nested = cfg->nested;
 	arch_vm_init(vm);
 	if (io_init(&vm->io) == -1)
@@ -67,7 +68,7 @@ vm_end(struct vm *vm, enum vm_end end)
 	io_wake(&vm->io);
 }
 
-/* From any thread: its kernel is to end, and may have to say why. */
+/* From any thread: the guest's kernel panicked, and may still say why. */
 void
 vm_panic(struct vm *vm)
 {

@@ -2,6 +2,7 @@
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "cidr.h"
 #include "config.h"
 #include "say.h"
+#include "superblock.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
@@ -56,7 +58,7 @@ add_env(void *ctx, const char *key, const char *value)
 	add(c->env, &c->nenv, key, value);
 }
 
-/* A block's size: a power of two, from a sector to a page. */
+/* A block size: a power of two, from a sector to a page. */
 static unsigned int
 block_size(const char *key, const char *value, const char *s)
 {
@@ -103,7 +105,7 @@ add_disk(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too long");
 }
 
-/* An address of a family, with a prefix length or without. */
+/* Check an address of that family, with or without a prefix length. */
 static const char *
 address(const char *key, const char *value, int family, bool prefix)
 {
@@ -152,36 +154,36 @@ static const struct word words[] = {
 	UINT_WORD("cpus", struct config, cpus, 1, VM_CPUS, "N",
 	    "its processors (1)"),
 	BOOL_WORD("nested", struct config, nested, "yes|no",
-	    "whether it can run guests itself (no)"),
+	    "whether it can run guests of its own (no)"),
 	STRING_WORD("kernel", struct config, kernel, "FILE",
 	    "bzImage or ELF vmlinux"),
 	STRING_WORD("initrd", struct config, initrd, "FILE",
-	    "initramfs, in front of which goes ours"),
+	    "an initramfs; volt's own goes in front of it"),
 	CTX_WORD("cmdline", add_cmdline, "TEXT", "add to the kernel's command line"),
 	STRING_WORD("modules", struct config, modules, "DIR",
-	    "the kernel's modules (what fits it)"),
+	    "the kernel's modules (/lib/modules/VERSION)"),
 	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
 	    "a disk: a raw file or block device"),
 	LINE_WORD("tap", struct config, tap, "NAME",
 	    "a network card at this tap device"),
-	CTX_WORD("ip", set_ip, "ADDRESS/LENGTH", "its address at a tap=; v4 or v6"),
+	CTX_WORD("ip", set_ip, "ADDRESS/LENGTH", "the guest's address at tap=; v4 or v6"),
 	CTX_WORD("gw", set_gw, "ADDRESS", "the gateway"),
 	LINE_WORD("dns", struct config, net.dns, "LIST",
 	    "resolvers"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
-	    "the root, as vda:ext4; default: vda"),
+	    "the root; default: vda"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
 	    "where writes to the root go"),
 	LINE_WORD("hostname", struct config, hostname, "NAME",
 	    "the guest's host name"),
 	LINE_WORD("chdir", struct config, chdir, "DIR",
 	    "where the command starts"),
-	CTX_WORD("env", add_env, "NAME[=VALUE]", "a variable that the command gets"),
+	CTX_WORD("env", add_env, "NAME[=VALUE]", "a variable for the command"),
 	BOOL_WORD("console", struct config, pty, "pty", "give the command a terminal"),
 	TIME_WORD("boot_timeout", struct config, boot_timeout, INT_MAX, "TIME",
-	    "give up on a guest that has not started"),
+	    "give up if the command has not started by then"),
 	TIME_WORD("stop_timeout", struct config, stop_timeout, INT_MAX, "TIME",
-	    "and on one that has not ended after SIGTERM"),
+	    "end a guest that still runs by then after SIGTERM"),
 	STATUS_WORD(struct config),
 	WORD_END,
 };
@@ -192,7 +194,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* A disk of ours has one letter; whoever waits for another waits in vain. */
+/* A disk that is not given would never appear in the guest. */
 static void
 check_disk(const struct config *c, const char *key, const char *value)
 {
@@ -208,7 +210,40 @@ check_disk(const struct config *c, const char *key, const char *value)
 		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
 }
 
-/* Words that say nothing without others. */
+/*
+ * DEV[:TYPE][:ro] with a type, if it has none and DEV is a disk of ours whose
+ * file system we know.
+ */
+static const char *
+with_type(const struct config *c, const char *value)
+{
+	const char *s = value, *cursor, *type;
+	char field[64], *typed;
+	size_t disk, size;
+
+	if (s == NULL)
+		return NULL;
+	if (strncmp(s, "/dev/", 5) == 0)
+		s += 5;
+	if (strncmp(s, "vd", 2) != 0 || s[2] < 'a' || s[2] > 'z' ||
+	    (s[3] != '\0' && s[3] != ':'))
+		return value;
+	disk = (size_t)(s[2] - 'a');
+	cursor = s + 3;
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
+		if (*field != '\0' && strcmp(field, "ro") != 0 &&
+		    strcmp(field, "rw") != 0)
+			return value;
+	if ((type = superblock_type(c->disks[disk].path)) == NULL)
+		return value;
+	size = strlen(value) + strlen(type) + 2;
+	if ((typed = malloc(size)) == NULL)
+		err(EXIT_LINK, "root=%s", value);
+	snprintf(typed, size, "%s:%s", value, type);
+	return typed;
+}
+
+/* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
 {
@@ -220,13 +255,15 @@ check(struct config *c)
 		errx(EXIT_LINK, "gw=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
-	/* The first disk, unless there is an initramfs of the caller's. */
+	/* The default is the first disk, unless there is an initrd=. */
 	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
 		c->root = vda;
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
 	check_disk(c, "root", c->root);
 	check_disk(c, "overlay", c->overlay);
+	c->root = with_type(c, c->root);
+	c->overlay = with_type(c, c->overlay);
 }
 
 void

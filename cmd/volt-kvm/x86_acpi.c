@@ -1,8 +1,8 @@
 /*
- * The ACPI tables: hardware-reduced, so that there is next to no ACPI hardware
- * to emulate. They say that there is no CMOS clock and no VGA, which a kernel
- * would else probe by the thousand of exits; that COM1 is at interrupt 4; and
- * where PCI's configuration space is. (ACPI 6.5, 5.2)
+ * The ACPI tables (ACPI 6.5, 5.2). They are hardware-reduced, so that almost no
+ * ACPI hardware must be emulated. They say that there is no CMOS clock and no VGA,
+ * which a kernel would otherwise probe at the cost of thousands of exits. And they
+ * describe COM1, pvpanic and PCI's configuration space.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #define FADT_FLAGS (1u << 0 | 1u << 4 | 1u << 5 | 1u << 10 | 1u << 20)
 #define FADT_NO_VGA_NO_CMOS (1u << 2 | 1u << 5)
 
-/* Tables are built one after the other, and a body after its header. */
+/* Where tables are being built. Each follows the last. */
 struct build {
 	uint8_t *base;
 	uint32_t gpa;
@@ -90,7 +90,7 @@ table_end(struct build *b, size_t at)
 	return b->gpa + (uint32_t)at;
 }
 
-/* AML (20.2): a package whose length is filled in by aml_close(). */
+/* AML (20.2): begin a package. aml_close() fills in its length. */
 static size_t
 aml_open(struct build *b, const char *op, size_t oplen)
 {
@@ -115,7 +115,7 @@ aml_name(struct build *b, const char *name)
 	put(b, name, 4);
 }
 
-/* _HID or _CID of the form PNPxxxx. */
+/* A _HID or _CID of the form PNPxxxx, as a compressed EISA ID. */
 static void
 aml_pnp(struct build *b, const char *name, uint16_t id)
 {
@@ -125,7 +125,7 @@ aml_pnp(struct build *b, const char *name, uint16_t id)
 	put8(b, id & 0xff);
 }
 
-/* An I/O port, or several. */
+/* A resource descriptor of n I/O ports. */
 static void
 aml_ports(struct build *b, uint16_t port, uint8_t n)
 {
@@ -145,7 +145,7 @@ aml_device(struct build *b, const char *name)
 	return at;
 }
 
-/* _CRS: a buffer of resource descriptors, whose size comes twice. */
+/* _CRS: a buffer of resource descriptors. Its length is stated twice. */
 static size_t
 aml_crs(struct build *b)
 {
@@ -180,7 +180,7 @@ aml_pci(struct build *b)
 	aml_name(b, "_UID");
 	put8(b, 0);
 	crs = aml_crs(b);
-	put(b, "\x88\x0d\x00\x02\x0c\x00", 6); /* buses 0 to 0 */
+	put(b, "\x88\x0d\x00\x02\x0c\x00", 6); /* bus 0 alone */
 	put64(b, 0);
 	put16(b, 1);
 	put(b, "\x87\x17\x00\x00\x0c\x01", 6); /* memory, read and write */
@@ -192,7 +192,7 @@ aml_pci(struct build *b)
 	aml_crs_end(b, crs);
 	aml_close(b, device);
 
-	/* The configuration space is nobody else's. */
+	/* Linux uses ECAM only if it is reserved as a motherboard resource. */
 	device = aml_device(b, "MBRD");
 	aml_pnp(b, "_HID", 0x0c02);
 	crs = aml_crs(b);
@@ -214,13 +214,13 @@ aml_com1(struct build *b)
 	put8(b, 0);
 	crs = aml_crs(b);
 	aml_ports(b, UART_PORT, UART_PORTS);
-	put(b, "\x89\x06\x00\x03\x01", 5); /* edge, high, ours alone */
+	put(b, "\x89\x06\x00\x03\x01", 5); /* edge, active high, exclusive */
 	put32(b, UART_IRQ);
 	aml_crs_end(b, crs);
 	aml_close(b, device);
 }
 
-/* pvpanic: a kernel that panics tells us so, whatever it does then. */
+/* pvpanic: a kernel that panics reports it, even if it does not reset. */
 static void
 aml_pvpanic(struct build *b)
 {
@@ -274,7 +274,7 @@ fadt(struct build *b, uint32_t dsdt_gpa)
 	b->len = at + 112;
 	put32(b, FADT_FLAGS);
 	put_port(b, X86_RESET);
-	put8(b, 1); /* what to write there */
+	put8(b, 1); /* the value of a reset */
 	b->len = at + 140;
 	put64(b, dsdt_gpa);
 	b->len = at + 244;
@@ -291,7 +291,7 @@ madt(struct build *b, unsigned int ncpus)
 	unsigned int i;
 
 	put32(b, X86_LAPIC);
-	put32(b, 0); /* no 8259s */
+	put32(b, 0); /* the guest need not disable any 8259 */
 	for (i = 0; i < ncpus; i++) {
 		put16(b, 0x0800); /* a local APIC */
 		put8(b, i);
@@ -302,7 +302,7 @@ madt(struct build *b, unsigned int ncpus)
 	put16(b, 0);
 	put32(b, X86_IOAPIC);
 	put32(b, 0);
-	put(b, "\x04\x06\xff\x00\x00\x01", 6); /* NMI at LINT1 of all */
+	put(b, "\x04\x06\xff\x00\x00\x01", 6); /* all vCPUs: NMI at LINT1 */
 	return table_end(b, at);
 }
 
@@ -313,7 +313,7 @@ mcfg(struct build *b)
 
 	put64(b, 0);
 	put64(b, PCI_ECAM_BASE);
-	put64(b, 0); /* segment 0, buses 0 to 0 */
+	put64(b, 0); /* segment 0, bus 0 alone */
 	return table_end(b, at);
 }
 

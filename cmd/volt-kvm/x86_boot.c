@@ -1,8 +1,8 @@
 /*
  * Load a kernel: a bzImage by the 64-bit boot protocol (the kernel's
  * Documentation/arch/x86/boot.rst); an ELF file by PVH if it has the note, else
- * by the 64-bit protocol. The file is trusted no more than others: it is
- * bounded by its own size and by the guest's RAM.
+ * by the 64-bit protocol. The file is not trusted: each offset and size in it is
+ * checked against the size of the file and the guest's RAM.
  */
 #include <asm/bootparam.h>
 
@@ -20,6 +20,7 @@
 #define NOTE_PHYS32_ENTRY 18	/* xen/include/public/elfnote.h */
 #define START_MAGIC 0x336ec578
 #define E820_MAX 6
+enum { E820_RAM = 1, E820_RESERVED };
 
 /* xen/include/public/arch-x86/hvm/start_info.h */
 struct start_info {
@@ -37,11 +38,15 @@ struct memmap {
 	uint32_t type, reserved;
 };
 
-/* What has been loaded so far. */
-static struct x86_entry entry;
-static uint64_t kernel_end;
-static uint64_t initrd_at, initrd_size, initrd_limit = UINT32_MAX;
-static struct setup_header header;
+/* What is being loaded, and where. */
+struct boot {
+	struct vm *vm;	/* NULL: only check whether the kernel would fit */
+	const struct config *cfg;
+	struct x86_entry entry;
+	uint64_t kernel_end;
+	uint64_t initrd_at, initrd_size, initrd_limit;
+	struct setup_header header;
+};
 
 static _Noreturn void
 no_room(const char *what)
@@ -56,7 +61,7 @@ bad_kernel(const struct config *cfg, const char *why)
 	errx(EXIT_LINK, "kernel=%s: %s", cfg->kernel, why);
 }
 
-/* The len bytes of the file at off, or the end. */
+/* The len bytes at off in the file. Ends the program if they are not there. */
 static const void *
 image_at(const struct config *cfg, uint64_t off, uint64_t len)
 {
@@ -66,13 +71,14 @@ image_at(const struct config *cfg, uint64_t off, uint64_t len)
 }
 
 /*
- * Copy a part of the file to guest address gpa, where memsz bytes are needed.
- * Here and below vm may be NULL: then it is only seen whether that will do.
+ * Copy the filesz bytes at off in the file to the guest's address gpa. The kernel
+ * needs memsz bytes there.
  */
 static void
-load(struct vm *vm, const struct config *cfg, uint64_t gpa, uint64_t memsz,
-    uint64_t off, uint64_t filesz)
+load(struct boot *b, uint64_t gpa, uint64_t memsz, uint64_t off,
+    uint64_t filesz)
 {
+	const struct config *cfg = b->cfg;
 	const void *from = image_at(cfg, off, filesz);
 	uint64_t low = cfg->memory < RAM_HOLE ? cfg->memory : RAM_HOLE;
 	void *to;
@@ -80,23 +86,24 @@ load(struct vm *vm, const struct config *cfg, uint64_t gpa, uint64_t memsz,
 	if (gpa < X86_KERNEL)
 		bad_kernel(cfg, "it wants to be loaded below 1 MiB");
 	if (filesz > memsz)
-		bad_kernel(cfg, "a segment is larger than its place");
+		bad_kernel(cfg, "a segment is larger than its memory");
 	if (gpa >= low || memsz > low - gpa)
 		bad_kernel(cfg, "no room in the guest's memory; memory= gives "
 		    "more");
-	if (vm == NULL)
+	if (b->vm == NULL)
 		return;
-	if ((to = ram_at(&vm->ram, gpa, memsz)) == NULL)
+	if ((to = ram_at(&b->vm->ram, gpa, memsz)) == NULL)
 		bad_kernel(cfg, "no room in the guest's memory");
 	memcpy(to, from, filesz);
-	if (gpa + memsz > kernel_end)
-		kernel_end = gpa + memsz;
+	if (gpa + memsz > b->kernel_end)
+		b->kernel_end = gpa + memsz;
 }
 
 /* Look for PVH's entry among the notes of one segment. */
 static void
-find_note(const struct config *cfg, const Elf64_Phdr *ph)
+find_note(struct boot *b, const Elf64_Phdr *ph)
 {
+	const struct config *cfg = b->cfg;
 	uint64_t off = ph->p_offset, end;
 	const char *name;
 	Elf64_Nhdr n;
@@ -113,8 +120,8 @@ find_note(const struct config *cfg, const Elf64_Phdr *ph)
 		    memcmp(name, "Xen", 4) == 0 && n.n_descsz >= sizeof(addr)) {
 			memcpy(&addr, image_at(cfg, off, sizeof(addr)),
 			    sizeof(addr));
-			entry.pvh = true;
-			entry.rip = addr;
+			b->entry.pvh = true;
+			b->entry.rip = addr;
 			return;
 		}
 		off += ((uint64_t)n.n_descsz + 3) & ~UINT64_C(3);
@@ -124,8 +131,9 @@ find_note(const struct config *cfg, const Elf64_Phdr *ph)
 }
 
 static void
-load_elf(struct vm *vm, const struct config *cfg)
+load_elf(struct boot *b)
 {
+	const struct config *cfg = b->cfg;
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph;
 	uint64_t i;
@@ -134,44 +142,44 @@ load_elf(struct vm *vm, const struct config *cfg)
 	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64 ||
 	    eh.e_phentsize != sizeof(ph))
 		bad_kernel(cfg, "not an x86-64 kernel");
-	entry.rip = eh.e_entry;
+	b->entry.rip = eh.e_entry;
 	if (eh.e_phoff > cfg->image.len)
 		bad_kernel(cfg, "the file is truncated");
 	for (i = 0; i < eh.e_phnum; i++) {
 		memcpy(&ph, image_at(cfg, eh.e_phoff + i * sizeof(ph),
 		    sizeof(ph)), sizeof(ph));
 		if (ph.p_type == PT_LOAD)
-			load(vm, cfg, ph.p_paddr, ph.p_memsz, ph.p_offset,
+			load(b, ph.p_paddr, ph.p_memsz, ph.p_offset,
 			    ph.p_filesz);
 		else if (ph.p_type == PT_NOTE)
-			find_note(cfg, &ph);
+			find_note(b, &ph);
 	}
-	if (vm != NULL && kernel_end == 0)
+	if (b->vm != NULL && b->kernel_end == 0)
 		bad_kernel(cfg, "nothing to load");
-	header.boot_flag = 0xaa55;
-	memcpy(&header.header, "HdrS", 4);
-	header.kernel_alignment = 0x1000000;
+	b->header.boot_flag = 0xaa55;
+	memcpy(&b->header.header, "HdrS", 4);
+	b->header.kernel_alignment = 0x1000000;
 }
 
 static void
-load_bzimage(struct vm *vm, const struct config *cfg)
+load_bzimage(struct boot *b)
 {
 	const size_t at = offsetof(struct boot_params, hdr);
+	const struct config *cfg = b->cfg;
+	struct setup_header *h = &b->header;
 	uint64_t to, setup, size;
 
-	memcpy(&header, image_at(cfg, at, sizeof(header)), sizeof(header));
-	if (header.version < 0x020c || (header.xloadflags & XLF_KERNEL_64) == 0)
+	memcpy(h, image_at(cfg, at, sizeof(*h)), sizeof(*h));
+	if (h->version < 0x020c || (h->xloadflags & XLF_KERNEL_64) == 0)
 		bad_kernel(cfg, "not a 64-bit kernel");
-	setup = ((header.setup_sects != 0 ? header.setup_sects : 4u) + 1u) *
-	    512u;
-	/* What follows, in paragraphs of 16 bytes; a signature may be behind. */
-	(void)image_at(cfg, setup, header.syssize * UINT64_C(16));
+	setup = ((h->setup_sects != 0 ? h->setup_sects : 4u) + 1u) * 512u;
+	/* syssize is in units of 16 bytes. A signature may follow. */
+	(void)image_at(cfg, setup, h->syssize * UINT64_C(16));
 	size = cfg->image.len - setup;
-	to = header.relocatable_kernel ? header.pref_address : X86_KERNEL;
-	load(vm, cfg, to, size > header.init_size ? size : header.init_size,
-	    setup, size);
-	entry.rip = to + 0x200;
-	initrd_limit = header.initrd_addr_max;
+	to = h->relocatable_kernel ? h->pref_address : X86_KERNEL;
+	load(b, to, size > h->init_size ? size : h->init_size, setup, size);
+	b->entry.rip = to + 0x200; /* the 64-bit entry point */
+	b->initrd_limit = h->initrd_addr_max;
 }
 
 static bool
@@ -182,8 +190,8 @@ is_bzimage(const struct config *cfg)
 }
 
 /*
- * The kernel's release, as "6.1.0-18-amd64", or NULL if it cannot be told: from
- * the setup header, or from the banner in an ELF file.
+ * The kernel's release, such as "6.1.0-18-amd64", from the setup header or from
+ * the banner in an ELF file; or NULL if it is not found.
  */
 const char *
 arch_kernel_version(const struct config *cfg)
@@ -216,49 +224,51 @@ arch_kernel_version(const struct config *cfg)
 	return version;
 }
 
-/* Our initramfs and the user's, one after the other, at the top. */
+/* Copy the payload and then the initrd= to the top of the low RAM. */
 static void
-load_initrd(struct vm *vm, const struct config *cfg)
+load_initrd(struct boot *b)
 {
-	uint64_t top = vm->ram.low, pad;
+	const struct blob *payload = &b->cfg->payload;
+	const struct blob *user = &b->cfg->user_initrd;
+	uint64_t top = b->vm->ram.low, pad;
 	uint8_t *p;
 
-	pad = (cfg->payload.len + 511) & ~UINT64_C(511);
-	initrd_size = pad + cfg->user_initrd.len;
-	if (initrd_size == 0)
+	pad = (payload->len + 511) & ~UINT64_C(511);
+	b->initrd_size = pad + user->len;
+	if (b->initrd_size == 0)
 		return;
-	if (initrd_limit < top)
-		top = initrd_limit;
-	if (initrd_size > top)
+	if (b->initrd_limit < top)
+		top = b->initrd_limit;
+	if (b->initrd_size > top)
 		no_room("initrd");
-	initrd_at = (top - initrd_size) & ~UINT64_C(4095);
-	p = ram_at(&vm->ram, initrd_at, initrd_size);
-	if (initrd_at < kernel_end || p == NULL)
+	b->initrd_at = (top - b->initrd_size) & ~UINT64_C(4095);
+	p = ram_at(&b->vm->ram, b->initrd_at, b->initrd_size);
+	if (b->initrd_at < b->kernel_end || p == NULL)
 		no_room("initrd");
-	if (cfg->payload.len > 0)
-		memcpy(p, cfg->payload.data, cfg->payload.len);
-	if (cfg->user_initrd.len > 0)
-		memcpy(p + pad, cfg->user_initrd.data, cfg->user_initrd.len);
+	if (payload->len > 0)
+		memcpy(p, payload->data, payload->len);
+	if (user->len > 0)
+		memcpy(p + pad, user->data, user->len);
 }
 
 /*
- * The kernel's command line. pci=noearly: there is no AGP bridge to be looked
- * for on 256 buses, twice, as kernels with GART_IOMMU do on older AMD
- * processors.
+ * The kernel's command line. pci=noearly: on older AMD processors a kernel with
+ * GART_IOMMU would look for an AGP bridge on 256 buses, twice.
  */
 static void
-load_cmdline(struct vm *vm, const struct config *cfg)
+load_cmdline(struct boot *b)
 {
+	const struct config *cfg = b->cfg;
 	static const char defaults[] = "console=ttyS0 quiet panic=-1 "
 	    "8250.nr_uarts=1 cryptomgr.notests audit=0 tsc=reliable "
 	    "no_timer_check pci=noearly";
-	char *p = ram_at(&vm->ram, X86_CMDLINE, X86_CMDLINE_SIZE);
+	char *p = ram_at(&b->vm->ram, X86_CMDLINE, X86_CMDLINE_SIZE);
 	size_t size = X86_CMDLINE_SIZE, len;
 	unsigned int i;
 
-	if (header.version >= 0x0206 && header.cmdline_size != 0 &&
-	    header.cmdline_size < size)
-		size = header.cmdline_size;
+	if (b->header.version >= 0x0206 && b->header.cmdline_size != 0 &&
+	    b->header.cmdline_size < size)
+		size = b->header.cmdline_size;
 	len = (size_t)snprintf(p, size, "%s%s", defaults,
 	    cfg->payload.len > 0 ? " rdinit=/" GUEST_INIT : "");
 	for (i = 0; i < cfg->ncmdline && len < size; i++)
@@ -273,51 +283,53 @@ memory_map(const struct vm *vm, struct memmap map[E820_MAX])
 {
 	unsigned int n = 0;
 
-	map[n++] = (struct memmap){ 0, X86_LOW_END, 1, 0 };
-	map[n++] = (struct memmap){ X86_ACPI, X86_KERNEL - X86_ACPI, 2, 0 };
-	map[n++] = (struct memmap){ X86_KERNEL, vm->ram.low - X86_KERNEL, 1,
-		0 };
-	map[n++] = (struct memmap){ PCI_ECAM_BASE, PCI_ECAM_SIZE, 2, 0 };
+	map[n++] = (struct memmap){ 0, X86_LOW_END, E820_RAM, 0 };
+	map[n++] = (struct memmap){ X86_ACPI, X86_KERNEL - X86_ACPI,
+		E820_RESERVED, 0 };
+	map[n++] = (struct memmap){ X86_KERNEL, vm->ram.low - X86_KERNEL,
+		E820_RAM, 0 };
+	map[n++] = (struct memmap){ PCI_ECAM_BASE, PCI_ECAM_SIZE,
+		E820_RESERVED, 0 };
 	if (vm->ram.size > vm->ram.low)
 		map[n++] = (struct memmap){ RAM_HIGH,
-			vm->ram.size - vm->ram.low, 1, 0 };
+			vm->ram.size - vm->ram.low, E820_RAM, 0 };
 	return n;
 }
 
 static void
-start_info(struct vm *vm)
+start_info(const struct boot *b)
 {
 	struct {
 		struct start_info info;
 		struct module module;
 		struct memmap map[E820_MAX];
-	} *p = ram_at(&vm->ram, X86_START_INFO, sizeof(*p));
+	} *p = ram_at(&b->vm->ram, X86_START_INFO, sizeof(*p));
 
 	p->info = (struct start_info){
 		.magic = START_MAGIC,
 		.version = 1,
-		.nr_modules = initrd_size != 0,
+		.nr_modules = b->initrd_size != 0,
 		.modlist = X86_START_INFO + sizeof(p->info),
 		.cmdline = X86_CMDLINE,
 		.rsdp = X86_ACPI,
 		.memmap = X86_START_INFO + sizeof(p->info) + sizeof(p->module),
-		.memmap_entries = memory_map(vm, p->map),
+		.memmap_entries = memory_map(b->vm, p->map),
 	};
-	p->module = (struct module){ initrd_at, initrd_size, 0, 0 };
+	p->module = (struct module){ b->initrd_at, b->initrd_size, 0, 0 };
 }
 
 static void
-zero_page(struct vm *vm)
+zero_page(const struct boot *b)
 {
-	struct boot_params *bp = ram_at(&vm->ram, X86_ZERO_PAGE, sizeof(*bp));
+	struct boot_params *bp = ram_at(&b->vm->ram, X86_ZERO_PAGE, sizeof(*bp));
 	struct memmap map[E820_MAX];
-	unsigned int i, n = memory_map(vm, map);
+	unsigned int i, n = memory_map(b->vm, map);
 
-	bp->hdr = header;
+	bp->hdr = b->header;
 	bp->hdr.type_of_loader = 0xff;
 	bp->hdr.cmd_line_ptr = X86_CMDLINE;
-	bp->hdr.ramdisk_image = (uint32_t)initrd_at;
-	bp->hdr.ramdisk_size = (uint32_t)initrd_size;
+	bp->hdr.ramdisk_image = (uint32_t)b->initrd_at;
+	bp->hdr.ramdisk_size = (uint32_t)b->initrd_size;
 	bp->acpi_rsdp_addr = X86_ACPI;
 	bp->e820_entries = (uint8_t)n;
 	for (i = 0; i < n; i++) {
@@ -328,52 +340,55 @@ zero_page(struct vm *vm)
 }
 
 static void
-load_kernel(struct vm *vm, const struct config *cfg)
+load_kernel(struct boot *b)
 {
-	if (cfg->image.len > SELFMAG &&
-	    memcmp(cfg->image.data, ELFMAG, SELFMAG) == 0)
-		load_elf(vm, cfg);
-	else if (is_bzimage(cfg))
-		load_bzimage(vm, cfg);
+	const struct blob *image = &b->cfg->image;
+
+	if (image->len > SELFMAG && memcmp(image->data, ELFMAG, SELFMAG) == 0)
+		load_elf(b);
+	else if (is_bzimage(b->cfg))
+		load_bzimage(b);
 	else
-		bad_kernel(cfg, "neither a bzImage nor an ELF file");
+		bad_kernel(b->cfg, "neither a bzImage nor an ELF file");
 }
 
-/* Before there is a machine: would the kernel, and the initrd, do? */
+/* Before the machine is made: refuse a kernel or an initrd that cannot work. */
 void
 arch_check(const struct config *cfg)
 {
-	load_kernel(NULL, cfg);
+	struct boot b = { .cfg = cfg };
+
+	load_kernel(&b);
 	if (cfg->user_initrd.len > cfg->memory)
 		no_room("initrd");
 }
 
-/* Fill the RAM with all that the kernel finds at its start. */
-void
-arch_load(struct vm *vm, const struct config *cfg)
+/* Fill the RAM with all that the kernel finds when it starts. */
+static void
+load_all(struct boot *b)
 {
 	/* mov $0xfe, %al; out %al, $0x64; hlt: where a reset jumps to. */
 	static const uint8_t stub[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xf4 };
 
-	load_kernel(vm, cfg);
-	load_initrd(vm, cfg);
-	load_cmdline(vm, cfg);
-	x86_acpi(vm);
-	memcpy(ram_at(&vm->ram, X86_RESET_STUB, sizeof(stub)), stub,
+	b->initrd_limit = UINT32_MAX;
+	load_kernel(b);
+	load_initrd(b);
+	load_cmdline(b);
+	x86_acpi(b->vm);
+	memcpy(ram_at(&b->vm->ram, X86_RESET_STUB, sizeof(stub)), stub,
 	    sizeof(stub));
-	if (entry.pvh)
-		start_info(vm);
+	if (b->entry.pvh)
+		start_info(b);
 	else
-		zero_page(vm);
+		zero_page(b);
 }
 
-/* Start the vCPUs: the first runs the kernel, the others wait for its INIT. */
+/* Load the kernel. The first vCPU enters it; the others wait for an INIT. */
 void
-arch_boot(struct vm *vm)
+arch_load(struct vm *vm, const struct config *cfg)
 {
-	unsigned int i;
+	struct boot b = { .vm = vm, .cfg = cfg };
 
-	x86_cpu_entry(&vm->cpu[0], &entry);
-	for (i = 0; i < vm->ncpus; i++)
-		vcpu_start(&vm->cpu[i]);
+	load_all(&b);
+	x86_cpu_entry(&vm->cpu[0], &b.entry);
 }

@@ -1,4 +1,5 @@
-/* What a vCPU is: CPUID, the first state of registers and of the local APIC. */
+/* A vCPU at the start: CPUID, its registers and its local APIC. */
+#include <asm/processor-flags.h>
 
 #include <err.h>
 #include <errno.h>
@@ -12,12 +13,12 @@
 
 #define CPUID_ENTRIES 256
 
-#define CR0_PE 0x1u
-#define CR0_ET 0x10u
-#define CR0_PG 0x80000000u
-#define CR4_PAE 0x20u
 #define EFER_LME 0x100u
 #define EFER_LMA 0x400u
+
+#define PAGE_PRESENT 0x1u
+#define PAGE_WRITE 0x2u
+#define PAGE_LARGE 0x80u	/* 2 MiB */
 
 #define MSR_MISC_ENABLE 0x1a0
 #define MSR_MTRR_DEF_TYPE 0x2ff
@@ -26,7 +27,7 @@
 #define APIC_MODE_EXTINT 0x700u
 #define APIC_MODE_NMI 0x400u
 
-/* What KVM can give a guest of CPUID; to be freed. */
+/* The CPUID that KVM supports for a guest. The caller frees it. */
 static struct kvm_cpuid2 *
 supported(int kvm)
 {
@@ -41,7 +42,7 @@ supported(int kvm)
 	return c;
 }
 
-/* How many bits a physical address has. */
+/* The number of bits of a physical address. */
 unsigned int
 arch_address_bits(int kvm)
 {
@@ -69,7 +70,7 @@ arch_vm_init(struct vm *vm)
 		err(EXIT_LINK, "KVM: interrupt controllers");
 }
 
-/* As KVM has them by itself: all lines at the I/O APIC, 16 at the PICs too. */
+/* KVM's own first routes: all lines to the I/O APIC, and 16 to the PICs, too. */
 unsigned int
 arch_irq_routes(struct kvm_irq_routing_entry *e)
 {
@@ -92,7 +93,7 @@ arch_irq_routes(struct kvm_irq_routing_entry *e)
 	return n;
 }
 
-/* Bits of an APIC ID that number n things. */
+/* How many bits of an APIC ID number n things? */
 static uint32_t
 id_bits(uint32_t n)
 {
@@ -103,7 +104,7 @@ id_bits(uint32_t n)
 	return bits;
 }
 
-/* One package, a core for every vCPU, one thread a core. */
+/* The topology: one package, a core for each vCPU, one thread for each core. */
 static void
 topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
 {
@@ -119,7 +120,7 @@ topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
 		if ((e->eax & 0x1f) == 0)
 			break;
 		e->eax = (e->eax & 0x3fff) | (n - 1) << 26;
-		if ((e->eax >> 5 & 7) == 3) /* the last cache is shared */
+		if ((e->eax >> 5 & 7) == 3) /* all cores share the L3 cache */
 			e->eax |= (n - 1) << 14;
 		break;
 	case 0xb:
@@ -142,8 +143,8 @@ topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t n)
 }
 
 /*
- * Kernels from 6.2 on tell of the extended topology leaves only that they are
- * there: add the levels that topology() fills in.
+ * From Linux 6.2 on KVM reports only one entry of an extended topology leaf: add
+ * the levels, which topology() fills in.
  */
 static void
 add_levels(struct kvm_cpuid2 *c, uint32_t function)
@@ -163,8 +164,8 @@ add_levels(struct kvm_cpuid2 *c, uint32_t function)
 }
 
 /*
- * VMX and SVM: hidden from a guest that is not to run guests of its own, since
- * KVM is then much the smaller for it. Returns whether KVM has either.
+ * Hide VMX and SVM unless the guest may run guests of its own: it can then reach
+ * much less of KVM. Returns whether KVM has either.
  */
 static bool
 virtualization(struct kvm_cpuid_entry2 *e, bool nested)
@@ -193,8 +194,8 @@ virtualization(struct kvm_cpuid_entry2 *e, bool nested)
 }
 
 /*
- * What KVM supports is what the guest gets, but for the performance counters,
- * nested virtualization, and what says who is who.
+ * The guest gets the CPUID that KVM supports, but for the performance counters,
+ * nested virtualization and the topology.
  */
 static void
 set_cpuid(struct vcpu *cpu)
@@ -218,7 +219,7 @@ set_cpuid(struct vcpu *cpu)
 		nests |= virtualization(e, cpu->vm->nested);
 	}
 	if (cpu->vm->nested && !nests)
-		errx(EXIT_LINK, "nested=yes: not what this host's KVM does");
+		errx(EXIT_LINK, "nested=yes: this host's KVM cannot do that");
 	if (kvm_call(cpu->fd, KVM_SET_CPUID2, c) == -1)
 		err(EXIT_LINK, "KVM: CPUID of vCPU %u", cpu->id);
 	free(c);
@@ -240,7 +241,7 @@ set_lapic(struct vcpu *cpu)
 		err(EXIT_LINK, "KVM: local APIC");
 }
 
-/* All memory is write-back, as a firmware would leave it. */
+/* All memory is write-back, as after a firmware. */
 static void
 set_msrs(struct vcpu *cpu)
 {
@@ -268,9 +269,9 @@ arch_vcpu_init(struct vcpu *cpu)
 }
 
 /*
- * The vCPU did not run for a while: we were stopped, or frozen, or waited for a
- * reader. kvm-clock tells the guest's watchdogs, which would else take it for a
- * hang. A guest without that clock is told nothing.
+ * The vCPU did not run for a while: this process was stopped or frozen, or waited
+ * for a reader. Tell the guest by kvm-clock, so that its watchdogs do not report a
+ * hang. A guest without kvm-clock cannot be told.
  */
 void
 arch_vcpu_stopped(const struct vcpu *cpu)
@@ -300,21 +301,22 @@ set_segments(struct kvm_sregs *s, bool pvh)
 	s->idt.limit = 0;
 }
 
-/* The first 4 GiB one to one, in pages of 2 MiB. */
+/* Page tables that map the first 4 GiB one to one, in pages of 2 MiB. */
 static void
 page_tables(const struct ram *ram)
 {
 	uint64_t *p = ram_at(ram, X86_PAGE_TABLES, 6 * 4096);
 	uint64_t i;
 
-	p[0] = (X86_PAGE_TABLES + 4096) | 3;
+	p[0] = (X86_PAGE_TABLES + 4096) | PAGE_PRESENT | PAGE_WRITE;
 	for (i = 0; i < 4; i++)
-		p[512 + i] = (X86_PAGE_TABLES + (2 + i) * 4096) | 3;
+		p[512 + i] = (X86_PAGE_TABLES + (2 + i) * 4096) |
+		    PAGE_PRESENT | PAGE_WRITE;
 	for (i = 0; i < 2048; i++)
-		p[1024 + i] = i << 21 | 0x83;
+		p[1024 + i] = i << 21 | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
 }
 
-/* The boot processor, where and how the kernel wants to be entered. */
+/* Set the boot processor to the entry of the kernel. */
 void
 x86_cpu_entry(struct vcpu *cpu, const struct x86_entry *e)
 {
@@ -322,21 +324,22 @@ x86_cpu_entry(struct vcpu *cpu, const struct x86_entry *e)
 		e->pvh ? 0x00cf9b000000ffff : 0x00af9b000000ffff,
 		0x00cf93000000ffff, 0x00008b0000000067 };
 	struct kvm_sregs s;
-	struct kvm_regs r = { .rflags = 2, .rip = e->rip, .rsp = X86_STACK };
+	struct kvm_regs r = { .rflags = X86_EFLAGS_FIXED, .rip = e->rip,
+		.rsp = X86_STACK };
 
 	memcpy(ram_at(&cpu->vm->ram, X86_GDT, sizeof(gdt)), gdt, sizeof(gdt));
 	if (kvm_call(cpu->fd, KVM_GET_SREGS, &s) == -1)
 		err(EXIT_LINK, "KVM: registers");
 	set_segments(&s, e->pvh);
-	s.cr0 = CR0_PE | CR0_ET;
+	s.cr0 = X86_CR0_PE | X86_CR0_ET;
 	if (e->pvh) {
 		r.rbx = X86_START_INFO;
 	} else {
 		page_tables(&cpu->vm->ram);
 		r.rsi = X86_ZERO_PAGE;
-		s.cr0 |= CR0_PG;
+		s.cr0 |= X86_CR0_PG;
 		s.cr3 = X86_PAGE_TABLES;
-		s.cr4 = CR4_PAE;
+		s.cr4 = X86_CR4_PAE;
 		s.efer = EFER_LME | EFER_LMA;
 	}
 	if (kvm_call(cpu->fd, KVM_SET_SREGS, &s) == -1 ||

@@ -227,7 +227,7 @@ landlock_plan(struct lock *lock, const char *next)
 	    sizeof(attr), 0);
 	if (ll->ruleset == -1)
 		err(EXIT_LINK, "landlock");
-	paths_fill(ll);
+	paths_fill(ll, lock->dry);
 	ports_fill(ll);
 	if ((ll->handled_fs & LANDLOCK_ACCESS_FS_EXECUTE) == 0)
 		return;

@@ -128,7 +128,7 @@ int paths_add(const struct landlock *ll, int fd, uint64_t access);
 int paths_open(const char *prefix, const char *path, int flags);
 void paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
     bool among);
-void paths_fill(const struct landlock *ll);
+void paths_fill(const struct landlock *ll, bool dry);
 
 /* except.c */
 void except_word(void *lock, const char *key, const char *value);

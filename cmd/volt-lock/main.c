@@ -1,6 +1,8 @@
 /*
  * volt-lock: give up rights for good, become the next command.
  */
+#include <unistd.h>
+
 #include "chain.h"
 #include "lock.h"
 #include "say.h"
@@ -12,7 +14,8 @@ main(int argc, char *argv[])
 		.new_keyring = true, .give_stdio = true, .dumpable = true };
 
 	argv = words_parse(argc, argv, &lock_grammar, &lock);
-	identity_resolve(&lock.id);
+	if (!lock.dry || !chain_is_to(CHAIN_ROOT))
+		identity_resolve(&lock.id);
 	if (*argv == NULL)
 		return show(&lock);
 
@@ -22,7 +25,8 @@ main(int argc, char *argv[])
 	if (say_on)
 		show_plan(&lock);
 	if (lock.dry)
-		return 0;
+		chain_dry(argv, false, getpid() == 1 ||
+		    chain_is_to(CHAIN_INIT));
 	if (lock.learn || lock.learn_file != NULL)
 		learn_run(&lock);
 

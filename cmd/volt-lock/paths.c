@@ -207,10 +207,12 @@ paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
 
 /* Open what the rule is about and grant it, unless it may be missing and is. */
 static void
-fill(const struct landlock *ll, const struct path_rule *p)
+fill(const struct landlock *ll, const struct path_rule *p, bool dry)
 {
 	int fd = paths_open(p->prefix, p->path, O_PATH);
 
+	if (fd == -1 && dry && chain_is_to(CHAIN_ROOT))
+		return; /* it is not our root that is meant */
 	if (fd == -1 && p->optional && (errno == ENOENT || errno == ENOTDIR)) {
 		say("passed over: %s=%s: not there", p->key, p->path);
 		return;
@@ -227,10 +229,10 @@ fill(const struct landlock *ll, const struct path_rule *p)
 }
 
 void
-paths_fill(const struct landlock *ll)
+paths_fill(const struct landlock *ll, bool dry)
 {
 	size_t i;
 
 	for (i = 0; i < ll->npaths; i++)
-		fill(ll, &ll->paths[i]);
+		fill(ll, &ll->paths[i], dry);
 }

@@ -34,12 +34,14 @@ struct foreign {
 static void
 see_nft_chain(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(msg);
+	const struct nfgenmsg *nf = nl_header(msg, sizeof(*nf));
 	const void *hook, *num, *name, *table, *policy;
 	struct foreign *f = ctx;
 	size_t hlen, len, nlen, tlen;
 	uint32_t n, p = htonl(NF_ACCEPT);
 
+	if (nf == NULL)
+		return;
 	hook = nl_find(msg, sizeof(*nf), NFTA_CHAIN_HOOK, &hlen);
 	name = nl_find(msg, sizeof(*nf), NFTA_CHAIN_NAME, &nlen);
 	table = nl_find(msg, sizeof(*nf), NFTA_CHAIN_TABLE, &tlen);

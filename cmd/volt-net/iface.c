@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
-
 #include "iface.h"
 
 #define LOOPBACK 1	/* its index, in every namespace */
@@ -18,14 +16,14 @@
 bool
 iface_parse(const struct nlmsghdr *msg, struct iface *i)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
+	const struct ifinfomsg *ifi = nl_header(msg, sizeof(*ifi));
 	const size_t known = offsetof(struct rtnl_link_stats64, rx_errors);
 	struct rtnl_link_stats64 stats;
 	const void *info;
 	size_t len;
 
 	*i = (struct iface){ 0 };
-	if (msg->nlmsg_type != RTM_NEWLINK)
+	if (msg->nlmsg_type != RTM_NEWLINK || ifi == NULL)
 		return false;
 	i->index = ifi->ifi_index;
 	nl_copy(msg, sizeof(*ifi), IFLA_MASTER, &i->master, sizeof(i->master));
@@ -58,12 +56,12 @@ iface_parse(const struct nlmsghdr *msg, struct iface *i)
 bool
 iface_parse_address(const struct nlmsghdr *msg, struct iface_addr *a)
 {
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(msg);
-	bool v4 = ifa->ifa_family == AF_INET;
+	const struct ifaddrmsg *ifa = nl_header(msg, sizeof(*ifa));
+	bool v4 = ifa != NULL && ifa->ifa_family == AF_INET;
 	const void *addr;
 	size_t len;
 
-	if (msg->nlmsg_type != RTM_NEWADDR ||
+	if (msg->nlmsg_type != RTM_NEWADDR || ifa == NULL ||
 	    (!v4 && ifa->ifa_family != AF_INET6))
 		return false;
 	*a = (struct iface_addr){ .index = (int)ifa->ifa_index,

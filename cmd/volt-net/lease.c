@@ -17,42 +17,8 @@
 
 #include "chain.h"
 #include "sys.h"
-#include "value.h"
 
 #include "net.h"
-
-#define PREFIX "volt"
-
-/* Is this the name of a lease? If so, fill in its address. */
-bool
-lease_parse(const char *name, struct lease *l)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint32_t addr = 0;
-	int i;
-
-	if (strncmp(name, PREFIX, 4) != 0 || strlen(name) != 12 ||
-	    strspn(name + 4, digits) != 8)
-		return false;
-	for (i = 4; i < 12; i++)
-		addr = addr << 4 |
-		    (uint32_t)(strchr(digits, name[i]) - digits);
-	l->addr = addr;
-	return true;
-}
-
-/* Find the process that a lease was made for. Its PID is in the alias. */
-bool
-lease_process(const struct iface *i, pid_t *pid)
-{
-	uint64_t n;
-
-	if (strncmp(i->alias, NET_ALIAS " ", sizeof(NET_ALIAS)) != 0 ||
-	    value_uint(i->alias + sizeof(NET_ALIAS), INT32_MAX, &n) == -1)
-		return false;
-	*pid = (pid_t)n;
-	return true;
-}
 
 /*
  * How long to wait for an interface to go away, in ms; 0 if it is in use. When
@@ -78,26 +44,6 @@ lease_patience(struct nl *route, const struct iface *i)
 	return ended ? NET_PERHAPS : 0;
 }
 
-/* Fill in all that follows from the address. */
-static void
-fill(const struct bridge *b, struct lease *l, uint32_t addr)
-{
-	const uint8_t *bytes = l->mac + 2;
-	uint32_t host = addr & ~b->mask;
-	int i;
-
-	l->addr = addr;
-	snprintf(l->name, sizeof(l->name), PREFIX "%08x", addr);
-	mac_of(addr, l->mac);
-	l->addr6 = b->net6;
-	for (i = 0; i < 4; i++)
-		l->addr6.s6_addr[15 - i] |= (uint8_t)(host >> 8 * i);
-	/* RFC 4291, appendix A: the modified EUI-64 of the MAC. */
-	l->link6 = (struct in6_addr){ .s6_addr = { 0xfe, 0x80, 0, 0, 0, 0, 0,
-	    0, 0x00, 0x76, bytes[0], 0xff, 0xfe, bytes[1], bytes[2],
-	    bytes[3] } };
-}
-
 /*
  * Try to take one address. Returns false if it is in use, and then raises
  * *patience to how long it is worth to wait for it.
@@ -110,7 +56,7 @@ try(struct net *net, uint32_t addr, lease_make *make, void *ctx, int *patience)
 	struct iface holder;
 	int ms = NET_GOING;
 
-	fill(&net->bridge, l, addr);
+	lease_fill(&net->bridge, l, addr);
 	if (make(net, ctx) == 0)
 		return true;
 	if (errno != EEXIST && errno != EBUSY)

@@ -207,6 +207,6 @@ main(int argc, char *argv[])
 			make_network(&net);
 	}
 	if (plan.dry)
-		return 0;
+		chain_dry(argv, false, false);
 	chain_exec(argv);
 }

@@ -154,10 +154,13 @@ void bridge_plan(struct bridge *b, const struct plan *plan, struct nl *route);
 void bridge_open(struct bridge *b, bool from_loopback, struct nl *route);
 void bridge_remove(const char *name, struct nl *route, struct nl *nft);
 
-/* lease.c */
-typedef int lease_make(struct net *net, void *ctx);
+/* lease_name.c */
 bool lease_parse(const char *name, struct lease *l);
 bool lease_process(const struct iface *i, pid_t *pid);
+void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
+
+/* lease.c */
+typedef int lease_make(struct net *net, void *ctx);
 int lease_patience(struct nl *route, const struct iface *i);
 void lease_take(struct net *net, lease_make *make, void *ctx);
 void lease_attach(struct net *net);

@@ -19,6 +19,7 @@
 #define ANSWER_MS 20000	/* the chain's root may have taken the answer */
 #define SOCKET_BUFFER (4 * NL_BATCH)
 #define DUMPS 100	/* how often to repeat a dump that changed meanwhile */
+#define ERROR_MOST 4095	/* the kernel's largest errno */
 #define ATTR_HEAD sizeof(struct nlattr)
 #define ATTR_MOST 4096	/* bytes of an attribute, whose length has 16 bits */
 
@@ -27,6 +28,14 @@ static size_t
 aligned(size_t n)
 {
 	return (n + 3) & ~(size_t)3;
+}
+
+/* Is the message whole? libmnl does not refuse a length of 2 GiB or more. */
+static bool
+whole(const struct nlmsghdr *msg, int left)
+{
+	return left >= (int)sizeof(*msg) && msg->nlmsg_len >= sizeof(*msg) &&
+	    msg->nlmsg_len <= (unsigned int)left;
 }
 
 /* Use fd, a netlink socket that another process may have too. */
@@ -129,6 +138,14 @@ receive(struct nl *nl, char *buf, size_t size)
 	}
 }
 
+/* Set errno to the error of a message, which is negative. Returns -1. */
+static int
+failed(int error)
+{
+	errno = error < 0 && error >= -ERROR_MOST ? -error : EPROTO;
+	return -1;
+}
+
 /* Read an NLMSG_ERROR: 0 if it acknowledges; else -1, errno and nl->why. */
 static int
 take_error(struct nl *nl, const struct nlmsghdr *msg)
@@ -149,8 +166,7 @@ take_error(struct nl *nl, const struct nlmsghdr *msg)
 	    extra <= mnl_nlmsg_get_payload_len(msg) &&
 	    (text = nl_find(msg, extra, NLMSGERR_ATTR_MSG, &len)) != NULL)
 		nl_string(text, len, nl->why, sizeof(nl->why));
-	errno = -e->error;
-	return -1;
+	return failed(e->error);
 }
 
 /* Read the end of a dump: 0; or -1 and errno, if an error ended it. */
@@ -161,10 +177,7 @@ take_done(const struct nlmsghdr *msg)
 
 	if (mnl_nlmsg_get_payload_len(msg) >= sizeof(error))
 		memcpy(&error, mnl_nlmsg_get_payload(msg), sizeof(error));
-	if (error >= 0)
-		return 0;
-	errno = -error;
-	return -1;
+	return error >= 0 ? 0 : failed(error);
 }
 
 /*
@@ -195,7 +208,7 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 			return -1;
 		left = (int)n;
 		for (msg = (const struct nlmsghdr *)buf;
-		    mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+		    whole(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
 			if (msg->nlmsg_seq - first >= nl->seq - first)
 				continue; /* it answers an earlier request */
 			if ((msg->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
@@ -266,7 +279,7 @@ nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 	}
 	saved = errno;
 	left = rc == 0 ? (int)d.used : 0;
-	for (msg = (const struct nlmsghdr *)d.buf; mnl_nlmsg_ok(msg, left);
+	for (msg = (const struct nlmsghdr *)d.buf; whole(msg, left);
 	    msg = mnl_nlmsg_next(msg, &left))
 		cb(msg, ctx);
 	free(d.buf);
@@ -433,6 +446,14 @@ nl_inside(const void *nest, size_t size, int attr, size_t *len)
 		a = mnl_attr_next(a);
 	}
 	return NULL;
+}
+
+/* The header of size bytes in front of msg's attributes, or NULL. */
+const void *
+nl_header(const struct nlmsghdr *msg, size_t size)
+{
+	return mnl_nlmsg_get_payload_len(msg) < size ? NULL :
+	    mnl_nlmsg_get_payload(msg);
 }
 
 /*

@@ -52,6 +52,7 @@ void *nlreq_extra(struct nlreq *r, size_t size);
 struct nlattr *nlreq_nest(struct nlreq *r, int attr);
 void nlreq_end(struct nlreq *r, struct nlattr *nest);
 
+const void *nl_header(const struct nlmsghdr *msg, size_t size);
 const void *nl_find(const struct nlmsghdr *msg, size_t extra, int attr,
     size_t *len);
 const void *nl_inside(const void *nest, size_t size, int attr, size_t *len);

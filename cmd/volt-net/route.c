@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
-
 #include "cidr.h"
 
 #include "iface.h"
@@ -62,9 +60,9 @@ route_uplink_mtu(struct nl *nl)
 static void
 take_type(const struct nlmsghdr *msg, void *type)
 {
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	const struct rtmsg *rt = nl_header(msg, sizeof(*rt));
 
-	if (msg->nlmsg_type == RTM_NEWROUTE)
+	if (msg->nlmsg_type == RTM_NEWROUTE && rt != NULL)
 		*(int *)type = rt->rtm_type;
 }
 
@@ -88,15 +86,15 @@ route_is_local(struct nl *nl, int family, const void *addr)
 static void
 see_route(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
-	size_t len, size = rt->rtm_family == AF_INET ? 4 : 16;
+	const struct rtmsg *rt = nl_header(msg, sizeof(*rt));
 	struct overlap *o = ctx;
+	size_t len, size = o->family == AF_INET ? 4 : 16;
 	const uint8_t *dst;
 	unsigned int oif = 0;
 	uint8_t mask[16];
 	size_t i;
 
-	if (msg->nlmsg_type != RTM_NEWROUTE || o->found ||
+	if (msg->nlmsg_type != RTM_NEWROUTE || rt == NULL || o->found ||
 	    rt->rtm_family != o->family || rt->rtm_table != RT_TABLE_MAIN ||
 	    rt->rtm_type != RTN_UNICAST || rt->rtm_dst_len < o->len)
 		return;

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
-
 #include "net.h"
 
 #define TUPLE 128	/* bytes: enough for IPv6 addresses and a zone */
@@ -115,8 +113,8 @@ goes_to_us(const struct lease *l, const struct forward *f, int family,
 static void
 see_entry(const struct nlmsghdr *msg, void *ctx)
 {
-	const struct nfgenmsg *nf = mnl_nlmsg_get_payload(msg);
-	int family = nf->nfgen_family;
+	const struct nfgenmsg *nf = nl_header(msg, sizeof(*nf));
+	int family = nf == NULL ? AF_UNSPEC : nf->nfgen_family;
 	struct search *s = ctx;
 	struct entry e = { .family = family }, *grown;
 	const struct forward *f;

@@ -279,6 +279,19 @@ shift_root(struct ns *ns)
 		ns->overlay.idmap = true;
 }
 
+/* What bind= shows is not theirs unless it is asked for: that is easily missed. */
+static void
+tell_of_binds(const struct ns *ns)
+{
+	const struct mount *m;
+
+	for (m = ns->mounts; m < ns->mounts + ns->nmounts; m++)
+		if (m->kind == MOUNT_BIND && !m->idmap &&
+		    (m->attrs & MOUNT_ATTR_RDONLY) == 0)
+			say("%s: its owners stay the host's, nobody inside; "
+			    "the option idmap maps them", m->what);
+}
+
 static void
 plan_auto(struct ns *ns)
 {
@@ -289,6 +302,7 @@ plan_auto(struct ns *ns)
 		add_extent(&ns->uidmap, 0, free_range(), RANGE);
 		add_extent(&ns->gidmap, 0, free_range(), RANGE);
 		shift_root(ns);
+		tell_of_binds(ns);
 		return;
 	}
 	if (geteuid() == 0) {

@@ -273,7 +273,9 @@ main(int argc, char *argv[])
 	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {
 		root_describe(&ns);
-		return 0;
+		chain_dry(argv, has_root(&ns) ||
+		    (ns.join_flags & CLONE_NEWNS) != 0,
+		    (ns.flags & CLONE_NEWPID) != 0);
 	}
 	if (ns.die_with_parent &&
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)

@@ -371,7 +371,8 @@ mount_place(const struct mount *m, int root, mode_t type)
 			return -1;
 		if (m->optional)
 			err(EXIT_LINK, "%s", m->dst);
-		err(EXIT_LINK, "%s: %s", m->what, m->dst);
+		err(EXIT_LINK, "%s: %s%s", m->what, m->src != NULL ? "place " :
+		    "", m->dst);
 	}
 	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1 ||
 	    mountid_get(fd, &place_id) == -1 || mountid_get(root, &top_id) == -1)

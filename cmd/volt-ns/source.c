@@ -62,6 +62,8 @@ source_open(const struct ns *ns, struct mount *m)
 		say("%s: left out: %s", m->what, strerror(errno));
 		return;
 	}
+	if (m->fd == -1 && m->kind == MOUNT_BIND && errno != EINVAL)
+		err(EXIT_LINK, "%s: source %s", m->what, m->src);
 	if (m->fd == -1)
 		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
 		    m->kind != MOUNT_BIND ? "there are mounts below it, and "

@@ -68,8 +68,6 @@ toolbox_put(struct ns *ns, int stage)
 	if (came == 0) {
 		for (i = 0; i < TOOLBOX_PARTS; i++)
 			ns->toolbox[i] = -1;
-		if (!has_root(ns))
-			return; /* the next link is where it was */
 		if (toolbox_clone(ns->toolbox) == -1)
 			err(EXIT_LINK, "toolbox");
 	}

@@ -1,6 +1,6 @@
 /*
- * Fuzz the loading of a kernel: the input is its file; behind its last "%%" the
- * initrd stands. What is loaded goes to memory that ends where the guest's does.
+ * Fuzz the loading of a kernel. The input is the kernel's file, "%%", and the
+ * initrd. The guest's memory is a buffer of its exact size.
  * Link: volt-kvm
  */
 #include "../../cmd/volt-kvm/x86_boot.c"
@@ -8,15 +8,6 @@
 #include "fuzz.h"
 
 #define MEMORY (X86_KERNEL + 0x80000)
-
-static void
-forget(void)
-{
-	memset(&entry, 0, sizeof(entry));
-	memset(&header, 0, sizeof(header));
-	kernel_end = initrd_at = initrd_size = 0;
-	initrd_limit = UINT32_MAX;
-}
 
 static void
 check_version(const struct config *cfg)
@@ -35,6 +26,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	static struct vm vm = { .ncpus = 1 };
 	const unsigned char *cut = memmem(data, size, "%%", 2);
 	size_t len = cut == NULL ? size : (size_t)(cut - data);
+	struct boot b = { 0 };
 	struct config cfg = { .kernel = "k", .initrd = "i", .argv = argv,
 		.memory = MEMORY, .cmdline = { "quiet" }, .ncmdline = 1 };
 
@@ -52,15 +44,14 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	memcpy(cfg.user_initrd.data, data + len, size - len);
 	check_version(&cfg);
 	FUZZ(check_initrd(&cfg));
-	forget();
 	FUZZ(arch_check(&cfg));
 	if (!fuzz_ended) {
 		memset(vm.ram.base, 0, X86_KERNEL);
-		forget();
-		FUZZ(arch_load(&vm, &cfg));
-		if (!fuzz_ended && (kernel_end > MEMORY ||
-		    initrd_at + initrd_size > MEMORY ||
-		    (initrd_size > 0 && initrd_at < kernel_end)))
+		b = (struct boot){ .vm = &vm, .cfg = &cfg };
+		FUZZ(load_all(&b));
+		if (!fuzz_ended && (b.kernel_end > MEMORY ||
+		    b.initrd_at + b.initrd_size > MEMORY ||
+		    (b.initrd_size > 0 && b.initrd_at < b.kernel_end)))
 			abort();
 	}
 	fuzz_free();

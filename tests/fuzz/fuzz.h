@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@ void *__wrap_malloc(size_t size);
 void *__real_malloc(size_t size);
 void __wrap_free(void *p);
 void __real_free(void *p);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__real_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *s);
 char *__real_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
@@ -38,6 +43,8 @@ int __wrap_asprintf(char **text, const char *fmt, ...) PRINTF(2, 3);
 /* Stands before what the program was given. */
 struct block {
 	struct block *next, **link;
+	size_t size;
+	max_align_t behind[];
 };
 
 static jmp_buf fuzz_end;
@@ -120,6 +127,7 @@ __wrap_malloc(size_t size)
 	if (fuzz_nblocks == BLOCKS || (b = __real_malloc(sizeof(*b) + size)) == NULL)
 		return NULL;
 	fuzz_nblocks++;
+	b->size = size;
 	b->link = &fuzz_blocks;
 	if ((b->next = fuzz_blocks) != NULL)
 		fuzz_blocks->link = &b->next;
@@ -139,6 +147,38 @@ __wrap_free(void *p)
 		fuzz_nblocks--;
 	}
 	__real_free(b);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	void *p;
+
+	if (!fuzz_inside)
+		return __real_calloc(n, size);
+	if (size != 0 && n > SIZE_MAX / size)
+		return NULL;
+	if ((p = __wrap_malloc(n * size)) != NULL)
+		memset(p, 0, n * size);
+	return p;
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	size_t old;
+	void *to;
+
+	if (!fuzz_inside)
+		return __real_realloc(p, size);
+	if ((to = __wrap_malloc(size)) == NULL)
+		return NULL;
+	if (p != NULL) {
+		old = ((struct block *)p - 1)->size;
+		memcpy(to, p, old < size ? old : size);
+	}
+	__wrap_free(p);
+	return to;
 }
 
 char *

@@ -1,7 +1,9 @@
 /*
  * A machine without KVM, for the harnesses of its devices: the input is what its
  * guest does, a call after the other. A call is a byte of enum call and its
- * arguments, little-endian; what the input has no more of is 0.
+ * arguments, little-endian; what the input has no more of is 0. With the highest
+ * bit set a call that only writes memory is another vCPU's, and comes while the
+ * device looks at the memory.
  *
  * The guest's memory is small, zeroes at first, and ends where ASan sees it; its
  * last page is at 4 GiB. What the harness's device keeps is brought back to its
@@ -32,7 +34,7 @@
 #define VMFD 9999	/* no descriptor: its calls come to us */
 #define STATES 8
 #define EVENTS 64
-#define STEPS 256	/* of one input */
+#define STEPS 1024	/* of one input */
 
 /* Where START puts queue i: descriptors, then the rings. */
 #define QUEUE_AT(i) (0x1000u + (i) * 0x1c10u)
@@ -66,6 +68,8 @@ enum call {
 #define KIND_FAR 0x40	/* the address is in units of 4 GiB */
 
 long __wrap_syscall(long number, ...);
+void *__wrap_ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
+void *__real_ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
 int __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
     struct itimerspec *old);
 
@@ -145,6 +149,26 @@ __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
 	return 0;
 }
 
+static void machine_meanwhile(void);
+
+/* The two parts of the memory lie side by side here: ASan sees no border. */
+void *
+__wrap_ram_at(const struct ram *r, uint64_t gpa, uint64_t len)
+{
+	uint8_t *p = __real_ram_at(r, gpa, len);
+	size_t at;
+
+	if (p == NULL)
+		return NULL;
+	at = (size_t)(p - r->base);
+	if (len > r->size || at > r->size - len ||
+	    (at < r->low ? gpa != at || at + len > r->low :
+	    gpa - RAM_HIGH != at - r->low))
+		abort();
+	machine_meanwhile();
+	return p;
+}
+
 /* --- the machine ----------------------------------------------------------- */
 
 /* Remember size bytes at this place, to bring them back. */
@@ -219,7 +243,7 @@ machine_set(uint64_t off, uint64_t v, unsigned int width)
 static void
 poke(uint64_t gpa, const void *data, size_t len)
 {
-	void *p = ram_at(&vm.ram, gpa, len);
+	void *p = __real_ram_at(&vm.ram, gpa, len);
 
 	if (p != NULL)
 		memcpy(p, data, len);
@@ -252,6 +276,15 @@ machine_start(unsigned int order, unsigned int refused)
 	machine_set(R_STATUS, 15, 1);
 }
 
+/* Of a descriptor: some are far outside. */
+static uint16_t
+machine_index(void)
+{
+	uint16_t i = (uint16_t)machine_get(1);
+
+	return i >= 0xf0 ? (uint16_t)(i << 8) : i;
+}
+
 static void
 machine_desc(void)
 {
@@ -261,7 +294,7 @@ machine_desc(void)
 
 	d.addr = machine_get(2);
 	d.len = (uint32_t)machine_get(2);
-	d.next = (uint16_t)machine_get(1);
+	d.next = machine_index();
 	if ((kind & KIND_HIGH) != 0)
 		d.addr += RAM_HIGH;
 	if ((kind & KIND_FAR) != 0)
@@ -275,9 +308,9 @@ static void
 machine_avail(void)
 {
 	uint64_t at = QUEUE_AT(machine_get(1) % VIO_QUEUES) + QUEUE_AVAIL;
-	uint16_t head = (uint16_t)machine_get(1), idx = 0, size, *p;
+	uint16_t head = machine_index(), idx = 0, size, *p;
 
-	if ((p = ram_at(&vm.ram, at, 4)) == NULL)
+	if ((p = __real_ram_at(&vm.ram, at, 4)) == NULL)
 		return;
 	memcpy(&idx, p + 1, sizeof(idx));
 	size = device->q[0].size == 0 ? 1 : device->q[0].size;
@@ -309,7 +342,7 @@ machine_call(void)
 
 	if (machine_in.left == 0 || machine_in.steps++ == STEPS)
 		return false;
-	switch (machine_get(1) % CALLS) {
+	switch ((machine_get(1) & 0x7f) % CALLS) {
 	case WRITE_REG:
 		at = machine_get(2);
 		width = (unsigned int)machine_get(1) % 9;
@@ -368,6 +401,20 @@ machine_call(void)
 			machine_host(bytes, width);
 	}
 	return true;
+}
+
+/* The calls of another vCPU, from the lock's holder's point of view. */
+static void
+machine_meanwhile(void)
+{
+	unsigned int call;
+
+	while (machine_in.left > 0 && (*machine_in.at & 0x80) != 0) {
+		call = (*machine_in.at & 0x7fu) % CALLS;
+		if ((call != POKE && call != DESC && call != AVAIL) ||
+		    !machine_call())
+			return;
+	}
 }
 
 /* A queue has given back no more than it took, and no lock is held. */

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 how, args = sys.argv[1], sys.argv[2:]
@@ -41,9 +42,12 @@ if how == "stuck":
         gone = gone + 1 if is_full() and not has_child() else 0
         time.sleep(0.01)
 elif how == "terminal":
-    full = 0
-    while p.poll() is None and full < 50:  # in a row: it is not emptied
-        full = full + 1 if is_full() else 0
+    # A writer is not always woken when a terminal has a little room again.
+    still = before = 0
+    while p.poll() is None and still < 50:
+        held = int.from_bytes(fcntl.ioctl(ours, termios.FIONREAD, bytes(4)), sys.byteorder)
+        still = still + 1 if held == before > 0 else 0
+        before = held
         time.sleep(0.01)
 if signo is not None and p.poll() is None:
     p.send_signal(signo)

@@ -115,6 +115,8 @@ def ns_others(rng: Rng, flags: str, ctx: Dict[str, Any]) -> List[str]:
         words += [w for w in ("monotonic=1000", "boottime=86400", "monotonic=0") if some(rng, 0.4)]
     if some(rng, 0.1):
         words.append("umask=" + rng.choice(["0", "022", "777", "0077", "27"]))
+    if some(rng, 0.05):
+        words.append("stdio=" + rng.choice(["keep", "keep", "give"]))
     if some(rng, 0.08):
         words.append("chdir=" + rng.choice(["/", "/opt", c.TOP + "/t", "/tmp"]))
     if some(rng, 0.05) and not ctx.get("console"):
@@ -211,14 +213,21 @@ def make_net(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
 
 
 def lock_landlock(rng: Rng) -> List[str]:
-    words = ["fs.rx=/"] if some(rng, 0.93) else []
+    words = rng.choice([["fs.rx=/"]] * 20 + [
+        [], ["fs=any"], ["fs=any", "fs.rw=none"], ["fs=any", "fs.rw=none", f"fs.rw={c.TOP}/t/a"],
+        ["fs=any", "fs.ro=none", "fs.ro=/"], ["fs=any", "fs.write_file=none"], ["try=fs=any"],
+        ["fs.rw=/", "fs=none", "fs.rx=/"], ["fs.rwx=/", "fs.rw=none"],
+        [f"except={c.TOP}/t/b", "fs.rwx=/"], [f"except={c.TOP}/*/[ax]", "fs.rwx=/", "except="],
+        [f"prefix={c.TOP}", "fs.rw=/t", "prefix=", "fs.rx=/"], ["fs.execute=/", "fs.ro=/"]])
     pool = [f"fs.rw={c.TOP}/t/a", f"fs.rw={c.TOP}/t", f"fs.ro={c.TOP}/t", f"fs.write_file={c.TOP}",
             "fs.dev=/dev/null", "tcp.bind=any", "tcp.bind=none", "tcp.bind=45000",
             "tcp.bind=1-1024,44999-45001", "tcp.connect=80", "scope=signal", "scope=none",
-            "udp.bind=any", "udp.connect=any", "stdio=keep",
+            "udp.bind=any", "udp.connect=any", "stdio=keep", "udp.bind=none", "udp.connect=none",
+            "tcp.connect=none", "tcp.connect=any", "unix=none", "unix=any", "fs=none", "try=fs=any",
+            f"fs.rw=none,{c.TOP}", "fs.dev=none", "try=tcp.bind=none",
             "log=new-exec-on", "try=fs.ro=/nonexistent", "try=udp.bind=53", "abi=1",
             "fs.read_dir=/opt", "try=unix=/tmp", "fs.truncate=/"]
-    return words + [w for w in pool if some(rng, 0.12)]
+    return words + [w for w in pool if some(rng, 0.1)]
 
 
 def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
@@ -226,7 +235,7 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.35):
         words += lock_landlock(rng)
     if some(rng, 0.08):
-        words += ["@server"] + (["fs.rx=/"] if some(rng, 0.9) else [])
+        words += [rng.choice(["@server", "@server", "@offline", "@offline"])] + (["fs.rx=/"] if some(rng, 0.9) else [])
     if some(rng, 0.2):
         words.append("seccomp=" + rng.choice(["strict", "default", "default", "none",
                                               c.TOP + "/data/profile"]))
@@ -459,7 +468,7 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     waits = "play" not in caller
     ctx.update(leads="session" in caller, own_cgroup="cgroup" in caller)
     argv = line(rng, kind, waits, ctx)
-    if any(w in argv for w in ("fds=close", "@server", "@desktop")) and (not waits or some(rng, 0.9)):
+    if any(w in argv for w in ("fds=close", "@server", "@desktop", "@offline")) and (not waits or some(rng, 0.9)):
         report = 1 if 1 not in caller.get("closed", []) else 2
         if {1, 2} <= set(caller.get("closed", [])):
             caller.pop("closed")

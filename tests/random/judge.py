@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 import case as c
 import world as w
 from model import Expect
+from model_lock import REFUSED
 from play import STOPPING, Seen
 from state import ANY
 
@@ -100,7 +101,8 @@ class Judge:
             self.refusal(self.s.maybe, True)
             return
         if e.ran and not ran and self.s.maybe and got == ("exit", 125):
-            self.refusal(self.s.maybe, False)  # it ran, or not: who knows
+            self.errors(self.s.maybe, False)  # it ran, or not: who knows
+            self.lines_of_failure()
             return
         if not e.ran:
             if got != e.status and self.s.maybe and got == ("exit", 125):
@@ -347,16 +349,27 @@ class Judge:
             if self.s.console and fd < 3:
                 if os.major(new[fd][4]) != 136 or not stat.S_ISCHR(new[fd][3]):
                     self.bad(f"descriptor {fd}", "a pty", new[fd])
-            elif old[fd][1:6] != new[fd][1:6] or new[fd][7]:
+            elif self.opened(fd, old[fd][1:6], new[fd][3]) != new[fd][1:6] or new[fd][7]:
                 self.bad(f"descriptor {fd}", old[fd], new[fd])
             elif fd == 7 and old[fd][6] != new[fd][6]:
                 self.bad(f"position of {fd}", old[fd][6], new[fd][6])
+
+    def opened(self, fd: int, want: List[int], mode: int) -> List[int]:
+        """A pipe of the standard streams may have been given to the command."""
+        if fd > 2 or want[2] != stat.S_IFIFO | 0o600 or self.s.given is False:
+            return want
+        if self.s.given is ANY and mode == want[2]:
+            return want
+        return want[:2] + [stat.S_IFIFO | 0o666] + want[3:]
 
     def tries(self, got: List[List[int]]) -> None:
         asked = [word for word in self.expect.deed if word[0] in "tb"]
         for word, results in zip(asked, got):
             if word[0] == "b":
-                self.same("bind to a port", self.s.port, results[0])
+                want = self.s.port
+                if want == REFUSED:
+                    want = results[0] or "an error"
+                self.same("bind to a port", want, results[0])
                 continue
             for i, what in enumerate(("read", "write")):
                 want = self.s.view[word[1:]][i]

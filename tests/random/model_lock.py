@@ -1,7 +1,8 @@
 """volt-lock(1)."""
 
+import fnmatch
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 import grammar as g
 from grammar import Refused, Unknown
@@ -13,18 +14,22 @@ CAPS = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid set
         "sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write "
         "audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend "
         "audit_read perfmon bpf checkpoint_restore").split()
-# Word: the Landlock ABI that brought it, what of it matters here.
-RIGHTS: Dict[str, Any] = {
-    "fs.ro": (1, {"read"}), "fs.rx": (1, {"read", "exec"}), "fs.rw": (1, {"read", "write"}),
-    "fs.rwx": (1, {"read", "write", "exec"}), "fs.dev": (1, {"read", "write"}),
-    "fs.execute": (1, {"x"}), "fs.write_file": (1, {"write"}), "fs.read_file": (1, {"read"}),
-    "fs.truncate": (3, set()), "fs.ioctl_dev": (5, set()), "fs.refer": (2, set()),
-    "unix": (9, set())}
-for _name in ("read_dir remove_dir remove_file make_char make_dir make_reg make_sock "
-              "make_fifo make_block make_sym").split():
-    RIGHTS["fs." + _name] = (1, set())
-FOR_FILES = ("fs.execute", "fs.write_file", "fs.read_file", "fs.truncate", "fs.ioctl_dev",
-             "unix", "fs.ro", "fs.rx", "fs.rw", "fs.rwx", "fs.dev")
+# The rights to files, and the Landlock ABI that brought each.
+FILES = dict.fromkeys("execute write_file read_file read_dir remove_dir remove_file make_char "
+                      "make_dir make_reg make_sock make_fifo make_block make_sym".split(), 1)
+FILES.update(refer=2, truncate=3, ioctl_dev=5)
+SOCKETS = {"unix": 9}
+READ = {"read_file", "read_dir"}
+WRITE = {"write_file", "remove_dir", "remove_file", "make_dir", "make_reg", "make_sock",
+         "make_fifo", "make_sym", "refer", "truncate"}
+GROUPS: Dict[str, Set[str]] = {
+    "fs.ro": READ, "fs.rx": READ | {"execute"}, "fs.rw": READ | WRITE,
+    "fs.rwx": READ | WRITE | {"execute"},
+    "fs.dev": READ | {"write_file", "truncate", "ioctl_dev"}}
+RIGHTS: Dict[str, Set[str]] = dict(GROUPS, unix={"unix"}, **{"fs." + n: {n} for n in FILES})
+FOR_FILES = {"execute", "write_file", "read_file", "truncate", "ioctl_dev", "unix"}
+# What the /dev of a root has.
+DEVICES = "null zero full random urandom tty ptmx pts shm fd stdin stdout stderr".split()
 PORTS = {"tcp.bind": 4, "tcp.connect": 4, "udp.bind": 10, "udp.connect": 10}
 SCOPES = {"abstract-unix": 6, "signal": 6}
 LOGS = {"same-exec-off": 7, "new-exec-on": 7, "subdomains-off": 7}
@@ -34,6 +39,7 @@ LIMITS = {"cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "npr
 IN_BYTES = ("as", "core", "data", "fsize", "memlock", "msgqueue", "rss", "stack")
 SPECS = ("store-bypass", "indirect-branch", "l1d-flush")
 EACCES = 13
+REFUSED = "refused"  # by whatever
 NO_AMBIENT = 64
 LAYERS = 16
 
@@ -41,11 +47,17 @@ LAYERS = 16
 class Policy:
     def __init__(self) -> None:
         self.landlock = False
-        self.rules: List[Any] = []  # key, path, prefix, optional
+        self.rules: List[Any] = []  # key, path, rights, prefix, except, optional
+        # Rights to files that are left alone, so for want of another word, taken back.
+        self.any: Set[str] = set()
+        self.weak: Set[str] = set()
+        self.none: Set[str] = set()
         # Of each right: "any", "none", or the ports that are granted.
         self.ports: Dict[str, Any] = {key: set() for key in PORTS}
-        self.files = True  # restricted
+        self.tried: Set[str] = set()  # rights to ports whose none is within try=
+        self.scopes: Optional[Set[str]] = None
         self.prefix: Optional[str] = None
+        self.excepted: List[str] = []
         self.lost: Optional[str] = None
         self.values: Dict[str, str] = {}
         self.limits: Dict[str, Any] = {}
@@ -61,36 +73,41 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
                               inner in ("scope", "log", "abi", "fs")):
             g.bad("not one of Landlock's words")
         take_word(model, p, inner, rest, True)
-    elif key == "fs":
-        if value != "any" or p.rules or optional:
-            raise Unknown("fs= but any, and alone")
-        p.landlock, p.files = True, False
+    elif key == "fs" or key == "unix" and value in ("any", "none"):
+        p.landlock = True
+        rights = set(SOCKETS if key == "unix" else FILES)
+        if value == "any":
+            leave_alone(p, rights, optional)
+        elif value == "none":
+            take_back(p, rights)
+        else:
+            g.bad("not any or none")
     elif key in RIGHTS:
         p.landlock = True
-        if value in ("any", "none") or not p.files:
-            raise Unknown("any and none of files")
-        if missing(p, abi, RIGHTS[key][0], optional) and key not in (
-                "fs.ro", "fs.rx", "fs.rw", "fs.rwx", "fs.dev"):
+        if key not in GROUPS and missing(p, abi, max(
+                dict(FILES, **SOCKETS)[x] for x in RIGHTS[key]), optional):
             return
-        for path in g.fields(value, ","):
-            if path == "" or (p.prefix and not path.startswith("/")):
-                g.bad("an empty path, or one below prefix= without /")
-            p.rules.append((key, path, p.prefix, optional))
+        take_paths(p, key, value, optional)
     elif key in PORTS:
         p.landlock = True
         take_ports(p, key, value, abi, optional)
     elif key in ("scope", "log"):
         p.landlock = True
-        names = SCOPES if key == "scope" else LOGS
+        names, known = SCOPES if key == "scope" else LOGS, set()
         for name in [] if value == "none" else g.fields(value, ","):
             if name not in names:
                 g.bad("not a name")
-            missing(p, abi, names[name], optional)
+            if not missing(p, abi, names[name], optional):
+                known.add(name)
+        if key == "scope":
+            p.scopes = known
     elif key == "abi":
         p.landlock = True
         missing(p, abi, g.uint(value, (1 << 31) - 1), False)
     elif key == "prefix":
         p.prefix = value or None
+    elif key == "except":
+        take_exceptions(p, value)
     elif key == "seccomp":
         if value == "":
             g.bad("empty")
@@ -114,7 +131,7 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
         p.values[key] = value
     elif key.startswith("rlimit.") and key[7:] in LIMITS:
         take_limit(p, key[7:], value)
-    elif key in ("learn", "except"):
+    elif key == "learn":
         raise Unknown(key + "=")
     else:
         g.bad("unknown word")
@@ -122,6 +139,50 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
 
 CHOICES = {"stdio": ("give", "keep"), "fds": ("close", "keep"), "keyring": ("new", "keep"), "dumpable": ("yes", "no"),
            "seccomp.action": ("errno", "kill", "log")}
+
+
+def kind_of(rights: Set[str]) -> Set[str]:
+    return set(SOCKETS) if rights & set(SOCKETS) else set(FILES)
+
+
+def leave_alone(p: Policy, rights: Set[str], optional: bool) -> None:
+    if not p.none & rights and not any(rule[2] & rights for rule in p.rules):
+        p.any |= rights
+        p.weak = p.weak | rights if optional else p.weak - rights
+    elif not optional:
+        g.bad("any would undo what words before it restrict")
+
+
+def take_back(p: Policy, rights: Set[str]) -> None:
+    p.any -= rights
+    p.weak -= kind_of(rights)
+    p.none |= rights
+    p.rules = [[r[0], r[1], r[2] - rights] + r[3:] for r in p.rules if r[2] - rights]
+
+
+def take_paths(p: Policy, key: str, value: str, optional: bool) -> None:
+    rights = RIGHTS[key]
+    if value == "none":
+        take_back(p, rights - READ or rights)
+        return
+    if not rights - (p.any - p.weak):
+        g.bad("any before it grants all")
+    p.any -= p.weak & kind_of(rights)
+    p.none -= rights
+    for path in g.fields(value, ","):
+        if path == "" or (p.prefix and not path.startswith("/")):
+            g.bad("an empty path, or one below prefix= without /")
+        p.rules.append([key, path, rights, p.prefix, list(p.excepted), optional])
+
+
+def take_exceptions(p: Policy, value: str) -> None:
+    if value == "":
+        p.excepted = []
+        return
+    for path in g.fields(value, ","):
+        if not path.startswith("/"):
+            g.bad("a path from the root")
+        p.excepted.append(path)
 
 
 def missing(p: Policy, abi: int, needs: int, optional: bool) -> bool:
@@ -142,6 +203,7 @@ def take_ports(p: Policy, key: str, value: str, abi: int, optional: bool) -> Non
         p.ports[key] = "any"
     elif value == "none":
         p.ports[key] = "none"
+        p.tried = p.tried | {key} if optional else p.tried - {key}
     elif now == "any":
         g.bad("any before it grants all")
     elif not missing(p, abi, PORTS[key], optional):
@@ -201,57 +263,83 @@ def below(path: str, top: str) -> bool:
     return top == "/" or path == top or path.startswith(top + "/")
 
 
-def enforce(model: Any, s: State, p: Policy) -> None:
-    layer: Any = {"read": [], "write": [], "exec": [], "x": [], "toolbox": s.toolbox}
-    for key, path, prefix, optional in p.rules:
-        place = model.inside(path if prefix is None else prefix.rstrip("/") + path)
-        if s.rooted and s.root != "/" and prefix is None and (
-                path.startswith("/proc") or path.startswith("/dev") or path.startswith("/sys")):
+def there(model: Any, s: State, path: str, prefix: Optional[str]) -> bool:
+    """Is there such a file, in the root with what volt-ns has put there?"""
+    if prefix is not None or not s.rooted or s.root == "/":
+        return os.path.exists(model.inside((prefix or "").rstrip("/") + path)) if prefix \
+            else model.exists(path)
+    if path.startswith("/dev/") and s.dev:
+        if path[5:] not in DEVICES:
             s.may_fail("volt-lock")
-        elif not (os.path.exists(place) if prefix else model.exists(path)):
+        return True
+    if path.startswith(("/proc/", "/sys/")):
+        s.may_fail("volt-lock")
+        return True
+    return model.exists(path)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Does the pattern mean path, or a directory above it?"""
+    names, parts = path.strip("/").split("/"), pattern.strip("/").split("/")
+    return len(names) >= len(parts) and all(map(fnmatch.fnmatchcase, names, parts))
+
+
+def enforce(model: Any, s: State, p: Policy) -> None:
+    """The rules, and what the tried paths are then."""
+    handled = {n for n, since in dict(FILES, **SOCKETS).items()
+               if since <= model.host.abi} - p.any
+    layer: Any = {"handled": handled, "rules": [], "toolbox": s.toolbox}
+    enforce_ports(model, s, p)
+    net = {k for k, since in PORTS.items() if since <= model.host.abi and p.ports[k] != "any"}
+    scopes = p.scopes if p.scopes is not None else {
+        n for n, since in SCOPES.items() if since <= model.host.abi}
+    # What it finds missing in a policy it says, and goes on.
+    s.chatty.add("volt-lock")
+    if not handled and not net and not scopes:
+        return
+    for key, path, rights, prefix, excepted, optional in p.rules:
+        if not there(model, s, path, prefix):
             if not optional:
                 g.bad(f"{key}={path}: not there")
             continue
-        if not os.path.isdir(place) and key not in FOR_FILES:
+        place = model.inside(path if prefix is None else prefix.rstrip("/") + path)
+        if os.path.exists(place) and not os.path.isdir(place) and not rights & FOR_FILES \
+                and rights & handled and not excepted:
             g.bad(f"{key}={path}: not a directory")
-        for right in RIGHTS[key][1]:
-            layer[right].append(place)
+        layer["rules"].append((place, rights, [model.inside(
+            (prefix or "").rstrip("/") + x) for x in excepted]))
     if len(s.landlock) >= LAYERS:
         g.bad("16 policies are in force already")
-    if s.locked:
-        s.may_fail("volt-lock")
-    if s.landlock or s.rooted:
-        s.may_fail("volt-lock") if s.landlock else None
     s.landlock.append(layer)
-    # What it finds missing in a policy it says, and goes on.
-    s.chatty.add("volt-lock")
-    enforce_ports(model, s, p)
-    if not p.files:
-        s.landlock.pop()
-        return
     for path, results in s.view.items():
         place = (s.root if s.root != "/" else "") + path
-        for i, right in enumerate(("read", "write")):
-            if not any(below(place, top) for top in layer[right]) and results[i] in (0, 30):
+        for i, right in enumerate(("read_file", "write_file")):
+            if right in handled and results[i] in (0, 30) and not any(
+                    right in rights and below(place, top) and not any(
+                        matches(place, x) for x in excepted)
+                    for top, rights, excepted in layer["rules"]):
                 results[i] = EACCES if results[i] == 0 else ANY
 
 
 def enforce_ports(model: Any, s: State, p: Policy) -> None:
     """What Landlock does not see of ports a filter does, or several."""
+    abi = model.host.abi
+    none = {key for key in PORTS if p.ports[key] == "none"}
+    for pair in (("tcp.bind", "tcp.connect"), ("udp.bind", "udp.connect")):
+        if none & set(pair) != set(pair):
+            for key in none & set(pair):
+                if missing(p, abi, PORTS[key], key in p.tried):
+                    none.discard(key)
     bind = p.ports["tcp.bind"]
-    if bind == "none":
-        s.port = ANY  # refused, in one way or another
-    elif bind != "any" and model.host.abi >= 4 and 45000 not in bind:
-        s.port = EACCES
-    for key in ("tcp.bind", "tcp.connect") if "none" in p.ports.values() else ():
-        if p.ports[key] == "none":
-            s.may_fail("volt-lock") if model.host.abi < 4 else None
-    if any(x == "none" for x in p.ports.values()):
+    if "tcp.bind" in none:
+        s.port = REFUSED  # in one way or another
+    elif bind != "any" and abi >= PORTS["tcp.bind"] and (bind == "none" or 45000 not in bind):
+        s.port = EACCES if s.port == 0 else s.port
+    if none:
         s.may_fail("volt-net")  # sockets that it needs
-    if p.ports["udp.bind"] == "none" or p.ports["udp.connect"] == "none":
-        both = p.ports["udp.bind"] == p.ports["udp.connect"]
-        if not both and model.host.abi < 10:
-            g.bad("needs Landlock ABI 10")
+    handled = {k for k, since in PORTS.items() if since <= abi and p.ports[k] != "any"}
+    if handled or none or ("unix" in p.none and abi < SOCKETS["unix"]):
+        s.see["seccomp"] = 2  # a filter of its own
 
 
 def may_exec(s: State, toolbox: bool) -> bool:
@@ -259,11 +347,12 @@ def may_exec(s: State, toolbox: bool) -> bool:
     for layer in s.landlock:
         if toolbox and layer["toolbox"]:
             continue
-        tops = [os.path.realpath(t) for t in layer["exec"]]
-        if not tops and not layer["x"]:
-            return False
-        if "/" not in tops and s.root not in tops:
-            raise Unknown("the right to execute some of it")
+        for right in {"execute", "read_file"} & layer["handled"]:
+            tops = {os.path.realpath(top) for top, rights, _ in layer["rules"] if right in rights}
+            if not tops:
+                return False
+            if "/" not in tops and os.path.realpath(s.root) not in tops:
+                raise Unknown("the right to execute some of it")
     return True
 
 
@@ -277,8 +366,6 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         raise Unknown("-b, -l or no command")
     if set(parsed.flags) & set("vN"):
         s.chatty.add("volt-lock")
-    if s.seccomp_name:
-        s.may_fail("volt-lock")
     seccomp = p.values.get("seccomp", "none")
     if seccomp not in ("none", "strict", "default"):
         s.chatty.add("volt-seccomp")
@@ -297,14 +384,13 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         if not s.seccomp_name:
             s.may_fail("volt-lock") if not model.host.can("keyring", s.kind) else None
     limits(model, s, p)
+    if (p.caps is not None or "uid" in p.values) and p.values.get("stdio") != "keep":
+        s.give_streams()
     identity(s, p)
     s.see["no_new_privs"] = 1
     s.locked = s.locked or p.caps is not None or bool({"uid", "gid"} & set(p.values))
     if p.values.get("fds") == "close":
         s.fds = {n for n in s.fds if n < 3}
-    if p.landlock and s.see["seccomp"] != 2:
-        # A filter of its own where a right to ports is restricted.
-        s.see["seccomp"] = 2 if p.ports["tcp.bind"] != "any" else ANY
     if seccomp != "none":
         s.see["seccomp"] = 2
         s.seccomp_name = seccomp

@@ -201,6 +201,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
         if p.is_overlay and not s.initial and not ro:
             s.view[path][1] = ANY
     s.proc = not p.no.get("proc")
+    s.dev = not p.no.get("dev")
 
 
 def cover(s: State, where: str, read: Any, write: Any) -> None:
@@ -243,6 +244,8 @@ def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, s
                 cover(s, place, ENOENT, ENOENT)
             else:
                 cover(s, place, ANY, ANY)
+                if not p.had_dev:
+                    g.bad("/dev/null: not the device 1:3")
         elif m.key == "ro":
             cover(s, place, "same", EROFS)
         elif m.key in ("proc", "sys", "cgroup", "dev"):
@@ -286,6 +289,9 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if "N" in flags:
         s.may_fail("volt-ns")  # it looks at the maps
         raise Refused("dry run", 0)
+    if ("U" in flags or p.join is not None or p.uid is not None or p.has_root) and \
+            p.values.get("stdio") != "keep":
+        s.give_streams()
     furnished = plug(s, p, flags)
     waits = "p" in flags or "pid" in joined or p.console or p.status is not None
     if "s" in flags and not waits:
@@ -304,6 +310,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     gm: Any = None
     # The host's root has the owners of files mapped.
     host = s.uid == 0 and s.initial
+    p.had_dev = s.dev
     shifted = "user" in kinds and s.uid == 0 and s.initial and not any(p.maps.values())
     if waits:
         if "pid" in kinds:
@@ -338,6 +345,8 @@ def apply(model: Any, argv: List[str]) -> List[str]:
                 s.plug = None
         other_mounts(model, s, p, flags, sources, shown)
     change_directory(model, s, p, kinds)
+    if p.console and not s.dev and not any((m.dst or "").startswith("/dev") for m in p.mounts):
+        g.bad("console=pty: No such file or directory")
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"

@@ -63,6 +63,7 @@ class Plan:
         self.mounts: List[Mount] = []
         self.no: Dict[str, bool] = {}
         self.root_ro = False
+        self.had_dev = True  # before
         self.maps: Dict[str, List[Tuple[int, int, int]]] = {"uidmap": [], "gidmap": []}
         self.auto: Dict[str, bool] = {}
         self.given: Dict[str, bool] = {}
@@ -128,6 +129,10 @@ def take_word(model: Any, p: Plan, key: str, value: str) -> None:
         p.values[key] = value
     elif key in ("monotonic", "boottime"):
         g.uint(value[1:] if value.startswith("-") else value, (1 << 63) - 1)
+        p.values[key] = value
+    elif key == "stdio":
+        if value not in ("give", "keep"):
+            g.bad("give or keep")
         p.values[key] = value
     elif key == "console":
         if value not in ("pty", "pipe"):

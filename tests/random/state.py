@@ -1,5 +1,6 @@
 """What the model knows of a process while it goes through a chain."""
 
+import os
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from grammar import Refused
@@ -68,11 +69,12 @@ class State:
         self.root = "/"  # where the root is, as the worker sees it
         self.rooted = False  # it has changed
         self.toolbox = False
-        self.proc = True
+        self.proc = self.dev = True
         self.plug: Optional[str] = None  # none, made, files, deferred
         self.interfaces: Any = None  # None: those before
         self.cgroup: Any = None  # None: that before; "/x": that; ANY
         self.console = False
+        self.given: Any = False  # may pipes of the standard streams be opened again?
         self.counters: List["Counter"] = []
         self.counter: Optional["Counter"] = None  # the one in force
         self.maybe: Set[str] = set()  # programs that may refuse on this host
@@ -162,6 +164,15 @@ class State:
         if self.counter is not None:
             self.counter.started, self.counter.at = True, len(self.waiters)
         self.counter = None
+
+    def give_streams(self) -> None:
+        """Of a pipe its owner, who made it, may change the mode."""
+        own = os.geteuid() != 0 or self.kind in ("root", "nsroot")
+        if own and self.ns["user"] == self.before["ns"]["user"] and \
+                self.uid == self.before["uid"][1] and not self.seccomp_name:
+            self.given = True
+        else:
+            self.given = self.given or ANY
 
     def may_fail(self, program: str) -> None:
         self.maybe.add(program)

@@ -254,8 +254,12 @@ sigchld_ignored_by_the_caller(void)
 static int
 child_leaves_orphans(void)
 {
+	int ends[2];
 	pid_t pid;
+	char c;
 
+	if (pipe(ends) == -1)
+		return 1;
 	for (int i = 0; i < 20; i++) {
 		if ((pid = fork()) == 0) {
 			if (fork() == 0)
@@ -264,6 +268,10 @@ child_leaves_orphans(void)
 		}
 		waitpid(pid, NULL, 0);
 	}
+	/* The end of the file: all of them have ended. */
+	close(ends[1]);
+	while (read(ends[0], &c, 1) != 0)
+		;
 	unit_sleep_ms(SOON);
 	return 5;
 }
@@ -326,6 +334,39 @@ terminate_stopped(int as)
 	kill(pid, SIGCONT); /* as systemd does */
 	CHECK_INT(waitpid(pid, &wstatus, WUNTRACED), pid);
 	CHECK_INT(wstatus, UNIT_WAIT(128 + (as != 0 ? as : SIGTERM), 0));
+}
+
+static int
+continues_its_child(void)
+{
+	struct supervise s = { 0 };
+	siginfo_t si;
+	int wstatus;
+
+	start(&s, child_stops_itself);
+	CHECK_INT(waitid(P_PID, (id_t)s.child, &si, WSTOPPED | WNOWAIT), 0);
+	/* It is pending when we look for the child. */
+	kill(getpid(), SIGCONT);
+	signal_soon(s.child, SIGKILL, 5000);
+	wstatus = finish(&s);
+	CHECK(WIFEXITED(wstatus));
+	return WEXITSTATUS(wstatus);
+}
+
+static void
+pid_1_continues_a_child_that_stopped_meanwhile(void)
+{
+	int wstatus;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) == -1)
+		unit_skip("no user namespaces");
+	CHECK((pid = fork()) != -1);
+	if (pid == 0)
+		_exit(continues_its_child());
+	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
+	CHECK(WIFEXITED(wstatus));
+	CHECK_INT(WEXITSTATUS(wstatus), 6);
 }
 
 static void
@@ -826,6 +867,7 @@ static const struct unit tests[] = {
 	UNIT(sigchld_ignored_by_the_caller),
 	UNIT(orphans_are_reaped),
 	UNIT(stops_and_continues_with_the_child),
+	UNIT(pid_1_continues_a_child_that_stopped_meanwhile),
 	UNIT(a_stopped_child_is_terminated),
 	UNIT(grace_and_then_kill),
 	UNIT(grace_that_is_long_enough),

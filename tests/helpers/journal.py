@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""socket.py HOW CMD [ARG ...]: run CMD with a stream socket as standard output
+"""journal.py HOW CMD [ARG ...]: run CMD with a stream socket as standard output
 and error, as a service has it for the journal. Prints what came over it, and
 ends with CMD's status, 128+N for a signal.
 

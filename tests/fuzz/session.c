@@ -1,0 +1,38 @@
+/*
+ * Fuzz what volt-kvm takes from a guest's control port: the input is its lines.
+ * The end that is reported is one that a command can have, and the first.
+ * Link: volt-kvm
+ */
+#include "../../cmd/volt-kvm/session.c"
+#include "fuzz.h"
+
+int
+LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static const struct config config;
+	char *text = malloc(size + 1), *line, *next, first[16];
+
+	if (text == NULL)
+		return 0;
+	cfg = &config;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	memset(&session, 0, sizeof(session));
+	first[0] = '\0';
+	for (line = text; line != NULL; line = next) {
+		if ((next = strchr(line, '\n')) != NULL)
+			*next++ = '\0';
+		control_line(line);
+		if (!session.done)
+			continue;
+		if (first[0] == '\0')
+			snprintf(first, sizeof(first), "%s", line);
+		if (first[0] != session.how || session.code < 0 ||
+		    session.code > 255 ||
+		    (session.how == 's' && session.code > 64) ||
+		    atoi(strchr(first, ' ')) != session.code)
+			abort();
+	}
+	free(text);
+	return 0;
+}
