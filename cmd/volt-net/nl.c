@@ -478,12 +478,14 @@ nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 const char *
 nl_string(const void *data, size_t len, char *buf, size_t size)
 {
-	size_t n = data == NULL ? 0 : strnlen(data, len);
+	size_t n = 0;
 
-	if (n >= size)
-		n = size - 1;
-	if (n > 0)
+	if (data != NULL) {
+		n = strnlen(data, len);
+		if (n >= size)
+			n = size - 1;
 		memcpy(buf, data, n);
+	}
 	buf[n] = '\0';
 	return buf;
 }
