@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "must.h"
+
 struct death {
 	bool alone;	/* set by the caller: make no thread; setns(2) may refuse it */
 	int signo;	/* 0: none */
@@ -23,7 +25,7 @@ struct death {
 	_Alignas(16) char stack[4096];
 };
 
-int death_hold(struct death *d, int watch);
-int death_release(struct death *d);
+MUST_CHECK int death_hold(struct death *d, int watch);
+MUST_CHECK int death_release(struct death *d);
 
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "must.h"
+
 #define IDENTITY_GROUPS 64
 
 struct identity {
@@ -26,11 +28,11 @@ struct identity {
 	size_t ngroups;
 };
 
-int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
+MUST_CHECK int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
     char *login, size_t size);
-int identity_group(int root, const char *name, gid_t *gid);
-ssize_t identity_groups(int root, const char *login, gid_t first, gid_t *list,
-    size_t most);
+MUST_CHECK int identity_group(int root, const char *name, gid_t *gid);
+MUST_CHECK ssize_t identity_groups(int root, const char *login, gid_t first,
+    gid_t *list, size_t most);
 void identity_name(void *word, const char *key, const char *value);
 void identity_list(void *word, const char *key, const char *value);
 void identity_resolve(struct identity *id);

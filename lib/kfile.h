@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-int kfile_write(int dir, const char *path, const char *text);
-ssize_t kfile_read(int dir, const char *path, char *buf, size_t size);
-int kfile_put(int fd, const char *data, size_t len);
-ssize_t kfile_slurp(int fd, char *buf, size_t size);
+#include "must.h"
+
+MUST_CHECK int kfile_write(int dir, const char *path, const char *text);
+MUST_CHECK ssize_t kfile_read(int dir, const char *path, char *buf, size_t
+    size);
+MUST_CHECK int kfile_put(int fd, const char *data, size_t len);
+MUST_CHECK ssize_t kfile_slurp(int fd, char *buf, size_t size);
 
 #endif

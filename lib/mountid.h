@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
-int mountid_get(int fd, uint64_t *id);
+#include "must.h"
+
+MUST_CHECK int mountid_get(int fd, uint64_t *id);
 
 #endif

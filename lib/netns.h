@@ -2,7 +2,9 @@
 #ifndef VOLT_NETNS_H
 #define VOLT_NETNS_H
 
-int netns_loopback(void);
-int netns_settings(const char **failed);
+#include "must.h"
+
+MUST_CHECK int netns_loopback(void);
+MUST_CHECK int netns_settings(const char **failed);
 
 #endif

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "must.h"
+
 #define NOTIFY_MOST 4096	/* bytes of a message; systemd has this limit, too */
 
 /* Passes on the lines that are allowed, one message after the other. */
@@ -24,12 +26,12 @@ struct notify_relay {
 };
 
 void notify_hand_on(void);
-int notify_handed(void);
-int notify_is_ours(int fd);
-int notify_split(struct notify_relay *r);
+MUST_CHECK int notify_handed(void);
+MUST_CHECK int notify_is_ours(int fd);
+MUST_CHECK int notify_split(struct notify_relay *r);
 
 size_t notify_filter(const char *message, size_t len, char *out);
 struct pollfd notify_wants(const struct notify_relay *r);
-bool notify_move(struct notify_relay *r);
+MUST_CHECK bool notify_move(struct notify_relay *r);
 
 #endif

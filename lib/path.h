@@ -8,7 +8,9 @@
 
 #include <sys/types.h>
 
-int path_open(int root, const char *path, int flags);
-int path_make(int root, const char *path, mode_t type);
+#include "must.h"
+
+MUST_CHECK int path_open(int root, const char *path, int flags);
+MUST_CHECK int path_make(int root, const char *path, mode_t type);
 
 #endif

@@ -183,10 +183,13 @@ plug_answer(int sock)
 int
 plug_namespace(int route)
 {
+	int domain = sock_option(route, SO_DOMAIN);
+	int protocol = sock_option(route, SO_PROTOCOL);
 	int ns;
 
-	if (sock_option(route, SO_DOMAIN) != AF_NETLINK ||
-	    sock_option(route, SO_PROTOCOL) != NETLINK_ROUTE) {
+	if (domain == -1 || protocol == -1)
+		return -1;
+	if (domain != AF_NETLINK || protocol != NETLINK_ROUTE) {
 		errno = EPROTOTYPE;
 		return -1;
 	}

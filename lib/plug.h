@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define PLUG_VARIABLE "VOLT_PLUG"
 #define PLUG_TEXT 8192	/* bytes of one file */
 
@@ -41,16 +43,16 @@ struct plug_offer {
 	char resolv[PLUG_TEXT], hosts[PLUG_TEXT];
 };
 
-int plug_offer(int sock, const struct plug_offer *o);
-int plug_announce(int sock);
-int plug_is_ours(int fd);
-int plug_find(void);
-int plug_peek(int sock, struct plug_offer *o);
+MUST_CHECK int plug_offer(int sock, const struct plug_offer *o);
+MUST_CHECK int plug_announce(int sock);
+MUST_CHECK int plug_is_ours(int fd);
+MUST_CHECK int plug_find(void);
+MUST_CHECK int plug_peek(int sock, struct plug_offer *o);
 void plug_close(int sock);
 
-int plug_ask(int sock, int route);
-int plug_answer(int sock);
-int plug_accept(int sock, int home);
-int plug_namespace(int route);
+MUST_CHECK int plug_ask(int sock, int route);
+MUST_CHECK int plug_answer(int sock);
+MUST_CHECK int plug_accept(int sock, int home);
+MUST_CHECK int plug_namespace(int route);
 
 #endif

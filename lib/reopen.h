@@ -15,7 +15,9 @@
 #ifndef VOLT_REOPEN_H
 #define VOLT_REOPEN_H
 
-int reopen_allow(int fd);
-int reopen_allow_stdio(void);
+#include "must.h"
+
+MUST_CHECK int reopen_allow(int fd);
+MUST_CHECK int reopen_allow_stdio(void);
 
 #endif

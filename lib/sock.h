@@ -2,6 +2,8 @@
 #ifndef VOLT_SOCK_H
 #define VOLT_SOCK_H
 
-int sock_option(int fd, int name);
+#include "must.h"
+
+MUST_CHECK int sock_option(int fd, int name);
 
 #endif

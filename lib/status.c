@@ -186,15 +186,30 @@ status_tell_why(int why)
 	return 0;
 }
 
-/* Did the command start? The last message counts. */
-static bool
+/*
+ * Read the next byte that was sent to us. Returns 1; 0 if there is none, also if no
+ * process can send any more; or -1 and errno.
+ */
+static int
+next_byte(int sock, unsigned char *byte)
+{
+	ssize_t n;
+
+	while ((n = recv(sock, byte, 1, MSG_DONTWAIT)) == -1 && errno == EINTR)
+		;
+	return n == -1 ? (errno == EAGAIN ? 0 : -1) : (int)n;
+}
+
+/* Did the command start? The last message counts. Returns 1, 0, or -1 and errno. */
+static int
 has_started(int start)
 {
-	char last = 0, byte;
+	unsigned char last = 0, byte;
+	int rc;
 
-	while (recv(start, &byte, 1, MSG_DONTWAIT) == 1)
+	while ((rc = next_byte(start, &byte)) == 1)
 		last = byte;
-	return last == 'S';
+	return rc == -1 ? -1 : last == 'S';
 }
 
 /* Can a link that sends this message exit with that status? */
@@ -214,17 +229,19 @@ goes_with(unsigned char told, int status)
 }
 
 /*
- * Why did a link exit with this status? Returns a signal or one of STATUS_TIMEOUT and
- * STATUS_OOM; 0 if there was no message.
+ * Why did a link exit with this status? Returns a signal, STATUS_TIMEOUT or
+ * STATUS_OOM; 0 if there was no message; or -1 and errno.
  */
 static int
 was_told(int told, int status)
 {
 	unsigned char byte = 0, best = 0;
-	int n;
+	int n, rc;
 
 	for (n = 0; n < TOLD_MOST; n++) {
-		if (recv(told, &byte, 1, MSG_DONTWAIT) == -1)
+		if ((rc = next_byte(told, &byte)) == -1)
+			return -1;
+		if (rc == 0)
 			break;
 		if (goes_with(byte, status) && byte > best)
 			best = byte;
@@ -244,12 +261,15 @@ status_report(const struct status *st, int fd, int wstatus)
 {
 	int code = supervise_exit_code(wstatus);
 	int why = was_told(st->told, code), n;
+	int started = has_started(st->start);
 	char line[32];
 	int rc;
 
+	if (started == -1 || why == -1)
+		return -1;
 	if (why == 0 && WIFSIGNALED(wstatus))
 		why = WTERMSIG(wstatus);
-	if (!has_started(st->start))
+	if (started == 0)
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
 	else if (why == STATUS_TIMEOUT || why == STATUS_OOM)
 		n = snprintf(line, sizeof(line), "%s %d\n",

@@ -24,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "must.h"
+
 #define STATUS_VARIABLE "VOLT_STATUS"
 #define STATUS_MOST 16	/* reporters in a chain */
 #define STATUS_TIMED_OUT 124	/* exit status, as of timeout(1) */
@@ -45,14 +47,14 @@ struct status_ends {
 	size_t n;
 };
 
-int status_is_ours(int fd);
-int status_find(struct status_ends *e);
-int status_watch(struct status *st);
+MUST_CHECK int status_is_ours(int fd);
+MUST_CHECK int status_find(struct status_ends *e);
+MUST_CHECK int status_watch(struct status *st);
 void status_started(const struct status_ends *e);
 void status_failed(const struct status_ends *e);
-int status_let_go(void);
-int status_tell(int wstatus);
-int status_tell_why(int why);
-int status_report(const struct status *st, int fd, int wstatus);
+MUST_CHECK int status_let_go(void);
+MUST_CHECK int status_tell(int wstatus);
+MUST_CHECK int status_tell_why(int why);
+MUST_CHECK int status_report(const struct status *st, int fd, int wstatus);
 
 #endif

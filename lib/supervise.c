@@ -403,7 +403,7 @@ await(struct supervise *s)
 	for (i = 0; i < s->nfds; i++)
 		s->fds[i].revents = rc == -1 ? 0 : fds[i + 2].revents;
 	if (rc != -1 && fds[1].revents != 0)
-		(void)notify_move(s->relay);
+		may_fail(notify_move(s->relay)); /* more comes with the next poll */
 }
 
 /* Pass on the last notifications of the command. */

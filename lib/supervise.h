@@ -39,6 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "notify.h"
 #include "status.h"
 
@@ -80,12 +81,13 @@ struct supervise {
 	int64_t masked_since;	/* it blocks all signals since then; 0: it does not */
 };
 
-int supervise_die_with_parent(void);
-int supervise_begin(struct supervise *s);
-int supervise_child(const struct supervise *s);
-int supervise_parent(struct supervise *s);
-pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s));
-int supervise_wait(struct supervise *s, int *wstatus);
+MUST_CHECK int supervise_die_with_parent(void);
+MUST_CHECK int supervise_begin(struct supervise *s);
+MUST_CHECK int supervise_child(const struct supervise *s);
+MUST_CHECK int supervise_parent(struct supervise *s);
+MUST_CHECK pid_t supervise_fork(struct supervise *s, pid_t (*start)(struct
+    supervise *s));
+MUST_CHECK int supervise_wait(struct supervise *s, int *wstatus);
 _Noreturn void supervise_exit(const struct supervise *s, int wstatus,
     bool lost);
 int supervise_exit_code(int wstatus);

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define TAP_VARIABLE "VOLT_TAP"
 #define TAP_QUEUES 16
 #define TAP_LIST 512
@@ -38,9 +40,9 @@ struct tap {
 	char dns[TAP_LIST], search[TAP_LIST], options[TAP_LIST];
 };
 
-int tap_announce(const struct tap *t);
-int tap_is_ours(int fd);
-int tap_parse(struct tap *t, const char *value);
-int tap_find(struct tap *t);
+MUST_CHECK int tap_announce(const struct tap *t);
+MUST_CHECK int tap_is_ours(int fd);
+MUST_CHECK int tap_parse(struct tap *t, const char *value);
+MUST_CHECK int tap_find(struct tap *t);
 
 #endif

@@ -336,8 +336,9 @@ lock_and_send(int sock)
 		    (part[i] = sys_open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | AT_RECURSIVE)) == -1))
 			error = errno;
-		(void)fdpass_send_with(sock, error == 0 ? part[i] : -1, &error,
-		    sizeof(error));
+		/* What does not arrive is an error at the other end. */
+		may_fail(fdpass_send_with(sock, error == 0 ? part[i] : -1,
+		    &error, sizeof(error)));
 	}
 }
 
@@ -481,7 +482,8 @@ toolbox_find(const char *name, struct toolbox_program *p)
 }
 
 /*
- * Exec that program, by one system call. Returns only on failure, with errno.
+ * Become that program, by one call to the system. That this returns says that it
+ * failed, with errno.
  */
 void
 toolbox_exec(const struct toolbox_program *p, char *const argv[])
@@ -489,7 +491,8 @@ toolbox_exec(const struct toolbox_program *p, char *const argv[])
 	if (p->dir == AT_FDCWD)
 		execv(p->path, argv);
 	else
-		sys_execveat(p->dir, p->path, argv, environ, p->flags);
+		may_fail(sys_execveat(p->dir, p->path, argv, environ,
+		    p->flags));
 }
 
 /*

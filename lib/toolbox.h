@@ -20,6 +20,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "must.h"
+
 #define TOOLBOX_PARTS 4	/* programs, one's own, /etc/volt, share/volt */
 
 /* The place of a program: AT_FDCWD and a path, or the toolbox and a name. */
@@ -32,19 +34,19 @@ struct toolbox_program {
 #define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2", \
 	"toolbox3"
 
-int toolbox_begin(void);
-int toolbox_clone(int part[TOOLBOX_PARTS]);
-int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
-int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);
-int toolbox_lock(void);
-int toolbox_announce(const int part[TOOLBOX_PARTS]);
-int toolbox_pack(void);
-int toolbox_parts(int part[TOOLBOX_PARTS]);
-int toolbox_here(void);
-int toolbox_is_ours(int fd);
-int toolbox_open_program(const char *name);
-int toolbox_open_words(const char *name);
-int toolbox_find(const char *name, struct toolbox_program *p);
+MUST_CHECK int toolbox_begin(void);
+MUST_CHECK int toolbox_clone(int part[TOOLBOX_PARTS]);
+MUST_CHECK int toolbox_attach(const int part[TOOLBOX_PARTS], int dir);
+MUST_CHECK int toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir);
+MUST_CHECK int toolbox_lock(void);
+MUST_CHECK int toolbox_announce(const int part[TOOLBOX_PARTS]);
+MUST_CHECK int toolbox_pack(void);
+MUST_CHECK int toolbox_parts(int part[TOOLBOX_PARTS]);
+MUST_CHECK int toolbox_here(void);
+MUST_CHECK int toolbox_is_ours(int fd);
+MUST_CHECK int toolbox_open_program(const char *name);
+MUST_CHECK int toolbox_open_words(const char *name);
+MUST_CHECK int toolbox_find(const char *name, struct toolbox_program *p);
 void toolbox_exec(const struct toolbox_program *p, char *const argv[]);
 
 #endif

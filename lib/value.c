@@ -46,11 +46,14 @@ value_uint(const char *s, uint64_t max, uint64_t *out)
 	return -1;
 }
 
-/* A size in bytes, or with a suffix: K, M, G or T (powers of 1024). */
+/*
+ * A size in bytes, or with one of the suffixes K M G T (powers of 1024), in small
+ * letters as well: a size has no thousandths, and a time has a word of its own.
+ */
 int
 value_size(const char *s, uint64_t *out)
 {
-	static const char suffixes[] = "KMGT";
+	static const char suffixes[] = "KkMmGgTt";
 	const char *end = digits(s, UINT64_MAX, out);
 	const char *suffix;
 	unsigned int shift;
@@ -63,7 +66,7 @@ value_size(const char *s, uint64_t *out)
 		errno = EINVAL;
 		return -1;
 	}
-	shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	shift = 10 * (unsigned int)((suffix - suffixes) / 2 + 1);
 	if (*out > UINT64_MAX >> shift) {
 		errno = ERANGE;
 		return -1;

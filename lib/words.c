@@ -390,7 +390,7 @@ word_size(const char *key, const char *value)
 
 	if (value_size(value, &n) == -1)
 		word_bad(key, value, errno == ERANGE ? "size too large" :
-		    "not a size");
+		    WORD_NO_SIZE);
 	return n;
 }
 

@@ -110,6 +110,8 @@ struct grammar {
 char **words_parse(int argc, char *argv[], const struct grammar *g, void *ctx);
 unsigned int words_distance(const char *a, const char *b);
 
+#define WORD_NO_SIZE "not a size (4096, 512K, 16M, 2G, 1T)"
+
 uint64_t word_uint(const char *key, const char *value, uint64_t max);
 uint64_t word_size(const char *key, const char *value);
 uint64_t word_time(const char *key, const char *value);

@@ -176,6 +176,122 @@ run_examples() {
 	done
 }
 
+# The block of the README that begins with ```INFO, as it stands.
+block() {
+	awk -v want="\`\`\`$1" '/^```/ { on = $0 == want; next } on' README.md
+}
+
+# A world that plays the host, in which /srv is ours, and mmdebstrap has been run
+# before: it unpacks a Debian that is there.
+readme_begin() {
+	need_root
+	need_root_deb
+	load helpers/net
+	world_begin
+	leftovers_begin
+	mkdir "$BATS_TEST_TMPDIR/srv" "$BATS_TEST_TMPDIR/shims"
+	h mount --bind "$BATS_TEST_TMPDIR/srv" /srv
+	cat >"$BATS_TEST_TMPDIR/shims/mmdebstrap" <<-EOF
+		#!/bin/sh -e
+		for to; do :; done
+		case \$to in
+		*.tar) cat "$BATS_TEST_TMPDIR/deb.tar" >"\$to" ;;
+		*) cp -a "$ROOT_DEB" "\$to"; cp "$(command -v busybox)" "\$to/usr/bin/" ;;
+		esac
+	EOF
+	chmod 755 "$BATS_TEST_TMPDIR/shims/mmdebstrap"
+	PATH=$BATS_TEST_TMPDIR/shims:$PATH
+}
+
+readme_root() {
+	h sh -ec "$(block sh)" || return
+	[ -x "$BATS_TEST_TMPDIR/srv/web/usr/bin/busybox" ]
+}
+
+# Is there the page that the README serves?
+served() {
+	[ "$(h curl -sS -m 20 http://127.0.0.1:8080/ 2>/dev/null)" = hello ]
+}
+
+@test "README: each block has a test here" {
+	[ "$(sed -n 's/^```\(.\+\)/\1/p' README.md | tr '\n' ,)" = "sh,sh user,sh shell,sh serve,ini,sh guest," ]
+}
+
+@test "README: the root and the shell in it" {
+	readme_begin
+	need unshare -Ump true
+	readme_root
+	run -0 h sh -ec "$(block 'sh shell')" < <(echo 'hostname; id -u; echo $0; exit')
+	[[ $output == *$'\ntry\r\n0\r\n'* ]]
+	no_leftovers
+	world_end
+}
+
+@test "README: the root of an ordinary user" {
+	readme_begin
+	need as_subid_user unshare -U --map-auto true
+	user_dir
+	chmod 711 "$BATS_TEST_TMPDIR"
+	cp "$(tests/roots deb-tar)" "$BATS_TEST_TMPDIR/deb.tar"
+	chmod 644 "$BATS_TEST_TMPDIR/deb.tar"
+	mkdir "$BATS_TEST_TMPDIR/home" && chown "$TEST_UID" "$BATS_TEST_TMPDIR/home" && cd "$BATS_TEST_TMPDIR/home"
+	run -0 --separate-stderr as_subid_user env PATH="$BATS_TEST_TMPDIR/shims:$USER_DIR/bin:$PATH" sh -ec "$(cd "$TOP" && block 'sh user')"
+	run -0 as_subid_user volt-ns -UmpniuC root=web overlay=tmpfs hostname=try volt-init bash -c 'hostname; id -u'
+	[ "$output" = $'try\n0' ]
+	as_subid_user volt-ns -U rm -r web
+	no_leftovers
+	world_end
+}
+
+@test "README: the web server" {
+	readme_begin
+	need volt-cg memory.max=1G pids.max=100 true
+	readme_root
+	h env --default-signal sh -ec "$(block 'sh serve')" 3>&- </dev/null &
+	pid=$!
+	wait_for served
+	kill "$(pgrep -P "$pid")"
+	wait "$pid" && status=0 || status=$?
+	[ "$status" = 143 ]
+	no_leftovers
+	world_end
+}
+
+@test "README: the unit" {
+	[ -d /run/systemd/system ] || skip "systemd is not running"
+	readme_begin
+	readme_root
+	h sh -ec 'mkdir -p /srv/pages && echo hello >/srv/pages/index.html'
+	unit=test-pages-$BASHPID
+	block ini | sed "s,/usr/local/bin/,$O/bin/,; s,/srv/,$BATS_TEST_TMPDIR/srv/,g
+		\$a NetworkNamespacePath=/proc/$HOST/ns/net" >"/run/systemd/system/$unit.service"
+	systemctl daemon-reload
+	systemctl start "$unit"
+	wait_for served
+	run -0 sh examples/enter "$unit" hostname
+	[ "$output" = pages ]
+	volt-cg | grep -q "^pages [0-9]* pid [0-9]* unit $unit.service "
+	h volt-net | grep -q " unit $unit.service "
+	systemctl stop "$unit"
+	run -0 systemctl show -P Result "$unit"
+	[ "$output" = success ]
+	rm "/run/systemd/system/$unit.service"
+	systemctl daemon-reload
+	no_leftovers
+	world_end
+}
+
+@test "README: the guest" {
+	readme_begin
+	[ -r "/boot/vmlinuz-$(uname -r)" ] || lacks "a kernel"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	readme_root
+	run -0 h sh -ec "$(block 'sh guest')"
+	[[ $output == *Linux*GNU/Linux* ]]
+	no_leftovers
+	world_end
+}
+
 @test "README: its relative links lead somewhere" {
 	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md ARCHITECTURE.md |
 		sed 's/^](//; s/[#)].*//' | sort -u | while read -r path; do

@@ -542,7 +542,7 @@ IOReadBandwidthMax=/dev/block/8:0 2097152
 IOReadBandwidthMax=/dev/block/8:16 3145728
 Delegate=yes" ]
 	run -125 volt-cg -S cgroup.freeze=1
-	[ "$output" = "volt-cg: cgroup.freeze=1: no property of systemd's is this" ]
+	[ "$output" = "volt-cg: cgroup.freeze=1: systemd has no property for this" ]
 }
 
 # --- words -------------------------------------------------------------------
@@ -552,8 +552,8 @@ Delegate=yes" ]
 		run -125 volt-cg name="$GROUP" "$word" true
 		[ "$output" = "volt-cg: $message" ]
 	done <<-END
-		memory.max=1X memory.max=1X: not a size
-		memory.max=-1 memory.max=-1: not a size
+		memory.max=1X memory.max=1X: not a size (4096, 512K, 16M, 2G, 1T)
+		memory.max=-1 memory.max=-1: not a size (4096, 512K, 16M, 2G, 1T)
 		memory.max= memory.max=: the value is empty
 		memory.max=99999999999999999999 memory.max=99999999999999999999: size too large
 		pids.max=4K pids.max=4K: not a number

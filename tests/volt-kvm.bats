@@ -697,6 +697,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	exits 5 "$pid"
 	[ "$(cat status)" = "exit 5" ]
 	# The same with a guest that hangs.
+	rm out
 	volt-kvm -c kernel="$k" -- x </dev/null >out 2>unread 3>&- &
 	started+=("$!")
 	wait_for grep -q ready out
@@ -970,6 +971,7 @@ all ok" ]
 	mkfifo shown
 	exec {shown}<>shown
 	for reader in slow none; do
+		rm -f err
 		volt-kvm kernel="$k" status=4 -- x >shown 2>err 4>status </dev/null 3>&- &
 		pid=$!
 		started+=("$pid")
@@ -1194,6 +1196,7 @@ all ok" ]
 	k=$(tiny attack_shrink)
 	mkfifo typed
 	for disk in disk=disk disk=disk:ro disk=disk:overlay; do
+		rm -f out
 		head -c 64K /dev/zero | tr '\0' x >disk
 		exec {typed}<>typed
 		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &

@@ -1125,6 +1125,13 @@ taken() {
 	[ "$(stat -c %u src/new)" = 0 ]
 	run -125 --separate-stderr volt-ns -m root="$ROOT_BB" bind=src:/mnt:idmap true
 	[[ $stderr == "volt-ns: bind=src:/mnt:idmap"* ]]
+	# What to do where it cannot be had is to leave it out.
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" bind=/tmp:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/tmp:/mnt:idmap: mount attributes: Operation not permitted
+volt-ns: the option idmap takes the rights of the host's root: leave it out" ]
+	run -125 --separate-stderr volt-ns -Um root="$ROOT_BB" bind=/proc:/mnt:idmap true
+	[ "$stderr" = "volt-ns: bind=/proc:/mnt:idmap: mount attributes: Invalid argument
+volt-ns: this kernel cannot map the IDs of that file system, or of one below it; without the option idmap its files belong to nobody inside" ]
 }
 
 # Mounts stacked on "/" are found by a path with "..": a relative source is
@@ -1750,6 +1757,17 @@ status_of() {
 	run -125 --separate-stderr volt-ns status=77 true
 	[ "$stderr" = "volt-ns: status=77: Bad file descriptor" ]
 	ends 125 "status=x: not a number" status=x true
+}
+
+@test "status=: a line that cannot be written is said, and is no success" {
+	local link
+
+	for link in volt-ns volt-init; do
+		run -125 --separate-stderr sh -c "$link status=9 true 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+		run -3 --separate-stderr sh -c "$link status=9 sh -c 'exit 3' 9>/dev/full"
+		[ "$stderr" = "$link: status=9: No space left on device" ]
+	done
 }
 
 @test "stop=: what a SIGTERM becomes" {

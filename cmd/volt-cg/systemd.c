@@ -1,4 +1,4 @@
-/* -S: the words as properties of a unit, for those who let systemd do it. */
+/* -S: print the words as properties of a systemd unit. */
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 static FILE *out;	/* lines "Property=value" */
 
-/* Files whose value is a property's, but for "max". */
+/* Files whose value is also that of a property, except "max". */
 static const struct {
 	const char *file, *property;
 } same[] = {
@@ -36,7 +36,7 @@ limit_text(const char *value)
 	return strcmp(value, "max") == 0 ? "infinity" : value;
 }
 
-/* cpu.max="50000 100000" is CPUQuota=50%, and its period if not the usual. */
+/* cpu.max="50000 100000" is CPUQuota=50%; another period is a property too. */
 static bool
 print_cpu(const char *value)
 {
@@ -66,7 +66,7 @@ print_cpu(const char *value)
 	return true;
 }
 
-/* io.max="8:0 rbps=1" is IOReadBandwidthMax=/dev/block/8:0 1, and so on. */
+/* io.max="8:0 rbps=1" is IOReadBandwidthMax=/dev/block/8:0 1, for example. */
 static bool
 print_io(const struct limit *l)
 {
@@ -140,7 +140,7 @@ print_limit(const struct limit *l)
 	if (strcmp(l->file, "cpu.idle") == 0 && strcmp(l->value, "1") == 0)
 		return fprintf(out, "CPUWeight=idle\n") >= 0;
 	if (strcmp(l->file, "memory.oom.group") == 0) {
-		/* The unit ends with the first process killed, or goes on. */
+		/* Does an OOM kill end the whole unit? */
 		fprintf(out, "OOMPolicy=%s\n",
 		    strcmp(l->value, "1") == 0 ? "kill" : "continue");
 		return true;
@@ -185,7 +185,7 @@ systemd_print(const struct cg *cg)
 		err(EXIT_LINK, "out of memory");
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
 		if (!print_limit(l))
-			errx(EXIT_LINK, "%s=%s: no property of systemd's is "
+			errx(EXIT_LINK, "%s=%s: systemd has no property for "
 			    "this", l->key, l->text);
 	if (cg->delegate)
 		fprintf(out, "Delegate=yes\n");

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define BPF_INSNS 512
 
 struct bpf_prog {
@@ -60,7 +62,7 @@ void bpf_expect(struct bpf_prog *p, int off, const void *bytes, size_t len);
 uint32_t bpf_word(const void *bytes, size_t size);
 
 /* Both return a descriptor, or -1 and errno. */
-int bpf_make_map(void);
-int bpf_load(const struct bpf_prog *p);
+MUST_CHECK int bpf_make_map(void);
+MUST_CHECK int bpf_load(const struct bpf_prog *p);
 
 #endif

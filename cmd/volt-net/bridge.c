@@ -327,7 +327,7 @@ keep_routers(const char *bridge)
 
 	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
 		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
 		    strcmp(e->d_name, bridge) == 0)
 			continue;
@@ -340,6 +340,8 @@ keep_routers(const char *bridge)
 		if (n == -1 && errno != ENOENT && errno != ENODEV)
 			err(EXIT_LINK, "%s", path);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
 	closedir(dir);
 }
 

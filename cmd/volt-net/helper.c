@@ -41,8 +41,8 @@ detach(void)
 	uint64_t old;
 	pid_t pid;
 
-	(void)sys_sigprocmask(SIG_BLOCK, &all, &old);
-	if ((pid = fork()) == -1)
+	if (sys_sigprocmask(SIG_BLOCK, &all, &old) == -1 ||
+	    (pid = fork()) == -1)
 		err(EXIT_LINK, "helper");
 	if (pid == 0) {
 		setsid();
@@ -57,7 +57,8 @@ detach(void)
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	(void)sys_sigprocmask(SIG_SETMASK, &old, NULL);
+	if (sys_sigprocmask(SIG_SETMASK, &old, NULL) == -1)
+		err(EXIT_LINK, "helper");
 	return false;
 }
 
@@ -147,9 +148,10 @@ hold(struct net *net, int chain, int errors)
 	(void)await(chain, -1, &told);
 	close(net->nft.fd);
 	set_rights(true);
+	/* Who could be told of an error is gone; they end by themselves, later. */
 	if (!told)
-		(void)track_forget(fs, &net->lease, true, &net->track,
-		    &net->route);
+		may_fail(track_forget(fs, &net->lease, true, &net->track,
+		    &net->route));
 	_exit(0);
 }
 
@@ -166,12 +168,17 @@ close_inherited(void)
 
 	if ((dir = opendir("/proc/self/fd")) == NULL)
 		err(EXIT_LINK, "helper: /proc/self/fd");
-	while ((e = readdir(dir)) != NULL) {
-		fd = atoi(e->d_name); /* 0 for . and .. */
-		if (fd > STDERR_FILENO && (flags = fcntl(fd, F_GETFD)) != -1 &&
-		    (flags & FD_CLOEXEC) == 0)
+	while ((errno = 0, e = readdir(dir)) != NULL) {
+		fd = atoi(e->d_name); /* 0 of . and .. */
+		if (fd <= STDERR_FILENO)
+			continue;
+		if ((flags = fcntl(fd, F_GETFD)) == -1)
+			err(EXIT_LINK, "helper: descriptor %d", fd);
+		if ((flags & FD_CLOEXEC) == 0)
 			close(fd);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "helper: /proc/self/fd");
 	closedir(dir);
 }
 
@@ -259,7 +266,7 @@ serve(struct net *net, int plug, int chain)
 	errors = let_go();
 	if (plug_answer(plug) == -1) {
 		/* volt-ns has ended: remove what we made for it. */
-		(void)iface_delete(&net->route, net->lease.name);
+		may_fail(iface_delete(&net->route, net->lease.name));
 		_exit(EXIT_LINK);
 	}
 	close(plug);

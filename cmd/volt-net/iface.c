@@ -223,5 +223,5 @@ iface_remove_address(struct nl *nl, int index, int family, const void *addr,
 	struct nlreq r;
 
 	address_begin(&r, RTM_DELADDR, 0, index, family, addr, len);
-	(void)nl_talk(nl, &r);
+	may_fail(nl_talk(nl, &r));
 }

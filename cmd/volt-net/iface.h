@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "nl.h"
 
 /*
@@ -33,16 +34,17 @@ struct iface_addr {
 	uint8_t addr[16];
 };
 
-bool iface_parse(const struct nlmsghdr *msg, struct iface *i);
-bool iface_parse_address(const struct nlmsghdr *msg, struct iface_addr *a);
-int iface_find(struct nl *nl, const char *name, struct iface *i);
-int iface_find_index(struct nl *nl, int index, struct iface *i);
-int iface_index(struct nl *nl, const char *name);
-bool iface_going(struct nl *nl, const struct iface *i);
-int iface_up(struct nl *nl, int index, const char *alias);
-int iface_delete(struct nl *nl, const char *name);
-int iface_add_address(struct nl *nl, int index, int family, const void *addr,
-    unsigned int len);
+MUST_CHECK bool iface_parse(const struct nlmsghdr *msg, struct iface *i);
+MUST_CHECK bool iface_parse_address(const struct nlmsghdr *msg, struct
+    iface_addr *a);
+MUST_CHECK int iface_find(struct nl *nl, const char *name, struct iface *i);
+MUST_CHECK int iface_find_index(struct nl *nl, int index, struct iface *i);
+MUST_CHECK int iface_index(struct nl *nl, const char *name);
+MUST_CHECK bool iface_going(struct nl *nl, const struct iface *i);
+MUST_CHECK int iface_up(struct nl *nl, int index, const char *alias);
+MUST_CHECK int iface_delete(struct nl *nl, const char *name);
+MUST_CHECK int iface_add_address(struct nl *nl, int index, int family, const
+    void *addr, unsigned int len);
 void iface_remove_address(struct nl *nl, int index, int family,
     const void *addr, unsigned int len);
 

@@ -37,6 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "plug.h"
 #include "words.h"
 
@@ -143,7 +144,7 @@ const char *ip6_text(const struct in6_addr *a,
 void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
 /* wait.c */
-bool wait_more(int64_t *begin, int ms);
+MUST_CHECK bool wait_more(int64_t *begin, int ms);
 
 /* words.c */
 extern const struct grammar net_grammar;
@@ -155,13 +156,13 @@ void bridge_open(struct bridge *b, bool from_loopback, struct nl *route);
 void bridge_remove(const char *name, struct nl *route, struct nl *nft);
 
 /* lease_name.c */
-bool lease_parse(const char *name, struct lease *l);
-bool lease_process(const struct iface *i, pid_t *pid);
+MUST_CHECK bool lease_parse(const char *name, struct lease *l);
+MUST_CHECK bool lease_process(const struct iface *i, pid_t *pid);
 void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
 
 /* lease.c */
 typedef int lease_make(struct net *net, void *ctx);
-int lease_patience(struct nl *route, const struct iface *i);
+MUST_CHECK int lease_patience(struct nl *route, const struct iface *i);
 void lease_take(struct net *net, lease_make *make, void *ctx);
 void lease_attach(struct net *net);
 
@@ -184,16 +185,17 @@ void rules_bridge_remove(const char *bridge, struct nl *nft);
 void rules_forwards(const struct forwards *fs, const struct lease *l, bool has6,
     struct nl *nft);
 typedef void rules_cb(const char *text, void *ctx);
-int rules_comments(struct nl *nft, const char *table, rules_cb *cb, void *ctx);
+MUST_CHECK int rules_comments(struct nl *nft, const char *table, rules_cb *cb,
+    void *ctx);
 
 /* foreign.c */
 void foreign_tell(const char *bridge, struct nl *nft);
 
 /* forward.c */
 void forward_parse(struct forwards *fs, const char *key, const char *value);
-bool forward_from_any(const struct forward *f);
-bool forward_from_loopback(const struct forwards *fs);
-bool forward_has(const struct forward *f, int family, bool has6);
+MUST_CHECK bool forward_from_any(const struct forward *f);
+MUST_CHECK bool forward_from_loopback(const struct forwards *fs);
+MUST_CHECK bool forward_has(const struct forward *f, int family, bool has6);
 void forward_reserve(const struct forwards *fs, bool has6);
 void forward_reserved(const struct forwards *fs);
 
@@ -206,17 +208,17 @@ void dns_plan(struct plan *plan, const struct bridge *b, struct nl *route,
 void dns_offer(const struct plan *plan, struct plug_offer *o);
 
 /* track.c */
-int track_forget(const struct forwards *fs, const struct lease *l, bool ours,
-    struct nl *track, struct nl *route);
+MUST_CHECK int track_forget(const struct forwards *fs, const struct lease *l,
+    bool ours, struct nl *track, struct nl *route);
 
 /* outside.c */
-pid_t outside_fork(void);
+MUST_CHECK pid_t outside_fork(void);
 
 /* helper.c */
 void helper_hold(struct net *net);
-int helper_defer(struct net *net);
+MUST_CHECK int helper_defer(struct net *net);
 
 /* print.c */
-int print_state(struct nl *route, struct nl *nft, bool json);
+MUST_CHECK int print_state(struct nl *route, struct nl *nft, bool json);
 
 #endif

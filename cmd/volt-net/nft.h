@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "must.h"
 #include "nl.h"
 
 #define NFT_NAME_LEN 64
@@ -25,7 +26,7 @@
  * and nft_commit() returns -1 and errno.
  */
 void nft_begin(struct nlreq *r);
-int nft_commit(struct nl *nl, struct nlreq *r);
+MUST_CHECK int nft_commit(struct nl *nl, struct nlreq *r);
 
 void nft_next(struct nlreq *r, int type, int flags);
 void nft_table(struct nlreq *r, const char *table, uint32_t flags,
@@ -70,7 +71,7 @@ void nft_masquerade(struct nlreq *r);
 void nft_dnat(struct nlreq *r, int family, const void *addr, uint16_t port);
 
 /* Call cb with each rule of the table, or of one nftables chain of it. */
-int nft_dump_rules(struct nl *nl, uint8_t family, const char *table,
+MUST_CHECK int nft_dump_rules(struct nl *nl, uint8_t family, const char *table,
     const char *chain, nl_cb *cb, void *ctx);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define NL_SMALL 4096
 #define NL_BATCH 131072
 
@@ -32,16 +34,16 @@ struct nlreq {
 /* Called for each message of an answer, except acknowledgements. */
 typedef void nl_cb(const struct nlmsghdr *msg, void *ctx);
 
-int nl_open(struct nl *nl, int bus);
+MUST_CHECK int nl_open(struct nl *nl, int bus);
 void nl_use(struct nl *nl, int fd);
-int nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
-int nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
-int nl_talk(struct nl *nl, struct nlreq *r);
+MUST_CHECK int nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
+MUST_CHECK int nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx);
+MUST_CHECK int nl_talk(struct nl *nl, struct nlreq *r);
 _Noreturn void nl_fail(const struct nl *nl, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 void *nlreq_init(struct nlreq *r, int type, int flags, size_t extra);
-int nlreq_batch(struct nlreq *r);
+MUST_CHECK int nlreq_batch(struct nlreq *r);
 void *nlreq_next(struct nlreq *r, int type, int flags, size_t extra);
 void nlreq_put(struct nlreq *r, int attr, const void *data, size_t len);
 void nlreq_str(struct nlreq *r, int attr, const char *s);
@@ -57,8 +59,8 @@ const void *nl_find(const struct nlmsghdr *msg, size_t extra, int attr,
     size_t *len);
 const void *nl_inside(const void *nest, size_t size, int attr, size_t *len);
 const char *nl_string(const void *data, size_t len, char *buf, size_t size);
-bool nl_copy(const struct nlmsghdr *msg, size_t extra, int attr, void *to,
-    size_t size);
+bool nl_copy(const struct nlmsghdr *msg, size_t extra, int attr, void
+    *to, size_t size);
 void nl_copy_string(const struct nlmsghdr *msg, size_t extra, int attr,
     char *to, size_t size);
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "nl.h"
 
 /* A question to route_overlap(), and its answer. */
@@ -21,9 +22,10 @@ struct overlap {
 	char name[IFNAMSIZ];	/* "": the route has several interfaces */
 };
 
-int route_default(struct nl *nl, int index, int family, const void *gateway);
+MUST_CHECK int route_default(struct nl *nl, int index, int family, const void
+    *gateway);
 unsigned int route_uplink_mtu(struct nl *nl);
-bool route_is_local(struct nl *nl, int family, const void *addr);
-int route_overlap(struct nl *nl, struct overlap *o);
+MUST_CHECK bool route_is_local(struct nl *nl, int family, const void *addr);
+MUST_CHECK int route_overlap(struct nl *nl, struct overlap *o);
 
 #endif

@@ -152,7 +152,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		if (strncmp(option, "size=", 5) == 0 &&
 		    option[strlen(option) - 1] != '%' &&
 		    value_size(option + 5, &bytes) == -1)
-			word_bad(key, value, "not a size");
+			word_bad(key, value, WORD_NO_SIZE);
 		/* The last one wins, as in fsconfig(2). */
 		len += (size_t)snprintf(m->fsopts + len, size - len, "%s%s",
 		    len > 0 ? "," : "", option);

@@ -165,7 +165,7 @@ full(const struct flow *f)
 }
 
 /*
- * Take what there is, up to most. Returns false at the end of it, or on an error:
+ * Take what there is, up to most. Returns false at its end, or on an error:
  * output that cannot be read is lost like what cannot be written.
  */
 static bool

@@ -151,7 +151,7 @@ build(struct ns *ns, struct build *b, int sock)
 	if (!ns->between)
 		ids_act_as_root(ns);
 	if (say_on)
-		(void)talk_recv(sock); /* what is said stays in order */
+		talk_wait(sock); /* what is said stays in order */
 	b->inner = sock;
 	root_build(ns, b);
 	if (sys_move_mount(b->root, "", b->stage, "", MOVE_MOUNT_F_EMPTY_PATH |
@@ -250,7 +250,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 	child = talk_sender(pair[1]);
 	close(outer[1]);
 	if (child == -1) {
-		(void)talk_ended();
+		may_fail(talk_ended()); /* we fail in any case */
 		exit(EXIT_LINK);
 	}
 	return child;
@@ -297,7 +297,7 @@ stage_take(struct ns *ns)
 	int userns;
 
 	talk_hello(ns->builder);
-	(void)talk_recv(ns->builder);
+	talk_wait(ns->builder);
 	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/proc/self/ns/user");
 	talk_send(ns->builder, userns);
@@ -378,7 +378,7 @@ stage_fill(struct ns *ns)
 		supply(ns, &ns->defaults[i]);
 	for (i = 0; i < ns->nmounts; i++)
 		supply(ns, &ns->mounts[i]);
-	(void)talk_recv(ns->builder);
+	talk_wait(ns->builder);
 	if ((fd = open(STAGE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "stage: root");
 	root_enter(ns, fd);
@@ -388,6 +388,6 @@ stage_fill(struct ns *ns)
 	close(fd);
 	close(ns->builder);
 	ns->builder = -1;
-	(void)talk_ended();
+	may_fail(talk_ended()); /* it has answered */
 	umask(mask);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define CALLS 1024	/* a profile decides on numbers below this */
 #define CONDS 8	/* conditions in one line */
 #define GROUPS 256
@@ -53,10 +55,10 @@ struct code {
 void parse_groups(struct profile *p, const char *name, int fd);
 void parse_profile(struct profile *p, const char *name, int fd);
 
-int name_resolve(const char *name, int *nr);
+MUST_CHECK int name_resolve(const char *name, int *nr);
 char *name_of(int nr);
 
-int gen_filter(struct code *c, const struct profile *p);
-int gen_reference(struct code *c, const struct profile *p);
+MUST_CHECK int gen_filter(struct code *c, const struct profile *p);
+MUST_CHECK int gen_reference(struct code *c, const struct profile *p);
 
 #endif

@@ -176,8 +176,11 @@ def make_init(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
                             ("stop=RTMIN+4", 0.03), ("ready=/tmp/n", 0.04)) if some(rng, p)]
     if some(rng, 0.1) and ctx["status"]:
         words.append(f"status={ctx['status'].pop()}")
-    return mix(rng, [f for f, p in (("g", 0.15), ("k", 0.1), ("v", 0.03), ("N", 0.01),
-                                    ("b", 0.005)) if some(rng, p)], words)
+    flags = [f for f, p in (("g", 0.15), ("k", 0.1), ("v", 0.03), ("N", 0.01),
+                            ("b", 0.005)) if some(rng, p)]
+    if kind == "root" and not ctx.get("root") and "b" in flags:
+        flags.remove("b")  # it would mount what a system needs, in our own namespace
+    return mix(rng, flags, words)
 
 
 def make_cg(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:

@@ -52,7 +52,7 @@ def libraries(program: str) -> List[str]:
 
 class World:
     def __init__(self, build: str, cgroup: bool) -> None:
-        self.launch = build + "/helpers/launch"
+        self.launch = c.TOP + "/launch"
         self.tree: Optional[str] = None
         self.mount(cgroup)
         self.fill(build)
@@ -74,6 +74,7 @@ class World:
 
     def fill(self, build: str) -> None:
         probe = read(build + "/helpers/probe")
+        write(self.launch, read(build + "/helpers/launch"), 0o755)
         for place in ("/bin", "/cmd", "/cwd", "/t", "/data", "/up", "/layer", "/share"):
             os.mkdir(c.TOP + place)
         for place in ("/cwd", "/up"):

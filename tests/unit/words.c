@@ -269,7 +269,11 @@ numbers_are_exact(void)
 	REFUSES("number=: not a number", "number=", NULL);
 	REFUSES("number=-1: not a number", "number=-1", NULL);
 	GIVES("1048576\n", "size=1M", NULL);
-	REFUSES("size=1Q: not a size", "size=1Q", NULL);
+	GIVES("1048576\n", "size=1m", NULL);
+	REFUSES("size=1.5G: not a size (4096, 512K, 16M, 2G, 1T)", "size=1.5G",
+	    NULL);
+	REFUSES("size=50%: not a size (4096, 512K, 16M, 2G, 1T)", "size=50%", NULL);
+	REFUSES("size=1Q: not a size (4096, 512K, 16M, 2G, 1T)", "size=1Q", NULL);
 	REFUSES("size=99999999T: size too large", "size=99999999T", NULL);
 	GIVES("2000\n", "time=2s", NULL);
 	REFUSES("time=2: not a time (500ms, 10s, 2m)", "time=2", NULL);
