@@ -1916,7 +1916,8 @@ status_of() {
 
 @test "a root and sources that are missing" {
 	need_root
-	for word in root=none lower=none "root=$ROOT_BB bind=none:/mnt" "root=$ROOT_BB lower=none" "root=$ROOT_BB overlay=none"; do
+	ends 125 "bind=none:/mnt: source none: No such file or directory" -m root="$ROOT_BB" bind=none:/mnt true
+	for word in root=none lower=none "root=$ROOT_BB lower=none" "root=$ROOT_BB overlay=none"; do
 		# shellcheck disable=SC2086
 		ends 125 "${word##* }: No such file or directory" -m $word true
 	done
