@@ -2,6 +2,7 @@
 VERSION = 0.1.0
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/volt
 COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 O ?= build
 
@@ -31,6 +32,7 @@ BIN = $(INSTALLED:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
+EXAMPLES = $(filter-out examples/demo examples/inside,$(wildcard examples/*))
 SHARE = $(patsubst share/%,$(O)/share/volt/%,$(wildcard share/*))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -139,6 +141,9 @@ install: all
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 README.md $(DESTDIR)$(DOCDIR)
+	cp $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 	install -d $(DESTDIR)$(COMPLETIONS)
 	for p in $(PROGRAMS); do \
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
@@ -146,7 +151,7 @@ install: all
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
-	rm -rf $(DESTDIR)$(PREFIX)/share/volt
+	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
 	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
 
 check: ; $(Q)O=$(O) tests/run

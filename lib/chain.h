@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "must.h"
+
 enum {
 	EXIT_LINK = 125,	/* a link failed, or its words were wrong */
 	EXIT_CANTEXEC = 126,	/* the command was found but cannot run */
@@ -18,10 +20,10 @@ void chain_refuse_waste(void);
 void chain_seal(void);
 void chain_advise(const char *line);
 void chain_prepare(char *const argv[]);
-/* What a dry run has not done, for the links behind it. */
+/* What a dry run did not do, for the links behind it. */
 #define CHAIN_ROOT 'r'	/* the root would have changed */
 #define CHAIN_INIT 'p'	/* the next process would be PID 1 */
-bool chain_is_to(char what);
+MUST_CHECK bool chain_is_to(char what);
 _Noreturn void chain_dry(char *const argv[], bool root, bool init);
 _Noreturn void chain_exec(char *const argv[]);
 

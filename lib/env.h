@@ -5,18 +5,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "must.h"
+
 struct env_word {
 	const char *text;	/* "none", "NAME" or "NAME=VALUE" */
 	bool unset;
 };
 
 struct env {
-	struct env_word *word;	/* as the words come */
+	struct env_word *word;	/* in the order of the command line */
 	size_t n;
 };
 
-int env_add(struct env *e, const char *text, bool unset);
-int env_apply(const struct env *e);
+MUST_CHECK int env_add(struct env *e, const char *text, bool unset);
+MUST_CHECK int env_apply(const struct env *e);
 void env_set(void *env, const char *key, const char *value);
 void env_unset(void *env, const char *key, const char *value);
 

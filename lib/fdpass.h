@@ -6,8 +6,10 @@
 
 #include <stddef.h>
 
+#include "must.h"
 
-int fdpass_send_with(int sock, int fd, const void *data, size_t len);
-ssize_t fdpass_recv_with(int sock, int *fd, void *data, size_t len);
+
+MUST_CHECK int fdpass_send_with(int sock, int fd, const void *data, size_t len);
+MUST_CHECK ssize_t fdpass_recv_with(int sock, int *fd, void *data, size_t len);
 
 #endif

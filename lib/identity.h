@@ -1,7 +1,7 @@
 /*
- * Who the command is to be: the words user=, uid=, gid= and groups=. A name means
- * what /etc/passwd and /etc/group of a root say: the root's own, which is
- * believed. There is no other database in here.
+ * The user and the groups of the command: the words user=, uid=, gid= and groups=.
+ * Names are looked up in /etc/passwd and /etc/group of the root, which are trusted.
+ * No other database is used.
  */
 #ifndef VOLT_IDENTITY_H
 #define VOLT_IDENTITY_H
@@ -11,26 +11,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "must.h"
+
 #define IDENTITY_GROUPS 64
 
 struct identity {
 	/* The words; NULL: not given. */
 	const char *user_word, *uid_word, *gid_word, *groups_word;
 
-	/* What they mean, once identity_resolve() has looked. */
+	/* What they mean; identity_resolve() fills this in. */
 	bool uid_given, gid_given, groups_given;
-	bool groups_implied;	/* user= has no group but its own */
+	bool groups_implied;	/* user= is in no group but its own */
 	uid_t uid;
 	gid_t gid;
 	gid_t groups[IDENTITY_GROUPS];
 	size_t ngroups;
 };
 
-int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
+MUST_CHECK int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
     char *login, size_t size);
-int identity_group(int root, const char *name, gid_t *gid);
-ssize_t identity_groups(int root, const char *login, gid_t first, gid_t *list,
-    size_t most);
+MUST_CHECK int identity_group(int root, const char *name, gid_t *gid);
+MUST_CHECK ssize_t identity_groups(int root, const char *login, gid_t first,
+    gid_t *list, size_t most);
 void identity_name(void *word, const char *key, const char *value);
 void identity_list(void *word, const char *key, const char *value);
 void identity_resolve(struct identity *id);

@@ -1,8 +1,10 @@
-/* What a network namespace of our own is given when it is new. */
+/* The settings of a new network namespace. */
 #ifndef VOLT_NETNS_H
 #define VOLT_NETNS_H
 
-int netns_loopback(void);
-int netns_settings(const char **failed);
+#include "must.h"
+
+MUST_CHECK int netns_loopback(void);
+MUST_CHECK int netns_settings(const char **failed);
 
 #endif

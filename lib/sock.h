@@ -1,7 +1,9 @@
-/* Sockets: what they are. */
+/* The kind of a socket. */
 #ifndef VOLT_SOCK_H
 #define VOLT_SOCK_H
 
-int sock_option(int fd, int name);
+#include "must.h"
+
+MUST_CHECK int sock_option(int fd, int name);
 
 #endif

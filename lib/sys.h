@@ -1,6 +1,6 @@
 /*
- * System calls that the C libraries have no wrapper for, under the names of
- * their manual pages. Each returns -1 and sets errno, as the libraries' do.
+ * System calls without a wrapper in the C libraries, under the names of their manual
+ * pages. Like those of the libraries they return -1 and set errno on failure.
  */
 #ifndef VOLT_SYS_H
 #define VOLT_SYS_H
@@ -17,7 +17,9 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* <fcntl.h> has these only where the C library knows the call. */
+#include "must.h"
+
+/* <fcntl.h> has these only if the C library knows the call. */
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
@@ -32,51 +34,51 @@
 #define SYS_PROPAGATION_SLAVE ((uint64_t)1 << 19) /* MS_SLAVE */
 #define SYS_PROPAGATION_SHARED ((uint64_t)1 << 20) /* MS_SHARED */
 
-static inline pid_t
+static inline MUST_CHECK pid_t
 sys_clone3(const struct clone_args *args)
 {
 	return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_openat2(int dir, const char *path, const struct open_how *how)
 {
 	return (int)syscall(SYS_openat2, dir, path, how, sizeof(*how));
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_open_tree(int dir, const char *path, unsigned int flags)
 {
 	return (int)syscall(SYS_open_tree, dir, path, flags);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_move_mount(int from, const char *frompath, int to, const char *topath,
     unsigned int flags)
 {
 	return (int)syscall(SYS_move_mount, from, frompath, to, topath, flags);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_fsopen(const char *fstype, unsigned int flags)
 {
 	return (int)syscall(SYS_fsopen, fstype, flags);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value,
     int aux)
 {
 	return (int)syscall(SYS_fsconfig, fs, cmd, key, value, aux);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_fsmount(int fs, unsigned int flags, unsigned int attrs)
 {
 	return (int)syscall(SYS_fsmount, fs, flags, attrs);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_mount_setattr(int dir, const char *path, unsigned int flags,
     const struct mount_attr *attr)
 {
@@ -84,24 +86,24 @@ sys_mount_setattr(int dir, const char *path, unsigned int flags,
 	    sizeof(*attr));
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_pivot_root(const char *new_root, const char *put_old)
 {
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_pidfd_open(pid_t pid, unsigned int flags)
 {
 	return (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
 /*
- * As fork(2), but the child's end raises no SIGCHLD, which would stay pending in
- * a command that blocks it. waitpid(2) takes __WALL for it. Behind a filter that
- * refuses clone3(2) it is fork(2).
+ * As fork(2), but the child's end sends no SIGCHLD, which would stay pending in a
+ * command that blocks it. waitpid(2) needs __WALL for the child. If a filter refuses
+ * clone3(2) this is fork(2).
  */
-static inline pid_t
+static inline MUST_CHECK pid_t
 sys_fork_silent(void)
 {
 	const struct clone_args args = { .exit_signal = 0 };
@@ -110,26 +112,26 @@ sys_fork_silent(void)
 	return pid == -1 && errno == ENOSYS ? fork() : pid;
 }
 
-/* Signal masks as the kernel has them: bit N-1 is signal N. */
+/* Signal masks in the kernel's form: bit N-1 is signal N. */
 #define SYS_SIGBIT(n) ((uint64_t)1 << ((n) - 1))
 
 /*
- * The C libraries keep some signals to themselves and out of every set (musl 32
- * to 34, glibc 32 and 33); 34 is what everybody else knows as SIGRTMIN.
+ * The C libraries reserve some signals and leave them out of all sets (musl 32 to 34,
+ * glibc 32 and 33). But 34 is the SIGRTMIN of most programs.
  */
-static inline int
+static inline MUST_CHECK int
 sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 {
 	return (int)syscall(SYS_rt_sigprocmask, how, set, old, sizeof(*set));
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_signalfd(int fd, const uint64_t *set, int flags)
 {
 	return (int)syscall(SYS_signalfd4, fd, set, sizeof(*set), flags);
 }
 
-static inline int
+static inline MUST_CHECK int
 sys_execveat(int dir, const char *path, char *const argv[], char *const envp[],
     int flags)
 {

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 #
-# bash(1) completion for the volt programs. Flags, words and their values are those
-# that -h lists, so that they are always the program's own.
+# bash(1) completion for the volt programs. It asks the program itself, by -h, for
+# its flags, words and values.
 
-# _volt_keys PROGRAM: its words, a line each: KEY=ARG.
+# _volt_keys PROGRAM: its words as KEY=ARG, one on each line.
 _volt_keys() {
 	"$1" -h 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9._-]*=[^ ]*\) .*/\1/p'
 }
@@ -30,7 +30,7 @@ _volt() {
 	read -ra words <<<"$line"
 	[[ $line != *[[:blank:]] ]] || words+=('')
 	cur=${words[-1]}
-	# Whose words are these: the last link's, unless its command has begun.
+	# The words are those of the last link, unless its command has begun.
 	for ((i = 0; i < ${#words[@]} - 1; i++)); do
 		if [[ ${words[i]##*/} == volt-* && $command != -2 ]]; then
 			program=${words[i]}
@@ -62,7 +62,7 @@ _volt() {
 			compgen -c -- "$cur"
 		)
 	fi
-	# bash replaces what is behind the last of these characters.
+	# bash replaces only what follows the last of these characters.
 	i=${cur%"${cur##*[=:@]}"}
 	COMPREPLY=("${replies[@]#"$i"}")
 	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null

@@ -176,6 +176,181 @@ run_examples() {
 	done
 }
 
+# The block of the README that begins with ```INFO, as it stands.
+block() {
+	awk -v want="\`\`\`$1" '/^```/ { on = $0 == want; next } on' README.md
+}
+
+# A world that plays the host, in which /srv is ours, and mmdebstrap has been run
+# before: it unpacks a Debian that is there.
+readme_begin() {
+	need_root
+	need_root_deb
+	load helpers/net
+	world_begin
+	leftovers_begin
+	mkdir "$BATS_TEST_TMPDIR/srv" "$BATS_TEST_TMPDIR/shims"
+	h mount --bind "$BATS_TEST_TMPDIR/srv" /srv
+	cat >"$BATS_TEST_TMPDIR/shims/mmdebstrap" <<-EOF
+		#!/bin/sh -e
+		for to; do :; done
+		case \$to in
+		*.tar) cat "$BATS_TEST_TMPDIR/deb.tar" >"\$to" ;;
+		*) cp -a "$ROOT_DEB" "\$to"; cp "$(command -v busybox)" "\$to/usr/bin/" ;;
+		esac
+	EOF
+	chmod 755 "$BATS_TEST_TMPDIR/shims/mmdebstrap"
+	PATH=$BATS_TEST_TMPDIR/shims:$PATH
+}
+
+readme_root() {
+	h sh -ec "$(block sh)" || return
+	[ -x "$BATS_TEST_TMPDIR/srv/web/usr/bin/busybox" ]
+}
+
+# Is there the page that the README serves?
+served() {
+	[ "$(h curl -sS -m 20 http://127.0.0.1:8080/ 2>/dev/null)" = hello ]
+}
+
+@test "README: each block has a test here" {
+	[ "$(sed -n 's/^```\(.\+\)/\1/p' README.md | tr '\n' ,)" = "sh,sh user,sh shell,sh serve,ini,sh guest," ]
+}
+
+@test "README: the root and the shell in it" {
+	readme_begin
+	need unshare -Ump true
+	readme_root
+	run -0 h sh -ec "$(block 'sh shell')" < <(echo 'hostname; id -u; echo $0; exit')
+	[[ $output == *$'\ntry\r\n0\r\n'* ]]
+	no_leftovers
+	world_end
+}
+
+@test "README: the root of an ordinary user" {
+	readme_begin
+	need as_subid_user unshare -U --map-auto true
+	user_dir
+	chmod 711 "$BATS_TEST_TMPDIR"
+	cp "$(tests/roots deb-tar)" "$BATS_TEST_TMPDIR/deb.tar"
+	chmod 644 "$BATS_TEST_TMPDIR/deb.tar"
+	mkdir "$BATS_TEST_TMPDIR/home" && chown "$TEST_UID" "$BATS_TEST_TMPDIR/home" && cd "$BATS_TEST_TMPDIR/home"
+	run -0 --separate-stderr as_subid_user env PATH="$BATS_TEST_TMPDIR/shims:$USER_DIR/bin:$PATH" sh -ec "$(cd "$TOP" && block 'sh user')"
+	run -0 as_subid_user volt-ns -UmpniuC root=web overlay=tmpfs hostname=try volt-init bash -c 'hostname; id -u'
+	[ "$output" = $'try\n0' ]
+	as_subid_user volt-ns -U rm -r web
+	no_leftovers
+	world_end
+}
+
+@test "README: the web server" {
+	readme_begin
+	need volt-cg memory.max=1G pids.max=100 true
+	readme_root
+	h env --default-signal sh -ec "$(block 'sh serve')" 3>&- </dev/null &
+	pid=$!
+	wait_for served
+	kill "$(pgrep -P "$pid")"
+	wait "$pid" && status=0 || status=$?
+	[ "$status" = 143 ]
+	no_leftovers
+	world_end
+}
+
+@test "README: the unit" {
+	[ -d /run/systemd/system ] || skip "systemd is not running"
+	readme_begin
+	readme_root
+	h sh -ec 'mkdir -p /srv/pages && echo hello >/srv/pages/index.html'
+	unit=test-pages-$BASHPID
+	block ini | sed "s,/usr/local/bin/,$O/bin/,; s,/srv/,$BATS_TEST_TMPDIR/srv/,g
+		\$a NetworkNamespacePath=/proc/$HOST/ns/net" >"/run/systemd/system/$unit.service"
+	systemctl daemon-reload
+	systemctl start "$unit"
+	wait_for served
+	run -0 sh examples/enter "$unit" hostname
+	[ "$output" = pages ]
+	volt-cg | grep -q "^pages [0-9]* pid [0-9]* unit $unit.service "
+	h volt-net | grep -q " unit $unit.service "
+	systemctl stop "$unit"
+	run -0 systemctl show -P Result "$unit"
+	[ "$output" = success ]
+	rm "/run/systemd/system/$unit.service"
+	systemctl daemon-reload
+	no_leftovers
+	world_end
+}
+
+@test "README: the guest" {
+	readme_begin
+	[ -r "/boot/vmlinuz-$(uname -r)" ] || lacks "a kernel"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	readme_root
+	run -0 h sh -ec "$(block 'sh guest')"
+	[[ $output == *Linux*GNU/Linux* ]]
+	no_leftovers
+	world_end
+}
+
+# --- examples -----------------------------------------------------------------
+
+ci_job() {
+	local dir=$1
+
+	run -0 --separate-stderr "$who" env CI_PREPARE='echo tool >/tool; chown 1 /tool 2>/dev/null; :' CI_CACHE="$dir/cache" sh -ec 'cd "$1"
+		mkdir source && echo text >source/file && exec sh "$2" "$3" source sh -c "$4"' sh "$dir" "$TOP/examples/ci-job" "$root" \
+		'cat /tool file; cp file /out/result; touch /tmp/x /x; ! touch /src/x 2>/dev/null; ls /sys/class/net; id -u'
+	[ "$output" = $'tool\ntext\nlo\n0' ]
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 0" ]
+	[ "$(cat "$dir/out/result")" = text ]
+	[ "$(stat -c %u "$dir/out/result")" = "$(stat -c %u "$dir/source")" ]
+	# The tools are there, the rest is gone; and how it ended is told.
+	run -125 --separate-stderr "$who" env CI_PREPARE=false CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sh -c "exit 125"' sh "$dir" "$TOP/examples/ci-job" "$root"
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 125" ]
+	run -124 --separate-stderr "$who" env CI_TIME=200ms CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sleep 1000' sh "$dir" "$TOP/examples/ci-job" "$root"
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: timeout 124" ]
+	[ "$(ls "$dir/cache")" = tools ]
+	[ ! -e "$root/tool" ] && [ ! -e "$root/x" ]
+}
+
+as_root() {
+	"$@"
+}
+
+@test "examples: ci-job, as root and as an ordinary user" {
+	leftovers_begin
+	if [ "$(id -u)" = 0 ]; then
+		need unshare -Ump true
+		mkdir "$BATS_TEST_TMPDIR/root"
+		who=as_root root=$ROOT_BB ci_job "$BATS_TEST_TMPDIR/root"
+	fi
+	need as_subid_user unshare -U --map-auto true
+	user_dir
+	mkdir "$USER_DIR/job" && chown "$TEST_UID" "$USER_DIR/job"
+	who=as_subid_user root=$ROOT_USER ci_job "$USER_DIR/job"
+	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" "$USER_DIR/job/out" "$USER_DIR/job/source"
+	no_leftovers
+}
+
+# Each word of an example's chain is one that its link knows: by a dry run.
+@test "examples: units say nothing that the programs do not know" {
+	need_root
+	local unit line
+
+	for unit in examples/*.service; do
+		sed -e ':a; /\\$/ { N; s/\\\n//; ba' -e '}' "$unit" | sed -n 's/^ExecStart=//p' |
+			sed "s,/usr/local/bin/,,; s,/var/lib/machines/[^: ]*,$ROOT_BB,g; s,/srv/w[ew][bw],$ROOT_BB,g; s,/var/lib/volt/%i,$BATS_TEST_TMPDIR,; s/%i/box/g; s/volt-net -d/volt-net -N -d/; s/^volt-cg/volt-cg -N parent=\//; s/^volt-ns/volt-ns -N/; s/ volt-cg / volt-cg parent=\/ /" >"$BATS_TEST_TMPDIR/line"
+		line=$(cat "$BATS_TEST_TMPDIR/line")
+		echo "$unit: $line"
+		[ -n "$line" ]
+		run sh -c "$line"
+		echo "$output"
+		# Here there may be no cgroup v2 with these controllers; that is not a word's fault.
+		[ "$status" = 0 ] || [[ $output == *"volt-cg: "*controller* ]] || [[ $output == *"volt-cg: "*"cgroup"* ]]
+		[[ $output != *"unknown"* ]]
+	done
+}
+
 @test "README: its relative links lead somewhere" {
 	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md ARCHITECTURE.md |
 		sed 's/^](//; s/[#)].*//' | sort -u | while read -r path; do

@@ -1,4 +1,6 @@
-/* Controllers: enabled where the limits need them, or why that cannot be. */
+/*
+ * Enable the controllers that the limits need, or say why that is impossible.
+ */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +15,7 @@
 
 #include "cg.h"
 
-/* Open the group that the first len bytes of place name. */
+/* Open the group whose path is the first len bytes of place. */
 static int
 level_open(const struct cg *cg, size_t len, char *path)
 {
@@ -38,8 +40,8 @@ level_lists(const struct cg *cg, size_t len, const char *file,
 }
 
 /*
- * What /proc/cgroups says of a controller: 1 if it is bound to a v1 hierarchy,
- * 0 if it was disabled at boot, -1 if nothing.
+ * What /proc/cgroups says of a controller: 1 if a v1 hierarchy has it, 0 if it
+ * was disabled at boot, -1 otherwise.
  */
 static int
 old_state(const char *name)
@@ -68,7 +70,7 @@ old_state(const char *name)
 	return state;
 }
 
-/* Say why there is no such controller from the group at len downwards. */
+/* Say why the group at len lacks the controller. */
 static _Noreturn void
 missing(const struct cg *cg, const char *name, size_t len)
 {
@@ -94,14 +96,13 @@ missing(const struct cg *cg, const char *name, size_t len)
 	if (top || !look_is_root(cg->tree.top)) {
 		warnx("controller %s: not delegated to %s, which has: %s",
 		    name, shown(path), *list != '\0' ? list : "none");
-		errx(EXIT_LINK, "in a unit of systemd's, Delegate=%s does it",
-		    name);
+		errx(EXIT_LINK, "in a systemd unit, set Delegate=%s", name);
 	}
 	errx(EXIT_LINK, "controller %s: this kernel has none; there are: %s",
 	    name, *list != '\0' ? list : "none");
 }
 
-/* Remember what we enabled in place, for group_finish() to undo. */
+/* Remember that we enabled it in place: group_finish() disables it again. */
 static void
 remember(struct cg *cg, const char *name)
 {
@@ -111,7 +112,10 @@ remember(struct cg *cg, const char *name)
 	    len > 0 ? " " : "", name);
 }
 
-/* Enable a controller below one group. Returns false only if it need not be. */
+/*
+ * Enable a controller below one group. If that fails: ends, or false without
+ * must.
+ */
 static bool
 level_enable(struct cg *cg, size_t len, const char *name, bool must)
 {
@@ -142,15 +146,15 @@ level_enable(struct cg *cg, size_t len, const char *name, bool must)
 		warnx("processes are in that group itself: "
 		    "they must be in groups below it");
 	else if (saved == EACCES || saved == EPERM)
-		warnx("in a unit of systemd's, Delegate=%s does it", name);
+		warnx("in a systemd unit, set Delegate=%s", name);
 	else if (saved == EOPNOTSUPP)
 		warnx("that group is threaded: it has limits for threads only");
 	exit(EXIT_LINK);
 }
 
 /*
- * Enable a controller in place, and on the way down to it from the first group
- * that has it and is ours to change.
+ * Enable a controller in place. First find the nearest group above that has it
+ * and is ours to change; then enable it from there down.
  */
 static void
 enable(struct cg *cg, const char *name, bool must)
@@ -171,8 +175,8 @@ enable(struct cg *cg, const char *name, bool must)
 }
 
 /*
- * Enable what the limits need; to know who was killed for want of memory, and
- * for -s and -d, also what can be had.
+ * Enable what the limits need. If it is possible, also enable the memory
+ * controller, to report OOM kills, and what -s and -d want.
  */
 void
 control_enable(struct cg *cg)

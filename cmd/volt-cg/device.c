@@ -1,4 +1,6 @@
-/* Devices in the values of io.*: the kernel wants MAJ:MIN of a whole disk. */
+/*
+ * Devices in the values of io.*: the kernel wants the MAJ:MIN of a whole disk.
+ */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -31,8 +33,8 @@ is_number(const char *s)
 }
 
 /*
- * The whole disk behind the device number in dev, which is replaced by its
- * number if it is a partition's.
+ * If the device number in dev is that of a partition, replace it by the number
+ * of the whole disk.
  */
 static void
 whole_disk(char *dev, size_t size)
@@ -50,8 +52,8 @@ whole_disk(char *dev, size_t size)
 }
 
 /*
- * Resolve what stands for a device: MAJ:MIN, the name of one ("sda"), the path
- * of one, or the path of a file or directory, for the device that it lives on.
+ * Find the number of a device. what is its name ("sda"), its path, or the path
+ * of a file or directory, which means the device that it is on.
  */
 static void
 resolve(const char *key, const char *what, char *dev, size_t size)
@@ -82,8 +84,8 @@ resolve(const char *key, const char *what, char *dev, size_t size)
 }
 
 /*
- * Copy value with its device, if it begins with one, as MAJ:MIN, and with the
- * sizes of rbps= and wbps= in bytes.
+ * Copy value. If it begins with a device, that becomes MAJ:MIN. The sizes of
+ * rbps= and wbps= become bytes.
  */
 char *
 device_resolve(const char *key, const char *value)

@@ -1,4 +1,4 @@
-/* The group: made, locked, marked, left and swept (cg.h has the theory). */
+/* Make, lock, mark, leave and remove groups. cg.h has the theory. */
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -19,9 +19,9 @@
 
 #include "cg.h"
 
-#define SWEEP_PATIENCE 2000	/* ms; a command waits for us meanwhile */
-#define TRIES 100	/* 10 ms each */
-#define UNFINISHED 01700	/* nobody has the sticky bit by accident */
+#define SWEEP_PATIENCE 2000	/* ms; with -k the command waits for this */
+#define TRIES 100	/* of some 10 ms */
+#define UNFINISHED 01700	/* a mode that no other group has */
 
 const char *
 group_name(const struct cg *cg)
@@ -30,8 +30,8 @@ group_name(const struct cg *cg)
 }
 
 /*
- * Open what the lock is on. On kernels without cgroup.kill (before 5.14) it is
- * the directory, which anybody may lock and so make a leftover stay.
+ * Open the file that is locked: cgroup.kill. Kernels before 5.14 have none:
+ * there it is the directory, which everybody may lock, and so keep a leftover.
  */
 static int
 lock_open(int dir)
@@ -43,7 +43,7 @@ lock_open(int dir)
 	return fd;
 }
 
-/* Is somebody waiting for the command in this group? */
+/* Does a volt-cg wait for the command in this group? */
 bool
 group_living(int dir)
 {
@@ -51,13 +51,13 @@ group_living(int dir)
 	int fd;
 
 	if ((fd = lock_open(dir)) == -1)
-		return true; /* not ours to know */
+		return true; /* we may not know */
 	living = flock(fd, LOCK_EX | LOCK_NB) == -1;
 	close(fd);
 	return living;
 }
 
-/* Does the name still mean the directory that we have open? */
+/* Is the directory that we have open still the one of this name? */
 static bool
 same(int parent, const char *name, int dir)
 {
@@ -77,8 +77,8 @@ nap(void)
 }
 
 /*
- * Is this a group whose maker was killed before it was marked? Until then none
- * but its owner may look into it.
+ * Is this a group that has no mark yet? It has a mode of its own until then.
+ * Its maker may have been killed.
  */
 static bool
 unfinished_group(int dir)
@@ -90,8 +90,8 @@ unfinished_group(int dir)
 }
 
 /*
- * A group of this name is there, and locked by us alone. Remove it if it is a
- * leftover, or kept and empty; else that is the end.
+ * A group of this name exists, and we have it locked exclusively. Remove it if
+ * it is a leftover, or was kept and is empty; else end.
  */
 static void
 reclaim_locked(const struct cg *cg, const char *name, int dir)
@@ -118,7 +118,7 @@ reclaim_locked(const struct cg *cg, const char *name, int dir)
 }
 
 /*
- * A group of this name is there: make room, or end. Returns to try again.
+ * A group of this name exists. Remove it, or end. The caller tries again.
  */
 static void
 reclaim(const struct cg *cg, const char *name)
@@ -140,7 +140,7 @@ reclaim(const struct cg *cg, const char *name)
 		errx(EXIT_LINK, "name=%s: a command is running in this group",
 		    name);
 	} else {
-		nap(); /* somebody sweeps it */
+		nap(); /* another volt-cg removes it */
 	}
 	if (lock != -1)
 		close(lock);
@@ -148,9 +148,9 @@ reclaim(const struct cg *cg, const char *name)
 }
 
 /*
- * Under an exclusive lock, take the group for ours: mark it, and have all look
- * at it. Another maker may have found it first, when the one that we made was
- * removed as unfinished and the name used again. Returns whether it is ours.
+ * Under an exclusive lock, claim the group: mark it, and permit all to look at
+ * it. Returns false if it is not the group that we made: another volt-cg may
+ * have removed that one as unfinished, and made its own.
  */
 static bool
 claim(const struct cg *cg, const char *name, int dir, const char *mark)
@@ -167,10 +167,10 @@ claim(const struct cg *cg, const char *name, int dir, const char *mark)
 }
 
 /*
- * What was just made: opened, claimed, and locked as long as we live. To pass
- * from the exclusive lock to the shared one is not atomic: whoever took an
- * exclusive one in between may have removed the group as a leftover, since
- * nothing is in it yet. Returns its directory, or -1 if it is not ours.
+ * Open, lock and claim the group that we just made. Returns its directory, or
+ * -1 if it is not ours. To change the exclusive lock to a shared one is not
+ * atomic: another volt-cg may lock the group in between, and remove it as a
+ * leftover because it is still empty.
  */
 static int
 finish_making(const struct cg *cg, const char *name, const char *mark,
@@ -200,8 +200,8 @@ finish_making(const struct cg *cg, const char *name, const char *mark,
 }
 
 /*
- * Make the group name in place, or with a name that is not fixed one like it,
- * and mark it. Fills in *lock, ours while we live. Returns its directory.
+ * Make the group name in place, and mark it. If the name is not fixed, it gets
+ * a suffix where need be. Fills in *lock, which we keep. Returns the directory.
  */
 static int
 create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
@@ -224,11 +224,10 @@ create(struct cg *cg, char *name, bool fixed, const char *mark, int *lock)
 		else
 			snprintf(name + len, CG_NAME - len, "-%d", tries);
 	}
-	errx(EXIT_LINK, "%s/%s: no room was made for this group", cg->place,
-	    name);
+	errx(EXIT_LINK, "%s/%s: this name stays in use", cg->place, name);
 }
 
-/* Move ourselves, which costs some milliseconds. */
+/* Move this process into the group. That takes some milliseconds. */
 void
 group_enter(int dir, const char *name)
 {
@@ -240,14 +239,15 @@ group_enter(int dir, const char *name)
 	if (errno == EBUSY)
 		warnx("its processes are in groups below it: name one of them");
 	else if (errno == EACCES || errno == EPERM)
-		warnx("that takes the right to write cgroup.procs there, and "
+		warnx("this needs the right to write cgroup.procs there, and "
 		    "in the group above both it and ours");
 	exit(EXIT_LINK);
 }
 
 /*
  * Groups below a group have limits only while it has no processes itself. We
- * are the only one in it: go into one beside the group that we are to make.
+ * are the only process in it: move to a group beside the one that we are to
+ * make.
  */
 static void
 retreat(struct cg *cg)
@@ -258,11 +258,11 @@ retreat(struct cg *cg)
 	group_enter(cg->retreat_dir, cg->retreat);
 }
 
-/* Is there any group in place but the one of that name, which we are in? */
+/* Is the group of this name, which we are in, the only one in place? */
 static bool
 alone(const struct cg *cg, const char *name)
 {
-	struct dirent *e;
+	struct dirent *e = NULL;
 	bool found = false;
 	DIR *dir;
 	int fd;
@@ -270,14 +270,16 @@ alone(const struct cg *cg, const char *name)
 	if ((fd = openat(cg->place_fd, ".", O_RDONLY | O_CLOEXEC)) == -1 ||
 	    (dir = fdopendir(fd)) == NULL)
 		return false;
-	while (!found && (e = readdir(dir)) != NULL)
+	while (!found && (errno = 0, e = readdir(dir)) != NULL)
 		found = e->d_type == DT_DIR && *e->d_name != '.' &&
 		    strcmp(e->d_name, name) != 0;
+	if (e == NULL && errno != 0)
+		found = true; /* for all we know */
 	closedir(dir);
 	return !found;
 }
 
-/* Go back from the group of that name, and leave place as it was found. */
+/* Move back from the group of this name, and leave place as we found it. */
 static bool
 go_back(const struct cg *cg, const char *name)
 {
@@ -287,7 +289,9 @@ go_back(const struct cg *cg, const char *name)
 	    kfile_write(cg->place_fd, "cgroup.procs", "0") == 0;
 }
 
-/* The same from where we retreated to. What fails is swept later. */
+/*
+ * Move back from where we retreated to. If it fails, a later run removes that.
+ */
 static void
 come_back(struct cg *cg)
 {
@@ -298,7 +302,7 @@ come_back(struct cg *cg)
 	cg->retreat_dir = -1;
 }
 
-/* -k, and then an error: out of the group again, or it would be the end of us. */
+/* With -k after an error: leave the group, or its removal would kill us. */
 static bool
 leave(const struct cg *cg)
 {
@@ -315,7 +319,7 @@ leave(const struct cg *cg)
 	return left;
 }
 
-/* Kill and remove what we made. What we cannot leave is kept. */
+/* Kill what is in our group, and remove it. If we cannot leave it, it stays. */
 void
 group_finish(struct cg *cg)
 {
@@ -334,7 +338,9 @@ group_finish(struct cg *cg)
 		come_back(cg);
 }
 
-/* The one that is finished also where an error ends us; not by a child. */
+/*
+ * An error ends us by exit(3): then this group is finished, but not by a child.
+ */
 static struct cg *unfinished;
 static pid_t maker;
 
@@ -345,7 +351,7 @@ finish_at_exit(void)
 		group_finish(unfinished);
 }
 
-/* -d: leave the group to a user, or to a manager of groups inside. */
+/* -d: give the group to a user, or let the command make groups in it. */
 void
 group_delegate(const struct cg *cg)
 {
@@ -358,8 +364,8 @@ group_delegate(const struct cg *cg)
 }
 
 /*
- * Make the group, with its limits; with -k also enter it, before the limits
- * only if they cannot be set otherwise.
+ * Make the group and set its limits. With -k also enter it: after the limits
+ * are set, unless they can only be set when we have left place.
  */
 void
 group_make(struct cg *cg)
@@ -394,7 +400,7 @@ group_make(struct cg *cg)
 	}
 }
 
-/* Is this what a volt-cg leaves that was killed, if nobody holds its lock? */
+/* Is this a leftover, if nobody has it locked? */
 static bool
 is_leftover(int dir, bool *half_made)
 {
@@ -406,7 +412,7 @@ is_leftover(int dir, bool *half_made)
 	    strcmp(mark, "run") == 0 || strcmp(mark, LOOK_WAIT) == 0;
 }
 
-/* Remove one leftover, if name is one: also once we hold the lock. */
+/* Remove the group if it is a leftover, also after we have locked it. */
 static void
 sweep_one(const struct cg *cg, const char *name)
 {
@@ -431,7 +437,7 @@ sweep_one(const struct cg *cg, const char *name)
 	close(dir);
 }
 
-/* Remove the leftovers of those who died before they could, beside ours. */
+/* Remove the leftovers in place: groups of volt-cgs that were killed. */
 void
 group_sweep(const struct cg *cg)
 {

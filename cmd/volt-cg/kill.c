@@ -1,4 +1,4 @@
-/* The end of a group: everything in it, and the groups below it. */
+/* Kill all processes of a group, and remove it with the groups below it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ is_group(const struct dirent *e)
 	    strcmp(e->d_name, "..") != 0;
 }
 
-/* Send SIGKILL to each process in the group and in those below it. */
+/* Send SIGKILL to each process in the group and in the groups below it. */
 static void
 kill_each(int dir, int depth)
 {
@@ -34,7 +34,10 @@ kill_each(int dir, int depth)
 
 	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) != -1 &&
 	    (f = fdopen(fd, "r")) != NULL) {
-		/* One of another PID namespace shows as 0: not "our group". */
+		/*
+		 * A process of another PID namespace is 0: kill(0) is not
+		 * meant.
+		 */
 		while (fgets(line, sizeof(line), f) != NULL)
 			if ((pid = strtol(line, NULL, 10)) > 0)
 				kill((pid_t)pid, SIGKILL);
@@ -58,9 +61,9 @@ kill_each(int dir, int depth)
 
 /*
  * Kill all processes in the group and below it, and wait until they are gone.
- * Where there is no cgroup.kill (before 5.14) the group is frozen for it, so
- * that what forks does not outrun us. Returns 0, or -1 and errno: EBUSY if they
- * are not gone after patience, in ms.
+ * Without cgroup.kill (before 5.14) freeze the group first: a process that
+ * forks could be faster than we. Returns 0, or -1 and errno: EBUSY if processes
+ * are left after patience, in ms.
  */
 int
 kill_group(int dir, int64_t patience)
@@ -92,7 +95,8 @@ kill_group(int dir, int64_t patience)
 				break;
 		}
 		if (!once) {
-			(void)kfile_write(dir, "cgroup.freeze", "1");
+			/* Else some may slip away, and the next round has them. */
+			may_fail(kfile_write(dir, "cgroup.freeze", "1"));
 			kill_each(dir, 0);
 		}
 		poll(&events, 1, once ? 1000 : 10);
@@ -102,8 +106,8 @@ kill_group(int dir, int64_t patience)
 }
 
 /*
- * Remove the groups below one, without recursion: their owner may have made
- * them as deep as he liked. Returns 0, or -1 and errno.
+ * Remove the groups below one. This is not recursive: their owner may have
+ * nested them as deep as he wanted. Returns 0, or -1 and errno.
  */
 static int
 remove_below(int top)
@@ -127,7 +131,7 @@ remove_below(int top)
 				continue;
 			}
 			found = true;
-			/* We come from there, and it cannot be removed. */
+			/* We were in it, and it cannot be removed. */
 			if (went_up || errno != EBUSY)
 				break;
 			next = openat(fd, e->d_name,
@@ -149,7 +153,7 @@ remove_below(int top)
 	return -1;
 }
 
-/* Kill and remove the group name of parent. Returns 0, or -1 and errno. */
+/* Kill and remove the group name in parent. Returns 0, or -1 and errno. */
 int
 kill_remove(int parent, const char *name, int64_t patience)
 {

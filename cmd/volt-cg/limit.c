@@ -1,4 +1,4 @@
-/* The limits: words that are written to files of the group. */
+/* The limits: words whose values are written to files of the group. */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -18,9 +18,9 @@
 
 #include "cg.h"
 
-#define PERIOD 100000	/* us of cpu.max that cpus= is measured by */
-#define LEAST_QUOTA 1000	/* us; the kernel's own bound */
-#define CPUS 8192	/* the most that a kernel is built for */
+#define PERIOD 100000	/* us; the period that cpus= writes to cpu.max */
+#define LEAST_QUOTA 1000	/* us; the kernel accepts no less */
+#define CPUS 8192	/* the most that any kernel is built for */
 
 static char *
 copy(const char *s)
@@ -40,7 +40,7 @@ ends_with(const char *s, const char *tail)
 	return n > m && strcmp(s + n - m, tail) == 0;
 }
 
-/* Do files of this name hold one size in bytes, or "max"? */
+/* Is the value of this file a size in bytes, or "max"? */
 static bool
 holds_size(const char *key)
 {
@@ -61,7 +61,7 @@ convert_size(const char *key, const char *value)
 	return copy(buf);
 }
 
-/* Take a word for the file of its name. What is sure to be wrong is refused. */
+/* Take a word: its key is the name of a file. Refuse what is surely wrong. */
 void
 limit_add(void *ctx, const char *key, const char *value)
 {
@@ -90,7 +90,7 @@ limit_add(void *ctx, const char *key, const char *value)
 	cg->nlimits++;
 }
 
-/* cpus=1.5 is cpu.max="150000 100000". */
+/* cpus=1.5 means cpu.max="150000 100000". */
 void
 limit_cpus(void *ctx, const char *key, const char *value)
 {
@@ -111,7 +111,8 @@ limit_cpus(void *ctx, const char *key, const char *value)
 		    (value[len] == '.' && *fraction == '\0') ||
 		    fraction[strspn(fraction, "0123456789")] != '\0' ||
 		    strlen(fraction) > 5)
-			word_bad(key, value, "not a number of CPUs, as 2 or 0.5");
+			word_bad(key, value,
+			    "not a number of CPUs, as 2 or 0.5");
 		for (n *= PERIOD; *fraction != '\0'; fraction++, digit /= 10)
 			n += (uint64_t)(*fraction - '0') * digit;
 		if (n < LEAST_QUOTA)
@@ -123,7 +124,7 @@ limit_cpus(void *ctx, const char *key, const char *value)
 	cg->limits[cg->nlimits - 1].text = value;
 }
 
-/* The controller that a limit is one of; false if it takes none. */
+/* Write the limit's controller to buf. Returns false if it needs none. */
 bool
 limit_controller(const struct limit *l, char *buf, size_t size)
 {
@@ -137,8 +138,8 @@ limit_controller(const struct limit *l, char *buf, size_t size)
 }
 
 /*
- * The group has no file of this name. Keys are lower-case and a few files are
- * not (hugetlb.2MB.max): return that, or end with the nearest that there is.
+ * The group has no file of this name. Keys are lower-case, but a few files have
+ * capitals (hugetlb.2MB.max): return that one, or end and name the nearest one.
  */
 static char *
 find_file(const struct cg *cg, const struct limit *l)
@@ -153,7 +154,7 @@ find_file(const struct cg *cg, const struct limit *l)
 	if ((fd = dup(cg->dir)) == -1 || (dir = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "%s=", l->key);
 	rewinddir(dir);
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		if (e->d_type != DT_REG)
 			continue;
 		if (strcasecmp(e->d_name, l->file) == 0) {
@@ -167,6 +168,8 @@ find_file(const struct cg *cg, const struct limit *l)
 			snprintf(best, sizeof(best), "%s", e->d_name);
 		}
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "%s=", l->key);
 	closedir(dir);
 	if (*best != '\0')
 		errx(EXIT_LINK, "%s=: this kernel has no such file; "
@@ -174,7 +177,7 @@ find_file(const struct cg *cg, const struct limit *l)
 	errx(EXIT_LINK, "%s=: this kernel has no such file", l->key);
 }
 
-/* Set the bits of a list such as "0-3,7". False if it is none. */
+/* Set the bits of a list such as "0-3,7". Returns false if it is no list. */
 static bool
 parse_list(const char *s, unsigned char bits[CPUS / 8])
 {
@@ -196,8 +199,8 @@ parse_list(const char *s, unsigned char bits[CPUS / 8])
 }
 
 /*
- * The kernel takes a set of CPUs or nodes that the group above does not have,
- * and then gives others. That is not what was asked for.
+ * The kernel accepts CPUs or nodes that the group above does not have, and then
+ * uses others. That is not what was asked for.
  */
 static void
 check_set(const struct cg *cg, const struct limit *l)
@@ -218,7 +221,7 @@ check_set(const struct cg *cg, const struct limit *l)
 			    l->key, l->text, buf);
 }
 
-/* Write every limit to the group, from left to right. */
+/* Write all limits to the group, in the order of the words. */
 void
 limit_apply(struct cg *cg)
 {
@@ -240,7 +243,7 @@ limit_apply(struct cg *cg)
 	}
 }
 
-/* Will the group need a controller? Those for -s are only taken if there. */
+/* Does the group need a controller? Those for -s are optional. */
 bool
 limit_needs(const struct cg *cg)
 {

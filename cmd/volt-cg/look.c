@@ -1,4 +1,4 @@
-/* Looking at a group, whosever it is. */
+/* Look at a group, and at those below it. */
 #include <sys/xattr.h>
 
 #include <dirent.h>
@@ -13,21 +13,21 @@
 
 #include "cg.h"
 
-/* The path of a group as people write it. */
+/* The path of a group, as people write it. */
 const char *
 shown(const char *path)
 {
 	return *path != '\0' ? path : "/";
 }
 
-/* Is this the one group that may have both processes and limits below it? */
+/* Is this the root group, which may have processes and limits below it? */
 bool
 look_is_root(int dir)
 {
 	return faccessat(dir, "cgroup.type", F_OK, 0) == -1;
 }
 
-/* Returns the mark of a group in buf, or NULL if it is none of ours. */
+/* Copy the mark of a group to buf. Returns buf, or NULL if it has none. */
 const char *
 look_mark(int dir, char *buf, size_t size)
 {
@@ -40,8 +40,8 @@ look_mark(int dir, char *buf, size_t size)
 }
 
 /*
- * Do something with a group and with those below it, down to a depth beyond which
- * nobody goes in earnest.
+ * Call deed for a group and for the groups below it, as many levels as depth
+ * says.
  */
 void
 look_each(int dir, int depth, void (*deed)(int dir, void *ctx), void *ctx)
@@ -76,7 +76,7 @@ add_count(int dir, void *ctx)
 	*sum += n == -1 ? 0 : n;
 }
 
-/* The processes in a group and in those below it. */
+/* The number of processes in a group and in those below it. */
 long
 look_count_all(int dir, int depth)
 {
@@ -101,7 +101,7 @@ find_first(int dir, void *ctx)
 		close(fd);
 		return;
 	}
-	/* One of another PID namespace shows as 0. */
+	/* A process of another PID namespace is 0. */
 	while (fgets(line, sizeof(line), f) != NULL)
 		if ((pid = strtol(line, NULL, 10)) > 0 &&
 		    (*least == 0 || pid < *least))
@@ -109,7 +109,7 @@ find_first(int dir, void *ctx)
 	fclose(f);
 }
 
-/* The process of the least number among these: mostly the first; 0 for none. */
+/* The lowest process ID among them, mostly that of the first process; or 0. */
 pid_t
 look_first(int dir, int depth)
 {

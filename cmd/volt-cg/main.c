@@ -1,6 +1,6 @@
 /*
- * volt-cg: make a group of cgroup v2, with limits, and run the command in it;
- * or show and change a group that is there.
+ * volt-cg: make a group of cgroup v2 with limits, and run the command in it; or
+ * show or change an existing group.
  */
 #include <err.h>
 #include <errno.h>
@@ -23,10 +23,11 @@ open_tree(struct cg *cg)
 	if (errno != ENOENT)
 		err(EXIT_LINK, "cgroup v2");
 	warnx("cgroup v2 is not mounted here");
-	errx(EXIT_LINK, "mount -t cgroup2 cgroup2 /sys/fs/cgroup does it");
+	errx(EXIT_LINK, "to mount it: mount -t cgroup2 cgroup2 "
+	    "/sys/fs/cgroup");
 }
 
-/* Change the living group that was found. */
+/* Change the group that place_find() has found. */
 static void
 change(struct cg *cg)
 {
@@ -45,8 +46,8 @@ change(struct cg *cg)
 }
 
 /*
- * No command: list, show or change. Returns false if that is left out of a dry
- * run, of which there is more to say.
+ * No command: list, show or change groups. Returns false in a dry run that is
+ * about a new group.
  */
 static bool
 inspect(struct cg *cg)
@@ -75,8 +76,8 @@ main(int argc, char *argv[])
 {
 	static struct cg cg = {
 		.uid = (uid_t)-1, .gid = (gid_t)-1, .tree.top = -1,
-		.status_fd = -1, .place_fd = -1, .dir = -1, .lock = -1, .retreat_dir = -1,
-		.retreat_lock = -1,
+		.status_fd = -1, .place_fd = -1, .dir = -1, .lock = -1,
+		.retreat_dir = -1, .retreat_lock = -1,
 	};
 
 	argv = words_parse(argc, argv, &cg_grammar, &cg);

@@ -1,6 +1,7 @@
 /*
- * Where the group goes. Our own group, if it was delegated to us: then who
- * delegated it bounds us, and cleans up. For the system's root, else, /volt.
+ * Choose the place: the group in which ours is made. It is our own group if
+ * that was delegated to us: so its limits apply to us, and its owner cleans up.
+ * Else, for root, it is /volt.
  */
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -31,8 +32,9 @@ writable(int dir)
 }
 
 /*
- * May we make groups in this one? For those who may write everywhere that does
- * not show by trying: they go by the mark, and trust no mark of others.
+ * May we make groups in this one? A user may where he can write. Root can write
+ * everywhere: for root the group must be marked as delegated, and be root's
+ * own.
  */
 static bool
 is_ours(int dir, bool everywhere)
@@ -41,7 +43,8 @@ is_ours(int dir, bool everywhere)
 
 	if (!everywhere)
 		return writable(dir);
-	return cgroup_delegated(dir) && fstat(dir, &st) == 0 && st.st_uid == geteuid();
+	return cgroup_delegated(dir) && fstat(dir, &st) == 0 &&
+	    st.st_uid == geteuid();
 }
 
 static _Noreturn void
@@ -57,6 +60,7 @@ busy(const char *path, long n)
 	    "(systemd-run --scope -p Delegate=yes), or say parent=");
 }
 
+/* The place is this group. */
 static void
 take(struct cg *cg, const char *path, int fd, size_t floor)
 {
@@ -71,9 +75,9 @@ take(struct cg *cg, const char *path, int fd, size_t floor)
 }
 
 /*
- * From our own group upwards, the first that is ours. If there are others in
- * it, and nobody delegated it as it is, we are one of many in a tree of our own
- * (a user's session), and go on to where nobody is.
+ * Take the first group that we may use, from our own upwards. If it has other
+ * processes and is not marked as delegated, we are in a user's session: go on
+ * upwards to a group without processes.
  */
 static bool
 take_own(struct cg *cg, bool everywhere)
@@ -112,10 +116,10 @@ nowhere(const struct cg *cg)
 	warnx("%s: this group is not delegated to you",
 	    cg->tree.visible ? shown(cg->tree.own) : "our own group");
 	errx(EXIT_LINK,
-	    "systemd-run --user --scope -p Delegate=yes volt-cg ... is");
+	    "use systemd-run --user --scope -p Delegate=yes volt-cg ...");
 }
 
-/* Make the group that all of ours go in, if the last one did not. */
+/* Take /volt, and make it if it does not exist. */
 static void
 take_top(struct cg *cg)
 {
@@ -129,8 +133,8 @@ take_top(struct cg *cg)
 }
 
 /*
- * Write the path that parent= means to buf: in the tree, or as it looks in the
- * file system; or else from our own group on.
+ * Write the path of parent= to buf. The word is a path in the tree, or a path
+ * in the file system, or a path relative to our own group.
  */
 static void
 parent_path(const struct cg *cg, char *buf, size_t size)
@@ -142,7 +146,7 @@ parent_path(const struct cg *cg, char *buf, size_t size)
 	    (s[len] == '/' || s[len] == '\0'))
 		s += len;
 	else if (*s != '/' && !cg->tree.visible)
-		errx(EXIT_LINK, "parent=%s: our own group is not to be seen",
+		errx(EXIT_LINK, "parent=%s: our own group is not visible here",
 		    s);
 	else if (*s != '/')
 		out = (size_t)snprintf(buf, size, "%s", cg->tree.own);
@@ -169,7 +173,7 @@ open_parent(const struct cg *cg, char *buf, size_t size)
 	return fd;
 }
 
-/* Choose where a new group goes, and open that. */
+/* Choose where a new group is made, and open that. */
 void
 place_choose(struct cg *cg)
 {
@@ -190,7 +194,7 @@ place_choose(struct cg *cg)
 		return;
 	if (!everywhere)
 		nowhere(cg);
-	/* The top of a container's own tree: it is like a delegated group. */
+	/* The top of a container's tree is like a delegated group. */
 	if (!look_is_root(cg->tree.top) && cg->tree.visible &&
 	    *cg->tree.own == '\0') {
 		n = limit_needs(cg) ? cgroup_count(cg->tree.top, true) : 0;
@@ -209,8 +213,9 @@ place_choose(struct cg *cg)
 }
 
 /*
- * Open the group path/name and make it ours to look at; false if none is. One
- * that is marked can be anybody's: for root it must be root's.
+ * Open the group path/name. Returns false if there is none. With marked_only it
+ * must have a mark; and since everybody can set a mark, root wants one of
+ * root's.
  */
 static bool
 find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
@@ -235,9 +240,9 @@ find_in(struct cg *cg, const char *path, const char *name, bool marked_only)
 }
 
 /*
- * Find the living group name: in parent=; or, marked as one of ours, in our own
- * group or one above it; or in the place for all. Returns false, with errno, if
- * there is none.
+ * Find the existing group name: in parent=; else in our own group or a group
+ * above it, if it has a mark; else in /volt. Returns false and errno if there
+ * is none.
  */
 bool
 place_lookup(struct cg *cg, const char *name)
@@ -249,7 +254,7 @@ place_lookup(struct cg *cg, const char *name)
 		close(open_parent(cg, path, sizeof(path)));
 		return find_in(cg, path, name, false);
 	}
-	/* Of a path in a group, the group is the first component. */
+	/* If name is a path, its first component has the mark. */
 	snprintf(first, sizeof(first), "%s", name);
 	first[strcspn(first, "/")] = '\0';
 	strcpy(path, cg->tree.own);
@@ -266,7 +271,7 @@ place_lookup(struct cg *cg, const char *name)
 	return find_in(cg, TOP_PLACE, name, false);
 }
 
-/* The same, but to find none is the end. */
+/* The same, but ends if there is none. */
 void
 place_find(struct cg *cg, const char *name)
 {
@@ -279,7 +284,7 @@ place_find(struct cg *cg, const char *name)
 	    "where else to look");
 }
 
-/* Write the path of the place where groups are listed to buf. */
+/* Write to buf the path of the group whose groups are all listed. */
 void
 place_of_list(const struct cg *cg, char *buf, size_t size)
 {

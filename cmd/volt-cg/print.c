@@ -1,4 +1,4 @@
-/* Without a command: what a group has and uses, and which groups there are. */
+/* Without a command: print what a group has and uses, or list the groups. */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -14,9 +14,9 @@
 
 #include "cg.h"
 
-#define FILES 512	/* of a group */
+#define FILES 512	/* files of a group that are printed */
 
-/* What is printed one after the other: text, or members of an object. */
+/* The output: lines of text, or members of a JSON object. */
 struct out {
 	bool json, first;
 };
@@ -42,7 +42,7 @@ end_output(void)
 		err(EXIT_LINK, "standard output");
 }
 
-/* Files worth showing, of any controller: limits, use, peaks, events. */
+/* Is it printed? Limits, use, peaks and events are, of any controller. */
 static bool
 is_shown(const char *name)
 {
@@ -61,9 +61,9 @@ is_shown(const char *name)
 }
 
 /*
- * One line of a file. "8:0 rbps=1 wbps=2" is two pairs, of io.max.8:0.rbps and
- * its sibling; "oom 0" is one of memory.events.oom; what is neither is the
- * value of the file itself.
+ * Print one line of a file. In io.max "8:0 rbps=1 wbps=2" is two pairs, with
+ * the keys io.max.8:0.rbps and io.max.8:0.wbps. In memory.events "oom 0" is the
+ * pair memory.events.oom. Any other line is the value of the file.
  */
 static void
 print_line(struct out *o, const char *file, char *text)
@@ -102,7 +102,7 @@ print_file(struct out *o, int dir, const char *file)
 	char *text, *save;
 
 	if (kfile_read(dir, file, buf, sizeof(buf)) == -1)
-		return; /* as some are, for the while */
+		return; /* some files cannot be read at times */
 	if (*buf == '\0' || strcmp(buf, "\n") == 0) {
 		pair(o, file, "");
 		return;
@@ -118,7 +118,7 @@ compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Print the living group name, which place_find() has found. */
+/* Print the group name, which place_find() has found. */
 void
 print_group(const struct cg *cg, const char *name)
 {
@@ -131,10 +131,12 @@ print_group(const struct cg *cg, const char *name)
 
 	if ((fd = dup(cg->dir)) == -1 || (dir = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "%s", name);
-	while ((e = readdir(dir)) != NULL && n < FILES)
+	while ((errno = 0, e = readdir(dir)) != NULL && n < FILES)
 		if (e->d_type == DT_REG && is_shown(e->d_name) &&
 		    (files[n++] = strdup(e->d_name)) == NULL)
 			err(EXIT_LINK, "out of memory");
+	if (e == NULL && errno != 0)
+		err(EXIT_LINK, "%s", name);
 	closedir(dir);
 	qsort(files, n, sizeof(files[0]), compare);
 
@@ -150,7 +152,7 @@ print_group(const struct cg *cg, const char *name)
 	end_output();
 }
 
-/* What is said of a group, in the order of the line. */
+/* What a line of the list says of a group. */
 enum { SAID_PID, SAID_UNIT, SAID_MEMORY, SAID_CPU, SAID_PATH, SAID };
 static const char *const said[SAID] = { "pid", "unit", "memory", "cpu",
 	"path" };
@@ -196,14 +198,14 @@ list_one(const struct cg *cg, int dir, const char *path, const char *mark,
 	putchar('}');
 }
 
-/* What is listed: all in place, and what is ours anywhere else. */
+/* The list: all groups in place, and elsewhere those that have a mark. */
 struct list {
 	const struct cg *cg;
 	char place[PATH_MAX];
 	bool first;
 };
 
-/* List the groups in the group dir, of this path, and in those below it. */
+/* List the groups in the group dir, whose path this is, and those below. */
 static void
 list_in(struct list *l, int dir, const char *path, int depth)
 {
@@ -221,8 +223,9 @@ list_in(struct list *l, int dir, const char *path, int depth)
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_type != DT_DIR || *e->d_name == '.' ||
 		    snprintf(below, sizeof(below), "%s/%s", path, e->d_name) >=
-		    (int)sizeof(below) || (fd = openat(dir, e->d_name, O_RDONLY |
-			O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		    (int)sizeof(below) || (fd = openat(dir, e->d_name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) ==
+		    -1)
 			continue;
 		m = look_mark(fd, mark, sizeof(mark));
 		if ((m != NULL || all) &&
@@ -236,8 +239,8 @@ list_in(struct list *l, int dir, const char *path, int depth)
 }
 
 /*
- * Print the groups of volt-cg, whichever unit they are in, and all in the place
- * for all; or those in parent=.
+ * Print the groups of volt-cg in all units, and all groups in /volt; or the
+ * groups in parent=.
  */
 void
 print_list(const struct cg *cg)

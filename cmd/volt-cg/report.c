@@ -1,4 +1,4 @@
-/* What the command used, and what killed it. */
+/* Report what the command used, and what the kernel killed. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +14,11 @@
 
 #include "cg.h"
 
-#define OOM_LINES 10	/* before the end */
+#define OOM_LINES 10	/* until the command ends */
 
 /*
- * The number that stands behind key in a file of "key number" lines; with key
- * NULL the number that the file is. False if there is none.
+ * Read the number behind key in a file of "key number" lines; if key is NULL,
+ * the file is a number. Returns false if there is none.
  */
 bool
 report_value(int dir, const char *file, const char *key, uint64_t *out)
@@ -47,7 +47,7 @@ count(int dir, const char *file, const char *key)
 	return report_value(dir, file, key, &n) ? n : 0;
 }
 
-/* A size as people write it, if it is a whole number of a greater unit. */
+/* A size in the largest unit of which it is a whole number. */
 static const char *
 size_text(uint64_t n, char *buf, size_t size)
 {
@@ -62,7 +62,7 @@ size_text(uint64_t n, char *buf, size_t size)
 	return buf;
 }
 
-/* Name the memory.max of the nearest group above ours that has one, in buf. */
+/* Write to buf the memory.max of the nearest group above ours that has one. */
 static bool
 limit_above(const struct cg *cg, char *buf, size_t size)
 {
@@ -88,8 +88,8 @@ limit_above(const struct cg *cg, char *buf, size_t size)
 }
 
 /*
- * Open what shows POLLPRI when the group runs out of memory. Returns -1 without a
- * memory controller.
+ * Open a file that has POLLPRI when the group runs out of memory. Returns -1 if
+ * there is no memory controller.
  */
 int
 report_watch(const struct cg *cg)
@@ -97,16 +97,20 @@ report_watch(const struct cg *cg)
 	char buf[1024];
 	int fd = openat(cg->dir, "memory.events", O_RDONLY | O_CLOEXEC);
 
-	if (fd != -1)
-		(void)read(fd, buf, sizeof(buf)); /* what changes from here on */
+	/* Read it: POLLPRI comes when it changes from now on. */
+	if (fd != -1 && read(fd, buf, sizeof(buf)) == -1) {
+		close(fd);
+		return -1;
+	}
 	return fd;
 }
 
 /*
- * Tell of processes that were killed for want of memory since we last did, and the
- * limit that they hit: the group's own counts as "oom" in its own events, one below it
- * only in those that add up, one above in neither. Before the end a few lines are
- * enough. Returns whether any was killed at all.
+ * Report the OOM kills since the last report, and the limit that was hit. If
+ * that is the group's own, "oom" is in its local events; if it is that of a
+ * group below, only in those that add up; if it is that of a group above, in
+ * neither. Until the command ends, a few lines are enough. Returns whether
+ * there was any.
  */
 bool
 report_oom(struct cg *cg, bool end)
@@ -136,7 +140,7 @@ report_oom(struct cg *cg, bool end)
 	return true;
 }
 
-/* One line of the summary, or one member of it with -j. */
+/* Print one line of the summary; with -j, one member of it. */
 static void
 line(const struct cg *cg, bool *first, const char *key, const char *value)
 {
@@ -158,7 +162,7 @@ report_seconds(char *buf, size_t size, uint64_t usec)
 	    usec % 1000000);
 }
 
-/* The total of a pressure file's "some" line: us that some task stood still. */
+/* Read the total of a pressure file's "some" line: us that some task waited. */
 static bool
 pressure(int dir, const char *file, uint64_t *out)
 {
@@ -173,7 +177,7 @@ pressure(int dir, const char *file, uint64_t *out)
 	return value_uint(s, UINT64_MAX, out) == 0;
 }
 
-/* -s, on standard error. What this kernel does not count is left out. */
+/* -s: print the summary. Leave out what this kernel does not count. */
 void
 report_summary(const struct cg *cg, uint64_t wall)
 {

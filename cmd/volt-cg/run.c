@@ -1,4 +1,6 @@
-/* Running the command: in a new group, in one that stays, in one that is. */
+/*
+ * Run the command: in a new group, in one that is kept (-k), in one of join=.
+ */
 #include <sys/wait.h>
 
 #include <err.h>
@@ -35,9 +37,9 @@ describe(const struct cg *cg, const char *path, const char *name,
 }
 
 /*
- * Start the child inside the group. Kernels without CLONE_INTO_CGROUP (before
- * 5.7), and filters that forbid clone3(2), leave it to enter by itself, which
- * takes milliseconds instead of microseconds. Returns as fork(2) does.
+ * Start the child inside the group. If the kernel has no CLONE_INTO_CGROUP
+ * (before 5.7), or a filter forbids clone3(2), the child enters by itself,
+ * which takes milliseconds instead of microseconds. Returns as fork(2) does.
  */
 static pid_t
 clone_into(const struct cg *cg)
@@ -66,14 +68,14 @@ not_started(const struct cg *cg)
 	if (error == EAGAIN)
 		warnx("the limit on processes is reached: pids.max, ulimit -u");
 	else if (error == EBUSY)
-		warnx("a group with limits below it takes no processes itself");
+		warnx("a group with limits below it cannot have processes");
 	else if (error == EACCES || error == EPERM)
-		warnx("that takes the right to write cgroup.procs there, and "
+		warnx("this needs the right to write cgroup.procs there, and "
 		    "in the group above both it and ours");
 	exit(EXIT_LINK);
 }
 
-/* The group has run out of memory, or another of its events has come. */
+/* Something changed in memory.events. */
 static void
 look_at_memory(struct supervise *s)
 {
@@ -81,7 +83,7 @@ look_at_memory(struct supervise *s)
 
 	if ((s->fds[0].revents & POLLPRI) == 0)
 		return;
-	/* It is quiet once it is read; if the group is gone it never is. */
+	/* Reading clears POLLPRI, unless the group is gone. */
 	if (pread(s->fds[0].fd, buf, sizeof(buf), 0) == -1)
 		s->fds[0].fd = -1;
 	else
@@ -95,9 +97,10 @@ start(struct supervise *s)
 	struct cg *cg = s->ctx;
 	pid_t pid;
 
-	/* A signal that comes meanwhile does not leave a group behind. */
+	/* Signals are blocked here, so none can leave a group behind. */
 	group_make(cg);
-	s->fds[0] = (struct pollfd){ .fd = report_watch(cg), .events = POLLPRI };
+	s->fds[0] = (struct pollfd){ .fd = report_watch(cg),
+		.events = POLLPRI };
 	s->nfds = s->fds[0].fd != -1;
 	if ((pid = clone_into(cg)) == -1)
 		not_started(cg);
@@ -114,8 +117,8 @@ run(struct cg *cg, char *argv[])
 	bool oom;
 
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
-		    argv);
+		describe(cg, cg->place,
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	if (supervise_fork(&s, start) == 0) {
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
@@ -137,13 +140,13 @@ run(struct cg *cg, char *argv[])
 	supervise_exit(&s, wstatus, false);
 }
 
-/* -k: the group is for somebody else to remove, and we need not wait. */
+/* -k: somebody else removes the group, so we need not wait. */
 _Noreturn void
 run_keep(struct cg *cg, char *argv[])
 {
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
-		    argv);
+		describe(cg, cg->place,
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	group_make(cg);
 	group_sweep(cg);
 	chain_exec(argv);

@@ -1,7 +1,8 @@
-/* -S: the words as properties of a unit, for those who let systemd do it. */
+/* -S: print the words as properties of a systemd unit. */
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 
 #include "cg.h"
 
-/* Files whose value is a property's, but for "max". */
+static FILE *out;	/* lines "Property=value" */
+
+/* Files whose value is also that of a property, except "max". */
 static const struct {
 	const char *file, *property;
 } same[] = {
@@ -33,7 +36,7 @@ limit_text(const char *value)
 	return strcmp(value, "max") == 0 ? "infinity" : value;
 }
 
-/* cpu.max="50000 100000" is CPUQuota=50%, and its period if not the usual. */
+/* cpu.max="50000 100000" is CPUQuota=50%; another period is a property too. */
 static bool
 print_cpu(const char *value)
 {
@@ -52,18 +55,18 @@ print_cpu(const char *value)
 		return false;
 	percent = quota * 10000 / period; /* hundredths of one */
 	if (none)
-		puts("CPUQuota=");
+		fprintf(out, "CPUQuota=\n");
 	else if (percent % 100 == 0)
-		printf("CPUQuota=%" PRIu64 "%%\n", percent / 100);
+		fprintf(out, "CPUQuota=%" PRIu64 "%%\n", percent / 100);
 	else
-		printf("CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n", percent / 100,
-		    percent % 100);
+		fprintf(out, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n",
+		    percent / 100, percent % 100);
 	if (period != 100000)
-		printf("CPUQuotaPeriodSec=%" PRIu64 "us\n", period);
+		fprintf(out, "CPUQuotaPeriodSec=%" PRIu64 "us\n", period);
 	return true;
 }
 
-/* io.max="8:0 rbps=1" is IOReadBandwidthMax=/dev/block/8:0 1, and so on. */
+/* io.max="8:0 rbps=1" is IOReadBandwidthMax=/dev/block/8:0 1, for example. */
 static bool
 print_io(const struct limit *l)
 {
@@ -93,7 +96,7 @@ print_io(const struct limit *l)
 				break;
 		if (i == n)
 			return false;
-		printf("%s=/dev/block/%s %s%s\n", map[i].property, dev,
+		fprintf(out, "%s=/dev/block/%s %s%s\n", map[i].property, dev,
 		    limit_text(value), map[i].unit);
 	}
 	return errno == 0;
@@ -108,11 +111,11 @@ print_io_weight(const char *value)
 	if (value_field(&cursor, ' ', dev, sizeof(dev)) != 1)
 		return false;
 	if (cursor == NULL)
-		printf("IOWeight=%s\n", dev);
+		fprintf(out, "IOWeight=%s\n", dev);
 	else if (strcmp(dev, "default") == 0)
-		printf("IOWeight=%s\n", cursor);
+		fprintf(out, "IOWeight=%s\n", cursor);
 	else
-		printf("IODeviceWeight=/dev/block/%s %s\n", dev, cursor);
+		fprintf(out, "IODeviceWeight=/dev/block/%s %s\n", dev, cursor);
 	return true;
 }
 
@@ -123,7 +126,7 @@ print_limit(const struct limit *l)
 
 	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++)
 		if (strcmp(l->file, same[i].file) == 0) {
-			printf("%s=%s\n", same[i].property,
+			fprintf(out, "%s=%s\n", same[i].property,
 			    limit_text(l->value));
 			return true;
 		}
@@ -135,13 +138,39 @@ print_limit(const struct limit *l)
 	    strcmp(l->file, "io.latency") == 0)
 		return print_io(l);
 	if (strcmp(l->file, "cpu.idle") == 0 && strcmp(l->value, "1") == 0)
-		return puts("CPUWeight=idle") >= 0;
+		return fprintf(out, "CPUWeight=idle\n") >= 0;
 	if (strcmp(l->file, "memory.oom.group") == 0) {
-		/* The unit ends with the first process killed, or goes on. */
-		printf("OOMPolicy=%s\n",
+		/* Does an OOM kill end the whole unit? */
+		fprintf(out, "OOMPolicy=%s\n",
 		    strcmp(l->value, "1") == 0 ? "kill" : "continue");
 		return true;
 	}
+	return false;
+}
+
+/*
+ * How many bytes of a line say what it sets: the property, and the device if
+ * the property has one.
+ */
+static size_t
+subject(const char *line)
+{
+	size_t n = strcspn(line, "=") + 1;
+
+	return strncmp(line + n, "/dev/", 5) == 0 ?
+	    n + strcspn(line + n, " ") : n;
+}
+
+/* Does a later line set the same? */
+static bool
+is_overridden(const char *line)
+{
+	const char *later = line;
+	size_t n = subject(line);
+
+	while ((later = strchr(later, '\n')) != NULL)
+		if (subject(++later) == n && strncmp(later, line, n) == 0)
+			return true;
 	return false;
 }
 
@@ -149,13 +178,23 @@ void
 systemd_print(const struct cg *cg)
 {
 	const struct limit *l;
+	char *text, *line;
+	size_t size;
 
+	if ((out = open_memstream(&text, &size)) == NULL)
+		err(EXIT_LINK, "out of memory");
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
 		if (!print_limit(l))
-			errx(EXIT_LINK, "%s=%s: no property of systemd's is "
+			errx(EXIT_LINK, "%s=%s: systemd has no property for "
 			    "this", l->key, l->text);
 	if (cg->delegate)
-		puts("Delegate=yes");
+		fprintf(out, "Delegate=yes\n");
+	if (fclose(out) == EOF)
+		err(EXIT_LINK, "out of memory");
+	for (line = text; *line != '\0'; line = strchr(line, '\n') + 1)
+		if (!is_overridden(line))
+			printf("%.*s\n", (int)strcspn(line, "\n"), line);
+	free(text);
 	if (fflush(stdout) == EOF)
 		err(EXIT_LINK, "standard output");
 }

@@ -10,8 +10,8 @@
 #include "cg.h"
 
 /*
- * A name is one directory: letters, digits and a few signs. The kernel's own
- * files begin with a controller and a dot, so a name does not.
+ * A name is one directory: letters, digits and a few signs. It does not begin
+ * with a controller and a dot, as the kernel's own files do.
  */
 static void
 check_name(const char *key, const char *value)
@@ -43,7 +43,7 @@ check_name(const char *key, const char *value)
 			    "the name looks like a file of the kernel's");
 }
 
-/* A path of groups: no component of it leads back, and it is one line. */
+/* A path of groups. It has no component "..", and no newline. */
 static void
 check_path(const char *key, const char *value)
 {
@@ -82,16 +82,20 @@ set_join(void *join, const char *key, const char *value)
 {
 	check_path(key, value);
 	if (*value == '/')
-		word_bad(key, value, "below parent=, a path does not begin with /");
+		word_bad(key, value,
+		    "below parent=, a path does not begin with /");
 	*(const char **)join = value;
 }
 
 static const struct flag flags[] = {
 	FLAG_DRY(struct cg),
-	FLAG('S', struct cg, systemd, "print the words as properties of a systemd unit"),
-	FLAG('d', struct cg, delegate, "delegate: the command may make groups below its own"),
+	FLAG('S', struct cg, systemd,
+	    "print the words as properties of a systemd unit"),
+	FLAG('d', struct cg, delegate,
+	    "delegate: the command may make groups below its own"),
 	FLAG('j', struct cg, json, "print JSON"),
-	FLAG('k', struct cg, keep, "keep the group, and leave no parent behind"),
+	FLAG('k', struct cg, keep,
+	    "keep the group, and have no parent that waits"),
 	FLAG('s', struct cg, summary, "say afterwards what the command used"),
 	FLAG_SAY,
 	FLAG_END,
@@ -101,15 +105,15 @@ static const struct word words[] = {
 	CALL_WORD("name", set_name, struct cg, name, "NAME",
 	    "the name of the group"),
 	CALL_WORD("parent", set_parent, struct cg, parent, "GROUP",
-	    "the group to make or find it in"),
+	    "the group to make it in, or to find it in"),
 	CALL_WORD("join", set_join, struct cg, join, "NAME",
-	    "run the command in a group that is there"),
+	    "run the command in an existing group"),
 	CTX_WORD("cpus", limit_cpus, "N|max",
-	    "time of so many CPUs, as 1.5; sets cpu.max"),
+	    "the time of so many CPUs, as 1.5; sets cpu.max"),
 	ID_WORD("uid", struct cg, uid, "N",
-	    "with -d: the user that the group is left to"),
+	    "with -d: the user who owns the group"),
 	ID_WORD("gid", struct cg, gid, "N",
-	    "with -d: the group that it is left to"),
+	    "with -d: the user group that owns it"),
 	STATUS_WORD(struct cg),
 	CTX_WORD("*.*", limit_add, "VALUE",
 	    "any file of cgroup v2, as memory.max=512M"),
@@ -122,7 +126,9 @@ const struct grammar cg_grammar = {
 	.words = words,
 };
 
-/* Refuse what cannot mean anything, before anything is done. */
+/*
+ * Refuse words and flags that make no sense together, before anything is done.
+ */
 void
 cg_check(const struct cg *cg, bool command)
 {
@@ -133,7 +139,7 @@ cg_check(const struct cg *cg, bool command)
 		    cg->uid != (uid_t)-1 ? "uid" : "gid");
 	if (cg->keep && cg->summary)
 		errx(EXIT_LINK, "-k and -s do not go together: "
-		    "nobody is left to say it");
+		    "volt-cg does not wait with -k");
 	if (cg->status_fd != -1 && (cg->keep || cg->join != NULL || !command))
 		errx(EXIT_LINK, "status=%d needs a command, and a volt-cg that "
 		    "waits for it", cg->status_fd);
@@ -144,7 +150,8 @@ cg_check(const struct cg *cg, bool command)
 		errx(EXIT_LINK, "join=%s: no command", cg->join);
 	if (!command && cg->name == NULL && !cg->systemd && !cg->dry &&
 	    (cg->nlimits > 0 || cg->delegate))
-		errx(EXIT_LINK, "no command, and no name= of a group to change");
+		errx(EXIT_LINK,
+		    "no command, and no name= of a group to change");
 	if (!command && !cg->dry && !cg->systemd &&
 	    (cg->keep || cg->summary))
 		errx(EXIT_LINK, "-%c needs a command", cg->keep ? 'k' : 's');

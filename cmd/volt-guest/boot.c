@@ -1,4 +1,4 @@
-/* From the kernel's hands to where volt-kvm can be talked to. */
+/* The start of the guest: mounts, entropy, modules, and the ports to volt-kvm. */
 #include <linux/random.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -46,7 +46,7 @@ boot_mounts(void)
 	umask(022);
 }
 
-/* Random bytes that the host vouches for: nobody need wait for entropy. */
+/* Credit the payload's random bytes as entropy, so that no read waits for more. */
 void
 boot_seed(void)
 {
@@ -82,7 +82,7 @@ load_module(char *name)
 	int flags = 0, fd;
 	bool needed = true;
 
-	if (ends_with(name, n, GUEST_MODULE_SOFT)) { /* another processor's */
+	if (ends_with(name, n, GUEST_MODULE_SOFT)) { /* it may fail to load */
 		name[--n] = '\0';
 		needed = false;
 	}
@@ -90,7 +90,7 @@ load_module(char *name)
 		flags = MODULE_INIT_COMPRESSED_FILE;
 	if ((fd = open(name, O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "%s", name);
-	/* Here its name is a number: the kernel says which it is. */
+	/* The file's name is a number. The kernel's own message has the name. */
 	if (syscall(SYS_finit_module, fd, "", flags) == -1 && errno != EEXIST &&
 	    needed)
 		err(EXIT_LINK, "module %s", name);
@@ -105,7 +105,7 @@ boot_modules(void)
 	char path[64], *line, *save;
 
 	if (kfile_read(AT_FDCWD, "/" GUEST_MODULES_ORDER, order, sizeof(order)) == -1)
-		return; /* a kernel that has all built in */
+		return; /* volt-kvm found no modules for this kernel */
 	for (line = strtok_r(order, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		snprintf(path, sizeof(path), "/" GUEST_MODULES "/%s", line);
@@ -113,7 +113,7 @@ boot_modules(void)
 	}
 }
 
-/* Open those of volt-kvm's ports that have appeared. Returns how many. */
+/* Open the ports that have appeared. Returns how many are open. */
 static int
 look_for_ports(struct inside *in)
 {
@@ -144,7 +144,7 @@ look_for_ports(struct inside *in)
 	return found;
 }
 
-/* Ports appear one by one, as the driver is told of them. */
+/* Wait for the ports: the driver makes them one by one. */
 void
 boot_ports(struct inside *in)
 {

@@ -1,4 +1,4 @@
-/* volt-guest: the first program of a guest of volt-kvm(1). See guest.h. */
+/* What the files of volt-guest share. guest.h is the contract with volt-kvm. */
 #ifndef VOLT_GUEST_INSIDE_H
 #define VOLT_GUEST_INSIDE_H
 

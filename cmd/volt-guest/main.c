@@ -1,6 +1,6 @@
 /*
- * volt-guest: the first program of a guest of volt-kvm(1). It brings the guest up,
- * starts the command, and is its PID 1.
+ * volt-guest: the first program of a guest of volt-kvm(1), and its PID 1. It sets
+ * the guest up, starts the command and waits for it.
  */
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
@@ -25,13 +25,13 @@
 #define RAMFS_MAGIC 0x858458f6
 #define TMPFS_MAGIC 0x01021994
 #define FILE_MOST ((size_t)4 << 20)
-#define ENDING 10	/* ms between two looks at what was killed */
+#define ENDING 10	/* ms between two looks whether the killed are gone */
 
 extern char **environ;
 
 static struct inside in = { .port = { -1, -1, -1, -1 } };
 
-/* Are we the first program of a guest of volt-kvm's? */
+/* Did volt-kvm's initramfs start us, as PID 1? */
 static bool
 in_guest(void)
 {
@@ -43,8 +43,8 @@ in_guest(void)
 }
 
 /*
- * All is said: volt-kvm ends the guest once it has read it. On the way down the
- * kernel may reset devices, and what is in their queues would be lost.
+ * The report is written: volt-kvm ends the guest once it has read it. Do not power
+ * off: that may reset the devices, and what is in their queues would be lost.
  */
 static _Noreturn void
 rest(void)
@@ -55,7 +55,7 @@ rest(void)
 		pause();
 }
 
-/* However we end, the kernel need not panic. */
+/* At exit: report the failure. If PID 1 exited the kernel would panic. */
 static void
 last_words(void)
 {
@@ -67,7 +67,7 @@ last_words(void)
 	rest();
 }
 
-/* Strings that each end with a NUL, as a vector. */
+/* Read a file of strings, each with its NUL, into a vector. */
 static char **
 read_strings(const char *path)
 {
@@ -128,7 +128,7 @@ run_command(const int ends[3])
 	chain_exec(in.argv);
 }
 
-/* Stop all that still runs, so that the root can be left clean. */
+/* Kill all processes, so that none writes to the root any more. */
 static void
 end_all(void)
 {
@@ -136,11 +136,14 @@ end_all(void)
 
 	kill(-1, SIGKILL);
 	while ((pid = waitpid(-1, NULL, WNOHANG)) != -1 || errno == EINTR)
-		if (pid == 0) /* it waits for a device, perhaps */
+		if (pid == 0) /* one may wait for a slow device */
 			pump_answer(ENDING);
 }
 
-/* Leave the root clean; a slow disk is no guest that hangs. */
+/*
+ * Leave the root clean. Meanwhile a child acknowledges signals: a guest with a slow
+ * disk does not hang.
+ */
 static void
 leave_root(void)
 {
@@ -154,8 +157,8 @@ leave_root(void)
 }
 
 /*
- * Be the guest's first program. Our own messages go to the console until the
- * ports are there, and then to volt-kvm's stderr.
+ * Messages go to the console until the ports are open, and then to the standard
+ * error of volt-kvm.
  */
 int
 main(void)

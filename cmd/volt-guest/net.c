@@ -1,6 +1,6 @@
 /*
- * The guest's network card: the addresses that volt-net leased, the gateway as
- * the default route, and a resolv.conf over the root's own.
+ * The guest's network card: its addresses, the gateway as the default route, and a
+ * resolv.conf that covers the root's own.
  */
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -33,14 +33,14 @@
 #define RESOLV "/etc/resolv.conf"
 #define RESOLV_OURS "/run/volt-resolv.conf"
 
-/* <linux/ipv6.h> does not go with the C library's headers. */
+/* <linux/ipv6.h> conflicts with the C library's headers. */
 struct in6_ifreq {
 	struct in6_addr addr;
 	uint32_t prefixlen;
 	int ifindex;
 };
 
-/* Write the name of the card with that address. Returns whether it is there. */
+/* Find the interface with that MAC address. Returns whether it is there. */
 static bool
 look_for_card(const char *mac, char name[IF_NAMESIZE])
 {
@@ -66,7 +66,7 @@ look_for_card(const char *mac, char name[IF_NAMESIZE])
 	return found;
 }
 
-/* "ADDRESS/LENGTH", or with len NULL "ADDRESS". */
+/* Parse "ADDRESS/LENGTH", or if len is NULL "ADDRESS". */
 static void
 parse(const char *s, int family, void *addr, unsigned int *len)
 {
@@ -113,7 +113,7 @@ set_v4(const struct guest_words *w, const char *name)
 	close(s);
 }
 
-/* The address is leased to us alone: it need not be probed for. */
+/* The address is this guest's alone: disable duplicate address detection. */
 static void
 no_probing(const char *name)
 {
@@ -154,9 +154,9 @@ set_v6(const struct guest_words *w, const char *name)
 }
 
 /*
- * Cover the root's file with ours. Where that is a link, as in many images, to
- * one that a running system makes, the link itself is covered: by a path
- * mount(2) would follow it.
+ * Mount our file over the root's. In many images that is a symlink to a file that
+ * only a running system has. Then cover the symlink itself, by a descriptor:
+ * mount(2) on a path would follow it.
  */
 static int
 cover(void)
@@ -165,7 +165,7 @@ cover(void)
 	int fd, rc, saved;
 
 	if ((fd = open(RESOLV, O_PATH | O_NOFOLLOW | O_CLOEXEC)) == -1) {
-		/* One to cover, if the root can be written. */
+		/* There is none: make one to cover. */
 		(void)mkdir("/etc", 0755);
 		fd = open(RESOLV, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 		    0644);
@@ -180,7 +180,7 @@ cover(void)
 	return rc;
 }
 
-/* The word and the items of a comma list, if there is one. */
+/* Write a line with the word and the items of a list, if there is a list. */
 static void
 put_list(int fd, const char *word, const char *list)
 {
@@ -194,7 +194,7 @@ put_list(int fd, const char *word, const char *list)
 	dprintf(fd, "\n");
 }
 
-/* What volt-net says as resolv.conf(5). The root itself is not changed. */
+/* Make a resolv.conf(5). The root's own file is covered and not changed. */
 static void
 set_dns(const struct guest_words *w)
 {

@@ -1,9 +1,9 @@
 /*
- * Between the command and the ports are pipes: a port can be opened only once,
- * and /dev/stdout is opened again by many. This moves the bytes; it reads no
- * more than it can hand on, so that a slow reader slows the command down. When
- * volt-kvm closes a port, the pipe is closed, and the command finds the end of
- * its input, or a SIGPIPE. With console=pty a terminal takes the place of the
+ * Copy bytes between the ports and the command. The command has pipes, because a
+ * port can be opened only once and many programs open /dev/stdout again. A flow
+ * reads only what it can write, so a slow reader slows the command down. When
+ * volt-kvm closes a port we close its pipe, and the command finds the end of its
+ * input or gets a SIGPIPE. With console=pty the command has a terminal and no
  * pipes.
  */
 #include <sys/ioctl.h>
@@ -24,22 +24,22 @@
 #include "tty.h"
 #include "value.h"
 
-#define PIECE 32768	/* what the kernel's driver sends at once */
-#define PATIENCE 500	/* ms */
+#define PIECE 32768	/* the kernel's driver sends this much at once */
+#define PATIENCE 500	/* ms that a stalled reader gets */
 #define GONE (POLLHUP | POLLERR | POLLNVAL)
 
 struct flow {
-	int from, to;	/* -1: over */
-	size_t at, len;	/* what of buf is to be written */
+	int from, to;	/* -1: closed */
+	size_t at, len;	/* buf[at] to buf[len - 1] must be written */
 	char buf[PIECE];
 };
 
 static struct flow flow[3];
 static int control;
-static int terminal = -1;	/* our side of console=pty */
+static int terminal = -1;	/* the master of console=pty's terminal */
 static char line[128];
 static size_t line_len;
-static bool told;	/* to end: a reader that is stuck is not waited for */
+static bool told;	/* to terminate: do not wait for a stalled reader */
 
 static void
 nonblock(int fd)
@@ -66,7 +66,7 @@ set_size(const char *s)
 	(void)ioctl(terminal, TIOCSWINSZ, &ws);
 }
 
-/* console=pty: a terminal of the guest's in place of the pipes. */
+/* console=pty: make a terminal in place of the pipes. */
 static void
 open_terminal(struct inside *in, int child_end[3])
 {
@@ -94,7 +94,7 @@ open_terminal(struct inside *in, int child_end[3])
 }
 
 /*
- * Make the pipes, or the terminal. child_end gets what the command has as 0, 1
+ * Make the pipes or the terminal. child_end gets the command's descriptors 0, 1
  * and 2.
  */
 void
@@ -119,8 +119,8 @@ pump_open(struct inside *in, int child_end[3])
 }
 
 /*
- * The flow is over: close the command's side, so that it notices. A terminal
- * whose output nobody takes hangs up.
+ * End the flow: close the command's side of it. If the output of the terminal can
+ * go nowhere the terminal hangs up.
  */
 static void
 end(struct flow *f)
@@ -137,7 +137,7 @@ end(struct flow *f)
 	}
 }
 
-/* Fill the empty buffer. Returns false if there is nothing, now or for ever. */
+/* Fill the empty buffer. Returns false if nothing could be read. */
 static bool
 fill(struct flow *f)
 {
@@ -150,7 +150,7 @@ fill(struct flow *f)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n <= 0 && f == &flow[0] && terminal != -1) {
-		/* The terminal stays: its end of file is characters. */
+		/* The end of input is a character to a terminal, such as ^D. */
 		f->from = -1;
 		n = (ssize_t)tty_eof(terminal, last, f->buf);
 		if (n == 0)
@@ -165,7 +165,7 @@ fill(struct flow *f)
 	return true;
 }
 
-/* Move what can be moved. Returns whether there may be more at once. */
+/* Move some bytes. Returns whether more may be moved at once. */
 static bool
 move(struct flow *f)
 {
@@ -184,6 +184,7 @@ move(struct flow *f)
 	return true;
 }
 
+/* What the flow waits for. */
 static struct pollfd
 wants(const struct flow *f)
 {
@@ -193,8 +194,8 @@ wants(const struct flow *f)
 }
 
 /*
- * A line of volt-kvm's. A signal is for child, unless that is 0. By the answer
- * volt-kvm knows that the guest does not hang.
+ * A line from volt-kvm. Send a signal to child, unless that is 0. The answer tells
+ * volt-kvm that the guest does not hang.
  */
 static void
 control_line(pid_t child)
@@ -243,13 +244,13 @@ ready(struct supervise *s)
 	for (i = 0; i < 3; i++) {
 		if (s->fds[i].revents == 0)
 			continue;
-		/* Nobody is there to read what we want to write. */
+		/* The reader has gone. */
 		if (flow[i].at < flow[i].len && (s->fds[i].revents & GONE) != 0)
 			end(&flow[i]);
 		for (most = 16; most > 0 && move(&flow[i]); most--)
 			;
 	}
-	for (i = 0; i < 3; i++) /* the end of one may be that of another */
+	for (i = 0; i < 3; i++) /* a flow may have ended another */
 		s->fds[i] = wants(&flow[i]);
 	if (s->fds[3].revents != 0)
 		read_control(s->child);
@@ -269,8 +270,8 @@ pump_begin(struct inside *in, struct supervise *s)
 }
 
 /*
- * The command has ended, and what we do now may take long: answer, for ms or
- * with -1 for ever.
+ * After the command's end: answer volt-kvm for ms, or for ever if that is -1,
+ * because the next step may take long.
  */
 void
 pump_answer(int ms)
@@ -286,8 +287,8 @@ pump_answer(int ms)
 }
 
 /*
- * All that wrote to the pipes has ended: hand on what it left in them. Not for
- * ever, if we were told to end: then what nobody takes is lost.
+ * All writers have ended: move what is left in the pipes. Once told to terminate,
+ * do not wait for a stalled reader: what it does not take is lost.
  */
 void
 pump_end(void)

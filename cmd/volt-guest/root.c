@@ -1,6 +1,6 @@
 /*
- * The root of a guest: a disk, or the initramfs itself; over it, if asked for,
- * an overlay whose upper half is in memory or on a disk.
+ * The root of a guest: a disk or the initramfs itself. With overlay= an overlay is
+ * mounted over it, with its upper directory in memory or on a disk.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -24,9 +24,9 @@
 #define UPPER "/" GUEST_UPPER
 #define DISK_WAIT 60000	/* ms */
 
-static int over_fd = -1;	/* the upper half's disk */
+static int over_fd = -1;	/* the file system of the upper directory */
 
-/* Disks are probed in the background: wait for the node. */
+/* The kernel finds disks in the background: wait for the node. */
 static void
 wait_for(const char *path)
 {
@@ -37,7 +37,7 @@ wait_for(const char *path)
 		nanosleep(&pause, NULL);
 }
 
-/* "vda", "/dev/vda", with ":TYPE" and ":ro" after it. */
+/* Mount a DEV[:TYPE][:ro], where DEV is "vda" or "/dev/vda". */
 static void
 mount_disk(const char *key, const char *word, const char *where)
 {
@@ -62,7 +62,7 @@ mount_disk(const char *key, const char *word, const char *where)
 	wait_for(path);
 	if (strcmp(type, "erofs") == 0 || strcmp(type, "squashfs") == 0)
 		flags |= MS_RDONLY;
-	/* A disk that is read-only by itself is mounted so. */
+	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
 		flags | MS_RDONLY, NULL) == -1))
@@ -70,7 +70,7 @@ mount_disk(const char *key, const char *word, const char *where)
 	free(value);
 }
 
-/* The upper half: a tmpfs, or a directory of a disk. */
+/* Mount the overlay. Its upper directory is on a tmpfs or a disk. */
 static void
 mount_overlay(const struct guest_words *w)
 {
@@ -91,7 +91,7 @@ mount_overlay(const struct guest_words *w)
 		err(EXIT_LINK, "overlay=%s: mount", w->overlay);
 }
 
-/* A mount point of the new root; made where that can be written. */
+/* Move a mount into the new root. Make the mount point if it is missing. */
 static void
 move_in(const char *from, const char *to)
 {
@@ -105,12 +105,12 @@ static void
 mount_small(const char *type, const char *path, const char *options)
 {
 	(void)mkdir(path, 0755);
-	/* What a root lacks it does without. */
+	/* If the root has no such directory, go on without the mount. */
 	(void)mount(type, path, type, MS_NOSUID | MS_NOEXEC |
 	    (strcmp(type, "devpts") == 0 ? 0 : MS_NODEV), options);
 }
 
-/* As udev has them; a root that comes with nodes of its own may differ. */
+/* The symlinks that udev makes in /dev. */
 static void
 add_links(void)
 {
@@ -139,7 +139,7 @@ root_change(const struct guest_words *w)
 	move_in("/proc", ROOT "/proc");
 	move_in("/sys", ROOT "/sys");
 	move_in("/dev", ROOT "/dev");
-	/* An initramfs cannot be pivoted away: cover it (switch_root(8)). */
+	/* pivot_root(2) refuses an initramfs: cover it, as switch_root(8) does. */
 	if (chdir(ROOT) == -1 || mount(".", "/", NULL, MS_MOVE, NULL) ==
 	    -1 || chroot(".") == -1 || chdir("/") == -1)
 		err(EXIT_LINK, "change the root");
@@ -154,7 +154,7 @@ root_change(const struct guest_words *w)
 		warn("loopback");
 }
 
-/* Nothing writes any more: leave the disks clean. */
+/* All processes have ended: leave the disks clean. */
 void
 root_leave(void)
 {

@@ -30,14 +30,14 @@ mount_tmpfs(const char *path, const char *options)
 	if (statfs(path, &fs) == -1)
 		err(EXIT_LINK, "boot: %s", path);
 	if (fs.f_type == TMPFS_MAGIC)
-		return; /* the caller's own choice */
+		return; /* the caller has mounted one */
 	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == -1)
 		err(EXIT_LINK, "boot: mount %s", path);
 }
 
 /*
- * The cgroup tree, writable: systemd makes its groups in it. It must be a
- * namespace of our own, or the host's groups would be those.
+ * Mount the cgroup tree so that it can be written: systemd makes groups in it. In
+ * a cgroup namespace of our own these are below our group.
  */
 static void
 mount_cgroup(void)
@@ -51,8 +51,8 @@ mount_cgroup(void)
 	    access(CGROUP "/cgroup.procs", W_OK) == 0)
 		return;
 	/*
-	 * One that is there is locked (volt-ns(1)): cover it. mount(2) refuses
-	 * a file system on top of itself.
+	 * The mount that volt-ns made is locked: cover it. mount(2) refuses to
+	 * mount a file system on itself.
 	 */
 	if ((fs = sys_fsopen("cgroup2", FSOPEN_CLOEXEC)) == -1 ||
 	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1 ||
@@ -66,8 +66,8 @@ mount_cgroup(void)
 }
 
 /*
- * Become the init system: argv, or /sbin/init. It wants to be PID 1 and told so
- * by its name; SIGRTMIN+3 is what halts it (volt-ns stop=RTMIN+3).
+ * Become the init system: argv, or /sbin/init. It must be PID 1. systemd halts at
+ * SIGRTMIN+3 (volt-ns stop=RTMIN+3).
  */
 _Noreturn void
 boot(char *argv[])

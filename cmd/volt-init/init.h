@@ -1,3 +1,4 @@
+/* What the files of volt-init share. */
 #ifndef VOLT_INIT_H
 #define VOLT_INIT_H
 
@@ -10,8 +11,8 @@
 struct init {
 	bool dry, boot, die_with_parent;
 	bool group;	/* signals go to the command's process group */
-	uint64_t grace;	/* ms; 0: for ever */
-	uint64_t timeout;	/* ms; 0: none */
+	uint64_t grace;	/* ms; 0: no limit */
+	uint64_t timeout;	/* ms; 0: no limit */
 	struct env env;
 	const char *ready;	/* path of the notify socket, or NULL */
 	int stop_signal;	/* or 0 */

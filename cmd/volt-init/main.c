@@ -1,6 +1,6 @@
 /*
  * volt-init: the first process of a PID namespace. It starts the command, reaps
- * what is orphaned, passes signals on and ends with the command's status.
+ * orphans, passes signals on and exits with the command's status.
  */
 #include <sys/prctl.h>
 #include <sys/ioctl.h>
@@ -42,12 +42,12 @@ static const struct flag flags[] = {
 
 static const struct word words[] = {
 	TIME_WORD("grace", struct init, grace, UINT64_MAX, "TIME",
-	    "from a SIGTERM to SIGKILL for all"),
+	    "from a SIGTERM to a SIGKILL for all"),
 	TIME_WORD("timeout", struct init, timeout, UINT64_MAX, "TIME",
-	    "the command's time, then a SIGTERM and status 124"),
+	    "the command's limit; then a SIGTERM and status 124"),
 	ENV_WORDS(struct init, env),
 	CALL_WORD("ready", set_ready, struct init, ready, "PATH",
-	    "pass on what the command tells by sd_notify"),
+	    "pass on the command's notifications (sd_notify)"),
 	STOP_WORD(struct init),
 	STATUS_WORD(struct init),
 	WORD_END,
@@ -59,7 +59,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* When grace is over: as PID 1 everything, else the command. */
+/* The grace time is over: as PID 1 kill all, else the command or its group. */
 static void
 kill_all(const struct supervise *s)
 {
@@ -76,7 +76,7 @@ describe(const struct init *in)
 		say("pass notifications on");
 }
 
-/* A shell that has us go on gives the terminal to us: it is the command's. */
+/* After a SIGCONT the shell has given us the terminal: give it to the command. */
 static void
 go_on(struct supervise *s, int signo)
 {
@@ -84,7 +84,7 @@ go_on(struct supervise *s, int signo)
 		(void)tcsetpgrp(STDIN_FILENO, s->child);
 }
 
-/* What the command finds is what we found, plus its group. */
+/* In the child: with -g make the group of the command; then exec the command. */
 static pid_t
 start(struct supervise *s)
 {
@@ -93,7 +93,7 @@ start(struct supervise *s)
 	if (pid == 0 && s->to_group) {
 		if (setpgid(0, 0) == -1)
 			err(EXIT_LINK, "process group");
-		/* SIGTTOU is blocked still: this cannot stop us. */
+		/* SIGTTOU is still blocked, so this cannot stop us. */
 		if (s->foreground)
 			(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	}
@@ -148,7 +148,7 @@ main(int argc, char *argv[])
 	if (in.ready != NULL)
 		unlink(in.ready);
 	if (s.timed_out) {
-		warnx("the time of timeout= was over, and the command was ended");
+		warnx("timeout=: the command ran too long and was terminated");
 		if (status_tell_why(STATUS_TIMEOUT) == -1)
 			warn(STATUS_VARIABLE);
 		wstatus = STATUS_TIMED_OUT << 8;

@@ -114,7 +114,7 @@ backing_open(struct backing *b, const struct disk *d)
 	else if (b->block > BLOCK_MOST)
 		b->block = BLOCK_MOST;
 	if (b->size == 0 || b->size % b->block != 0)
-		errx(EXIT_LINK, "disk=%s: not whole sectors of %u bytes",
+		errx(EXIT_LINK, "disk=%s: the size is no multiple of %u bytes",
 		    d->path, b->block);
 	lock(b, d->path, write);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 struct console;
 
 /* line() gets each line from the control port, without its newline. */
@@ -12,10 +14,10 @@ void console_on_line(struct console *c,
     void (*line)(void *arg, const char *line), void *arg);
 void console_signal(struct console *c, unsigned int signo);
 void console_size(struct console *c, const char *size);
-bool console_drained(struct console *c);
+MUST_CHECK bool console_drained(struct console *c);
 void console_look(struct console *c);
 uint64_t console_taken(const struct console *c);
 void console_lose(struct console *c);
-int console_lost(const struct console *c);
+MUST_CHECK int console_lost(const struct console *c);
 
 #endif

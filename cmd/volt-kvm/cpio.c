@@ -93,7 +93,8 @@ cpio_fd(struct cpio *c, const char *path, mode_t mode, int fd)
 	if (fstat(fd, &st) == -1)
 		err(EXIT_LINK, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MOST)
-		errx(EXIT_LINK, "%s: not a regular file of a sane size", path);
+		errx(EXIT_LINK, "%s: not a regular file of less than 4 GiB",
+		    path);
 	size = (size_t)st.st_size;
 	header(c, path, S_IFREG | mode, size, 0, 0);
 	p = reserve(c, size);

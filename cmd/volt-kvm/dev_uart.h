@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "stream.h"
 
 #define UART_PORT 0x3f8
@@ -41,7 +42,8 @@ struct uart {
 };
 
 void uart_init(struct uart *u, int vmfd, int out, bool patient);
-bool uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool write);
+bool uart_pio(struct uart *u, unsigned int reg, uint8_t *data, bool
+    write);
 unsigned int uart_room(struct uart *u);
 void uart_input(struct uart *u, const uint8_t *data, unsigned int len);
 uint64_t uart_logged(struct uart *u);

@@ -6,6 +6,8 @@
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H
 
+#include "must.h"
+
 #define IO_SOURCES 48
 
 struct io_source {
@@ -22,7 +24,7 @@ struct io {
 	int timeout;	/* of the next poll(2), in ms; -1: none */
 };
 
-int io_init(struct io *io);
+MUST_CHECK int io_init(struct io *io);
 void io_add(struct io *io, const struct io_source *s);
 void io_wake(struct io *io);
 void io_step(struct io *io);

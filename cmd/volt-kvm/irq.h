@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "must.h"
+
 #define IRQ_LINES 8u
 
 /* The lines of a machine. */
@@ -28,8 +30,8 @@ struct irq {
 };
 
 void irqs_init(struct irqs *all, int vmfd);
-int irq_attach(struct irqs *all, struct irq *irq, int fd,
-    const struct kvm_msi *msg);
+MUST_CHECK int irq_attach(struct irqs *all, struct irq *irq, int fd, const
+    struct kvm_msi *msg);
 void irq_detach(struct irqs *all, struct irq *irq, int fd);
 
 #endif

@@ -258,7 +258,8 @@ add_type(struct modules *m, const char *dev)
 	const char *cursor = dev;
 	char field[64], type[64] = "ext4";
 
-	(void)value_field(&cursor, ':', field, sizeof(field));
+	/* The name, which is short: set_root() has seen to that. */
+	may_fail(value_field(&cursor, ':', field, sizeof(field)));
 	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
 			strcpy(type, field);

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define PCI_SLOTS 32
 #define PCI_BAR_BASE UINT64_C(0xc0000000)
 #define PCI_BAR_SIZE UINT64_C(0x8000)
@@ -45,7 +47,7 @@ struct pci {
 
 void pci_init(struct pci *p);
 uint32_t pci_add(struct pci *p, struct pci_fn *fn);
-bool pci_master(const struct pci_fn *fn);
+MUST_CHECK bool pci_master(const struct pci_fn *fn);
 void pci_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device,
     uint32_t class);
 unsigned int pci_cap(struct pci_fn *fn, uint8_t id, unsigned int len);
@@ -54,7 +56,7 @@ void pci_put32(struct pci_fn *fn, unsigned int off, uint32_t v);
 uint16_t pci_get16(const struct pci_fn *fn, unsigned int off);
 uint32_t pci_get32(const struct pci_fn *fn, unsigned int off);
 
-bool pci_mmio(struct pci *p, uint64_t gpa, void *data, unsigned int len,
-    bool write);
+bool pci_mmio(struct pci *p, uint64_t gpa, void *data, unsigned int
+    len, bool write);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "must.h"
+
 /* RAM starts at 0, stops at the hole for devices, and goes on at 4 GiB. */
 #define RAM_HOLE UINT64_C(0xc0000000)
 #define RAM_HIGH UINT64_C(0x100000000)
@@ -20,7 +22,7 @@ struct ram {
 	uint64_t low;	/* bytes below the hole */
 };
 
-int ram_init(struct ram *r, int vmfd, uint64_t size);
+MUST_CHECK int ram_init(struct ram *r, int vmfd, uint64_t size);
 void *ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "io.h"
+#include "must.h"
 
 struct stream {
 	int fd;
@@ -23,10 +24,11 @@ struct stream {
 };
 
 void stream_begin(struct io *io);
-int stream_open(struct stream *s, int fd);
-ssize_t stream_read(int fd, const struct iovec *iov, int n);
-ssize_t stream_write(const struct stream *s, const void *buf, size_t len);
-bool stream_alarm(void);
+MUST_CHECK int stream_open(struct stream *s, int fd);
+MUST_CHECK ssize_t stream_read(int fd, const struct iovec *iov, int n);
+MUST_CHECK ssize_t stream_write(const struct stream *s, const void *buf, size_t
+    len);
+MUST_CHECK bool stream_alarm(void);
 void stream_last(int status);
 
 #endif

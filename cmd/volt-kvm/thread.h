@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
-int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
+#include "must.h"
+
+MUST_CHECK int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
 
 #endif

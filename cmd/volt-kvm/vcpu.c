@@ -110,7 +110,7 @@ handle_exit(struct vcpu *cpu)
 		cpu->exits[EXITS_OTHER]++;
 		return true;
 	default:
-		crash(cpu, "an exit that is not known");
+		crash(cpu, "an unknown exit");
 		return false;
 	}
 }

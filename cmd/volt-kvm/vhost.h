@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "must.h"
 #include "vio.h"
 
 struct vhost {
@@ -18,8 +19,8 @@ struct vhost {
 	bool running;
 };
 
-bool vhost_open(struct vhost *h, struct vio *v);
-int vhost_start(struct vhost *h, struct vio *v, int tap);
+MUST_CHECK bool vhost_open(struct vhost *h, struct vio *v);
+MUST_CHECK int vhost_start(struct vhost *h, struct vio *v, int tap);
 void vhost_stop(struct vhost *h, struct vio *v);
 
 #endif

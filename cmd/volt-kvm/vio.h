@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "io.h"
+#include "must.h"
 #include "ram.h"
 #include "virtq.h"
 
@@ -72,8 +73,8 @@ struct vio {
 	uint16_t config_vector;
 };
 
-int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
-bool vio_live(const struct vio *v);
+MUST_CHECK int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
+MUST_CHECK bool vio_live(const struct vio *v);
 void vio_break(struct vio *v);
 void vio_halt(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
@@ -81,9 +82,9 @@ void vio_idle(struct vio *v);
 
 /* For transports. */
 void vio_set_status(struct vio *v, uint8_t status);
-bool vio_frozen(const struct vio *v);
+MUST_CHECK bool vio_frozen(const struct vio *v);
 
 /* vio_worker.c */
-int vio_worker_start(struct vio *v);
+MUST_CHECK int vio_worker_start(struct vio *v);
 
 #endif

@@ -3,6 +3,7 @@
 #define VOLT_KVM_VIO_PCI_H
 
 #include "irq.h"
+#include "must.h"
 #include "pci.h"
 #include "vio.h"
 
@@ -22,7 +23,7 @@ struct vio_pci {
 	struct irq irq[VIO_PCI_VECTORS];
 };
 
-int vio_pci_init(struct vio_pci *p, struct pci *bus, struct irqs *irqs,
-    struct vio *v);
+MUST_CHECK int vio_pci_init(struct vio_pci *p, struct pci *bus, struct irqs
+    *irqs, struct vio *v);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "ram.h"
 
 #define VIRTQ_MAX 256	/* entries, at most */
@@ -70,12 +71,14 @@ struct vchain {
 	struct iovec iov[VIRTQ_MAX];
 };
 
-int virtq_enable(struct virtq *q, const struct ram *ram, uint64_t features);
-bool virtq_waiting(const struct virtq *q);
-int virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c);
+MUST_CHECK int virtq_enable(struct virtq *q, const struct ram *ram, uint64_t
+    features);
+MUST_CHECK bool virtq_waiting(const struct virtq *q);
+MUST_CHECK int virtq_pop(struct virtq *q, const struct ram *ram, struct vchain
+    *c);
 void virtq_unpop(struct virtq *q);
 void virtq_push(struct virtq *q, const struct vchain *c, uint32_t len);
-bool virtq_wants_interrupt(struct virtq *q);
+MUST_CHECK bool virtq_wants_interrupt(struct virtq *q);
 
 uint64_t virtq_bytes(const struct iovec *iov, unsigned int n);
 size_t virtq_gather(const struct iovec *iov, unsigned int n, uint64_t skip,

@@ -37,7 +37,7 @@ vm_open(struct vm *vm, const struct config *cfg)
 	if (version == -1) /* Landlock may forbid it: fs.dev=/dev/kvm */
 		err(EXIT_LINK, "/dev/kvm: ioctl");
 	if (version != KVM_API_VERSION)
-		errx(EXIT_LINK, "/dev/kvm: not the API that this program knows");
+		errx(EXIT_LINK, "/dev/kvm: unknown API version %d", version);
 	vm->run_size = kvm_call_n(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vm->run_size == -1)
 		err(EXIT_LINK, "KVM: size of a vCPU's page");

@@ -71,8 +71,8 @@ void vcpu_start_all(struct vm *vm);
 void devices_init(struct vm *vm, const struct config *cfg);
 void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
     unsigned int width, bool write);
-bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
-    bool write);
+MUST_CHECK bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned
+    int len, bool write);
 
 /* x86_*.c: what depends on the architecture. */
 unsigned int arch_address_bits(int kvm);

@@ -86,7 +86,7 @@ load(struct boot *b, uint64_t gpa, uint64_t memsz, uint64_t off,
 	if (gpa < X86_KERNEL)
 		bad_kernel(cfg, "it wants to be loaded below 1 MiB");
 	if (filesz > memsz)
-		bad_kernel(cfg, "a segment is larger than its place");
+		bad_kernel(cfg, "a segment is larger than its memory");
 	if (gpa >= low || memsz > low - gpa)
 		bad_kernel(cfg, "no room in the guest's memory; memory= gives "
 		    "more");

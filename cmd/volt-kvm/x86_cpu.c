@@ -219,7 +219,7 @@ set_cpuid(struct vcpu *cpu)
 		nests |= virtualization(e, cpu->vm->nested);
 	}
 	if (cpu->vm->nested && !nests)
-		errx(EXIT_LINK, "nested=yes: not what this host's KVM does");
+		errx(EXIT_LINK, "nested=yes: this host's KVM cannot do that");
 	if (kvm_call(cpu->fd, KVM_SET_CPUID2, c) == -1)
 		err(EXIT_LINK, "KVM: CPUID of vCPU %u", cpu->id);
 	free(c);

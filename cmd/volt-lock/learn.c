@@ -154,7 +154,7 @@ print_profile(FILE *f)
 	/* And saying why it cannot be done. */
 	static const int ours[] = { SYS_execve, SYS_execveat, SYS_exit_group,
 		SYS_read, SYS_write, SYS_writev };
-	const char *names[CALLS];
+	const char *names[CALLS] = { NULL };
 	size_t i, n = 0;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

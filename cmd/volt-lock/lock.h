@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "identity.h"
+#include "must.h"
 #include "words.h"
 
 #define LOCK_PORTS 65536
@@ -115,17 +116,17 @@ struct right {
 void landlock_word(void *lock, const char *key, const char *value);
 void landlock_plan(struct lock *lock, const char *next);
 void landlock_enforce(const struct lock *lock);
-bool landlock_has(const struct lock *lock, const struct right *r,
+MUST_CHECK bool landlock_has(const struct lock *lock, const struct right *r,
     const char *key, const char *value);
 
 /* paths.c */
-bool paths_all(struct lock *lock, const char *key, const char *value,
+MUST_CHECK bool paths_all(struct lock *lock, const char *key, const char *value,
     uint64_t access);
 void paths_word(struct lock *lock, const char *key, const char *value,
     uint64_t access);
-bool paths_granted(const struct landlock *ll, uint64_t access);
-int paths_add(const struct landlock *ll, int fd, uint64_t access);
-int paths_open(const char *prefix, const char *path, int flags);
+MUST_CHECK bool paths_granted(const struct landlock *ll, uint64_t access);
+MUST_CHECK int paths_add(const struct landlock *ll, int fd, uint64_t access);
+MUST_CHECK int paths_open(const char *prefix, const char *path, int flags);
 void paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
     bool among);
 void paths_fill(const struct landlock *ll, bool dry);
@@ -136,7 +137,7 @@ void except_fill(const struct landlock *ll, const struct path_rule *p, int fd);
 
 /* ports.c */
 void ports_word(struct lock *lock, const struct right *r, const char *value);
-bool ports_granted(const struct landlock *ll, uint64_t right);
+MUST_CHECK bool ports_granted(const struct landlock *ll, uint64_t right);
 void ports_plan(struct lock *lock);
 void ports_fill(const struct landlock *ll);
 
@@ -182,7 +183,7 @@ void seccomp_enforce(const struct lock *lock);
 void learn_run(struct lock *lock);
 
 /* show.c */
-int show(struct lock *lock);
+MUST_CHECK int show(struct lock *lock);
 void show_plan(struct lock *lock);
 
 #endif

@@ -1,10 +1,10 @@
-/* Addresses as text, and as hardware addresses. */
+/* IP addresses as text, and the hardware address of an IPv4 address. */
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "net.h"
 
-/* addr is in host byte order. Both return buf. */
+/* addr is in host byte order. Both functions return buf. */
 const char *
 ip4_text(uint32_t addr, char buf[static INET_ADDRSTRLEN])
 {
@@ -19,7 +19,7 @@ ip6_text(const struct in6_addr *a, char buf[static INET6_ADDRSTRLEN])
 	return inet_ntop(AF_INET6, a, buf, INET6_ADDRSTRLEN);
 }
 
-/* The hardware address of an IPv4 address (host byte order): 02:76 and it. */
+/* The hardware address is 02:76 and the IPv4 address (host byte order). */
 void
 mac_of(uint32_t addr, uint8_t mac[static 6])
 {

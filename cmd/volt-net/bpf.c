@@ -1,3 +1,4 @@
+/* See bpf.h. */
 #include <linux/pkt_cls.h>
 #include <sys/syscall.h>
 
@@ -7,7 +8,7 @@
 
 #include "bpf.h"
 
-#define FRAME 78	/* up to the target of a neighbour advertisement */
+#define FRAME 78	/* a neighbour advertisement, with its target */
 
 static void
 emit(struct bpf_prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
@@ -17,11 +18,12 @@ emit(struct bpf_prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
 		p->full = true;
 		return;
 	}
-	p->insn[p->n++] = (struct bpf_insn){ .code = code, .dst_reg = dst & 0xfU,
-		.src_reg = src & 0xfU, .off = off, .imm = imm };
+	p->insn[p->n++] = (struct bpf_insn){ .code = code,
+		.dst_reg = dst & 0xfU, .src_reg = src & 0xfU, .off = off,
+		.imm = imm };
 }
 
-/* An instruction of two words: 64 bits that are in it. */
+/* An instruction of two words, which contains 64 bits. */
 static void
 emit64(struct bpf_prog *p, uint8_t dst, uint8_t src, uint64_t v)
 {
@@ -41,7 +43,7 @@ bpf_set64(struct bpf_prog *p, uint8_t reg, uint64_t value)
 	emit64(p, reg, 0, value);
 }
 
-/* The address of the one value of an array map. */
+/* Set reg to the address of an array map's only value. */
 void
 bpf_set_map(struct bpf_prog *p, uint8_t reg, int map)
 {
@@ -79,7 +81,7 @@ bpf_write(struct bpf_prog *p, uint8_t size, uint8_t at, uint8_t from,
 	emit(p, BPF_STX | size | BPF_MEM, at, from, off, 0);
 }
 
-/* If the low half of register 2 compares so with value. */
+/* Jump if the comparison of the low half of register 2 with value is true. */
 size_t
 bpf_jump(struct bpf_prog *p, uint8_t op, uint32_t value)
 {
@@ -122,7 +124,7 @@ bpf_call(struct bpf_prog *p, int function)
 	emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, function);
 }
 
-/* With the verdict that is in register 0. */
+/* End with the verdict that is in register 0. */
 void
 bpf_exit(struct bpf_prog *p)
 {
@@ -136,7 +138,7 @@ bpf_leave(struct bpf_prog *p, int verdict)
 	bpf_exit(p);
 }
 
-/* Have the first len bytes on the stack, or drop. */
+/* Copy the first len bytes of the frame to the stack, or drop it. */
 void
 bpf_need(struct bpf_prog *p, int len)
 {
@@ -154,7 +156,7 @@ bpf_need(struct bpf_prog *p, int len)
 	bpf_land(p, there);
 }
 
-/* Load the field at off of the frame, in the byte order that is in it. */
+/* Load the field at off of the frame. Its byte order stays. */
 void
 bpf_field(struct bpf_prog *p, uint8_t size, int off)
 {
@@ -162,14 +164,14 @@ bpf_field(struct bpf_prog *p, uint8_t size, int off)
 	    (int16_t)(off - FRAME), 0);
 }
 
-/* Leave only these bits of the field. */
+/* Clear all other bits of the field. */
 void
 bpf_and(struct bpf_prog *p, uint32_t mask)
 {
 	emit(p, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, (int32_t)mask);
 }
 
-/* size bytes, 2 or 4, as the program loads them. */
+/* The value that bpf_field() loads for these bytes, 2 or 4. */
 uint32_t
 bpf_word(const void *bytes, size_t size)
 {
@@ -184,7 +186,10 @@ bpf_word(const void *bytes, size_t size)
 	return w;
 }
 
-/* Drop unless the len bytes at off are these; 16 bits at a time or 32. */
+/*
+ * Drop the frame unless it has these bytes at off. Compares 16 or 32 bits at
+ * once.
+ */
 void
 bpf_expect(struct bpf_prog *p, int off, const void *bytes, size_t len)
 {
@@ -192,7 +197,7 @@ bpf_expect(struct bpf_prog *p, int off, const void *bytes, size_t len)
 	size_t i, step, same;
 
 	for (i = 0; i < len; i += step) {
-		/* FRAME is 2 more than a multiple of 4. */
+		/* A field of 4 bytes is aligned here: FRAME % 4 is 2. */
 		step = (off + (int)i) % 4 == 2 && len - i >= 4 ? 4 : 2;
 		bpf_field(p, step == 4 ? BPF_W : BPF_H, off + (int)i);
 		same = bpf_jump(p, BPF_JEQ, bpf_word(b + i, step));

@@ -1,14 +1,14 @@
 /*
- * An assembler for small programs of the kernel's BPF, as tc-bpf(8) runs them on
- * a frame. Registers are numbers, 0 to 10. bpf_begin() puts the context into 6,
- * and bpf_call() overwrites 0 to 5.
+ * An assembler for small BPF programs, which run on frames as tc-bpf(8) says.
+ * Registers are numbers from 0 to 10. bpf_begin() puts the context into
+ * register 6, and bpf_call() overwrites registers 0 to 5.
  *
- * bpf_need() copies the first bytes of the frame to the stack, from which
- * bpf_field() loads them, into register 2: FRAME bytes that end at the frame
- * pointer, an offset that aligns all fields in it. Where a frame is shorter it
- * is dropped.
+ * bpf_need() copies the first bytes of the frame to the stack, and drops a
+ * frame that is shorter. bpf_field() then loads a field into register 2. On the
+ * stack the frame has FRAME bytes and ends at the frame pointer, which aligns
+ * all the fields that we load.
  *
- * A program that is too long fails when it is loaded.
+ * If a program is too long, bpf_load() fails.
  */
 #ifndef VOLT_NET_BPF_H
 #define VOLT_NET_BPF_H
@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
+
 #define BPF_INSNS 512
 
 struct bpf_prog {
@@ -26,7 +28,9 @@ struct bpf_prog {
 	bool full;
 };
 
-/* The registers' values. op is BPF_ADD, BPF_SUB …, size BPF_B, BPF_H, BPF_W, BPF_DW. */
+/*
+ * Registers. op is BPF_ADD, BPF_SUB …; size is BPF_B, BPF_H, BPF_W or BPF_DW.
+ */
 void bpf_set(struct bpf_prog *p, uint8_t reg, int32_t value);
 void bpf_set64(struct bpf_prog *p, uint8_t reg, uint64_t value);
 void bpf_set_map(struct bpf_prog *p, uint8_t reg, int map);
@@ -38,7 +42,9 @@ void bpf_read(struct bpf_prog *p, uint8_t size, uint8_t to, uint8_t at,
 void bpf_write(struct bpf_prog *p, uint8_t size, uint8_t at, uint8_t from,
     int16_t off);
 
-/* Jumps return a place, and bpf_land() makes the next instruction its target. */
+/*
+ * A jump returns its place. bpf_land() makes the next instruction its target.
+ */
 size_t bpf_jump(struct bpf_prog *p, uint8_t op, uint32_t value);
 size_t bpf_jump_regs(struct bpf_prog *p, uint8_t op, uint8_t a, uint8_t b);
 size_t bpf_jump_always(struct bpf_prog *p);
@@ -55,8 +61,8 @@ void bpf_and(struct bpf_prog *p, uint32_t mask);
 void bpf_expect(struct bpf_prog *p, int off, const void *bytes, size_t len);
 uint32_t bpf_word(const void *bytes, size_t size);
 
-/* The kernel's side: descriptors, or -1 and errno. */
-int bpf_make_map(void);
-int bpf_load(const struct bpf_prog *p);
+/* Both return a descriptor, or -1 and errno. */
+MUST_CHECK int bpf_make_map(void);
+MUST_CHECK int bpf_load(const struct bpf_prog *p);
 
 #endif

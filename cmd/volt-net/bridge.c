@@ -1,7 +1,7 @@
 /*
- * The bridge: made once, by whoever comes first, and left for those who follow.
- * Every step may be done by a hundred at once: the kernel says EEXIST to all
- * but one, and the others find what they would have made.
+ * The bridge. The first volt-net makes it, and it stays for those that follow.
+ * Many may do each step at the same time: the kernel tells all but one of them
+ * EEXIST, and they go on with what that one has made.
  */
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
@@ -27,25 +27,25 @@
 
 #include "net.h"
 
-/* What see_port() finds on a bridge. */
+/* The ports of a bridge, for see_port(). */
 struct ports {
 	int bridge;
-	struct link *link;
+	struct iface *item;
 	size_t n;
 	bool failed;	/* out of memory */
 };
 
-/* What is on a bridge that is there. */
+/* An existing bridge, as the kernel has it. */
 struct present {
 	int index;
 	uint32_t addr;	/* host byte order; 0: none */
 	unsigned int len;
 	bool has6;
-	struct in6_addr addr6;
+	struct in6_addr addr6;	/* the first one of global scope */
 	unsigned int len6;
-	unsigned int global6;	/* addresses, addr6 the first seen */
+	unsigned int global6;	/* how many such addresses there are */
 	uint8_t mac[6];
-	bool ours;
+	bool ours;	/* volt-net made it */
 };
 
 static int
@@ -58,7 +58,9 @@ sysctl_read(const char *dir, const char *name, const char *leaf, char *buf,
 	return kfile_read(AT_FDCWD, path, buf, size) == -1 ? -1 : 0;
 }
 
-/* Set net/DIR/NAME/LEAF unless it is so; returns whether it had to, or ends. */
+/*
+ * Set net/DIR/NAME/LEAF to value. Returns whether it had another one, or ends.
+ */
 static bool
 sysctl_set(const char *dir, const char *name, const char *leaf,
     const char *value)
@@ -75,7 +77,9 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 	return true;
 }
 
-/* Is IPv6 disabled for NAME? -1: there is no such, or no IPv6 at all. */
+/*
+ * Is IPv6 disabled for NAME? -1: no such interface, or a kernel without IPv6.
+ */
 static int
 disabled6(const char *name)
 {
@@ -89,7 +93,7 @@ disabled6(const char *name)
 	return -1;
 }
 
-/* Does the host have IPv6, and the bridge or a new one, so that a chain can? */
+/* Can a chain have IPv6? The host must have it, and so must the bridge. */
 static bool
 host_has6(const char *bridge)
 {
@@ -106,10 +110,10 @@ static void
 see_address(const struct nlmsghdr *msg, void *ctx)
 {
 	struct present *p = ctx;
-	struct link_addr a;
+	struct iface_addr a;
 	uint32_t v4;
 
-	if (!link_parse_address(msg, &a) || a.index != p->index)
+	if (!iface_parse_address(msg, &a) || a.index != p->index)
 		return;
 	if (a.family == AF_INET && p->addr == 0) {
 		memcpy(&v4, a.addr, sizeof(v4));
@@ -123,35 +127,34 @@ see_address(const struct nlmsghdr *msg, void *ctx)
 	}
 }
 
-/* Look at the bridge. Returns whether there is one, or ends. */
+/* Look at the bridge. Returns whether it exists, or ends. */
 static bool
-look(struct net *net, struct present *p)
+look(const char *name, struct nl *route, struct present *p)
 {
-	const char *name = net->bridge.name;
 	struct ifaddrmsg *ifa;
-	struct link l;
+	struct iface i;
 	struct nlreq r;
 
 	*p = (struct present){ 0 };
-	if (link_find(&net->route, name, &l) == -1) {
+	if (iface_find(route, name, &i) == -1) {
 		if (errno != ENODEV)
-			nl_fail(&net->route, "bridge %s", name);
+			nl_fail(route, "bridge %s", name);
 		return false;
 	}
-	if (strcmp(l.kind, "bridge") != 0)
+	if (strcmp(i.kind, "bridge") != 0)
 		errx(EXIT_LINK, "bridge=%s: an interface that is no bridge",
 		    name);
-	p->index = l.index;
-	memcpy(p->mac, l.mac, sizeof(p->mac));
-	p->ours = strcmp(l.alias, NET_ALIAS) == 0;
+	p->index = i.index;
+	memcpy(p->mac, i.mac, sizeof(p->mac));
+	p->ours = strcmp(i.alias, NET_ALIAS) == 0;
 	ifa = nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
-	ifa->ifa_index = (uint32_t)l.index;
-	if (nl_dump(&net->route, &r, see_address, p) == -1)
-		nl_fail(&net->route, "bridge %s: addresses", name);
+	ifa->ifa_index = (uint32_t)i.index;
+	if (nl_dump(route, &r, see_address, p) == -1)
+		nl_fail(route, "bridge %s: addresses", name);
 	return true;
 }
 
-/* fd76:6f6c:AABB:CCDD::/64 of the IPv4 network AA.BB.CC.DD, if not told. */
+/* The default: fd76:6f6c:AABB:CCDD::/64 for the IPv4 network AA.BB.CC.DD. */
 static void
 default6(struct bridge *b)
 {
@@ -161,16 +164,17 @@ default6(struct bridge *b)
 	b->len6 = 64;
 }
 
-/* A bridge that has addresses says what the subnets are, unless we do. */
+/* The IPv4 subnet: that of the bridge, if it has an address; or the words'. */
 static void
-adopt(struct bridge *b, const struct present *p)
+choose4(struct bridge *b, const struct subnets *s, const struct present *p)
 {
-	char have[INET6_ADDRSTRLEN];
-	uint8_t mask[16];
-	unsigned int i;
+	char have[INET_ADDRSTRLEN];
 
+	b->len = s->len;
+	b->net = s->net;
+	b->gw = b->net + 1;
 	if (p->addr != 0) {
-		if (b->given && (p->addr != b->gw || p->len != b->len))
+		if (s->given && (p->addr != b->gw || p->len != b->len))
 			errx(EXIT_LINK, "subnet=: bridge %s has %s/%u already",
 			    b->name, ip4_text(p->addr, have), p->len);
 		if (p->len < 8 || p->len > 30)
@@ -178,28 +182,41 @@ adopt(struct bridge *b, const struct present *p)
 			    "/8 to /30", b->name, ip4_text(p->addr, have),
 			    p->len);
 		b->len = p->len;
-		b->mask = ~(UINT32_MAX >> b->len);
-		b->net = p->addr & b->mask;
+		b->net = p->addr & ~(UINT32_MAX >> b->len);
 		b->gw = p->addr;
 	}
-	if (!b->given6)
+	b->mask = ~(UINT32_MAX >> b->len);
+}
+
+/* The same for IPv6, of which the chain may have none. */
+static void
+choose6(struct bridge *b, const struct subnets *s, const struct present *p)
+{
+	char have[INET6_ADDRSTRLEN];
+	uint8_t mask[16];
+	unsigned int i;
+
+	b->has6 = b->has6 && !s->no6;
+	b->net6 = s->net6;
+	b->len6 = s->len6;
+	if (!s->given6)
 		default6(b);
 	b->gw6 = b->net6;
 	b->gw6.s6_addr[15] |= 1;
 	if (p->has6) {
-		if (b->given6 && (b->no6 || p->len6 != b->len6 ||
+		if (s->given6 && (s->no6 || p->len6 != b->len6 ||
 		    memcmp(&p->addr6, &b->gw6, sizeof(p->addr6)) != 0))
 			errx(EXIT_LINK, "subnet6=: bridge %s has %s/%u already",
 			    b->name, ip6_text(&p->addr6, have), p->len6);
 		b->gw6 = p->addr6;
 		b->len6 = p->len6;
 		if (b->len6 < 8 || b->len6 > 96)
-			b->no6 = true; /* no room for our addresses */
+			b->has6 = false; /* no room for our addresses */
 	} else if (p->addr != 0) {
-		if (b->given6 && !b->no6)
+		if (s->given6 && !s->no6)
 			errx(EXIT_LINK, "subnet6=: bridge %s has no IPv6",
 			    b->name);
-		b->no6 = true;
+		b->has6 = false;
 	}
 	b->net6 = b->gw6;
 	cidr_mask(b->len6, mask);
@@ -207,17 +224,18 @@ adopt(struct bridge *b, const struct present *p)
 		b->net6.s6_addr[i] &= mask[i];
 }
 
-/* A subnet that the host reaches otherwise is not to be taken from it. */
+/* Do not take a subnet that the host has a route to. */
 static void
-refuse_overlap(struct net *net, int family, const void *addr, unsigned int len)
+refuse_overlap(const char *bridge, struct nl *route, int family,
+    const void *addr, unsigned int len)
 {
 	const char *word = family == AF_INET ? "subnet" : "subnet6";
 	struct overlap o = { .family = family, .net = addr, .len = len,
-		.but = net->bridge.name };
+		.except = bridge };
 	char ip[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 
-	if (link_overlap(&net->route, &o) == -1)
-		nl_fail(&net->route, "routes");
+	if (route_overlap(route, &o) == -1)
+		nl_fail(route, "routes");
 	if (o.found)
 		errx(EXIT_LINK, "%s=%s/%u: the host has a route to %s/%u%s%s; "
 		    "name another by %s=", word,
@@ -226,48 +244,55 @@ refuse_overlap(struct net *net, int family, const void *addr, unsigned int len)
 		    *o.name != '\0' ? " by " : "", o.name, word);
 }
 
-/* What is there and what is to be: the subnets, before anything is made. */
-void
-bridge_plan(struct net *net)
+/* Is it an address that a chain on the bridge can have? */
+static bool
+is_for_chain(const struct bridge *b, uint32_t addr)
 {
-	struct bridge *b = &net->bridge;
+	return (addr & b->mask) == b->net && addr != b->net && addr != b->gw &&
+	    addr != (b->net | ~b->mask);
+}
+
+/* Fill in b from the words and from what exists, before anything is made. */
+void
+bridge_plan(struct bridge *b, const struct plan *plan, struct nl *route)
+{
+	const struct subnets *s = &plan->subnets;
 	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
 	struct in_addr net4;
 	struct present p;
 
+	*b = (struct bridge){ 0 };
+	memcpy(b->name, s->bridge, sizeof(b->name));
 	b->has6 = host_has6(b->name);
-	if (b->given6 && !b->no6 && !b->has6)
+	if (s->given6 && !s->no6 && !b->has6)
 		errx(EXIT_LINK, "subnet6=: the host has no IPv6");
-	if (!look(net, &p))
+	if (!look(b->name, route, &p))
 		p = (struct present){ 0 };
-	adopt(b, &p);
-	b->has6 = b->has6 && !b->no6;
+	choose4(b, s, &p);
+	choose6(b, s, &p);
 	if (p.addr == 0) {
 		net4.s_addr = htonl(b->net);
-		refuse_overlap(net, AF_INET, &net4, b->len);
+		refuse_overlap(b->name, route, AF_INET, &net4, b->len);
 		if (b->has6 && !p.has6)
-			refuse_overlap(net, AF_INET6, &b->net6, b->len6);
+			refuse_overlap(b->name, route, AF_INET6, &b->net6,
+			    b->len6);
 	}
-	b->mtu = net->mtu != 0 ? net->mtu : link_uplink_mtu(&net->route);
-	if (net->asked != 0 && ((net->asked & b->mask) != b->net ||
-	    net->asked == b->net || net->asked == b->gw ||
-	    net->asked == (b->net | ~b->mask)))
+	b->mtu = plan->mtu != 0 ? plan->mtu : route_uplink_mtu(route);
+	if (plan->ip != 0 && !is_for_chain(b, plan->ip))
 		errx(EXIT_LINK, "ip=%s: no address for a chain in %s/%u",
-		    ip4_text(net->asked, ip6), ip4_text(b->net, ip), b->len);
+		    ip4_text(plan->ip, ip6), ip4_text(b->net, ip), b->len);
 	say("bridge %s %s/%u%s%s, mtu %u", b->name, ip4_text(b->gw, ip),
 	    b->len, b->has6 ? " " : "", b->has6 ? ip6_text(&b->gw6, ip6) : "",
 	    b->mtu);
 }
 
 /*
- * Make the bridge, with a hardware address that does not change with its ports.
- * Multicast is not snooped on: the reports that it would need are among what
- * guard.c does not let through.
+ * Make the bridge. Its hardware address does not change with its ports. There
+ * is no multicast snooping, because the guard drops the reports that it needs.
  */
 static int
-make(struct net *net)
+make(const struct bridge *b, struct nl *route)
 {
-	struct bridge *b = &net->bridge;
 	struct nlattr *info, *data;
 	struct nlreq r;
 	uint8_t mac[6];
@@ -283,16 +308,17 @@ make(struct net *net)
 	nlreq_u8(&r, IFLA_BR_MCAST_SNOOPING, 0);
 	nlreq_end(&r, data);
 	nlreq_end(&r, info);
-	return nl_talk(&net->route, &r);
+	return nl_talk(route, &r);
 }
 
 /*
- * A host that forwards IPv6 no longer hears routers, unless told to: those of
- * its interfaces that do now are told, before it starts to forward. One that
- * cannot be would lose its way out. Interfaces may go meanwhile.
+ * A host that forwards IPv6 ignores router advertisements, except on interfaces
+ * with accept_ra=2. Set that where accept_ra is 1, before the host forwards. If
+ * it cannot be set, that is an error: the host could lose its default route. An
+ * interface may go away meanwhile.
  */
 static void
-keep_routers(const struct net *net)
+keep_routers(const char *bridge)
 {
 	struct dirent *e;
 	char path[512], buf[16];
@@ -301,9 +327,9 @@ keep_routers(const struct net *net)
 
 	if ((dir = opendir("/proc/sys/net/ipv6/conf")) == NULL)
 		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
-		    strcmp(e->d_name, net->bridge.name) == 0)
+		    strcmp(e->d_name, bridge) == 0)
 			continue;
 		snprintf(path, sizeof(path),
 		    "/proc/sys/net/ipv6/conf/%s/accept_ra", e->d_name);
@@ -314,19 +340,23 @@ keep_routers(const struct net *net)
 		if (n == -1 && errno != ENOENT && errno != ENODEV)
 			err(EXIT_LINK, "%s", path);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "/proc/sys/net/ipv6/conf");
 	closedir(dir);
 }
 
+/*
+ * Let the host forward, and the bridge take packets from 127.0.0.1 if need be.
+ */
 static void
-forwarding(const struct net *net)
+forwarding(const struct bridge *b, bool from_loopback)
 {
-	const struct bridge *b = &net->bridge;
 	char name[IFNAMSIZ + 8], buf[16];
 
 	if (sysctl_set("ipv4", ".", "ip_forward", "1"))
 		say("the host forwards IPv4 now");
 	snprintf(name, sizeof(name), "conf/%s", b->name);
-	if (forward_from_loopback(net) &&
+	if (from_loopback &&
 	    sysctl_set("ipv4", name, "route_localnet", "1"))
 		say("%s route_localnet=1", b->name);
 	if (!b->has6)
@@ -335,14 +365,14 @@ forwarding(const struct net *net)
 	if (sysctl_read("ipv6", "conf/all", "forwarding", buf,
 	    sizeof(buf)) == 0 && buf[0] == '1')
 		return;
-	keep_routers(net);
+	keep_routers(b->name);
 	if (sysctl_set("ipv6", "conf/all", "forwarding", "1"))
 		say("the host forwards IPv6 now");
 }
 
-/* The host takes no routes from what is on the bridge. */
+/* The host accepts no routes from what is connected to the bridge. */
 static void
-believe_nobody(const struct bridge *b)
+refuse_routes(const struct bridge *b)
 {
 	char name[IFNAMSIZ + 8];
 
@@ -355,93 +385,91 @@ believe_nobody(const struct bridge *b)
 }
 
 /*
- * Somebody was quicker to give the bridge another subnet: the first IPv4
- * address is the one that counts. Ours go again; of IPv6 only one that is not
- * theirs as well.
+ * Another volt-net gave the bridge another subnet before us, and the first IPv4
+ * address counts. Remove our addresses; of IPv6 only if the other one has its
+ * own.
  */
 static void
-yield(struct net *net, const struct present *p)
+withdraw(const struct bridge *b, const struct present *p, struct nl *route)
 {
-	const struct bridge *b = &net->bridge;
 	struct in_addr gw = { htonl(b->gw) };
 
-	link_address_remove(&net->route, b->index, AF_INET, &gw, b->len);
+	iface_remove_address(route, b->index, AF_INET, &gw, b->len);
 	if (b->has6 && p->global6 > 1)
-		link_address_remove(&net->route, b->index, AF_INET6, &b->gw6,
+		iface_remove_address(route, b->index, AF_INET6, &b->gw6,
 		    b->len6);
 }
 
-/* Make what is missing of the bridge, and check that nobody made another. */
+/* Make the bridge, or what it lacks, and check that it is as planned. */
 void
-bridge_open(struct net *net)
+bridge_open(struct bridge *b, bool from_loopback, struct nl *route)
 {
-	struct bridge *b = &net->bridge;
 	struct in_addr gw = { htonl(b->gw) };
 	struct present p;
 	uint8_t mac[6];
 	bool ours = true;
 
-	if (make(net) == -1) {
+	if (make(b, route) == -1) {
 		if (errno == EPERM)
 			errx(EXIT_LINK, "bridge %s: Operation not permitted; "
 			    "without root, pasta(1) takes the place of "
 			    "volt-net", b->name);
 		if (errno != EEXIST)
-			nl_fail(&net->route, "bridge %s", b->name);
+			nl_fail(route, "bridge %s", b->name);
 		ours = false;
 	}
-	if ((b->index = link_index(&net->route, b->name)) == -1)
-		nl_fail(&net->route, "bridge %s", b->name);
+	if ((b->index = iface_index(route, b->name)) == -1)
+		nl_fail(route, "bridge %s", b->name);
 	if (ours)
-		believe_nobody(b);
-	if (link_up(&net->route, b->index, ours ? NET_ALIAS : NULL) == -1)
-		nl_fail(&net->route, "bridge %s", b->name);
-	/* Where others find the IPv4 address, all there will be is there. */
-	if ((b->has6 && link_address(&net->route, b->index, AF_INET6, &b->gw6,
+		refuse_routes(b);
+	if (iface_up(route, b->index, ours ? NET_ALIAS : NULL) == -1)
+		nl_fail(route, "bridge %s", b->name);
+	/* IPv4 last: who finds that address finds the other one as well. */
+	if ((b->has6 && iface_add_address(route, b->index, AF_INET6, &b->gw6,
 	    b->len6) == -1) ||
-	    link_address(&net->route, b->index, AF_INET, &gw, b->len) == -1)
-		nl_fail(&net->route, "bridge %s: address", b->name);
-	if (!look(net, &p))
+	    iface_add_address(route, b->index, AF_INET, &gw, b->len) == -1)
+		nl_fail(route, "bridge %s: address", b->name);
+	if (!look(b->name, route, &p))
 		errx(EXIT_LINK, "bridge %s: removed while in use", b->name);
 	if (p.addr != b->gw || p.len != b->len) {
-		yield(net, &p);
+		withdraw(b, &p, route);
 		errx(EXIT_LINK, "bridge %s: another subnet was given to it at "
 		    "the same time", b->name);
 	}
 	memcpy(b->mac, p.mac, sizeof(b->mac));
 	mac_of(b->gw, mac);
-	/* Whoever made it was killed before it was done, or is not yet. */
+	/* The volt-net that made it was killed, or has not finished it yet. */
 	if (!p.ours && memcmp(p.mac, mac, sizeof(mac)) == 0) {
-		believe_nobody(b);
-		if (link_up(&net->route, b->index, NET_ALIAS) == -1)
-			nl_fail(&net->route, "bridge %s", b->name);
+		refuse_routes(b);
+		if (iface_up(route, b->index, NET_ALIAS) == -1)
+			nl_fail(route, "bridge %s", b->name);
 	}
-	forwarding(net);
+	forwarding(b, from_loopback);
 }
 
 static void
 see_port(const struct nlmsghdr *msg, void *ctx)
 {
 	struct ports *p = ctx;
-	struct link l, *grown;
+	struct iface i, *grown;
 
-	if (!link_parse(msg, &l) || l.master != p->bridge)
+	if (!iface_parse(msg, &i) || i.master != p->bridge)
 		return;
-	grown = realloc(p->link, (p->n + 1) * sizeof(l));
+	grown = realloc(p->item, (p->n + 1) * sizeof(i));
 	if (grown == NULL) {
 		p->failed = true;
 		return;
 	}
-	p->link = grown;
-	p->link[p->n++] = l;
+	p->item = grown;
+	p->item[p->n++] = i;
 }
 
 /*
- * How many are on the bridge, or end; those that are going for certain are not.
- * *patience is how long to wait for those that may be.
+ * Count the ports of the bridge, or end. Those that certainly go away are not
+ * counted. *patience is how long to wait, in ms, for those that may go away.
  */
 static unsigned int
-count_ports(struct net *net, int bridge, int *patience)
+count_ports(const char *name, int bridge, struct nl *route, int *patience)
 {
 	struct ports p = { .bridge = bridge };
 	unsigned int living = 0;
@@ -451,43 +479,45 @@ count_ports(struct net *net, int bridge, int *patience)
 
 	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	nlreq_u32(&r, IFLA_MASTER, (uint32_t)bridge);
-	if (nl_dump(&net->route, &r, see_port, &p) == -1)
-		nl_fail(&net->route, "bridge %s: ports", net->bridge.name);
+	if (nl_dump(route, &r, see_port, &p) == -1)
+		nl_fail(route, "bridge %s: ports", name);
 	if (p.failed)
-		errx(EXIT_LINK, "bridge %s: out of memory", net->bridge.name);
+		errx(EXIT_LINK, "bridge %s: out of memory", name);
 	*patience = NET_PERHAPS;
 	for (i = 0; i < p.n; i++) {
-		ms = lease_patience(&net->route, &p.link[i]);
+		ms = lease_patience(route, &p.item[i]);
 		living += ms != NET_GOING;
 		if (ms < *patience)
 			*patience = ms;
 	}
-	free(p.link);
+	free(p.item);
 	return living;
 }
 
-/* -r: the bridge and its table, if nothing is on it. */
+/* -r: remove the bridge and its table, if it has no ports. */
 void
-bridge_remove(struct net *net)
+bridge_remove(const char *name, struct nl *route, struct nl *nft)
 {
-	const char *name = net->bridge.name;
 	struct present p;
 	int64_t begin = 0;
 	unsigned int n;
 	int patience;
 
-	if (!look(net, &p))
+	if (!look(name, route, &p))
 		errx(EXIT_LINK, "bridge %s: there is none", name);
 	if (!p.ours)
 		errx(EXIT_LINK, "bridge %s: not made by volt-net", name);
 	do
-		n = count_ports(net, p.index, &patience);
+		n = count_ports(name, p.index, route, &patience);
 	while (n > 0 && wait_more(&begin, patience));
 	if (n > 0)
 		errx(EXIT_LINK, "bridge %s: in use by %u", name, n);
-	/* The rules first: a bridge that another makes anew then has its own. */
-	rules_bridge_remove(net);
-	if (link_delete(&net->route, name) == -1)
-		nl_fail(&net->route, "bridge %s", name);
+	/*
+	 * The rules first: if another volt-net makes the bridge anew, it makes
+	 * its own.
+	 */
+	rules_bridge_remove(name, nft);
+	if (iface_delete(route, name) == -1)
+		nl_fail(route, "bridge %s", name);
 	say("bridge %s removed", name);
 }

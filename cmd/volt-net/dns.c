@@ -15,6 +15,7 @@
 #include "net.h"
 
 #define NAME_MAX_LEN 253
+#define LOCALHOST "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
 
 /* A host or domain name as resolvers take it. */
 static bool
@@ -33,10 +34,11 @@ is_address(const char *s)
 {
 	struct in6_addr a;
 
-	return inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1;
+	return inet_pton(AF_INET, s, &a) == 1 ||
+	    inet_pton(AF_INET6, s, &a) == 1;
 }
 
-/* An address, or a link-local one with its interface: fe80::1%eth0. */
+/* An address, which may be link-local with its interface: fe80::1%eth0. */
 static bool
 is_scoped(const char *s)
 {
@@ -56,43 +58,41 @@ is_scoped(const char *s)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(zone + 1);
 }
 
-/* Does it mean something else, or nothing, in the chain's namespace? */
+/* Has the address another meaning, or none, in the chain's namespace? */
 static bool
-is_loopback4(struct in_addr a)
+is_local4(struct in_addr a)
 {
 	return ntohl(a.s_addr) >> 24 == 127 || a.s_addr == 0;
 }
 
 static bool
-is_loopback6(const struct in6_addr *a)
+is_local6(const struct in6_addr *a)
 {
 	struct in_addr v4;
 
 	memcpy(&v4, a->s6_addr + 12, sizeof(v4));
 	return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
 	    IN6_IS_ADDR_LINKLOCAL(a) ||
-	    (IN6_IS_ADDR_V4MAPPED(a) && is_loopback4(v4));
+	    (IN6_IS_ADDR_V4MAPPED(a) && is_local4(v4));
 }
 
 /*
- * The resolver as the chain reaches it, or NULL if it does not. An address of
- * the host's own is not reached, but what listens on all of them, or forwards
- * from all, is at the gateway's.
+ * The address by which the chain reaches the resolver, or NULL. The chain does
+ * not reach the host's own addresses; but a resolver that listens on all of
+ * them also answers at the gateway's.
  */
 static const char *
-reached(struct net *net, const char *s, char buf[static INET6_ADDRSTRLEN])
+reached(const struct bridge *b, struct nl *route, const char *s,
+    char buf[static INET6_ADDRSTRLEN])
 {
-	const struct bridge *b = &net->bridge;
 	struct in6_addr a6;
 	struct in_addr a;
 	bool v4 = inet_pton(AF_INET, s, &a) == 1;
 
-	if (net->mode == MODE_HOST)
-		return s;
-	if (v4 ? is_loopback4(a) : inet_pton(AF_INET6, s, &a6) != 1 ||
-	    is_loopback6(&a6) || !b->has6)
+	if (v4 ? is_local4(a) : inet_pton(AF_INET6, s, &a6) != 1 ||
+	    is_local6(&a6) || !b->has6)
 		return NULL;
-	if (!link_is_local(&net->route, v4 ? AF_INET : AF_INET6, v4 ?
+	if (!route_is_local(route, v4 ? AF_INET : AF_INET6, v4 ?
 	    (const void *)&a : &a6))
 		return s;
 	if (v4)
@@ -126,7 +126,7 @@ listed(const char *list, const char *item)
 	return false;
 }
 
-/* Append item to a comma list; returns whether it fitted. */
+/* Append item to a comma list. Returns false if it does not fit. */
 static bool
 append(char list[static NET_TEXT], const char *item)
 {
@@ -138,7 +138,7 @@ append(char list[static NET_TEXT], const char *item)
 	return true;
 }
 
-/* The items of a word, which several words add up to. */
+/* Add the items of one word to the list. */
 static void
 add_items(char list[static NET_TEXT], const char *key, const char *value,
     bool (*valid)(const char *), const char *why)
@@ -160,92 +160,106 @@ add_items(char list[static NET_TEXT], const char *key, const char *value,
 void
 dns_servers(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 
-	add_items(net->dns, key, value, is_address, "not an IP address");
-	net->dns_given = true;
+	add_items(plan->names.dns, key, value, is_address,
+	    "not an IP address");
+	plan->names.given = true;
 }
 
 /* search=DOMAIN,... */
 void
 dns_search(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 
-	add_items(net->search, key, value, is_name, "not a domain");
-	net->dns_given = true;
+	add_items(plan->names.search, key, value, is_name, "not a domain");
+	plan->names.given = true;
 }
 
-/* hosts=NAME:IP: one line more of /etc/hosts. */
+/* hosts=NAME:IP: add a line to /etc/hosts. */
 void
 dns_hosts(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
-	size_t len = strlen(net->hosts);
+	struct names *names = &((struct plan *)ctx)->names;
+	size_t len = strlen(names->hosts);
 	const char *cursor = value;
 	char name[NAME_MAX_LEN + 1];
 	int n;
 
-	if (value_field(&cursor, ':', name, sizeof(name)) != 1 || cursor == NULL ||
-	    !is_name(name) || !is_address(cursor))
+	if (value_field(&cursor, ':', name, sizeof(name)) != 1 ||
+	    cursor == NULL || !is_name(name) || !is_address(cursor))
 		word_bad(key, value, "NAME:IP");
-	n = snprintf(net->hosts + len, sizeof(net->hosts) - len, "%s%s\t%s\n",
-	    len == 0 ? "127.0.0.1\tlocalhost\n::1\tlocalhost\n" : "", cursor,
-	    name);
-	if (n < 0 || (size_t)n >= sizeof(net->hosts) - len)
+	n = snprintf(names->hosts + len, sizeof(names->hosts) - len,
+	    "%s%s\t%s\n", len == 0 ? LOCALHOST : "", cursor, name);
+	if (n < 0 || (size_t)n >= sizeof(names->hosts) - len)
 		word_bad(key, value, "too many");
-	net->dns_given = true;
+	names->given = true;
 }
 
-/* What is read of the host's files. */
+/* The reading of the host's files, and what it adds to. */
 struct reading {
-	bool search;	/* no word says it */
+	struct names *names;
+	const struct bridge *bridge;	/* NULL: the network is the host's */
+	struct nl *route;
+	bool search;	/* there was no search= */
 	bool cut;	/* not all domains fitted */
-	bool trust;	/* trust-ad, of the resolvers in this very file */
+	bool trust;	/* this file has the option trust-ad */
 };
 
+/* nameserver ADDRESS */
+static void
+take_server(struct reading *r, const char *item)
+{
+	char *list = r->names->dns, ip[INET6_ADDRSTRLEN];
+
+	if (item == NULL || !is_scoped(item))
+		return;
+	if (r->bridge != NULL)
+		item = reached(r->bridge, r->route, item, ip);
+	if (item != NULL && !listed(list, item))
+		(void)append(list, item); /* resolvers use three */
+}
+
 /*
- * One line of a resolv.conf of the host's. The word that begins it must be in
- * its first column, so comments are no words; a carriage return is no part.
+ * Read one line of the host's resolv.conf. Its keyword must begin in the first
+ * column. A carriage return counts as a blank.
  */
 static void
-take_line(struct net *net, struct reading *r, char *line)
+take_line(struct reading *r, char *line)
 {
 	static const char blank[] = " \t\r";
-	char *key, *item, *rest = NULL, ip[INET6_ADDRSTRLEN];
-	const char *server;
+	struct names *n = r->names;
+	char *key, *item, *rest = NULL;
 
 	if (strchr(blank, *line) != NULL ||
 	    (key = strtok_r(line, blank, &rest)) == NULL)
 		return;
 	item = strtok_r(NULL, blank, &rest);
 	if (strcmp(key, "nameserver") == 0) {
-		if (item != NULL && is_scoped(item) &&
-		    (server = reached(net, item, ip)) != NULL &&
-		    !listed(net->dns, server))
-			(void)append(net->dns, server); /* three are used */
+		take_server(r, item);
 	} else if (strcmp(key, "options") == 0) {
 		for (; item != NULL; item = strtok_r(NULL, blank, &rest))
 			if (strcmp(item, "trust-ad") == 0)
 				r->trust = true;
-			else if (is_option(item) && !listed(net->options, item))
-				(void)append(net->options, item);
+			else if (is_option(item) && !listed(n->options, item))
+				(void)append(n->options, item);
 	} else if (r->search && (strcmp(key, "search") == 0 ||
 	    strcmp(key, "domain") == 0)) {
-		net->search[0] = '\0'; /* the last line counts */
+		n->search[0] = '\0'; /* the last such line counts */
 		r->cut = false;
 		for (; item != NULL; item = strtok_r(NULL, blank, &rest)) {
 			if ((is_name(item) || strcmp(item, ".") == 0) &&
-			    !append(net->search, item))
+			    !append(n->search, item))
 				r->cut = true;
 			if (key[0] == 'd')
-				break; /* of domain the first */
+				break; /* "domain" has one item */
 		}
 	}
 }
 
 static void
-read_file(struct net *net, struct reading *r, const char *path)
+read_file(struct reading *r, const char *path)
 {
 	static char buf[65536];
 	char *line, *next;
@@ -258,45 +272,51 @@ read_file(struct net *net, struct reading *r, const char *path)
 	for (line = buf; line != NULL; line = next) {
 		if ((next = strchr(line, '\n')) != NULL)
 			*next++ = '\0';
-		take_line(net, r, line);
+		take_line(r, line);
 	}
 }
 
 /*
- * Fill in what no word said from the host's configuration, unless a word names
- * resolvers. One on the host's loopback is a stub that a chain cannot reach;
- * systemd-resolved keeps those behind it in a file of its own. taken says that
- * somebody may take the files.
+ * Unless there is a dns=, read the host's configuration and fill in what the
+ * words leave open. A resolver on the host's loopback is a stub, which a chain
+ * cannot reach. systemd-resolved has another file, with the resolvers behind
+ * its stub. taken: a program that uses the files may follow.
  */
 void
-dns_plan(struct net *net, bool taken)
+dns_plan(struct plan *plan, const struct bridge *b, struct nl *route,
+    bool taken)
 {
 	static const char *const files[] = { "/etc/resolv.conf",
 		"/run/systemd/resolve/resolv.conf" };
-	struct reading r = { .search = *net->search == '\0' };
-	bool given = *net->dns != '\0';
+	struct names *n = &plan->names;
+	struct reading r = { .names = n, .route = route,
+		.bridge = plan->mode == MODE_HOST ? NULL : b,
+		.search = *n->search == '\0' };
+	bool given = *n->dns != '\0';
 	size_t i;
 
-	if (net->mode == MODE_NONE)
+	if (plan->mode == MODE_NONE)
 		return;
-	for (i = 0; i < 2 && *net->dns == '\0'; i++) {
+	for (i = 0; i < 2 && *n->dns == '\0'; i++) {
 		r.trust = false;
-		read_file(net, &r, files[i]);
+		read_file(&r, files[i]);
 	}
-	if (r.trust && !given && *net->dns != '\0')
-		(void)append(net->options, "trust-ad");
+	if (r.trust && !given && *n->dns != '\0')
+		(void)append(n->options, "trust-ad");
 	if (r.cut)
 		warnx("search=: not all of the host's domains fit");
-	if (*net->dns != '\0')
-		say("resolvers %s", net->dns);
-	else if (taken && net->mode == MODE_PRIVATE)
+	if (*n->dns != '\0')
+		say("resolvers %s", n->dns);
+	else if (taken && plan->mode == MODE_PRIVATE)
 		warnx("no resolver that the chain could reach: dns= names one");
 	else
 		say("no resolver that the chain could reach: dns= names "
 		    "one");
 }
 
-/* Add a line for each item of a list, or all in one. Returns the new end. */
+/*
+ * Add one line with all items of a list, or one for each. Returns the new end.
+ */
 static char *
 add_lines(char *end, const char *limit, const char *key, const char *list,
     bool one_each)
@@ -316,21 +336,22 @@ add_lines(char *end, const char *limit, const char *key, const char *list,
 	return end;
 }
 
-/* The files, for whoever builds a root. */
+/* Write the files that volt-ns puts into a new root. */
 void
-dns_offer(const struct net *net, struct plug_offer *o)
+dns_offer(const struct plan *plan, struct plug_offer *o)
 {
+	const struct names *n = &plan->names;
 	char *end = o->resolv, *limit = o->resolv + sizeof(o->resolv);
 
-	if (net->dns_given)
+	if (n->given)
 		o->flags |= PLUG_FILES;
-	memcpy(o->hosts, net->hosts, sizeof(o->hosts));
-	if (net->mode == MODE_NONE && *net->dns == '\0')
+	memcpy(o->hosts, n->hosts, sizeof(o->hosts));
+	if (plan->mode == MODE_NONE && *n->dns == '\0')
 		return;
-	end = add_lines(end, limit, "nameserver", net->dns, true);
-	if (*net->dns == '\0')
+	end = add_lines(end, limit, "nameserver", n->dns, true);
+	if (*n->dns == '\0')
 		end += snprintf(end, (size_t)(limit - end),
 		    "# no resolver is known\n");
-	end = add_lines(end, limit, "search", net->search, false);
-	(void)add_lines(end, limit, "options", net->options, false);
+	end = add_lines(end, limit, "search", n->search, false);
+	(void)add_lines(end, limit, "options", n->options, false);
 }

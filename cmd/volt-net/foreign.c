@@ -1,6 +1,6 @@
 /*
- * The host's other rule sets: whose forward chains end what they do not know,
- * which is the common reason why a chain reaches the host and nobody else.
+ * The host's other rule sets. Often one of their nftables chains drops what it
+ * has no rule for, and then a chain reaches the host and nothing else.
  */
 #include <arpa/inet.h>	/* before the kernel's own <linux/in.h> */
 
@@ -20,19 +20,19 @@
 
 #define FOREIGN 32
 
-/* Chains that others hang into the way from the bridge to the outside. */
+/* The nftables chains of other programs between the bridge and the outside. */
 struct foreign {
 	struct {
 		uint8_t family;
-		char table[NFT_NAME_LEN], chain[NFT_NAME_LEN];
-		bool drops;
-	} chain[FOREIGN];
+		char table[NFT_NAME_LEN], name[NFT_NAME_LEN];
+		bool drops;	/* its policy */
+	} item[FOREIGN];
 	size_t n;
-	bool last;	/* of a chain's rules seen: drops or rejects all */
+	bool last_drops;	/* the last rule seen ends every packet */
 };
 
 static void
-see_chain(const struct nlmsghdr *msg, void *ctx)
+see_nft_chain(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct nfgenmsg *nf = nl_header(msg, sizeof(*nf));
 	const void *hook, *num, *name, *table, *policy;
@@ -59,15 +59,15 @@ see_chain(const struct nlmsghdr *msg, void *ctx)
 	policy = nl_find(msg, sizeof(*nf), NFTA_CHAIN_POLICY, &len);
 	if (policy != NULL && len == sizeof(p))
 		memcpy(&p, policy, sizeof(p));
-	f->chain[f->n].family = nf->nfgen_family;
-	f->chain[f->n].drops = ntohl(p) == NF_DROP;
-	nl_string(table, tlen, f->chain[f->n].table, NFT_NAME_LEN);
-	nl_string(name, nlen, f->chain[f->n].chain, NFT_NAME_LEN);
-	if (strncmp(f->chain[f->n].table, "volt", 4) != 0)
+	f->item[f->n].family = nf->nfgen_family;
+	f->item[f->n].drops = ntohl(p) == NF_DROP;
+	nl_string(table, tlen, f->item[f->n].table, NFT_NAME_LEN);
+	nl_string(name, nlen, f->item[f->n].name, NFT_NAME_LEN);
+	if (strncmp(f->item[f->n].table, "volt", 4) != 0)
 		f->n++;
 }
 
-/* Does an immediate's data say drop? */
+/* Does the data of an immediate expression say drop? */
 static bool
 is_drop(const void *data, size_t len)
 {
@@ -84,7 +84,7 @@ is_drop(const void *data, size_t len)
 	return ntohl(code) == NF_DROP;
 }
 
-/* Does a rule end everything that reaches it? The last one seen counts. */
+/* Does the rule drop or reject all packets? */
 static void
 see_verdict(const struct nlmsghdr *msg, void *ctx)
 {
@@ -95,7 +95,7 @@ see_verdict(const struct nlmsghdr *msg, void *ctx)
 	size_t size, nlen, dlen;
 	int left;
 
-	f->last = false;
+	f->last_drops = false;
 	a = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_EXPRESSIONS, &size);
 	if (a == NULL)
 		return;
@@ -108,16 +108,16 @@ see_verdict(const struct nlmsghdr *msg, void *ctx)
 		nl_string(name, name == NULL ? 0 : nlen, buf, sizeof(buf));
 		if (strcmp(buf, "counter") == 0 || strcmp(buf, "log") == 0)
 			continue;
-		f->last = strcmp(buf, "reject") == 0 ||
+		f->last_drops = strcmp(buf, "reject") == 0 ||
 		    (strcmp(buf, "immediate") == 0 && data != NULL &&
 		    is_drop(data, dlen));
 		return;
 	}
 }
 
-/* With -v, say which of them drop or reject what they do not know. */
+/* With -v, say which of them drop or reject what they have no rule for. */
 void
-foreign_tell(struct net *net)
+foreign_tell(const char *bridge, struct nl *nft)
 {
 	static struct foreign f;
 	struct nfgenmsg *nf;
@@ -129,30 +129,27 @@ foreign_tell(struct net *net)
 	nf = nlreq_init(&r, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN,
 	    NLM_F_DUMP, sizeof(*nf));
 	nf->nfgen_family = NFPROTO_UNSPEC;
-	if (nl_dump(&net->nft, &r, see_chain, &f) == -1) {
-		say("the host's rule sets cannot be looked at: %s",
-		    strerror(errno));
+	if (nl_dump(nft, &r, see_nft_chain, &f) == -1) {
+		say("cannot read the host's rule sets: %s", strerror(errno));
 		return;
 	}
 	if (f.n == FOREIGN)
-		say("the host has more chains on the way than are looked at");
+		say("the host has more nftables chains than volt-net looks at");
 	for (i = 0; i < f.n; i++) {
-		f.last = false;
-		if (!f.chain[i].drops && nft_dump_rules(&net->nft,
-		    f.chain[i].family, f.chain[i].table, f.chain[i].chain,
-		    see_verdict, &f) == -1) {
-			say("chain %s %s cannot be looked at: %s",
-			    f.chain[i].table, f.chain[i].chain,
-			    strerror(errno));
+		f.last_drops = false;
+		if (!f.item[i].drops && nft_dump_rules(nft, f.item[i].family,
+		    f.item[i].table, f.item[i].name, see_verdict, &f) == -1) {
+			say("cannot read the nftables chain %s %s: %s",
+			    f.item[i].table, f.item[i].name, strerror(errno));
 			continue;
 		}
-		if (!f.chain[i].drops && !f.last)
+		if (!f.item[i].drops && !f.last_drops)
 			continue;
-		say("chain %s %s %s %s what it does not know: it must "
-		    "accept iifname and oifname %s", f.chain[i].family ==
-		    NFPROTO_INET ? "inet" : f.chain[i].family ==
-		    NFPROTO_IPV4 ? "ip" : "ip6", f.chain[i].table,
-		    f.chain[i].chain, f.chain[i].drops ? "drops" :
-		    "refuses", net->bridge.name);
+		say("nftables chain %s %s %s %s what it has no rule for: it "
+		    "must accept iifname and oifname %s", f.item[i].family ==
+		    NFPROTO_INET ? "inet" : f.item[i].family ==
+		    NFPROTO_IPV4 ? "ip" : "ip6", f.item[i].table,
+		    f.item[i].name, f.item[i].drops ? "drops" :
+		    "refuses", bridge);
 	}
 }

@@ -1,4 +1,4 @@
-/* port=: what is forwarded, and that nobody else on the host has it. */
+/* port=: what the word says, and the reservation of the host's ports. */
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -14,9 +14,12 @@
 
 #include "net.h"
 
-#define SHIFTED 256	/* a range to other numbers takes a rule a port */
+/* The caller's limit on descriptors, while ours is higher. */
+static struct rlimit caller_limit;
 
-/* "N" or "N-M", ports. */
+#define SHIFTED 256	/* ports, if the numbers differ: each needs a rule */
+
+/* Parse "N" or "N-M". Returns false if these are no ports. */
 static bool
 parse_ports(const char *s, uint16_t *first, uint32_t *count)
 {
@@ -35,7 +38,7 @@ parse_ports(const char *s, uint16_t *first, uint32_t *count)
 	return true;
 }
 
-/* The address that value may begin with, "[...]:" for IPv6. Returns what follows. */
+/* Parse the address before the ports, if there is one. Returns what follows. */
 static const char *
 parse_address(struct forward *f, const char *key, const char *value)
 {
@@ -53,7 +56,7 @@ parse_address(struct forward *f, const char *key, const char *value)
 		buf[len] = '\0';
 		if (inet_pton(AF_INET6, buf, &f->addr6) != 1)
 			word_bad(key, value, "no IPv6 address in [ ]");
-		/* The kernel drops what comes from ::1 by another interface. */
+		/* The kernel accepts ::1 on the loopback interface only. */
 		if (IN6_IS_ADDR_LOOPBACK(&f->addr6))
 			word_bad(key, value, "nothing can be forwarded from "
 			    "::1");
@@ -74,23 +77,26 @@ parse_address(struct forward *f, const char *key, const char *value)
 	return end + 1;
 }
 
-/* [IP:]HOST:GUEST[/tcp|udp], HOST and GUEST ports or ranges of the same size. */
+/*
+ * Parse [IP:]HOST:GUEST[/tcp|udp]. HOST and GUEST are ports, or equal ranges.
+ */
 void
-forward_parse(struct net *net, const char *key, const char *value)
+forward_parse(struct forwards *fs, const char *key, const char *value)
 {
-	struct forward *f = &net->forward[net->nforwards];
+	struct forward *f = &fs->item[fs->n];
 	const char *cursor;
 	char host[16], guest[16];
 	uint32_t count;
 
-	if (net->nforwards == NET_FORWARDS)
+	if (fs->n == NET_FORWARDS)
 		word_bad(key, value, "too many forwards");
 	if (strlen(value) > 100)
 		word_bad(key, "...", "too long");
-	net->nforwards++;
+	fs->n++;
 	*f = (struct forward){ .text = value, .proto = IPPROTO_TCP };
 	cursor = parse_address(f, key, value);
-	if (value_field(&cursor, ':', host, sizeof(host)) != 1 || cursor == NULL ||
+	if (value_field(&cursor, ':', host, sizeof(host)) != 1 ||
+	    cursor == NULL ||
 	    value_field(&cursor, '/', guest, sizeof(guest)) != 1)
 		word_bad(key, value, "[IP:]HOST:GUEST[/tcp|udp]");
 	if (cursor != NULL && strcmp(cursor, "udp") == 0)
@@ -103,10 +109,11 @@ forward_parse(struct net *net, const char *key, const char *value)
 	if (count != f->count)
 		word_bad(key, value, "the ranges differ in size");
 	if (f->host != f->guest && f->count > SHIFTED)
-		word_bad(key, value, "a range to other numbers has at most 256");
+		word_bad(key, value, "a range to other numbers has at most "
+		    "256 ports");
 }
 
-/* Is it from any address of the host's, of its family or of both? */
+/* Is it from every address of the host, of one family or of both? */
 bool
 forward_from_any(const struct forward *f)
 {
@@ -115,21 +122,28 @@ forward_from_any(const struct forward *f)
 	    (f->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&f->addr6));
 }
 
-/* May a packet from 127.0.0.1 be forwarded? */
+/* Is one of them from 127.0.0.1? */
 bool
-forward_from_loopback(const struct net *net)
+forward_from_loopback(const struct forwards *fs)
 {
-	size_t i;
+	const struct forward *f;
 
-	for (i = 0; i < net->nforwards; i++)
-		if (net->forward[i].family != AF_INET6 &&
-		    (forward_from_any(&net->forward[i]) ||
-		    ntohl(net->forward[i].addr.s_addr) >> 24 == 127))
+	for (f = fs->item; f < fs->item + fs->n; f++)
+		if (f->family != AF_INET6 && (forward_from_any(f) ||
+		    ntohl(f->addr.s_addr) >> 24 == 127))
 			return true;
 	return false;
 }
 
-/* Bind one port of the host's. Returns 0, or -1 and errno. */
+/* Is it from addresses of this family? has6: the chain has IPv6. */
+bool
+forward_has(const struct forward *f, int family, bool has6)
+{
+	return f->family == family ||
+	    (f->family == AF_UNSPEC && (family == AF_INET || has6));
+}
+
+/* Bind one port of the host. Returns 0, or -1 and errno. */
 static int
 bind_port(int fd, const struct forward *f, int family, uint16_t port)
 {
@@ -152,8 +166,9 @@ bind_port(int fd, const struct forward *f, int family, uint16_t port)
 }
 
 /*
- * Bind it, never to listen: nobody else can have it while the socket, which
- * stays open, does. The helper of a chain that just ended has it for a moment.
+ * Bind the port to a socket that never listens. Nobody else can have the port
+ * while that socket is open. If a chain has just ended, its helper may have the
+ * port for a moment more.
  */
 static void
 reserve(const struct forward *f, int family, uint16_t port, int64_t *begin)
@@ -166,9 +181,10 @@ reserve(const struct forward *f, int family, uint16_t port, int64_t *begin)
 		err(EXIT_LINK, "port=%s", f->text);
 	do
 		rc = bind_port(fd, f, family, port);
-	while (rc == -1 && errno == EADDRINUSE && wait_more(begin, NET_PERHAPS));
+	while (rc == -1 && errno == EADDRINUSE &&
+	    wait_more(begin, NET_PERHAPS));
 	if (rc == 0)
-		/* cppcheck-suppress resourceLeak ; it holds the port */
+		/* cppcheck-suppress resourceLeak ; the socket has the port */
 		return;
 	if (errno == EADDRINUSE)
 		errx(EXIT_LINK, "port=%s: port %u of the host is in use or "
@@ -180,46 +196,43 @@ reserve(const struct forward *f, int family, uint16_t port, int64_t *begin)
 }
 
 /*
- * Reserve the ports of all forwards, or end. That may take more descriptors
- * than the caller's limit, which is put up until they are closed by exec(2).
+ * Reserve the ports of all forwards, or end. This may need more descriptors
+ * than the caller's limit, so the limit is raised until forward_reserved().
+ * exec(2) closes the descriptors; the helper keeps its copies.
  */
 void
-forward_reserve(struct net *net)
+forward_reserve(const struct forwards *fs, bool has6)
 {
 	struct rlimit most;
 	const struct forward *f;
 	int64_t begin = 0;
+	uint16_t port;
 	uint32_t k;
-	size_t i;
 
-	if (net->nforwards == 0)
+	if (fs->n == 0)
 		return;
-	if (getrlimit(RLIMIT_NOFILE, &net->files) == -1)
+	if (getrlimit(RLIMIT_NOFILE, &caller_limit) == -1)
 		err(EXIT_LINK, "limit on descriptors");
-	most = (struct rlimit){ net->files.rlim_max, net->files.rlim_max };
+	most = (struct rlimit){ caller_limit.rlim_max, caller_limit.rlim_max };
 	(void)setrlimit(RLIMIT_NOFILE, &most);
-	for (i = 0; i < net->nforwards; i++) {
-		f = &net->forward[i];
-		if (f->family == AF_INET6 && !net->bridge.has6)
+	for (f = fs->item; f < fs->item + fs->n; f++) {
+		if (f->family == AF_INET6 && !has6)
 			errx(EXIT_LINK, "port=%s: the chain has no IPv6",
 			    f->text);
 		for (k = 0; k < f->count; k++) {
-			if (f->family != AF_INET6)
-				reserve(f, AF_INET, (uint16_t)(f->host + k),
-				    &begin);
-			if (f->family == AF_INET6 ||
-			    (f->family == AF_UNSPEC && net->bridge.has6))
-				reserve(f, AF_INET6, (uint16_t)(f->host + k),
-				    &begin);
+			port = (uint16_t)(f->host + k);
+			if (forward_has(f, AF_INET, has6))
+				reserve(f, AF_INET, port, &begin);
+			if (forward_has(f, AF_INET6, has6))
+				reserve(f, AF_INET6, port, &begin);
 		}
 	}
 }
 
-/* Just before exec(2): the limit as the caller had it. */
+/* Just before exec(2): set the limit back to the caller's. */
 void
-forward_reserved(const struct net *net)
+forward_reserved(const struct forwards *fs)
 {
-	if (net->nforwards > 0 &&
-	    setrlimit(RLIMIT_NOFILE, &net->files) == -1)
+	if (fs->n > 0 && setrlimit(RLIMIT_NOFILE, &caller_limit) == -1)
 		err(EXIT_LINK, "limit on descriptors");
 }

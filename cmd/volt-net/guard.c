@@ -1,20 +1,30 @@
 /*
- * The guard: two small BPF programs on the host end of a chain's link, which go
- * with it. Theory of operation:
+ * The guard: two BPF programs at the host's end of the lease. They go away with
+ * that interface. Theory of operation:
  *
- * From the chain (tc's ingress) passes only what comes from its hardware
- * address and is ARP or IPv4 from its address, or IPv6 from its address or its
- * link-local one; no router advertisements or redirects, no neighbour
- * advertisements for others, also not in fragments, no extension headers that
- * such could hide behind, no VLAN tags, nothing to the host's loopback, nothing else. With isolate=yes
- * nothing goes to an address of the subnet but the host's, nor to the hardware
- * address of another chain, whatever the addresses above it, and what is for a
- * group is for the host alone; the programs on the way to the chain (egress)
- * see to the same for what comes from there, so that both must have said no.
+ * The program for frames from the chain (tc's ingress) passes what comes from
+ * the chain's hardware address and is one of these:
+ * - ARP or IPv4 from the chain's IPv4 address;
+ * - IPv6 from the chain's IPv6 address, or from its link-local address.
  *
- * What is for the host goes to it straight, past the bridge. Where br_netfilter
- * is loaded, as container engines do, that would otherwise take a forward from
- * one chain to another for a frame to be bridged, which isolated ports refuse.
+ * It drops everything else, and of the above these:
+ * - frames with a VLAN tag;
+ * - IPv4 for the host's loopback;
+ * - router advertisements, redirects, and neighbour advertisements for other
+ *   addresses, also in fragments;
+ * - extension headers behind which such messages could hide.
+ *
+ * With isolate=yes it also drops what is for an address of the subnet, except
+ * the host's, and what is for the hardware address of another chain, by
+ * whatever IP address. It passes multicast and broadcast to the host alone.
+ * Then there is a second program, for frames to the chain (egress), which drops
+ * what comes from other chains. So two chains reach each other only if both
+ * have isolate=no.
+ *
+ * A frame for the host goes to the host directly, and not by the bridge. If
+ * br_netfilter is loaded, as container engines do, the bridge would take a
+ * forward from one chain to another for a bridged frame, and drop it because
+ * the ports are isolated.
  */
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -34,7 +44,7 @@
 #include "bpf.h"
 #include "net.h"
 
-/* Offsets in a frame. */
+/* Offsets in a frame, in bytes. */
 #define ETH_DST 0
 #define ETH_SRC 6
 #define ETH_TYPE 12
@@ -60,8 +70,8 @@
 #define ND_REDIRECT_TYPE 137
 
 /*
- * Jump if the 16 bytes at off are not these, or not so far as the prefix of len
- * bits goes. At most 4 jumps, in out.
+ * Jump unless the address at off has the prefix of len bits of a. Writes the
+ * jumps to out, and returns how many they are.
  */
 static size_t
 jump_unless6(struct bpf_prog *p, int off, const struct in6_addr *a,
@@ -78,14 +88,16 @@ jump_unless6(struct bpf_prog *p, int off, const struct in6_addr *a,
 			break;
 		bpf_field(p, BPF_W, off + (int)i);
 		bpf_and(p, m);
-		out[n++] = bpf_jump(p, BPF_JNE, bpf_word(a->s6_addr + i, 4) & m);
+		out[n++] = bpf_jump(p, BPF_JNE,
+		    bpf_word(a->s6_addr + i, 4) & m);
 	}
 	return n;
 }
 
-/* Drop unless the address at off is one of these. */
+/* Drop the frame unless the address at off is one of these. */
 static void
-expect6(struct bpf_prog *p, int off, const struct in6_addr *const any[], size_t n)
+expect6(struct bpf_prog *p, int off, const struct in6_addr *const any[],
+    size_t n)
 {
 	size_t i, k, m, fails[4], good[3];
 
@@ -100,7 +112,9 @@ expect6(struct bpf_prog *p, int off, const struct in6_addr *const any[], size_t 
 		bpf_land(p, good[i]);
 }
 
-/* Drop what has at off an address of the subnet that is not the gateway's. */
+/*
+ * Drop the frame if the address at off is in the subnet, and not the gateway's.
+ */
 static void
 refuse_subnet4(struct bpf_prog *p, const struct bridge *b, int off)
 {
@@ -133,8 +147,9 @@ refuse_subnet6(struct bpf_prog *p, const struct bridge *b, int off)
 }
 
 /*
- * Drop what has at off the hardware address of a chain on the bridge. The
- * bridge's own is like them, and may have been made for another subnet.
+ * Drop the frame if the hardware address at off is that of a chain on the
+ * bridge. The bridge's own address looks like one of these, and may be of
+ * another subnet that the bridge had before.
  */
 static void
 refuse_chain(struct bpf_prog *p, const struct bridge *b, int off)
@@ -167,8 +182,8 @@ refuse_chain(struct bpf_prog *p, const struct bridge *b, int off)
 }
 
 /*
- * Drop what is for 127.0.0.0/8. A rule does so as well (rules.c), but whoever
- * flushes the host's rules leaves route_localnet on.
+ * Drop what is for 127.0.0.0/8. A rule drops it too (rules.c). But if somebody
+ * flushes the host's rules, route_localnet stays on.
  */
 static void
 refuse_loopback(struct bpf_prog *p)
@@ -182,15 +197,15 @@ refuse_loopback(struct bpf_prog *p)
 	bpf_land(p, other);
 }
 
-/* Jump unless the frame is of this type. */
+/* Jump unless the frame has this type. */
 static size_t
-unless_type(struct bpf_prog *p, uint16_t type)
+jump_unless_type(struct bpf_prog *p, uint16_t type)
 {
 	bpf_field(p, BPF_H, ETH_TYPE);
 	return bpf_jump(p, BPF_JNE, htons(type));
 }
 
-/* Drop if the byte at off has this value. */
+/* Drop the frame if the byte at off has this value. */
 static void
 refuse_byte(struct bpf_prog *p, int off, uint8_t v)
 {
@@ -203,26 +218,25 @@ refuse_byte(struct bpf_prog *p, int off, uint8_t v)
 }
 
 /*
- * Let it pass: to the host, if that is whom it is for, or to the bridge. What
- * an isolated chain sends to a group is for the host: a port that is not
- * isolated would get it otherwise.
+ * Pass the frame: to the host if it is for the host, else to the bridge. What
+ * an isolated chain sends by multicast or broadcast goes to the host: the
+ * bridge would send it to all ports that are not isolated.
  */
 static void
-pass(struct bpf_prog *p, const struct net *net)
+pass(struct bpf_prog *p, const struct bridge *b, bool isolate)
 {
-	const struct bridge *b = &net->bridge;
-	size_t other[2], group = 0;
+	size_t other[2], multicast = 0;
 
-	if (net->isolate) {
+	if (isolate) {
 		bpf_field(p, BPF_B, ETH_DST);
-		group = bpf_jump(p, BPF_JSET, 1);
+		multicast = bpf_jump(p, BPF_JSET, 1);
 	}
 	bpf_field(p, BPF_H, ETH_DST);
 	other[0] = bpf_jump(p, BPF_JNE, bpf_word(b->mac, 2));
 	bpf_field(p, BPF_W, ETH_DST + 2);
 	other[1] = bpf_jump(p, BPF_JNE, bpf_word(b->mac + 2, 4));
-	if (net->isolate)
-		bpf_land(p, group);
+	if (isolate)
+		bpf_land(p, multicast);
 	bpf_set(p, 1, b->index);
 	bpf_set(p, 2, BPF_F_INGRESS);
 	bpf_call(p, BPF_FUNC_redirect);
@@ -232,7 +246,10 @@ pass(struct bpf_prog *p, const struct net *net)
 	bpf_leave(p, TC_ACT_OK);
 }
 
-/* No header that another could hide behind is next, by the byte at off. */
+/*
+ * The byte at off says which header is next. Drop those that could hide
+ * another.
+ */
 static void
 refuse_headers(struct bpf_prog *p, int off)
 {
@@ -245,8 +262,8 @@ refuse_headers(struct bpf_prog *p, int off)
 }
 
 /*
- * A fragment: large messages are sent so. The type of an ICMPv6 one is in the
- * first, and of those that are for the link none is sent so (RFC 6980).
+ * Large messages arrive in fragments. The first fragment has the type of an
+ * ICMPv6 message. No message of neighbour discovery is fragmented (RFC 6980).
  */
 static void
 refuse_fragment(struct bpf_prog *p)
@@ -271,9 +288,9 @@ refuse_fragment(struct bpf_prog *p)
 }
 
 static void
-from_chain6(struct bpf_prog *p, const struct net *net)
+from_chain6(struct bpf_prog *p, const struct lease *l, const struct bridge *b,
+    bool isolate)
 {
-	const struct lease *l = &net->lease;
 	const struct in6_addr *const own[] = { &l->addr6, &l->link6,
 		&in6addr_any };
 	size_t other, no_icmp;
@@ -282,8 +299,8 @@ from_chain6(struct bpf_prog *p, const struct net *net)
 	expect6(p, IP6_SRC, own, 3);
 	refuse_headers(p, IP6_NEXT);
 	refuse_fragment(p);
-	if (net->isolate)
-		refuse_subnet6(p, &net->bridge, IP6_DST);
+	if (isolate)
+		refuse_subnet6(p, b, IP6_DST);
 	bpf_field(p, BPF_B, IP6_NEXT);
 	no_icmp = bpf_jump(p, BPF_JNE, IPPROTO_ICMPV6);
 	bpf_need(p, ICMP6_TYPE + 1);
@@ -295,12 +312,13 @@ from_chain6(struct bpf_prog *p, const struct net *net)
 	expect6(p, ND_TARGET, own, 2);
 	bpf_land(p, other);
 	bpf_land(p, no_icmp);
-	pass(p, net);
+	pass(p, b, isolate);
 }
 
 /*
- * The rate, by a virtual clock in a map: each byte advances it by the time that
- * it takes, and it is never further behind the real one than a burst.
+ * rate=out, by a virtual clock in a map. Each byte advances the clock by the
+ * time that it takes at the rate. A frame that would put the clock before the
+ * present is dropped. The clock is never more than a burst behind the present.
  */
 static void
 police(struct bpf_prog *p, uint64_t rate, int map)
@@ -329,10 +347,11 @@ police(struct bpf_prog *p, uint64_t rate, int map)
 	bpf_write(p, BPF_DW, 8, 9, 0);
 }
 
+/* The program for frames from the chain. map: the clock of rate=out, or -1. */
 static void
-from_chain(struct bpf_prog *p, const struct net *net, int map)
+from_chain(struct bpf_prog *p, const struct lease *l, const struct bridge *b,
+    bool isolate, uint64_t rate_out, int map)
 {
-	const struct lease *l = &net->lease;
 	uint32_t addr = htonl(l->addr);
 	size_t other;
 
@@ -342,60 +361,61 @@ from_chain(struct bpf_prog *p, const struct net *net, int map)
 	bpf_leave(p, TC_ACT_SHOT);
 	bpf_land(p, other);
 	if (map != -1)
-		police(p, net->rate_out, map);
+		police(p, rate_out, map);
 	bpf_need(p, IP4_END);
 	bpf_expect(p, ETH_SRC, l->mac, sizeof(l->mac));
-	if (net->isolate)
-		refuse_chain(p, &net->bridge, ETH_DST);
+	if (isolate)
+		refuse_chain(p, b, ETH_DST);
 
-	other = unless_type(p, ETH_P_IP);
+	other = jump_unless_type(p, ETH_P_IP);
 	bpf_expect(p, IP4_SRC, &addr, sizeof(addr));
 	refuse_loopback(p);
-	if (net->isolate)
-		refuse_subnet4(p, &net->bridge, IP4_DST);
-	pass(p, net);
+	if (isolate)
+		refuse_subnet4(p, b, IP4_DST);
+	pass(p, b, isolate);
 	bpf_land(p, other);
 
-	other = unless_type(p, ETH_P_ARP);
+	other = jump_unless_type(p, ETH_P_ARP);
 	bpf_need(p, ARP_END);
 	bpf_expect(p, ARP_SENDER_MAC, l->mac, sizeof(l->mac));
 	bpf_expect(p, ARP_SENDER_IP, &addr, sizeof(addr));
-	pass(p, net);
+	pass(p, b, isolate);
 	bpf_land(p, other);
 
-	if (net->bridge.has6) {
-		other = unless_type(p, ETH_P_IPV6);
-		from_chain6(p, net);
+	if (b->has6) {
+		other = jump_unless_type(p, ETH_P_IPV6);
+		from_chain6(p, l, b, isolate);
 		bpf_land(p, other);
 	}
 	bpf_leave(p, TC_ACT_SHOT);
 }
 
+/* The program for frames to a chain with isolate=yes. */
 static void
-to_chain(struct bpf_prog *p, const struct net *net)
+to_chain(struct bpf_prog *p, const struct bridge *b)
 {
 	size_t other;
 
 	bpf_begin(p);
 	bpf_need(p, IP4_END);
-	refuse_chain(p, &net->bridge, ETH_SRC);
-	other = unless_type(p, ETH_P_IP);
-	refuse_subnet4(p, &net->bridge, IP4_SRC);
+	refuse_chain(p, b, ETH_SRC);
+	other = jump_unless_type(p, ETH_P_IP);
+	refuse_subnet4(p, b, IP4_SRC);
 	bpf_leave(p, TC_ACT_OK);
 	bpf_land(p, other);
-	other = unless_type(p, ETH_P_IPV6);
+	other = jump_unless_type(p, ETH_P_IPV6);
 	bpf_need(p, IP6_END);
-	if (net->bridge.has6)
-		refuse_subnet6(p, &net->bridge, IP6_SRC);
+	if (b->has6)
+		refuse_subnet6(p, b, IP6_SRC);
 	bpf_leave(p, TC_ACT_OK);
 	bpf_land(p, other);
 	bpf_leave(p, TC_ACT_OK);
 }
 
-/* Put a program on one side of the link's clsact queue. */
+/* Attach a program to one side of the interface's clsact queue. */
 static void
-attach(const struct lease *l, struct nl *nl, uint32_t side,
-    const struct bpf_prog *p)
+attach(const struct lease *l, uint32_t side, const struct bpf_prog *p,
+    struct nl *route)
 {
 	struct nlattr *options;
 	struct tcmsg *tc;
@@ -415,16 +435,18 @@ attach(const struct lease *l, struct nl *nl, uint32_t side,
 	nlreq_str(&r, TCA_BPF_NAME, "volt-net");
 	nlreq_u32(&r, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	nlreq_end(&r, options);
-	if (nl_talk(nl, &r) == -1)
-		nl_fail(nl, "%s: guard", l->name);
+	if (nl_talk(route, &r) == -1)
+		nl_fail(route, "%s: guard", l->name);
 	close(fd);
 }
 
-/* Put the guard on the host end, before it is on the bridge. */
+/*
+ * Attach the guard to the interface, which is not yet connected to the bridge.
+ */
 void
-guard_attach(const struct net *net, struct nl *nl)
+guard_attach(const struct lease *l, const struct bridge *b, bool isolate,
+    uint64_t rate_out, struct nl *route)
 {
-	const struct lease *l = &net->lease;
 	struct bpf_prog p = { .n = 0 };
 	struct tcmsg *tc;
 	struct nlreq r;
@@ -436,16 +458,16 @@ guard_attach(const struct net *net, struct nl *nl)
 	tc->tcm_parent = TC_H_CLSACT;
 	tc->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 	nlreq_str(&r, TCA_KIND, "clsact");
-	if (nl_talk(nl, &r) == -1)
-		nl_fail(nl, "%s: clsact", l->name);
-	if (net->rate_out != 0 && (map = bpf_make_map()) == -1)
+	if (nl_talk(route, &r) == -1)
+		nl_fail(route, "%s: clsact", l->name);
+	if (rate_out != 0 && (map = bpf_make_map()) == -1)
 		err(EXIT_LINK, "rate=: BPF map");
-	from_chain(&p, net, map);
-	attach(l, nl, TC_H_MIN_INGRESS, &p);
+	from_chain(&p, l, b, isolate, rate_out, map);
+	attach(l, TC_H_MIN_INGRESS, &p, route);
 	if (map != -1)
 		close(map);
-	if (!net->isolate)
+	if (!isolate)
 		return;
-	to_chain(&p, net);
-	attach(l, nl, TC_H_MIN_EGRESS, &p);
+	to_chain(&p, b);
+	attach(l, TC_H_MIN_EGRESS, &p, route);
 }

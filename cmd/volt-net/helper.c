@@ -1,10 +1,11 @@
 /*
- * The helper on the host's side: it has nothing to do but to be there, with the
- * sockets that own the forwards, until the chain's process is gone; and before
- * that, where the network is deferred, to wait for its namespace.
+ * The helper on the host. It holds the sockets that own the forwards, until the
+ * chain's process ends. With -d it waits before that for the namespace, and
+ * makes the network.
  *
- * It is nobody's child, in a session of its own, so that the command does not
- * find a strange child and a ^C does not end it.
+ * The helper is not a child of the chain's process, so that the command does
+ * not find a child that it does not know. It has a session of its own, so that
+ * ^C does not end it.
  */
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -30,8 +31,8 @@
 #include "net.h"
 
 /*
- * Fork twice. Returns true in the helper, false in the chain's process, once
- * the first child is gone.
+ * Fork twice. Returns true in the helper; and false in the chain's process,
+ * when the first child has ended.
  */
 static bool
 detach(void)
@@ -40,8 +41,8 @@ detach(void)
 	uint64_t old;
 	pid_t pid;
 
-	(void)sys_sigprocmask(SIG_BLOCK, &all, &old);
-	if ((pid = fork()) == -1)
+	if (sys_sigprocmask(SIG_BLOCK, &all, &old) == -1 ||
+	    (pid = fork()) == -1)
 		err(EXIT_LINK, "helper");
 	if (pid == 0) {
 		setsid();
@@ -51,18 +52,20 @@ detach(void)
 			_exit(0);
 		prctl(PR_SET_DUMPABLE, 0);
 		prctl(PR_SET_NAME, "volt-net-helper");
-		/* Signals stay blocked: await() looks for one. */
+		/* All signals stay blocked. await() reads SIGTERM. */
 		return true;
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	(void)sys_sigprocmask(SIG_SETMASK, &old, NULL);
+	if (sys_sigprocmask(SIG_SETMASK, &old, NULL) == -1)
+		err(EXIT_LINK, "helper");
 	return false;
 }
 
 /*
- * The one capability that is of use to us, in effect or kept for later. To hold
- * sockets open takes none.
+ * Give up all capabilities but CAP_NET_ADMIN, and that as well while it is not
+ * effective: the helper takes it back to forget connections. To hold sockets
+ * open needs none.
  */
 static void
 set_rights(bool effective)
@@ -79,8 +82,9 @@ set_rights(bool effective)
 }
 
 /*
- * Hold on to nothing of the caller's, its directory or its output but the
- * errors, nor to a right but one. Returns what stderr is to become.
+ * Let go of the caller's directory and streams, and of the capabilities.
+ * Standard error stays until the forwards work. Returns what is to replace it
+ * then.
  */
 static int
 let_go(void)
@@ -98,8 +102,8 @@ let_go(void)
 }
 
 /*
- * Wait for the chain's process to end, for a SIGTERM, which ends us before it,
- * or, unless fd is -1, for something to read there. Returns whether that is it.
+ * Wait until the chain's process ends, a SIGTERM comes, or fd (unless it is -1)
+ * is readable. Returns whether fd is readable. *told: a SIGTERM came.
  */
 static bool
 await(int chain, int fd, bool *told)
@@ -121,34 +125,39 @@ await(int chain, int fd, bool *told)
 }
 
 /*
- * Hold the forwards until the chain's process ends. Then the rules go first,
- * with the socket that owns them, and the ports last: nobody can have forwarded
- * them anew while we forget whom they were forwarded to. A SIGTERM is sent to
- * all of a unit that is to stop: whom the chain still serves is not forgotten.
+ * Hold the forwards until the chain's process ends. Then close the socket that
+ * owns the rules, forget the connections, and release the ports last: so nobody
+ * can forward these ports while we forget their connections. After a SIGTERM,
+ * which systemd sends to all of a unit, forget nothing: the chain may still be
+ * serving its clients.
  *
- * To look through all connections takes the kernel some 10 ms or more: the
- * chain does not wait for that.
+ * The kernel needs 10 ms or more to go through all connections. The chain does
+ * not wait for that.
  */
 static _Noreturn void
 hold(struct net *net, int chain, int errors)
 {
+	const struct forwards *fs = &net->plan->forwards;
 	bool told;
 
-	if (track_forget(net, false) == -1)
-		warn("port=: connections of before go on to where they went");
+	if (track_forget(fs, &net->lease, false, &net->track, &net->route) ==
+	    -1)
+		warn("port=: old connections still go where they went before");
 	dup2(errors, STDERR_FILENO);
 	set_rights(false);
 	(void)await(chain, -1, &told);
 	close(net->nft.fd);
 	set_rights(true);
+	/* Who could be told of an error is gone; they end by themselves, later. */
 	if (!told)
-		(void)track_forget(net, true);
+		may_fail(track_forget(fs, &net->lease, true, &net->track,
+		    &net->route));
 	_exit(0);
 }
 
 /*
- * Descriptors that are not ours: a pipe that somebody waits on must not stay
- * open with us. What we opened closes on exec; what we were handed does not.
+ * Close the caller's descriptors: somebody may wait for the end of a pipe that
+ * we would keep open. Ours are those that are closed on exec.
  */
 static void
 close_inherited(void)
@@ -159,12 +168,17 @@ close_inherited(void)
 
 	if ((dir = opendir("/proc/self/fd")) == NULL)
 		err(EXIT_LINK, "helper: /proc/self/fd");
-	while ((e = readdir(dir)) != NULL) {
+	while ((errno = 0, e = readdir(dir)) != NULL) {
 		fd = atoi(e->d_name); /* 0 of . and .. */
-		if (fd > STDERR_FILENO && (flags = fcntl(fd, F_GETFD)) != -1 &&
-		    (flags & FD_CLOEXEC) == 0)
+		if (fd <= STDERR_FILENO)
+			continue;
+		if ((flags = fcntl(fd, F_GETFD)) == -1)
+			err(EXIT_LINK, "helper: descriptor %d", fd);
+		if ((flags & FD_CLOEXEC) == 0)
 			close(fd);
 	}
+	if (errno != 0)
+		err(EXIT_LINK, "helper: /proc/self/fd");
 	closedir(dir);
 }
 
@@ -179,8 +193,8 @@ pidfd_self(void)
 }
 
 /*
- * Leave a helper behind that holds the forwards while the chain lives. It says
- * by a byte that it does; without one there is no chain.
+ * Start a helper that holds the forwards while the chain's process is alive. It
+ * sends a byte when it is ready. If none comes, the command does not start.
  */
 void
 helper_hold(struct net *net)
@@ -190,14 +204,19 @@ helper_hold(struct net *net)
 	char byte = 0;
 	ssize_t n;
 
-	/* The parent's own namespace is the chain's; do not keep that alive. */
+	/*
+	 * We are in the chain's namespace. The helper must not keep that alive.
+	 */
 	if ((home = plug_namespace(net->route.fd)) == -1)
 		err(EXIT_LINK, "host's namespace");
 	if (pipe2(ready, O_CLOEXEC) == -1)
 		err(EXIT_LINK, "helper");
 	if (detach()) {
-		/* With -t it is ours, and no right to enter it is needed. */
-		if (!net->tap && setns(home, CLONE_NEWNET) == -1)
+		/*
+		 * With -t we are in the host's, and may lack the right to
+		 * setns(2).
+		 */
+		if (!net->plan->tap && setns(home, CLONE_NEWNET) == -1)
 			err(EXIT_LINK, "helper: host's namespace");
 		close(home);
 		close_inherited();
@@ -212,7 +231,7 @@ helper_hold(struct net *net)
 	while ((n = read(ready[0], &byte, 1)) == -1 && errno == EINTR)
 		;
 	if (n != 1)
-		errx(EXIT_LINK, "helper: there is none to hold the forwards");
+		errx(EXIT_LINK, "helper: it failed to hold the forwards");
 	close(ready[0]);
 	close(home);
 	close(chain);
@@ -220,9 +239,11 @@ helper_hold(struct net *net)
 	say("helper holds the forwards");
 }
 
+/* The helper with -d: make the network when volt-ns asks for it by the plug. */
 static _Noreturn void
 serve(struct net *net, int plug, int chain)
 {
+	const struct forwards *fs = &net->plan->forwards;
 	int home, route, errors;
 	bool told;
 
@@ -231,7 +252,7 @@ serve(struct net *net, int plug, int chain)
 	if (!await(chain, plug, &told))
 		_exit(0);
 	if ((route = plug_accept(plug, home)) == -1) {
-		if (errno == ECONNRESET) /* nobody took it */
+		if (errno == ECONNRESET) /* closed without a request */
 			_exit(0);
 		if (errno == EEXIST)
 			errx(EXIT_LINK, "plug: that is the host's own network "
@@ -240,21 +261,21 @@ serve(struct net *net, int plug, int chain)
 	}
 	close(home);
 	veth_attach(net, route);
-	if (net->nforwards > 0)
-		rules_forwards(net);
+	if (fs->n > 0)
+		rules_forwards(fs, &net->lease, net->bridge.has6, &net->nft);
 	errors = let_go();
 	if (plug_answer(plug) == -1) {
-		/* Nobody is there to use it, and what we made goes: */
-		(void)link_delete(&net->route, net->lease.name);
+		/* volt-ns has ended: remove what we made for it. */
+		may_fail(iface_delete(&net->route, net->lease.name));
 		_exit(EXIT_LINK);
 	}
 	close(plug);
-	if (net->nforwards == 0)
+	if (fs->n == 0)
 		_exit(0);
 	hold(net, chain, errors);
 }
 
-/* Leave a helper behind that makes the network later. Returns the plug. */
+/* Start a helper that makes the network later. Returns the plug. */
 int
 helper_defer(struct net *net)
 {
@@ -263,7 +284,7 @@ helper_defer(struct net *net)
 	int pair[2];
 
 	offer.kind = PLUG_DEFERRED;
-	dns_offer(net, &offer);
+	dns_offer(net->plan, &offer);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
 	    plug_offer(pair[1], &offer) == -1)
 		err(EXIT_LINK, "plug");

@@ -1,6 +1,7 @@
 /*
- * The lease: a link whose name is the address. The kernel gives a name once, so
- * whoever makes the link has the address, for as long as the link lives.
+ * The lease: an interface whose name encodes the address. The kernel permits
+ * one interface of a name, so whichever chain makes the interface has the
+ * address, as long as the interface exists.
  */
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
@@ -20,20 +21,21 @@
 #include "net.h"
 
 /*
- * How long to wait for a link to go, in ms; 0 if somebody has it. A namespace
- * outlives its last process by the sockets that this one closed, for some
- * milliseconds; but if that process was not the last one it goes on to live.
+ * How long to wait for an interface to go away, in ms; 0 if it is in use. When
+ * the chain's process has ended, its namespace goes away some milliseconds
+ * later, because the kernel closes sockets first; but if another process is in
+ * the namespace, that stays.
  */
 int
-lease_patience(struct nl *nl, const struct link *l)
+lease_patience(struct nl *route, const struct iface *i)
 {
 	struct pollfd p = { .events = POLLIN };
 	bool ended;
 	pid_t pid;
 
-	if (link_going(nl, l))
+	if (iface_going(route, i))
 		return NET_GOING;
-	if (!lease_process(l, &pid))
+	if (!lease_process(i, &pid))
 		return 0;
 	if ((p.fd = sys_pidfd_open(pid, 0)) == -1)
 		return errno == ESRCH ? NET_PERHAPS : 0;
@@ -43,91 +45,84 @@ lease_patience(struct nl *nl, const struct link *l)
 }
 
 /*
- * Try one address. Returns false if somebody has it, and then puts *patience up
- * to how long to wait for that one.
+ * Try to take one address. Returns false if it is in use, and then raises
+ * *patience to how long it is worth to wait for it.
  */
 static bool
-try(struct net *net, uint32_t addr, int (*make)(struct net *, void *),
-    void *ctx, int *patience)
+try(struct net *net, uint32_t addr, lease_make *make, void *ctx, int *patience)
 {
 	struct lease *l = &net->lease;
-	struct link holder;
+	struct nl *route = &net->route;
+	struct iface holder;
 	int ms = NET_GOING;
 
 	lease_fill(&net->bridge, l, addr);
 	if (make(net, ctx) == 0)
 		return true;
 	if (errno != EEXIST && errno != EBUSY)
-		nl_fail(&net->route, "%s", l->name);
-	if (link_find(&net->route, l->name, &holder) == 0)
-		ms = lease_patience(&net->route, &holder);
+		nl_fail(route, "%s", l->name);
+	if (iface_find(route, l->name, &holder) == 0)
+		ms = lease_patience(route, &holder);
 	else if (errno != ENODEV)
-		nl_fail(&net->route, "%s", l->name);
+		nl_fail(route, "%s", l->name);
 	if (ms > *patience)
 		*patience = ms;
 	return false;
 }
 
 /*
- * Take an address: the one asked for, or a free one. The search begins at one
- * that depends on our PID, so that many at once do not meet, and an address
- * just given up is not at once another's. make returns -1 and EEXIST or EBUSY
- * for a name that is taken. What a chain had that is gone is waited for.
+ * Take an address: that of ip=, or a free one. The search for a free one begins
+ * at an address that depends on our PID: so volt-nets that start together do
+ * not try the same ones, and an address that was just released is not taken at
+ * once. make returns -1 and EEXIST or EBUSY if the name is in use. If the chain
+ * that had an address has ended, wait for the address.
  */
 void
-lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx)
+lease_take(struct net *net, lease_make *make, void *ctx)
 {
 	const struct bridge *b = &net->bridge;
+	uint32_t ip = net->plan->ip;
 	uint32_t i, addr, n = ~b->mask;	/* 1 to n-1 are for hosts */
-	char ip[INET_ADDRSTRLEN];
+	char text[INET_ADDRSTRLEN];
 	int64_t begin = 0;
 	int patience;
 
 	do {
 		patience = 0;
-		if (net->asked != 0 &&
-		    try(net, net->asked, make, ctx, &patience))
+		if (ip != 0 && try(net, ip, make, ctx, &patience))
 			return;
-		for (i = 0; i < n - 1 && net->asked == 0; i++) {
+		for (i = 0; i < n - 1 && ip == 0; i++) {
 			addr = b->net + 1 + ((uint32_t)net->pid + i) % (n - 1);
 			if (addr != b->gw &&
 			    try(net, addr, make, ctx, &patience))
 				return;
 		}
 	} while (wait_more(&begin, patience));
-	if (net->asked != 0)
-		errx(EXIT_LINK, "ip=%s: in use", ip4_text(net->asked, ip));
-	errx(EXIT_LINK, "subnet %s/%u is full: %u addresses are in use",
-	    ip4_text(b->net, ip), b->len, n - 2);
+	if (ip != 0)
+		errx(EXIT_LINK, "ip=%s: in use", ip4_text(ip, text));
+	errx(EXIT_LINK, "subnet %s/%u is full: addresses in use: %u",
+	    ip4_text(b->net, text), b->len, n - 2);
 }
 
 /*
- * Put the host end, made and still down, on the bridge: guarded first, then
- * isolated, then up. It needs no IPv6 address of its own.
+ * Make the interface a port of the bridge. It needs no IPv6 address of its own.
  */
-void
-lease_attach(struct net *net)
+static void
+join_bridge(const struct lease *l, const struct bridge *b, pid_t pid,
+    struct nl *route)
 {
-	struct lease *l = &net->lease;
-	struct nl *nl = &net->route;
 	struct ifinfomsg *ifi;
-	struct ndmsg *ndm;
 	struct nlattr *spec, *family;
 	struct nlreq r;
 	char alias[64];
 
-	if ((l->index = link_index(nl, l->name)) == -1)
-		nl_fail(nl, "%s", l->name);
-	guard_attach(net, nl);
-	rate_attach(net);
-
-	snprintf(alias, sizeof(alias), NET_ALIAS " %d", (int)net->pid);
+	snprintf(alias, sizeof(alias), NET_ALIAS " %d", (int)pid);
 	ifi = nlreq_init(&r, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = l->index;
-	nlreq_u32(&r, IFLA_MASTER, (uint32_t)net->bridge.index);
-	nlreq_u32(&r, IFLA_MTU, net->bridge.mtu);
+	nlreq_u32(&r, IFLA_MASTER, (uint32_t)b->index);
+	nlreq_u32(&r, IFLA_MTU, b->mtu);
 	nlreq_str(&r, IFLA_IFALIAS, alias);
-	if (net->bridge.has6) {
+	if (b->has6) {
 		spec = nlreq_nest(&r, IFLA_AF_SPEC);
 		family = nlreq_nest(&r, AF_INET6);
 		nlreq_u8(&r, IFLA_INET6_ADDR_GEN_MODE,
@@ -135,15 +130,28 @@ lease_attach(struct net *net)
 		nlreq_end(&r, family);
 		nlreq_end(&r, spec);
 	}
-	if (nl_talk(nl, &r) == -1)
-		nl_fail(nl, "%s: onto %s", l->name, net->bridge.name);
+	if (nl_talk(route, &r) == -1)
+		nl_fail(route, "%s: onto %s", l->name, b->name);
+}
+
+/*
+ * Set up the port, and bring it up. Its hardware address is known: so the
+ * bridge need not learn addresses from it, nor send it frames for unknown ones.
+ */
+static void
+open_port(const struct lease *l, const char *bridge, bool isolate,
+    struct nl *route)
+{
+	struct ifinfomsg *ifi;
+	struct ndmsg *ndm;
+	struct nlattr *spec;
+	struct nlreq r;
 
 	ifi = nlreq_init(&r, RTM_SETLINK, 0, sizeof(*ifi));
 	ifi->ifi_family = AF_BRIDGE;
 	ifi->ifi_index = l->index;
 	spec = nlreq_nest(&r, IFLA_PROTINFO | NLA_F_NESTED);
-	nlreq_u8(&r, IFLA_BRPORT_ISOLATED, net->isolate);
-	/* Who is here is known: nothing to learn, and nothing for others. */
+	nlreq_u8(&r, IFLA_BRPORT_ISOLATED, isolate);
 	nlreq_u8(&r, IFLA_BRPORT_LEARNING, 0);
 	nlreq_u8(&r, IFLA_BRPORT_UNICAST_FLOOD, 0);
 	nlreq_end(&r, spec);
@@ -158,6 +166,26 @@ lease_attach(struct net *net)
 	ifi->ifi_index = l->index;
 	ifi->ifi_flags = IFF_UP;
 	ifi->ifi_change = IFF_UP;
-	if (nl_talk(nl, &r) == -1)
-		nl_fail(nl, "%s: port of %s", l->name, net->bridge.name);
+	if (nl_talk(route, &r) == -1)
+		nl_fail(route, "%s: port of %s", l->name, bridge);
+}
+
+/*
+ * Connect the interface, which is still down, to the bridge. The guard comes
+ * first, and the port is isolated before it is up.
+ */
+void
+lease_attach(struct net *net)
+{
+	const struct plan *plan = net->plan;
+	const struct bridge *b = &net->bridge;
+	struct lease *l = &net->lease;
+	struct nl *route = &net->route;
+
+	if ((l->index = iface_index(route, l->name)) == -1)
+		nl_fail(route, "%s", l->name);
+	guard_attach(l, b, plan->isolate, plan->rate_out, route);
+	rate_attach(l->index, plan->rate_in, route);
+	join_bridge(l, b, net->pid, route);
+	open_port(l, b->name, plan->isolate, route);
 }

@@ -1,4 +1,4 @@
-/* What a lease is called, and what else follows from its address. */
+/* The name of a lease, and all else that follows from its address. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #define PREFIX "volt"
 
-/* Is this the name of a lease? Then fill in its address. */
+/* Is this the name of a lease? If so, fill in its address. */
 bool
 lease_parse(const char *name, struct lease *l)
 {
@@ -26,20 +26,20 @@ lease_parse(const char *name, struct lease *l)
 	return true;
 }
 
-/* The process that a lease was made for, if it says one. */
+/* Find the process that a lease was made for. Its PID is in the alias. */
 bool
-lease_process(const struct link *l, pid_t *pid)
+lease_process(const struct iface *i, pid_t *pid)
 {
 	uint64_t n;
 
-	if (strncmp(l->alias, NET_ALIAS " ", sizeof(NET_ALIAS)) != 0 ||
-	    value_uint(l->alias + sizeof(NET_ALIAS), INT32_MAX, &n) == -1)
+	if (strncmp(i->alias, NET_ALIAS " ", sizeof(NET_ALIAS)) != 0 ||
+	    value_uint(i->alias + sizeof(NET_ALIAS), INT32_MAX, &n) == -1)
 		return false;
 	*pid = (pid_t)n;
 	return true;
 }
 
-/* All that follows from the address. */
+/* Fill in all that follows from the address. */
 void
 lease_fill(const struct bridge *b, struct lease *l, uint32_t addr)
 {

@@ -20,18 +20,22 @@
 
 #include "net.h"
 
-/* The sockets that reach the host's namespace, wherever we are later. */
+/*
+ * Open the sockets that reach the host's namespace when we are in another one.
+ */
 static void
 open_host(struct net *net)
 {
 	if (nl_open(&net->route, NETLINK_ROUTE) == -1 ||
 	    nl_open(&net->nft, NETLINK_NETFILTER) == -1 ||
-	    (net->nforwards > 0 &&
+	    (net->plan->forwards.n > 0 &&
 	    nl_open(&net->track, NETLINK_NETFILTER) == -1))
 		err(EXIT_LINK, "netlink");
 }
 
-/* Enter a network namespace of our own, with what each of them gets. */
+/*
+ * Make a network namespace and enter it. Returns a route netlink socket of it.
+ */
 static int
 enter_namespace(void)
 {
@@ -56,15 +60,17 @@ enter_namespace(void)
 	return route;
 }
 
-/* Leave the files, and that the network is made, for a volt-ns with a root. */
+/*
+ * Leave the files for a volt-ns with a root, and say that the network is made.
+ */
 static void
-leave_files(const struct net *net)
+leave_files(const struct plan *plan)
 {
 	static struct plug_offer offer;
 	int pair[2];
 
 	offer.kind = PLUG_MADE;
-	dns_offer(net, &offer);
+	dns_offer(plan, &offer);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
 	    plug_offer(pair[1], &offer) == -1 || plug_announce(pair[0]) == -1)
 		err(EXIT_LINK, "plug");
@@ -74,49 +80,53 @@ leave_files(const struct net *net)
 static void
 make_network(struct net *net)
 {
-	bridge_open(net);
-	rules_bridge(net);
-	foreign_tell(net);
-	forward_reserve(net);
-	if (net->defer) {
+	const struct plan *plan = net->plan;
+	const struct forwards *fs = &plan->forwards;
+	struct bridge *b = &net->bridge;
+
+	bridge_open(b, forward_from_loopback(fs), &net->route);
+	rules_bridge(b, &net->nft);
+	foreign_tell(b->name, &net->nft);
+	forward_reserve(fs, b->has6);
+	if (plan->defer) {
 		if (plug_announce(helper_defer(net)) == -1)
 			err(EXIT_LINK, "plug");
-		forward_reserved(net);
+		forward_reserved(fs);
 		return;
 	}
-	if (net->tap)
+	if (plan->tap)
 		tap_attach(net);
 	else
 		veth_attach(net, enter_namespace());
-	if (net->nforwards > 0) {
-		rules_forwards(net);
+	if (fs->n > 0) {
+		rules_forwards(fs, &net->lease, b->has6, &net->nft);
 		helper_hold(net);
 	}
-	if (!net->tap)
-		leave_files(net);
-	forward_reserved(net);
+	if (!plan->tap)
+		leave_files(plan);
+	forward_reserved(fs);
 }
 
-/* -N: what the chain would get; bridge_plan() has told of the bridge. */
+/* -N: say what the chain would get. bridge_plan() has said which bridge. */
 static void
-describe(const struct net *net)
+describe(const struct plan *plan)
 {
 	char ip[INET_ADDRSTRLEN];
 	size_t i;
 
-	say("%s%s, address %s%s", net->tap ? "a tap" : "a veth pair",
-	    net->defer ? " when a volt-ns -n asks for it" : "",
-	    net->asked != 0 ? ip4_text(net->asked, ip) : "the next free one",
-	    net->isolate ? ", isolated" : "");
-	for (i = 0; i < net->nforwards; i++)
-		say("forward %s", net->forward[i].text);
-	if (net->rate_in != 0)
-		say("at most %" PRIu64 " bytes a second in", net->rate_in);
-	if (net->rate_out != 0)
-		say("at most %" PRIu64 " bytes a second out", net->rate_out);
+	say("%s%s, address %s%s", plan->tap ? "a tap" : "a veth pair",
+	    plan->defer ? " when a volt-ns -n asks for it" : "",
+	    plan->ip != 0 ? ip4_text(plan->ip, ip) : "the next free one",
+	    plan->isolate ? ", isolated" : "");
+	for (i = 0; i < plan->forwards.n; i++)
+		say("forward %s", plan->forwards.item[i].text);
+	if (plan->rate_in != 0)
+		say("at most %" PRIu64 " bytes a second in", plan->rate_in);
+	if (plan->rate_out != 0)
+		say("at most %" PRIu64 " bytes a second out", plan->rate_out);
 }
 
-/* What a volt-net before us left must not be lost when we leave our own. */
+/* An earlier volt-net may have left a network or files: do not replace them. */
 static void
 refuse_second(void)
 {
@@ -136,7 +146,7 @@ refuse_second(void)
 	plug_close(sock);
 }
 
-/* Is what follows a link, which may take files? */
+/* Is the next program a link, which may take the files? */
 static bool
 is_link(const char *command)
 {
@@ -151,50 +161,52 @@ is_link(const char *command)
 int
 main(int argc, char *argv[])
 {
-	static struct net net = {
+	static struct plan plan = {
 		.isolate = true, .queues = 1,
-		.bridge = { .name = "voltbr0", .net = 0x0a580000, .len = 16 },
+		.subnets = { .bridge = "voltbr0", .net = 0x0a580000,
+			.len = 16 },
 	};
+	static struct net net = { .plan = &plan };
 
-	argv = words_parse(argc, argv, &net_grammar, &net);
-	net_check(&net, *argv != NULL);
+	argv = words_parse(argc, argv, &net_grammar, &plan);
+	net_check(&plan, *argv != NULL);
 	net.pid = getpid();
-	if (*argv == NULL && !net.dry) {
+	if (*argv == NULL && !plan.dry) {
 		open_host(&net);
-		if (net.remove)
-			bridge_remove(&net);
-		else
-			return print_state(&net);
+		if (!plan.remove)
+			return print_state(&net.route, &net.nft, plan.json);
+		bridge_remove(plan.subnets.bridge, &net.route, &net.nft);
 		return 0;
 	}
-	if (!net.dry)
+	if (!plan.dry)
 		refuse_second();
-	switch (net.mode) {
+	switch (plan.mode) {
 	case MODE_HOST:
-		dns_plan(&net, false);
+		dns_plan(&plan, &net.bridge, &net.route, false);
 		say("mode=host: the network is the host's");
-		if (!net.dry)
-			leave_files(&net);
+		if (!plan.dry)
+			leave_files(&plan);
 		break;
 	case MODE_NONE:
-		dns_plan(&net, false);
-		if (net.dry)
+		dns_plan(&plan, &net.bridge, &net.route, false);
+		if (plan.dry)
 			say("new network namespace");
 		else {
 			close(enter_namespace());
-			leave_files(&net);
+			leave_files(&plan);
 		}
 		break;
 	case MODE_PRIVATE:
 		open_host(&net);
-		bridge_plan(&net);
-		dns_plan(&net, net.tap || is_link(*argv));
-		if (net.dry)
-			describe(&net);
+		bridge_plan(&net.bridge, &plan, &net.route);
+		dns_plan(&plan, &net.bridge, &net.route,
+		    plan.tap || is_link(*argv));
+		if (plan.dry)
+			describe(&plan);
 		else
 			make_network(&net);
 	}
-	if (net.dry)
+	if (plan.dry)
 		chain_dry(argv, false, false);
 	chain_exec(argv);
 }

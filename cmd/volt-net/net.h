@@ -1,20 +1,30 @@
 /*
  * volt-net: a network for the chain. Theory of operation:
  *
- * On the host stands a bridge with the subnet's first address; its rules are in
- * one nftables table, volt-BRIDGE, that stays. A chain's end is a veth pair or
- * a tap on that bridge. Everything about one follows from its IPv4 address
- * 10.88.1.2: the host end's name volt0a580102, of which the kernel permits one,
- * so that it is the lease; the hardware address 02:76:0a:58:01:02; the IPv6
- * address PREFIX::102; the table of its forwards volt0a580102. Two BPF programs
- * on the host end let nothing through that claims to be somebody else, and with
- * isolate=yes nothing from or to other chains. All of that goes with the
- * namespace or the tap's descriptor.
+ * On the host is a bridge. It has the first address of its subnet, and its
+ * rules are in one nftables table, volt-BRIDGE, which stays. The chain is
+ * connected to the bridge by a veth pair or a tap. What the chain has follows
+ * from its IPv4 address. If that is 10.88.1.2:
  *
- * Forwards are in a table that belongs to a socket, and each port is bound on
- * the host by a socket that never listens: both are held by a helper that
- * watches the chain's process by a pidfd. The same helper serves a deferred
- * network (lib/plug.h). Without either there is none.
+ *	volt0a580102		the lease: the interface at the host's end
+ *	02:76:0a:58:01:02	the hardware address
+ *	PREFIX::102		the IPv6 address
+ *	volt0a580102		the nftables table of the forwards
+ *
+ * The kernel permits one interface of a name, so no two chains have one
+ * address. The guard, two BPF programs at the host's end, drops what does not
+ * come from these addresses, and with isolate=yes all that is from or to other
+ * chains. The kernel removes all of this with the namespace or with the tap's
+ * descriptor.
+ *
+ * The table of the forwards belongs to a socket, and each forwarded port is
+ * bound by a socket that never listens. A helper on the host holds these
+ * sockets while the chain's process, which it watches by a pidfd, is alive.
+ * With -d the helper also makes the network, when volt-ns asks for it
+ * (lib/plug.h). Without port= and -d there is no helper.
+ *
+ * The words make a plan, to which dns_plan() adds what the host's files say.
+ * What volt-net makes from the plan is in struct net.
  */
 #ifndef VOLT_NET_NET_H
 #define VOLT_NET_NET_H
@@ -27,24 +37,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "must.h"
 #include "plug.h"
-#include "tap.h"
 #include "words.h"
 
+#include "iface.h"
 #include "nl.h"
+#include "route.h"
 
-#define NET_ALIAS "volt-net"	/* of bridges; of leases followed by the PID */
+#define NET_ALIAS "volt-net"	/* of bridges; of leases, with the PID */
 #define NET_FORWARDS 64
 #define NET_TEXT 512
-#define NET_GOING 10000	/* ms to wait for what is going away for certain */
-#define NET_PERHAPS 1000	/* ... and for what may be */
+#define NET_GOING 10000	/* ms to wait for what certainly goes away */
+#define NET_PERHAPS 1000	/* ms to wait for what may go away */
 
 enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
 
-/* port=: count ports from host on, to as many from guest on. */
+/* port=: count ports from host on, to the chain's ports from guest on. */
 struct forward {
 	const char *text;	/* the word's value */
-	int family;	/* of addr; AF_UNSPEC: any address of either */
+	int family;	/* of the address; AF_UNSPEC: any address of both */
 	struct in_addr addr;
 	struct in6_addr addr6;
 	uint16_t host, guest;
@@ -52,82 +64,77 @@ struct forward {
 	uint8_t proto;	/* IPPROTO_TCP, IPPROTO_UDP */
 };
 
-/* The bridge and its subnets. Addresses here are in host byte order. */
+struct forwards {
+	struct forward item[NET_FORWARDS];
+	size_t n;
+};
+
+/*
+ * bridge=, subnet=, subnet6=. All IPv4 addresses here are in host byte order.
+ */
+struct subnets {
+	char bridge[IFNAMSIZ];
+	bool given, given6;	/* there was such a word */
+	bool no6;	/* subnet6=none */
+	uint32_t net;
+	unsigned int len;
+	struct in6_addr net6;
+	unsigned int len6;
+};
+
+/* What the chain's resolv.conf and hosts say. */
+struct names {
+	bool given;	/* there was a dns=, search= or hosts= */
+	/* Comma lists. */
+	char dns[NET_TEXT], search[NET_TEXT], options[NET_TEXT];
+	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
+};
+
+/* What the words ask for. */
+struct plan {
+	bool dry, json, defer, tap, remove;
+	enum net_mode mode;
+	struct subnets subnets;
+	uint32_t ip;	/* ip=; 0: any */
+	bool isolate;
+	unsigned int mtu;	/* mtu=; 0: that of the uplink */
+	unsigned int queues;
+	uint64_t rate_in, rate_out;	/* bytes a second; 0: no limit */
+	struct forwards forwards;
+	struct names names;
+	const char *private_word;	/* one that needs mode=private */
+};
+
+/* The bridge, its addresses and its subnets. */
 struct bridge {
 	char name[IFNAMSIZ];
 	int index;
 	uint8_t mac[6];
-	bool given, given6;	/* subnet=, subnet6= */
+	unsigned int mtu;
 	uint32_t net, mask, gw;
 	unsigned int len;
-	bool has6, no6;	/* no6: subnet6=none */
+	bool has6;	/* the chain has IPv6: */
 	struct in6_addr net6, gw6;
 	unsigned int len6;
-	unsigned int mtu;
 };
 
-/* What one chain has. */
+/* The address of this chain, and the interface at the host's end. */
 struct lease {
-	uint32_t addr;	/* 0: not yet */
-	char name[IFNAMSIZ];	/* the host end's */
+	uint32_t addr;
+	char name[IFNAMSIZ];
 	int index;
 	uint8_t mac[6];
-	struct in6_addr addr6, link6;	/* link6: what the MAC makes of fe80:: */
+	struct in6_addr addr6;
+	struct in6_addr link6;	/* the link-local address that the MAC makes */
 };
 
+/* What volt-net has made. */
 struct net {
-	bool dry, json, defer, tap, remove;
-	enum net_mode mode;
-	bool isolate;
-	struct bridge bridge;
-	struct lease lease;
-	uint32_t asked;	/* ip=, or 0 */
-	unsigned int mtu;	/* mtu=, or 0 */
-	unsigned int queues;
-	uint64_t rate_in, rate_out;	/* bytes a second, or 0 */
-	struct forward forward[NET_FORWARDS];
-	size_t nforwards;
-	struct rlimit files;	/* the caller's limit on descriptors */
-	const char *private_word;	/* one that only mode=private has */
-	bool dns_given;
-	char dns[NET_TEXT], search[NET_TEXT];	/* comma lists */
-	char options[NET_TEXT];	/* of the resolvers, likewise */
-	char hosts[PLUG_TEXT];	/* lines of /etc/hosts */
-
+	const struct plan *plan;
 	pid_t pid;	/* the chain's process */
 	struct nl route, nft, track;	/* sockets of the host's namespace */
-	struct tap tap_out;
-};
-
-/* What the kernel says of an interface; strings "" if it does not. */
-struct link {
-	int index, master;
-	int peer;	/* the other end, 0: gone */
-	bool elsewhere;	/* it is in another namespace, of this number */
-	int netnsid;
-	unsigned int mtu;
-	uint64_t received, sent;	/* bytes */
-	uint8_t mac[6];
-	char name[IFNAMSIZ], kind[16], alias[64];
-};
-
-/* And of an address: network byte order, 4 or 16 bytes. */
-struct link_addr {
-	int index, family, scope;
-	unsigned int len;
-	uint8_t addr[16];
-};
-
-/* A question to link_overlap(), and its answer. */
-struct overlap {
-	int family;
-	const uint8_t *net;	/* network byte order */
-	unsigned int len;
-	const char *but;
-	bool found;
-	uint8_t dst[16];
-	unsigned int dst_len;
-	char name[IFNAMSIZ];	/* "": by several interfaces */
+	struct bridge bridge;
+	struct lease lease;
 };
 
 /* addr.c */
@@ -137,91 +144,81 @@ const char *ip6_text(const struct in6_addr *a,
 void mac_of(uint32_t addr, uint8_t mac[static 6]);
 
 /* wait.c */
-bool wait_more(int64_t *begin, int ms);
+MUST_CHECK bool wait_more(int64_t *begin, int ms);
 
 /* words.c */
 extern const struct grammar net_grammar;
-void net_check(struct net *net, bool command);
-
-/* link.c */
-bool link_parse(const struct nlmsghdr *msg, struct link *l);
-bool link_parse_address(const struct nlmsghdr *msg, struct link_addr *a);
-int link_find(struct nl *nl, const char *name, struct link *l);
-int link_index(struct nl *nl, const char *name);
-bool link_going(struct nl *nl, const struct link *l);
-int link_up(struct nl *nl, int index, const char *alias);
-int link_delete(struct nl *nl, const char *name);
-int link_address(struct nl *nl, int index, int family, const void *addr,
-    unsigned int len);
-void link_address_remove(struct nl *nl, int index, int family,
-    const void *addr, unsigned int len);
-int link_route(struct nl *nl, int index, int family, const void *gateway);
-unsigned int link_uplink_mtu(struct nl *nl);
-bool link_is_local(struct nl *nl, int family, const void *addr);
-int link_overlap(struct nl *nl, struct overlap *o);
+void net_check(const struct plan *plan, bool command);
 
 /* bridge.c */
-void bridge_plan(struct net *net);
-void bridge_open(struct net *net);
-void bridge_remove(struct net *net);
+void bridge_plan(struct bridge *b, const struct plan *plan, struct nl *route);
+void bridge_open(struct bridge *b, bool from_loopback, struct nl *route);
+void bridge_remove(const char *name, struct nl *route, struct nl *nft);
 
 /* lease_name.c */
-bool lease_parse(const char *name, struct lease *l);
-bool lease_process(const struct link *l, pid_t *pid);
+MUST_CHECK bool lease_parse(const char *name, struct lease *l);
+MUST_CHECK bool lease_process(const struct iface *i, pid_t *pid);
 void lease_fill(const struct bridge *b, struct lease *l, uint32_t addr);
 
 /* lease.c */
-int lease_patience(struct nl *nl, const struct link *l);
-void lease_take(struct net *net, int (*make)(struct net *, void *), void *ctx);
+typedef int lease_make(struct net *net, void *ctx);
+MUST_CHECK int lease_patience(struct nl *route, const struct iface *i);
+void lease_take(struct net *net, lease_make *make, void *ctx);
 void lease_attach(struct net *net);
 
 /* guard.c */
-void guard_attach(const struct net *net, struct nl *nl);
+void guard_attach(const struct lease *l, const struct bridge *b, bool isolate,
+    uint64_t rate_out, struct nl *route);
 
 /* veth.c */
-void veth_attach(struct net *net, int route);
+void veth_attach(struct net *net, int inner);
 
 /* tap.c */
 void tap_attach(struct net *net);
 
 /* rate.c */
-void rate_attach(struct net *net);
+void rate_attach(int index, uint64_t rate_in, struct nl *route);
 
 /* rules.c */
-void rules_bridge(struct net *net);
-void rules_bridge_remove(struct net *net);
-void rules_forwards(struct net *net);
+void rules_bridge(const struct bridge *b, struct nl *nft);
+void rules_bridge_remove(const char *bridge, struct nl *nft);
+void rules_forwards(const struct forwards *fs, const struct lease *l, bool has6,
+    struct nl *nft);
 typedef void rules_cb(const char *text, void *ctx);
-int rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx);
+MUST_CHECK int rules_comments(struct nl *nft, const char *table, rules_cb *cb,
+    void *ctx);
 
 /* foreign.c */
-void foreign_tell(struct net *net);
+void foreign_tell(const char *bridge, struct nl *nft);
 
 /* forward.c */
-void forward_parse(struct net *net, const char *key, const char *value);
-void forward_reserve(struct net *net);
-void forward_reserved(const struct net *net);
-bool forward_from_any(const struct forward *f);
-bool forward_from_loopback(const struct net *net);
+void forward_parse(struct forwards *fs, const char *key, const char *value);
+MUST_CHECK bool forward_from_any(const struct forward *f);
+MUST_CHECK bool forward_from_loopback(const struct forwards *fs);
+MUST_CHECK bool forward_has(const struct forward *f, int family, bool has6);
+void forward_reserve(const struct forwards *fs, bool has6);
+void forward_reserved(const struct forwards *fs);
 
 /* dns.c */
-void dns_servers(void *net, const char *key, const char *value);
-void dns_search(void *net, const char *key, const char *value);
-void dns_hosts(void *net, const char *key, const char *value);
-void dns_plan(struct net *net, bool taken);
-void dns_offer(const struct net *net, struct plug_offer *o);
+void dns_servers(void *plan, const char *key, const char *value);
+void dns_search(void *plan, const char *key, const char *value);
+void dns_hosts(void *plan, const char *key, const char *value);
+void dns_plan(struct plan *plan, const struct bridge *b, struct nl *route,
+    bool taken);
+void dns_offer(const struct plan *plan, struct plug_offer *o);
 
 /* track.c */
-int track_forget(struct net *net, bool ours);
+MUST_CHECK int track_forget(const struct forwards *fs, const struct lease *l,
+    bool ours, struct nl *track, struct nl *route);
 
 /* outside.c */
-pid_t outside_fork(void);
+MUST_CHECK pid_t outside_fork(void);
 
 /* helper.c */
 void helper_hold(struct net *net);
-int helper_defer(struct net *net);
+MUST_CHECK int helper_defer(struct net *net);
 
 /* print.c */
-int print_state(struct net *net);
+MUST_CHECK int print_state(struct nl *route, struct nl *nft, bool json);
 
 #endif

@@ -28,9 +28,12 @@ nft_next(struct nlreq *r, int type, int flags)
 	nf->nfgen_family = NFPROTO_INET;
 }
 
-/* The marks around a transaction; they are not acknowledged. */
+/*
+ * A transaction begins and ends with such a message. The kernel does not answer
+ * it.
+ */
 static void
-bracket(struct nlreq *r, int type)
+batch_mark(struct nlreq *r, int type)
 {
 	struct nfgenmsg *nf;
 
@@ -43,7 +46,7 @@ nft_begin(struct nlreq *r)
 {
 	if (nlreq_batch(r) == -1)
 		err(EXIT_LINK, "nftables");
-	bracket(r, NFNL_MSG_BATCH_BEGIN);
+	batch_mark(r, NFNL_MSG_BATCH_BEGIN);
 }
 
 int
@@ -51,7 +54,7 @@ nft_commit(struct nl *nl, struct nlreq *r)
 {
 	int rc, saved;
 
-	bracket(r, NFNL_MSG_BATCH_END);
+	batch_mark(r, NFNL_MSG_BATCH_END);
 	rc = nl_talk(nl, r);
 	saved = errno;
 	free(r->buf);
@@ -59,7 +62,7 @@ nft_commit(struct nl *nl, struct nlreq *r)
 	return rc;
 }
 
-/* A comment as nft(8) shows it: type 0, length, string. */
+/* A comment, as nft(8) stores it: type 0, length, string. */
 static void
 comment(struct nlreq *r, int attr, const char *text)
 {
@@ -115,7 +118,7 @@ nft_rule_end(struct nlreq *r, struct nlattr *rule, const char *text)
 		comment(r, NFTA_RULE_USERDATA, text);
 }
 
-/* An expression: open it, put its attributes, close it. */
+/* An expression: its attributes stand between expr_begin() and expr_end(). */
 struct expr {
 	struct nlattr *elem, *data;
 };
@@ -138,6 +141,7 @@ expr_end(struct nlreq *r, struct expr e)
 	nlreq_end(r, e.elem);
 }
 
+/* An attribute that contains a value. */
 static void
 put_value(struct nlreq *r, int attr, const void *value, size_t len)
 {
@@ -147,6 +151,7 @@ put_value(struct nlreq *r, int attr, const void *value, size_t len)
 	nlreq_end(r, nest);
 }
 
+/* Compare what the last expression loaded. */
 static void
 compare(struct nlreq *r, uint32_t op, const void *value, size_t len)
 {
@@ -158,6 +163,7 @@ compare(struct nlreq *r, uint32_t op, const void *value, size_t len)
 	expr_end(r, e);
 }
 
+/* Clear all other bits of what was loaded. */
 static void
 mask(struct nlreq *r, const void *bits, size_t len)
 {
@@ -211,7 +217,7 @@ nft_family(struct nlreq *r, uint8_t family)
 	compare(r, NFT_CMP_EQ, &family, 1);
 }
 
-/* The address at offset is in the network. */
+/* Match a packet whose address at offset is in the network. */
 static void
 match_address(struct nlreq *r, int family, uint32_t offset, const void *net,
     unsigned int len)
@@ -253,7 +259,7 @@ nft_ct(struct nlreq *r, uint32_t key, uint32_t bits)
 	compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
-/* The destination's type, by the routing table. */
+/* Match a packet whose destination has this type in the routing table. */
 static void
 match_type(struct nlreq *r, uint32_t flags, uint32_t type)
 {

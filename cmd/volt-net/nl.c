@@ -1,3 +1,4 @@
+/* See nl.h. */
 #include <sys/socket.h>
 
 #include <err.h>
@@ -15,21 +16,21 @@
 
 #include "nl.h"
 
-#define ANSWER_MS 20000	/* the kernel answers at once; others may never */
+#define ANSWER_MS 20000	/* the chain's root may have taken the answer */
 #define SOCKET_BUFFER (4 * NL_BATCH)
-#define DUMPS 100	/* tries */
-#define ERROR_MOST 4095	/* of errno, as the kernel has it */
+#define DUMPS 100	/* how often to repeat a dump that changed meanwhile */
+#define ERROR_MOST 4095	/* the kernel's largest errno */
 #define ATTR_HEAD sizeof(struct nlattr)
-#define ATTR_MOST 4096	/* bytes of one attribute; its length has 16 bits */
+#define ATTR_MOST 4096	/* bytes of an attribute, whose length has 16 bits */
 
-/* Messages, headers and attributes begin at multiples of four. */
+/* Messages, headers and attributes begin at multiples of four bytes. */
 static size_t
 aligned(size_t n)
 {
 	return (n + 3) & ~(size_t)3;
 }
 
-/* Are the next left bytes a whole message? libmnl takes 2 GiB for none. */
+/* Is the message whole? libmnl does not refuse a length of 2 GiB or more. */
 static bool
 whole(const struct nlmsghdr *msg, int left)
 {
@@ -37,7 +38,7 @@ whole(const struct nlmsghdr *msg, int left)
 	    msg->nlmsg_len <= (unsigned int)left;
 }
 
-/* Use fd, a netlink socket, which may be shared with somebody. */
+/* Use fd, a netlink socket that another process may have too. */
 void
 nl_use(struct nl *nl, int fd)
 {
@@ -46,12 +47,12 @@ nl_use(struct nl *nl, int fd)
 	*nl = (struct nl){ .fd = fd, .seq = 1 };
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-	/* A dump of one interface's, not of all. */
+	/* A dump can be of one interface only. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
 	    sizeof(on));
 }
 
-/* Open a socket of this network namespace. Returns 0, or -1 and errno. */
+/* Open a socket in this network namespace. Returns 0, or -1 and errno. */
 int
 nl_open(struct nl *nl, int bus)
 {
@@ -59,14 +60,14 @@ nl_open(struct nl *nl, int bus)
 
 	if ((fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus)) == -1)
 		return -1;
-	/* Without CAP_NET_ADMIN the limits do; requests then fail anyway. */
+	/* Without CAP_NET_ADMIN this fails, and so does every large request. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	nl_use(nl, fd);
 	return 0;
 }
 
-/* End with errno's message, and what the kernel had to add. */
+/* End with errno's message, and with the kernel's text for the error. */
 _Noreturn void
 nl_fail(const struct nl *nl, const char *fmt, ...)
 {
@@ -83,7 +84,10 @@ nl_fail(const struct nl *nl, const char *fmt, ...)
 	err(EXIT_LINK, "%s", line);
 }
 
-/* Send all of r, numbered. Returns how many answers it asks for, or -1. */
+/*
+ * Number the messages of r and send them. Returns how many want an answer, or
+ * -1.
+ */
 static int
 transmit(struct nl *nl, const struct nlreq *r)
 {
@@ -100,8 +104,8 @@ transmit(struct nl *nl, const struct nlreq *r)
 }
 
 /*
- * Receive one datagram of the kernel's. The socket may be shared with a
- * namespace's own root: never wait for ever, believe no sender but the kernel.
+ * Receive one datagram from the kernel. The root of the chain's namespace may
+ * have the socket too: so do not wait for ever, and ignore every other sender.
  */
 static ssize_t
 receive(struct nl *nl, char *buf, size_t size)
@@ -134,7 +138,7 @@ receive(struct nl *nl, char *buf, size_t size)
 	}
 }
 
-/* What a message says of errno: a negative number of it. Returns -1. */
+/* Set errno to the error of a message, which is negative. Returns -1. */
 static int
 failed(int error)
 {
@@ -142,7 +146,7 @@ failed(int error)
 	return -1;
 }
 
-/* An NLMSG_ERROR: 0 for an acknowledgement, else -1, errno and nl->why. */
+/* Read an NLMSG_ERROR: 0 if it acknowledges; else -1, errno and nl->why. */
 static int
 take_error(struct nl *nl, const struct nlmsghdr *msg)
 {
@@ -165,7 +169,7 @@ take_error(struct nl *nl, const struct nlmsghdr *msg)
 	return failed(e->error);
 }
 
-/* The end of a dump: 0, or -1 and errno of what ended it. */
+/* Read the end of a dump: 0; or -1 and errno, if an error ended it. */
 static int
 take_done(const struct nlmsghdr *msg)
 {
@@ -177,9 +181,10 @@ take_done(const struct nlmsghdr *msg)
 }
 
 /*
- * Send r and receive the answers: cb is called for each message in them, until
- * all that was asked for is acknowledged, or the dump ends. Returns 0, or -1
- * and errno for the first error; what follows it is skipped by its number.
+ * Send r and receive the answers, and call cb for each message in them, until
+ * every request is acknowledged or the dump ends. Returns 0; or -1 and errno,
+ * for the first error. The next nl_run() skips the answers that follow that
+ * one: it knows them by their numbers.
  */
 int
 nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
@@ -205,7 +210,7 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 		for (msg = (const struct nlmsghdr *)buf;
 		    whole(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
 			if (msg->nlmsg_seq - first >= nl->seq - first)
-				continue; /* of an earlier request */
+				continue; /* it answers an earlier request */
 			if ((msg->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
 				nl->interrupted = true;
 			if (msg->nlmsg_type == NLMSG_DONE)
@@ -222,7 +227,7 @@ nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 	}
 }
 
-/* The messages of a dump, one behind the other. */
+/* The messages of a dump, one after the other. */
 struct dump {
 	char *buf;
 	size_t size, used;
@@ -251,9 +256,9 @@ gather(const struct nlmsghdr *msg, void *ctx)
 }
 
 /*
- * As nl_run(), of a dump: cb is called once all of it is here, and is all of
- * one state. What changes while the kernel dumps it is asked for anew; if it
- * changes for ever, that is EAGAIN.
+ * As nl_run(), for a dump that is consistent: cb is called when the whole dump
+ * has arrived. If something changed while the kernel made the dump, ask again.
+ * If it changes every time, the error is EAGAIN.
  */
 int
 nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
@@ -282,6 +287,7 @@ nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 	return rc;
 }
 
+/* As nl_run(), for a request that has no answer but acknowledgements. */
 int
 nl_talk(struct nl *nl, struct nlreq *r)
 {
@@ -289,8 +295,8 @@ nl_talk(struct nl *nl, struct nlreq *r)
 }
 
 /*
- * Begin a request of one message with a header of extra bytes behind the
- * netlink one; returns the header, zeroed. Asks for an acknowledgement.
+ * Begin a request of one message, which wants an acknowledgement. Behind the
+ * netlink header is another one of extra bytes: returns that, zeroed.
  */
 void *
 nlreq_init(struct nlreq *r, int type, int flags, size_t extra)
@@ -303,7 +309,7 @@ nlreq_init(struct nlreq *r, int type, int flags, size_t extra)
 	return nlreq_next(r, type, flags | NLM_F_ACK, extra);
 }
 
-/* Begin a request of many messages. Its memory lives as long as we do. */
+/* Begin a request of many messages. The caller frees r->buf. */
 int
 nlreq_batch(struct nlreq *r)
 {
@@ -314,7 +320,9 @@ nlreq_batch(struct nlreq *r)
 	return (r->buf = calloc(1, r->size)) == NULL ? -1 : 0;
 }
 
-/* Begin the next message. Its header is a scratch one when r is full. */
+/*
+ * Begin the next message, as nlreq_init(). If r is full, the header is scratch.
+ */
 void *
 nlreq_next(struct nlreq *r, int type, int flags, size_t extra)
 {
@@ -334,7 +342,7 @@ nlreq_next(struct nlreq *r, int type, int flags, size_t extra)
 	return mnl_nlmsg_put_extra_header(r->msg, extra);
 }
 
-/* Room for len more bytes in the last message? */
+/* Has the last message room for len more bytes? */
 static bool
 fits(struct nlreq *r, size_t len)
 {
@@ -343,8 +351,9 @@ fits(struct nlreq *r, size_t len)
 	return !r->full;
 }
 
+/* The last message has grown. */
 static void
-grown(struct nlreq *r)
+update_used(struct nlreq *r)
 {
 	r->used = (size_t)((char *)r->msg - r->buf) +
 	    aligned(r->msg->nlmsg_len);
@@ -358,10 +367,10 @@ nlreq_put(struct nlreq *r, int attr, const void *data, size_t len)
 	if (!fits(r, ATTR_HEAD + len))
 		return;
 	mnl_attr_put(r->msg, (uint16_t)attr, len, data);
-	grown(r);
+	update_used(r);
 }
 
-/* With its NUL, which kernels want of some attributes and mind in none. */
+/* The kernel wants the NUL in some attributes, and accepts it in all. */
 void
 nlreq_str(struct nlreq *r, int attr, const char *s)
 {
@@ -380,14 +389,16 @@ nlreq_u32(struct nlreq *r, int attr, uint32_t v)
 	nlreq_put(r, attr, &v, sizeof(v));
 }
 
-/* In network byte order, as nftables has it. */
+/* In network byte order, as nftables wants it. */
 void
 nlreq_be32(struct nlreq *r, int attr, uint32_t v)
 {
 	nlreq_u32(r, attr, __builtin_bswap32(v));
 }
 
-/* A header of size bytes within an attribute, zeroed; NULL when r is full. */
+/*
+ * Put a header of size bytes, zeroed, into an attribute. NULL when r is full.
+ */
 void *
 nlreq_extra(struct nlreq *r, size_t size)
 {
@@ -396,7 +407,7 @@ nlreq_extra(struct nlreq *r, size_t size)
 	if (!fits(r, size))
 		return NULL;
 	p = mnl_nlmsg_put_extra_header(r->msg, size);
-	grown(r);
+	update_used(r);
 	return p;
 }
 
@@ -408,7 +419,7 @@ nlreq_nest(struct nlreq *r, int attr)
 	if (!fits(r, ATTR_HEAD))
 		return NULL;
 	nest = mnl_attr_nest_start(r->msg, (uint16_t)attr);
-	grown(r);
+	update_used(r);
 	return nest;
 }
 
@@ -419,7 +430,7 @@ nlreq_end(struct nlreq *r, struct nlattr *nest)
 		mnl_attr_nest_end(r->msg, nest);
 }
 
-/* The payload of an attribute among size bytes of them; NULL without one. */
+/* The payload of an attribute in a list of size bytes, or NULL. */
 const void *
 nl_inside(const void *nest, size_t size, int attr, size_t *len)
 {
@@ -445,7 +456,9 @@ nl_header(const struct nlmsghdr *msg, size_t size)
 	    mnl_nlmsg_get_payload(msg);
 }
 
-/* The payload of msg's attribute, behind a header of extra bytes, or NULL. */
+/*
+ * The payload of an attribute of msg, behind a header of extra bytes, or NULL.
+ */
 const void *
 nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 {
@@ -458,16 +471,49 @@ nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 	    size - extra, attr, len);
 }
 
-/* A string attribute, ended and cut to fit buf. Returns buf. */
+/*
+ * Copy a string attribute: it ends with a NUL, and is cut to fit buf. Returns
+ * buf.
+ */
 const char *
 nl_string(const void *data, size_t len, char *buf, size_t size)
 {
-	size_t n = data == NULL ? 0 : strnlen(data, len);
+	size_t n = 0;
 
-	if (n >= size)
-		n = size - 1;
-	if (n > 0)
+	if (data != NULL) {
+		n = strnlen(data, len);
+		if (n >= size)
+			n = size - 1;
 		memcpy(buf, data, n);
+	}
 	buf[n] = '\0';
 	return buf;
+}
+
+/*
+ * Copy the attribute if it is there and has this size. Returns whether it is
+ * so.
+ */
+bool
+nl_copy(const struct nlmsghdr *msg, size_t extra, int attr, void *to,
+    size_t size)
+{
+	size_t len;
+	const void *data = nl_find(msg, extra, attr, &len);
+
+	if (data == NULL || len != size)
+		return false;
+	memcpy(to, data, size);
+	return true;
+}
+
+/* The same for a string; "" if it is not there. */
+void
+nl_copy_string(const struct nlmsghdr *msg, size_t extra, int attr, char *to,
+    size_t size)
+{
+	size_t len = 0;
+	const void *data = nl_find(msg, extra, attr, &len);
+
+	nl_string(data, len, to, size);
 }

@@ -1,10 +1,11 @@
 /*
- * Where the helper is: outside of the unit that the chain is in. systemd kills
- * what is left in a unit once its process has ended, with KillMode=mixed at
- * once; and a volt-cg behind us needs a unit's group to itself, where that was
- * delegated. The helper ends with the chain in any case.
+ * The control group of the helper. If systemd started the chain, the helper is
+ * outside of the chain's unit, for two reasons: systemd kills what is left in a
+ * unit when its main process ends, and a volt-cg behind us needs the unit's
+ * group for itself. The helper ends with the chain's process in any case.
  *
- * Who puts a volt-cg in front wants all in its group, the helper as well.
+ * If there is a volt-cg in front of us, the helper is in that one's group: the
+ * caller wants all of the chain there.
  */
 #include <sys/xattr.h>
 
@@ -25,7 +26,7 @@ has(int dir, const char *mark)
 	return fgetxattr(dir, mark, NULL, 0) > 0;
 }
 
-/* Is it a unit's, or -1: is that not to be known by this group? */
+/* Is this the group of a unit? 1: yes; 0: no, of a volt-cg; -1: of neither. */
 static int
 is_unit(int dir)
 {
@@ -36,8 +37,8 @@ is_unit(int dir)
 }
 
 /*
- * The top of the tree, which takes processes always, if it is a unit that we
- * are in; else -1.
+ * If we are in a unit, open the top of the tree, which always accepts
+ * processes. Else return -1.
  */
 static int
 find_group(void)
@@ -63,8 +64,8 @@ find_group(void)
 }
 
 /*
- * fork(2), the child outside. Where the kernel does not let us go, as from
- * inside a container, it stays with the chain.
+ * As fork(2), but the child is outside of the unit. If the kernel does not
+ * permit that, as in a container, the child stays in the unit.
  */
 pid_t
 outside_fork(void)

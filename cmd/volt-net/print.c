@@ -1,4 +1,4 @@
-/* Without a command: what there is, a line an item, or JSON. */
+/* Without a command: print the bridges and leases, one a line, or as JSON. */
 #include <linux/rtnetlink.h>
 
 #include <arpa/inet.h>
@@ -17,11 +17,12 @@
 
 #include "net.h"
 
-#define MANY 65536	/* links looked at */
+#define MANY 65536	/* interfaces looked at */
 
+/* An interface. */
 struct item {
-	struct link link;
-	bool bridge;	/* ours, or one that a lease is on */
+	struct iface iface;
+	bool bridge;	/* one of ours, or one that has a lease as a port */
 	bool lease;
 	pid_t pid;
 	struct lease l;
@@ -40,19 +41,19 @@ item_of(struct state *s, int index)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->item[i].link.index == index)
+		if (s->item[i].iface.index == index)
 			return &s->item[i];
 	return NULL;
 }
 
 static void
-see_link(const struct nlmsghdr *msg, void *ctx)
+see_iface(const struct nlmsghdr *msg, void *ctx)
 {
 	struct state *s = ctx;
 	struct item *it;
-	struct link l;
+	struct iface i;
 
-	if (!link_parse(msg, &l) || s->n == MANY)
+	if (!iface_parse(msg, &i) || s->n == MANY)
 		return;
 	it = realloc(s->item, (s->n + 1) * sizeof(*it));
 	if (it == NULL) {
@@ -61,20 +62,20 @@ see_link(const struct nlmsghdr *msg, void *ctx)
 	}
 	s->item = it;
 	it += s->n++;
-	*it = (struct item){ .link = l };
-	it->bridge = strcmp(l.kind, "bridge") == 0 &&
-	    strcmp(l.alias, NET_ALIAS) == 0;
-	it->lease = lease_parse(l.name, &it->l) && lease_process(&l, &it->pid);
+	*it = (struct item){ .iface = i };
+	it->bridge = strcmp(i.kind, "bridge") == 0 &&
+	    strcmp(i.alias, NET_ALIAS) == 0;
+	it->lease = lease_parse(i.name, &it->l) && lease_process(&i, &it->pid);
 }
 
 static void
 see_address(const struct nlmsghdr *msg, void *ctx)
 {
-	struct link_addr a;
+	struct iface_addr a;
 	struct item *it;
 	bool v6;
 
-	if (!link_parse_address(msg, &a) || a.scope != RT_SCOPE_UNIVERSE ||
+	if (!iface_parse_address(msg, &a) || a.scope != RT_SCOPE_UNIVERSE ||
 	    (it = item_of(ctx, a.index)) == NULL)
 		return;
 	v6 = a.family == AF_INET6;
@@ -83,34 +84,35 @@ see_address(const struct nlmsghdr *msg, void *ctx)
 }
 
 static void
-look(struct net *net, struct state *s)
+look(struct nl *route, struct state *s)
 {
 	struct item *on;
 	struct nlreq r;
 	size_t i;
 
 	nlreq_init(&r, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	if (nl_dump(&net->route, &r, see_link, s) == -1)
-		nl_fail(&net->route, "links");
+	if (nl_dump(route, &r, see_iface, s) == -1)
+		nl_fail(route, "interfaces");
 	if (s->failed)
-		errx(EXIT_LINK, "links: out of memory");
+		errx(EXIT_LINK, "interfaces: out of memory");
 	nlreq_init(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
-	if (nl_dump(&net->route, &r, see_address, s) == -1)
-		nl_fail(&net->route, "addresses");
+	if (nl_dump(route, &r, see_address, s) == -1)
+		nl_fail(route, "addresses");
 	for (i = 0; i < s->n; i++) {
-		on = item_of(s, s->item[i].link.master);
+		on = item_of(s, s->item[i].iface.master);
 		if (s->item[i].lease && on != NULL)
 			on->bridge = true;
 	}
 }
 
+/* For print_forward(). */
 struct printing {
 	bool json;
 	char last[128];
 	unsigned int n;
 };
 
-/* A forward has a rule for each family: print it once. */
+/* Print a forward once, though it has a rule for each family. */
 static void
 print_forward(const char *text, void *ctx)
 {
@@ -126,14 +128,17 @@ print_forward(const char *text, void *ctx)
 	p->n++;
 }
 
-/* Texts are ours or the kernel's: names without quotes, addresses, ports. */
+/*
+ * Nothing here needs escapes in JSON: names without quotes, addresses, ports.
+ */
 static void
-print_lease(struct net *net, const struct state *s, const struct item *it,
-    bool first)
+print_lease(struct nl *nft, bool json, const struct state *s,
+    const struct item *it, bool first)
 {
 	const struct item *on = item_of((struct state *)(uintptr_t)s,
-	    it->link.master);
-	struct printing p = { .json = net->json };
+	    it->iface.master);
+	const char *bridge = on != NULL ? on->iface.name : "";
+	struct printing p = { .json = json };
 	char ip[INET_ADDRSTRLEN], path[PATH_MAX], buf[256];
 	const char *unit = "-";
 	bool seen;
@@ -141,70 +146,70 @@ print_lease(struct net *net, const struct state *s, const struct item *it,
 	ip4_text(it->l.addr, ip);
 	if (cgroup_of(it->pid, path, sizeof(path)) == 0)
 		unit = cgroup_unit(path, buf, sizeof(buf));
-	if (net->json)
-		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\",\"link\":\"%s\""
-		    ",\"kind\":\"%s\",\"pid\":%d,\"forwards\":", first ? "" :
-		    ",", ip, on != NULL ? on->link.name : "", it->link.name, it->link.kind,
-		    (int)it->pid);
+	if (json)
+		printf("%s{\"address\":\"%s\",\"bridge\":\"%s\","
+		    "\"interface\":\"%s\",\"kind\":\"%s\",\"pid\":%d,"
+		    "\"forwards\":", first ? "" : ",", ip, bridge,
+		    it->iface.name, it->iface.kind, (int)it->pid);
 	else
-		printf("lease %s bridge %s link %s kind %s pid %d", ip,
-		    on != NULL ? on->link.name : "-", it->link.name, it->link.kind,
-		    (int)it->pid);
-	/* Most leases have no table. Without rights it is not to be known. */
-	seen = rules_comments(&net->nft, it->link.name, print_forward, &p) ==
-	    0 || errno == ENOENT;
-	/* Our end has sent what the chain has received. */
-	if (net->json) {
+		printf("lease %s bridge %s interface %s kind %s pid %d", ip,
+		    *bridge != '\0' ? bridge : "-", it->iface.name,
+		    it->iface.kind, (int)it->pid);
+	/* ENOENT: the lease has no forwards. Another error: we cannot know. */
+	seen = rules_comments(nft, it->iface.name, print_forward, &p) == 0 ||
+	    errno == ENOENT;
+	/* What the host's end has sent, the chain has received. */
+	if (json) {
 		printf("%s,\"unit\":", p.n > 0 ? "]" : seen ? "[]" : "null");
 		json_string(stdout, strcmp(unit, "-") == 0 ? "" : unit);
 		printf(",\"received\":%" PRIu64 ",\"sent\":%" PRIu64 "}",
-		    it->link.sent, it->link.received);
+		    it->iface.sent, it->iface.received);
 	} else {
 		printf("%s unit %s received %" PRIu64 " sent %" PRIu64 "\n",
 		    p.n == 0 && !seen ? " forwards ?" : "", unit,
-		    it->link.sent, it->link.received);
+		    it->iface.sent, it->iface.received);
 	}
 }
 
 static void
-print_bridge(const struct net *net, const struct item *it, bool first)
+print_bridge(bool json, const struct item *it, bool first)
 {
-	if (net->json)
+	if (json)
 		printf("%s{\"name\":\"%s\",\"address\":\"%s\",\"address6\":"
-		    "\"%s\"}", first ? "" : ",", it->link.name, it->addr[0],
+		    "\"%s\"}", first ? "" : ",", it->iface.name, it->addr[0],
 		    it->addr[1]);
 	else
-		printf("bridge %s address %s address6 %s\n", it->link.name,
+		printf("bridge %s address %s address6 %s\n", it->iface.name,
 		    it->addr[0][0] != '\0' ? it->addr[0] : "-",
 		    it->addr[1][0] != '\0' ? it->addr[1] : "-");
 }
 
 int
-print_state(struct net *net)
+print_state(struct nl *route, struct nl *nft, bool json)
 {
 	struct state s = { NULL, 0, false };
 	bool first = true;
 	size_t i;
 
-	look(net, &s);
-	if (net->json)
+	look(route, &s);
+	if (json)
 		printf("{\"bridges\":[");
 	for (i = 0; i < s.n; i++) {
 		if (!s.item[i].bridge)
 			continue;
-		print_bridge(net, &s.item[i], first);
+		print_bridge(json, &s.item[i], first);
 		first = false;
 	}
-	if (net->json)
+	if (json)
 		printf("],\"leases\":[");
 	first = true;
 	for (i = 0; i < s.n; i++) {
 		if (!s.item[i].lease)
 			continue;
-		print_lease(net, &s, &s.item[i], first);
+		print_lease(nft, json, &s, &s.item[i], first);
 		first = false;
 	}
-	if (net->json)
+	if (json)
 		printf("]}\n");
 	free(s.item);
 	if (fflush(stdout) == EOF)

@@ -1,16 +1,18 @@
 /*
  * The rules. Theory of operation:
  *
- * A bridge has one table for good, volt-BRIDGE: made in one transaction by the
- * first, EEXIST for the others; its comment says for which subnets, and where
- * they differ it is replaced. It masquerades what leaves the bridge, lets
- * nothing in but answers and forwards, lets the chains reach no address of the
- * host but those of the bridge, and nothing at all that claims to go to the
- * host's loopback.
+ * A bridge has one table that stays, volt-BRIDGE. The first volt-net makes it
+ * in one transaction, and the others get EEXIST. Its comment names the subnets;
+ * if these are not those of the bridge, the table is replaced. The table
+ * - masquerades what goes from the bridge to the outside;
+ * - drops what comes from outside, except answers and forwards;
+ * - drops what chains send to addresses of the host that are not the bridge's,
+ *   and all that is for the host's loopback.
  *
- * A chain's forwards are in a table of the lease's name that is owned by our
- * socket (NFT_TABLE_F_OWNER): it goes when the socket does, by whatever death.
- * Each of its rules has the word's value as comment, for print.c and nft(8).
+ * The forwards of a chain are in a table that has the name of the lease. Our
+ * socket owns it (NFT_TABLE_F_OWNER): the kernel removes it when the socket is
+ * closed, for whatever reason. Each rule has the word's value as its comment,
+ * for print.c and for people who use nft(8).
  */
 #include <arpa/inet.h>	/* before the kernel's own <linux/in.h> */
 
@@ -39,14 +41,18 @@
 #define PRIO_FILTER 0
 #define PRIO_SNAT 100
 
-/* Part of the table's comment: one that an older volt-net made is replaced. */
+/*
+ * A part of the table's comment, so that an older volt-net's table is replaced.
+ */
 #define VERSION 2
 
 /* Bits of ct state and ct status, <linux/netfilter/nf_conntrack_common.h>. */
 #define STATE_KNOWN ((1U << 1) | (1U << 2)) /* established, related */
 #define STATUS_DNAT (1U << 5)
 
-/* What may reach the bridge from elsewhere. */
+/*
+ * What may reach the bridge from the outside, and the host's loopback from it.
+ */
 static void
 bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
 {
@@ -80,18 +86,18 @@ bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
 }
 
 /*
- * Of the host's addresses the chains have those of the bridge: a service that
- * listens on another one is not meant for them, though the kernel would take
- * what comes for it by any interface. What is no chain's is left alone: on a
- * bridge that is not ours there may be others. (For the guard a chain has no
- * other hardware address.)
+ * Of the host's addresses, chains reach only those of the bridge. A service
+ * that listens on another address is not meant for them, but the kernel accepts
+ * its packets by any interface. The rule knows chains by their hardware
+ * addresses, which the guard enforces: a bridge that volt-net did not make may
+ * have ports that are no chains, and the rule does not apply to those.
  */
 static void
 bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
 {
 	static const uint32_t types[] = { RTN_LOCAL, RTN_BROADCAST };
-	const uint32_t group = htonl(0xe0000000);
-	const struct in6_addr group6 = { .s6_addr = { 0xff } };
+	const uint32_t multicast = htonl(0xe0000000);
+	const struct in6_addr multicast6 = { .s6_addr = { 0xff } };
 	struct nlattr *rule;
 	uint8_t mac[6];
 	size_t i;
@@ -112,9 +118,9 @@ bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
 		rule = nft_rule(r, table, "input");
 		nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
 		nft_destination(r, i == 0 ? AF_INET : AF_INET6, i == 0 ?
-		    (const void *)&group : &group6, i == 0 ? 4 : 8);
+		    (const void *)&multicast : &multicast6, i == 0 ? 4 : 8);
 		nft_verdict(r, NF_ACCEPT);
-		nft_rule_end(r, rule, "groups");
+		nft_rule_end(r, rule, "multicast");
 	}
 	rule = nft_rule(r, table, "input");
 	nft_interface(r, NFT_META_IIFNAME, NFT_CMP_EQ, b->name);
@@ -123,7 +129,10 @@ bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
 	nft_rule_end(r, rule, "no other address of the host");
 }
 
-/* Source addresses: of the host for what leaves, and for hairpins. */
+/*
+ * The host's address becomes the source of what leaves the bridge, and of
+ * forwards that come from the host's loopback or from another chain.
+ */
 static void
 bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
 {
@@ -151,7 +160,7 @@ bridge_nat(struct nlreq *r, const char *table, const struct bridge *b)
 		nft_rule_end(r, rule, "forwards from other chains");
 		rule = nft_rule(r, table, "postrouting");
 		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, b->name);
-		/* The host may talk to itself by the bridge's address. */
+		/* The host may connect to itself by the bridge's address. */
 		nft_interface(r, NFT_META_OIFNAME, NFT_CMP_NEQ, "lo");
 		nft_source(r, families[i], from, len);
 		nft_masquerade(r);
@@ -171,7 +180,7 @@ see_comment(const struct nlmsghdr *msg, void *ctx)
 		nl_string(text + 2, len - 2, ctx, NFT_COMMENT_LEN);
 }
 
-/* Has the table this comment? */
+/* Does the table exist, with this comment? */
 static bool
 table_is(struct nl *nl, const char *table, const char *text)
 {
@@ -188,31 +197,30 @@ table_is(struct nl *nl, const char *table, const char *text)
 }
 
 static void
-bridge_table(const struct net *net, char name[static NFT_NAME_LEN])
+bridge_table(const char *bridge, char name[static NFT_NAME_LEN])
 {
-	snprintf(name, NFT_NAME_LEN, "volt-%s", net->bridge.name);
+	snprintf(name, NFT_NAME_LEN, "volt-%s", bridge);
 }
 
-/* Make the bridge's table, or find that it is as it should be. */
+/* Make the bridge's table, unless it exists as it should be. */
 void
-rules_bridge(struct net *net)
+rules_bridge(const struct bridge *b, struct nl *nft)
 {
-	const struct bridge *b = &net->bridge;
 	char table[NFT_NAME_LEN], text[NFT_COMMENT_LEN];
 	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN] = "-";
 	struct nlreq r;
 	int try;
 
-	bridge_table(net, table);
+	bridge_table(b->name, table);
 	if (b->has6)
 		ip6_text(&b->net6, ip6);
 	snprintf(text, sizeof(text), "volt-net %d %s/%u %s/%u", VERSION,
 	    ip4_text(b->net, ip), b->len, ip6, b->has6 ? b->len6 : 0);
-	if (table_is(&net->nft, table, text))
+	if (table_is(nft, table, text))
 		return;
 	for (try = 0; try < 2; try++) {
 		nft_begin(&r);
-		if (try == 1) { /* one of other subnets, or older */
+		if (try == 1) { /* there is one with another comment */
 			nft_next(&r, NFT_MSG_DELTABLE, 0);
 			nlreq_str(&r, NFTA_TABLE_NAME, table);
 		}
@@ -220,33 +228,33 @@ rules_bridge(struct net *net)
 		bridge_filter(&r, table, b);
 		bridge_input(&r, table, b);
 		bridge_nat(&r, table, b);
-		if (nft_commit(&net->nft, &r) == 0) {
+		if (nft_commit(nft, &r) == 0) {
 			say("nftables table inet %s", table);
 			return;
 		}
 		if (errno != EEXIST && errno != ENOENT)
 			break;
-		if (table_is(&net->nft, table, text))
-			return; /* somebody was quicker */
+		if (table_is(nft, table, text))
+			return; /* another volt-net made it */
 	}
-	nl_fail(&net->nft, "nftables table inet %s", table);
+	nl_fail(nft, "nftables table inet %s", table);
 }
 
 void
-rules_bridge_remove(struct net *net)
+rules_bridge_remove(const char *bridge, struct nl *nft)
 {
 	char table[NFT_NAME_LEN];
 	struct nlreq r;
 
-	bridge_table(net, table);
+	bridge_table(bridge, table);
 	nft_begin(&r);
 	nft_next(&r, NFT_MSG_DELTABLE, 0);
 	nlreq_str(&r, NFTA_TABLE_NAME, table);
-	if (nft_commit(&net->nft, &r) == -1 && errno != ENOENT)
-		nl_fail(&net->nft, "nftables table inet %s", table);
+	if (nft_commit(nft, &r) == -1 && errno != ENOENT)
+		nl_fail(nft, "nftables table inet %s", table);
 }
 
-/* What comes for count ports of a forward, from the one at skip on. */
+/* Match what is for count ports of a forward, after the first skip ports. */
 static void
 forward_match(struct nlreq *r, const struct forward *f, int family,
     uint32_t skip, uint32_t count)
@@ -263,19 +271,21 @@ forward_match(struct nlreq *r, const struct forward *f, int family,
 	nft_ports(r, f->proto, (uint16_t)(f->host + skip), count);
 }
 
-/* Send it on: to the same ports in one rule, to others in one for each. */
+/*
+ * Forward to the chain. One rule is enough if the ports have the same numbers
+ * there; else each port needs its own.
+ */
 static void
-forward_rules(struct nlreq *r, const struct net *net, const struct forward *f,
-    const char *chain, int family)
+forward_dnat(struct nlreq *r, const struct lease *l, const struct forward *f,
+    const char *nft_chain, int family)
 {
-	const struct lease *l = &net->lease;
 	const uint32_t addr = htonl(l->addr);
 	bool same = f->host == f->guest;
 	struct nlattr *rule;
 	uint32_t i;
 
 	for (i = 0; i < (same ? 1 : f->count); i++) {
-		rule = nft_rule(r, l->name, chain);
+		rule = nft_rule(r, l->name, nft_chain);
 		forward_match(r, f, family, i, same ? f->count : 1);
 		nft_dnat(r, family, family == AF_INET ? (const void *)&addr :
 		    &l->addr6, same ? 0 : (uint16_t)(f->guest + i));
@@ -284,11 +294,11 @@ forward_rules(struct nlreq *r, const struct net *net, const struct forward *f,
 }
 
 /*
- * What the kernel would lose on its way is not sent on: it takes nothing for
- * ::1 from another interface, and forwards nothing of a link-local address.
+ * Do not forward what the kernel would drop later: it accepts ::1 on the
+ * loopback interface only, and does not route link-local addresses.
  */
 static void
-forward_not_local6(struct nlreq *r, const char *table, const char *chain)
+forward_not_local6(struct nlreq *r, const char *table, const char *nft_chain)
 {
 	static const struct {
 		struct in6_addr net;
@@ -301,11 +311,11 @@ forward_not_local6(struct nlreq *r, const char *table, const char *chain)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		rule = nft_rule(r, table, chain);
+		rule = nft_rule(r, table, nft_chain);
 		nft_source(r, AF_INET6, &local[i].net, local[i].len);
 		nft_verdict(r, NF_ACCEPT);
 		nft_rule_end(r, rule, NULL);
-		rule = nft_rule(r, table, chain);
+		rule = nft_rule(r, table, nft_chain);
 		nft_destination(r, AF_INET6, &local[i].net, local[i].len);
 		nft_verdict(r, NF_ACCEPT);
 		nft_rule_end(r, rule, NULL);
@@ -313,92 +323,92 @@ forward_not_local6(struct nlreq *r, const char *table, const char *chain)
 }
 
 /*
- * What was not sent on is refused: of TCP by the socket that reserves the port,
- * which does not listen, but that of UDP would take it for good.
+ * Refuse what was not forwarded. For TCP the kernel does so, because the socket
+ * that reserves the port does not listen. The socket for UDP would receive it.
  */
 static void
-forward_refuse(struct nlreq *r, const struct net *net, const struct forward *f,
-    const char *chain, int family)
+forward_refuse(struct nlreq *r, const struct lease *l, const struct forward *f,
+    const char *nft_chain, int family)
 {
 	struct nlattr *rule;
 
 	if (f->proto != IPPROTO_UDP)
 		return;
-	rule = nft_rule(r, net->lease.name, chain);
+	rule = nft_rule(r, l->name, nft_chain);
 	forward_match(r, f, family, 0, f->count);
 	nft_reject(r);
 	nft_rule_end(r, rule, f->text);
 }
 
-/* Make the lease's table, owned by our socket. Returns 0, or -1 and errno. */
+/* Make the lease's table, which our socket owns. Returns 0, or -1 and errno. */
 static int
-make_forwards(struct net *net)
+make_forwards(const struct forwards *fs, const struct lease *l, bool has6,
+    struct nl *nft)
 {
 	static const struct {
 		const char *name, *type;
 		uint32_t hook;
 		int priority;
-		void (*rules)(struct nlreq *r, const struct net *net,
-		    const struct forward *f, const char *chain, int family);
-	} chains[] = {
+		void (*rules)(struct nlreq *r, const struct lease *l,
+		    const struct forward *f, const char *nft_chain,
+		    int family);
+	} nft_chains[] = {
 		{ "prerouting", "nat", NF_INET_PRE_ROUTING, PRIO_DNAT,
-		    forward_rules },
+		    forward_dnat },
 		{ "output", "nat", NF_INET_LOCAL_OUT, PRIO_DNAT,
-		    forward_rules },
+		    forward_dnat },
 		{ "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER,
 		    forward_refuse },
 	};
-	const char *table = net->lease.name;
+	static const int families[] = { AF_INET, AF_INET6 };
 	const struct forward *f;
 	struct nlreq r;
-	size_t i, k;
+	size_t i, k, v;
 
 	nft_begin(&r);
-	nft_table(&r, table, NFT_TABLE_F_OWNER, NULL);
-	for (k = 0; k < sizeof(chains) / sizeof(chains[0]); k++) {
-		nft_chain(&r, table, chains[k].name, chains[k].type,
-		    chains[k].hook, chains[k].priority);
-		if (chains[k].rules == forward_rules)
-			forward_not_local6(&r, table, chains[k].name);
-		for (i = 0; i < net->nforwards; i++) {
-			f = &net->forward[i];
-			if (f->family != AF_INET6)
-				chains[k].rules(&r, net, f, chains[k].name,
-				    AF_INET);
-			if (f->family == AF_INET6 ||
-			    (f->family == AF_UNSPEC && net->bridge.has6))
-				chains[k].rules(&r, net, f, chains[k].name,
-				    AF_INET6);
+	nft_table(&r, l->name, NFT_TABLE_F_OWNER, NULL);
+	for (k = 0; k < sizeof(nft_chains) / sizeof(nft_chains[0]); k++) {
+		nft_chain(&r, l->name, nft_chains[k].name, nft_chains[k].type,
+		    nft_chains[k].hook, nft_chains[k].priority);
+		if (nft_chains[k].rules == forward_dnat)
+			forward_not_local6(&r, l->name, nft_chains[k].name);
+		for (i = 0; i < fs->n; i++) {
+			f = &fs->item[i];
+			for (v = 0; v < 2; v++)
+				if (forward_has(f, families[v], has6))
+					nft_chains[k].rules(&r, l, f,
+					    nft_chains[k].name, families[v]);
 		}
 	}
-	return nft_commit(&net->nft, &r);
+	return nft_commit(nft, &r);
 }
 
 /*
- * The lease's table. The helper of the chain that had the lease before us has
- * it for a moment yet, which for another's socket is EPERM.
+ * Make the lease's table. If another chain had the lease before, its helper may
+ * have the table for a moment more. The kernel then tells us EPERM.
  */
 void
-rules_forwards(struct net *net)
+rules_forwards(const struct forwards *fs, const struct lease *l, bool has6,
+    struct nl *nft)
 {
 	int64_t begin = 0;
 	size_t i;
 	int rc;
 
 	do
-		rc = make_forwards(net);
+		rc = make_forwards(fs, l, has6, nft);
 	while (rc == -1 && (errno == EPERM || errno == EEXIST) &&
 	    wait_more(&begin, NET_PERHAPS));
 	if (rc == -1 && errno == EMSGSIZE)
 		errx(EXIT_LINK, "port=: more rules than fit in one "
 		    "transaction; use ranges of the same numbers");
 	if (rc == -1)
-		nl_fail(&net->nft, "forwards: nftables table inet %s",
-		    net->lease.name);
-	for (i = 0; i < net->nforwards; i++)
-		say("forward %s", net->forward[i].text);
+		nl_fail(nft, "forwards: nftables table inet %s", l->name);
+	for (i = 0; i < fs->n; i++)
+		say("forward %s", fs->item[i].text);
 }
 
+/* For see_rule(): what to call, and for which table. */
 struct looking {
 	rules_cb *cb;
 	void *ctx;
@@ -409,7 +419,7 @@ static void
 see_rule(const struct nlmsghdr *msg, void *ctx)
 {
 	const struct looking *l = ctx;
-	char table[NFT_NAME_LEN], chain[NFT_NAME_LEN], text[NFT_COMMENT_LEN];
+	char table[NFT_NAME_LEN], name[NFT_NAME_LEN], text[NFT_COMMENT_LEN];
 	const char *data;
 	size_t len;
 
@@ -419,7 +429,7 @@ see_rule(const struct nlmsghdr *msg, void *ctx)
 		return;
 	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_CHAIN, &len);
 	if (data == NULL ||
-	    strcmp(nl_string(data, len, chain, sizeof(chain)), "prerouting") !=
+	    strcmp(nl_string(data, len, name, sizeof(name)), "prerouting") !=
 	    0)
 		return;
 	data = nl_find(msg, sizeof(struct nfgenmsg), NFTA_RULE_USERDATA, &len);
@@ -427,11 +437,11 @@ see_rule(const struct nlmsghdr *msg, void *ctx)
 		l->cb(nl_string(data + 2, len - 2, text, sizeof(text)), l->ctx);
 }
 
-/* Call cb with the comment of each forward's rule of the table. */
+/* Call cb with the comment of each rule of the table that forwards. */
 int
-rules_comments(struct nl *nl, const char *table, rules_cb *cb, void *ctx)
+rules_comments(struct nl *nft, const char *table, rules_cb *cb, void *ctx)
 {
 	struct looking l = { cb, ctx, table };
 
-	return nft_dump_rules(nl, NFPROTO_INET, table, NULL, see_rule, &l);
+	return nft_dump_rules(nft, NFPROTO_INET, table, NULL, see_rule, &l);
 }

@@ -1,4 +1,4 @@
-/* A tap on the bridge for a guest, handed on in VOLT_TAP (lib/tap.h). */
+/* A tap on the bridge for a guest. volt-kvm gets it in VOLT_TAP (lib/tap.h). */
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
@@ -17,7 +17,7 @@
 #include "say.h"
 #include "tap.h"
 
-/* <net/if.h> and <linux/if.h> are the same to us. */
+/* <net/if.h> and <linux/if.h> define the same names; we need the second. */
 #define _NET_IF_H 1
 #include "net.h"
 
@@ -26,17 +26,17 @@
 #define TUN_F_USO6 0x40
 #endif
 
-/* Open another queue of the tap, the first one making it. */
+/* Open another queue of the tap. The first one makes the tap. */
 static int
-open_queue(struct net *net, struct tap *t, int excl)
+open_queue(const char *name, bool multi, struct tap *t, int excl)
 {
 	struct ifreq ifr = { .ifr_flags = 0 };
 	int fd, flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | excl;
 
-	if (net->queues > 1)
+	if (multi)
 		flags |= IFF_MULTI_QUEUE;
 	ifr.ifr_flags = (short)flags;
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", net->lease.name);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/dev/net/tun");
 	if (ioctl(fd, TUNSETIFF, &ifr) == -1) {
@@ -53,15 +53,16 @@ make(struct net *net, void *ctx)
 	struct tap *t = ctx;
 
 	t->nfds = 0;
-	if (open_queue(net, t, IFF_TUN_EXCL) == 0)
+	if (open_queue(net->lease.name, net->plan->queues > 1, t,
+	    IFF_TUN_EXCL) == 0)
 		return 0;
-	/* A veth of that name is "not a tun device". */
-	if (errno == EINVAL && link_index(&net->route, net->lease.name) != -1)
+	/* EINVAL: there is a veth of that name. */
+	if (errno == EINVAL && iface_index(&net->route, net->lease.name) != -1)
 		errno = EEXIST;
 	return -1;
 }
 
-/* Headers as virtio 1.0 has them, all offloads, and nobody else's to attach. */
+/* The headers of virtio 1.0, all offloads, and no other user may attach. */
 static void
 set_up(int fd, bool first)
 {
@@ -81,18 +82,20 @@ set_up(int fd, bool first)
 		err(EXIT_LINK, "tap: owner");
 }
 
+/* Make the tap, connect it to the bridge, and announce it. */
 void
 tap_attach(struct net *net)
 {
 	const struct bridge *b = &net->bridge;
 	const struct lease *l = &net->lease;
-	struct tap *t = &net->tap_out;
+	const struct names *names = &net->plan->names;
+	struct tap tap = { .nfds = 0 }, *t = &tap;
 	char ip[INET_ADDRSTRLEN];
 	unsigned int i;
 
 	lease_take(net, make, t);
-	for (i = 1; i < net->queues; i++)
-		if (open_queue(net, t, 0) == -1)
+	for (i = 1; i < net->plan->queues; i++)
+		if (open_queue(l->name, true, t, 0) == -1)
 			err(EXIT_LINK, "%s: queue %u", l->name, i);
 	for (i = 0; i < t->nfds; i++)
 		set_up(t->fd[i], i == 0);
@@ -108,9 +111,9 @@ tap_attach(struct net *net)
 	t->ip6 = l->addr6;
 	t->gw6 = b->gw6;
 	t->len6 = b->len6;
-	snprintf(t->dns, sizeof(t->dns), "%s", net->dns);
-	snprintf(t->search, sizeof(t->search), "%s", net->search);
-	snprintf(t->options, sizeof(t->options), "%s", net->options);
+	snprintf(t->dns, sizeof(t->dns), "%s", names->dns);
+	snprintf(t->search, sizeof(t->search), "%s", names->search);
+	snprintf(t->options, sizeof(t->options), "%s", names->options);
 	if (tap_announce(t) == -1)
 		err(EXIT_LINK, "%s", TAP_VARIABLE);
 	say("tap %s for %s on %s, queues %u", l->name,

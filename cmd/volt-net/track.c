@@ -1,9 +1,10 @@
 /*
- * Connections that the kernel tracks. Where a connection goes is decided by its
- * first packet, and a sender of UDP who does not pause is one connection for
- * good: when a forward comes, there are those that still go to its chain of
- * before, or to nobody; when it goes, those that go to its chain. They are
- * forgotten, and the next packet is a first one.
+ * Connections that the kernel tracks. The first packet decides where a
+ * connection goes, and UDP from one socket without a pause is one connection
+ * for ever. So when a forward begins, connections to its port may still go to
+ * the chain that had it before; and when it ends, to a chain that is gone. We
+ * make the kernel forget these connections: then the next packet counts as a
+ * first one.
  */
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -16,32 +17,35 @@
 
 #include "net.h"
 
-#define TUPLE 128	/* bytes of one with IPv6 addresses and its zone */
+#define TUPLE 128	/* bytes: enough for IPv6 addresses and a zone */
 
-/* One end's address and port, network byte order. */
+/* The address and port of one end, in network byte order. */
 struct end {
 	uint8_t addr[16];
 	uint16_t port;
 };
 
+/* A connection. */
 struct entry {
 	int family;
-	struct end to;	/* whom the first packet was sent to */
+	struct end to;	/* where the first packet was sent to */
 	uint32_t id;
 	uint16_t zone;	/* 0: none */
 	size_t len;
-	char tuple[TUPLE];	/* of the first packet */
+	char tuple[TUPLE];	/* of the first packet, as in the dump */
 };
 
+/* Which connections to look for, and those found. */
 struct search {
-	const struct net *net;
+	const struct forwards *forwards;
+	const struct lease *lease;
 	bool ours;	/* those that go to our chain; else all others */
 	struct entry *entry;
 	size_t n;
 	bool failed;	/* out of memory */
 };
 
-/* Copy an attribute of that size from among others; returns whether it is there. */
+/* Copy an attribute if it is there, and has this size. */
 static bool
 take(const void *nest, size_t size, int attr, void *to, size_t want)
 {
@@ -54,7 +58,7 @@ take(const void *nest, size_t size, int attr, void *to, size_t want)
 	return true;
 }
 
-/* Read whence, or with dst whither, packets of a tuple go. */
+/* Read the source of a tuple's packets, or with dst their destination. */
 static bool
 read_end(const void *tuple, size_t size, int family, bool dst, struct end *e,
     uint8_t *proto)
@@ -72,17 +76,15 @@ read_end(const void *tuple, size_t size, int family, bool dst, struct end *e,
 	    take(l4, l4len, CTA_PROTO_SRC_PORT + dst, &e->port, 2);
 }
 
-/* The forward that is for this protocol, port and, if it says one, address. */
+/* The forward for this protocol, address and port, or NULL. */
 static const struct forward *
-forward_of(const struct net *net, uint8_t proto, int family,
+forward_of(const struct forwards *fs, uint8_t proto, int family,
     const struct end *to)
 {
 	const struct forward *f;
 	uint16_t port = ntohs(to->port);
-	size_t i;
 
-	for (i = 0; i < net->nforwards; i++) {
-		f = &net->forward[i];
+	for (f = fs->item; f < fs->item + fs->n; f++) {
 		if (f->proto != proto || port < f->host ||
 		    port - f->host >= (int)f->count ||
 		    (f->family != AF_UNSPEC && f->family != family))
@@ -95,16 +97,16 @@ forward_of(const struct net *net, uint8_t proto, int family,
 	return NULL;
 }
 
-/* Does it go where a new one would? */
+/* Does the connection go where a new one would go? */
 static bool
-goes_to_us(const struct net *net, const struct forward *f, int family,
+goes_to_us(const struct lease *l, const struct forward *f, int family,
     const struct end *to, const struct end *from)
 {
-	const uint32_t addr = htonl(net->lease.addr);
+	const uint32_t addr = htonl(l->addr);
 	uint16_t guest = (uint16_t)(f->guest + (ntohs(to->port) - f->host));
 
 	return ntohs(from->port) == guest && memcmp(from->addr,
-	    family == AF_INET ? (const void *)&addr : &net->lease.addr6,
+	    family == AF_INET ? (const void *)&addr : &l->addr6,
 	    family == AF_INET ? 4 : 16) == 0;
 }
 
@@ -128,8 +130,8 @@ see_entry(const struct nlmsghdr *msg, void *ctx)
 	    reply == NULL || olen > sizeof(e.tuple) ||
 	    !read_end(orig, olen, family, true, &e.to, &proto) ||
 	    !read_end(reply, rlen, family, false, &from, &proto) ||
-	    (f = forward_of(s->net, proto, family, &e.to)) == NULL ||
-	    goes_to_us(s->net, f, family, &e.to, &from) != s->ours)
+	    (f = forward_of(s->forwards, proto, family, &e.to)) == NULL ||
+	    goes_to_us(s->lease, f, family, &e.to, &from) != s->ours)
 		return;
 	memcpy(e.tuple, orig, olen);
 	e.len = olen;
@@ -148,7 +150,7 @@ see_entry(const struct nlmsghdr *msg, void *ctx)
 	s->entry[s->n++] = e;
 }
 
-/* Begin a request of that subsystem's. */
+/* Begin a request to conntrack. */
 static void
 begin(struct nlreq *r, int type, int flags, int family)
 {
@@ -159,7 +161,7 @@ begin(struct nlreq *r, int type, int flags, int family)
 	nf->nfgen_family = (uint8_t)family;
 }
 
-/* That very one: it may be gone, and another have taken its place. */
+/* Delete this one. By its ID: another one may have the same tuple by now. */
 static int
 delete(struct nl *nl, const struct entry *e)
 {
@@ -174,11 +176,11 @@ delete(struct nl *nl, const struct entry *e)
 }
 
 /*
- * Of connections to others, that go through the host to a port of that number,
- * none is ours to forget. Many in a row are to the same address.
+ * Leave out connections that only pass through the host, to a port of the same
+ * number. Ask once for a row of connections to the same address.
  */
 static void
-leave_others(struct net *net, struct search *s)
+leave_others(struct search *s, struct nl *route)
 {
 	struct entry last = { .family = AF_UNSPEC };
 	bool local = false;
@@ -187,7 +189,7 @@ leave_others(struct net *net, struct search *s)
 	for (i = 0; i < s->n; i++) {
 		if (last.family != s->entry[i].family || memcmp(last.to.addr,
 		    s->entry[i].to.addr, sizeof(last.to.addr)) != 0)
-			local = link_is_local(&net->route, s->entry[i].family,
+			local = route_is_local(route, s->entry[i].family,
 			    s->entry[i].to.addr);
 		last = s->entry[i];
 		if (local)
@@ -197,23 +199,24 @@ leave_others(struct net *net, struct search *s)
 }
 
 /*
- * Forget the connections to the ports that we forward: those that go elsewhere,
- * or with ours those that go to our chain. Returns 0, or -1 and errno.
+ * Forget the connections to the forwarded ports that go elsewhere; or, with
+ * ours, those that go to our chain. Returns 0, or -1 and errno.
  */
 int
-track_forget(struct net *net, bool ours)
+track_forget(const struct forwards *fs, const struct lease *l, bool ours,
+    struct nl *track, struct nl *route)
 {
-	struct search s = { .net = net, .ours = ours };
+	struct search s = { .forwards = fs, .lease = l, .ours = ours };
 	struct nlreq r;
 	size_t i;
 	int rc;
 
 	begin(&r, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
-	rc = nl_run(&net->track, &r, see_entry, &s);
+	rc = nl_run(track, &r, see_entry, &s);
 	if (!ours)
-		leave_others(net, &s);
+		leave_others(&s, route);
 	for (i = 0; i < s.n && rc == 0; i++)
-		rc = delete(&net->track, &s.entry[i]);
+		rc = delete(track, &s.entry[i]);
 	if (rc == 0 && s.failed) {
 		errno = ENOMEM;
 		rc = -1;

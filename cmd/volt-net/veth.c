@@ -1,4 +1,6 @@
-/* A veth pair: one end on the bridge, the other, eth0, in the chain. */
+/*
+ * A veth pair: one end is a port of the bridge, the other is the chain's eth0.
+ */
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -17,8 +19,8 @@
 #define INNER "eth0"
 
 /*
- * Make the pair, with the peer born in the namespace that ctx, a descriptor,
- * is. The peer must not be up yet: the kernel undoes all of it then.
+ * Make the pair. ctx points to a descriptor of the namespace in which the peer
+ * is made. The peer must not be up: the kernel would undo the whole request.
  */
 static int
 make(struct net *net, void *ctx)
@@ -46,50 +48,52 @@ make(struct net *net, void *ctx)
 	return nl_talk(&net->route, &r);
 }
 
-/* The chain's end, through the socket in its namespace. */
+/* Configure the chain's end, by a socket of its namespace. */
 static void
-configure(const struct net *net, struct nl *inner)
+configure(const struct lease *l, const struct bridge *b, struct nl *inner)
 {
-	const struct bridge *b = &net->bridge;
-	const struct lease *l = &net->lease;
 	struct in_addr addr = { htonl(l->addr) }, gw = { htonl(b->gw) };
 	int index;
 
-	if ((index = link_index(inner, INNER)) == -1)
+	if ((index = iface_index(inner, INNER)) == -1)
 		nl_fail(inner, "%s in the chain", INNER);
-	if (link_up(inner, index, NULL) == -1 ||
-	    link_address(inner, index, AF_INET, &addr, b->len) == -1 ||
-	    link_route(inner, index, AF_INET, &gw) == -1)
+	if (iface_up(inner, index, NULL) == -1 ||
+	    iface_add_address(inner, index, AF_INET, &addr, b->len) == -1 ||
+	    route_default(inner, index, AF_INET, &gw) == -1)
 		nl_fail(inner, "%s in the chain", INNER);
-	if (b->has6 && (link_address(inner, index, AF_INET6, &l->addr6,
-	    b->len6) == -1 || link_route(inner, index, AF_INET6, &b->gw6) ==
+	if (b->has6 && (iface_add_address(inner, index, AF_INET6, &l->addr6,
+	    b->len6) == -1 || route_default(inner, index, AF_INET6, &b->gw6) ==
 	    -1))
 		nl_fail(inner, "%s in the chain: IPv6", INNER);
 }
 
-/* Give the namespace of route, a netlink socket, a lease. Takes route. */
+/*
+ * Give a lease to the namespace of inner, a route netlink socket, and close
+ * that.
+ */
 void
-veth_attach(struct net *net, int route)
+veth_attach(struct net *net, int inner)
 {
+	const struct bridge *b = &net->bridge;
 	char ip[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
 	const struct lease *l = &net->lease;
-	struct nl inner;
+	struct nl nl;
 	int ns;
 
-	nl_use(&inner, route);
-	if ((ns = plug_namespace(route)) == -1)
+	nl_use(&nl, inner);
+	if ((ns = plug_namespace(inner)) == -1)
 		err(EXIT_LINK, "network namespace");
-	/* EEXIST is to mean that the host end's name is taken. */
-	if (link_index(&inner, INNER) != -1)
+	/* So that EEXIST can only mean that the lease is in use. */
+	if (iface_index(&nl, INNER) != -1)
 		errx(EXIT_LINK, "the namespace has an %s already", INNER);
 	if (errno != ENODEV)
-		nl_fail(&inner, "%s in the chain", INNER);
+		nl_fail(&nl, "%s in the chain", INNER);
 	lease_take(net, make, &ns);
 	close(ns);
 	lease_attach(net);
-	configure(net, &inner);
-	close(route);
+	configure(l, b, &nl);
+	close(inner);
 	say("%s %s%s%s on %s as %s", INNER, ip4_text(l->addr, ip),
-	    net->bridge.has6 ? " " : "", net->bridge.has6 ?
-	    ip6_text(&l->addr6, ip6) : "", net->bridge.name, l->name);
+	    b->has6 ? " " : "", b->has6 ? ip6_text(&l->addr6, ip6) : "",
+	    b->name, l->name);
 }

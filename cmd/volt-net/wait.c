@@ -1,4 +1,4 @@
-/* Waiting for what the kernel, or a helper, is about to let go of. */
+/* Waiting until the kernel, or a helper, releases something. */
 #include <time.h>
 
 #include "clock.h"
@@ -6,18 +6,18 @@
 #include "net.h"
 
 /*
- * Nap, unless ms have gone by since the first call, before which *begin is 0.
- * Returns whether it is worth another try.
+ * Sleep for a moment, so that the caller can try again. Returns false when ms
+ * have passed since the first call, before which *begin is 0.
  */
 bool
 wait_more(int64_t *begin, int ms)
 {
-	const struct timespec nap = { .tv_nsec = 5000000 };
+	const struct timespec moment = { .tv_nsec = 5000000 };
 
 	if (*begin == 0)
 		*begin = clock_ms();
 	if (clock_ms() - *begin >= ms)
 		return false;
-	nanosleep(&nap, NULL);
+	nanosleep(&moment, NULL);
 	return true;
 }

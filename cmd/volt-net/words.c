@@ -1,4 +1,4 @@
-/* The words of volt-net: what may be said, and what must not be said together. */
+/* The words of volt-net, and which of them go together. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -8,21 +8,22 @@
 #include "chain.h"
 #include "cidr.h"
 #include "say.h"
+#include "tap.h"
 #include "value.h"
 
 #include "net.h"
 
 /*
- * The name of an interface, and of files below /proc/sys and of a table. "all"
- * and "default" mean something else there; volt and eight hexadecimal digits
- * is a lease.
+ * The bridge's name is also the name of files below /proc/sys, where "all" and
+ * "default" have another meaning, and part of the name of an nftables table.
+ * "volt" with eight hexadecimal digits is the name of a lease.
  */
 static void
 set_bridge(void *ctx, const char *key, const char *value)
 {
 	static const char valid[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 	struct lease l;
 	size_t len = strlen(value);
 
@@ -31,103 +32,103 @@ set_bridge(void *ctx, const char *key, const char *value)
 	    strcmp(value, "default") == 0 || lease_parse(value, &l))
 		word_bad(key, value, "not the name of a bridge: 1 to 15 of "
 		    "a-z A-Z 0-9 _ -");
-	memcpy(net->bridge.name, value, len + 1);
-	net->private_word = "bridge=";
+	memcpy(plan->subnets.bridge, value, len + 1);
+	plan->private_word = "bridge=";
 }
 
 static void
 set_subnet(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
-	struct bridge *b = &net->bridge;
+	struct plan *plan = ctx;
+	struct subnets *s = &plan->subnets;
 	struct in_addr a;
 
-	if (!cidr_parse(value, AF_INET, &a, &b->len) || b->len < 8 ||
-	    b->len > 30)
+	if (!cidr_parse(value, AF_INET, &a, &s->len) || s->len < 8 ||
+	    s->len > 30)
 		word_bad(key, value, "not an IPv4 network from /8 to /30");
-	b->net = ntohl(a.s_addr);
-	if ((b->net & (UINT32_MAX >> b->len)) != 0)
+	s->net = ntohl(a.s_addr);
+	if ((s->net & (UINT32_MAX >> s->len)) != 0)
 		word_bad(key, value, "bits are set behind the prefix");
-	if (b->net >> 24 == 0 || b->net >> 24 == 127 || b->net >> 28 >= 0xe)
+	if (s->net >> 24 == 0 || s->net >> 24 == 127 || s->net >> 28 >= 0xe)
 		word_bad(key, value, "not a network for hosts");
-	b->given = true;
-	net->private_word = "subnet=";
+	s->given = true;
+	plan->private_word = "subnet=";
 }
 
 static void
 set_subnet6(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
-	struct bridge *b = &net->bridge;
+	struct plan *plan = ctx;
+	struct subnets *s = &plan->subnets;
 	uint8_t mask[16];
 	unsigned int i;
 
-	net->private_word = "subnet6=";
-	b->given6 = true;
-	b->no6 = strcmp(value, "none") == 0;
-	if (b->no6)
+	plan->private_word = "subnet6=";
+	s->given6 = true;
+	s->no6 = strcmp(value, "none") == 0;
+	if (s->no6)
 		return;
-	if (!cidr_parse(value, AF_INET6, &b->net6, &b->len6) || b->len6 < 8 ||
-	    b->len6 > 96)
+	if (!cidr_parse(value, AF_INET6, &s->net6, &s->len6) || s->len6 < 8 ||
+	    s->len6 > 96)
 		word_bad(key, value, "not an IPv6 network from /8 to /96");
-	cidr_mask(b->len6, mask);
+	cidr_mask(s->len6, mask);
 	for (i = 0; i < sizeof(mask); i++)
-		if ((b->net6.s6_addr[i] & ~mask[i]) != 0)
+		if ((s->net6.s6_addr[i] & ~mask[i]) != 0)
 			word_bad(key, value, "bits are set behind the prefix");
-	if (b->net6.s6_addr[0] == 0 || b->net6.s6_addr[0] >= 0xfe)
+	if (s->net6.s6_addr[0] == 0 || s->net6.s6_addr[0] >= 0xfe)
 		word_bad(key, value, "not a network for hosts");
 }
 
 static void
 set_ip(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 	struct in_addr a;
 
 	if (inet_pton(AF_INET, value, &a) != 1 || a.s_addr == 0)
 		word_bad(key, value, "not an IPv4 address");
-	net->asked = ntohl(a.s_addr);
-	net->private_word = "ip=";
+	plan->ip = ntohl(a.s_addr);
+	plan->private_word = "ip=";
 }
 
 static void
 set_port(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 
-	forward_parse(net, key, value);
-	net->private_word = "port=";
+	forward_parse(&plan->forwards, key, value);
+	plan->private_word = "port=";
 }
 
 static void
 set_isolate(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 
-	net->isolate = word_choice(key, value, "yes|no") == 0;
-	net->private_word = "isolate=";
+	plan->isolate = word_choice(key, value, "yes|no") == 0;
+	plan->private_word = "isolate=";
 }
 
 static void
 set_mtu(void *ctx, const char *key, const char *value)
 {
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 
-	net->mtu = (unsigned int)word_uint(key, value, 65535);
-	if (net->mtu < 1280)
+	plan->mtu = (unsigned int)word_uint(key, value, 65535);
+	if (plan->mtu < 1280)
 		word_bad(key, value, "at least 1280, for IPv6");
-	net->private_word = "mtu=";
+	plan->private_word = "mtu=";
 }
 
 static void
 set_rate(void *ctx, const char *key, const char *value)
 {
 	const char *cursor = value;
-	struct net *net = ctx;
+	struct plan *plan = ctx;
 	char field[32], *size;
 	uint64_t n;
 
-	net->private_word = "rate=";
+	plan->private_word = "rate=";
 	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		if ((size = strchr(field, ':')) == NULL)
 			word_bad(key, value, "in:SIZE, out:SIZE or both");
@@ -136,9 +137,9 @@ set_rate(void *ctx, const char *key, const char *value)
 		if (n < 1000 || n > UINT32_MAX)
 			word_bad(key, value, "1000 bytes a second to 4G");
 		if (strcmp(field, "in") == 0)
-			net->rate_in = n;
+			plan->rate_in = n;
 		else if (strcmp(field, "out") == 0)
-			net->rate_out = n;
+			plan->rate_out = n;
 		else
 			word_bad(key, value, "in:SIZE, out:SIZE or both");
 	}
@@ -147,17 +148,21 @@ set_rate(void *ctx, const char *key, const char *value)
 }
 
 static const struct flag flags[] = {
-	FLAG_DRY(struct net),
-	FLAG('d', struct net, defer, "defer: the volt-ns -n that follows makes the namespace"),
-	FLAG('j', struct net, json, "print JSON"),
-	FLAG('r', struct net, remove, "without a command: remove an idle bridge and its rules"),
-	FLAG('t', struct net, tap, "a tap for a guest, in VOLT_TAP, and no namespace"),
+	FLAG_DRY(struct plan),
+	FLAG('d', struct plan, defer,
+	    "defer: the volt-ns -n that follows makes the namespace"),
+	FLAG('j', struct plan, json, "print JSON"),
+	FLAG('r', struct plan, remove,
+	    "without a command: remove an idle bridge and its rules"),
+	FLAG('t', struct plan, tap,
+	    "a tap for a guest, in VOLT_TAP, and no namespace"),
 	FLAG_SAY,
 	FLAG_END,
 };
 
 static const struct word words[] = {
-	CHOICE_WORD("mode", struct net, mode, enum net_mode, "private|host|none",
+	CHOICE_WORD("mode", struct plan, mode, enum net_mode,
+	    "private|host|none",
 	    "a network of its own, the host's, or loopback only"),
 	CTX_WORD("bridge", set_bridge, "NAME",
 	    "the bridge, made if missing; default voltbr0"),
@@ -165,18 +170,21 @@ static const struct word words[] = {
 	    "its IPv4 network; default 10.88.0.0/16"),
 	CTX_WORD("subnet6", set_subnet6, "NET/LEN|none",
 	    "its IPv6 network; default one of its own"),
-	CTX_WORD("ip", set_ip, "ADDRESS", "the IPv4 address to have; default a free one"),
+	CTX_WORD("ip", set_ip, "ADDRESS",
+	    "the chain's IPv4 address; default a free one"),
 	CTX_WORD("port", set_port, "[IP:]HOST:GUEST[/PROTO]",
-	    "forward a port of the host's, or a range"),
+	    "forward a port of the host, or a range"),
 	CTX_WORD("dns", dns_servers, "IP,...", "resolvers; default the host's"),
-	CTX_WORD("search", dns_search, "DOMAIN,...", "domains to search; default the host's"),
-	CTX_WORD("hosts", dns_hosts, "NAME:IP", "a line of /etc/hosts"),
+	CTX_WORD("search", dns_search, "DOMAIN,...",
+	    "domains to search; default the host's"),
+	CTX_WORD("hosts", dns_hosts, "NAME:IP", "a line for /etc/hosts"),
 	CTX_WORD("isolate", set_isolate, "yes|no",
-	    "keep away from other chains; default yes"),
-	CTX_WORD("mtu", set_mtu, "BYTES", "default that of the host's uplink"),
+	    "no traffic from or to other chains; default yes"),
+	CTX_WORD("mtu", set_mtu, "BYTES",
+	    "the MTU; default that of the host's uplink"),
 	CTX_WORD("rate", set_rate, "in:SIZE,out:SIZE",
 	    "bytes a second to and from the chain"),
-	UINT_WORD("queues", struct net, queues, 1, TAP_QUEUES, "N",
+	UINT_WORD("queues", struct plan, queues, 1, TAP_QUEUES, "N",
 	    "queues of the tap; default 1"),
 	WORD_END,
 };
@@ -187,36 +195,36 @@ const struct grammar net_grammar = {
 	.words = words,
 };
 
-/* Refuse what cannot mean anything, before anything is done. */
+/*
+ * Refuse words and flags that make no sense together, before anything is done.
+ */
 void
-net_check(struct net *net, bool command)
+net_check(const struct plan *plan, bool command)
 {
-	struct bridge *b = &net->bridge;
+	const struct subnets *s = &plan->subnets;
 
-	b->mask = ~(UINT32_MAX >> b->len);
-	b->gw = b->net + 1;
-	if (!command && !net->dry)
+	if (!command && !plan->dry)
 		return;
-	if (net->remove)
+	if (plan->remove)
 		errx(EXIT_LINK, "-r takes no command");
-	if (net->mode != MODE_PRIVATE) {
-		if (net->private_word != NULL)
+	if (plan->mode != MODE_PRIVATE) {
+		if (plan->private_word != NULL)
 			errx(EXIT_LINK, "%s needs mode=private",
-			    net->private_word);
-		if (net->tap)
+			    plan->private_word);
+		if (plan->tap)
 			errx(EXIT_LINK, "-t needs mode=private");
-		if (net->defer)
+		if (plan->defer)
 			errx(EXIT_LINK, "-d needs mode=private; a volt-ns -n "
 			    "alone makes a namespace with loopback");
 	}
-	if (net->tap && net->defer)
+	if (plan->tap && plan->defer)
 		errx(EXIT_LINK, "-t and -d do not go together: a tap needs "
 		    "no namespace");
-	if (!net->tap && net->queues > 1)
+	if (!plan->tap && plan->queues > 1)
 		errx(EXIT_LINK, "queues= needs -t");
-	if (net->tap && *net->hosts != '\0')
+	if (plan->tap && *plan->names.hosts != '\0')
 		errx(EXIT_LINK, "hosts= cannot be handed on with -t");
-	if (net->nforwards > 0 && net->asked != 0 && b->given &&
-	    (net->asked & b->mask) != b->net)
+	if (plan->forwards.n > 0 && plan->ip != 0 && s->given &&
+	    (plan->ip & ~(UINT32_MAX >> s->len)) != s->net)
 		errx(EXIT_LINK, "ip= is outside subnet=");
 }

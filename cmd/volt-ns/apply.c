@@ -288,7 +288,7 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	case MOUNT_TEXT:
 		if (m->fd == -1)
 			return; /* try */
-		mount_attach(m, m->fd, b->root, type_of(m, m->fd));
+		done = mount_attach(m, m->fd, b->root, type_of(m, m->fd));
 		close(m->fd);
 		break;
 	case MOUNT_MASK:

@@ -59,7 +59,7 @@ open_below(const struct ns *ns, const char *name, int flags)
 int
 console_recv(int sock)
 {
-	char byte;
+	char byte = 0;
 	int master;
 	ssize_t n = fdpass_recv_with(sock, &master, &byte, 1);
 

@@ -152,7 +152,8 @@ dev_place(const struct mount *m, const struct parts *p,
 	int dev = p->fd[PART_FS], fd;
 	size_t i;
 
-	mount_attach(m, dev, b->root, S_IFDIR);
+	/* Its place is made, or that is an error. */
+	may_fail(mount_attach(m, dev, b->root, S_IFDIR));
 	for (i = 0; i < NS_DEVICES; i++) {
 		fd = clone_device(b, i);
 		attach(dev, fd, devices[i].name);

@@ -108,6 +108,7 @@ is_own(const struct idmap *m, uint32_t id)
 	    m->extent[0].outside == id;
 }
 
+/* A file that may be missing: then it says nothing. */
 static char *
 read_whole(const char *path)
 {
@@ -115,8 +116,11 @@ read_whole(const char *path)
 
 	if ((buf = malloc(FILE_MAX)) == NULL)
 		err(EXIT_LINK, "%s", path);
-	if (kfile_read(AT_FDCWD, path, buf, FILE_MAX) == -1)
+	if (kfile_read(AT_FDCWD, path, buf, FILE_MAX) == -1) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			err(EXIT_LINK, "%s", path);
 		buf[0] = '\0';
+	}
 	return buf;
 }
 
@@ -138,7 +142,7 @@ add_identity(struct idmap *m, const char *own)
 
 /*
  * Does the user namespace that the container's files are made in have group gid?
- * Where that cannot be told it has not.
+ * Without /proc that cannot be told, and it has not.
  */
 bool
 idmap_has_group(const struct ns *ns, uint32_t gid)
@@ -279,6 +283,19 @@ shift_root(struct ns *ns)
 		ns->overlay.idmap = true;
 }
 
+/* What bind= shows is not theirs unless it is asked for: that is easily missed. */
+static void
+tell_of_binds(const struct ns *ns)
+{
+	const struct mount *m;
+
+	for (m = ns->mounts; m < ns->mounts + ns->nmounts; m++)
+		if (m->kind == MOUNT_BIND && !m->idmap &&
+		    (m->attrs & MOUNT_ATTR_RDONLY) == 0)
+			say("%s: its owners stay the host's, nobody inside; "
+			    "the option idmap maps them", m->what);
+}
+
 static void
 plan_auto(struct ns *ns)
 {
@@ -289,6 +306,7 @@ plan_auto(struct ns *ns)
 		add_extent(&ns->uidmap, 0, free_range(), RANGE);
 		add_extent(&ns->gidmap, 0, free_range(), RANGE);
 		shift_root(ns);
+		tell_of_binds(ns);
 		return;
 	}
 	if (geteuid() == 0) {
@@ -507,7 +525,7 @@ idmap_advise(int error)
 		    "kernel.unprivileged_userns_clone is 0");
 	else if (sysctl_is("/proc/sys/kernel/"
 		"apparmor_restrict_unprivileged_userns", "1"))
-		warnx("AppArmor restricts user namespaces here: sysctl kernel."
-		    "apparmor_restrict_unprivileged_userns is 1; volt-ns(1) "
-		    "has a profile");
+		warnx("AppArmor restricts user namespaces here, by sysctl "
+		    "kernel.apparmor_restrict_unprivileged_userns: install the "
+		    "profile share/doc/volt/examples/apparmor.volt-ns");
 }

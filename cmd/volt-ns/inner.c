@@ -102,7 +102,8 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->staged) {
 		stage_take(ns);
 	} else if (mounts) {
-		if (ns->link && has_root(ns) && toolbox_pack() == -1)
+		/* A mount may hide where the next link is. */
+		if (ns->link && !root_is_plain(ns) && toolbox_pack() == -1)
 			err(EXIT_LINK, "toolbox");
 		root_open(ns, &b);
 	}

@@ -94,20 +94,14 @@ is_container(pid_t pid, pid_t child)
 	return n > 0 && m > 0 && (n != m || memcmp(ours, its, (size_t)n) != 0);
 }
 
-/*
- * A volt-ns that waits for its container stands outside of it: its child is
- * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
- */
+/* The child of a link that waits, once it is another program. */
 static pid_t
-resolve(pid_t pid)
+waited_for(pid_t pid)
 {
 	char buf[4096], name[64], field[16];
 	const char *cursor = buf;
 	uint64_t child;
 
-	if (look(pid, "comm", buf, sizeof(buf)) == -1 ||
-	    strcmp(buf, "volt-ns\n") != 0)
-		return pid;
 	snprintf(name, sizeof(name), "task/%d/children", (int)pid);
 	if (look(pid, name, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "join=%d: its children", (int)pid);
@@ -117,6 +111,29 @@ resolve(pid_t pid)
 			return (pid_t)child;
 	errx(EXIT_LINK, "join=%d: its container has not started yet", (int)pid);
 }
+
+/*
+ * A volt-ns that waits for its container stands outside of it: its child is
+ * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
+ * The volt-ns may be the child of a volt-cg that waits.
+ */
+static pid_t
+resolve(pid_t pid)
+{
+	char comm[32];
+
+	while (look(pid, "comm", comm, sizeof(comm)) != -1) {
+		if (strcmp(comm, "volt-ns\n") == 0)
+			return waited_for(pid);
+		if (strcmp(comm, "volt-cg\n") != 0)
+			break;
+		pid = waited_for(pid);
+	}
+	return pid;
+}
+
+#define WHO_MAY "a container is entered by the user who made it, and by the " \
+	"host's root"
 
 /* Of the namespaces wanted, or all, those in which pid is not where we are. */
 static int
@@ -136,7 +153,7 @@ differing(pid_t pid, int wanted)
 			if (errno == ENOENT && wanted == 0 &&
 			    kinds[i].flag == CLONE_NEWTIME)
 				continue; /* a kernel without */
-			err(EXIT_LINK, "join: %s", path);
+			fail(EACCES, WHO_MAY, "join: %s", path);
 		}
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].name);
 		if (stat(path, &ours) == -1)
@@ -174,7 +191,7 @@ join_enter(struct ns *ns, bool toolbox)
 	/* Those inside see us from here on; they get no hold of us. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||
 	    setns(pidfd, ns->join_flags) == -1)
-		err(EXIT_LINK, "join=%d", (int)ns->join);
+		fail(EPERM, WHO_MAY, "join=%d", (int)ns->join);
 	close(pidfd);
 	if ((ns->join_flags & CLONE_NEWUSER) != 0) {
 		if (setresgid(0, 0, 0) == -1 && errno != EINVAL)

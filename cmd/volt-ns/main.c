@@ -54,7 +54,7 @@ take_maps(const struct ns *ns)
 		outer_ask(ns->outer);
 	else
 		idmap_write(ns, "self");
-	(void)talk_ended();
+	may_fail(talk_ended()); /* it has answered */
 }
 
 /*
@@ -169,7 +169,7 @@ run_child(struct ns *ns, char *argv[])
 			outer_serve(ns, st.pair[1]);
 	}
 	/* If a builder fails the inner actor ends too, and with its status. */
-	(void)talk_ended();
+	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
 		master = console_recv(st.pair[1]);
 

@@ -152,7 +152,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		if (strncmp(option, "size=", 5) == 0 &&
 		    option[strlen(option) - 1] != '%' &&
 		    value_size(option + 5, &bytes) == -1)
-			word_bad(key, value, "not a size");
+			word_bad(key, value, WORD_NO_SIZE);
 		/* The last one wins, as in fsconfig(2). */
 		len += (size_t)snprintf(m->fsopts + len, size - len, "%s%s",
 		    len > 0 ? "," : "", option);
@@ -371,7 +371,8 @@ mount_place(const struct mount *m, int root, mode_t type)
 			return -1;
 		if (m->optional)
 			err(EXIT_LINK, "%s", m->dst);
-		err(EXIT_LINK, "%s: %s", m->what, m->dst);
+		err(EXIT_LINK, "%s: %s%s", m->what, m->src != NULL ? "place " :
+		    "", m->dst);
 	}
 	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1 ||
 	    mountid_get(fd, &place_id) == -1 || mountid_get(root, &top_id) == -1)

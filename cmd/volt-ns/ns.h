@@ -25,6 +25,7 @@
 
 #include "env.h"
 #include "identity.h"
+#include "must.h"
 #include "plug.h"
 #include "supervise.h"
 #include "sys.h"
@@ -143,18 +144,19 @@ _Noreturn void fail(int cause, const char *advice, const char *fmt, ...)
 _Noreturn void fail_namespaces(const struct ns *ns);
 
 /* words.c */
-bool has_root(const struct ns *ns);
-bool is_overlay(const struct ns *ns);
+MUST_CHECK bool has_root(const struct ns *ns);
+MUST_CHECK bool is_overlay(const struct ns *ns);
 extern const struct grammar ns_grammar;
 void ns_check(struct ns *ns, bool command);
 
 /* idmap.c */
 void idmap_parse(void *map, const char *key, const char *value);
 void idmap_plan(struct ns *ns);
-bool idmap_needs_outer(const struct ns *ns);
-bool idmap_has(const struct idmap *m, uint32_t inside);
-bool idmap_has_group(const struct ns *ns, uint32_t gid);
-bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside);
+MUST_CHECK bool idmap_needs_outer(const struct ns *ns);
+MUST_CHECK bool idmap_has(const struct idmap *m, uint32_t inside);
+MUST_CHECK bool idmap_has_group(const struct ns *ns, uint32_t gid);
+MUST_CHECK bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t
+    *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_write_same(const struct ns *ns, const char *pid);
 void idmap_advise(int error);
@@ -166,16 +168,17 @@ void ids_be_writable(const struct ns *ns);
 void ids_set(const struct ns *ns);
 
 /* payload.c */
-int payload_make(struct ns *ns);
+MUST_CHECK int payload_make(struct ns *ns);
 
 /* talk.c */
 void talk_send(int sock, int fd);
-int talk_recv(int sock);
+MUST_CHECK int talk_recv(int sock);
+void talk_wait(int sock);
 void talk_hello(int sock);
 void talk_heard(int sock, char *pid, size_t size);
-pid_t talk_sender(int sock);
+MUST_CHECK pid_t talk_sender(int sock);
 void talk_with(pid_t pid);
-bool talk_ended(void);
+MUST_CHECK bool talk_ended(void);
 
 /* outer.c */
 void outer_serve(struct ns *ns, int sock);
@@ -186,8 +189,9 @@ void outer_ask(int sock);
 #define STAGE_ROOT STAGE "/root"	/* the new root, when it is finished */
 #define STAGE_BENCH STAGE "/bench"	/* inner's: the layers of an overlay */
 #define STAGE_FILES STAGE "/files"	/* the builder's: those of volt-net */
-bool stage_needed(const struct ns *ns);
-pid_t stage_clone(struct ns *ns, const struct clone_args *args, int pair[2]);
+MUST_CHECK bool stage_needed(const struct ns *ns);
+MUST_CHECK pid_t stage_clone(struct ns *ns, const struct clone_args *args, int
+    pair[2]);
 void stage_unshare(struct ns *ns);
 void stage_take(struct ns *ns);
 void stage_fill(struct ns *ns);
@@ -203,19 +207,20 @@ bool mount_is_tmpfs(const char *value);
 bool mount_has_options(const struct mount *m);
 const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);
-int mount_fs(const struct mount *m, const char *type);
-int mount_place(const struct mount *m, int root, mode_t type);
-bool mount_attach(const struct mount *m, int fd, int root, mode_t type);
+MUST_CHECK int mount_fs(const struct mount *m, const char *type);
+MUST_CHECK int mount_place(const struct mount *m, int root, mode_t type);
+MUST_CHECK bool mount_attach(const struct mount *m, int fd, int root, mode_t
+    type);
 
 /* dev.c */
 void dev_open(struct build *b);
-int dev_null(const struct build *b);
+MUST_CHECK int dev_null(const struct build *b);
 void dev_make(const struct ns *ns, const struct mount *m, struct parts *p);
 void dev_place(const struct mount *m, const struct parts *p,
     const struct build *b);
 
 /* image.c */
-int image_open(const struct mount *m);
+MUST_CHECK int image_open(const struct mount *m);
 
 /* apply.c */
 void apply_describe(const struct ns *ns, const struct mount *m);
@@ -228,11 +233,11 @@ void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
 
 /* overlay.c */
-int overlay_make(struct ns *ns);
+MUST_CHECK int overlay_make(struct ns *ns);
 
 /* root.c */
 void root_plan(struct ns *ns);
-bool root_is_plain(const struct ns *ns);
+MUST_CHECK bool root_is_plain(const struct ns *ns);
 void root_open(struct ns *ns, struct build *b);
 void root_build(struct ns *ns, struct build *b);
 void root_enter(const struct ns *ns, int root);
@@ -257,12 +262,12 @@ _Noreturn void inner_run(struct ns *ns, char *const argv[]);
 
 /* console.c */
 void console_open(struct ns *ns);
-int console_recv(int sock);
+MUST_CHECK int console_recv(int sock);
 void console_pipes(struct ns *ns, int ours[3]);
 void console_forked(struct ns *ns);
 
 /* pump.c */
-int pump_wait(int master, const int pipes[3], struct supervise *s,
+MUST_CHECK int pump_wait(int master, const int pipes[3], struct supervise *s,
     int *wstatus);
 
 #endif

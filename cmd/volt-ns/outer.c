@@ -25,5 +25,5 @@ void
 outer_ask(int sock)
 {
 	talk_hello(sock);
-	(void)talk_recv(sock);
+	talk_wait(sock);
 }

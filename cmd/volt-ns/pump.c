@@ -20,6 +20,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -41,10 +42,12 @@
  */
 #define REST_MOST 65536
 
-/* A write of no more than PIPE_BUF does not block after poll. */
+#define PIECE 32768
+
 struct flow {
 	int from, to;	/* -1: over */
-	char buf[4096];
+	size_t most;	/* bytes for one write that must not block */
+	char buf[PIECE];
 	size_t start, end;
 };
 
@@ -112,6 +115,7 @@ open_stream(struct pump *p, int stream)
 	struct stat st;
 	int fd;
 
+	p->flow[stream].most = PIECE;
 	if (fstat(stream, &st) == -1)
 		return stream;
 	p->is_socket[stream] = S_ISSOCK(st.st_mode);
@@ -120,7 +124,10 @@ open_stream(struct pump *p, int stream)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
 	fd = open(path, (stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) |
 	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd != -1 ? fd : stream;
+	if (fd != -1)
+		return fd;
+	p->flow[stream].most = PIPE_BUF; /* poll(2) promises that */
+	return stream;
 }
 
 /* The flow is over: the command's end of its pipe, too. */
@@ -158,19 +165,18 @@ full(const struct flow *f)
 }
 
 /*
- * Take what there is. Returns false at the end of it, or on an error: output that
- * cannot be read is lost like what cannot be written.
+ * Take what there is, up to most. Returns false at its end, or on an error:
+ * output that cannot be read is lost like what cannot be written.
  */
 static bool
-fill(struct pump *p, struct flow *f)
+fill(struct pump *p, struct flow *f, size_t most)
 {
 	bool socket = f == p->flow && p->is_socket[STDIN_FILENO];
 	ssize_t n;
 
 	do {
-		n = socket ?
-		    recv(f->from, f->buf, sizeof(f->buf), MSG_DONTWAIT) :
-		    read(f->from, f->buf, sizeof(f->buf));
+		n = socket ? recv(f->from, f->buf, most, MSG_DONTWAIT) :
+		    read(f->from, f->buf, most);
 	} while (n == -1 && errno == EINTR);
 	f->start = 0;
 	f->end = n > 0 ? (size_t)n : 0;
@@ -200,7 +206,7 @@ static void
 drain_output(struct pump *p, struct flow *f)
 {
 	const char *at = f->buf + f->start;
-	size_t len = f->end - f->start;
+	size_t rest = f->end - f->start, len = rest < f->most ? rest : f->most;
 	ssize_t n = p->is_socket[f - p->flow] ?
 	    send(f->to, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
 	    write(f->to, at, len);
@@ -241,7 +247,7 @@ take_input(struct pump *p, struct flow *f)
 		kill(getpid(), SIGSTOP);
 		return false;
 	}
-	if (fill(p, f)) {
+	if (fill(p, f, PIECE)) {
 		if (full(f))
 			p->last = f->buf[f->end - 1];
 	} else if (p->pty) {
@@ -258,7 +264,7 @@ take_output(struct pump *p, struct flow *f)
 {
 	if (p->pty && p->lost != 0)
 		hang_up(p);
-	else if (!fill(p, f) && !p->pty)
+	else if (!fill(p, f, PIECE) && !p->pty)
 		end(p, f);
 }
 
@@ -350,7 +356,8 @@ has_rest(struct pump *p, struct flow *f, size_t *left)
 		return false;
 	if (full(f))
 		return true;
-	if (*left < sizeof(f->buf) || (!fill(p, f) && !p->pty))
+	if (*left == 0 || (!fill(p, f, *left < PIECE ? *left : PIECE) &&
+		!p->pty))
 		end(p, f);
 	if (!full(f))
 		return false;
@@ -365,6 +372,7 @@ show_rest(struct pump *p, const struct supervise *s)
 	struct pollfd fds[3] = { [0] = { .fd = s->sigfd, .events = POLLIN } };
 	struct flow *f;
 	size_t left[3] = { 0 };
+	bool ready;
 	int i, n;
 
 	for (i = STDOUT_FILENO; i <= STDERR_FILENO; i++) {
@@ -383,7 +391,10 @@ show_rest(struct pump *p, const struct supervise *s)
 		n = poll(fds, 3, p->told ? PATIENCE : -1);
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n <= 0 || (fds[0].revents != 0 && ends_us(s))) {
+		/* A signal ends the wait for a reader, and takes none its output. */
+		ready = fds[STDOUT_FILENO].revents != 0 ||
+		    fds[STDERR_FILENO].revents != 0;
+		if (n <= 0 || (!ready && ends_us(s))) {
 			p->lost = n == -1 ? errno : ETIMEDOUT;
 			return;
 		}
@@ -435,10 +446,13 @@ begin(struct pump *p, const int pipes[3])
 int
 pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
 {
-	struct pump p = { .pty = master != -1, .master = master, .slave = -1,
-		.last = '\n' };
+	static struct pump p;
 	int rc, saved, i;
 
+	p.pty = master != -1;
+	p.master = master;
+	p.slave = -1;
+	p.last = '\n';
 	s->ctx = &p;
 	s->nfds = 6;
 	s->poll_cb = on_poll;

@@ -62,6 +62,8 @@ source_open(const struct ns *ns, struct mount *m)
 		say("%s: left out: %s", m->what, strerror(errno));
 		return;
 	}
+	if (m->fd == -1 && m->kind == MOUNT_BIND && errno != EINVAL)
+		err(EXIT_LINK, "%s: source %s", m->what, m->src);
 	if (m->fd == -1)
 		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
 		    m->kind != MOUNT_BIND ? "there are mounts below it, and "
@@ -95,14 +97,18 @@ source_idmap(struct mount *m, int userns)
 	if (m->what == NULL || !m->idmap || m->fd == -1)
 		return;
 	if (sys_mount_setattr(m->fd, "", AT_EMPTY_PATH |
-		(m->rec ? AT_RECURSIVE : 0), &attr) == -1)
-		fail(EINVAL, m->kind == MOUNT_BIND ? "this kernel cannot map "
-		    "the IDs of that file system, or of one below it; without "
-		    "the option idmap its files belong to nobody inside" :
-		    "this kernel cannot map the IDs of that file "
-		    "system, or of one below it; uidmap=0:0:65536 leaves IDs "
-		    "as they are, and with them the host's root",
-		    "%s: mount attributes", m->what);
+		(m->rec ? AT_RECURSIVE : 0), &attr) == 0)
+		return;
+	if (errno == EPERM)
+		fail(EPERM, "the option idmap takes the rights of the host's "
+		    "root: leave it out", "%s: mount attributes", m->what);
+	fail(EINVAL, m->kind == MOUNT_BIND ? "this kernel cannot map "
+	    "the IDs of that file system, or of one below it; without the "
+	    "option idmap its files belong to nobody inside" :
+	    "this kernel cannot map the IDs of that file system, or of one "
+	    "below it; uidmap=0:0:65536 leaves IDs as they are, and with them "
+	    "the host's root",
+	    "%s: mount attributes", m->what);
 }
 
 /*

@@ -68,8 +68,6 @@ toolbox_put(struct ns *ns, int stage)
 	if (came == 0) {
 		for (i = 0; i < TOOLBOX_PARTS; i++)
 			ns->toolbox[i] = -1;
-		if (!has_root(ns))
-			return; /* the next link is where it was */
 		if (toolbox_clone(ns->toolbox) == -1)
 			err(EXIT_LINK, "toolbox");
 	}
@@ -153,7 +151,7 @@ build(struct ns *ns, struct build *b, int sock)
 	if (!ns->between)
 		ids_act_as_root(ns);
 	if (say_on)
-		(void)talk_recv(sock); /* what is said stays in order */
+		talk_wait(sock); /* what is said stays in order */
 	b->inner = sock;
 	root_build(ns, b);
 	if (sys_move_mount(b->root, "", b->stage, "", MOVE_MOUNT_F_EMPTY_PATH |
@@ -252,7 +250,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 	child = talk_sender(pair[1]);
 	close(outer[1]);
 	if (child == -1) {
-		(void)talk_ended();
+		may_fail(talk_ended()); /* we fail in any case */
 		exit(EXIT_LINK);
 	}
 	return child;
@@ -299,7 +297,7 @@ stage_take(struct ns *ns)
 	int userns;
 
 	talk_hello(ns->builder);
-	(void)talk_recv(ns->builder);
+	talk_wait(ns->builder);
 	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/proc/self/ns/user");
 	talk_send(ns->builder, userns);
@@ -380,7 +378,7 @@ stage_fill(struct ns *ns)
 		supply(ns, &ns->defaults[i]);
 	for (i = 0; i < ns->nmounts; i++)
 		supply(ns, &ns->mounts[i]);
-	(void)talk_recv(ns->builder);
+	talk_wait(ns->builder);
 	if ((fd = open(STAGE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "stage: root");
 	root_enter(ns, fd);
@@ -390,6 +388,6 @@ stage_fill(struct ns *ns)
 	close(fd);
 	close(ns->builder);
 	ns->builder = -1;
-	(void)talk_ended();
+	may_fail(talk_ended()); /* it has answered */
 	umask(mask);
 }

@@ -51,7 +51,7 @@ failed(const char *what)
 {
 	if (errno != EPIPE && errno != ECONNRESET)
 		err(EXIT_LINK, "%s our helper", what);
-	(void)talk_ended();
+	may_fail(talk_ended()); /* we fail in any case */
 	exit(EXIT_LINK);
 }
 
@@ -78,6 +78,16 @@ talk_recv(int sock)
 	else if (n != -1)
 		errno = EPROTO;
 	failed("receive from");
+}
+
+/* Receive no more than the word that the peer has come so far. */
+void
+talk_wait(int sock)
+{
+	int fd = talk_recv(sock);
+
+	if (fd != -1)
+		close(fd);
 }
 
 /*

@@ -1,16 +1,15 @@
 /*
- * From a profile to classic BPF (seccomp(2)). Theory of operation:
+ * Compile a profile to classic BPF (seccomp(2)).
  *
- * Numbers of system calls that are answered alike mostly stand together, so
- * the filter is a binary search among ranges of numbers, not among calls. It
- * has half the instructions of libseccomp's tree, and as the kernel runs every
- * filter once for every system call when it is installed, it is installed in
- * half the time. A call with conditions is a range of its own; its lines stand
- * at that leaf, one after the other.
+ * System calls with the same action mostly have numbers in a row. So the filter is
+ * a binary search among ranges of numbers and not among calls. It has half as many
+ * instructions as libseccomp's tree. When a filter is installed the kernel runs it
+ * once for each system call, so it is also installed in half the time. A call with
+ * conditions is a range of its own: its lines follow each other at that leaf.
  *
- * A foreign architecture (int 0x80 among them) and the x32 numbers, which begin
- * at 2^30, kill the process. -1 is not a call but what a tracer leaves of one:
- * it is answered as an unknown call is.
+ * A foreign architecture (also by int 0x80) and the x32 numbers, which begin at
+ * 2^30, kill the process. The number -1 means that a tracer has skipped the call:
+ * its action is that of an unknown call.
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -26,11 +25,11 @@
 #define RANGES (CALLS + 4)
 #define PENDING (4 * CONDS)
 
-/* A range reaches from its first number to before the next one's. */
+/* A range ends before the first number of the next range. */
 struct range {
 	uint32_t first;
 	uint32_t action;
-	const struct rule *rule;	/* or lines with conditions */
+	const struct rule *rule;	/* lines with conditions; or NULL */
 };
 
 /* Jumps whose target is not known yet. */
@@ -56,7 +55,7 @@ later(struct pending *p, size_t at, bool on_true)
 	p->on_true[p->n++] = on_true;
 }
 
-/* Let all of p jump to the next instruction. */
+/* Let all jumps of p go to the next instruction. */
 static void
 land(struct code *c, struct pending *p)
 {
@@ -74,7 +73,7 @@ land(struct code *c, struct pending *p)
 	p->n = 0;
 }
 
-/* Load a half of an argument, masked. */
+/* Load half of an argument and mask it. */
 static void
 put_load(struct code *c, unsigned int arg, bool high, uint32_t mask)
 {
@@ -114,7 +113,7 @@ put_cond(struct code *c, const struct cond *cond, struct pending *fail)
 	land(c, &pass);
 }
 
-/* The lines of one call; what none of them decides is other. */
+/* The lines of one call. If none decides the action is other. */
 static void
 put_rules(struct code *c, const struct rule *r, uint32_t other)
 {
@@ -132,7 +131,7 @@ put_rules(struct code *c, const struct rule *r, uint32_t other)
 	put(c, BPF_RET | BPF_K, other, 0, 0);
 }
 
-/* Search among n ranges. The smaller numbers stand first. */
+/* The search among n ranges. The smaller numbers come first. */
 static void
 put_search(struct code *c, const struct range *r, size_t n, uint32_t other)
 {
@@ -145,7 +144,7 @@ put_search(struct code *c, const struct range *r, size_t n, uint32_t other)
 			put(c, BPF_RET | BPF_K, r->action, 0, 0);
 		return;
 	}
-	/* A far jump takes an instruction more, taken out again if it is near. */
+	/* A far jump needs one more instruction. Remove it if the jump is near. */
 	at = c->n;
 	put(c, BPF_JMP | BPF_JGE | BPF_K, r[half].first, 0, 1);
 	put(c, BPF_JMP | BPF_JA, 0, 0, 0);
@@ -222,8 +221,8 @@ scmp_action(uint32_t ret)
 }
 
 /*
- * The same by libseccomp's own generator, to compare with. It knows no order
- * of lines: a call with conditions is answered by SECCOMP_RET_TRACE.
+ * The filter of libseccomp's own generator, for comparison. It has no order of
+ * lines: the action of a call with conditions is SECCOMP_RET_TRACE.
  */
 int
 gen_reference(struct code *c, const struct profile *p)

@@ -1,8 +1,8 @@
 /*
  * volt-seccomp: compile a profile of system calls to a seccomp filter.
  *
- * volt-lock runs it for seccomp=FILE, and the build for the profiles that
- * volt-lock has built in. It runs nothing and changes nothing.
+ * volt-lock runs it for seccomp=FILE. The build runs it for the profiles that
+ * volt-lock has built in. It runs no command and changes nothing.
  */
 #include <err.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static const struct flag flags[] = {
 	FLAG('c', struct job, array, "print the filter as a C array"),
 	FLAG('l', struct job, list, "list the filter's instructions"),
 	FLAG('n', struct job, names, "print the numbers and names of all system calls"),
-	FLAG('r', struct job, reference, "let libseccomp generate it, to compare with"),
+	FLAG('r', struct job, reference, "let libseccomp generate it, for comparison"),
 	FLAG_END,
 };
 

@@ -1,11 +1,11 @@
-/* Names of system calls: libseccomp's, and those that are newer than it is. */
+/* Names of system calls: libseccomp's, and those that are newer. */
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "seccomp.h"
 
-/* Numbers from 403 on are the same on every architecture that we serve. */
+/* From 403 on the numbers are the same on all architectures of volt. */
 static const struct {
 	const char *name;
 	int nr;
@@ -25,8 +25,8 @@ static const struct {
 };
 
 /*
- * The number of a call. Returns 1 with nr set; 0 if the name is known, but not
- * on this architecture; -1 if it is not known at all.
+ * The number of a call. Returns 1 and sets nr; 0 if only other architectures have
+ * the call; -1 if the name is unknown.
  */
 int
 name_resolve(const char *name, int *nr)
@@ -45,7 +45,7 @@ name_resolve(const char *name, int *nr)
 	return *nr >= 0 && *nr < CALLS;
 }
 
-/* The name of a call, or NULL; it is the caller's to free. */
+/* The name of a call, or NULL. The caller frees it. */
 char *
 name_of(int nr)
 {

@@ -1,10 +1,10 @@
 /*
- * The text of a profile (volt-lock(1), PROFILES). A line is
+ * Parse a profile (volt-lock(1), PROFILES). A line is
  *
  *     CALL|@GROUP|* ... [if ARG[:32][&MASK]OP VALUE ...] [= ACTION]
  *     @GROUP: CALL|@GROUP ...
  *
- * and the first line that fits a call decides on it.
+ * and the first line that fits a call decides.
  */
 #include <linux/net.h>
 #include <linux/netlink.h>
@@ -47,11 +47,11 @@
 #define SOCK_PACKET 10
 #endif
 
-/* Where we are, for messages. */
+/* The place in a file, for messages. */
 struct place {
 	const char *file;
 	unsigned int line;
-	bool groups;	/* only they may stand here */
+	bool groups;	/* the file may have only groups */
 };
 
 static const struct {
@@ -122,7 +122,7 @@ parse_action(const struct place *at, const char *token)
 	bad(at, "unknown action", token);
 }
 
-/* Numbers and names of constants, joined by "|". */
+/* Parse numbers and names of constants, joined by "|". */
 static uint64_t
 parse_value(const struct place *at, const char *s, const char *token)
 {
@@ -152,14 +152,14 @@ parse_value(const struct place *at, const char *s, const char *token)
 	}
 }
 
-/* One condition: aN[:32][&MASK]OP VALUE, without blanks. */
+/* Parse one condition: aN[:32][&MASK]OP VALUE, without blanks. */
 static struct cond
 parse_cond(const struct place *at, const char *token)
 {
 	static const struct {
 		const char *text;
 		enum op op;
-	} ops[] = { /* the longer first */
+	} ops[] = { /* the longer ones first */
 		{ "==", OP_EQ }, { "!=", OP_NE }, { ">=", OP_GE },
 		{ "<=", OP_LE }, { ">", OP_GT }, { "<", OP_LT },
 	};
@@ -204,7 +204,7 @@ add_rule(struct profile *p, int nr, const struct rule *model)
 
 	for (end = &p->calls[nr]; *end != NULL; end = &(*end)->next)
 		if ((*end)->nconds == 0 || (*end)->line == model->line)
-			return;	/* decided already, or said twice */
+			return;	/* decided already, or a name that occurs twice */
 	if ((r = malloc(sizeof(*r))) == NULL)
 		err(EXIT_LINK, "profile");
 	*r = *model;
@@ -223,8 +223,8 @@ find_group(struct profile *p, const char *name)
 }
 
 /*
- * Apply the line to all names in list, which is cut to pieces; to each group
- * once, as groups of groups may name it any number of times.
+ * Apply the line to all names in list, and to each group once, though groups may
+ * name it several times. list is changed.
  */
 static void
 add_names(struct profile *p, const struct place *at, char *list,
@@ -268,7 +268,7 @@ add_names(struct profile *p, const struct place *at, char *list,
 	}
 }
 
-/* "@name: calls"; a second line of that name adds to it. */
+/* "@name: calls". A second line with that name adds to the group. */
 static void
 add_group(struct profile *p, const struct place *at, char *name, char *calls)
 {
@@ -290,7 +290,7 @@ add_group(struct profile *p, const struct place *at, char *name, char *calls)
 		err(EXIT_LINK, "profile");
 }
 
-/* The word "if" or "=" in line, standing alone; what follows it, or NULL. */
+/* Cut line at the word "if" or "=". Returns what follows the word, or NULL. */
 static char *
 cut_at(char *line, const char *word)
 {
@@ -319,11 +319,11 @@ parse_line(struct profile *p, const struct place *at, char *line)
 		return;
 	}
 	if (at->groups)
-		bad(at, "only groups are wanted here", line);
+		bad(at, "only groups may be here", line);
 	if ((action = cut_at(line, "=")) != NULL) {
 		token = strtok_r(action, " \t", &save);
 		if (token == NULL || strtok_r(NULL, " \t", &save) != NULL)
-			bad(at, "one action is wanted behind", "=");
+			bad(at, "one action must follow", "=");
 		model.action = parse_action(at, token);
 	}
 	if ((conds = cut_at(line, "if")) != NULL) {
@@ -334,7 +334,7 @@ parse_line(struct profile *p, const struct place *at, char *line)
 			model.cond[model.nconds++] = parse_cond(at, token);
 		}
 		if (model.nconds == 0)
-			bad(at, "no condition behind", "if");
+			bad(at, "no condition follows", "if");
 	}
 	if (line[strspn(line, " \t")] == '\0')
 		bad(at, "no system call", "=");
@@ -368,7 +368,7 @@ parse_text(struct profile *p, struct place at, int fd)
 	free(buf);
 }
 
-/* Groups may come from several files, before the profile or in it. */
+/* Parse a file of groups, before the profile. */
 void
 parse_groups(struct profile *p, const char *name, int fd)
 {

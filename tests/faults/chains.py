@@ -50,7 +50,7 @@ CHAINS = [
                       "tmpfs=/tmp:size=1M", "mask=/home", "ro=/"]),
     Chain("overlay-user", ["volt-ns", "-Um", R, "overlay=/srv/up", "bind=/srv/data:/opt",
                            "tmpfs=/run"], BOTH),
-    Chain("image", ["volt-ns", "-mp", "image=/srv/image", "overlay=tmpfs"], needs="image"),
+    Chain("image", ["volt-ns", "-mp", "image=/srv/image{job}", "overlay=tmpfs"], needs="image"),
     Chain("console", ["volt-ns", "-mp", R, "console=pty"]),
     Chain("console-user", ["volt-ns", "-Um", R, "console=pty", "volt-init"], BOTH),
     Chain("status", ["volt-ns", "-mp", R, "status=5", "volt-init", "ready=/run/notify",

@@ -37,7 +37,7 @@ for _names, _errors in (
         ("writev", [EINTR, ENOSPC, EIO, EPERM]),
         ("recvmsg recvfrom", [EINTR, ENOMEM, ENOBUFS]),
         ("sendmsg", SENDS), ("sendto", SENDS[:2] + [ENOMEM, EPERM]),
-        ("wait4 waitid", [EINTR, ENOMEM]),
+        ("wait4 waitid", [EINTR]),
         ("poll ppoll select pselect6 epoll_wait epoll_pwait rt_sigtimedwait", WAITS),
         ("nanosleep clock_nanosleep rt_sigsuspend pause futex", [EINTR]),
         ("flock", [EINTR, ENOLCK]),

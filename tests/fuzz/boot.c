@@ -1,11 +1,14 @@
 /*
  * Fuzz the loading of a kernel. The input is the kernel's file, "%%", and the
- * initrd. The guest's memory is a buffer of its exact size.
+ * initrd. A file that is no ELF file goes on with zeroes: a bzImage is larger than
+ * an input. The guest's memory is a buffer of its exact size.
  * Link: volt-kvm
  */
 #include "../../cmd/volt-kvm/x86_boot.c"
 #include "../../cmd/volt-kvm/check.h"
 #include "fuzz.h"
+
+#define MORE 8192
 
 #define MEMORY (X86_KERNEL + 0x80000)
 
@@ -32,16 +35,17 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	if (len == 0)
 		return 0;
-	cfg.image.data = malloc(len);
-	cfg.image.len = len;
-	cfg.user_initrd.len = size - len;
-	cfg.user_initrd.data = malloc(size - len + 1);
+	cfg.image.len = *data == ELFMAG0 ? len : len + MORE;
+	cfg.image.data = calloc(1, cfg.image.len);
+	cfg.user_initrd.len = cut == NULL ? 0 : size - len - 2;
+	cfg.user_initrd.data = malloc(cfg.user_initrd.len + 1);
 	vm.ram = (struct ram){ malloc(MEMORY), MEMORY, MEMORY };
 	if (cfg.image.data == NULL || cfg.user_initrd.data == NULL ||
 	    vm.ram.base == NULL)
 		abort();
 	memcpy(cfg.image.data, data, len);
-	memcpy(cfg.user_initrd.data, data + len, size - len);
+	if (cut != NULL)
+		memcpy(cfg.user_initrd.data, cut + 2, cfg.user_initrd.len);
 	check_version(&cfg);
 	FUZZ(check_initrd(&cfg));
 	FUZZ(arch_check(&cfg));

@@ -74,7 +74,10 @@ fuzz_free(void)
 	fuzz_nblocks = 0;
 }
 
-/* The message is formatted, so that its arguments are looked at. */
+/*
+ * The message is formatted, so that its arguments are looked at; with FUZZ_SAY
+ * in the environment it is seen, too.
+ */
 static PRINTF(1, 0) void
 fuzz_format(const char *fmt, va_list ap)
 {
@@ -82,6 +85,8 @@ fuzz_format(const char *fmt, va_list ap)
 
 	if (vsnprintf(buf, sizeof(buf), fmt, ap) < 0)
 		abort();
+	if (getenv("FUZZ_SAY") != NULL)
+		fprintf(stderr, "%s\n", buf);
 }
 
 _Noreturn void

@@ -1,5 +1,5 @@
 /*
- * Fuzz what is read of leases: the first line is a link's name, the second its
+ * Fuzz what is read of leases: the first line is an interface's name, the second its
  * alias.
  * Link: cmd/volt-net/lease_name.c cmd/volt-net/addr.c
  */
@@ -11,7 +11,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static const struct bridge b = { .mask = 0xffff0000 };
 	struct lease l = { 0 }, again;
-	struct link link = { 0 };
+	struct iface iface = { 0 };
 	char *text = malloc(size + 1), *alias, back[64];
 	pid_t pid;
 
@@ -21,16 +21,16 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	text[size] = '\0';
 	if ((alias = strchr(text, '\n')) != NULL) {
 		*alias++ = '\0';
-		snprintf(link.alias, sizeof(link.alias), "%s", alias);
+		snprintf(iface.alias, sizeof(iface.alias), "%s", alias);
 	}
 	if (lease_parse(text, &l)) {
 		lease_fill(&b, &again, l.addr);
 		if (strcmp(again.name, text) != 0 || again.addr != l.addr)
 			abort();
 	}
-	if (lease_process(&link, &pid)) {
+	if (lease_process(&iface, &pid)) {
 		snprintf(back, sizeof(back), NET_ALIAS " %d", (int)pid);
-		if (pid < 0 || strcmp(back, link.alias) != 0)
+		if (pid < 0 || strcmp(back, iface.alias) != 0)
 			abort();
 	}
 	free(text);

@@ -403,18 +403,17 @@ machine_call(void)
 	return true;
 }
 
-/* The calls of another vCPU, from the lock's holder's point of view. */
+/* A call of another vCPU's, that needs no lock. */
 static void
 machine_meanwhile(void)
 {
 	unsigned int call;
 
-	while (machine_in.left > 0 && (*machine_in.at & 0x80) != 0) {
-		call = (*machine_in.at & 0x7fu) % CALLS;
-		if ((call != POKE && call != DESC && call != AVAIL) ||
-		    !machine_call())
-			return;
-	}
+	if (machine_in.left == 0 || (*machine_in.at & 0x80) == 0)
+		return;
+	call = (*machine_in.at & 0x7fu) % CALLS;
+	if (call == POKE || call == DESC || call == AVAIL)
+		(void)machine_call();
 }
 
 /* A queue has given back no more than it took, and no lock is held. */

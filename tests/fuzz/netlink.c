@@ -136,24 +136,24 @@ ask(unsigned int what, struct net *net)
 {
 	static const uint8_t address[16] = { 10, 88, 0, 1 };
 	struct overlap o = { .family = AF_INET, .net = address, .len = 16,
-		.but = "voltbr0" };
+		.except = "voltbr0" };
 	struct state s = { 0 };
-	struct link l;
+	struct iface i;
 
 	switch ((what & 0x7f) % QUESTIONS) {
 	case LINK:
-		if (link_find(&net->route, "voltbr0", &l) == 0)
-			(void)lease_patience(&net->route, &l);
+		if (iface_find(&net->route, "voltbr0", &i) == 0)
+			(void)lease_patience(&net->route, &i);
 		break;
 	case MTU:
-		if (link_uplink_mtu(&net->route) < 1280)
+		if (route_uplink_mtu(&net->route) < 1280)
 			abort();
 		break;
 	case LOCAL:
-		(void)link_is_local(&net->route, AF_INET6, address);
+		(void)route_is_local(&net->route, AF_INET6, address);
 		break;
 	case OVERLAP:
-		if (link_overlap(&net->route, &o) == 0 && o.found &&
+		if (route_overlap(&net->route, &o) == 0 && o.found &&
 		    o.dst_len < o.len)
 			abort();
 		break;
@@ -162,22 +162,24 @@ ask(unsigned int what, struct net *net)
 		    NULL);
 		break;
 	case FOREIGN:
-		foreign_tell(net);
+		foreign_tell(net->bridge.name, &net->nft);
 		break;
 	case TRACK:
-		(void)track_forget(net, (what & 0x80) != 0);
+		(void)track_forget(&net->plan->forwards, &net->lease,
+		    (what & 0x80) != 0, &net->track, &net->route);
 		break;
 	case RULES:
-		rules_bridge(net);
+		rules_bridge(&net->bridge, &net->nft);
 		break;
 	default:
-		look(net, &s);
+		look(&net->route, &s);
 	}
 }
 
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
+	static struct plan plan;
 	static struct net net;
 	struct nl nl = { .fd = -1, .seq = 1 };
 
@@ -188,8 +190,9 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	net.route = net.nft = net.track = nl;
 	strcpy(net.bridge.name, "voltbr0");
 	net.lease.addr = 0x0a580102;
-	net.nforwards = 1;
-	net.forward[0] = (struct forward){ .text = "8080:80", .host = 8080,
+	net.plan = &plan;
+	plan.forwards.n = 1;
+	plan.forwards.item[0] = (struct forward){ .text = "8080:80", .host = 8080,
 		.guest = 80, .count = 2, .proto = IPPROTO_TCP };
 	rest = data + 1;
 	left = size - 1;

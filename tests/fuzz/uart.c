@@ -64,7 +64,7 @@ event(const unsigned char *e)
 		(void)uart_pio(u, e[1] % UART_PORTS, &v, e[0] % EVENTS_ == WRITE);
 		break;
 	case MANY:
-		for (i = 0; i < e[1] * 32u; i++, v++)
+		for (i = 0; i < e[1] * 16u; i++, v++)
 			(void)uart_pio(u, 0, &v, true);
 		break;
 	case TYPED:

@@ -19,6 +19,7 @@
  * what the chain left running that long after it.
  */
 #define _GNU_SOURCE
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
@@ -38,12 +39,14 @@
 #define CALLS 512
 #define FILES 4	/* standard output and error, and -f */
 #define NAME 48
+#define LOADER_SIZE 0x40000	/* more than its code has */
 
 struct task {
 	pid_t pid;	/* 0: none */
 	char name[NAME];	/* "": its parent has not told yet */
 	char program[NAME];
 	int children;
+	uint64_t loader;	/* where the dynamic loader is; 0: there is none */
 	bool waiting;	/* stopped until it has its name */
 	bool free;	/* its calls are not looked at */
 	bool fails;	/* is in the call that is to fail */
@@ -133,10 +136,35 @@ see_program(struct task *t)
 	    base + 1 : path);
 }
 
+/*
+ * Where the kernel has put the dynamic loader, from the auxiliary vector. What it
+ * does before main is not the program's.
+ */
+static void
+see_loader(struct task *t)
+{
+	unsigned long aux[64];
+	char path[64];
+	ssize_t n;
+	size_t i;
+	int fd;
+
+	t->loader = 0;
+	snprintf(path, sizeof(path), "/proc/%d/auxv", t->pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return;
+	n = read(fd, aux, sizeof(aux));
+	close(fd);
+	for (i = 0; n > 0 && i + 1 < (size_t)n / sizeof(*aux); i += 2)
+		if (aux[i] == AT_BASE)
+			t->loader = aux[i + 1];
+}
+
 static void
 execed(struct task *t)
 {
 	see_program(t);
+	see_loader(t);
 	memset(t->calls, 0, sizeof(t->calls));
 	t->free = strncmp(t->program, "volt-", 5) != 0;
 	/* newuidmap and its kin are nobody's command. */
@@ -158,6 +186,7 @@ had_child(struct task *t)
 	    t->children++);
 	memcpy(child->program, t->program, sizeof(child->program));
 	child->free = t->free;
+	child->loader = t->loader;
 	if (child->waiting) {
 		child->waiting = false;
 		go_on(child, 0);
@@ -207,22 +236,28 @@ add_arguments(struct text *s, pid_t pid, const uint64_t *args)
 	}
 }
 
-/* Can a call on that descriptor of the task's do less than it is told to? */
+/*
+ * Can that read or write end as it is to? Of an eventfd and its kin only by EINTR;
+ * and short not where a message is whole, or what the kernel makes of a write.
+ */
 static bool
-may_be_short(pid_t pid, uint64_t fd, bool write)
+is_plausible(pid_t pid, uint64_t fd, uint64_t len)
 {
+	bool write = wanted.nr == SYS_write || wanted.nr == SYS_pwrite64;
 	char link[64], path[PATH_MAX];
 	ssize_t n;
 
+	if (!write && wanted.nr != SYS_read && wanted.nr != SYS_pread64)
+		return true;
 	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
-	if (n <= 0 || strncmp(path, "socket:", 7) == 0 ||
-	    strncmp(path, "anon_inode:", 11) == 0)
-		return false;
-	/* What the kernel makes of a write there is all or nothing. */
-	return !write || (strncmp(path, "/proc/", 6) != 0 &&
-	    strncmp(path, "/sys/", 5) != 0 && strstr(path, "cgroup") == NULL);
+	if (strncmp(path, "anon_inode:", 11) == 0)
+		return wanted.how == EINTR;
+	return wanted.how != 0 || (len > 1 && n > 0 &&
+	    strncmp(path, "socket:", 7) != 0 && (!write ||
+	    (strncmp(path, "/proc/", 6) != 0 && strncmp(path, "/sys/", 5) != 0 &&
+	    strstr(path, "cgroup") == NULL)));
 }
 
 /* t is at the entry of the call that is to fail. */
@@ -237,12 +272,12 @@ inject(struct task *t, const struct __ptrace_syscall_info *info)
 	injected = true;
 	if (ptrace(PTRACE_GETREGS, t->pid, NULL, &regs) == -1)
 		return;
+	if (!is_plausible(t->pid, info->entry.args[0], info->entry.args[2])) {
+		implausible = true;
+		return;
+	}
 	if (wanted.how == 0) {
-		if (info->entry.args[2] < 2 || !may_be_short(t->pid,
-			info->entry.args[0], wanted.nr == SYS_write))
-			implausible = true;
-		else
-			regs.rdx /= 2;
+		regs.rdx /= 2;
 	} else {
 		regs.orig_rax = (unsigned long long)-1;
 		t->fails = true;
@@ -276,6 +311,9 @@ at_call(struct task *t)
 	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || injected)
 		return;
 	if ((nr = info.entry.nr) >= CALLS)
+		return;
+	if (t->loader != 0 && info.instruction_pointer >= t->loader &&
+	    info.instruction_pointer < t->loader + LOADER_SIZE)
 		return;
 	if (wanted.listing)
 		text_add(&calls, "%s[\"%s\",\"%s\",%u,%u,%d,%llu]",

@@ -176,8 +176,11 @@ def make_init(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
                             ("stop=RTMIN+4", 0.03), ("ready=/tmp/n", 0.04)) if some(rng, p)]
     if some(rng, 0.1) and ctx["status"]:
         words.append(f"status={ctx['status'].pop()}")
-    return mix(rng, [f for f, p in (("g", 0.15), ("k", 0.1), ("v", 0.03), ("N", 0.01),
-                                    ("b", 0.005)) if some(rng, p)], words)
+    flags = [f for f, p in (("g", 0.15), ("k", 0.1), ("v", 0.03), ("N", 0.01),
+                            ("b", 0.005)) if some(rng, p)]
+    if kind == "root" and not ctx.get("root") and "b" in flags:
+        flags.remove("b")  # it would mount what a system needs, in our own namespace
+    return mix(rng, flags, words)
 
 
 def make_cg(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
@@ -235,7 +238,8 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.35):
         words += lock_landlock(rng)
     if some(rng, 0.08):
-        words += [rng.choice(["@server", "@server", "@offline", "@offline"])] + (["fs.rx=/"] if some(rng, 0.9) else [])
+        words.append(rng.choice(["@server", "@server", "@offline", "@offline"]))
+        words += ["fs.rx=/"] if some(rng, 0.9) else []
     if some(rng, 0.2):
         words.append("seccomp=" + rng.choice(["strict", "default", "default", "none",
                                               c.TOP + "/data/profile"]))
@@ -468,7 +472,8 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     waits = "play" not in caller
     ctx.update(leads="session" in caller, own_cgroup="cgroup" in caller)
     argv = line(rng, kind, waits, ctx)
-    if any(w in argv for w in ("fds=close", "@server", "@desktop", "@offline")) and (not waits or some(rng, 0.9)):
+    closes = any(w in argv for w in ("fds=close", "@server", "@desktop", "@offline"))
+    if closes and (not waits or some(rng, 0.9)):
         report = 1 if 1 not in caller.get("closed", []) else 2
         if {1, 2} <= set(caller.get("closed", [])):
             caller.pop("closed")

@@ -51,10 +51,10 @@ def uint(value: str, most: int, why: str = "not a number") -> int:
 
 
 def size(value: str) -> int:
-    m = re.fullmatch(r"(0|[1-9][0-9]*)([KMGT]?)", value, re.A)
+    m = re.fullmatch(r"(0|[1-9][0-9]*)([KMGTkmgt]?)", value, re.A)
     if not m or int(m[1]) > U64:
         bad(f"{value}: not a size")
-    n = int(m[1]) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[m[2]]
+    n = int(m[1]) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[m[2].upper()]
     return n if n <= U64 else bad(f"{value}: size too large")
 
 

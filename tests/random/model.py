@@ -26,6 +26,7 @@ class Host:
 
     def __init__(self) -> None:
         self.facts: Dict[Tuple[str, str], bool] = {}
+        self.find: Callable[[str, str], bool] = lambda what, kind: True
         self.targets: Dict[str, Any] = {}  # what the containers to join see
         self.cap_full = 0
         self.abi = 0
@@ -34,7 +35,9 @@ class Host:
         self.sanitized = False
 
     def can(self, what: str, kind: str) -> bool:
-        return self.facts.get((what, kind), True)
+        if (what, kind) not in self.facts:
+            self.facts[(what, kind)] = self.find(what, kind)
+        return self.facts[(what, kind)]
 
 
 class Expect:
@@ -104,6 +107,8 @@ class Model:
         if "/" in name:
             return self.classify(self.inside(name))
         if name == "":
+            if not volt:
+                raise Unknown("what others make of no name differs")
             return "none", ""
         path = env_value(c.ENV if first else self.s.env, "PATH")
         found = "none"
@@ -223,6 +228,11 @@ class Model:
         s.start()
 
     def refused(self, e: Expect, program: str, r: Refused) -> Expect:
+        if r.why == "dry run":  # that of the links behind it follows
+            for name in VOLT:
+                if name in self.case.argv:
+                    self.s.may_fail(name)
+                    self.s.chatty.add(name)
         e.status, e.by, e.why, e.silent = ("exit", r.status), program, r.why, r.silent
         e.external = program in EXTERNAL
         return e

@@ -47,6 +47,8 @@ class Worker:
         self.host.cgroup = cgroup
         self.host.sanitized = options.asan
         self.host.fresh_net = self.world.base_net
+        self.host.find = self.find
+        self.host.abi = self.landlock()
         self.shrunk: List[str] = []
         self.known = known(options.known)
 
@@ -58,11 +60,6 @@ class Worker:
         if seen.trouble or not seen.before:
             self.world.clean()
             return [], f"launch: {seen.trouble or seen.wstatus}"
-        try:
-            expect = model.predict(case, self.host, seen.before, w.file_text)
-        except Unknown as e:
-            expect = None
-            why = str(e)
         net = "volt-net" in " ".join(case.argv)
         seen.left = self.world.left(self.options.slow, net)
         if self.world.tree is not None and (case.get("cgroup") or
@@ -72,8 +69,10 @@ class Worker:
             seen.left += self.world.tables()
         if seen.left or any("/up" in a for a in case.argv):
             self.world.clean()
-        if expect is None:
-            return [], why
+        try:
+            expect = model.predict(case, self.host, seen.before, w.file_text)
+        except Unknown as e:
+            return [], str(e)
         complaints = judge.judge(case, expect, seen, self.host.fresh_net)
         if seen.after is None and not complaints:
             said = re.sub(r"\d+", "N", seen.err.split(b"\n")[0].decode("utf-8", "replace"))
@@ -93,26 +92,20 @@ class Worker:
 
     # --- what the host can do ----------------------------------------------------------
 
-    def find_out(self, kinds: Sequence[str]) -> List[str]:
-        told = []
-        for kind in kinds:
-            uid = {"user": c.USER_ID, "subid": c.SUBID_ID}.get(kind, 0)
-            for what, words in TRIALS.items():
-                if "-U" not in words and "-m" in words and kind in ("user", "subid"):
-                    continue
-                line = words.format(R=c.ROOT, L=c.TOP + "/layer", T=c.TOP, u=uid).split()
-                if kind == "root" and what.endswith(" -U"):
-                    line = [x.replace(":0:1", ":0:4294967295") for x in line]
-                able = self.trial(kind, ["volt-ns"] + line)
-                self.host.facts[(what, kind)] = able
-                if not able:
-                    told.append(f"{kind}: {what}")
-        if "root" in kinds:
-            self.host.facts[("volt-net", "root")] = self.trial("root", ["volt-net"])
-            if not self.host.facts[("volt-net", "root")]:
-                told.append("root: volt-net")
-        self.host.abi = self.landlock()
-        return told
+    def find(self, what: str, kind: str) -> bool:
+        """Can such a caller have it? It is tried when it is first asked for."""
+        if what == "volt-net":
+            return kind != "root" or self.trial("root", ["volt-net"])
+        if what not in TRIALS:
+            return True
+        words = TRIALS[what]
+        if "-U" not in words and "-m" in words and kind in ("user", "subid"):
+            return True
+        uid = {"user": c.USER_ID, "subid": c.SUBID_ID}.get(kind, 0)
+        line = words.format(R=c.ROOT, L=c.TOP + "/layer", T=c.TOP, u=uid).split()
+        if kind == "root" and what.endswith(" -U"):
+            line = [x.replace(":0:1", ":0:4294967295") for x in line]
+        return self.trial(kind, ["volt-ns"] + line)
 
     def start_targets(self, kinds: Sequence[str]) -> None:
         """A container for each kind of caller, that others may join."""
@@ -206,11 +199,10 @@ def main(options: Any, seeds: Any, kinds: Sequence[str], cgroup: bool) -> None:
         sys.exit(w.subprocess.run(["/bin/sh"], env=dict(os.environ, PATH=path),
                                   cwd=c.CWD, check=False).returncode)
     if options.self_test:
-        worker.find_out(["user"])
         selftest.Test(worker.host, worker.world, options.slow).run()
         return
-    told = worker.find_out(kinds)
     worker.start_targets(kinds)
-    say("facts", told, worker.host.abi)
     until = time.monotonic() + options.seconds if options.seconds else None
     worker.run_all(seeds, kinds, until)
+    say("facts", [f"{kind}: {what}" for (what, kind), able in worker.host.facts.items()
+                  if not able], worker.host.abi)

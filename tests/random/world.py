@@ -52,7 +52,7 @@ def libraries(program: str) -> List[str]:
 
 class World:
     def __init__(self, build: str, cgroup: bool) -> None:
-        self.launch = build + "/helpers/launch"
+        self.launch = c.TOP + "/launch"
         self.tree: Optional[str] = None
         self.mount(cgroup)
         self.fill(build)
@@ -65,7 +65,8 @@ class World:
         run("mount", "--make-rprivate", "/")
         run("mount", "-t", "proc", "proc", "/proc")
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", c.TOP)
-        run("mount", "-t", "devpts", "-o", "newinstance,ptmxmode=666,mode=620", "devpts", "/dev/pts")
+        run("mount", "-t", "devpts", "-o", "newinstance,ptmxmode=666,mode=620", "devpts",
+            "/dev/pts")
         run("mount", "--bind", "/dev/pts/ptmx", "/dev/ptmx")
         run("ip", "link", "set", "lo", "up")
         if cgroup:
@@ -74,6 +75,7 @@ class World:
 
     def fill(self, build: str) -> None:
         probe = read(build + "/helpers/probe")
+        write(self.launch, read(build + "/helpers/launch"), 0o755)
         for place in ("/bin", "/cmd", "/cwd", "/t", "/data", "/up", "/layer", "/share"):
             os.mkdir(c.TOP + place)
         for place in ("/cwd", "/up"):

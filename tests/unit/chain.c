@@ -126,8 +126,8 @@ the_chain_leaves_no_trace(void)
 	CHECK_STR(r.out, "NOT_VOLT_=kept\n0\n/dev/null\n");
 	CHECK_INT(read(st.start, &c, 1), 1);
 	CHECK_INT(c, 'S');
-	status_find(&ends);
-	status_let_go();
+	CHECK_INT(status_find(&ends), 0);
+	CHECK_INT(status_let_go(), 0);
 	CHECK_INT(read(st.start, &c, 1), 0); /* nobody can say more */
 	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
@@ -142,8 +142,8 @@ a_command_that_cannot_run_has_not_started(void)
 	unsetenv("VOLT_STATUS");
 	CHECK_INT(status_watch(&st), 0);
 	RUN("./none", NULL);
-	status_find(&ends);
-	status_let_go();
+	CHECK_INT(status_find(&ends), 0);
+	CHECK_INT(status_let_go(), 0);
 	CHECK_INT(read(st.start, &s[0], 1), 1);
 	CHECK_INT(read(st.start, &s[1], 1), 1);
 	CHECK(s[0] == 'S' && s[1] == 'F');
@@ -165,7 +165,7 @@ is_let_go_of(void)
 	setenv("VOLT_PLUG", value, 1);
 	unsetenv("VOLT_STATUS");
 	CHECK_INT(status_watch(&st), 0);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	chain_let_go();
 	CHECK_INT(fcntl(foreign, F_GETFD), FD_CLOEXEC);
 	CHECK_ERRNO(fcntl(ends.start[0], F_GETFD), EBADF);

@@ -45,15 +45,15 @@ processes(void)
 	static const char *const bad[] = { "", "volt-net", "volt-net ",
 		"volt-net -1", "volt-net 01", "volt-net 2147483648",
 		"volt-net 4711 ", "volt-net  4711", "volt-nets 4711" };
-	struct link l = { .alias = "volt-net 4711" };
+	struct iface i = { .alias = "volt-net 4711" };
 	pid_t pid = 7;
-	size_t i;
+	size_t k;
 
-	CHECK(lease_process(&l, &pid));
+	CHECK(lease_process(&i, &pid));
 	CHECK_INT(pid, 4711);
-	for (i = 0; i < UNIT_COUNT(bad); i++) {
-		strcpy(l.alias, bad[i]);
-		CHECK(!lease_process(&l, &pid));
+	for (k = 0; k < UNIT_COUNT(bad); k++) {
+		strcpy(i.alias, bad[k]);
+		CHECK(!lease_process(&i, &pid));
 	}
 	CHECK_INT(pid, 4711);
 }

@@ -40,7 +40,8 @@ either_end_both_ways(void)
 		CHECK_INT(mode_of(p[0]), 0666);
 		CHECK_INT(reopen_allow(p[!end]), 0);
 		CHECK_INT(mode_of(p[0]), 0666);
-		CHECK((fd = opened_again(p[end], O_RDWR)) != -1);
+		fd = opened_again(p[end], O_RDWR);
+		CHECK(fd != -1);
 		close(fd), close(p[0]), close(p[1]);
 	}
 }
@@ -52,18 +53,20 @@ nothing_else(void)
 
 	CHECK_INT(chdir(unit_tmpdir()), 0);
 	CHECK_INT(mkfifo("fifo", 0600), 0);
-	CHECK((fd = open("fifo", O_RDWR | O_CLOEXEC)) != -1);
+	fd = open("fifo", O_RDWR | O_CLOEXEC);
+	CHECK(fd != -1);
 	CHECK_INT(reopen_allow(fd), 0);
 	CHECK_INT(mode_of(fd), 0600);
 	close(fd);
-	CHECK((fd = open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) != -1);
+	fd = open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd != -1);
 	CHECK_INT(reopen_allow(fd), 0);
 	CHECK_INT(mode_of(fd), 0600);
 	close(fd);
 	if ((master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) != -1) {
 		CHECK_INT(unlockpt(master), 0);
-		CHECK((fd = open(ptsname(master), O_RDWR | O_NOCTTY |
-		    O_CLOEXEC)) != -1);
+		fd = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+		CHECK(fd != -1);
 		mode = mode_of(fd);
 		CHECK_INT(reopen_allow(fd), 0);
 		CHECK_INT(mode_of(fd), mode);

@@ -23,7 +23,7 @@ report_of(const struct status *s, int wstatus)
 	int p[2];
 
 	CHECK(pipe2(p, O_CLOEXEC) == 0);
-	status_report(s, p[1], wstatus);
+	CHECK_INT(status_report(s, p[1], wstatus), 0);
 	close(p[1]);
 	CHECK((n = read(p[0], line, sizeof(line) - 1)) >= 0);
 	line[n] = '\0';
@@ -37,7 +37,7 @@ begin(void)
 {
 	unsetenv("VOLT_STATUS");
 	CHECK_INT(status_watch(&st), 0);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, 1);
 	CHECK_INT(fcntl(st.start, F_GETFD), FD_CLOEXEC);
 	CHECK_INT(fcntl(st.told, F_GETFD), FD_CLOEXEC);
@@ -51,7 +51,7 @@ report(int wstatus)
 	const char *line = report_of(&st, wstatus);
 
 	close(st.start), close(st.told);
-	status_let_go();
+	CHECK_INT(status_let_go(), 0);
 	close(ends.told);
 	return line;
 }
@@ -62,13 +62,13 @@ nobody_reports(void)
 	struct status_ends none;
 
 	unsetenv("VOLT_STATUS");
-	status_find(&none);
+	CHECK_INT(status_find(&none), 0);
 	CHECK_INT(none.n, 0);
 	CHECK_INT(none.told, -1);
 	status_started(&none);
 	status_failed(&none);
-	status_let_go();
-	status_tell(UNIT_WAIT(0, 9));
+	CHECK_INT(status_let_go(), 0);
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 }
 
 static void
@@ -79,7 +79,8 @@ a_command_that_did_not_start(void)
 	begin();
 	CHECK_STR(report(UNIT_WAIT(0, 9)), "failed 137\n");
 	begin();
-	status_tell(UNIT_WAIT(0, 9)); /* a link that was killed, no command */
+	/* a link that was killed, no command */
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(137, 0)), "failed 137\n");
 	begin();
 	status_started(&ends);
@@ -116,21 +117,22 @@ a_signal_is_told(void)
 {
 	begin();
 	status_started(&ends);
-	status_tell(UNIT_WAIT(9, 0)); /* no signal: nothing to say */
+	/* no signal: nothing to say */
+	CHECK_INT(status_tell(UNIT_WAIT(9, 0)), 0);
 	CHECK_STR(report(UNIT_WAIT(9, 0)), "exit 9\n");
 	begin();
 	status_started(&ends);
-	status_tell(UNIT_WAIT(0, 9));
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(137, 0)), "signal 9\n");
 	/* The links between ended in another way: that is what counts. */
 	begin();
 	status_started(&ends);
-	status_tell(UNIT_WAIT(0, 9));
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(125, 0)), "exit 125\n");
 	begin();
 	status_started(&ends);
-	status_tell(UNIT_WAIT(0, 9));
-	status_tell(UNIT_WAIT(0, 15));
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
+	CHECK_INT(status_tell(UNIT_WAIT(0, 15)), 0);
 	CHECK_STR(report(UNIT_WAIT(143, 0)), "signal 15\n");
 }
 
@@ -154,8 +156,8 @@ why_is_told(void)
 	for (i = 0; i < UNIT_COUNT(all); i++) {
 		begin();
 		status_started(&ends);
-		status_tell_why(all[i].why);
-		status_tell(UNIT_WAIT(0, 9));
+		CHECK_INT(status_tell_why(all[i].why), 0);
+		CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 		CHECK_STR(report(all[i].wstatus), all[i].line);
 	}
 }
@@ -193,7 +195,7 @@ is_let_go_of(void)
 	begin();
 	p.fd = st.start;
 	status_started(&ends);
-	status_let_go();
+	CHECK_INT(status_let_go(), 0);
 	CHECK_INT(poll(&p, 1, 0), 1);
 	CHECK((p.revents & POLLHUP) != 0);
 	CHECK_STR(report_of(&st, UNIT_WAIT(3, 0)), "exit 3\n");
@@ -208,17 +210,18 @@ every_reporter_is_told(void)
 	unsetenv("VOLT_STATUS");
 	CHECK_INT(status_watch(&outer), 0);
 	CHECK_INT(outer.next, -1);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(status_watch(&inner), 0);
 	CHECK_INT(inner.next, ends.told);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, 2);
 	status_started(&ends);
-	status_tell(UNIT_WAIT(0, 9)); /* to the nearest, who passes it on */
+	/* to the nearest, who passes it on */
+	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report_of(&inner, UNIT_WAIT(137, 0)), "signal 9\n");
 	CHECK_STR(report_of(&outer, UNIT_WAIT(137, 0)), "signal 9\n");
 	close(ends.told);
-	status_let_go();
+	CHECK_INT(status_let_go(), 0);
 	close(inner.start), close(inner.told), close(inner.next);
 	close(outer.start), close(outer.told);
 }
@@ -233,7 +236,7 @@ too_many_reporters(void)
 	for (i = 0; i < STATUS_MOST; i++)
 		CHECK_INT(status_watch(&all[i]), 0);
 	CHECK_ERRNO(status_watch(&all[i]), E2BIG);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, STATUS_MOST);
 	status_started(&ends);
 	while (--i >= 0) {
@@ -242,7 +245,7 @@ too_many_reporters(void)
 		if (all[i].next != -1)
 			close(all[i].next);
 	}
-	status_let_go();
+	CHECK_INT(status_let_go(), 0);
 	close(ends.told);
 }
 
@@ -258,7 +261,7 @@ believes_only_such_a_socket(void)
 
 	for (size_t i = 0; i < UNIT_COUNT(bad); i++) {
 		setenv("VOLT_STATUS", bad[i], 1);
-		status_find(&ends);
+		CHECK_INT(status_find(&ends), 0);
 		CHECK_INT(ends.n, 0);
 		CHECK_INT(ends.told, -1);
 	}
@@ -267,12 +270,12 @@ believes_only_such_a_socket(void)
 	CHECK((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) != -1);
 	snprintf(value, sizeof(value), "%d:%d:%d:%d", fd, p[1], s[0], fd);
 	setenv("VOLT_STATUS", value, 1);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, 0);
 	CHECK_INT(ends.told, -1);
 	/* One that cannot be believed is replaced. */
 	CHECK_INT(status_watch(&st), 0);
-	status_find(&ends);
+	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, 1);
 	CHECK_STR(report(0), "failed 0\n");
 	close(p[0]), close(p[1]), close(s[0]), close(s[1]), close(fd);
@@ -282,7 +285,7 @@ static void
 nowhere_to_write(void)
 {
 	begin();
-	status_report(&st, -1, 0);
+	CHECK_ERRNO(status_report(&st, -1, 0), EBADF);
 	CHECK_STR(report(0), "failed 0\n");
 }
 

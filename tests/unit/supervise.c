@@ -55,10 +55,10 @@ start(struct supervise *s, int (*f)(void))
 	CHECK_INT(supervise_begin(s), 0);
 	CHECK((s->child = fork()) != -1);
 	if (s->child == 0) {
-		supervise_child(s);
+		CHECK_INT(supervise_child(s), 0);
 		_exit(f());
 	}
-	supervise_parent(s);
+	CHECK_INT(supervise_parent(s), 0);
 }
 
 static int
@@ -204,7 +204,7 @@ no_signal_is_lost_before_the_wait(void)
 	CHECK((s.child = fork()) != -1);
 	if (s.child == 0)
 		_exit(child_waits());
-	supervise_parent(&s);
+	CHECK_INT(supervise_parent(&s), 0);
 	CHECK_INT(WEXITSTATUS(finish(&s)), SIGUSR1);
 }
 
@@ -220,13 +220,13 @@ the_child_has_the_callers_mask(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	CHECK_INT(supervise_begin(&s), 0);
 	if ((s.child = fork()) == 0) {
-		supervise_child(&s);
+		CHECK_INT(supervise_child(&s), 0);
 		sigprocmask(SIG_SETMASK, NULL, &mask);
 		_exit(sigismember(&mask, SIGUSR2) &&
 		    !sigismember(&mask, SIGUSR1) &&
 		    !sigismember(&mask, SIGTERM) ? 0 : 1);
 	}
-	supervise_parent(&s);
+	CHECK_INT(supervise_parent(&s), 0);
 	wstatus = finish(&s);
 	CHECK_INT(wstatus, 0);
 }
@@ -797,10 +797,10 @@ dies_with_a_parent_that_was_killed_before(void)
 			if (s.child == 0) {
 				while (getppid() == parent)
 					unit_sleep_ms(1);
-				supervise_child(&s);
+				CHECK_INT(supervise_child(&s), 0);
 				_exit(child_exits());
 			}
-			supervise_parent(&s);
+			CHECK_INT(supervise_parent(&s), 0);
 			raise(SIGKILL);
 		}
 		CHECK_INT(waitpid(parent, &wstatus, 0), parent);

@@ -178,7 +178,7 @@ keys_are_of_the_letters_allowed(void)
 	GIVES("[./a=x]", "./a=x", NULL);
 	GIVES("[a b=x]", "a b=x", NULL);
 	GIVES("[\xc3\xa4=x]", "\xc3\xa4=x", NULL);
-	REFUSES("a_b-c.9=: unknown word; the nearest is name=", "a_b-c.9=x",
+	REFUSES("a_b-c.9=: unknown word; -h lists them", "a_b-c.9=x",
 	    NULL);
 }
 
@@ -200,7 +200,7 @@ mistakes_name_the_nearest(void)
 	CHECK_INT(WEXITSTATUS(r.wstatus), 125);
 	CHECK(strlen(r.err) < 128);
 	current = &empty_grammar;
-	REFUSES("name=: unknown word", "name=x", NULL);
+	REFUSES("name=: unknown word; -h lists them", "name=x", NULL);
 }
 
 static void
@@ -257,7 +257,7 @@ any_key_with_a_dot(void)
 	GIVES("memory.max=1G\n", "memory.max=1G", NULL);
 	GIVES("50\n", "cpu.max=50", NULL);
 	GIVES(".=x\n", ".=x", NULL);
-	REFUSES("memory=: unknown word; the nearest is name=", "memory=1", NULL);
+	REFUSES("memory=: unknown word; -h lists them", "memory=1", NULL);
 }
 
 static void
@@ -269,7 +269,11 @@ numbers_are_exact(void)
 	REFUSES("number=: not a number", "number=", NULL);
 	REFUSES("number=-1: not a number", "number=-1", NULL);
 	GIVES("1048576\n", "size=1M", NULL);
-	REFUSES("size=1Q: not a size", "size=1Q", NULL);
+	GIVES("1048576\n", "size=1m", NULL);
+	REFUSES("size=1.5G: not a size (4096, 512K, 16M, 2G, 1T)", "size=1.5G",
+	    NULL);
+	REFUSES("size=50%: not a size (4096, 512K, 16M, 2G, 1T)", "size=50%", NULL);
+	REFUSES("size=1Q: not a size (4096, 512K, 16M, 2G, 1T)", "size=1Q", NULL);
 	REFUSES("size=99999999T: size too large", "size=99999999T", NULL);
 	GIVES("2000\n", "time=2s", NULL);
 	REFUSES("time=2: not a time (500ms, 10s, 2m)", "time=2", NULL);
