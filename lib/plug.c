@@ -187,7 +187,7 @@ plug_namespace(int route)
 	int protocol = sock_option(route, SO_PROTOCOL);
 	int ns;
 
-	if (domain == -1 || protocol == -1)
+	if ((domain == -1 || protocol == -1) && ours_unlike() == -1)
 		return -1;
 	if (domain != AF_NETLINK || protocol != NETLINK_ROUTE) {
 		errno = EPROTOTYPE;

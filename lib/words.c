@@ -67,8 +67,8 @@ words_distance(const char *a, const char *b)
 }
 
 /*
- * End with an error for an unknown word. Suggest the nearest word if no more than a
- * third of the letters differ.
+ * End with an error for an unknown word. Suggest the nearest word if one letter
+ * differs, or a third of them and not the first.
  */
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
@@ -78,7 +78,8 @@ unknown_key(const struct grammar *g, const char *key)
 
 	for (w = g->words; w->key != NULL; w++) {
 		d = words_distance(key, w->key);
-		if (d < least && w->key[0] != '*') {
+		if (d < least && w->key[0] != '*' &&
+		    (d == 1 || w->key[0] == key[0])) {
 			least = d;
 			best = w;
 		}

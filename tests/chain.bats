@@ -72,6 +72,76 @@ err" ]
 	each contract
 }
 
+ends_of_commands() {
+	local n s
+
+	for n in {0..255}; do
+		s=0
+		"$who" volt-ns $A root="$root" volt-init volt-lock caps=none sh -c "exit $n" || s=$?
+		[ "$s" = "$n" ] || {
+			echo "status $n became $s"
+			return 1
+		}
+	done
+	for n in {1..64}; do
+		case $n in
+		3) continue ;;                          # busybox ignores it
+		17 | 18 | 19 | 2[0-3] | 28) continue ;; # stop, continue, or nothing
+		esac
+		s=0
+		"$who" env --default-signal volt-ns $A root="$root" volt-init volt-lock caps=none \
+			sh -c "ulimit -c 0; kill -$n \$\$" || s=$?
+		[ "$s" = $((128 + n)) ] || {
+			echo "signal $n became $s"
+			return 1
+		}
+	done
+}
+
+@test "every status and every signal that ends a command comes through a whole chain" {
+	each ends_of_commands
+}
+
+binary() {
+	"$who" volt-ns $A root="$root" volt-init volt-lock caps=none cat <in >out
+	cmp in out
+	"$who" volt-ns $A root="$root" volt-init volt-lock caps=none cat <in | cmp in -
+	cat in | "$who" volt-ns $A root="$root" volt-init volt-lock caps=none sh -c 'cat >&2' 2>out
+	cmp in out
+}
+
+@test "24 MiB of binary, in and out, through a whole chain" {
+	head -c 24M /dev/urandom >in
+	each binary
+}
+
+# What a fault raises, when somebody sends it: the command's, by each link.
+from_outside() {
+	local name
+
+	for name in ABRT SEGV ILL BUS FPE TRAP SYS QUIT; do
+		# shellcheck disable=SC2086 # several words
+		BY=$who start "$@" sh -c "ulimit -c 0; trap 'echo got; exit 9' $name; echo ready; while :; do sleep 0.1; done"
+		wait_for grep -qx ready out
+		kill -"$name" "$pid"
+		ended 9
+		grep -qx got out
+	done
+}
+
+faults_from_outside() {
+	from_outside volt-ns -p${U:+U} volt-init volt-lock caps=none
+	from_outside volt-ns ${U:+-U} console=pipe
+	from_outside volt-init
+}
+
+@test "signals of a fault, sent from outside, are the command's" {
+	if [ "$(id -u)" = 0 ]; then
+		who=as_root U='' faults_from_outside
+	fi
+	who=as_user U=U faults_from_outside
+}
+
 signals() {
 	run -0 "$who" python3 -c 'import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMIN])

@@ -292,6 +292,65 @@ served() {
 	world_end
 }
 
+# --- examples -----------------------------------------------------------------
+
+ci_job() {
+	local dir=$1
+
+	run -0 --separate-stderr "$who" env CI_PREPARE='echo tool >/tool; chown 1 /tool 2>/dev/null; :' CI_CACHE="$dir/cache" sh -ec 'cd "$1"
+		mkdir source && echo text >source/file && exec sh "$2" "$3" source sh -c "$4"' sh "$dir" "$TOP/examples/ci-job" "$root" \
+		'cat /tool file; cp file /out/result; touch /tmp/x /x; ! touch /src/x 2>/dev/null; ls /sys/class/net; id -u'
+	[ "$output" = $'tool\ntext\nlo\n0' ]
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 0" ]
+	[ "$(cat "$dir/out/result")" = text ]
+	[ "$(stat -c %u "$dir/out/result")" = "$(stat -c %u "$dir/source")" ]
+	# The tools are there, the rest is gone; and how it ended is told.
+	run -125 --separate-stderr "$who" env CI_PREPARE=false CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sh -c "exit 125"' sh "$dir" "$TOP/examples/ci-job" "$root"
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 125" ]
+	run -124 --separate-stderr "$who" env CI_TIME=200ms CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sleep 1000' sh "$dir" "$TOP/examples/ci-job" "$root"
+	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: timeout 124" ]
+	[ "$(ls "$dir/cache")" = tools ]
+	[ ! -e "$root/tool" ] && [ ! -e "$root/x" ]
+}
+
+as_root() {
+	"$@"
+}
+
+@test "examples: ci-job, as root and as an ordinary user" {
+	leftovers_begin
+	if [ "$(id -u)" = 0 ]; then
+		need unshare -Ump true
+		mkdir "$BATS_TEST_TMPDIR/root"
+		who=as_root root=$ROOT_BB ci_job "$BATS_TEST_TMPDIR/root"
+	fi
+	need as_subid_user unshare -U --map-auto true
+	user_dir
+	mkdir "$USER_DIR/job" && chown "$TEST_UID" "$USER_DIR/job"
+	who=as_subid_user root=$ROOT_USER ci_job "$USER_DIR/job"
+	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" "$USER_DIR/job/out" "$USER_DIR/job/source"
+	no_leftovers
+}
+
+# Each word of an example's chain is one that its link knows: by a dry run.
+@test "examples: units say nothing that the programs do not know" {
+	need_root
+	local unit line
+
+	for unit in examples/*.service; do
+		sed -e ':a; /\\$/ { N; s/\\\n//; ba' -e '}' "$unit" | sed -n 's/^ExecStart=//p' |
+			sed "s,/usr/local/bin/,,; s,/var/lib/machines/[^: ]*,$ROOT_BB,g; s,/srv/w[ew][bw],$ROOT_BB,g; s,/var/lib/volt/%i,$BATS_TEST_TMPDIR,; s/%i/box/g; s/volt-net -d/volt-net -N -d/; s/^volt-cg/volt-cg -N parent=\//; s/^volt-ns/volt-ns -N/; s/ volt-cg / volt-cg parent=\/ /" >"$BATS_TEST_TMPDIR/line"
+		line=$(cat "$BATS_TEST_TMPDIR/line")
+		echo "$unit: $line"
+		[ -n "$line" ]
+		run sh -c "$line"
+		echo "$output"
+		# Here there may be no cgroup v2 with these controllers; that is not a word's fault.
+		[ "$status" = 0 ] || [[ $output == *"volt-cg: "*controller* ]] || [[ $output == *"volt-cg: "*"cgroup"* ]]
+		[[ $output != *"unknown"* ]]
+	done
+}
+
 @test "README: its relative links lead somewhere" {
 	grep -oh '](\([^)#:]*\)[^):]*)' README.md CONTRIBUTING.md ARCHITECTURE.md |
 		sed 's/^](//; s/[#)].*//' | sort -u | while read -r path; do

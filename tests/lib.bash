@@ -228,7 +228,8 @@ as_user() {
 
 # as_subid_user CMD [ARG ...]: likewise, but that user has a name and
 # subordinate IDs, so that newuidmap(1) serves it. As root that takes a mount
-# namespace of its own, with passwd, subuid and subgid for the occasion.
+# namespace of its own, with passwd, subuid and subgid for the occasion; LACKS=
+# says which of them has no range.
 as_subid_user() {
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
@@ -239,6 +240,7 @@ as_subid_user() {
 		cd "$BATS_TEST_TMPDIR" || exit
 		{ cat /etc/passwd && echo "volt:x:$TEST_UID:$TEST_UID::/:/bin/sh"; } >passwd
 		echo "volt:1000000000:65536" | tee subuid >subgid
+		[ -z "${LACKS:-}" ] || : >"$LACKS"
 		chmod 644 passwd subuid subgid
 		touch /etc/subuid /etc/subgid
 	) || return 1

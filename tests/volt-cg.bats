@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 #
-# volt-cg. What takes a controller is skipped where cgroup v2 has not got it;
-# the test machine has them all.
+# volt-cg. A test that needs a controller is skipped where cgroup v2 does not have it.
+# The test machine has all of them.
 
 load lib
 
@@ -9,8 +9,8 @@ setup() {
 	need_root
 	TREE=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 	[ -n "$TREE" ] || lacks "cgroup v2"
-	# Under systemd we may be in a service's group; these tests start at the
-	# top, where they may make groups.
+	# Under systemd we may be in a service's group. These tests start at the top, where
+	# they may make groups.
 	echo 0 >"$TREE/cgroup.procs"
 	leftovers_begin
 	GROUP=t$RANDOM$RANDOM
@@ -30,7 +30,7 @@ teardown() {
 	end_test
 }
 
-# need_controller NAME ...: cgroup v2 has these.
+# need_controller NAME ...: skip unless cgroup v2 has these.
 need_controller() {
 	local name
 
@@ -40,7 +40,7 @@ need_controller() {
 	done
 }
 
-# Is there, or is there not, a group of this name?
+# Does a group of this name exist, or not?
 group() {
 	[ -d "$TREE/volt/$1" ]
 }
@@ -119,7 +119,7 @@ empty() {
 	[ "$(grep '^0::/volt/run-' <<<"$output" | sort -u | wc -l)" = 2 ]
 }
 
-@test "it works behind a filter that has no clone3" {
+@test "a filter without clone3: the command still runs in the group" {
 	need strace -f true
 	export ASAN_OPTIONS=detect_leaks=0 # it traces too
 	run -4 strace -f -qqq -o /dev/null -e inject=clone3:error=ENOSYS \
@@ -127,7 +127,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "it kills where there is no cgroup.kill" {
+@test "without cgroup.kill the group is killed as well" {
 	need strace -f true
 	export ASAN_OPTIONS=detect_leaks=0 # it traces too
 	run -0 strace -qqq -o "$BATS_TEST_TMPDIR/trace" -P cgroup.kill \
@@ -156,7 +156,7 @@ empty() {
 	[ "$(find "$TREE" -maxdepth 3 -type d | sort)" = "$before" ]
 }
 
-@test "a group that others made is not touched" {
+@test "a group that volt-cg did not make is left alone" {
 	local mask
 
 	volt-cg true # there is a $TREE/volt
@@ -183,7 +183,7 @@ empty() {
 	run -0 volt-cg name="$GROUP" true
 }
 
-@test "races for one name: never two at once, and one wins" {
+@test "races for one name: two never run at the same time, and one runs" {
 	cd "$BATS_TEST_TMPDIR"
 	for _ in {1..16}; do
 		volt-cg name="$GROUP" sh -c 'mkdir in || echo overlap >>log
@@ -196,7 +196,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-# A maker that is slow finds another's group where its own was.
+# A slow volt-cg finds the group of another one in place of its own.
 @test "races for one name: a group that was removed before it was claimed" {
 	need strace -qq -o /dev/null true
 	cd "$BATS_TEST_TMPDIR"
@@ -238,7 +238,7 @@ empty() {
 
 # --- when the parent dies ----------------------------------------------------
 
-@test "SIGKILL of volt-cg kills the command, and the next run sweeps the rest" {
+@test "SIGKILL of volt-cg kills the command, and the next run removes the rest" {
 	volt-cg name="$GROUP" sh -c 'setsid sleep 1000 >/dev/null 2>&1 & exec sleep 1001' 3>&- &
 	pid=$!
 	wait_for group "$GROUP"
@@ -267,9 +267,9 @@ no_processes() {
 	! grep -qs . "$TREE/volt/$GROUP/cgroup.procs" "$TREE/volt/$GROUP"/*/cgroup.procs
 }
 
-@test "umask 0777: a group that was not finished is known all the same" {
+@test "umask 0777: an unfinished group is recognized" {
 	need strace -qq -o /dev/null true
-	# Killed as it is about to lock what it has just made.
+	# Kill it when it is about to lock the group that it has just made.
 	# shellcheck disable=SC2016
 	run strace -f -qq -o /dev/null --inject=flock:signal=SIGKILL:when=1 \
 		sh -c 'umask 0777; exec "$@"' sh volt-cg name="$GROUP" true
@@ -279,14 +279,14 @@ no_processes() {
 	[ ! -e "$left" ]
 }
 
-@test "SIGKILL at every step: no process stays, nothing hangs, the next run sweeps" {
+@test "SIGKILL at every step: no process stays, nothing hangs, the next run cleans up" {
 	need strace -qq -o /dev/null true
 	kill_at_every_call killed volt-cg name="$GROUP" true
 	need volt-ns -CUmp root="$ROOT_BB" true
 	kill_at_every_call killed volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" true
 }
 
-@test "a group that was not finished is swept, also one that a umask of 0777 was for" {
+@test "an unfinished group is removed, with any umask" {
 	need strace -qq -o /dev/null true
 	volt-cg true # the group above is there
 	for mask in 0777 0077 0; do
@@ -321,7 +321,7 @@ no_processes() {
 
 # --- -k, join= ---------------------------------------------------------------
 
-@test "-k keeps the group and leaves no parent" {
+@test "-k keeps the group, and no parent waits" {
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 sh -c 'echo $$; exec volt-cg -k name="$1" sh -c "echo \$\$; cat /proc/self/cgroup"' \
 		sh "$GROUP"
@@ -329,13 +329,13 @@ no_processes() {
 	[[ $output = *"0::/volt/$GROUP"* ]]
 	volt-cg true
 	group "$GROUP"
-	# The name can be used again, once nothing is left in it.
+	# The name can be used again when the group is empty.
 	run -0 volt-cg name="$GROUP" true
 	no_group "$GROUP"
 }
 
-@test "-k: after an error volt-cg goes back where it came from, and removes the group" {
-	# The group dies with what is in it, and that was volt-cg.
+@test "-k: after an error volt-cg goes back to its old group, and removes the new one" {
+	# volt-cg must leave the group: its removal kills what is in it.
 	run -127 --separate-stderr volt-cg -k name="$GROUP" /nonexistent
 	[ "$stderr" = "volt-cg: exec /nonexistent: No such file or directory" ]
 	no_group "$GROUP"
@@ -347,7 +347,7 @@ no_processes() {
 	[[ $stderr == *"volt-cg: controller nil: "* ]]
 	[ "${stderr_lines[-1]}" = "volt-cg: removed /volt/$GROUP/in" ]
 	no_group "$GROUP"
-	# Into a group that it may not write to it cannot go back: the new one stays.
+	# It cannot go back to a group that it may not write to: the new one stays.
 	top=$TREE/volt-test-$GROUP
 	mkdir -p "$top/shell"
 	chown "$TEST_UID" "$top"{,/cgroup.procs,/cgroup.subtree_control}
@@ -360,7 +360,7 @@ no_processes() {
 	rmdir "$top/in" "$top/shell" "$top"
 }
 
-@test "-k: a group with processes is not taken, nor one with groups that have" {
+@test "-k: a kept group with processes in it, or below it, is not replaced" {
 	# shellcheck disable=SC2016 # expanded by that sh
 	volt-cg -k name="$GROUP" sh -c 'mkdir "$1/below"; echo 0 >"$1/below/cgroup.procs"
 		exec sleep 1000' sh "$TREE/volt/$GROUP" 3>&- &
@@ -374,7 +374,7 @@ no_processes() {
 	no_group "$GROUP"
 }
 
-@test "join= runs a command in a living group" {
+@test "join= runs a command in an existing group" {
 	volt-cg name="$GROUP" sleep 1000 3>&- &
 	pid=$!
 	wait_for group "$GROUP"
@@ -395,7 +395,7 @@ no_processes() {
 
 # --- without a command -------------------------------------------------------
 
-@test "the list: every group of the host, in whatever unit, with PID and use" {
+@test "the list: every group of the host, in any unit, with its PID and use" {
 	mkdir "$TREE/$GROUP.service"
 	start volt-cg -d parent="/$GROUP.service" name=web sh -c 'sleep 1000 & wait'
 	two() { [ "$(cat "$TREE/$GROUP.service/web/cgroup.procs" | wc -l)" = 2 ]; }
@@ -406,7 +406,7 @@ no_processes() {
 	run -0 volt-cg -j
 	jq -e --arg n "$GROUP" --argjson p "$first" '[.[] | select(.path == "/" + $n + ".service/web")] | length == 1 and
 		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and .[0].state == "running"' <<<"$output"
-	# A group that volt-cg steps aside into is its own business.
+	# The group that volt-cg waits in is not listed.
 	mkdir "$TREE/$GROUP.scope"
 	start sh -c 'echo $$ >"$1/cgroup.procs"; exec volt-cg parent=. name=in pids.max=10 sleep 1000' sh "$TREE/$GROUP.scope"
 	wait_for test -d "$TREE/$GROUP.scope/in"
@@ -419,7 +419,7 @@ no_processes() {
 	[ ! -d "$TREE/$GROUP.service" ]
 }
 
-@test "a living group is listed, shown, frozen and killed" {
+@test "an existing group is listed, shown, frozen and killed" {
 	volt-cg name="$GROUP" sleep 1000 3>&- &
 	pid=$!
 	wait_for group "$GROUP"
@@ -449,7 +449,7 @@ no_processes() {
 	[ "$output" = "signal 9" ]
 }
 
-@test "a frozen group ends all the same" {
+@test "a frozen group is killed as well" {
 	volt-cg name="$GROUP" sh -c 'sleep 1000 & echo ready; exec sleep 1001' \
 		>"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
@@ -461,7 +461,7 @@ no_processes() {
 	no_group "$GROUP"
 }
 
-@test "a frozen volt-init kills nothing, and once it is thawed at once" {
+@test "a frozen volt-init kills nothing; once thawed, it kills at once" {
 	cd "$BATS_TEST_TMPDIR"
 	start volt-cg name="$GROUP" volt-init grace=2s sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
@@ -489,7 +489,7 @@ no_processes() {
 	[ "$output" = "volt-cg: uid= needs -d" ]
 }
 
-@test "-N says what would be done and does nothing; -v does it too" {
+@test "-N says what would be done and does nothing; -v says it and does it" {
 	run -0 volt-cg -N name="$GROUP" cgroup.freeze=0 touch "$BATS_TEST_TMPDIR/ran"
 	[ "${lines[0]}" = "volt-cg: make /volt/$GROUP" ]
 	[ "${lines[1]}" = "volt-cg: cgroup.freeze=0" ]
@@ -501,7 +501,7 @@ no_processes() {
 	[ -e "$BATS_TEST_TMPDIR/ran" ]
 }
 
-@test "parent= says where, as a path of the tree or of the file system" {
+@test "parent= is a path in the tree or in the file system" {
 	mkdir "$TREE/volt-test-$GROUP"
 	for parent in "/volt-test-$GROUP" "$TREE/volt-test-$GROUP/" "volt-test-$GROUP"; do
 		run -0 volt-cg parent="$parent" name=x cat /proc/self/cgroup
@@ -576,7 +576,7 @@ Delegate=yes" ]
 	no_group "$GROUP"
 }
 
-@test "a controller that is not there is named, and why" {
+@test "a missing controller is named, with the reason" {
 	run -125 volt-cg memroy.max=1G true
 	[[ $output = "volt-cg: controller memroy: this kernel has none; there are: "* ]]
 	if ! grep -qw memory "$TREE/cgroup.controllers"; then
@@ -605,16 +605,16 @@ Delegate=yes" ]
 	done
 }
 
-# --- each limit bites --------------------------------------------------------
+# --- each limit is applied --------------------------------------------------
 
-@test "memory.max: the command is killed, and it is said" {
+@test "memory.max: the command is killed, and that is reported" {
 	need_controller memory
 	run -137 volt-cg name="$GROUP" memory.max=16M memory.swap.max=max tail /dev/zero
 	[ "${lines[-1]}" = "volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" ]
 	no_group "$GROUP"
 }
 
-@test "memory.max: it is said when it happens, and status= tells" {
+@test "memory.max: a kill is reported when it happens, and by status=" {
 	need_controller memory
 	cd "$BATS_TEST_TMPDIR"
 	start volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'tail /dev/zero; sleep 1000'
@@ -629,17 +629,17 @@ Delegate=yes" ]
 	[ "$output" = "oom 137" ]
 	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "oom 137" ]
-	# Ended in another way: the status is its own.
+	# If it ended in another way, the status is its own.
 	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "exit 7" ]
-	# Many kills are some lines, and a sum.
+	# Many kills are a few lines, and a sum.
 	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done; :'
 	[ "${#stderr_lines[@]}" -le 35 ]
 	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" | paste -sd+ | bc)" = 12 ]
 	[ "$(grep -c '^volt-cg: ' <<<"$stderr")" -le 11 ]
 }
 
-@test "status=: also without a limit; not where nobody waits" {
+@test "status=: also without a limit; an error where no parent waits" {
 	cd "$BATS_TEST_TMPDIR"
 	for c in "exit 0:true" "exit 3:exit 3" 'signal 15:kill $$' "failed 127:exec ./none"; do
 		# shellcheck disable=SC2016 # that sh's
@@ -650,7 +650,7 @@ Delegate=yes" ]
 	[ "$output" = "volt-cg: status=2 needs a command, and a volt-cg that waits for it" ]
 }
 
-@test "memory.max: a kill below the command is said too, the status is its own" {
+@test "memory.max: a kill of a child is reported too, and the status is the command's" {
 	need_controller memory
 	run -7 volt-cg name="$GROUP" memory.max=16M sh -c 'tail /dev/zero; exit 7'
 	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M"* ]]
@@ -671,13 +671,13 @@ Delegate=yes" ]
 	run -0 volt-cg name="$GROUP" pids.max=2 sh -c '/bin/true; :'
 }
 
-@test "a fork bomb is bounded, and killed whole" {
+@test "a fork bomb is limited, and killed as a whole" {
 	need_controller pids
 	local bomb rc
 
 	bomb=$(helper bomb)
 	refused() { ! grep -q 'max 0' "$TREE/volt/$GROUP/pids.events"; }
-	# However it ends: by a word, or as its first process is killed.
+	# It ends by a word, or because its first process is killed.
 	for end in 'volt-cg name=$GROUP cgroup.kill=1' 'pkill -KILL -P $pid'; do
 		volt-cg name="$GROUP" pids.max=40 "$bomb" >/dev/null 2>&1 3>&- &
 		pid=$!
@@ -694,7 +694,7 @@ Delegate=yes" ]
 	done
 }
 
-@test "cpus: CPU time is bounded" {
+@test "cpus: CPU time is limited" {
 	need_controller cpu
 	run --separate-stderr volt-cg -sj name="$GROUP" cpus=0.1 timeout 4 sh -c 'while :; do :; done'
 	jq -e '."cpu" < 0.25 * .wall and ."cpu.throttled" > 0' <<<"$stderr"
@@ -711,7 +711,7 @@ Delegate=yes" ]
 	[[ $output = "volt-cg: cpu.weight=10001: "* ]]
 }
 
-@test "cpuset.cpus binds, and a set that cannot be had is refused" {
+@test "cpuset.cpus is applied, and a set that the kernel cannot give is refused" {
 	need_controller cpuset
 	run -0 volt-cg name="$GROUP" cpuset.cpus=0 grep Cpus_allowed_list /proc/self/status
 	[ "${output#*:}" = $'\t0' ]
@@ -732,7 +732,7 @@ Delegate=yes" ]
 			cat "$TREE/volt/$GROUP/io.max"
 		[ "$output" = "$dev rbps=1048576 wbps=max riops=max wiops=50" ]
 	done
-	# A file's path means the disk that it is on.
+	# The path of a file means the disk that it is on.
 	touch /var/tmp/volt-cg-test
 	run -0 volt-cg name="$GROUP" "io.max=/var/tmp/volt-cg-test wbps=1M" \
 		sh -c 'date +%s; dd if=/dev/zero of=/var/tmp/volt-cg-test bs=1M count=4 oflag=direct 2>/dev/null; date +%s'
@@ -740,7 +740,7 @@ Delegate=yes" ]
 	[ $((lines[1] - lines[0])) -ge 2 ]
 }
 
-@test "-s says what was used" {
+@test "-s prints what was used" {
 	need_controller memory cpu io pids
 	run -0 --separate-stderr volt-cg -s name="$GROUP" sh -c 'sleep 0.1 & sleep 0.1; wait'
 	for key in wall cpu cpu.user cpu.system cpu.throttled memory.oom_kill \
@@ -754,7 +754,7 @@ Delegate=yes" ]
 		<<<"$stderr"
 }
 
-@test "the limits of a living group can be changed" {
+@test "the limits of an existing group can be changed" {
 	need_controller memory
 	volt-cg name="$GROUP" sleep 1000 3>&- &
 	pid=$!
@@ -769,26 +769,26 @@ Delegate=yes" ]
 
 # --- delegation --------------------------------------------------------------
 
-@test "-d: volt in volt, and all is gone at the end" {
+@test "-d: volt-cg in volt-cg, and nothing stays" {
 	run -0 volt-cg -d name="$GROUP" volt-cg name=in volt-cg parent="/volt/$GROUP" name=in2 cat /proc/self/cgroup
 	[[ $output = *"0::/volt/$GROUP/in2"* ]]
 	no_group "$GROUP"
 }
 
-@test "-d: limits in a delegated group, by leaving it; it is as before then" {
+@test "-d: volt-cg leaves a delegated group for limits below it, and restores it" {
 	need_controller pids
 	run -0 volt-cg -d name="$GROUP" sh -c 'exec volt-cg -v name=in pids.max=9 sh -c "
 		cat /proc/self/cgroup; cat \$1/in/pids.max; ls -d \$1/*/" sh "$1"' sh "$TREE/volt/$GROUP"
 	[[ $output = *"0::/volt/$GROUP/in"* ]]
 	grep -qx 9 <<<"$output"
 	[[ $output = *"$TREE/volt/$GROUP/wait-"* ]]
-	# Kept: there is nobody left to go aside.
+	# With -k no volt-cg moves to another group.
 	run -0 volt-cg -d name="$GROUP" sh -c 'exec volt-cg -k name=in pids.max=9 sh -c "
 		cat /proc/self/cgroup; ls -d \$1/*/" sh "$1"' sh "$TREE/volt/$GROUP"
 	[[ $output = *"0::/volt/$GROUP/in"* ]]
 	[[ $output != *"/wait-"* ]]
 	no_group "$GROUP"
-	# Afterwards a process can be put into the group that it was.
+	# Afterwards a process can enter that group again.
 	mkdir "$TREE/volt/$GROUP"
 	chown "$TEST_UID" "$TREE/volt/$GROUP"{,/cgroup.procs,/cgroup.subtree_control}
 	for _ in 1 2; do
@@ -802,7 +802,7 @@ Delegate=yes" ]
 	rmdir "$TREE/volt/$GROUP"
 }
 
-@test "a user's session: from a group with others to the next above that has none" {
+@test "a user's session: the nearest group above that has no processes is used" {
 	need_controller pids
 	top=$TREE/volt-test-$GROUP
 	mkdir "$top" && echo +pids >"$top/cgroup.subtree_control" && mkdir "$top/shell"
@@ -818,7 +818,7 @@ Delegate=yes" ]
 	rmdir "$top/shell" "$top"
 }
 
-@test "-d: a group that is busy cannot have limits below it" {
+@test "-d: a group with other processes cannot have limits below it" {
 	need_controller pids
 	run -125 volt-cg -d name="$GROUP" sh -c 'volt-cg pids.max=9 true; exit $?'
 	[ "${lines[0]}" = "volt-cg: /volt/$GROUP: other processes are in this group (1), so none below it can have limits" ]
@@ -841,7 +841,7 @@ Delegate=yes" ]
 	[ "$(grep -cx refused <<<"$output")" = 2 ]
 }
 
-@test "an ordinary user without delegation is told what to do" {
+@test "an ordinary user without a delegated group is told what to do" {
 	user_dir
 	run -125 as_user volt-cg true
 	[ "${lines[0]}" = "volt-cg: /: this group is not delegated to you" ]
@@ -863,9 +863,9 @@ Delegate=yes" ]
 	[[ ${lines[1]} = *Delegate=memory* ]]
 }
 
-# --- with the others ---------------------------------------------------------
+# --- with the other programs -------------------------------------------------
 
-@test "volt-ns -C behind it: the group is the root of the namespace" {
+@test "volt-ns -C behind volt-cg: the group is the root of the namespace" {
 	need volt-ns -C true
 	run -0 volt-cg name="$GROUP" volt-ns -C cat /proc/self/cgroup
 	grep -qx '0::/' <<<"$output"
@@ -873,7 +873,7 @@ Delegate=yes" ]
 	grep -qx '0::/' <<<"$output"
 }
 
-@test "a container cannot change its own limits, nor leave" {
+@test "a container cannot change its own limits, and cannot leave" {
 	need volt-ns -CUmpn root="$ROOT_BB:idmap" uidmap=0:100000:65536 volt-init true
 	copy_root
 	# shellcheck disable=SC2016 # expanded by that sh
@@ -890,7 +890,7 @@ Delegate=yes" ]
 	[ "$(grep -cx refused <<<"$output")" = 4 ]
 	run ! grep -qx made <<<"$output"
 	rmdir "$BATS_TEST_TMPDIR/root/tmp/cg"
-	# Delegated, it can make groups, and still not change its own.
+	# With -d it can make groups, and still cannot change its own.
 	run -0 volt-cg -d uid=100000 gid=100000 name="$GROUP" volt-ns -CUmpn \
 		root="$BATS_TEST_TMPDIR/root:idmap" uidmap=0:100000:65536 volt-init sh -c "$script; :"
 	[ "$(grep -cx refused <<<"$output")" = 4 ]
@@ -898,7 +898,7 @@ Delegate=yes" ]
 	no_group "$GROUP"
 }
 
-@test "a container in a delegated group: beside its parent, and its root makes groups" {
+@test "a container in a delegated group: it is beside its parent, and its root makes groups" {
 	need volt-ns -CUmp root="$ROOT_BB" true
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw \
@@ -909,17 +909,17 @@ Delegate=yes" ]
 	grep -qx '0::/a' <<<"$output"
 	[ "$(grep -cx refused <<<"$output")" = 3 ]
 	no_group "$GROUP"
-	# It is for everybody inside to see, whatever the caller's umask is.
+	# Everybody inside can look at it, whatever the caller's umask is.
 	run -0 sh -c 'umask 077; exec "$@"' sh volt-cg -d name="$GROUP" volt-ns -CUmp \
 		root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw volt-init stat -c %a /sys/fs/cgroup
 	[ "$output" = 755 ]
-	# Not where the group has others, who would be in the way; nor undelegated.
+	# Not if the group has other processes, and not if it is not delegated.
 	# shellcheck disable=SC2016
 	run -0 volt-cg -d name="$GROUP" sh -c 'volt-ns -vCUmp root="$1" true; true' sh "$ROOT_BB"
 	[[ $output != *supervisor* ]]
 	run -0 volt-cg name="$GROUP" volt-ns -vCUmp root="$ROOT_BB" true
 	[[ $output != *supervisor* ]]
-	# Whoever is killed, nothing stays.
+	# Nothing stays, whichever process is killed.
 	for victim in supervisor payload; do
 		volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" volt-init sleep 1000 3>&- &
 		wait_for grep -qs . "$TREE/volt/$GROUP/payload/cgroup.procs"
@@ -935,7 +935,7 @@ Delegate=yes" ]
 @test "a container in a delegated group: limits below its own" {
 	need_controller pids
 	need volt-ns -CUmp root="$ROOT_BB" true
-	# As systemd does it: away from the top, and then the controllers.
+	# As systemd does it: move away from the top, then enable the controllers.
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-cg -d name="$GROUP" pids.max=50 volt-ns -CUmp root="$ROOT_BB" \
 		overlay=tmpfs cgroup=/sys/fs/cgroup:rw volt-init sh -c 'cd /sys/fs/cgroup; mkdir a b
@@ -955,16 +955,16 @@ Delegate=yes" ]
 	run -0 systemd-run -q --wait --pipe -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" \
 		-k name=web pids.max=77 -- cat /proc/self/cgroup
 	[ "$output" = "0::/system.slice/$GROUP.service/web" ]
-	# A unit without it is systemd's own: the group goes to the top.
+	# A unit without Delegate= is systemd's: the group is made in /volt.
 	run -0 systemd-run -q --wait --pipe -u "$GROUP" "$O/bin/volt-cg" \
 		name="$GROUP" pids.max=77 -- cat /proc/self/cgroup
 	[ "$output" = "0::/volt/$GROUP" ]
-	# Stopping the unit stops the command and leaves nothing.
+	# To stop the unit stops the command, and leaves nothing.
 	systemd-run -q -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" name=web pids.max=77 sleep 1000
 	wait_for test -d "$TREE/system.slice/$GROUP.service/web"
 	systemctl stop "$GROUP.service"
 	wait_for test ! -d "$TREE/system.slice/$GROUP.service"
-	# What -S prints is what systemd takes.
+	# systemd accepts what -S prints.
 	volt-cg -S pids.max=77 cpus=0.5 memory.max=64M cpuset.cpus=0 >"$BATS_TEST_TMPDIR/props"
 	args=()
 	while read -r line; do args+=(-p "$line"); done <"$BATS_TEST_TMPDIR/props"

@@ -646,13 +646,15 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	local k
 
 	k=$(tiny attack_pvpanic)
-	timeout 300 volt-kvm kernel="$k" >out 2>err </dev/null 3>&- &
-	started+=("$!")
+	volt-kvm kernel="$k" >out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
 	run -125 --separate-stderr timeout 300 volt-kvm kernel="$k" -- x
 	[ "$stderr" = "ok a panic is heard, and no other event
 Kernel panic
 volt-kvm: the guest's kernel panicked" ]
-	exits 125
+	wait_for gone || kill -9 "$pid"
+	exits 125 "$pid"
 	[ "$(tail -n 1 out)" = "Kernel panic" ]
 	[ "$(cat err)" = "volt-kvm: the guest's kernel panicked" ]
 }
@@ -1160,9 +1162,13 @@ all ok" ]
 		-e inject=preadv:delay_enter=5s:when=1 \
 		volt-kvm memory=64M kernel="$(tiny attack_late)" disk=slow <typed >out 3>&- &
 	started+=("$!")
+	wait_for pgrep -P "$!" -x volt-kvm
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	started+=("$pid")
 	wait_for grep -q 'wait for the read' out
 	wait_for grep -q DELAYED trace
 	echo >&"$typed"
+	wait_for gone || kill -9 "$pid"
 	exits 0
 	exec {typed}>&-
 	cat out
@@ -1199,12 +1205,14 @@ all ok" ]
 		rm -f out
 		head -c 64K /dev/zero | tr '\0' x >disk
 		exec {typed}<>typed
-		timeout 300 volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
-		started+=("$!")
+		volt-kvm memory=64M kernel="$k" "$disk" <typed >out 3>&- {typed}>&- &
+		pid=$!
+		started+=("$pid")
 		wait_for grep -qx shrink out
 		truncate -s 32K disk
 		echo >&"$typed"
-		exits 0
+		wait_for gone || kill -9 "$pid"
+		exits 0 "$pid"
 		exec {typed}>&-
 		cat out
 		[ "$(tail -n 1 out)" = "all ok" ]

@@ -1568,11 +1568,11 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-lock learn=3 true 3>>host
 	[ "$(grep -cx execve host)" = 2 ]
 	# A file that cannot be is an error before anything is done.
-	run -125 --separate-stderr volt-lock learn=/nil/x touch done
+	run -125 --separate-stderr volt-lock learn=/nil/x touch ran
 	[ "$stderr" = "volt-lock: learn=/nil/x: No such file or directory" ]
-	run -125 --separate-stderr volt-lock learn=33 touch done
+	run -125 --separate-stderr volt-lock learn=33 touch ran
 	[ "$stderr" = "volt-lock: learn=33: Bad file descriptor" ]
-	[ ! -e done ]
+	[ ! -e ran ]
 	truncate -s 70000 long
 	run -125 --separate-stderr volt-lock learn=long true
 	[ "$stderr" = "volt-lock: learn: the file is too long" ]
@@ -1756,6 +1756,88 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	# What follows the policy is as it stands.
 	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" read_file "$home/.gnupg/key"
 	rm -rf "$home"
+}
+
+# service WORDS -- LINK ...: a container of a Debian with services, in which the
+# rest of the chain runs; $pid is its volt-ns. Its output is a pipe's, as in a unit
+# with console=pipe.
+service() {
+	local -a words=()
+
+	need_root
+	need unshare -Ump true
+	root=$("$TOP/tests/roots" services 2>roots) || skip "there is no Debian with services: $(tail -n 1 roots)"
+	while [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	exec {log}> >(exec cat >log)
+	(exec env --default-signal volt-ns -UmpniuC root="$root" overlay=tmpfs hostname=box "${words[@]}" \
+		volt-init grace=60s "$@" >&"$log" 2>&1 </dev/null 3>&-) &
+	pid=$!
+	job=$pid
+	exec {log}>&-
+	started+=("$pid")
+}
+
+inside() {
+	volt-ns join="$pid" "$@"
+}
+
+# It ends by SIGTERM, in order.
+ends_with() {
+	local status=0
+
+	kill "$pid"
+	wait "$job" || status=$?
+	[ "$status" = "$1" ] || {
+		cat log
+		return 1
+	}
+}
+
+# get PORT: the first line that a web server there answers.
+get() {
+	# shellcheck disable=SC2016 # that bash's
+	inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/$1 && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3' bash "$1" 2>/dev/null
+}
+
+@test "policies: @daemon runs Debian's nginx, which reloads and stops" {
+	service -- volt-lock @daemon nginx -g 'daemon off; error_log /dev/stderr;'
+	wait_for get 80
+	[ "$(get 80)" = $'HTTP/1.1 200 OK\r' ]
+	[ "$(inside bash -c 'cat /proc/[0-9]*/status' | awk '/^Name:/ { nginx = $2 == "nginx" } /^Uid:/ && nginx { print $2 }' | sort -u | tr '\n' ' ')" = "0 33 " ]
+	before=$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm && echo $p; done' | tr '\n' ' ')
+	inside bash -c 'kill -HUP $(cat /run/nginx.pid)'
+	other() { [ "$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm && echo $p; done' | tr '\n' ' ')" != "$before" ]; }
+	wait_for other
+	wait_for get 80
+	ends_with 0
+	run ! grep -i 'not permitted\|denied' log
+}
+
+@test "policies: @server runs redis, PostgreSQL and python3, which begin as their users" {
+	service -- volt-lock @server seccomp=strict caps=none user=redis redis-server --dir /var/lib/redis
+	wait_for inside redis-cli set key value
+	[ "$(inside redis-cli get key)" = value ]
+	[ "$(inside redis-cli save)" = OK ]
+	ends_with 0
+	service dir=/run/postgresql:mode=1777 -- volt-lock @server seccomp=strict caps=none user=postgres \
+		/usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main \
+		-c config_file=/etc/postgresql/15/main/postgresql.conf
+	wait_for inside user=postgres psql -qc 'create table t (n int); insert into t values (42)'
+	[ "$(inside user=postgres psql -Atc 'select n from t')" = 42 ]
+	ends_with 0
+	service -- volt-lock @server seccomp=strict caps=none user=nobody python3 -c 'import socket
+s = socket.create_server(("", 8000))
+while True:
+    c, a = s.accept()
+    c.recv(100)
+    c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+    c.close()'
+	wait_for get 8000
+	ends_with 143
 }
 
 @test "policies: @offline leaves files alone and no way to the network" {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What volt-net does, and what it must not: addresses, NAT, forwards, isolation,
-# the plug, taps. All in namespaces of the test's own; see helpers/net.bash.
+# What volt-net does and must not do: addresses, NAT, forwards, isolation, the plug,
+# taps. All of this is in namespaces of the test's own; see helpers/net.bash.
 
 bats_require_minimum_version 1.5.0
 
@@ -17,7 +17,7 @@ teardown() {
 	end_test
 }
 
-# No link of a lease, no table but the bridge's, is left on the host.
+# The host has no interface of a lease, and no table but the bridge's.
 nothing_left() {
 	wait_for no_lease && wait_for no_forward
 }
@@ -46,7 +46,7 @@ marked_helpers() {
 
 # --- words ----------------------------------------------------------------
 
-@test "words: what is wrong is refused, with the word and the reason" {
+@test "words: a wrong one is refused, with the word and the reason" {
 	while IFS='|' read -r words message; do
 		# shellcheck disable=SC2086 # several words
 		run -125 --separate-stderr volt-net $words true
@@ -108,7 +108,7 @@ marked_helpers() {
 	EOF
 }
 
-@test "words: no newline, and nothing endless, reaches a file or the kernel" {
+@test "words: no newline and no endless value reaches a file or the kernel" {
 	run -125 volt-net search=$'a\nnameserver 6.6.6.6' true
 	run -125 volt-net hosts=$'a\nb:1.1.1.1' true
 	run -125 volt-net hosts=$'a:1.1.1.1\n' true
@@ -123,7 +123,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: port=65:65: too many forwards" ]
 }
 
-@test "dry run: says it and does nothing" {
+@test "dry run: says what would be done, and does nothing" {
 	world_begin
 	run -0 --separate-stderr h volt-net -N port=8080:80 rate=out:1M false
 	[[ $stderr == *"bridge voltbr0 10.88.0.1/16 fd76:6f6c:a58::1, mtu 1500"* ]]
@@ -134,7 +134,7 @@ marked_helpers() {
 
 # --- the network ----------------------------------------------------------
 
-@test "private: an address, a way out, the outside sees the host" {
+@test "private: an address and a way out; the outside sees the host's address" {
 	world_begin
 	chain
 	[[ $ip == 10.88.* ]]
@@ -149,11 +149,11 @@ marked_helpers() {
 	[ "$(ask "$pid" UDP4 192.0.2.2 53)" = 192.0.2.1 ]
 }
 
-@test "private: IPv6 as well; the name of the link says the address" {
+@test "private: IPv6 too; the name of the interface encodes the address" {
 	world_begin
 	chain ip=10.88.1.2
 	[ "$ip" = 10.88.1.2 ]
-	[ "$link" = volt0a580102 ]
+	[ "$iface" = volt0a580102 ]
 	at "$pid" ip -6 addr show dev eth0 | grep -q "inet6 fd76:6f6c:a58::102/64"
 	[ "$(at "$pid" cat /sys/class/net/eth0/address)" != 02:76:0a:58:01:02 ] # our /sys
 	at "$pid" ip -br link show eth0 | grep -q 02:76:0a:58:01:02
@@ -165,7 +165,7 @@ marked_helpers() {
 	reach "$HOST" fd76:6f6c:a58::102
 }
 
-@test "private: the process is the caller's, and there is no other" {
+@test "private: the command is in the same process, and there is no other process" {
 	world_begin
 	# shellcheck disable=SC2016 # expanded by those sh
 	run -0 h sh -c 'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
@@ -179,7 +179,7 @@ marked_helpers() {
 	no_helper
 }
 
-@test "private: in the chain ports below 1024 are free, all may ping, no router is believed" {
+@test "private: in the chain ports below 1024 are free, everybody may ping, and routers are ignored" {
 	world_begin
 	chain
 	[ "$(at "$pid" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 0 ]
@@ -188,8 +188,8 @@ marked_helpers() {
 	[ "$(h cat /proc/sys/net/ipv6/conf/voltbr0/accept_ra)" = 0 ]
 }
 
-# Of each user namespace's groups: the only one, all, a map in pieces, one upside
-# down, of which only the larger piece can be had.
+# The groups of the user namespace: only one; all; a map in pieces; pieces in another
+# order, of which only the larger one can be set.
 @test "private: an ordinary user in the chain can ping" {
 	world_begin
 	user=(setpriv --reuid 33 --regid 33 --clear-groups --inh-caps=-all --no-new-privs)
@@ -213,7 +213,7 @@ marked_helpers() {
 	EOF
 }
 
-@test "private: what cannot be set in the new namespace is said" {
+@test "private: a setting that cannot be made in the new namespace is reported" {
 	world_begin
 	run -0 h volt-net true
 	for form in "volt-net mode=none" "volt-net" "volt-net -d volt-ns -n"; do
@@ -238,7 +238,7 @@ marked_helpers() {
 	done
 }
 
-@test "private: the host goes on to hear the routers that it heard" {
+@test "private: the host still accepts router advertisements where it did" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra
 		echo 0 >/proc/sys/net/ipv6/conf/up1/accept_ra'
@@ -248,19 +248,19 @@ marked_helpers() {
 	[ "$(h cat /proc/sys/net/ipv6/conf/up1/accept_ra)" = 0 ]
 }
 
-@test "private: MTU as the uplink, or as told" {
+@test "private: the MTU is that of the uplink, or of mtu=" {
 	world_begin
 	h ip link set up0 mtu 1400
 	chain
 	at "$pid" ip link show eth0 | grep -q "mtu 1400"
-	h ip link show "$link" | grep -q "mtu 1400"
+	h ip link show "$iface" | grep -q "mtu 1400"
 	h ip link show voltbr0 | grep -q "mtu 1400"
 	at "$pid" ping -n -c 1 -W 5 -M "do" -s 1372 10.88.0.1
 	chain mtu=9000
 	at "$pid" ip link show eth0 | grep -q "mtu 9000"
 }
 
-@test "private: a subnet of one's own, without IPv6; the bridge then says which" {
+@test "private: another subnet, without IPv6; later chains take it from the bridge" {
 	world_begin
 	chain bridge=apps subnet=10.7.0.0/24 subnet6=none
 	[[ $ip == 10.7.0.* ]]
@@ -280,7 +280,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: subnet6=: bridge six has fd00:9::1/64 already" ]
 }
 
-@test "private: a bridge that was there is used as it is" {
+@test "private: an existing bridge is used as it is" {
 	world_begin
 	h ip link add br7 type bridge
 	h ip addr add 10.70.0.254/24 dev br7
@@ -295,7 +295,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
 }
 
-@test "private: a host without IPv6, or none for new interfaces: the chain has none" {
+@test "private: no IPv6 on the host, or on new interfaces: the chain has none" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	chain port=8080:80
@@ -311,7 +311,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: subnet6=: the host has no IPv6" ]
 }
 
-@test "private: of two that give a bridge other subnets at once, one leaves nothing" {
+@test "private: two give a bridge different subnets at once: the loser leaves nothing" {
 	world_begin
 	for i in {1..8}; do
 		run h sh -c "volt-net bridge=r$i subnet=10.20.$i.0/24 true &
@@ -323,7 +323,7 @@ marked_helpers() {
 	done
 }
 
-@test "private: a subnet that the host reaches otherwise is refused" {
+@test "private: a subnet that the host has a route to is refused" {
 	world_begin
 	chain
 	run -125 --separate-stderr h volt-net bridge=apps true
@@ -333,7 +333,7 @@ marked_helpers() {
 	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 subnet6=2001:db8:3::/64 true
 	[ "$stderr" = "volt-net: subnet6=2001:db8:3::/64: the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
 	run ! h ip link show apps
-	# Of a network that is wider a part may be taken.
+	# A part of a wider network may be taken.
 	h ip route add 10.0.0.0/8 via 192.0.2.2
 	chain bridge=apps subnet=10.9.0.0/24
 	reach "$pid" 192.0.2.2
@@ -354,7 +354,7 @@ marked_helpers() {
 
 # --- leases ---------------------------------------------------------------
 
-@test "leases: ip= gets it, once" {
+@test "leases: ip= takes the address, once" {
 	world_begin
 	chain ip=10.88.0.9
 	run -125 --separate-stderr h volt-net ip=10.88.0.9 true
@@ -365,7 +365,7 @@ marked_helpers() {
 	done
 }
 
-@test "leases: a /30 has one, and then is full" {
+@test "leases: a /30 has one address, and then is full" {
 	world_begin
 	chain subnet=10.30.0.0/30
 	[ "$ip" = 10.30.0.2 ]
@@ -376,7 +376,7 @@ marked_helpers() {
 	wait_for h volt-net true
 }
 
-@test "leases: one that just ended is there for the next at once: ip=, port=, -r" {
+@test "leases: the next chain can have the address and ports of one that just ended; -r works" {
 	world_begin
 	root=$(copy_root)
 	everybodys_tun
@@ -390,7 +390,7 @@ marked_helpers() {
 			[ -z "$output" ]
 		done
 	done
-	# The helper of before has the table, for its own port, a moment longer.
+	# The old helper has the table, for its own port, a moment longer.
 	for i in {1..10}; do
 		run -0 h volt-net ip=10.88.0.9 "port=$((8000 + i)):80" true
 		[ -z "$output" ]
@@ -401,7 +401,7 @@ marked_helpers() {
 	done
 }
 
-@test "leases: one whose process ended, but not all in its namespace, is in use" {
+@test "leases: in use while any process is in the namespace" {
 	world_begin
 	chain ip=10.88.0.9
 	nsenter -t "$pid" -n sleep 3600 3>&- </dev/null &
@@ -427,7 +427,7 @@ in_its_namespace() {
 	[ "$(sort -u ips | wc -l)" = 13 ]
 }
 
-@test "leases: a name that somebody else has is passed over" {
+@test "leases: an address whose name another interface has is skipped" {
 	world_begin
 	h ip link add volt0a1e0002 type veth peer name other
 	run -125 --separate-stderr h volt-net subnet=10.30.0.0/30 true
@@ -465,12 +465,12 @@ in_its_namespace() {
 
 # --- forwards -------------------------------------------------------------
 
-@test "forwards: TCP from outside, from the host, from other chains and itself" {
+@test "forwards: TCP from outside, from the host, from other chains and from the chain itself" {
 	world_begin
 	chain port=8080:80
 	a=$pid a_ip=$ip
 	serve "$a" TCP4 80
-	# The client's own address is seen.
+	# The server sees the client's own address.
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 8080)" = 198.51.100.2 ]
 	[ "$(ask "$INET" TCP4 192.0.2.1 8080)" = 192.0.2.2 ]
 	[ "$(ask "$HOST" TCP4 127.0.0.1 8080)" = 10.88.0.1 ]
@@ -480,7 +480,7 @@ in_its_namespace() {
 	chain
 	[ "$(ask "$pid" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
 	[ "$(ask "$pid" TCP4 10.88.0.1 8080)" = 10.88.0.1 ]
-	# But not around it.
+	# But not without the forward.
 	[[ $(ask "$pid" TCP4 "$a_ip" 80) == *connect* ]] # an error
 }
 
@@ -513,7 +513,7 @@ from_host4() {
 	[ "$(ask "$HOST" UDP4 192.0.2.1 5300)" = "[0000:0000:0000:0000:0000:ffff:c000:0201]" ]
 }
 
-@test "forwards: from each address of the host's, or refused at once" {
+@test "forwards: from each address of the host, or refused at once" {
 	world_begin
 	chain port=8080:80 port=5300:53/udp port=0.0.0.0:81:80 port=192.0.2.1:82:80
 	serve "$pid" TCP6 80
@@ -528,14 +528,14 @@ from_host4() {
 	[[ $(ask "$HOST" TCP6 '[::1]' 8080,bind=[2001:db8:2::1]) == *"Connection refused" ]]
 	[[ $(ask "$HOST" TCP6 '[2001:db8:2::1]' 81) == *"Connection refused" ]]
 	[[ $(ask "$HOST" TCP4 127.0.0.1 82) == *"Connection refused" ]]
-	# From outside, and from a chain, by an address of the link alone.
+	# From outside, and from a chain, by a link-local address.
 	local=$(h ip -6 -o addr show dev up1 scope link | awk '{ sub("/.*", "", $4); print $4 }')
 	[[ $(ask "$CLIENT" TCP6 "[$local%eth0]" 8080) == *"Connection refused" ]]
 	[[ $(ask "$CLIENT" UDP6 "[$local%eth0]" 5300) == *"Connection refused" ]]
 	[[ $(ask "$pid" TCP6 '[fe80::76:aff:fe58:1%eth0]' 8080) == *"Connection refused" ]]
 }
 
-@test "forwards: and from each where the chain, or the host, has no IPv6" {
+@test "forwards: from each IPv4 address if the chain or the host has no IPv6" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	chain port=8080:80 port=5300:53/udp
@@ -549,7 +549,7 @@ from_host4() {
 	from_host4
 }
 
-@test "forwards: one address of the host's alone" {
+@test "forwards: from one address of the host only" {
 	world_begin
 	chain port=127.0.0.1:8080:80 port=198.51.100.1:81:80 port=[2001:db8:3::1]:82:80
 	serve "$pid" TCP4 80
@@ -569,7 +569,7 @@ from_host4() {
 	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
 }
 
-@test "forwards: a port that is in use, or forwarded, is an error; and ours is taken" {
+@test "forwards: a port that is in use or forwarded is an error; ours is reserved" {
 	world_begin
 	serve "$HOST" TCP4 8080
 	run -125 --separate-stderr h volt-net port=8080:80 true
@@ -580,14 +580,14 @@ from_host4() {
 	run -125 --separate-stderr h volt-net port=8081:80 true
 	[ "$stderr" = "volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
 	run -125 h volt-net port=127.0.0.1:8081:80 true
-	run ask "$HOST" TCP4-LISTEN 8081 # somebody else's server
+	run ask "$HOST" TCP4-LISTEN 8081 # another server
 	run -1 h socat -u TCP4-LISTEN:8081 /dev/null
 	[[ $output == *"Address already in use"* ]]
 	kill -KILL "$pid"
 	wait_for h volt-net port=8081:80 true
 }
 
-@test "forwards: none of a port that somebody has, by any address, family or protocol" {
+@test "forwards: a port that is in use is refused, for each address, family and protocol" {
 	world_begin
 	taken() {
 		run -125 --separate-stderr h volt-net "port=$1" true
@@ -607,7 +607,7 @@ from_host4() {
 	taken 192.0.2.1:8082:80 8082
 	taken 8083:80 8083
 	taken 8079-8083:8079-8083 8081
-	# Another address of the port is free; and of another chain's the same holds.
+	# The port is free at another address. The same holds for another chain's ports.
 	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp 'port=[2001:db8:2::1]:8086:80'
 	taken 8084:80 8084
 	taken 192.0.2.1:8084:80 8084
@@ -615,7 +615,7 @@ from_host4() {
 	taken '[::]:8085:80/udp' 8085
 	taken 8086:80 8086
 	run -0 h volt-net port=8085:80 port=198.51.100.1:8084:80 port=0.0.0.0:8086:80 true
-	# Nobody takes one of ours, whatever its socket says.
+	# No socket can bind one of ours, whatever its options.
 	for listen in UDP4-LISTEN:8085,reuseaddr,reuseport UDP6-LISTEN:8085,reuseaddr,reuseport \
 		TCP4-LISTEN:8084,reuseaddr,reuseport TCP6-LISTEN:8086,ipv6only,reuseaddr,reuseport \
 		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
@@ -625,11 +625,11 @@ from_host4() {
 	done
 }
 
-@test "forwards: are gone when the command ends, and nobody waits for the helper" {
+@test "forwards: they end with the command, and nothing waits for the helper" {
 	world_begin
 	out=$(h timeout 60 volt-net port=8080:80 echo ended)
 	[ "$out" = ended ]
-	# Whatever number a descriptor of the caller's has, the helper lets go.
+	# The helper closes the caller's descriptors, whatever their numbers.
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 h bash -c 'ulimit -n 6000 && exec 5000>/dev/full &&
 		exec volt-net port=8080:80 sh -c "
@@ -640,13 +640,13 @@ from_host4() {
 	wait_for no_helper
 }
 
-# talk OUT PID udp|tcp ADDR PORT: keep sending from one socket, answers into OUT.
+# talk OUT PID udp|tcp ADDR PORT: keep sending from one socket, and write the answers to OUT.
 talk() {
 	nsenter -t "$2" -n -- python3 "$TOP/tests/helpers/talk.py" "${@:3}" 3>&- </dev/null >>"$1" &
 	world+=("$!")
 }
 
-# answered FILE ...: from now on there are answers in each.
+# answered FILE ...: wait for a new answer in each file.
 answered() {
 	local file
 
@@ -656,7 +656,7 @@ answered() {
 	done
 }
 
-# tracked PATTERN: what is tracked on the host, "PROTO TO:PORT FROM:PORT ID".
+# tracked PATTERN: the connections that the host tracks, "PROTO TO:PORT FROM:PORT ID".
 tracked() {
 	h python3 "$TOP/tests/helpers/track.py" | grep -E "$1"
 }
@@ -665,7 +665,7 @@ untracked() {
 	! tracked "$1"
 }
 
-@test "forwards: who keeps sending reaches the next chain; nobody else's connection changes" {
+@test "forwards: a client that keeps sending reaches the next chain; other connections do not change" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	chain port=5301:53/udp
@@ -688,7 +688,7 @@ untracked() {
 			talk host "$HOST" udp 127.0.0.1 5300
 		}
 		answered udp4 udp6 host
-		# One that is killed forgets nothing: the next one does.
+		# A helper that is killed forgets nothing, but the next one does.
 		[ "$i" != 2 ] || kill -KILL "$(marked_helpers | grep -vx "$first")"
 		v4=" $ip:53 " v6=" $(six "$pid"):53 "
 		tracked "$v4" && tracked "$v6"
@@ -698,7 +698,7 @@ untracked() {
 	[ "$(tracked '^udp (198.51.100.1:5301|192.0.2.2:5300) ')" = "$others" ]
 }
 
-@test "forwards: a connection to a chain that is no more is ended" {
+@test "forwards: a connection to a chain that has ended is reset" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	chain ip=10.88.0.11 port=8080:80
@@ -710,7 +710,7 @@ untracked() {
 	talk tcp4 "$CLIENT" tcp 198.51.100.1 8080
 	talk tcp6 "$CLIENT" tcp 2001:db8:3::1 8080
 	answered tcp4 tcp6
-	# Nothing of the end gets out.
+	# So that no packet says that the chain has ended.
 	at "$pid" ip link set eth0 down
 	kill -KILL "$pid"
 	wait_for grep -q "Connection reset by peer" tcp4
@@ -727,18 +727,18 @@ untracked() {
 	at "$pid" ip route add 127.0.0.1 via 10.88.0.1 dev eth0
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]] # an error
 	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
-	# Nor its ::1.
+	# And neither is its ::1.
 	serve "$HOST" TCP6 9090 '[::1]'
 	at "$pid" ip addr del ::1/128 dev lo
 	at "$pid" ip -6 route add ::1 via fd76:6f6c:a58::1 dev eth0
 	[[ $(ask "$pid" TCP6 '[::1]' 9090) == *connect* ]]
 	[ "$(ask "$HOST" TCP6 '[::1]' 9090)" = "[0000:0000:0000:0000:0000:0000:0000:0001]" ]
-	# Nor when a firewall that is started anew has flushed all rules.
+	# And not when a firewall that restarts has flushed all rules.
 	h nft flush ruleset
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]]
 }
 
-@test "forwards: more of them than the caller may have descriptors" {
+@test "forwards: more ports than the caller may have descriptors" {
 	world_begin
 	for form in "" "-d port=5000:5000 volt-ns -n"; do
 		# shellcheck disable=SC2086 # several words
@@ -752,12 +752,12 @@ untracked() {
 	[ "$stderr" = "volt-net: port=6000-6199:6000-6199: Too many open files" ]
 }
 
-@test "forwards: no helper to hold them, no command" {
+@test "forwards: without a helper to hold them the command does not start" {
 	world_begin
 	run -0 h volt-net true
 	user_dir
 	everybodys_tun
-	# Who makes a tap needs no more; the second fork(2) is one too many.
+	# To make a tap needs no more rights. The second fork(2) exceeds the limit.
 	run -125 h prlimit --nproc=2 setpriv --reuid 64321 --regid 64321 --clear-groups \
 		--inh-caps=+net_admin,+bpf --ambient-caps=+net_admin,+bpf -- \
 		"$USER_DIR/bin/volt-net" -t port=8080:80 echo started
@@ -767,7 +767,7 @@ untracked() {
 	nothing_left
 }
 
-@test "forwards: without any, no route_localnet and no helper" {
+@test "forwards: without port= there is no route_localnet and no helper" {
 	world_begin
 	chain
 	[ "$(h cat /proc/sys/net/ipv4/conf/voltbr0/route_localnet)" = 0 ]
@@ -776,14 +776,14 @@ untracked() {
 
 # --- who reaches whom -----------------------------------------------------
 
-@test "isolation: chains do not reach each other, unless both say so" {
+@test "isolation: chains do not reach each other unless both have isolate=no" {
 	world_begin
 	chain
 	a=$pid a_ip=$ip
 	chain
 	b=$pid b_ip=$ip
 	refused "$a" "$b_ip"
-	# Nor by way of the host, which would route.
+	# And not by way of the host, which could route.
 	mac=$(h ip -br link show voltbr0 | awk '{ print $3 }')
 	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
 	refused "$a" "$b_ip"
@@ -801,18 +801,18 @@ untracked() {
 	done
 }
 
-@test "isolation: nor by link-local addresses, nor to a group, when one said no" {
+@test "isolation: with one isolate=no, not by link-local addresses or multicast either" {
 	world_begin
 	chain
 	a=$pid
 	chain isolate=no
 	c=$pid
-	# Its host still is reached so.
+	# The host is still reached by these.
 	reach "$a" fe80::76:aff:fe58:1%eth0
 	reach "$c" fe80::76:aff:fe58:1%eth0
 	refused "$a" "$(six "$c" link)%eth0"
 	refused "$c" "$(six "$a" link)%eth0"
-	# The hardware address alone, whatever is in the frame.
+	# By the hardware address only, whatever IP address is in the frame.
 	mac=$(at "$c" ip -br link show eth0 | awk '{ print $3 }')
 	at "$c" ip addr add 169.254.1.1/16 dev eth0
 	at "$a" ip route add 169.254.1.1 dev eth0
@@ -834,7 +834,7 @@ untracked() {
 	[ ! -s one ] && [ ! -s many ]
 }
 
-@test "isolation: nor between bridges, nor from outside by a route" {
+@test "isolation: not between bridges, and not from outside by a route" {
 	world_begin
 	chain
 	a=$pid a_ip=$ip
@@ -848,7 +848,7 @@ untracked() {
 	reach "$a" 192.0.2.2
 }
 
-@test "host: of its addresses a chain reaches those of the bridge" {
+@test "host: a chain reaches only the bridge's addresses of the host" {
 	world_begin
 	chain bridge=other subnet=10.99.0.0/24
 	o=$pid
@@ -872,19 +872,19 @@ untracked() {
 	[[ $(ask "$a" TCP6 '[2001:db8:2::1]' 9091) == *"Connection timed out" ]]
 	[ -z "$(ask "$a" UDP4 192.0.2.1 9092)" ]
 	[ -z "$(ask "$a" UDP6 '[2001:db8:2::1]' 9093)" ]
-	# The other bridge's chain has its own; all others have what they had.
+	# The other bridge's chain reaches its own; all others reach what they did before.
 	reach "$o" 10.99.0.1
 	refused "$o" 10.88.0.1
 	[ "$(ask "$CLIENT" TCP4 192.0.2.1 9090)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" TCP4 10.88.0.1 9090)" = 10.88.0.1 ]
-	# What the host begins is answered, whatever address it has; and forwards are.
+	# A connection from the host is answered, from any address; and so is a forward.
 	serve "$a" TCP4 80
 	serve "$a" UDP6 81
 	[ "$(ask "$HOST" TCP4 "$a_ip" "80,bind=192.0.2.1")" = 192.0.2.1 ]
 	[[ $(ask "$HOST" UDP6 "[$(six "$a")]" "81,bind=[2001:db8:2::1]") == "[2001:0db8:0002:"* ]]
 	[ "$(ask "$o" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
 	[ "$(ask "$a" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
-	# An address more of the bridge is one.
+	# Another address of the bridge is reached too.
 	h ip addr add 169.254.20.10/32 dev voltbr0
 	reach "$a" 169.254.20.10
 }
@@ -897,7 +897,7 @@ untracked() {
 	reach "$pid" 10.88.0.1
 }
 
-@test "host: what is no chain on a bridge of another's reaches what it did" {
+@test "host: other ports of an existing bridge reach what they did before" {
 	world_begin
 	h ip link add br7 type bridge
 	h ip addr add 10.70.0.254/24 dev br7
@@ -910,7 +910,7 @@ untracked() {
 	refused "$pid" 198.51.100.1
 }
 
-@test "spoofing: no other address, no other MAC, no advertisement gets out" {
+@test "spoofing: no other address and no other MAC gets out" {
 	world_begin
 	chain isolate=no
 	a=$pid
@@ -919,7 +919,7 @@ untracked() {
 	run -1 at "$a" ping -n -c 1 -W 1 -I 10.88.77.77 10.88.0.1
 	at "$a" ip addr add fd76:6f6c:a58::7777/64 dev eth0 nodad
 	run -1 at "$a" ping -n -c 1 -W 1 -I fd76:6f6c:a58::7777 fd76:6f6c:a58::1
-	# Its own still do.
+	# Its own addresses still work.
 	at "$a" ip addr del 10.88.77.77/16 dev eth0
 	at "$a" ip addr del fd76:6f6c:a58::7777/64 dev eth0
 	reach "$a" 10.88.0.1
@@ -928,12 +928,12 @@ untracked() {
 	refused "$a" 10.88.0.1
 }
 
-@test "spoofing: frames by hand, ARP and neighbours for others, routers" {
+@test "spoofing: ARP, neighbour and router messages for others, and odd frames" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	chain isolate=no
-	# Each line: what, then OK if the host end lets it through.
-	run -0 at "$pid" python3 "$TOP/tests/helpers/spoof.py" "$ip" "$pid" "$HOST" "$link"
+	# Each line says what was sent, and whether it arrived at the host.
+	run -0 at "$pid" python3 "$TOP/tests/helpers/spoof.py" "$ip" "$pid" "$HOST" "$iface"
 	echo "$output"
 	[ "$output" = "own ip4: passed
 other ip4: dropped
@@ -962,7 +962,7 @@ short: dropped" ]
 
 # --- behind volt-ns -------------------------------------------------------
 
-@test "short form: volt-ns with a root has the resolvers, and the root is not written" {
+@test "short form: volt-ns with a root has the resolvers, and the root is not written to" {
 	world_begin
 	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" "search example.org lan" "options edns0"
 	root=$(copy_root)
@@ -991,14 +991,14 @@ old" ]
 	[ "$output" = mine ]
 }
 
-# linked DIR: its /etc/resolv.conf is the link that images have.
+# linked DIR: make its /etc/resolv.conf the symlink that images have.
 linked() {
 	mkdir -p "$1/run" "$1/tmp"
 	rm -f "$1/etc/resolv.conf"
 	ln -s ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"
 }
 
-@test "resolvers: a link to what is made later is covered itself, and nothing is written" {
+@test "resolvers: a dangling symlink is covered itself, and nothing is written" {
 	world_begin
 	world_resolv "nameserver 192.0.2.53"
 	root=$(copy_root)
@@ -1034,7 +1034,7 @@ nameserver 192.0.2.53" ]
 	[ ! -e canary ] && [ ! -e "$root$PWD/canary" ]
 }
 
-@test "resolvers: a link is covered by an ordinary user as well" {
+@test "resolvers: a symlink is covered, for an ordinary user too" {
 	user_dir
 	cp -a "$ROOT_USER" "$USER_DIR/linked"
 	linked "$USER_DIR/linked"
@@ -1047,7 +1047,7 @@ nameserver 192.0.2.53" ]
 	rm -r "$USER_DIR/linked"
 }
 
-@test "resolvers: none that the chain could reach is said, not made up" {
+@test "resolvers: if the chain can reach none, that is reported, and none is invented" {
 	world_begin
 	world_resolv "nameserver 127.0.0.53" "search example.org"
 	h mount -t tmpfs none /run
@@ -1059,7 +1059,7 @@ nameserver 192.0.2.53" ]
 		[ "$output" = "# no resolver is known
 search example.org" ]
 	done
-	# Of no matter to what takes no files, or has no network.
+	# It is not said where nothing uses the files, or where there is no network.
 	for form in "volt-net cat /dev/null" "volt-net mode=none volt-ns -m root=$root true" \
 		"volt-net dns=192.0.2.53 volt-ns -m root=$root true"; do
 		# shellcheck disable=SC2086
@@ -1077,12 +1077,12 @@ options edns0" ]
 options edns0 trust-ad" ]
 }
 
-@test "resolvers: what the host's file may say" {
+@test "resolvers: all that the host's file may contain" {
 	world_begin
 	h mount -t tmpfs none /run
 	h mkdir -p /run/systemd/resolve
 	root=$(copy_root)
-	# resolv EXPECTED [WORD ...]: what the chain has of resolv.conf as it is.
+	# resolv EXPECTED [WORD ...]: check the chain's resolv.conf.
 	resolv() {
 		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m root="$root" cat /etc/resolv.conf
 		echo "$output" "$stderr"
@@ -1095,7 +1095,7 @@ options edns0 trust-ad" ]
 	resolv "nameserver 192.0.2.4
 search new.example
 options ndots:2 timeout:1 rotate trust-ad"
-	# More than the three that are used, twice the same, the last line without its end.
+	# More than three, one of them twice, and a last line without a newline.
 	printf 'nameserver 192.0.2.4\r\nnameserver 192.0.2.4\r\nsearch a b\r\n' >resolv.conf
 	printf 'nameserver 2001:db8::%d\n' 5 6 7 8 >>resolv.conf
 	printf 'domain x\nsearch .\noptions edns0' >>resolv.conf
@@ -1106,7 +1106,7 @@ nameserver 2001:db8::7
 nameserver 2001:db8::8
 search .
 options edns0"
-	# Without IPv6 none of it. A word leaves out the rest.
+	# Without IPv6 the chain has no such resolver. A word replaces the host's.
 	resolv "nameserver 192.0.2.4
 search .
 options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
@@ -1114,7 +1114,7 @@ options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
 	resolv "nameserver 192.0.2.4
 search my.example
 options edns0" bridge=four search=my.example
-	# What the chain does not reach; and what it reaches at the gateway.
+	# What the chain cannot reach; and what it reaches at the gateway.
 	world_resolv "nameserver 127.0.0.1" "nameserver 0.0.0.0" "nameserver ::1" "nameserver ::" \
 		"nameserver ::ffff:127.0.0.53" "nameserver fe80::1" "nameserver fe80::1%up0" \
 		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" "nameserver 2001:db8:3::1" \
@@ -1128,7 +1128,7 @@ options trust-ad"
 	[[ $stderr == *"volt-net: resolver 198.51.100.1 is the host itself: 10.88.0.1"* ]]
 	serve "$HOST" UDP4 53
 	[ "$(h volt-net sh -c 'echo x | socat -t 3 - UDP4:10.88.0.1:53')" != "" ]
-	# The host's own network: as it is.
+	# With mode=host nothing changes.
 	resolv "nameserver 127.0.0.1
 nameserver 0.0.0.0
 nameserver ::1
@@ -1143,13 +1143,13 @@ nameserver 2001:db8:3::1
 nameserver 169.254.169.253
 search x
 options trust-ad" mode=host
-	# A stub: the options stay, but trust was in that one.
+	# Behind a stub: the options stay, but trust-ad was for the stub.
 	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad ndots:1" "search stub.example"
 	h sh -c 'echo "nameserver 192.0.2.7" >/run/systemd/resolve/resolv.conf'
 	resolv "nameserver 192.0.2.7
 search stub.example
 options edns0 ndots:1"
-	# Too long a line, too many domains, a file that cannot be read.
+	# A line that is too long, too many domains, a file that is too large.
 	long=$(printf '%0300d' 7)
 	world_resolv "nameserver $long" "search $long short.example" "options $long" "nameserver 192.0.2.4"
 	resolv "nameserver 192.0.2.4
@@ -1199,7 +1199,7 @@ search short.example"
 	wait_for no_helper
 }
 
-@test "deferred: errors are one line and 125, and leave nothing" {
+@test "deferred: an error is one line, exits 125 and leaves nothing" {
 	world_begin
 	root=$(copy_root)
 	run -125 --separate-stderr h volt-net -d true
@@ -1230,7 +1230,7 @@ search short.example"
 	wait_for no_helper
 }
 
-@test "deferred: what the helper cannot do ends the chain, and is said" {
+@test "deferred: an error of the helper ends the chain, and is reported" {
 	world_begin
 	chain ip=10.88.0.9
 	run -125 --separate-stderr h volt-net -d ip=10.88.0.9 volt-ns -Un true
@@ -1239,7 +1239,7 @@ search short.example"
 	wait_for no_helper
 }
 
-@test "deferred: in front of volt-kvm, which takes none, is an error" {
+@test "deferred: in front of volt-kvm it is an error" {
 	world_begin
 	k=$(tiny pvh)
 	run -125 --separate-stderr h volt-net -d volt-kvm memory=16M kernel="$k"
@@ -1287,7 +1287,7 @@ search short.example"
 	done
 	no_lease
 	[ "$(h ip -br link | grep -c eth0)" = 0 ]
-	# And volt-ns believes no other descriptor than a plug's.
+	# And volt-ns accepts only a plug's descriptor.
 	exec 9</dev/null
 	VOLT_PLUG=9 run -125 --separate-stderr volt-ns -n true
 	[[ $stderr == "volt-ns: VOLT_PLUG: "* ]]
@@ -1327,7 +1327,7 @@ search short.example"
 	[ "$(h nft list tables)" = "table inet volt-voltbr0" ]
 }
 
-@test "SIGTERM: ends the helper, in order; who is connected goes on" {
+@test "SIGTERM: ends the helper cleanly; connections go on" {
 	command -v python3 >/dev/null || lacks python3
 	need strace -qq -o /dev/null true
 	world_begin
@@ -1357,7 +1357,7 @@ search short.example"
 		kill -0 "$pid"
 		kill -KILL "$pid" "$server"
 	done
-	# Before anybody asks for the network.
+	# Before volt-ns asks for the network.
 	printf '#!/bin/sh\necho started >started\nexec sleep 3600\n' >volt-wait
 	chmod +x volt-wait
 	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 ./volt-wait 3>&- </dev/null &
@@ -1371,11 +1371,11 @@ killed() {
 	no_hang "$1"
 	nothing_left
 	wait_for no_helper
-	# Half of the time as if the machine were new.
+	# Every second time without the bridge, as on a new machine.
 	[ $((++kills % 2)) = 0 ] || h volt-net -r >/dev/null 2>&1 || true
 }
 
-@test "SIGKILL at every step: nothing is left, nothing hangs, the next one works" {
+@test "SIGKILL at every step: nothing is left, nothing hangs, the next run works" {
 	need strace -qq -o /dev/null true
 	world_begin
 	kills=0
@@ -1385,7 +1385,7 @@ killed() {
 		# shellcheck disable=SC2086 # several words
 		CALLS='send.*|bind|clone.*|.*fork|setns|unshare|ioctl|execve|pidfd.*' \
 			kill_at_every_call killed volt-net $form true
-		# Whatever was left half made, the next one goes on with.
+		# The next run completes what was left unfinished.
 		# shellcheck disable=SC2086
 		h volt-net $form true
 		nothing_left
@@ -1405,7 +1405,7 @@ need_systemd() {
 		-E "TEST_MARK=$TEST_MARK" -E "PATH=$PATH")
 }
 
-@test "systemd: the stop of a unit kills nobody of ours, and is not kept waiting" {
+@test "systemd: a unit stops without SIGKILL and without delay" {
 	world_begin
 	need_systemd
 	printf '#!/bin/sh\ntrap "exit 0" TERM\nwhile :; do sleep 0.1; done\n' >server
@@ -1462,7 +1462,7 @@ helper 0::/system.slice/$UNIT.service/web" ]
 
 # --- looking and removing -------------------------------------------------
 
-@test "print: bridges and leases, a line each, or JSON" {
+@test "print: bridges and leases, one a line, or as JSON" {
 	world_begin
 	run -0 h volt-net
 	[ -z "$output" ]
@@ -1489,7 +1489,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	[ "$(number sent)" -ge 1000 ]
 }
 
-@test "print: whoever may not see the forwards is not told that there are none" {
+@test "print: a user who may not see the forwards is not told that there are none" {
 	world_begin
 	user_dir
 	chain ip=10.88.0.9 port=8080:80
@@ -1502,7 +1502,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	[[ $output == *',"forwards":["8080:80"],'*',"forwards":[],'* ]]
 }
 
-@test "what changes while it is looked at is looked at again" {
+@test "a dump that changes meanwhile is repeated" {
 	world_begin
 	chain ip=10.88.0.9 port=8080:80
 	as_it_is=$(h volt-net | sed 's/ received .*//')
@@ -1526,11 +1526,11 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	EOF
 }
 
-@test "host: what cannot be found out, or set, is an error" {
+@test "host: a setting that cannot be read or made is an error" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra'
-	# fails MESSAGE FILE ON OPTIONS: with ON mounted on that file. (mem is of the
-	# mount(8) that has ended.)
+	# fails MESSAGE FILE OVER OPTIONS: run with OVER mounted on that file. (mem is that of
+	# the mount(8), which has ended.)
 	fails() {
 		run -125 --separate-stderr h unshare -m sh -ec '
 			mount --bind "$2" "$1"
@@ -1549,7 +1549,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	[ "$(h cat /proc/sys/net/ipv6/conf/up0/accept_ra)" = 2 ]
 }
 
-@test "-r: removes an idle bridge and its rules, and no other" {
+@test "-r: removes an idle bridge and its rules, and nothing else" {
 	world_begin
 	run -125 --separate-stderr h volt-net -r
 	[ "$stderr" = "volt-net: bridge voltbr0: there is none" ]
@@ -1560,7 +1560,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	nothing_left
 	run -0 h volt-net -r
 	[ -z "$(h ip link show type bridge)$(h nft list tables)" ]
-	# A bridge that was removed by hand leaves a table: made anew if it differs.
+	# A bridge that was removed by hand leaves its table, which is replaced.
 	run -0 h volt-net subnet=10.1.0.0/24 true
 	nothing_left
 	h ip link del voltbr0
@@ -1568,7 +1568,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	run ! grep -q 10.1.0 <<<"$(h nft list ruleset)"
 }
 
-@test "-r: a bridge whose maker was killed is ours all the same" {
+@test "-r: a bridge whose maker was killed counts as volt-net's" {
 	world_begin
 	h ip link add voltbr0 address 02:76:0a:58:00:01 type bridge
 	run -0 h volt-net ping -n -c 1 -W 5 192.0.2.2
@@ -1581,7 +1581,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 
 # --- neighbours -----------------------------------------------------------
 
-@test "firewalls: -v names the rule set that drops; with its leave all works" {
+@test "firewalls: -v names the rule set that drops; once it accepts the bridge, all works" {
 	world_begin
 	h nft -f - <<-'EOF'
 		table inet mine {
@@ -1622,11 +1622,11 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 @test "rate=: limits both ways" {
 	world_begin
 	chain rate=in:64K,out:64K
-	h tc qdisc show dev "$link" | grep -q "tbf .* rate 524288bit"
+	h tc qdisc show dev "$iface" | grep -q "tbf .* rate 524288bit"
 	nsenter -t "$INET" -n socat -u TCP4-LISTEN:80,reuseaddr OPEN:/dev/null 3>&- &
 	world+=("$!")
 	wait_for at "$INET" sh -c 'ss -Hltn | grep -q :80'
-	# Burst and four seconds' worth; unlimited it would be gigabytes.
+	# A burst and four seconds; without a limit it would be gigabytes.
 	run at "$pid" timeout 4 socat -u OPEN:/dev/zero TCP4:192.0.2.2:80
 	sent=$(at "$INET" ip -s link show eth0 | awk '/RX:/ { getline; print $1 }')
 	echo "$sent"
@@ -1642,7 +1642,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	run -0 h volt-net rate=out:10M ping -n -c 1 -W 5 10.88.0.1
 }
 
-@test "without root: says what it cannot do, and that pasta can" {
+@test "without root: the error names pasta" {
 	run -125 --separate-stderr as_user volt-net true
 	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
 	run -125 --separate-stderr as_user volt-net mode=none true
@@ -1651,13 +1651,13 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	run -0 as_user volt-net
 }
 
-@test "without root: pasta(1) in its place" {
+@test "without root: pasta(1) in place of volt-net" {
 	command -v pasta >/dev/null || lacks pasta
 	world_begin
 	everybodys_tun
 	need as_user unshare -Un true
 	user_dir
-	# Not its gateway: pasta takes that for the host.
+	# Not by the gateway's address: to pasta that means the host.
 	serve "$CLIENT" TCP4 80
 	# shellcheck disable=SC2016 # expanded by that sh
 	run h timeout 60 env PATH="$USER_DIR/bin:$PATH" setpriv --reuid "$TEST_UID" --regid "$TEST_UID" \
@@ -1674,7 +1674,7 @@ everybodys_tun() {
 	h mount --bind "$PWD/tun" /dev/net/tun
 }
 
-# serves PID: the client gets hello from the host's port, and then PID is ended.
+# serves PID: the client gets hello from the host's port; then PID is ended.
 serves() {
 	page() {
 		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
@@ -1715,7 +1715,7 @@ serves() {
 
 # --- taps -----------------------------------------------------------------
 
-@test "-t: a tap with headers, handed on; a guest behind it has the network" {
+@test "-t: volt-kvm gets a tap with headers; a guest behind it has the network" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	cp "$TOP/tests/helpers/guest.py" volt-guest
@@ -1734,7 +1734,7 @@ serves() {
 	nothing_left
 }
 
-@test "-t: forwards, ip= in use by a veth, a command that is no link has none" {
+@test "-t: forwards; ip= of a veth is in use; a command that is no link gets no tap" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	chain ip=10.88.0.9

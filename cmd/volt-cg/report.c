@@ -97,7 +97,7 @@ report_watch(const struct cg *cg)
 	char buf[1024];
 	int fd = openat(cg->dir, "memory.events", O_RDONLY | O_CLOEXEC);
 
-	/* It is readable again when something changes. */
+	/* Read it: POLLPRI comes when it changes from now on. */
 	if (fd != -1 && read(fd, buf, sizeof(buf)) == -1) {
 		close(fd);
 		return -1;

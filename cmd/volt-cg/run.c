@@ -117,8 +117,8 @@ run(struct cg *cg, char *argv[])
 	bool oom;
 
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
-		    argv);
+		describe(cg, cg->place,
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	if (supervise_fork(&s, start) == 0) {
 		close(cg->lock);
 		if (cg->retreat_lock != -1)
@@ -145,8 +145,8 @@ _Noreturn void
 run_keep(struct cg *cg, char *argv[])
 {
 	if (cg->dry)
-		describe(cg, cg->place, cg->name != NULL ? cg->name : "run-PID",
-		    argv);
+		describe(cg, cg->place,
+		    cg->name != NULL ? cg->name : "run-PID", argv);
 	group_make(cg);
 	group_sweep(cg);
 	chain_exec(argv);

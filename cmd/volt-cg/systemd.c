@@ -59,8 +59,8 @@ print_cpu(const char *value)
 	else if (percent % 100 == 0)
 		fprintf(out, "CPUQuota=%" PRIu64 "%%\n", percent / 100);
 	else
-		fprintf(out, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n", percent / 100,
-		    percent % 100);
+		fprintf(out, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n",
+		    percent / 100, percent % 100);
 	if (period != 100000)
 		fprintf(out, "CPUQuotaPeriodSec=%" PRIu64 "us\n", period);
 	return true;
@@ -149,8 +149,8 @@ print_limit(const struct limit *l)
 }
 
 /*
- * How much of a line says what it sets: the property, and where it is about a
- * device that.
+ * How many bytes of a line say what it sets: the property, and the device if
+ * the property has one.
  */
 static size_t
 subject(const char *line)
@@ -161,7 +161,7 @@ subject(const char *line)
 	    n + strcspn(line + n, " ") : n;
 }
 
-/* Does a later line of text set the same? */
+/* Does a later line set the same? */
 static bool
 is_overridden(const char *line)
 {

@@ -1,4 +1,4 @@
-/* What a lease is called, and what else follows from its address. */
+/* The name of a lease, and all else that follows from its address. */
 #include <stdio.h>
 #include <string.h>
 

@@ -19,7 +19,7 @@
 #define ANSWER_MS 20000	/* the chain's root may have taken the answer */
 #define SOCKET_BUFFER (4 * NL_BATCH)
 #define DUMPS 100	/* how often to repeat a dump that changed meanwhile */
-#define ERROR_MOST 4095	/* of errno, as the kernel has it */
+#define ERROR_MOST 4095	/* the kernel's largest errno */
 #define ATTR_HEAD sizeof(struct nlattr)
 #define ATTR_MOST 4096	/* bytes of an attribute, whose length has 16 bits */
 
@@ -30,7 +30,7 @@ aligned(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
-/* Are the next left bytes a whole message? libmnl takes 2 GiB for none. */
+/* Is the message whole? libmnl does not refuse a length of 2 GiB or more. */
 static bool
 whole(const struct nlmsghdr *msg, int left)
 {
@@ -138,7 +138,7 @@ receive(struct nl *nl, char *buf, size_t size)
 	}
 }
 
-/* What a message says of errno: a negative number of it. Returns -1. */
+/* Set errno to the error of a message, which is negative. Returns -1. */
 static int
 failed(int error)
 {
@@ -478,12 +478,14 @@ nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 const char *
 nl_string(const void *data, size_t len, char *buf, size_t size)
 {
-	size_t n = data == NULL ? 0 : strnlen(data, len);
+	size_t n = 0;
 
-	if (n >= size)
-		n = size - 1;
-	if (n > 0)
+	if (data != NULL) {
+		n = strnlen(data, len);
+		if (n >= size)
+			n = size - 1;
 		memcpy(buf, data, n);
+	}
 	buf[n] = '\0';
 	return buf;
 }

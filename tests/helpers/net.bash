@@ -5,14 +5,14 @@
 #	inet ----- 192.0.2.0/24 ----- host ----- 198.51.100.0/24 ----- client
 #	     2001:db8:2::/64                 2001:db8:3::/64
 #
-# host is where volt-net runs: it has mounts of its own too, so that its
-# /etc/resolv.conf can be ours. Nothing leaves these namespaces, and they go
-# with the processes that hold them.
+# volt-net runs on host, which also has its own mount namespace, so that the test can
+# replace its /etc/resolv.conf. Nothing leaves these namespaces. They go away with the
+# processes that hold them.
 
 world=()
 
-# hold NAME ARG ...: a process in the namespaces that unshare ARG makes; its PID
-# is in $NAME.
+# hold NAME ARG ...: start a process in the namespaces that unshare(1) makes with these
+# arguments. Its PID is in $NAME.
 hold() {
 	local name=$1 pid
 
@@ -28,7 +28,7 @@ hold() {
 	printf -v "$name" %s "$pid"
 }
 
-# at PID CMD ...: in the network namespace of a process.
+# at PID CMD ...: run a command in the network namespace of a process.
 at() {
 	local pid=$1
 
@@ -36,12 +36,12 @@ at() {
 	nsenter -t "$pid" -n -- "$@"
 }
 
-# h CMD ...: on the host.
+# h CMD ...: run a command on the host.
 h() {
 	nsenter -t "$HOST" -n -m --wdns="$PWD" -- "$@"
 }
 
-# cable PID NAME ADDR ADDR6 PID NAME ADDR ADDR6
+# cable PID NAME ADDR ADDR6 PID NAME ADDR ADDR6: connect two namespaces by a veth pair.
 cable() {
 	at "$1" ip link add "$2" type veth peer name "$6" netns "$5"
 	at "$1" ip addr add "$3" dev "$2"
@@ -70,7 +70,7 @@ world_begin() {
 	at "$CLIENT" ip -6 route add default via 2001:db8:3::1
 }
 
-# The host's resolvers are these lines.
+# world_resolv LINE ...: the host's resolv.conf has these lines.
 world_resolv() {
 	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/resolv.conf"
 	h mount --bind "$BATS_TEST_TMPDIR/resolv.conf" /etc/resolv.conf
@@ -86,8 +86,8 @@ world_end() {
 	world=()
 }
 
-# chain WORD ...: a chain that sleeps on the host, once its network is there;
-# $pid is its process, $ip and $link its lease.
+# chain WORD ...: start a chain that sleeps, on the host, and wait for its network. $pid
+# is its process, $ip its address, and $iface the interface of its lease.
 chain() {
 	local up
 
@@ -105,7 +105,7 @@ chain() {
 	lease_of "$pid"
 }
 
-# four PID, six PID [link]: the address of a chain.
+# four PID, six PID [SCOPE]: the address of a chain. SCOPE is global or link.
 four() {
 	at "$1" ip -4 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }'
 }
@@ -115,12 +115,12 @@ six() {
 }
 
 lease_of() {
-	# shellcheck disable=SC2034 # for who called
-	read -r ip link <<<"$(h volt-net | awk -v pid="$1" \
+	# shellcheck disable=SC2034 # the caller uses them
+	read -r ip iface <<<"$(h volt-net | awk -v pid="$1" \
 		'$1 == "lease" && $10 == pid { print $2, $6 }')"
 }
 
-# serve PID PROTO PORT[,OPTION...] [ADDR]: answer there with the address of who asks.
+# serve PID PROTO PORT[,OPTION...] [ADDR]: a server that answers with its client's address.
 serve() {
 	# shellcheck disable=SC2016 # expanded by socat's sh
 	nsenter -t "$1" -n -- socat -T 5 "$2-LISTEN:$3,fork,reuseaddr${4:+,bind=$4}" \
@@ -132,17 +132,18 @@ serve() {
 	done
 }
 
-# ask PID PROTO ADDR PORT: what it answers. (-t: how long an answer may take.)
+# ask PID PROTO ADDR PORT: what that server answers. (-t: how long it may take.)
 ask() {
 	echo hello | at "$1" timeout 20 socat -t 3 - "$2:$3:$4,connect-timeout=3" 2>&1 |
 		tail -n 1
 }
 
-# reach PID ADDR: does a ping come back?
+# reach PID ADDR [SECONDS]: is a ping answered?
 reach() {
 	at "$1" ping -n -c 1 -W "${3:-5}" "$2" >/dev/null
 }
 
+# refused PID ADDR: is no ping answered?
 refused() {
 	! reach "$1" "$2" 1
 }

@@ -238,7 +238,8 @@ def make_lock(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     if some(rng, 0.35):
         words += lock_landlock(rng)
     if some(rng, 0.08):
-        words += [rng.choice(["@server", "@server", "@offline", "@offline"])] + (["fs.rx=/"] if some(rng, 0.9) else [])
+        words.append(rng.choice(["@server", "@server", "@offline", "@offline"]))
+        words += ["fs.rx=/"] if some(rng, 0.9) else []
     if some(rng, 0.2):
         words.append("seccomp=" + rng.choice(["strict", "default", "default", "none",
                                               c.TOP + "/data/profile"]))
@@ -471,7 +472,8 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     waits = "play" not in caller
     ctx.update(leads="session" in caller, own_cgroup="cgroup" in caller)
     argv = line(rng, kind, waits, ctx)
-    if any(w in argv for w in ("fds=close", "@server", "@desktop", "@offline")) and (not waits or some(rng, 0.9)):
+    closes = any(w in argv for w in ("fds=close", "@server", "@desktop", "@offline"))
+    if closes and (not waits or some(rng, 0.9)):
         report = 1 if 1 not in caller.get("closed", []) else 2
         if {1, 2} <= set(caller.get("closed", [])):
             caller.pop("closed")

@@ -389,21 +389,30 @@ class Judge:
         return 0 <= self.s.group_from < len(self.s.waiters)
 
     def signals(self) -> None:
-        want = []
-        for n in self.case.get("play")[1:] + [64]:
+        want, got, asked = [], self.seen.got, self.case.get("play")[1:]
+        for n in asked + [64]:
             if self.s.group_from >= 0 and n in STOPPING:
                 continue  # it stops the group for certain
-            for waiter in self.s.waiters:
-                if n == 15 and waiter.stop:
+            for i, waiter in enumerate(self.s.waiters):
+                if n == 15 and waiter.stop and not (self.in_group() and i >= self.s.group_from):
                     n = waiter.stop
             want.append(n)
-        got = self.seen.got
-        if CONT not in want or {15, *STOPPING} & set(self.case.get("play")[1:]):
+        if CONT not in want or {15, *STOPPING} & set(asked):
             # How often it comes with others is not ours to count.
             want, got = ([n for n in x if n != CONT] for x in (want, got))
         if self.in_group():
-            want, got = sorted(set(want)), sorted(set(got))
-        self.same("signals", want, got)
+            self.told_as_group(set(want), set(got))
+        else:
+            self.same("signals", want, got)
+
+    def told_as_group(self, want: Set[int], got: Set[int]) -> None:
+        """SIGTERM comes as it is, or as who waits in the group passes it on, or both."""
+        terms = {15} | {w.stop for w in self.s.waiters[self.s.group_from:] if w.stop}
+        if 15 in want and not terms & got:
+            self.bad("signals", sorted(want), sorted(got))
+        if 15 in want:
+            want, got = want - terms, got - terms
+        self.same("signals", sorted(want), sorted(got))
 
 
 def group_of(hexed: str) -> Optional[str]:

@@ -107,6 +107,8 @@ class Model:
         if "/" in name:
             return self.classify(self.inside(name))
         if name == "":
+            if not volt:
+                raise Unknown("what others make of no name differs")
             return "none", ""
         path = env_value(c.ENV if first else self.s.env, "PATH")
         found = "none"

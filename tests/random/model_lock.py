@@ -137,8 +137,8 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
         g.bad("unknown word")
 
 
-CHOICES = {"stdio": ("give", "keep"), "fds": ("close", "keep"), "keyring": ("new", "keep"), "dumpable": ("yes", "no"),
-           "seccomp.action": ("errno", "kill", "log")}
+CHOICES = {"stdio": ("give", "keep"), "fds": ("close", "keep"), "keyring": ("new", "keep"),
+           "dumpable": ("yes", "no"), "seccomp.action": ("errno", "kill", "log")}
 
 
 def kind_of(rights: Set[str]) -> Set[str]:

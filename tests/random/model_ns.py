@@ -207,8 +207,10 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
 def cover(s: State, where: str, read: Any, write: Any) -> None:
     for path in TRIED:
         if path == where or path.startswith(where.rstrip("/") + "/"):
-            s.view[path] = [read if read != "same" else s.view[path][0],
-                            write if s.view[path][0] != ENOENT else ENOENT]
+            before = s.view[path][0]
+            if before is ANY or before == ENOENT:  # a device can be written to all the same
+                write = before
+            s.view[path] = [read if read != "same" else before, write]
 
 
 def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str],
@@ -403,7 +405,8 @@ def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
     elif u is ANY:
         u = gm = [(0, 0, 1)]
     s.see["groups"] = ANY if s.see["groups"] else []
-    if not mapped(u, 0) and not any(b <= s.uid < b + n for _, b, n in u):
+    if any(not mapped(m, 0) and not any(b <= own < b + n for _, b, n in m)
+           for m, own in ((u, s.uid), (gm, s.gid))):
         s.may_fail("volt-ns")  # nobody there may make a file
     if mapped(gm, 0):
         s.gid = 0

@@ -65,7 +65,8 @@ class World:
         run("mount", "--make-rprivate", "/")
         run("mount", "-t", "proc", "proc", "/proc")
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", c.TOP)
-        run("mount", "-t", "devpts", "-o", "newinstance,ptmxmode=666,mode=620", "devpts", "/dev/pts")
+        run("mount", "-t", "devpts", "-o", "newinstance,ptmxmode=666,mode=620", "devpts",
+            "/dev/pts")
         run("mount", "--bind", "/dev/pts/ptmx", "/dev/ptmx")
         run("ip", "link", "set", "lo", "up")
         if cgroup:
