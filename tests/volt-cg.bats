@@ -641,7 +641,7 @@ Delegate=yes" ]
 	# Many kills are a few lines, and a sum.
 	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done; :'
 	[ "${#stderr_lines[@]}" -le 35 ]
-	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" | paste -sd+ | bc)" = 12 ]
+	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" | awk '{ n += $1 } END { print n }')" = 12 ]
 	[ "$(grep -c '^volt-cg: ' <<<"$stderr")" -le 11 ]
 }
 
