@@ -33,7 +33,7 @@ unescape(char *s)
 	*out = '\0';
 }
 
-/* Is fd on the mount with this ID, or has another one been put on top? */
+/* Is fd on the mount with this ID, or does another mount cover that? */
 static bool
 is_mount(int fd, uint64_t id)
 {
@@ -47,8 +47,8 @@ is_mount(int fd, uint64_t id)
 }
 
 /*
- * The group of a process as /proc tells it, from the root of our cgroup namespace
- * on; pid 0 is ourselves. Returns 0, or -1 and errno.
+ * Read the group of a process from /proc, as a path from the root of our cgroup
+ * namespace; pid 0 is this process. Returns 0, or -1 and errno.
  */
 int
 cgroup_of(pid_t pid, char *buf, size_t size)
@@ -79,8 +79,8 @@ cgroup_of(pid_t pid, char *buf, size_t size)
 }
 
 /*
- * The systemd unit that the group path is in, by name alone: the nearest group
- * that is called so. Returns buf, or "-" if there is none.
+ * The systemd unit that the group path is in: the nearest group with the name of a
+ * unit. Returns buf, or "-" if there is none.
  */
 const char *
 cgroup_unit(const char *path, char *buf, size_t size)
@@ -106,8 +106,8 @@ cgroup_unit(const char *path, char *buf, size_t size)
 }
 
 /*
- * The group own as a mount shows it whose root is this group: "" for the root
- * itself; NULL if it is not below that. "/.." is outside of our namespace.
+ * The path of the group own in a mount whose root is the group root: "" for root
+ * itself; NULL if own is not below root. "/.." is outside of our namespace.
  */
 const char *
 cgroup_below(const char *own, const char *root)
@@ -123,8 +123,8 @@ cgroup_below(const char *own, const char *root)
 }
 
 /*
- * Take the mount that a line of mountinfo describes, if it is one of cgroup v2
- * and still to be seen. own is our group from the root of our namespace on.
+ * Use the mount that a line of mountinfo describes, if it is one of cgroup v2 and
+ * not covered. own is our group, from the root of our namespace.
  */
 static bool
 take_mount(struct cgroup_tree *t, char *line, const char *own)
@@ -163,8 +163,8 @@ take_mount(struct cgroup_tree *t, char *line, const char *own)
 }
 
 /*
- * Find where cgroup v2 is mounted, best where our own group is visible. Returns
- * 0, or -1 and errno; ENOENT if it is not mounted. t->top is the caller's.
+ * Find a mount of cgroup v2, if possible one that shows our own group. Returns 0,
+ * or -1 and errno; ENOENT if it is not mounted. The caller closes t->top.
  */
 int
 cgroup_tree_open(struct cgroup_tree *t)
@@ -208,8 +208,8 @@ cgroup_open(int top, const char *path)
 }
 
 /*
- * Make a group, with this mode: the umask is the caller's, the group is not.
- * Returns 0, or -1 and errno.
+ * Make a group with this mode: the caller's umask must not affect it. Returns 0, or
+ * -1 and errno.
  */
 int
 cgroup_make(int dir, const char *name, mode_t mode)
@@ -221,17 +221,17 @@ cgroup_make(int dir, const char *name, mode_t mode)
 	return rc;
 }
 
-/* The mark is systemd's: whoever makes groups goes by it. */
+/* systemd defines this mark, and programs that make groups look for it. */
 #define MARK "user.delegate"
 
-/* What kernels older than /sys/kernel/cgroup/delegate leave to others. */
+/* The files to delegate on kernels without /sys/kernel/cgroup/delegate. */
 static const char delegated_files[] =
     "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n";
 
 /*
- * Mark the group as one in which groups may be made, and give its directory and
- * the files that the kernel lists, which its limits are not, to the user and
- * the group of users, -1 for those that it has. Returns 0, or -1 and errno.
+ * Mark the group as one in which groups may be made. Give its directory and the
+ * files that the kernel lists to the user and the group of users; -1 leaves one of
+ * them. The kernel does not list the limits. Returns 0, or -1 and errno.
  */
 int
 cgroup_delegate(int dir, uid_t uid, gid_t gid)
@@ -256,7 +256,7 @@ cgroup_delegate(int dir, uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* Does systemd, or volt-cg -d, say that it leaves this group to its owner? */
+/* Did systemd or volt-cg -d mark this group as delegated? */
 bool
 cgroup_delegated(int dir)
 {
@@ -267,8 +267,8 @@ cgroup_delegated(int dir)
 }
 
 /*
- * The processes of a group itself, or with others those that are not us; -1 if
- * they cannot be told. Some may be of other PID namespaces, and show as 0.
+ * Count the processes of a group itself, with others only those that are not us.
+ * Those of other PID namespaces show as 0. Returns -1 and errno on failure.
  */
 long
 cgroup_count(int dir, bool others)
@@ -293,7 +293,7 @@ cgroup_count(int dir, bool others)
 	return n;
 }
 
-/* Is word among those in a file such as cgroup.controllers of the group? */
+/* Is word in a file of the group, such as cgroup.controllers? */
 bool
 cgroup_lists(int dir, const char *file, const char *word)
 {

@@ -1,6 +1,6 @@
 /*
- * The cgroup v2 tree as we see it. A group is named by its path below the top
- * of the mount: "" is the top itself, "/a/b" a group further down.
+ * The cgroup v2 tree that this process sees. A group is named by its path below the
+ * top of the mount: "" is the top itself, "/a/b" a group below it.
  */
 #ifndef VOLT_CGROUP_H
 #define VOLT_CGROUP_H
@@ -12,13 +12,13 @@
 
 #include "must.h"
 
-/* On groups that volt-cg made; user.*, so that all may see it. */
+/* The mark of groups that volt-cg made: a user.* attribute, which all may read. */
 #define CGROUP_MARK "user.volt"
 
 struct cgroup_tree {
 	int top;	/* the top of the mount, or -1 */
 	bool visible;	/* our own group is below the top: own is set */
-	char point[PATH_MAX];	/* where it is mounted */
+	char point[PATH_MAX];	/* the mount point */
 	char own[PATH_MAX];	/* our own group */
 };
 

@@ -22,8 +22,8 @@
 extern char **environ;
 
 /*
- * The variables that name descriptors of the chain's own: "N[:N...]" each, a
- * missing one "-", and what follows that is no number is something else.
+ * The variables that name the chain's own descriptors, as "N[:N...]". A "-" stands
+ * for a missing one. The list ends where something else than a number follows.
  */
 static const struct {
 	const char *name;
@@ -36,7 +36,7 @@ static const struct {
 	{ TAP_VARIABLE, tap_is_ours },
 };
 
-/* Do something with each descriptor that a variable names; or end. */
+/* Call a function for each descriptor in a variable. An error ends the program. */
 static void
 each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 {
@@ -84,7 +84,7 @@ let_go(int fd)
 	return 0;
 }
 
-/* What the chain itself needs stays open over exec, whoever marked it. */
+/* Keep the chain's own descriptors open over exec, even if they were marked. */
 void
 chain_keep(void)
 {
@@ -92,8 +92,8 @@ chain_keep(void)
 }
 
 /*
- * In a parent that waits, before the command runs: the rest of the chain is its
- * child's. What the parent may still have to tell goes to TOLD (status.h).
+ * In a parent that waits, before the command runs: close what belongs to the rest of
+ * the chain, which the child has. The parent keeps TOLD (status.h) for its own report.
  */
 void
 chain_let_go(void)
@@ -108,9 +108,9 @@ chain_let_go(void)
 }
 
 /*
- * Nothing of the chain's own reaches a command that is not a link: no VOLT_
- * variable, no descriptor that one of ours names. They are marked rather than
- * closed, since exec(2) may yet fail.
+ * A command that is not a link gets no VOLT_ variable, and no descriptor that such a
+ * variable names. The descriptors are marked close-on-exec and not closed, since
+ * exec(2) may still fail.
  */
 static void
 scrub(void)
@@ -125,19 +125,19 @@ scrub(void)
 		*out = NULL;
 }
 
-/* A network that volt-net offered and nobody took must not be missed silently. */
+/* It is an error if volt-net offered a network and no link took it. */
 void
 chain_refuse_waste(void)
 {
 	struct plug_offer o;
 	int sock = plug_find();
 
-	/* None, or not one of ours. */
+	/* There is no plug, or volt-net did not make it. */
 	if (sock == -1 && (errno == ENOENT || errno == EINVAL ||
 		errno == ERANGE || errno == EPROTOTYPE))
 		return;
 	if (sock == -1 || plug_peek(sock, &o) == -1) {
-		/* Taken already, or no offer. */
+		/* The offer is taken, or there was none. */
 		if (sock != -1 && (errno == EAGAIN || errno == EPROTO))
 			return;
 		err(EXIT_LINK, PLUG_VARIABLE);
@@ -150,8 +150,8 @@ chain_refuse_waste(void)
 }
 
 /*
- * Something to fill a hole with: /dev/null, or where the root has none or
- * Landlock keeps it from us, a descriptor that takes no bytes either.
+ * Open something to fill a hole with: /dev/null; or, if the root has none or
+ * Landlock denies it, another descriptor that takes no bytes.
  */
 static int
 placeholder(void)
@@ -164,9 +164,9 @@ placeholder(void)
 }
 
 /*
- * Before anything is opened: fill holes among stdin, stdout and stderr, so that
- * no descriptor of ours takes their place. They close on exec, so the command
- * finds them closed as the caller left them.
+ * Before anything is opened: fill holes among stdin, stdout and stderr, so that no
+ * descriptor of ours gets their number. They close on exec: the command finds them
+ * closed, like the caller.
  */
 void
 chain_begin(void)
@@ -174,7 +174,7 @@ chain_begin(void)
 	static char line[1024];
 	int fd;
 
-	/* A message is one write(2): others may write there, too. */
+	/* A message is one write(2), as others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) == -1 && placeholder() != fd)
@@ -186,7 +186,7 @@ chain_begin(void)
 /* What chain_prepare() found. */
 static struct {
 	bool done, tool;
-	struct toolbox_program program;	/* tool: of the toolbox, or beside us */
+	struct toolbox_program program;	/* a volt program */
 	struct status_ends ends;
 } next;
 
@@ -197,14 +197,14 @@ take_back_start(void)
 }
 
 /*
- * Do all that becoming this command takes but the exec itself, so that
- * chain_exec() needs no other call to the system: volt-lock forbids the rest
- * in between. Whoever exits instead has not started the command.
+ * Do all that the exec of this command needs, except the exec. So chain_exec() needs
+ * no other system call, and volt-lock can forbid the others in between. A link that
+ * exits after this has not started the command.
  *
- * A name that begins with "volt-" is looked for in the toolbox first, or where
- * none came with us beside this program, and then like any other along PATH.
- * Once a toolbox is in force only what comes from it is a link: a program of
- * the root that calls itself volt-x is a command like any other.
+ * A name that begins with "volt-" is looked up in the toolbox, or without a toolbox
+ * beside this program, and then like any other name along PATH. With a toolbox only
+ * its programs are links: a program of the root named volt-x is a command like any
+ * other.
  */
 void
 chain_prepare(char *const argv[])
@@ -235,7 +235,7 @@ chain_prepare(char *const argv[])
 	scrub();
 }
 
-/* A filter allows little but exec(2) and a message. */
+/* A filter may allow little more than exec(2) and a message. */
 static bool sealed;
 
 void
@@ -244,7 +244,7 @@ chain_seal(void)
 	sealed = true;
 }
 
-/* A line to print where the command exists and may not be run. */
+/* Advice for a command that exists and cannot be run. */
 static const char *advice;
 
 void
@@ -253,12 +253,12 @@ chain_advise(const char *line)
 	advice = line;
 }
 
-/* Where a command is looked for without PATH. */
+/* Where a command is looked up without PATH. */
 #define USUAL_PATH "/usr/local/bin:/bin:/usr/bin"
 
 /*
- * execvp(3), the same whatever the C library: glibc's has a shell run what
- * exec(2) refuses. Returns only if it failed, with errno.
+ * execvp(3), the same with each C library: glibc's runs a file that exec(2) refuses
+ * by a shell. Returns only on failure, with errno.
  */
 static void
 exec_along_path(char *const argv[])
@@ -291,7 +291,7 @@ exec_along_path(char *const argv[])
 
 #define DRY_VARIABLE "VOLT_DRY"
 
-/* In a dry run: would a link before us have done this? */
+/* In a dry run: would a link in front of us have done this? */
 bool
 chain_is_to(char what)
 {
@@ -301,8 +301,8 @@ chain_is_to(char what)
 }
 
 /*
- * The end of a dry run: go on with that of the next link, if there is one. That
- * is told what would be otherwise by then.
+ * The end of a dry run: exec the next link, if there is one, with -N. Tell it what a
+ * real run would have changed by then.
  */
 _Noreturn void
 chain_dry(char *const argv[], bool root, bool init)
@@ -331,7 +331,7 @@ chain_dry(char *const argv[], bool root, bool init)
 	err(EXIT_CANTEXEC, "exec %s", say_name(argv[0], name));
 }
 
-/* Become the next command of the chain, or say why not and exit (126, 127). */
+/* Become the next command of the chain, or print an error and exit with 126 or 127. */
 _Noreturn void
 chain_exec(char *const argv[])
 {

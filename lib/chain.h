@@ -20,7 +20,7 @@ void chain_refuse_waste(void);
 void chain_seal(void);
 void chain_advise(const char *line);
 void chain_prepare(char *const argv[]);
-/* What a dry run has not done, for the links behind it. */
+/* What a dry run did not do, for the links behind it. */
 #define CHAIN_ROOT 'r'	/* the root would have changed */
 #define CHAIN_INIT 'p'	/* the next process would be PID 1 */
 MUST_CHECK bool chain_is_to(char what);

@@ -6,8 +6,8 @@
 #include "value.h"
 
 /*
- * Read "ADDRESS/LENGTH" of family into addr, network byte order (an in_addr or
- * an in6_addr), and len, at most 32 or 128. Returns whether s was that.
+ * Parse "ADDRESS/LENGTH" of family into addr (an in_addr or in6_addr, in network byte
+ * order) and len (at most 32 or 128). Returns whether s is of that form.
  */
 bool
 cidr_parse(const char *s, int family, void *addr, unsigned int *len)
@@ -24,7 +24,7 @@ cidr_parse(const char *s, int family, void *addr, unsigned int *len)
 	return true;
 }
 
-/* Write it as text, with len at most 128, into buf, which is returned. */
+/* Write the address and len, at most 128, to buf as text. Returns buf. */
 const char *
 cidr_text(int family, const void *addr, unsigned int len,
     char buf[static CIDR_TEXT])
@@ -36,7 +36,7 @@ cidr_text(int family, const void *addr, unsigned int len,
 	return buf;
 }
 
-/* Set the first len bits of mask, at most 128, and no other. */
+/* Set the first len bits of mask, at most 128, and clear the others. */
 void
 cidr_mask(unsigned int len, uint8_t mask[static 16])
 {

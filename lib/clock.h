@@ -1,4 +1,4 @@
-/* The time that only goes on (CLOCK_MONOTONIC). */
+/* The monotonic clock (CLOCK_MONOTONIC). */
 #ifndef VOLT_CLOCK_H
 #define VOLT_CLOCK_H
 
@@ -20,7 +20,7 @@ clock_ms(void)
 	return clock_us() / 1000;
 }
 
-/* The same, cheaper, and as of the kernel's last tick. */
+/* The same, cheaper: the time of the kernel's last tick. */
 static inline int64_t
 clock_coarse_ms(void)
 {

@@ -14,14 +14,14 @@
 #include "death.h"
 
 /*
- * A parent that ended meanwhile is noticed by its end of a pipe, which closes
- * before the kernel looks for our death signal, or by getppid(2): we are given a
- * new parent before it looks.
+ * A parent that has ended meanwhile is noticed by its end of a pipe, which the kernel
+ * closes before it looks for our death signal; or by getppid(2), since the kernel
+ * gives us a new parent before it looks.
  *
- * PID 1 of a PID namespace sees no parent, and may have no pipe. But a death
- * signal is that of one thread, and is left alone when another one changes its
- * IDs. So a second thread holds the signal while the first is without. Where no
- * other thread may be (pids.max, RLIMIT_NPROC), those microseconds are unguarded.
+ * PID 1 of a PID namespace sees no parent, and may have no pipe. But each thread has
+ * a death signal of its own, and keeps it when another thread changes its IDs. So a
+ * second thread holds the signal while the first one has none. If no thread can be
+ * made (pids.max, RLIMIT_NPROC), a parent's end in these microseconds is missed.
  */
 
 enum { STARTED, HELD, OVER };
@@ -66,7 +66,7 @@ guard_start(struct death *d)
 	return true;
 }
 
-/* The thread is gone for the kernel, too: unshare(2) takes no others. */
+/* Wait until the kernel, too, has ended the thread: unshare(2) refuses threads. */
 static void
 guard_end(struct death *d)
 {
@@ -78,8 +78,8 @@ guard_end(struct death *d)
 }
 
 /*
- * Before the IDs change. watch is a descriptor that is readable once the parent
- * is gone, or -1. Returns 0, or -1 and errno.
+ * Before a change of the IDs. watch is a descriptor that is readable once the parent
+ * has ended, or -1. Returns 0, or -1 and errno.
  */
 int
 death_hold(struct death *d, int watch)
@@ -102,8 +102,8 @@ is_orphan(const struct death *d)
 }
 
 /*
- * After it. Returns 0, or -1 and errno; not at all if the parent has ended and
- * the death signal is one that kills.
+ * After the change. Returns 0, or -1 and errno. If the parent has ended and the death
+ * signal kills, it does not return.
  */
 int
 death_release(struct death *d)

@@ -10,8 +10,8 @@
 extern char **environ;
 
 /*
- * One more word. text lives as long as e does. Returns 0, or -1 and errno:
- * EINVAL if it names no variable, EPERM if that is the chain's own.
+ * Add a word. text must live as long as e. Returns 0, or -1 and errno: EINVAL if it
+ * names no variable, EPERM if the variable is the chain's own.
  */
 int
 env_add(struct env *e, const char *text, bool unset)
@@ -27,7 +27,7 @@ env_add(struct env *e, const char *text, bool unset)
 		errno = EPERM;
 		return -1;
 	}
-	/* Room for 1, 2, 4, 8 ... */
+	/* The room doubles: 1, 2, 4, 8 ... */
 	if ((e->n & (e->n - 1)) == 0 && (more = realloc(e->word,
 	    (e->n == 0 ? 1 : e->n * 2) * sizeof(*more))) == NULL)
 		return -1;
@@ -36,7 +36,7 @@ env_add(struct env *e, const char *text, bool unset)
 	return 0;
 }
 
-/* No variable but the chain's own: those go with the last link. */
+/* Remove all variables but the chain's own, which the last link removes. */
 static int
 clear(void)
 {
@@ -56,7 +56,7 @@ clear(void)
 	return 0;
 }
 
-/* Have name as the caller has it, or not at all. */
+/* Give name the caller's value, or remove it. */
 static int
 restore(char *const *caller, const char *name)
 {
@@ -77,7 +77,7 @@ env_apply(const struct env *e)
 	const char *equals;
 	int rc;
 
-	/* What setenv(3) changes is not the caller's. */
+	/* setenv(3) must not change the caller's strings. */
 	if (e->n > 0) {
 		char **copy;
 		size_t n;
@@ -106,7 +106,7 @@ env_apply(const struct env *e)
 		if (rc == -1)
 			return -1;
 	}
-	/* The copy is not freed: the environment has strings of it. */
+	/* The copy is not freed: the environment refers to its strings. */
 	return 0; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 

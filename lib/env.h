@@ -13,7 +13,7 @@ struct env_word {
 };
 
 struct env {
-	struct env_word *word;	/* as the words come */
+	struct env_word *word;	/* in the order of the command line */
 	size_t n;
 };
 

@@ -8,12 +8,12 @@
 
 #include "say.h"
 
-/* The message, and that of error unless it is 0. */
+/* Print the message, followed by that of error unless error is 0. */
 static void ERR_FORMAT(2, 0)
 line(int error, const char *fmt, va_list ap)
 {
 	char text[2 * PATH_MAX];
-	size_t size = sizeof(text) - 64; /* room for why */
+	size_t size = sizeof(text) - 64; /* leave room for strerror() */
 	int n = vsnprintf(text, size, fmt, ap);
 	size_t len = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 

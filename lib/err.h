@@ -1,7 +1,7 @@
 /*
- * err(3) and its kin, under their own names, in the place of the C library's: a
- * message is one line and one write(2), whatever the words, paths and names in
- * it hold. What is no character to show becomes \ooo (text.h).
+ * err(3) and its family, which replace those of the C library: a message is one line
+ * and one write(2), whatever words, paths and names it contains. A byte that cannot
+ * be shown is written as \ooo (text.h).
  */
 #ifndef VOLT_ERR_H
 #define VOLT_ERR_H

@@ -14,9 +14,9 @@ union control {
 };
 
 /*
- * Take the one descriptor of msg, or none, into *fd. Space for one is space for
- * two, by alignment: if there are more, close them all. Returns whether there
- * were not.
+ * Store the descriptor of msg in *fd, or -1 if there is none. By alignment, space for
+ * one is space for two: if there are more close them all. Returns whether there was
+ * at most one.
  */
 static bool
 take(struct msghdr *msg, int *fd)
@@ -41,8 +41,8 @@ take(struct msghdr *msg, int *fd)
 }
 
 /*
- * Send len bytes, at least one, and with them a descriptor unless fd is -1.
- * Returns 0, or -1 and errno; EMSGSIZE if not all of it went.
+ * Send len bytes, at least one, and with them a descriptor unless fd is -1. Returns
+ * 0, or -1 and errno; EMSGSIZE if not all bytes were sent.
  */
 int
 fdpass_send_with(int sock, int fd, const void *data, size_t len)
@@ -74,9 +74,9 @@ fdpass_send_with(int sock, int fd, const void *data, size_t len)
 }
 
 /*
- * Receive at most len bytes, and the descriptor that came with them or -1;
- * close-on-exec, the caller's. Returns the number of bytes, 0 at the end, or
- * -1 and errno, EPROTO if there was more than one descriptor or len bytes.
+ * Receive at most len bytes, and the descriptor that came with them, or -1. It is
+ * close-on-exec, and the caller closes it. Returns the number of bytes, 0 at the end,
+ * or -1 and errno; EPROTO if there was more than one descriptor, or more bytes.
  */
 ssize_t
 fdpass_recv_with(int sock, int *fd, void *data, size_t len)

@@ -20,8 +20,8 @@ static const struct {
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
 /*
- * Write w to buf, a line each, and a NUL. Returns its length without that. On error -1: EINVAL for a
- * value with a newline, E2BIG where size does not suffice.
+ * Write the words to buf, one on each line, and a NUL. Returns the length without the
+ * NUL; or -1 and errno: EINVAL for a value with a newline, E2BIG if size is too small.
  */
 int
 guest_words_print(const struct guest_words *w, char *buf, size_t size)
@@ -50,7 +50,7 @@ guest_words_print(const struct guest_words *w, char *buf, size_t size)
 	return (int)len;
 }
 
-/* Take the words from text, which is cut into their values. */
+/* Parse text. It is changed, and w keeps pointers into it. */
 void
 guest_words_parse(struct guest_words *w, char *text)
 {

@@ -1,27 +1,27 @@
 /*
- * The contract between volt-kvm, outside of a guest, and volt-guest, its first
- * program.
+ * The contract between volt-kvm, outside of the guest, and volt-guest, the guest's
+ * first program.
  *
- * volt-kvm packs an initramfs: volt-guest, the other volt programs that the
- * command names, the command's arguments and variables (strings, each with its
- * NUL), the kernel's modules with a file that gives their order (a name a line),
- * random bytes, and the words of struct guest_words (a line each).
+ * volt-kvm packs the payload, an initramfs. It holds volt-guest; the other volt
+ * programs that the command names; the command's arguments and variables (strings,
+ * each with its NUL); the kernel's modules, and a file with their names in order;
+ * random bytes; and the words of struct guest_words, one on each line.
  *
- * The two talk by four ports of a virtio console. On the control port volt-guest
+ * They communicate by four ports of a virtio console. On the control port volt-guest
  * writes lines: GUEST_UP before the command starts, GUEST_HEARD for each signal,
- * GUEST_LOST if output was thrown away, and in the end the line of status=
- * (volt(7)). volt-kvm writes GUEST_SIGNAL with a number, and GUEST_SIZE with the
- * rows and columns of the terminal.
+ * GUEST_LOST if output was lost, and at the end the line of status= (volt(7)).
+ * volt-kvm writes GUEST_SIGNAL with a number, and GUEST_SIZE with the rows and
+ * columns of the terminal.
  *
- * Neither trusts the other: the guest's root can write to the control port, and
- * volt-kvm takes only what is well formed.
+ * Root in the guest can write to the control port, so volt-kvm does not trust these
+ * lines: it ignores one that is malformed.
  */
 #ifndef VOLT_GUEST_H
 #define VOLT_GUEST_H
 
 #include <stddef.h>
 
-/* Paths in the initramfs, below its root. cpio(5) has no slash before them. */
+/* Paths in the payload. Like those of cpio(5) they do not begin with a slash. */
 #define GUEST_DIR "volt"
 #define GUEST_PROGRAMS GUEST_DIR "/bin"
 #define GUEST_INIT GUEST_PROGRAMS "/volt-guest"
@@ -33,11 +33,11 @@
 #define GUEST_SEED GUEST_DIR "/seed"
 #define GUEST_MODULES GUEST_DIR "/modules"
 #define GUEST_MODULES_ORDER GUEST_MODULES "/order"
-#define GUEST_ROOT GUEST_DIR "/root"	/* becomes the root */
-#define GUEST_LOWER GUEST_DIR "/disk"	/* the lower layer of an overlay */
-#define GUEST_UPPER GUEST_DIR "/over"	/* has its upper and work directories */
+#define GUEST_ROOT GUEST_DIR "/root"	/* where the root is mounted */
+#define GUEST_LOWER GUEST_DIR "/disk"	/* the lower directory of an overlay */
+#define GUEST_UPPER GUEST_DIR "/over"	/* its upper and work directories */
 
-/* Modules: one that may be missing, and one that is still compressed. */
+/* Suffixes of a module: it may fail to load; it is still compressed. */
 #define GUEST_MODULE_SOFT "?"
 #define GUEST_MODULE_PACKED ".p"
 
@@ -53,7 +53,7 @@ enum guest_port { GUEST_STDIN, GUEST_STDOUT, GUEST_STDERR, GUEST_CONTROL,
 
 extern const char *const guest_port_names[GUEST_PORTS];
 
-/* What volt-guest is to do. A word that was not given is NULL. */
+/* What volt-guest must do. A word that was not given is NULL. */
 struct guest_words {
 	const char *root, *overlay, *hostname, *chdir;
 	const char *console, *size;	/* "pty"; "ROWS COLUMNS" */

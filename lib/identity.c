@@ -16,13 +16,14 @@
 #include "words.h"
 
 #define FILE_MOST ((off_t)16 << 20)
-#define NAME_SIZE 256	/* more than LOGIN_NAME_MAX, with the NUL */
+#define NAME_SIZE 256	/* at least LOGIN_NAME_MAX, with the NUL */
 #define PASSWD "/etc/passwd"
 #define GROUP "/etc/group"
 
 /*
- * Read a file of the root, which may be anybody's: no device, no pipe, and no
- * link out of the root. Returns it, to be freed, or NULL and errno.
+ * Read a file of the root, which may be hostile: refuse a device, a pipe, and a
+ * symlink out of the root. Returns the text, which the caller frees, or NULL and
+ * errno.
  */
 static char *
 read_file(int root, const char *path)
@@ -58,7 +59,7 @@ out:
 	return text;
 }
 
-/* The next line of text, cut out of it; NULL at the end. */
+/* Cut the next line out of text. Returns NULL at the end. */
 static char *
 next_line(char **text)
 {
@@ -72,7 +73,7 @@ next_line(char **text)
 	return line;
 }
 
-/* Cut a line at its colons. Returns the number of fields, most at the most. */
+/* Cut a line at its colons. Returns the number of fields, at most "most". */
 static size_t
 split(char *line, char **field, size_t most)
 {
@@ -99,9 +100,9 @@ get_id(const char *s, id_t *id)
 }
 
 /*
- * Look name up in the root's passwd file: as a name, or where there is none so
- * called, as a number. login is what it is called. Returns 0, or -1 and errno:
- * ESRCH if it is not in there.
+ * Look up name in the root's passwd file: as a name, and if there is no such name, as
+ * a number. login gets the user's name. Returns 0, or -1 and errno: ESRCH if the user
+ * is not in the file.
  */
 int
 identity_user(int root, const char *name, uid_t *uid, gid_t *gid, char *login,
@@ -130,7 +131,7 @@ identity_user(int root, const char *name, uid_t *uid, gid_t *gid, char *login,
 	return found ? 0 : -1;
 }
 
-/* The number of a group, by the root's group file. Likewise. */
+/* Look up the number of a group in the root's group file, likewise. */
 int
 identity_group(int root, const char *name, gid_t *gid)
 {
@@ -160,8 +161,8 @@ is_member(char *list, const char *login)
 }
 
 /*
- * The groups of login: first, and those of the root's group file that name it.
- * Returns their number, or -1 and errno: E2BIG if there are more than most.
+ * The groups of login: first, and those in the root's group file that have login as a
+ * member. Returns their number, or -1 and errno: E2BIG if there are more than most.
  */
 ssize_t
 identity_groups(int root, const char *login, gid_t first, gid_t *list,
@@ -195,7 +196,7 @@ is_number(const char *s)
 	return *s != '\0' && s[strspn(s, "0123456789")] == '\0';
 }
 
-/* Refuse what can be neither a name nor a number. */
+/* Refuse a value that can be neither a name nor a number. */
 static void
 check(const char *key, const char *value, const char *name)
 {
@@ -214,7 +215,7 @@ check(const char *key, const char *value, const char *name)
 			word_bad(key, value, "not a number or a name");
 }
 
-/* user=, uid= or gid=: word is the member that keeps the value. */
+/* user=, uid= or gid=: word is the member for the value. */
 void
 identity_name(void *word, const char *key, const char *value)
 {
@@ -240,7 +241,7 @@ identity_list(void *word, const char *key, const char *value)
 	*(const char **)word = value;
 }
 
-/* End with what errno means for a name that was looked for in file. */
+/* End the program: name could not be looked up in file, for the reason in errno. */
 static _Noreturn void
 unknown(const char *key, const char *value, const char *what, const char *file)
 {
@@ -280,8 +281,8 @@ resolve_user(struct identity *id, int root)
 }
 
 /*
- * Fill in what the words mean in the root that we are in, or the end. uid=, gid=
- * and groups= go before what user= says.
+ * Fill in what the words mean in the current root, or end the program. uid=, gid= and
+ * groups= override user=.
  */
 void
 identity_resolve(struct identity *id)

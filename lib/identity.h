@@ -1,7 +1,7 @@
 /*
- * Who the command is to be: the words user=, uid=, gid= and groups=. A name means
- * what /etc/passwd and /etc/group of a root say: the root's own, which is
- * believed. There is no other database in here.
+ * The user and the groups of the command: the words user=, uid=, gid= and groups=.
+ * Names are looked up in /etc/passwd and /etc/group of the root, which are trusted.
+ * No other database is used.
  */
 #ifndef VOLT_IDENTITY_H
 #define VOLT_IDENTITY_H
@@ -19,9 +19,9 @@ struct identity {
 	/* The words; NULL: not given. */
 	const char *user_word, *uid_word, *gid_word, *groups_word;
 
-	/* What they mean, once identity_resolve() has looked. */
+	/* What they mean; identity_resolve() fills this in. */
 	bool uid_given, gid_given, groups_given;
-	bool groups_implied;	/* user= has no group but its own */
+	bool groups_implied;	/* user= is in no group but its own */
 	uid_t uid;
 	gid_t gid;
 	gid_t groups[IDENTITY_GROUPS];

@@ -9,7 +9,7 @@
 #include "interp.h"
 #include "value.h"
 
-/* Open a command as exec(2) would find it: a path, or a name along PATH. */
+/* Open a command that exec would find: a path, or a name along PATH. */
 static int
 open_command(const char *command)
 {
@@ -31,7 +31,7 @@ open_command(const char *command)
 	return -1;
 }
 
-/* The dynamic loader of an ELF file: the string of its PT_INTERP segment. */
+/* The dynamic loader of an ELF file: the string in its PT_INTERP segment. */
 static bool
 of_elf(int fd, const char *head, size_t len, char interp[static PATH_MAX])
 {
@@ -64,7 +64,7 @@ of_elf(int fd, const char *head, size_t len, char interp[static PATH_MAX])
 	return interp[size - 1] == '\0';
 }
 
-/* The interpreter of a script: the first word behind "#!". */
+/* The interpreter of a script: the first word after "#!". */
 static bool
 of_script(char *head, size_t len, char interp[static PATH_MAX])
 {
@@ -81,8 +81,8 @@ of_script(char *head, size_t len, char interp[static PATH_MAX])
 }
 
 /*
- * exec(2) says ENOENT too where the command is there and what would run it is
- * not. Is that so? Then interp is its name.
+ * exec(2) fails with ENOENT also if the command exists and its interpreter does not.
+ * Returns whether that is the case; then interp gets the interpreter's name.
  */
 bool
 interp_missing(const char *command, char interp[static PATH_MAX])

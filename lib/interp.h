@@ -1,4 +1,4 @@
-/* What a program file is run by. */
+/* The interpreter of a program: a dynamic loader, or that of a script. */
 #ifndef VOLT_INTERP_H
 #define VOLT_INTERP_H
 

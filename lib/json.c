@@ -3,7 +3,7 @@
 
 #include "json.h"
 
-/* Write s as a JSON string. Bytes that are not UTF-8 stay as they are. */
+/* Write s as a JSON string. Bytes that are not UTF-8 are written unchanged. */
 void
 json_string(FILE *f, const char *s)
 {
@@ -19,7 +19,7 @@ json_string(FILE *f, const char *s)
 	putc('"', f);
 }
 
-/* Is s a number, as JSON writes them, and without an exponent? */
+/* Is s a JSON number without an exponent? */
 static bool
 is_number(const char *s)
 {

@@ -1,4 +1,4 @@
-/* JSON, written: a flat object, or what a program builds of these. */
+/* Writing of JSON: strings and numbers. */
 #ifndef VOLT_JSON_H
 #define VOLT_JSON_H
 

@@ -8,7 +8,7 @@
 
 /*
  * Write text to the file path below dir (AT_FDCWD and absolute paths as in
- * openat(2)) in a single write, as kernel interfaces want it. The file must
+ * openat(2)) by a single write(2), which the kernel's files need. The file must
  * exist. Returns 0, or -1 and errno; a short write is EIO.
  */
 int
@@ -30,8 +30,8 @@ kfile_write(int dir, const char *path, const char *text)
 }
 
 /*
- * Write all of it to an open file, pipe or terminal, and wait where that takes
- * no more for now. Returns 0, or -1 and errno.
+ * Write all bytes to an open file, pipe or terminal, and wait while that is full.
+ * Returns 0, or -1 and errno.
  */
 int
 kfile_put(int fd, const char *data, size_t len)
@@ -53,9 +53,9 @@ kfile_put(int fd, const char *data, size_t len)
 }
 
 /*
- * Read all that is left of fd into buf and end it with a NUL. Returns the
- * number of bytes without the NUL, or -1 and errno: EFBIG if it takes more
- * than size - 1 bytes. buf belongs to the caller; size is at least 1.
+ * Read the rest of fd into buf and add a NUL. Returns the number of bytes without the
+ * NUL, or -1 and errno: EFBIG if there are more than size - 1 bytes. size is at least
+ * 1.
  */
 ssize_t
 kfile_slurp(int fd, char *buf, size_t size)
@@ -81,7 +81,7 @@ kfile_slurp(int fd, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
-/* Open path below dir and slurp it. Errors are open(2)'s and those above. */
+/* Open path below dir and slurp it. Errors are those of open(2) and those above. */
 ssize_t
 kfile_read(int dir, const char *path, char *buf, size_t size)
 {

@@ -1,4 +1,4 @@
-/* Small files of the kernel's: written in one write(2), read whole. */
+/* Small files of the kernel: written by one write(2), and read as a whole. */
 #ifndef VOLT_KFILE_H
 #define VOLT_KFILE_H
 

@@ -1,4 +1,4 @@
-/* <linux/stat.h> and <sys/stat.h> do not go together: a file of its own. */
+/* <linux/stat.h> conflicts with <sys/stat.h>, so this file is on its own. */
 #include <linux/stat.h>
 
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "mountid.h"
 #include "sys.h"
 
-/* The ID of the mount that fd is on, as in mountinfo. Returns -1 and errno. */
+/* The ID of the mount that fd is on, as in mountinfo. Returns -1 and errno on failure. */
 int
 mountid_get(int fd, uint64_t *id)
 {

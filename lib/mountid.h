@@ -1,4 +1,4 @@
-/* Which mount a descriptor is on. */
+/* The mount that a descriptor is on. */
 #ifndef VOLT_MOUNTID_H
 #define VOLT_MOUNTID_H
 

@@ -14,7 +14,7 @@
 #include "kfile.h"
 #include "netns.h"
 
-#define GID_MOST 2147483647	/* of ping_group_range, in the kernel */
+#define GID_MOST 2147483647	/* the kernel's limit for ping_group_range */
 
 /* Bring the loopback interface up. Returns 0, or -1 and errno. */
 int
@@ -23,7 +23,7 @@ netns_loopback(void)
 	struct ifreq ifr = { .ifr_name = "lo" };
 	int fd, rc, saved;
 
-	/* Any socket will do, and this kind every kernel has. */
+	/* Any socket will do. Every kernel has this kind. */
 	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		return -1;
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
@@ -35,10 +35,9 @@ netns_loopback(void)
 }
 
 /*
- * Write the groups that our user namespace has as "FIRST\tLAST". The kernel
- * takes the IDs that these two stand for on the host, and all in between. Where
- * the ends of them all are the wrong way round in here, the largest range has
- * to do.
+ * Write the groups of our user namespace as "FIRST\tLAST". The kernel maps both to
+ * the host's IDs, and takes the range between these. If the first ID of the namespace
+ * maps to a higher ID than its last one, use its largest range only.
  */
 static int
 groups(char *buf, size_t size)
@@ -82,7 +81,7 @@ groups(char *buf, size_t size)
 	return 0;
 }
 
-/* Set it unless it is so already. */
+/* Write the setting unless it has the value already. */
 static int
 set(const char *path, const char *value)
 {
@@ -98,9 +97,9 @@ set(const char *path, const char *value)
 }
 
 /*
- * In here all may listen at any port and all may ping, as in here there is no
- * host to be kept from them; and what is yet to come believes no router. Does
- * all that can be done. Returns 0, or -1 and errno, and which file it was.
+ * In this namespace every user may listen on every port and may ping, since that
+ * harms no host; and new interfaces accept no router advertisements. Writes each
+ * setting that it can. Returns 0, or -1 and errno, and the path of the file.
  */
 int
 netns_settings(const char **failed)
@@ -113,7 +112,7 @@ netns_settings(const char **failed)
 	char range[32];
 	int error = 0;
 
-	/* A kernel without IPv6 hears none. */
+	/* A kernel without IPv6 accepts none anyway. */
 	if (set(router, "0") == -1 && (errno != ENOENT ||
 	    access(port, F_OK) == -1)) {
 		error = errno;

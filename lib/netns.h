@@ -1,4 +1,4 @@
-/* What a network namespace of our own is given when it is new. */
+/* The settings of a new network namespace. */
 #ifndef VOLT_NETNS_H
 #define VOLT_NETNS_H
 

@@ -20,7 +20,7 @@
 #define VARIABLE "VOLT_NOTIFY"
 #define NAME_MOST 255	/* bytes of a D-Bus name */
 
-/* Could fd be what was handed on? A connected UNIX socket with messages. */
+/* Is fd what VOLT_NOTIFY may name: a connected UNIX socket with messages? */
 int
 notify_is_ours(int fd)
 {
@@ -35,7 +35,7 @@ notify_is_ours(int fd)
 	    peer.sun_family == AF_UNIX;
 }
 
-/* The socket that came with us; -1 and errno, ENOENT if there is none. */
+/* The socket in VOLT_NOTIFY; -1 and errno, ENOENT if there is none. */
 int
 notify_handed(void)
 {
@@ -53,7 +53,7 @@ notify_handed(void)
 	return (int)fd;
 }
 
-/* Leave fd open over exec, for who looks for VOLT_NOTIFY. */
+/* Set VOLT_NOTIFY to fd, and leave fd open over exec. */
 static int
 announce(int fd)
 {
@@ -66,8 +66,8 @@ announce(int fd)
 }
 
 /*
- * Connect to the socket of NOTIFY_SOCKET and set VOLT_NOTIFY. Nobody there to
- * notify is no error: sd_notify() holds it the same way.
+ * Connect to the socket of NOTIFY_SOCKET and set VOLT_NOTIFY. It is no error if no
+ * process listens, as with sd_notify(3).
  */
 void
 notify_hand_on(void)
@@ -82,7 +82,7 @@ notify_hand_on(void)
 	memcpy(sun.sun_path, name, strlen(name) + 1);
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 	    strlen(name));
-	if (name[0] == '@') /* an abstract one: no NUL at its end */
+	if (name[0] == '@') /* an abstract name has no NUL at its end */
 		sun.sun_path[0] = '\0';
 	else
 		len++;
@@ -94,9 +94,8 @@ notify_hand_on(void)
 }
 
 /*
- * Keep the socket that came with us, or that we connected, for a relay, and
- * hand on an end of a pair in its place. Returns 1, 0 if there is none to keep,
- * or -1 and errno.
+ * Keep the socket of VOLT_NOTIFY for a relay, and pass an end of a socket pair in its
+ * place. Returns 1; 0 if there is no such socket; or -1 and errno.
  */
 int
 notify_split(struct notify_relay *r)
@@ -127,7 +126,7 @@ is_text(const char *s, size_t len)
 	return true;
 }
 
-/* The name of an error, of D-Bus or Varlink. */
+/* Is it the name of an error of D-Bus or Varlink? */
 static bool
 is_name(const char *s, size_t len)
 {
@@ -151,12 +150,12 @@ is_number(const char *s, size_t len, uint64_t most)
 }
 
 /*
- * What sd_notify(3) knows and that means the same outside. Not among it are
- * process IDs and descriptors (MAINPID, MAINPIDFD, FDSTORE, FDNAME, BARRIER
- * and their kin), NOTIFYACCESS, and what later versions add.
+ * The lines of sd_notify(3) that mean the same outside. Not here: those about process
+ * IDs and descriptors (MAINPID, MAINPIDFD, FDSTORE, FDNAME, BARRIER and others),
+ * NOTIFYACCESS, and those of later versions.
  */
 static const struct {
-	const char *key;	/* with its "=", or a whole line */
+	const char *key;	/* with its "="; or a whole line */
 	enum { LINE, NUMBER, TEXT, NAME } form;
 	uint64_t most;	/* number */
 } allowed[] = {
@@ -174,7 +173,7 @@ static const struct {
 	{ "MONOTONIC_USEC=", NUMBER, UINT64_MAX },
 };
 
-/* line is len bytes, and a NUL or a newline behind them. */
+/* Is the line allowed? It has len bytes, and a NUL or a newline follows. */
 static bool
 is_allowed(const char *line, size_t len)
 {
@@ -202,9 +201,9 @@ is_allowed(const char *line, size_t len)
 }
 
 /*
- * Copy the lines of a message that are allowed to out, which has room for
- * NOTIFY_MOST bytes. Returns their length, 0 if there are none. A message that
- * is too long, or has a NUL but at its end, is none at all: so does systemd.
+ * Copy the allowed lines of a message to out, which has room for NOTIFY_MOST bytes.
+ * Returns their length; 0 if there are none. Like systemd, drop a message that is too
+ * long or has a NUL that is not its last byte.
  */
 size_t
 notify_filter(const char *message, size_t len, char *out)
@@ -232,7 +231,7 @@ notify_filter(const char *message, size_t len, char *out)
 	return used;
 }
 
-/* What to poll: a message that is kept goes first. */
+/* What to poll for: a message that waits is sent before the next is read. */
 struct pollfd
 notify_wants(const struct notify_relay *r)
 {
@@ -245,7 +244,7 @@ notify_wants(const struct notify_relay *r)
 static bool
 take(struct notify_relay *r)
 {
-	char buf[NOTIFY_MOST + 2]; /* room for what is too long */
+	char buf[NOTIFY_MOST + 2]; /* room to see that one is too long */
 	struct pollfd p = { .fd = r->in };
 	ssize_t n;
 
@@ -253,14 +252,14 @@ take(struct notify_relay *r)
 		if (errno != EINTR)
 			return false;
 	if (n == 0 && poll(&p, 1, 0) == 1)
-		r->in = -1; /* nobody can send any more */
+		r->in = -1; /* no process can send any more */
 	r->len = notify_filter(buf, (size_t)n, r->buf);
 	return true;
 }
 
 /*
- * Pass one message on, if there is one and the other side has room. Returns
- * whether there may be more. What nobody listens to is dropped.
+ * Pass one message on, if there is one and the other side has room. Returns whether
+ * there may be more. A message is dropped if no process listens.
  */
 bool
 notify_move(struct notify_relay *r)

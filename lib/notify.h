@@ -1,11 +1,11 @@
 /*
- * sd_notify(3) across a new root: the socket that NOTIFY_SOCKET names is out of
- * sight then, so volt-ns connects one before and hands it on in VOLT_NOTIFY, for
- * volt-init ready=. What comes from inside is not passed on as it is: process
- * IDs and descriptors mean something else outside, and systemd believes them.
+ * sd_notify(3) out of a new root. The socket that NOTIFY_SOCKET names cannot be seen
+ * there. So volt-ns connects to it first and passes the descriptor in VOLT_NOTIFY to
+ * volt-init ready=. Messages are filtered: process IDs and descriptors mean something
+ * else outside, and systemd would believe them.
  *
- * Who takes over volt-init has its socket as well. So a volt-ns that waits
- * hands on one end of a pair instead, and filters what comes once more.
+ * A process that takes over volt-init also has its socket. So a volt-ns that waits
+ * passes one end of a socket pair instead, and filters the messages again.
  */
 #ifndef VOLT_NOTIFY_H
 #define VOLT_NOTIFY_H
@@ -16,12 +16,12 @@
 
 #include "must.h"
 
-#define NOTIFY_MOST 4096	/* bytes of a message, as with systemd */
+#define NOTIFY_MOST 4096	/* bytes of a message; systemd has this limit, too */
 
-/* Passes on what is allowed of what comes, one message after the other. */
+/* Passes on the lines that are allowed, one message after the other. */
 struct notify_relay {
 	int in, out;
-	size_t len;	/* of the message that out has no room for yet */
+	size_t len;	/* of a message that waits for room in out; or 0 */
 	char buf[NOTIFY_MOST];
 };
 

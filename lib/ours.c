@@ -3,8 +3,8 @@
 #include "ours.h"
 
 /*
- * What a check answers in which a call failed, errno saying why: 0 if that is
- * because the descriptor is closed or of another kind; else -1.
+ * The result of a check in which a call failed: 0 if errno says that the descriptor is
+ * closed or of another kind; else -1.
  */
 int
 ours_unlike(void)

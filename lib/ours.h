@@ -1,8 +1,7 @@
 /*
- * Whether a descriptor that an environment variable names is the chain's own:
- * the variable may come from anywhere. Each check (toolbox_is_ours() and its
- * kin) answers 1 or 0; or -1 and errno if it could not be made, which must not
- * be taken for either.
+ * Is a descriptor that an environment variable names the chain's own? Any program may
+ * set the variable. Each check (toolbox_is_ours() and others) returns 1 or 0; or -1 and
+ * errno if it could not find out, which is an error and neither answer.
  */
 #ifndef VOLT_OURS_H
 #define VOLT_OURS_H

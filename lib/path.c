@@ -9,12 +9,12 @@
 #include "path.h"
 #include "sys.h"
 
-#define LINKS 40	/* as many as the kernel follows */
+#define LINKS 40	/* symlinks in one lookup; the kernel's limit */
 
 /*
- * Open path as if root were "/". Magic links (/proc/self/fd/N and its kin) are
- * refused with ELOOP: they are the one way out. flags are open(2)'s, O_CLOEXEC
- * is added. Returns a descriptor, or -1 and errno.
+ * Open path as if root were "/". Magic links (such as /proc/self/fd/N) could lead out
+ * of the root, and are refused with ELOOP. flags are those of open(2), plus
+ * O_CLOEXEC. Returns a descriptor, or -1 and errno.
  */
 int
 path_open(int root, const char *path, int flags)
@@ -25,7 +25,7 @@ path_open(int root, const char *path, int flags)
 	};
 	int fd, tries = 0;
 
-	/* EAGAIN: a rename elsewhere raced with "..". Look again. */
+	/* EAGAIN: a rename raced with "..". Try again. */
 	do
 		fd = sys_openat2(root, path, &how);
 	while (fd == -1 && errno == EAGAIN && ++tries < 128);
@@ -33,8 +33,7 @@ path_open(int root, const char *path, int flags)
 }
 
 /*
- * Open path, none of whose components may be a symbolic link but the last, which
- * is not followed.
+ * Open path. Only its last component may be a symlink, and that is not followed.
  */
 static int
 open_plain(int root, const char *path)
@@ -47,7 +46,7 @@ open_plain(int root, const char *path)
 	return sys_openat2(root, path, &how);
 }
 
-/* Where a walk has come: all of done is there, and no link is in it. */
+/* How far a walk has come: all of done exists, without symlinks. */
 struct walk {
 	int root;
 	char done[PATH_MAX];	/* "." or "./a/b" */
@@ -56,8 +55,8 @@ struct walk {
 };
 
 /*
- * Make name in the directory that has been reached: a directory if more is to
- * come, else of type.
+ * Make name in the directory that the walk has reached: a directory if components
+ * follow, else a file of that type.
  */
 static int
 make_here(struct walk *w, const char *name, mode_t type)
@@ -71,10 +70,10 @@ make_here(struct walk *w, const char *name, mode_t type)
 	saved = errno;
 	close(dir);
 	errno = saved;
-	return rc == -1 && errno != EEXIST ? -1 : 0; /* another was first */
+	return rc == -1 && errno != EEXIST ? -1 : 0; /* EEXIST: a race lost */
 }
 
-/* Go on with what the link that fd is says. */
+/* Go on with the target of the symlink fd. */
 static int
 follow(struct walk *w, int fd)
 {
@@ -100,7 +99,7 @@ follow(struct walk *w, int fd)
 	return 0;
 }
 
-/* Take the next component: into it, or where it leads. */
+/* Walk to the next component, or to the target of a symlink. */
 static int
 step(struct walk *w, const char *name, mode_t type)
 {
@@ -131,12 +130,11 @@ step(struct walk *w, const char *name, mode_t type)
 }
 
 /*
- * Open path below root with O_PATH, as path_open() does, and make what is
- * missing of it: directories (0755) on the way, and at its end a directory or
- * an empty file (0644) as type is S_IFDIR or S_IFREG. Where a symbolic link
- * leads to what is missing, it is made there, inside the root. What is there
- * already is not changed and may be of any type. Returns a descriptor, or -1
- * and errno.
+ * Open path below root with O_PATH, as path_open() does, and make what is missing:
+ * directories (0755) on the way, and at the end a directory (S_IFDIR) or an empty
+ * file (0644, S_IFREG). If a symlink leads to something that is missing, it is made
+ * there, inside the root. A file that exists is not changed and may be of any type.
+ * Returns a descriptor, or -1 and errno.
  */
 int
 path_make(int root, const char *path, mode_t type)

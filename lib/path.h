@@ -1,7 +1,7 @@
 /*
- * Paths below a root that somebody else may write. Every resolution is one
- * openat2(2) with RESOLVE_IN_ROOT: a symbolic link, absolute or full of "..",
- * stays below the root, whatever is swapped while we look.
+ * Paths below a root that another user may write to. Each lookup is one openat2(2)
+ * with RESOLVE_IN_ROOT: a symlink, absolute or with "..", stays below the root, even
+ * if another process replaces files meanwhile.
  */
 #ifndef VOLT_PATH_H
 #define VOLT_PATH_H

@@ -24,9 +24,9 @@
 #endif
 
 #define MAGIC 0x67756c70	/* "plug" */
-#define UNMAPPED 65534	/* who our user namespace has no number for */
+#define UNMAPPED 65534	/* a user that our user namespace does not map */
 
-/* Queue an offer for whoever reads the other end. Returns 0, or -1 and errno. */
+/* Queue an offer for the reader of the other end. Returns 0, or -1 and errno. */
 int
 plug_offer(int sock, const struct plug_offer *o)
 {
@@ -77,8 +77,8 @@ plug_is_ours(int fd)
 }
 
 /*
- * The plug that came with us. Returns its descriptor, or
- * -1 and errno, ENOENT if there is none.
+ * The plug in VOLT_PLUG. Returns its descriptor, or -1 and errno, ENOENT if there is
+ * none.
  */
 int
 plug_find(void)
@@ -103,8 +103,8 @@ plug_find(void)
 }
 
 /*
- * Look at the offer without taking it. Returns 0, or -1 and errno: EPROTO for
- * anything that is not an offer.
+ * Read the offer and leave it in the queue. Returns 0, or -1 and errno: EPROTO if the
+ * message is not an offer.
  */
 int
 plug_peek(int sock, struct plug_offer *o)
@@ -131,7 +131,7 @@ plug_peek(int sock, struct plug_offer *o)
 	return 0;
 }
 
-/* The plug is used up: nobody after us sees it. */
+/* Close the plug: later links must not see it. */
 void
 plug_close(int sock)
 {
@@ -140,9 +140,9 @@ plug_close(int sock)
 }
 
 /*
- * Ask for the network that was deferred: take the offer, send route, a netlink
- * socket of our namespace, and wait. Returns 0, or -1 and errno; ECONNRESET if
- * the host side gave up, and has said why.
+ * Ask for the deferred network: take the offer, send route, a netlink socket of our
+ * namespace, and wait for the answer. Returns 0, or -1 and errno; ECONNRESET if the
+ * host side failed and has printed why.
  */
 int
 plug_ask(int sock, int route)
@@ -167,7 +167,7 @@ plug_ask(int sock, int route)
 	return -1;
 }
 
-/* The host side: tell that the network is there. */
+/* The host side: report that the network is configured. */
 int
 plug_answer(int sock)
 {
@@ -177,8 +177,8 @@ plug_answer(int sock)
 }
 
 /*
- * The network namespace that a socket belongs to, as a descriptor; -1 and
- * errno if it is no NETLINK_ROUTE socket, or not of a namespace of ours.
+ * A descriptor of the network namespace of a socket; or -1 and errno if it is no
+ * NETLINK_ROUTE socket, or we have no rights over its namespace.
  */
 int
 plug_namespace(int route)
@@ -193,16 +193,16 @@ plug_namespace(int route)
 		errno = EPROTOTYPE;
 		return -1;
 	}
-	/* The ioctl(2) asks for CAP_NET_ADMIN over that namespace. */
+	/* The ioctl(2) requires CAP_NET_ADMIN over that namespace. */
 	if ((ns = ioctl(route, SIOCGSKNS)) != -1)
 		(void)fcntl(ns, F_SETFD, FD_CLOEXEC);
 	return ns;
 }
 
 /*
- * The host side: receive the socket that was sent. It must be one descriptor, a
- * NETLINK_ROUTE socket, of a namespace that is not home. Returns it, or -1 and
- * errno; 0 bytes, the other end being closed, are ECONNRESET.
+ * The host side: receive the socket that volt-ns sent. It must be one descriptor, of a
+ * NETLINK_ROUTE socket, in another namespace than home. Returns it, or -1 and errno;
+ * ECONNRESET if the other end is closed.
  */
 int
 plug_accept(int sock, int home)

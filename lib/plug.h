@@ -1,16 +1,15 @@
 /*
  * The plug: how a network reaches a namespace that a later link makes.
  *
- * volt-net leaves one end of a socket pair (SOCK_SEQPACKET) behind in VOLT_PLUG,
- * with an offer queued in it: what is to become of /etc/resolv.conf and
- * /etc/hosts in the new root, and whether the network is made already or
- * deferred. volt-ns takes it. A deferred network it asks for: it sends a
- * NETLINK_ROUTE socket of the namespace that it has made, and the host side
- * answers once both ends are configured.
+ * volt-net names one end of a socket pair (SOCK_SEQPACKET) in VOLT_PLUG, with an offer
+ * queued in it: the contents of /etc/resolv.conf and /etc/hosts for the new root, and
+ * whether the network is made already or deferred. volt-ns takes the offer. If the
+ * network is deferred volt-ns sends a NETLINK_ROUTE socket of the namespace that it
+ * has made, and the host side answers once both ends are configured.
  *
- * Nobody believes the other side: messages have a type and a bound, the host
- * side checks what kind of descriptor it is sent and whose namespace it is, and
- * volt-ns who made the socket pair.
+ * Neither side trusts the other. Messages have a type and a maximum size. The host
+ * side checks the kind of the descriptor that it gets and the owner of its namespace.
+ * volt-ns checks who made the socket pair.
  */
 #ifndef VOLT_PLUG_H
 #define VOLT_PLUG_H
@@ -25,17 +24,17 @@
 
 enum plug_kind {
 	PLUG_MADE = 1,	/* offer: the network is made, or is the host's */
-	PLUG_DEFERRED,	/* offer: ask for it */
-	PLUG_ASK,	/* volt-ns: here is a socket of my namespace */
-	PLUG_DONE,	/* host side: configured */
+	PLUG_DEFERRED,	/* offer: ask for the network */
+	PLUG_ASK,	/* volt-ns: with a socket of its namespace */
+	PLUG_DONE,	/* host side: the network is configured */
 };
 
-#define PLUG_FILES 0x1	/* somebody asked for the files: take them, or fail */
+#define PLUG_FILES 0x1	/* the caller asked for the files: use them or fail */
 
 struct plug_message {
 	uint32_t magic;
 	uint16_t kind, flags;
-	uint32_t resolv, hosts;	/* bytes of each file; 0: leave it alone */
+	uint32_t resolv, hosts;	/* bytes of each file; 0: do not change it */
 };
 
 struct plug_offer {

@@ -10,8 +10,8 @@
 #define MODE 0666
 
 /*
- * If fd is a pipe without a name, let all who hold it open it again. Returns 0,
- * or -1 and errno if that is not ours to do.
+ * If fd is an anonymous pipe, let each process that has it open it again. Returns 0,
+ * or -1 and errno if we may not change it.
  */
 int
 reopen_allow(int fd)
@@ -27,8 +27,8 @@ reopen_allow(int fd)
 }
 
 /*
- * That for standard input, output and error. Returns 0, or -1 and errno if one
- * of them is not ours to change: the command can use that all the same.
+ * The same for standard input, output and error. Returns 0, or -1 and errno if we may
+ * not change one of them; the command can still use its descriptor.
  */
 int
 reopen_allow_stdio(void)

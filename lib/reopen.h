@@ -1,17 +1,16 @@
 /*
- * /dev/stdin, /dev/stdout and /dev/stderr for a command of another user. They
- * are names for what the descriptors 0 to 2 hold. A pipe without a name belongs
- * to the user who made it, and its mode, 600, lets no other user open it, not
- * even one who holds it. So its mode becomes 666. For both directions: programs
- * open what they only write to for reading, too.
+ * /dev/stdin, /dev/stdout and /dev/stderr for a command of another user. To open one
+ * of them is to open the file of descriptor 0, 1 or 2 again. An anonymous pipe belongs
+ * to the user who made it, and has mode 600: no other user can open it again, even
+ * with a descriptor of it. So its mode becomes 666; both for reading and for writing,
+ * since programs open for reading what they only write to.
  *
- * The owner stays as he is, and so may open the pipe as before, and the next
- * command of yet another user finds it open to him as well. A name to open such
- * a pipe by is in /proc, for those who hold it, or may look into a process that
- * does; all else learn nothing of it.
+ * The owner does not change. So he can still open the pipe, and a later command of
+ * yet another user can, too. The only path of such a pipe is in /proc, for processes
+ * that have a descriptor of it or may inspect such a process.
  *
- * Nothing else is changed. A file, a named pipe and a terminal have names that
- * others know, and outlast the command. A socket cannot be opened by anybody.
+ * Nothing else is changed: a file, a named pipe and a terminal have paths that others
+ * know, and outlive the command. A socket cannot be opened again.
  */
 #ifndef VOLT_REOPEN_H
 #define VOLT_REOPEN_H

@@ -11,8 +11,8 @@
 bool say_on;
 
 /*
- * Write text on standard error as one line behind the program's name, by one
- * write(2), so that the lines of a chain's links do not mix.
+ * Write the program's name and text to standard error as one line, by one write(2),
+ * so that the lines of several links do not mix.
  */
 void
 say_line(const char *text)
@@ -44,7 +44,7 @@ say(const char *fmt, ...)
 }
 
 /*
- * Words, files and names of commands may be long: as much of s as fits into buf.
+ * Copy as much of s as fits into buf: words, paths and commands may be long.
  */
 const char *
 say_name(const char *s, char buf[static SAY_NAME])

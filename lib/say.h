@@ -1,12 +1,12 @@
-/* What a link does, in one line each on standard error: -v, and -N without doing. */
+/* Messages of -v and -N: what a link does or would do, one line each. */
 #ifndef VOLT_SAY_H
 #define VOLT_SAY_H
 
 #include <stdbool.h>
 
-#define SAY_NAME 512	/* most of a name in a message, with its NUL */
+#define SAY_NAME 512	/* bytes of a name in a message, with the NUL */
 
-extern bool say_on;	/* nothing is said until this is set */
+extern bool say_on;	/* false: print nothing */
 
 void say_line(const char *text);
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

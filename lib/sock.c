@@ -2,7 +2,7 @@
 
 #include "sock.h"
 
-/* A number among the options of socket(7), as SO_TYPE; -1 and errno if fd has none. */
+/* An option of socket(7) that is a number, such as SO_TYPE; -1 and errno on failure. */
 int
 sock_option(int fd, int name)
 {

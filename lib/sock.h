@@ -1,4 +1,4 @@
-/* Sockets: what they are. */
+/* The kind of a socket. */
 #ifndef VOLT_SOCK_H
 #define VOLT_SOCK_H
 

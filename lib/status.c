@@ -18,11 +18,11 @@
 #include "supervise.h"
 #include "value.h"
 
-#define TOLD_MOST 64	/* messages that are looked at */
+#define TOLD_MOST 64	/* messages that are read */
 
 /*
- * Could fd be an end that a reporter made? Who did does not matter: it is told
- * no more than that the command starts.
+ * Is fd an end that a reporter may have made? It does not matter who made it: it only
+ * learns that the command starts.
  */
 int
 status_is_ours(int fd)
@@ -36,8 +36,8 @@ status_is_ours(int fd)
 }
 
 /*
- * The ends that came with us. One that cannot be ours is as if it were not there.
- * Returns 0, or -1 and errno.
+ * The ends in VOLT_STATUS. One that no reporter can have made is ignored. Returns 0,
+ * or -1 and errno.
  */
 int
 status_find(struct status_ends *e)
@@ -64,7 +64,7 @@ status_find(struct status_ends *e)
 	return 0;
 }
 
-/* A socket pair whose second end stays open over exec. */
+/* Make a socket pair. Its second end stays open over exec. */
 static int
 pair(int fd[2])
 {
@@ -74,7 +74,7 @@ pair(int fd[2])
 }
 
 /*
- * Become a reporter, before the fork. The others further out are told too.
+ * Become a reporter, before the fork. The outer reporters still get their reports.
  * Returns 0, or -1 and errno.
  */
 int
@@ -93,7 +93,7 @@ status_watch(struct status *st)
 	}
 	if (pair(start) == -1 || pair(told) == -1)
 		return -1;
-	/* That of the reporter further out is ours alone from here on. */
+	/* From here on only we have TOLD of the outer reporter. */
 	if (e.told != -1 && fcntl(e.told, F_SETFD, FD_CLOEXEC) == -1)
 		return -1;
 	len = (size_t)snprintf(value, sizeof(value), "%d:%d", told[1],
@@ -106,7 +106,7 @@ status_watch(struct status *st)
 	return setenv(STATUS_VARIABLE, value, 1);
 }
 
-/* The command starts now. What is ours of it closes on exec. */
+/* Report that the command starts now. Our ends close on exec. */
 void
 status_started(const struct status_ends *e)
 {
@@ -119,8 +119,8 @@ status_started(const struct status_ends *e)
 }
 
 /*
- * It did not. By write(2), which a filter of system calls that lets us print a
- * message lets us do as well.
+ * Report that it did not start. This uses write(2), because a filter of system calls
+ * that allows a message allows that, too.
  */
 void
 status_failed(const struct status_ends *e)
@@ -129,12 +129,12 @@ status_failed(const struct status_ends *e)
 
 	for (i = 0; i < e->n; i++)
 		if (write(e->start[i], "F", 1) == -1)
-			continue; /* nobody is there any more */
+			continue; /* the reporter has ended */
 }
 
 /*
- * In a parent that waits, before the command runs: from here on only the
- * command's side can say that it started. Returns 0, or -1 and errno.
+ * In a parent that waits, before the command runs: close our START, so that only the
+ * command's side can report the start. Returns 0, or -1 and errno.
  */
 int
 status_let_go(void)
@@ -159,8 +159,7 @@ tell(int told, int signo)
 }
 
 /*
- * Tell the reporter further out if it was a signal that ended our command.
- * Returns 0, or -1 and errno.
+ * Tell the outer reporter if a signal ended our command. Returns 0, or -1 and errno.
  */
 int
 status_tell(int wstatus)
@@ -188,8 +187,8 @@ status_tell_why(int why)
 }
 
 /*
- * The next byte that was sent to us. Returns 1, 0 if there is none, also where no
- * one can send any more, or -1 and errno.
+ * Read the next byte that was sent to us. Returns 1; 0 if there is none, also if no
+ * process can send any more; or -1 and errno.
  */
 static int
 next_byte(int sock, unsigned char *byte)
@@ -201,7 +200,7 @@ next_byte(int sock, unsigned char *byte)
 	return n == -1 ? (errno == EAGAIN ? 0 : -1) : (int)n;
 }
 
-/* Did the command start? The last word counts. Returns 1, 0, or -1 and errno. */
+/* Did the command start? The last message counts. Returns 1, 0, or -1 and errno. */
 static int
 has_started(int start)
 {
@@ -213,7 +212,7 @@ has_started(int start)
 	return rc == -1 ? -1 : last == 'S';
 }
 
-/* Can it be that, if a link ended with this status? */
+/* Can a link that sends this message exit with that status? */
 static bool
 goes_with(unsigned char told, int status)
 {
@@ -230,8 +229,8 @@ goes_with(unsigned char told, int status)
 }
 
 /*
- * What had a link end with this status: a signal, or one of STATUS_ that says
- * more? 0: nothing was told; -1 and errno.
+ * Why did a link exit with this status? Returns a signal, STATUS_TIMEOUT or
+ * STATUS_OOM; 0 if there was no message; or -1 and errno.
  */
 static int
 was_told(int told, int status)
@@ -251,11 +250,11 @@ was_told(int told, int status)
 }
 
 /*
- * Write the line of status=FD to fd: "exit N" or "signal N" if the command
- * ended so; "timeout 124" if a link ended it because its time was over, "oom 137"
- * if the kernel did for want of memory; "failed N" if it never started and a link
- * ended the chain with status N. wstatus is waitpid(2)'s for the next link or the
- * command. Returns 0, or -1 and errno.
+ * Write the line of status=FD to fd: "exit N" or "signal N" if the command ended so;
+ * "timeout 124" if a link ended it after its time limit; "oom 137" if the kernel
+ * killed it because memory ran out; "failed N" if it was never started, because a
+ * link failed with status N. wstatus is the status of waitpid(2) for the next link or
+ * the command. Returns 0, or -1 and errno.
  */
 int
 status_report(const struct status *st, int fd, int wstatus)

@@ -1,21 +1,22 @@
 /*
- * Telling a failed set-up from a command that ends with the same status.
+ * How a link tells a failed set-up from a command that ends with the same status.
  *
- * Who reports (status=) makes two socket pairs and keeps an end of each. The
- * other ends travel down the chain, named in VOLT_STATUS: "TOLD:START[:START...]".
+ * A reporter, that is a link with status=, makes two socket pairs and keeps an end of
+ * each. The other ends are passed along the chain, and VOLT_STATUS names them:
+ * "TOLD:START[:START...]".
  *
- * START says whether the command began. The last link writes 'S' to it just
- * before its exec, which closes it, and 'F' if that failed. It is decided before
- * the command runs, and not to be changed after that, not even by a command that
- * takes the descriptors of a link that waits inside of a container: that link
- * lets go of its copy before the command runs (supervise_parent()). Each
- * reporter further out has a START of its own.
+ * START says whether the command was started. The last link writes 'S' to it just
+ * before its exec, which closes it, and 'F' if the exec failed. So the answer is
+ * complete before the command runs. The command cannot change it later, even if it
+ * takes the descriptors of a link that waits inside of a container: that link closes
+ * its copy before the command runs (supervise_parent()). Each outer reporter has a
+ * START of its own.
  *
- * TOLD is the nearest reporter's. A link that waited for a command that signal N
- * ended, and ends with 128+N itself, sends N. One that ended the command because its time was
- * over, and ends with 124, sends STATUS_TIMEOUT; one whose command was killed for
- * want of memory, STATUS_OOM. A command may do that in its place: it is believed
- * only beside that status, with which a command may end anyway.
+ * TOLD belongs to the nearest reporter. A link that waited for a command writes to it:
+ * N if signal N ended the command and the link exits with 128+N; STATUS_TIMEOUT if the
+ * link ended the command after its time limit and exits with 124; STATUS_OOM if the
+ * command was killed because memory ran out. A command can write there, too. So the
+ * message counts only together with that exit status, which a command can choose anyway.
  */
 #ifndef VOLT_STATUS_H
 #define VOLT_STATUS_H
@@ -29,17 +30,17 @@
 #define STATUS_MOST 16	/* reporters in a chain */
 #define STATUS_TIMED_OUT 124	/* exit status, as of timeout(1) */
 
-/* Why a link ended the command, or the kernel did; no signal's number. */
-#define STATUS_TIMEOUT 255	/* its time was over */
-#define STATUS_OOM 254	/* its group was out of memory */
+/* Why a link or the kernel ended the command. These are no numbers of signals. */
+#define STATUS_TIMEOUT 255	/* after its time limit */
+#define STATUS_OOM 254	/* because its group was out of memory */
 
-/* What a reporter holds. */
+/* What a reporter keeps. */
 struct status {
 	int start, told;	/* its own ends */
-	int next;	/* TOLD of the reporter further out, or -1 */
+	int next;	/* TOLD of the next outer reporter, or -1 */
 };
 
-/* What a link holds for the reporters further out. */
+/* What a link has for the outer reporters. */
 struct status_ends {
 	int told;	/* or -1 */
 	int start[STATUS_MOST];

@@ -27,14 +27,14 @@
 #define HOLD_FOR 10000	/* ms */
 #define HOLD_STEP 5
 #define RETRY 10000000	/* ns */
-#define RELAY_REST 1000	/* messages that are passed on in the end */
-#define MASK_MOST 1000	/* ms that a C library blocks all signals */
-#define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; for ever */
+#define RELAY_REST 1000	/* messages that are passed on at the end */
+#define MASK_MOST 1000	/* ms that a C library may block all signals */
+#define GRACE_MAX ((uint64_t)INT64_MAX / 2)	/* ms; no limit in practice */
 
 /*
- * Before the fork: block every signal, make children waitable, and shut others
- * out of our memory. A fault in our own code kills us all the same: the kernel
- * does not let it be blocked. Returns 0, or -1 and errno.
+ * Before the fork: block all signals, make children waitable, and become
+ * non-dumpable. A fault in our own code still kills us: the kernel does not let that
+ * be blocked. Returns 0, or -1 and errno.
  */
 int
 supervise_begin(struct supervise *s)
@@ -75,14 +75,14 @@ supervise_parent(struct supervise *s)
 	while (s->hold && (n = write(s->alive[1], "", 1)) == -1 &&
 	    errno == EINTR)
 		;
-	/* EPIPE: the child is gone already. */
+	/* EPIPE: the child has ended already. */
 	return n == -1 && errno != EPIPE ? -1 : 0;
 }
 
 /*
- * Have ourselves killed when our parent dies, also if it is dying already.
- * Returns a descriptor that is readable once it has; -1 and errno on error, and
- * also, with errno 0, where there is no parent to see (another PID namespace).
+ * Let the kernel kill us when our parent dies, also if it is dying already. Returns a
+ * descriptor that is readable once it has died; or -1 and errno, which is 0 if the
+ * parent cannot be seen (another PID namespace).
  */
 int
 supervise_die_with_parent(void)
@@ -104,8 +104,8 @@ supervise_die_with_parent(void)
 }
 
 /*
- * In the child, at once: signals as the caller had them, and an end with the
- * parent. alive[0] stays open until the exec: readable once the parent is gone.
+ * In the child, at once: restore the caller's signals and set the death signal.
+ * alive[0] stays open until the exec: it is readable once the parent has ended.
  * Returns 0, or -1 and errno.
  */
 int
@@ -127,8 +127,8 @@ supervise_child(const struct supervise *s)
 		if (errno != EINTR)
 			return -1;
 	if (s->hold && n == 0)
-		_exit(EXIT_LINK); /* the parent is gone, and has said why */
-	/* One that let us go may have died before the death signal was set. */
+		_exit(EXIT_LINK); /* the parent has failed and printed why */
+	/* The parent may have died before the death signal was set. */
 	while ((n = poll(&parent, 1, 0)) == -1)
 		if (errno != EINTR)
 			return -1;
@@ -138,8 +138,8 @@ supervise_child(const struct supervise *s)
 }
 
 /*
- * Did the terminal send this to its whole foreground process group? When it
- * hangs up, only the session's leader hears it.
+ * Did the terminal send this to its whole foreground process group? The SIGHUP of a
+ * hangup goes only to the leader of the session.
  */
 static bool
 from_terminal(const struct signalfd_siginfo *si)
@@ -163,8 +163,8 @@ from_terminal(const struct signalfd_siginfo *si)
 }
 
 /*
- * A process group need not heed what the terminal would send to stop it, nor
- * does the kernel where it is orphaned. One of its own is stopped for certain.
+ * A process group can ignore the signal by which a terminal stops it, and the kernel
+ * ignores it for an orphaned group. So the command's own group gets a SIGSTOP.
  */
 static void
 send(const struct supervise *s, int signo)
@@ -175,7 +175,7 @@ send(const struct supervise *s, int signo)
 	kill(s->to_group ? -s->child : s->child, signo);
 }
 
-/* The signals of a line of /proc/PID/status; 0 without that line. */
+/* The signals in a line of /proc/PID/status; 0 if the line is missing. */
 static uint64_t
 signal_set(const char *status, const char *name)
 {
@@ -184,7 +184,7 @@ signal_set(const char *status, const char *name)
 	return line == NULL ? 0 : strtoull(line + strlen(name), NULL, 16);
 }
 
-/* Is the child in sigwait(3)? What that unblocks is not dropped. */
+/* Is the child in sigwait(3)? A signal that this waits for is not dropped. */
 static bool
 waits_for_signals(const struct supervise *s)
 {
@@ -196,10 +196,10 @@ waits_for_signals(const struct supervise *s)
 }
 
 /*
- * Would the kernel drop this signal, as it does for a PID 1 that neither
- * catches, blocks nor ignores it (pid_namespaces(7))? A mask with SIGSEGV in it
- * is the C library's, for the length of a call, until it has lasted, or the
- * process sleeps: then it listens, as we do, by signalfd(2).
+ * Would the kernel drop this signal, since a PID 1 neither catches, blocks nor ignores
+ * it (pid_namespaces(7))? A mask with SIGSEGV mostly means that the C library blocks
+ * all signals during a call. But if the mask has lasted, or the process sleeps, the
+ * program itself blocks them and reads them, as we do, by signalfd(2).
  */
 static bool
 drops(struct supervise *s, int signo)
@@ -213,7 +213,7 @@ drops(struct supervise *s, int signo)
 		return false; /* nothing is lost */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->child);
 	snprintf(ppid, sizeof(ppid), "\nPPid:\t%d\n", (int)getpid());
-	/* It may be another namespace's /proc. */
+	/* /proc may be that of another PID namespace. */
 	if (kfile_read(AT_FDCWD, path, status, sizeof(status)) == -1 ||
 	    strstr(status, ppid) == NULL)
 		return false;
@@ -245,7 +245,7 @@ forward(struct supervise *s, int signo)
 	s->held &= ~SYS_SIGBIT(signo);
 	send(s, sent);
 	if (signo == SIGTERM)
-		send(s, SIGCONT); /* a stopped command must hear it too */
+		send(s, SIGCONT); /* a stopped command must get it, too */
 }
 
 static void
@@ -258,7 +258,7 @@ forward_held(struct supervise *s)
 			forward(s, signo);
 }
 
-/* Have the child end, and let its time of grace begin. */
+/* Send the child a SIGTERM, and start its grace time. */
 static void
 end_child(struct supervise *s)
 {
@@ -273,17 +273,17 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 	int signo = (int)si->ssi_signo;
 
 	if (signo == SIGCHLD)
-		return; /* reap() looks in any case */
+		return; /* reap() is called in any case */
 	if ((signo == SIGPIPE || signo == SIGXFSZ) &&
 	    (pid_t)si->ssi_pid == getpid())
-		return; /* our own write */
+		return; /* a write of ours failed */
 	if (s->signal_cb != NULL)
 		s->signal_cb(s, signo);
 	if (from_terminal(si) && !s->own_session) {
 		if (signo == SIGTSTP && s->is_init)
 			kill(getpid(), SIGSTOP);
 		if (!drops(s, signo))
-			return; /* it has it already */
+			return; /* the terminal has sent it to the command */
 	}
 	if (signo == SIGTERM)
 		end_child(s);
@@ -292,8 +292,8 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 }
 
 /*
- * The child has stopped: stop with it. A SIGCONT is then forwarded. PID 1 cannot
- * stop, and to try would drop a SIGCONT that has come already.
+ * The child has stopped: stop with it. The SIGCONT that continues us is forwarded.
+ * PID 1 cannot stop, and a try would drop a SIGCONT that is already pending.
  */
 static void
 stop_too(const struct supervise *s, int signo)
@@ -305,10 +305,10 @@ stop_too(const struct supervise *s, int signo)
 }
 
 /*
- * Reap whatever has ended. Returns 1 and *wstatus once that is our child, 0
- * before; -1 and errno if there are no children at all. When the child leaves
- * its process group that is told to end: while it is a zombie, and the group's
- * number nobody else's.
+ * Reap all processes that have ended. Returns 1 and *wstatus once our child is one of
+ * them, and 0 before; -1 and errno if there are no children. Before the child itself is
+ * reaped the rest of its process group is terminated: while the child is a zombie no
+ * other group can have that number.
  */
 static int
 reap(const struct supervise *s, int *wstatus)
@@ -344,7 +344,7 @@ reap(const struct supervise *s, int *wstatus)
 	}
 }
 
-/* How long until then: 0 if it is over, INT_MAX for a time that is none. */
+/* How many ms until then: 0 if it is over, INT_MAX if there is no such time. */
 static int
 left_until(int64_t time)
 {
@@ -368,7 +368,7 @@ timeout_ms(const struct supervise *s)
 	return grace == INT_MAX ? -1 : grace;
 }
 
-/* Take the terminal back from a process group that is gone with the command. */
+/* Make our group the terminal's foreground group again: the command's has ended. */
 static void
 terminal_back(void)
 {
@@ -379,7 +379,7 @@ terminal_back(void)
 }
 
 /*
- * Sleep until something is to be done: signals, notifications, the caller's own
+ * Sleep until there is work: signals, notifications, a deadline, or the caller's own
  * descriptors.
  */
 static void
@@ -397,7 +397,7 @@ await(struct supervise *s)
 	memcpy(fds + 2, s->fds, s->nfds * sizeof(fds[0]));
 	rc = poll(fds, s->nfds + 2, s->held != 0 ? HOLD_STEP : timeout_ms(s));
 	if (rc == -1 && errno != EINTR) {
-		/* For want of memory, say: the command is not to end of that. */
+		/* Such as ENOMEM: the command must not end because of that. */
 		nanosleep(&(struct timespec){ .tv_nsec = RETRY }, NULL);
 	}
 	for (i = 0; i < s->nfds; i++)
@@ -406,7 +406,7 @@ await(struct supervise *s)
 		may_fail(notify_move(s->relay)); /* more comes with the next poll */
 }
 
-/* What the command said last is still to be passed on. */
+/* Pass on the last notifications of the command. */
 static void
 relay_rest(struct supervise *s)
 {
@@ -417,7 +417,7 @@ relay_rest(struct supervise *s)
 			return;
 }
 
-/* Sleep, and do what is to be done then. */
+/* Sleep until there is work, and do it. */
 static void
 step(struct supervise *s)
 {
@@ -441,9 +441,9 @@ step(struct supervise *s)
 }
 
 /*
- * The group has been told to end. With a grace time it has that, from then on
- * or from the SIGTERM before; if that was over before the command's end, all are
- * dead. Without one it is on its own.
+ * The command has ended, and the rest of its group was sent a SIGTERM. With a grace time
+ * wait for the group. The time starts now or started at an earlier SIGTERM; if it was
+ * over before the command ended, the group was killed. Without a grace time do not wait.
  */
 static void
 end_group(struct supervise *s)
@@ -461,8 +461,8 @@ end_group(struct supervise *s)
 }
 
 /*
- * Wait for s->child and fill in its status as waitpid(2) does. Returns 0, or
- * -1 and errno if waiting itself failed.
+ * Wait for s->child, and store its status as waitpid(2) does. Returns 0, or -1 and
+ * errno.
  */
 int
 supervise_wait(struct supervise *s, int *wstatus)
@@ -482,8 +482,8 @@ supervise_wait(struct supervise *s, int *wstatus)
 }
 
 /*
- * Begin, and start the child: by start, or fork(2) if that is NULL. Returns 0 in
- * the child, its PID in the parent; -1 and errno where there is none.
+ * Begin, and start the child: by start(), or if that is NULL by fork(2). Returns 0 in
+ * the child and its PID in the parent; -1 and errno if the child cannot be started.
  */
 pid_t
 supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s))
@@ -500,7 +500,7 @@ supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s))
 	return s->child;
 }
 
-/* The status to exit with for that of waitpid(2): the command's, or 128+N. */
+/* The exit status for a status of waitpid(2): the command's, or 128+N. */
 int
 supervise_exit_code(int wstatus)
 {
@@ -509,9 +509,9 @@ supervise_exit_code(int wstatus)
 }
 
 /*
- * End as the child did, once status= and the links further out are told. lost:
- * the caller has said that something of the command's was lost. Then, and where
- * the line of status= cannot be written, a status of 0 becomes 125.
+ * Report to status= and to the outer links, and exit with the child's status. lost: the
+ * caller has printed that output of the command was lost. Then, and if the line of
+ * status= cannot be written, a status of 0 becomes 125.
  */
 _Noreturn void
 supervise_exit(const struct supervise *s, int wstatus, bool lost)

@@ -1,6 +1,6 @@
 /*
- * System calls that the C libraries have no wrapper for, under the names of
- * their manual pages. Each returns -1 and sets errno, as the libraries' do.
+ * System calls without a wrapper in the C libraries, under the names of their manual
+ * pages. Like those of the libraries they return -1 and set errno on failure.
  */
 #ifndef VOLT_SYS_H
 #define VOLT_SYS_H
@@ -19,7 +19,7 @@
 
 #include "must.h"
 
-/* <fcntl.h> has these only where the C library knows the call. */
+/* <fcntl.h> has these only if the C library knows the call. */
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
@@ -99,9 +99,9 @@ sys_pidfd_open(pid_t pid, unsigned int flags)
 }
 
 /*
- * As fork(2), but the child's end raises no SIGCHLD, which would stay pending in
- * a command that blocks it. waitpid(2) takes __WALL for it. Behind a filter that
- * refuses clone3(2) it is fork(2).
+ * As fork(2), but the child's end sends no SIGCHLD, which would stay pending in a
+ * command that blocks it. waitpid(2) needs __WALL for the child. If a filter refuses
+ * clone3(2) this is fork(2).
  */
 static inline MUST_CHECK pid_t
 sys_fork_silent(void)
@@ -112,12 +112,12 @@ sys_fork_silent(void)
 	return pid == -1 && errno == ENOSYS ? fork() : pid;
 }
 
-/* Signal masks as the kernel has them: bit N-1 is signal N. */
+/* Signal masks in the kernel's form: bit N-1 is signal N. */
 #define SYS_SIGBIT(n) ((uint64_t)1 << ((n) - 1))
 
 /*
- * The C libraries keep some signals to themselves and out of every set (musl 32
- * to 34, glibc 32 and 33); 34 is what everybody else knows as SIGRTMIN.
+ * The C libraries reserve some signals and leave them out of all sets (musl 32 to 34,
+ * glibc 32 and 33). But 34 is the SIGRTMIN of most programs.
  */
 static inline MUST_CHECK int
 sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)

@@ -22,7 +22,7 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
-/* Set VOLT_TAP, and leave the queues open over exec. Returns 0, or -1, errno. */
+/* Set VOLT_TAP, and leave the queues open over exec. Returns 0, or -1 and errno. */
 int
 tap_announce(const struct tap *t)
 {
@@ -58,7 +58,7 @@ tap_announce(const struct tap *t)
 	return setenv(TAP_VARIABLE, value, 1);
 }
 
-/* Is fd a tap with headers, as we make them? Anybody may set the variable. */
+/* Is fd a tap with headers, like those of volt-net? Any program may set VOLT_TAP. */
 int
 tap_is_ours(int fd)
 {
@@ -70,14 +70,14 @@ tap_is_ours(int fd)
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != TUN_MAJOR ||
 	    minor(st.st_rdev) != TUN_MINOR)
 		return 0;
-	/* Of ioctl(2)'s request the C libraries have two types. */
+	/* The type of ioctl(2)'s request differs between C libraries. */
 	if (syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == -1)
 		return ours_unlike();
 	return ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
 	    (IFF_TAP | IFF_VNET_HDR);
 }
 
-/* Six bytes as tap_announce() writes them, and in no other way. */
+/* Parse six bytes, only in the form that tap_announce() writes. */
 static bool
 parse_mac(const char *s, uint8_t mac[6])
 {
@@ -101,7 +101,7 @@ copy(char *to, size_t size, const char *from)
 	return (size_t)snprintf(to, size, "%s", from) < size;
 }
 
-/* One key=value of the variable; an unknown key is a newer volt-net's. */
+/* Parse a key=value. An unknown key may come from a newer volt-net: ignore it. */
 static bool
 apply(struct tap *t, const char *key, const char *value)
 {
@@ -135,8 +135,8 @@ apply(struct tap *t, const char *key, const char *value)
 }
 
 /*
- * Read what tap_announce() writes. What the descriptors are is not looked at.
- * Returns 0 with t filled in, or -1 and errno, EPROTO.
+ * Parse what tap_announce() writes. The descriptors themselves are not checked.
+ * Returns 0 and fills in t, or -1 and errno, EPROTO.
  */
 int
 tap_parse(struct tap *t, const char *value)
@@ -169,9 +169,9 @@ fail:
 }
 
 /*
- * Read VOLT_TAP and check each descriptor. Returns 0 with t filled in, its
- * descriptors now the caller's; -1 and errno, ENOENT if there is none, EPROTO
- * for anything that volt-net did not make.
+ * Parse VOLT_TAP and check each descriptor. Returns 0 and fills in t, whose descriptors
+ * the caller closes; or -1 and errno: ENOENT if there is none, EPROTO if volt-net
+ * cannot have made it.
  */
 int
 tap_find(struct tap *t)

@@ -1,14 +1,15 @@
 /*
- * VOLT_TAP: a tap device, open, with what the guest behind it is to use. The
- * value is "FD[:FD...]: key=value ...", one descriptor a queue, and the keys
+ * VOLT_TAP: an open tap device, and the settings for the guest behind it. The value is
+ * "FD[:FD...]: key=value ...", with one descriptor for each queue, and the keys
  *
  *	name	the device's name on the host
- *	mac	the guest's hardware address; no other gets through
+ *	mac	the guest's hardware address; frames from others are dropped
  *	mtu	bytes
  *	ip, gw	address/prefix length and gateway, IPv4
  *	ip6, gw6	the same, IPv6; missing without IPv6
- *	dns	resolvers, a comma list; search: domains, likewise
- *	options	of resolv.conf(5), likewise
+ *	dns	resolvers, separated by commas
+ *	search	domains, likewise
+ *	options	options of resolv.conf(5), likewise
  *
  * Each queue expects a struct virtio_net_hdr_v1 (12 bytes) before each frame.
  */
@@ -32,7 +33,7 @@ struct tap {
 	uint8_t mac[6];
 	unsigned int mtu;
 	struct in_addr ip, gw;
-	unsigned int len;	/* of the prefix */
+	unsigned int len;	/* the length of the prefix */
 	bool has6;
 	struct in6_addr ip6, gw6;
 	unsigned int len6;

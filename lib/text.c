@@ -5,9 +5,8 @@
 #include "text.h"
 
 /*
- * What a terminal or a log takes for more than a letter: the control characters
- * of ISO 6429, ends of lines and paragraphs, and what changes the direction of
- * the text around it.
+ * Characters that a terminal or a log acts on: the control characters of ISO 6429,
+ * separators of lines and paragraphs, and those that change the direction of text.
  */
 static int
 is_control(uint32_t c)
@@ -19,8 +18,8 @@ is_control(uint32_t c)
 }
 
 /*
- * The number of bytes that the first character of s takes, of len: 0 if it is a
- * control character or not UTF-8 (RFC 3629).
+ * The number of bytes, of len, of the first character of s: 0 if it is a control
+ * character or not UTF-8 (RFC 3629).
  */
 size_t
 text_char(const char *s, size_t len)
@@ -50,9 +49,9 @@ text_char(const char *s, size_t len)
 }
 
 /*
- * Write s to buf so that it is one line: what is no character to show becomes
- * \ooo, byte by byte. What does not fit in size bytes is left out, and "..."
- * stands for it; size is at least 4. Returns the length; there is no NUL.
+ * Write s to buf as one line. Each byte of what cannot be shown becomes \ooo. If the
+ * text does not fit into size bytes it ends in "..."; size is at least 4. Returns the
+ * length; there is no NUL.
  */
 size_t
 text_show(const char *s, size_t len, char *buf, size_t size)
@@ -77,7 +76,7 @@ text_show(const char *s, size_t len, char *buf, size_t size)
 			used += 4;
 		}
 		if (used + 3 <= size)
-			fits = used; /* "..." has room behind that */
+			fits = used; /* "..." fits after this */
 		s += n;
 		len -= n;
 	}

@@ -1,4 +1,4 @@
-/* Text of somebody else's that is shown to a person. */
+/* Untrusted text that is shown to a person. */
 #ifndef VOLT_TEXT_H
 #define VOLT_TEXT_H
 

@@ -22,7 +22,7 @@
 
 #define OVERFLOW_UID 65534
 #define ETC_DIR "/etc/volt"
-#define SHARE_BESIDE "/../share/volt" /* the programs' directory */
+#define SHARE_BESIDE "/../share/volt" /* from the programs' directory */
 
 extern char **environ;
 
@@ -31,7 +31,7 @@ enum { PROGRAMS, OWN, ETC, SHARE, PARTS = TOOLBOX_PARTS };
 /* The directory that holds this program; "" until it is looked up. */
 static char home_dir[PATH_MAX];
 
-/* Is there surely no such file? Of everything else we could not find out. */
+/* Does errno mean that there is no such file? Any other error leaves that open. */
 static bool
 is_missing(int error)
 {
@@ -39,11 +39,11 @@ is_missing(int error)
 }
 
 /*
- * Look up the directory that holds this program, before the mount namespace
- * changes: the kernel cuts the path of a program at its mount once the mount
- * namespace that it was started in is gone. By /proc/self/exe, so that an
- * installation may be moved as a whole; where /proc is missing, as it was
- * compiled in. Returns 0, or -1 and errno.
+ * Look up the directory of this program, before the mount namespace changes: once the
+ * mount namespace in which the program was started is gone the kernel cuts its path
+ * at its mount. The path is that of /proc/self/exe, so that an installation can be
+ * moved as a whole. Without /proc it is the compiled-in one. Returns 0, or -1 and
+ * errno.
  */
 int
 toolbox_begin(void)
@@ -62,8 +62,8 @@ toolbox_begin(void)
 }
 
 /*
- * Write the directory that holds this program to buf, followed by below.
- * Returns 0, or -1 and errno.
+ * Write the directory of this program to buf, followed by below. Returns 0, or -1 and
+ * errno.
  */
 static int
 home(char *buf, size_t size, const char *below)
@@ -81,9 +81,10 @@ home(char *buf, size_t size, const char *below)
 }
 
 /*
- * Open the user's own directory of words: XDG_CONFIG_HOME/volt, or .config/volt
- * in HOME. Both variables may be another user's, as behind sudo(8): it counts only
- * if it is ours, and nobody else can write to it. Returns -1 and errno.
+ * Open the user's own directory of words: XDG_CONFIG_HOME/volt, or .config/volt in
+ * HOME. Both variables may be those of another user, as behind sudo(8). So the
+ * directory counts only if it is ours and no other user can write to it. Returns a
+ * descriptor, or -1 and errno.
  */
 static int
 open_own(void)
@@ -117,7 +118,7 @@ open_own(void)
 	return -1;
 }
 
-/* A detached clone of a directory that nothing can be changed through. */
+/* Make a detached clone of a directory by which nothing can be changed. */
 static int
 clone_readonly(int dir, const char *path)
 {
@@ -143,10 +144,10 @@ clone_readonly(int dir, const char *path)
 }
 
 /*
- * Is fd such a clone? Whoever calls a link can hand it any descriptor under
- * our name: believe only a directory of a read-only, nosuid mount that is its
- * own parent, and that belongs to root, to us, to the owner of this program, or
- * to somebody whom our user namespace does not know.
+ * Is fd such a clone? The caller of a link can name any descriptor in VOLT_TOOLBOX.
+ * Believe only a directory on a read-only, nosuid mount that is its own parent. It must
+ * belong to root, to us, to the owner of this program, or to a user that our user
+ * namespace does not map.
  */
 int
 toolbox_is_ours(int fd)
@@ -172,8 +173,8 @@ toolbox_is_ours(int fd)
 }
 
 /*
- * Read VOLT_TOOLBOX. Returns 1 if there is one that can be believed, 0 if there
- * is none, or -1 and errno.
+ * Parse VOLT_TOOLBOX. Returns 1 if there is one and it is believed; 0 if there is none;
+ * or -1 and errno.
  */
 int
 toolbox_parts(int part[TOOLBOX_PARTS])
@@ -199,9 +200,9 @@ toolbox_parts(int part[TOOLBOX_PARTS])
 }
 
 /*
- * Clone the directories of the toolbox; a part that this host lacks is -1. The
- * descriptors are the caller's, and close on exec. Takes CAP_SYS_ADMIN in the
- * mount namespace, before the root changes. Returns 0, or -1 and errno.
+ * Clone the directories of the toolbox; a part that this host lacks is -1. The caller
+ * closes the descriptors, which are close-on-exec. Requires CAP_SYS_ADMIN in the mount
+ * namespace, and must come before the root changes. Returns 0, or -1 and errno.
  */
 int
 toolbox_clone(int part[TOOLBOX_PARTS])
@@ -231,8 +232,8 @@ toolbox_clone(int part[TOOLBOX_PARTS])
 }
 
 /*
- * Name the clones in VOLT_TOOLBOX and leave them open over exec; chain_exec()
- * closes them before a command that is not a link. Returns -1 and errno.
+ * Name the clones in VOLT_TOOLBOX and leave them open over exec. chain_exec() closes
+ * them for a command that is not a link. Returns 0, or -1 and errno.
  */
 int
 toolbox_announce(const int part[TOOLBOX_PARTS])
@@ -272,8 +273,8 @@ toolbox_attach(const int part[TOOLBOX_PARTS], int dir)
 }
 
 /*
- * Close the parts that there are, and open clones of what is attached on the
- * places of dir in their stead. Returns 0, or -1 and errno.
+ * Replace each part by a clone of the mount that is attached on its place in dir.
+ * Returns 0, or -1 and errno.
  */
 int
 toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir)
@@ -294,8 +295,8 @@ toolbox_reopen(int part[TOOLBOX_PARTS], const char *dir)
 }
 
 /*
- * Enter a user and a mount namespace, as its root: without an ID that is mapped
- * there can be none below it. Returns 0, or -1 and errno.
+ * Enter a user and a mount namespace, as its root: a nested user namespace can be made
+ * only with a mapped ID. Returns 0, or -1 and errno.
  */
 static int
 go_down(void)
@@ -312,8 +313,8 @@ go_down(void)
 }
 
 /*
- * In a child: lock each part, by a user namespace more, and send it with errno.
- * Any directory serves to attach it on.
+ * In a child: lock each part, by one more user namespace, and send it with errno. It is
+ * attached on any directory.
  */
 static void
 lock_and_send(int sock)
@@ -342,9 +343,8 @@ lock_and_send(int sock)
 }
 
 /*
- * Have a toolbox that is locked, and announce it: that which came with us, or a
- * new one. Needs no privileges where user namespaces are to be had. Returns -1
- * and errno.
+ * Announce a locked toolbox: that of VOLT_TOOLBOX, or a new one. This needs no
+ * privileges if user namespaces are available. Returns 0, or -1 and errno.
  */
 int
 toolbox_lock(void)
@@ -378,7 +378,7 @@ toolbox_lock(void)
 	return -1;
 }
 
-/* Clone and announce, unless a toolbox came with us. Returns -1 and errno. */
+/* Clone and announce, unless VOLT_TOOLBOX is set. Returns 0, or -1 and errno. */
 int
 toolbox_pack(void)
 {
@@ -391,8 +391,8 @@ toolbox_pack(void)
 }
 
 /*
- * Did a toolbox come with us, that is: has the root changed before us? Returns
- * 1, 0, or -1 and errno.
+ * Is there a VOLT_TOOLBOX, that is, has an earlier link changed the root? Returns 1, 0,
+ * or -1 and errno.
  */
 int
 toolbox_here(void)
@@ -403,9 +403,9 @@ toolbox_here(void)
 }
 
 /*
- * Open the file that "@name" means: with a slash, that path; else in the user's
- * own directory, in /etc/volt, then in share/volt beside the programs. With a toolbox only there: the files
- * of a root are never taken for ours. Returns a descriptor, or -1 and errno.
+ * Open the file of "@name". With a slash it is a path. Otherwise it is looked up in the
+ * user's own directory, in /etc/volt, and in share/volt beside the programs; with a
+ * toolbox only in that, never in the root. Returns a descriptor, or -1 and errno.
  */
 int
 toolbox_open_words(const char *name)
@@ -447,9 +447,8 @@ toolbox_open_words(const char *name)
 }
 
 /*
- * Look for the volt program called name: in the toolbox if one came with us,
- * else beside this program. Returns 1 if there is one, for toolbox_exec(), 0, or
- * -1 and errno.
+ * Look up the volt program name: in the toolbox, or without one beside this program.
+ * Returns 1 and its place, for toolbox_exec(); 0 if there is none; or -1 and errno.
  */
 int
 toolbox_find(const char *name, struct toolbox_program *p)
@@ -460,7 +459,7 @@ toolbox_find(const char *name, struct toolbox_program *p)
 	if ((came = toolbox_parts(part)) == -1)
 		return -1;
 	if (came == 1) {
-		/* A link would be followed in the root that we are in. */
+		/* A symlink would be followed in the current root. */
 		p->flags = AT_SYMLINK_NOFOLLOW;
 		p->dir = part[PROGRAMS];
 		len = 0;
@@ -478,7 +477,7 @@ toolbox_find(const char *name, struct toolbox_program *p)
 	}
 	if (faccessat(p->dir, p->path, F_OK, p->flags) == 0)
 		return 1;
-	/* Nothing keeps us from looking into a toolbox. */
+	/* A toolbox can always be searched. */
 	return is_missing(errno) && (came == 0 || errno != EACCES) ? 0 : -1;
 }
 
@@ -497,8 +496,8 @@ toolbox_exec(const struct toolbox_program *p, char *const argv[])
 }
 
 /*
- * Open the volt program called name, to be read: a guest is given a copy.
- * Returns a descriptor, or -1 and errno.
+ * Open the volt program name for reading, to copy it into a guest. Returns a
+ * descriptor, or -1 and errno.
  */
 int
 toolbox_open_program(const char *name)

@@ -1,18 +1,18 @@
 /*
- * The toolbox travels (volt(7)): where the volt programs and the files of words
- * are found, also after the root has changed. Files of words are the user's own
- * (~/.config/volt), the administrator's (/etc/volt), and those that come with volt.
+ * The toolbox (volt(7)): where the volt programs and the files of words are found, also
+ * after the root has changed. Files of words are the user's own (~/.config/volt), the
+ * administrator's (/etc/volt), and those that come with volt.
  *
- * volt-ns calls toolbox_pack() while it still sees the host. It clones the
- * directory of the programs and those of the words files into detached mounts,
- * read-only, nosuid and nodev, and names their descriptors in VOLT_TOOLBOX as
- * "programs:own:etc:share", "-" for a missing one. A detached mount has no parent,
+ * volt-ns calls toolbox_pack() while it still sees the host. It clones the directory of
+ * the programs and those of the files of words into detached mounts, which are
+ * read-only, nosuid and nodev. It names their descriptors in VOLT_TOOLBOX as
+ * "programs:own:etc:share", with "-" for a missing one. A detached mount has no parent,
  * so ".." stays at its root.
  *
- * Where a user namespace comes after it, the clones must be locked
- * (mount_namespaces(7)), or root there could make them writable by any process's
- * descriptor: they are attached, the mount namespace is copied into one of the
- * new user namespace, and the copies are cloned.
+ * If a user namespace follows, the clones must be locked (mount_namespaces(7)):
+ * otherwise root there could make them writable, by the descriptors of any process. So
+ * they are attached, the mount namespace is copied into one of the new user namespace,
+ * and the copies are cloned.
  */
 #ifndef VOLT_TOOLBOX_H
 #define VOLT_TOOLBOX_H
@@ -24,13 +24,13 @@
 
 #define TOOLBOX_PARTS 4	/* programs, one's own, /etc/volt, share/volt */
 
-/* Where a program is: AT_FDCWD and a path, or the toolbox and a name. */
+/* The place of a program: AT_FDCWD and a path, or the toolbox and a name. */
 struct toolbox_program {
 	int dir, flags;
 	char path[PATH_MAX];
 };
 
-/* Names of directories that toolbox_attach() puts the parts on. */
+/* The names of the mount points of toolbox_attach(). */
 #define TOOLBOX_PLACES "toolbox0", "toolbox1", "toolbox2", \
 	"toolbox3"
 

@@ -4,10 +4,10 @@
 #include "tty.h"
 
 /*
- * What to write to a pty's master where a pipe would be closed: its end of file
- * is a character, and one more where the first would only end an unfinished
- * line; last is what was written before. Returns their number, 0 for a terminal
- * that is in no state to take one.
+ * What to write to the master of a pty at the end of its input: its end-of-file
+ * character; twice if the first one would only end an unfinished line. last is the last
+ * byte that was written. Returns the number of characters; 0 if the terminal's mode has
+ * no end-of-file character.
  */
 size_t
 tty_eof(int tty, char last, char buf[2])

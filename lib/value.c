@@ -4,8 +4,8 @@
 #include "value.h"
 
 /*
- * Read the decimal digits at s into out. Returns what follows them, or NULL
- * and errno: EINVAL without a digit or with a leading zero, ERANGE above max.
+ * Parse the decimal digits at s into out. Returns what follows them, or NULL and
+ * errno: EINVAL if there is no digit or a leading zero, ERANGE above max.
  */
 static const char *
 digits(const char *s, uint64_t max, uint64_t *out)
@@ -30,8 +30,8 @@ digits(const char *s, uint64_t max, uint64_t *out)
 }
 
 /*
- * A whole number from 0 to max: digits and nothing else, no sign, no leading
- * zero. Returns 0, or -1 and errno (EINVAL, ERANGE).
+ * A whole number from 0 to max: only digits, without a sign or a leading zero. Returns
+ * 0, or -1 and errno (EINVAL, ERANGE).
  */
 int
 value_uint(const char *s, uint64_t max, uint64_t *out)
@@ -75,7 +75,7 @@ value_size(const char *s, uint64_t *out)
 	return 0;
 }
 
-/* A time with its unit, ms s or m, in milliseconds; a plain 0 needs none. */
+/* A time with a unit, ms, s or m, in milliseconds. 0 needs no unit. */
 int
 value_time(const char *s, uint64_t *ms)
 {
@@ -105,10 +105,10 @@ value_time(const char *s, uint64_t *ms)
 }
 
 /*
- * Copy the next field of a list into buf and move the cursor behind its
- * separator; at the end of the list the cursor becomes NULL. A backslash takes
- * the separator, or itself, as it stands. Returns 1, or 0 if the list has ended.
- * On error -1: the field does not fit, ENAMETOOLONG. errno is 0 otherwise.
+ * Copy the next field of a list into buf and move the cursor behind its separator; at
+ * the end of the list the cursor becomes NULL. A backslash escapes the separator or
+ * itself. Returns 1; 0 if the list has ended; or -1 and ENAMETOOLONG if the field does
+ * not fit. Otherwise errno is 0.
  */
 int
 value_field(const char **cursor, char sep, char *buf, size_t size)

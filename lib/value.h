@@ -1,4 +1,4 @@
-/* What stands right of the "=": numbers, sizes, times, lists. */
+/* The values of words: numbers, sizes, times, lists. */
 #ifndef VOLT_VALUE_H
 #define VOLT_VALUE_H
 

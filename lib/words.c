@@ -21,8 +21,8 @@
 #define KEY_MAX_LEN 64
 
 /*
- * What RTMIN means to those who type it, and to systemd: the first real-time
- * signal that glibc leaves to programs. musl's SIGRTMIN is one higher.
+ * RTMIN on the command line, and in systemd, is the first real-time signal that glibc
+ * leaves to programs. musl's SIGRTMIN is one higher.
  */
 #define RTMIN 34
 #define RTMAX 64
@@ -30,7 +30,7 @@
 static void include(const struct grammar *g, void *ctx, const char *name,
     int depth);
 
-/* Length of the key that s begins with; 0 if s is not of the form key=value. */
+/* The length of the key of s; 0 if s is not of the form key=value. */
 static size_t
 key_length(const char *s)
 {
@@ -39,7 +39,7 @@ key_length(const char *s)
 	return s[n] == '=' && s[0] != '-' ? n : 0;
 }
 
-/* Edit distance of a and b (Levenshtein), for keys of a sane length. */
+/* The edit distance (Levenshtein) of a and b, for keys that are not too long. */
 unsigned int
 words_distance(const char *a, const char *b)
 {
@@ -67,8 +67,8 @@ words_distance(const char *a, const char *b)
 }
 
 /*
- * Say so, and name the nearest word, if it is near enough to be what was meant:
- * one letter differs, or a third of them and not the first.
+ * End with an error for an unknown word. Suggest the nearest word if one letter
+ * differs, or a third of them and not the first.
  */
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
@@ -100,7 +100,7 @@ text(const char *key, const char *value, bool line)
 	return value;
 }
 
-/* Set the member at, which is of the word's type (words.h). */
+/* Set the member at, whose type is that of the word (words.h). */
 static void
 set(const struct word *w, void *at, const char *key, const char *value)
 {
@@ -171,7 +171,7 @@ apply_word(const struct grammar *g, void *ctx, const char *s, size_t klen)
 	set(w, (char *)ctx + w->offset, w == any ? key : w->key, s + klen + 1);
 }
 
-/* One line of an included file: nothing, a comment, a word or an include. */
+/* One line of an included file: empty, a comment, a word or an include. */
 static void
 apply_line(const struct grammar *g, void *ctx, const char *name,
     unsigned int lineno, char *line, int depth)
@@ -195,7 +195,7 @@ apply_line(const struct grammar *g, void *ctx, const char *name,
 		    say_name(line, buf));
 }
 
-/* Apply the words of the file that @name means (toolbox_open_words()). */
+/* Apply the words of the file of @name (toolbox_open_words()). */
 static void
 include(const struct grammar *g, void *ctx, const char *name, int depth)
 {
@@ -216,7 +216,7 @@ include(const struct grammar *g, void *ctx, const char *name, int depth)
 			    "or share/volt; the file here is @./%s", name, name);
 		err(EXIT_LINK, "@%s", name);
 	}
-	/* Never freed: setters keep pointers into it. */
+	/* Never freed: setters keep pointers into the text. */
 	if ((buf = malloc(INCLUDE_MAX)) == NULL)
 		err(EXIT_LINK, "@%s", name);
 	if ((n = kfile_slurp(fd, buf, INCLUDE_MAX)) == -1)
@@ -297,9 +297,9 @@ apply_flags(const struct grammar *g, void *ctx, const char *name,
 }
 
 /*
- * Apply the flags, words and includes that argv begins with to ctx, and return
- * what is left of argv: the command, or a lone NULL. Refuses to run at all
- * where it was made set-user-ID or set-group-ID.
+ * Apply the flags, words and includes at the start of argv to ctx. Returns the rest of
+ * argv: the command, or a single NULL. A program that was made set-user-ID or
+ * set-group-ID is refused.
  */
 char **
 words_parse(int argc, char *argv[], const struct grammar *g, void *ctx)
@@ -342,7 +342,8 @@ word_bad(const char *key, const char *value, const char *why)
 }
 
 /*
- * Which of the values "this|that" it is, from 0. Another one ends the program.
+ * The index, from 0, of value in a list such as "this|that". Another value ends the
+ * program.
  */
 size_t
 word_choice(const char *key, const char *value, const char *values)
@@ -370,7 +371,7 @@ word_choice(const char *key, const char *value, const char *values)
 	word_bad(key, value, list);
 }
 
-/* A whole number up to max. Something else ends the program; so below. */
+/* A whole number up to max. These functions end the program for another value. */
 uint64_t
 word_uint(const char *key, const char *value, uint64_t max)
 {
@@ -406,7 +407,7 @@ word_time(const char *key, const char *value)
 	return ms;
 }
 
-/* A user or group ID. (uid_t)-1 means "leave it": refused. */
+/* A user or group ID. (uid_t)-1 is refused: to the kernel it means no change. */
 id_t
 word_id(const char *key, const char *value)
 {
@@ -414,8 +415,7 @@ word_id(const char *key, const char *value)
 }
 
 /*
- * A descriptor that the caller opened for us. It is ours from here on: it closes
- * on exec.
+ * A descriptor that the caller opened for this program. From now on it closes on exec.
  */
 int
 word_fd(const char *key, const char *value)

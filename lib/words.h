@@ -1,13 +1,13 @@
 /*
- * The grammar that every program shares (volt(7)):
+ * The grammar that all programs share (volt(7)):
  *
  *     volt-X [-flags] [key=value ...] [@file ...] [--] [command [arg ...]]
  *
  * A program declares its flags and words as const tables; words_parse() walks
  * argv and applies them from left to right. A row of a table is made by one of the
- * macros here: it names the member of the program's context that takes the value,
- * or a function. What they and the word_ functions refuse ends the program with
- * one line and status 125.
+ * macros here. It names the member of the program's context that gets the value, or a
+ * function. If these or the word_ functions refuse a value the program ends with one
+ * line and status 125.
  */
 #ifndef VOLT_WORDS_H
 #define VOLT_WORDS_H
@@ -17,12 +17,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The member's offset. Another type than this one is an error of the compiler. */
+/* The offset of the member. A member of another type is a compile-time error. */
 #define WORDS_MEMBER(s, m, type) \
 	(offsetof(s, m) + 0 * sizeof((type *)NULL == &((s *)NULL)->m))
 
 /*
- * One flag: it sets a bool, or bits of an int. -h and -V are every program's and
+ * One flag: it sets a bool, or bits of an int. All programs have -h and -V, and these
  * are not in the table.
  */
 struct flag {
@@ -30,7 +30,7 @@ struct flag {
 	const char *help;
 	size_t offset;
 	int bits;	/* 0: a bool */
-	bool say;	/* and say what is done (say.h) */
+	bool say;	/* also set say_on (say.h) */
 };
 
 #define FLAG(letter, s, m, help) \
@@ -47,16 +47,16 @@ enum word_type { WORD_CALL, WORD_STRING, WORD_LINE, WORD_UINT,
 	WORD_TIME, WORD_ID, WORD_FD, WORD_SIGNAL, WORD_BOOL, WORD_CHOICE };
 
 /*
- * One word. The key "*.*" stands for every key with a dot that no other entry
- * names, and then key is the caller's and does not live on. value does.
+ * One word. The key "*.*" stands for each key with a dot that no other row names; then
+ * the function must not keep a pointer to the key. It may keep one to the value.
  */
 struct word {
 	const char *key;
-	const char *arg;	/* what usage shows right of the "=" */
+	const char *arg;	/* the usage text right of the "=" */
 	const char *help;
 	enum word_type type;
 	size_t offset;
-	uint64_t least, most;	/* of a number */
+	uint64_t least, most;	/* the bounds of a number */
 	/* A WORD_CALL: at is the member. */
 	void (*set)(void *at, const char *key, const char *value);
 };
@@ -64,12 +64,12 @@ struct word {
 #define WORDS_ROW(type, key, s, m, of, arg, help) \
 	{ key, arg, help, type, WORDS_MEMBER(s, m, of), 0, UINT64_MAX, NULL }
 
-/* Text that is not empty; and that is one line. */
+/* Text that is not empty; LINE_WORD: and is one line. */
 #define STRING_WORD(key, s, m, arg, help) \
 	WORDS_ROW(WORD_STRING, key, s, m, const char *, arg, help)
 #define LINE_WORD(key, s, m, arg, help) \
 	WORDS_ROW(WORD_LINE, key, s, m, const char *, arg, help)
-/* A number in these bounds. */
+/* A number from least to most. */
 #define UINT_WORD(key, s, m, least, most, arg, help) \
 	{ key, arg, help, WORD_UINT, WORDS_MEMBER(s, m, unsigned int), \
 		least, most, NULL }
@@ -80,13 +80,13 @@ struct word {
 /* A user or group ID. */
 #define ID_WORD(key, s, m, arg, help) \
 	WORDS_ROW(WORD_ID, key, s, m, uid_t, arg, help)
-/* Is it the first of the two values that arg names, as "yes|no"? */
+/* One of the two values in arg, such as "yes|no": is it the first? */
 #define BOOL_WORD(key, s, m, arg, help) \
 	WORDS_ROW(WORD_BOOL, key, s, m, bool, arg, help)
-/* Which of the values that arg names, from 0. */
+/* One of the values in arg: its index, from 0. */
 #define CHOICE_WORD(key, s, m, of, arg, help) \
 	WORDS_ROW(WORD_CHOICE, key, s, m, of, arg, help)
-/* What the function makes of it, for the member or the whole context. */
+/* A function sets the member, or anything in the context. */
 #define CALL_WORD(key, set, s, m, arg, help) \
 	{ key, arg, help, WORD_CALL, offsetof(s, m), 0, 0, set }
 #define CTX_WORD(key, set, arg, help) \

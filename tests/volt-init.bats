@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What volt-init does as PID 1 and as a subreaper.
+# volt-init as PID 1 and as a subreaper.
 
 bats_require_minimum_version 1.5.0
 
@@ -19,7 +19,7 @@ teardown() {
 	end_test
 }
 
-# As PID 1 (of a PID namespace, as root or as the root of a user namespace), and
+# Run it as PID 1 of a PID namespace, as root or as the root of a user namespace, and
 # as a subreaper.
 modes() {
 	U=''
@@ -49,7 +49,7 @@ statuses() {
 	modes statuses
 }
 
-@test "PID 1: who is who" {
+@test "PID 1: process IDs, and reaping of orphans" {
 	run -0 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-init sh -c \
 		'echo $$ $PPID; cat /proc/1/comm /proc/1/cmdline | tr "\0" " "'
 	[ "${lines[0]}" = "2 1" ]
@@ -59,7 +59,7 @@ statuses() {
 }
 
 reaping() {
-	# Double-forked orphans, also such that outlive their parent for a while.
+	# Double-forked orphans, some of which outlive their parent for a while.
 	run -0 "$@" sh -c '
 		for i in 1 2 3 4 5; do (sleep 0.1 & sleep 0 &) ; done
 		sleep 0.5
@@ -71,7 +71,7 @@ reaping() {
 	run -0 "$@" sh -c "(exit 7); exit 7" || [ "$status" = 7 ]
 }
 
-@test "orphans are reaped, and their status is nobody's" {
+@test "orphans are reaped, and their status is ignored" {
 	modes reaping
 }
 
@@ -82,7 +82,7 @@ reaping() {
 	[ "$output" = 0 ]
 }
 
-@test "PID 1 ends with its command, and everything else with it" {
+@test "PID 1 ends with its command, and all other processes end with it" {
 	start volt-ns ${U_FLAG:--Ump} root="$ROOT_BB" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & exit 4'
 	ended 4
 	no_leftovers
@@ -101,8 +101,7 @@ forwarding() {
 	modes forwarding
 }
 
-# The C library keeps the first real-time signals for itself; 34 is what
-# kill -RTMIN sends.
+# The C library uses the first real-time signals itself: kill -RTMIN sends 34.
 @test "signals are passed on: SIGRTMIN" {
 	signals=34
 	modes forwarding
@@ -121,12 +120,12 @@ ordinary_death() {
 	ended 130
 }
 
-@test "a command without handlers dies by them" {
+@test "signals that a command does not catch kill it" {
 	modes ordinary_death
 }
 
 group() {
-	# A grandchild hears it as well with -g, and only then.
+	# Only with -g does a grandchild get it, too.
 	cat >script <<-'EOF2'
 		sh -c 'trap "echo grandchild; exit" USR1; echo one; while :; do sleep 0.05; done' &
 		trap 'echo child; wait; exit' USR1
@@ -153,12 +152,12 @@ group() {
 	done <m
 }
 
-@test "-g: to the whole process group" {
+@test "-g: signals go to the whole process group" {
 	modes group
 }
 
-# left_behind TRAP: the leader of a group that ends once another process of it
-# runs, which does that on SIGTERM.
+# left_behind TRAP: a group leader that ends once another process of its group runs.
+# That process has the trap for SIGTERM.
 left_behind() {
 	echo "exec 4>&1; { (trap '$1' TERM; echo in; exec >&4; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
 }
@@ -173,14 +172,14 @@ group_end() {
 	no_leftovers
 }
 
-@test "-g: what is left of the group gets SIGTERM, and SIGKILL after grace=" {
+@test "-g: the rest of the group gets SIGTERM, and SIGKILL after grace=" {
 	modes group_end
-	# Without grace= nobody waits.
+	# Without grace= volt-init does not wait.
 	start volt-init -g sh -c "$(left_behind 'echo heard; exit')"
 	ended 3
 	wait_for grep -q heard out
 	no_leftovers
-	# One that left the group is left alone.
+	# A process that left the group is not killed.
 	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.05; done; exit 3'
 	ended 3
 	kill -0 "$(cat left)"
@@ -211,7 +210,7 @@ goes_on() {
 	done
 }
 
-@test "SIGABRT from outside reaches the command, as systemd's watchdog wants" {
+@test "SIGABRT from outside reaches the command, as systemd's watchdog needs" {
 	start volt-init sh -c 'ulimit -c 0; trap "echo abort; exit 8" ABRT; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill -ABRT "$pid"
@@ -230,12 +229,12 @@ grace() {
 	wait_for grep -q ready out
 	kill "$pid"
 	ended 137
-	# In time: its own status.
+	# It ends in time: its own status.
 	start "$@" grace=10s sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
 	ended 6
-	# Without grace= it may take its time.
+	# Without grace= there is no limit.
 	start "$@" sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
@@ -257,7 +256,7 @@ grace() {
 	wait_for gone
 }
 
-@test "stop=: what a SIGTERM is passed on as" {
+@test "stop=: the signal that a SIGTERM becomes" {
 	start volt-init stop=USR2 sh -c 'trap "exit 8" USR2; trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
@@ -266,14 +265,14 @@ grace() {
 	[ "$stderr" = "volt-init: stop=NO: not a signal" ]
 }
 
-@test "subreaper: SIGKILL takes the command along" {
+@test "subreaper: a SIGKILL of volt-init kills the command" {
 	start volt-init sleep 1000
 	wait_for pgrep -P "$pid" -x sleep >/dev/null
 	kill -KILL "$pid"
 	no_leftovers
 }
 
-@test "-k: dies with its parent" {
+@test "-k: volt-init dies with its parent" {
 	start sh -c 'volt-init -k sleep 1000 & echo ready; sleep 1000; :'
 	wait_for sh -c 'pgrep -x volt-init >/dev/null'
 	p=$(pgrep -P "$pid" -x volt-init)
@@ -291,7 +290,7 @@ grace() {
 	[ "$output" = "signal 15" ]
 	run -127 --separate-stderr bash -c 'volt-init status=9 /none 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "failed 127" ]
-	# Also where a link that waits stands between, and itself exits.
+	# Also if a link that waits is between them, and exits.
 	# shellcheck disable=SC2016 # those sh's
 	for chain in volt-init "volt-ns console=pty" "volt-ns -Up volt-init" "volt-init volt-init"; do
 		run -137 bash -c 'volt-init status=9 $1 sh -c "kill -9 \$\$" 9>s; r=$?; cat s; exit $r' \
@@ -301,8 +300,8 @@ grace() {
 }
 
 notified() {
-	# listen FILE: what comes to the socket "sock", a datagram a line, until
-	# 0.5 s after the last.
+	# listen FILE: write each datagram to the socket "sock" as a line, until 0.5 s
+	# after the last one.
 	cat >listen.py <<-'EOF2'
 		import os, socket, subprocess, sys
 		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -314,15 +313,15 @@ notified() {
 		s.settimeout(0.1)
 		while True:
 		    try:
-		        # In one piece: others write there, too.
+		        # In one write, since others write there, too.
 		        os.write(1, repr(s.recv(65536).decode()).encode() + b"\n")
 		    except TimeoutError:
 		        if p.poll() is not None:
 		            sys.exit(p.returncode)
 	EOF2
-	# Told by busybox's nc or a bash that has it: neither does datagrams, so
-	# python in the host's root as the command's sender. Arguments are as of
-	# printf; @ is all that can be taken from its parent, told the same.
+	# Neither busybox's nc nor bash can send datagrams to a path, so python in the
+	# host's root does. The arguments are those of printf; @ sends the same by each
+	# descriptor that it can take from its parent.
 	cat >tell.py <<-'EOF2'
 		import ctypes, os, socket, sys
 		def take(n):
@@ -357,17 +356,17 @@ notified() {
 	[ ! -e n ]
 }
 
-@test "ready=: notifications pass through a new root" {
+@test "ready=: notifications leave a new root" {
 	need_root
 	need python3 -c 'import socket'
 	export PATH=/usr/bin:$PATH
 	PATH=$O/bin:$PATH
-	# The old root is not to be seen: only the connected socket crosses.
+	# The old root cannot be seen: only the connected socket leads out.
 	notified "$PWD/sock" -mp root=/ chdir="$PWD"
 	notified @abstract$$ -mp root=/ chdir="$PWD"
 }
 
-@test "ready=: nobody to tell, or nobody at the other end" {
+@test "ready=: no NOTIFY_SOCKET, or no listener" {
 	run -0 env -u NOTIFY_SOCKET volt-init ready="$PWD/n" sh -c 'echo "[$NOTIFY_SOCKET]"'
 	[ "$output" = "[]" ]
 	run -125 --separate-stderr volt-init ready=x true
@@ -376,7 +375,7 @@ notified() {
 	run -0 env NOTIFY_SOCKET="$PWD/none" volt-ns -mp root="$ROOT_BB" volt-init ready=/run/n true
 }
 
-@test "-b: systemd, in a group that was delegated" {
+@test "-b: systemd in a delegated group" {
 	need_root
 	[ -x /lib/systemd/systemd ] || lacks "systemd"
 	need volt-cg -d true
@@ -400,12 +399,12 @@ notified() {
 	grep -qx '0::/system.slice/test.service' <<<"$output"
 }
 
-@test "-b: not when it is not PID 1" {
+@test "-b: only as PID 1" {
 	run -125 --separate-stderr volt-init -b
 	[ "$stderr" = "volt-init: boot: not PID 1; volt-ns -p makes one" ]
 }
 
-@test "-b: an init with what it expects" {
+@test "-b: an init finds what it expects" {
 	need_root
 	r=$(copy_root)
 	rm "$r/sbin" && mkdir "$r/sbin"
@@ -453,7 +452,7 @@ ready" ]
 	[ "$stderr" = "volt-init: grace=0: the time must not be 0" ]
 }
 
-@test "SIGCHLD ignored, signals blocked: it works, and the command finds them so" {
+@test "with SIGCHLD ignored and signals blocked it works, and the command inherits both" {
 	need python3 -c 'import signal'
 	run -0 env --default-signal python3 -c 'import os, signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -467,7 +466,7 @@ timeouts() {
 	run -124 --separate-stderr "$@" status=1 timeout=200ms sleep 1000
 	[ "$stderr" = "volt-init: timeout=: the command ran too long and was terminated" ]
 	[ "$output" = "timeout 124" ]
-	# Whatever the command does about it.
+	# Whatever the command does on the signal.
 	run -124 --separate-stderr "$@" status=1 timeout=200ms sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
 	[ "$output" = "timeout 124" ]
 	run -124 --separate-stderr "$@" status=1 timeout=200ms grace=200ms sh -c 'trap "" TERM; while :; do sleep 0.1; done'
@@ -485,9 +484,9 @@ timeouts() {
 	[ "$stderr" = "" ]
 }
 
-@test "timeout=: a SIGTERM, 124, and a line that tells it from both" {
+@test "timeout=: a SIGTERM, 124, and a line of status=" {
 	modes timeouts
-	# The outer link's line says so as well.
+	# The outer link writes the same line.
 	run -124 --separate-stderr volt-ns status=1 volt-init timeout=200ms sleep 1000
 	[ "$output" = "timeout 124" ]
 	run -124 --separate-stderr volt-ns status=1 volt-init sh -c 'exit 124'
@@ -496,7 +495,7 @@ timeouts() {
 	[ "$stderr" = "volt-init: timeout=0: the time must not be 0" ]
 }
 
-@test "env= and unset=: the command has them, with ready= and without" {
+@test "env= and unset= reach the command, with ready= and without" {
 	run -0 env -i A=1 B=2 "$(command -v volt-init)" env=none env=B env=C=3 /usr/bin/env
 	[ "$output" = $'B=2\nC=3' ]
 	run -0 env -i A=1 B=2 "$(command -v volt-init)" unset=A /usr/bin/env

@@ -27,11 +27,11 @@ need_kernel() {
 	need_kvm
 	KERNEL=/boot/vmlinuz-$(uname -r)
 	[ -r "$KERNEL" ] || lacks "$KERNEL"
-	# PVM's /dev/kvm emulates ring 0, and no whole kernel.
+	# PVM's /dev/kvm emulates ring 0, and cannot run a whole kernel.
 	grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
 }
 
-# An initramfs with busybox and nothing else, once a run.
+# An initramfs with only busybox, made once in a run.
 initrd() {
 	local dir=$BATS_RUN_TMPDIR/initrd
 
@@ -45,12 +45,12 @@ initrd() {
 	echo "$dir.cpio"
 }
 
-# A guest that runs a command, with our defaults for slow machines.
+# A guest that runs a command, with limits for slow machines.
 guest() {
-	timeout -k 1 300 volt-kvm kernel="$KERNEL" boot_timeout=200s "$@"
+	timeout -k 1 600 volt-kvm kernel="$KERNEL" boot_timeout=400s "$@"
 }
 
-# Options for a root that is this machine's own disk, which is only read.
+# Options for a root that is this machine's own disk, read-only.
 machine_root() {
 	local disk
 
@@ -77,7 +77,7 @@ hanging() {
 	wait_for grep -q hanging said
 }
 
-# terminated PID: a SIGTERM ends it, without waiting for anybody.
+# terminated PID: a SIGTERM ends it, though no reader reads.
 terminated() {
 	local pid=$1
 
@@ -88,7 +88,7 @@ terminated() {
 
 # --- words and files ------------------------------------------------------
 
-@test "words: what is wrong is said in a line" {
+@test "words: an error is one line" {
 	run -125 --separate-stderr volt-kvm true
 	[ "$stderr" = "volt-kvm: no kernel=; -h shows the words" ]
 	run -125 --separate-stderr volt-kvm kernel=/none true
@@ -119,7 +119,7 @@ terminated() {
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
 }
 
-@test "words: a dry run looks at the disks, and makes no tap" {
+@test "words: a dry run checks the disks and makes no tap" {
 	local k
 
 	k=$(tiny pvh)
@@ -130,11 +130,11 @@ terminated() {
 	grep -qx "volt-kvm: network voltnone0" <<<"$output"
 	run -125 --separate-stderr volt-kvm kernel="$k" tap=voltnone0 -- true
 	[ "$stderr" = "volt-kvm: tap=voltnone0: no such device" ]
-	# What another program means by it is not ours.
+	# "@.." is an argument of another program and not a file of words.
 	run -0 volt-kvm -N kernel="$k" -- git log @.. @. @
 }
 
-@test "kernel: files that are none are refused" {
+@test "kernel: a file that is no kernel is refused" {
 	need_kvm
 	: >empty
 	run -125 --separate-stderr volt-kvm kernel=empty
@@ -153,10 +153,10 @@ terminated() {
 	[ "${lines[0]:-}" = "" ]
 }
 
-@test "kernel: one that was cut anywhere is refused, also by a dry run" {
+@test "kernel: a file cut off at any byte is refused, also by a dry run" {
 	local k n size
 
-	# A bzImage: its header, the setup, and what it says that follows.
+	# A bzImage: its header, its setup, and its kernel.
 	python3 -c '
 import struct, sys
 h = bytearray(3 * 512)
@@ -195,7 +195,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	run -0 volt-kvm -N kernel=short
 }
 
-@test "initrd: what is none is refused; what the kernel unpacks is not looked into" {
+@test "initrd: a file that is no archive is refused; the contents of an archive are not checked" {
 	local k f how
 
 	k=$(tiny pvh)
@@ -219,7 +219,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	done
 }
 
-@test "memory: more than there is is said; more than can be is refused" {
+@test "memory: a warning for more than the host has; an error for more than it can address" {
 	need_kvm
 	local k free bits
 
@@ -240,7 +240,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	[[ $stderr =~ ^volt-kvm:\ memory=2G\ \(a\ limit,\ as\ ulimit\ -v\ or\ vm.overcommit_memory=2\?\): ]]
 }
 
-@test "memory: more than the control group's limit is said" {
+@test "memory: a warning for more than the control group's limit" {
 	need_kvm
 	need volt-cg memory.max=64M true
 	local k
@@ -250,7 +250,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 		volt-kvm memory=128M kernel="$k" </dev/null
 	[ "$output" = "pvh ok" ]
 	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
-	# Also that of a group above.
+	# The limit of a parent group counts, too.
 	run -0 --separate-stderr timeout 300 volt-cg -d memory.max=64M memory.swap.max=0 \
 		volt-cg memory.max=1G volt-kvm memory=128M kernel="$k" </dev/null
 	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
@@ -258,7 +258,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	[ -z "$stderr" ]
 }
 
-@test "kernel: a file of random bytes behind each header never does harm" {
+@test "kernel: random bytes after a good header do no harm" {
 	need_kvm
 	local i guest
 
@@ -272,7 +272,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	done
 }
 
-@test "disk: what is none is refused" {
+@test "disk: a file that is no disk is refused" {
 	need_kvm
 	local k
 
@@ -289,7 +289,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	[ "$stderr" = "volt-kvm: disk=even: overlay=/none: No such file or directory" ]
 }
 
-@test "initrd: one that does not fit is refused, and so is such a kernel" {
+@test "initrd: an initrd or a kernel that does not fit is refused" {
 	need_kvm
 	python3 -c '
 import struct, sys
@@ -303,7 +303,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$stderr" = "volt-kvm: initrd: no room in the guest's memory; memory= gives more" ]
 }
 
-@test "modules: what they need, what they ask for, and what a disk is read with" {
+@test "modules: dependencies, soft dependencies, and file systems" {
 	local k i
 
 	k=$(tiny pvh)
@@ -331,14 +331,14 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
-@test "disk=: the file system of the root is found out" {
+@test "root=: the file system of a disk is detected" {
 	local k type at
 
 	k=$(tiny pvh)
 	root_of() {
 		volt-kvm -N kernel="$k" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
 	}
-	# magic TYPE OFFSET BYTES: a disk with nothing but that.
+	# magic TYPE OFFSET BYTES: a disk with only these bytes.
 	while read -r type at bytes; do
 		truncate -s 0 disk && truncate -s 1M disk
 		# shellcheck disable=SC2059 # it is bytes
@@ -364,7 +364,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 		mksquashfs tree real.sqsh -quiet >/dev/null
 		[ "$(root_of disk=real.sqsh root=vda)" = "vda:squashfs" ]
 	fi
-	# What is said counts, and what is not known is left to the guest.
+	# A type that is given is used; an unknown one is left to the guest.
 	[ "$(root_of disk=disk root=vda:xfs)" = "vda:xfs" ]
 	[ "$(root_of disk=disk root=vda1)" = vda1 ]
 	truncate -s 512 small && truncate -s 1M zeroes
@@ -373,7 +373,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	done
 }
 
-@test "modules: packed ones, also where SIGCHLD is ignored" {
+@test "modules: compressed modules, also with SIGCHLD ignored" {
 	local k
 
 	k=$(tiny pvh)
@@ -386,7 +386,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 
 # --- guests of a few instructions -----------------------------------------
 
-@test "tiny: PVH's entry; the guest powers off" {
+@test "tiny: the entry of PVH; the guest powers off" {
 	need_kvm
 	run -0 --separate-stderr timeout 300 volt-kvm memory=16M kernel="$(tiny pvh)" </dev/null
 	[ "$output" = "pvh ok" ]
@@ -406,7 +406,7 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "$output" = "failed 125" ]
 }
 
-@test "guest: the kernel's command line is what the manual says, and what is added" {
+@test "guest: the kernel's command line is that of the manual, plus cmdline=" {
 	need_kvm
 	local manual
 
@@ -439,7 +439,7 @@ all ok" ]
 	EOF
 }
 
-@test "guest: exit statuses and signals of the command are ours, 0 to 255, 1 to 64" {
+@test "guest: volt-kvm ends with the command's exit status, 0 to 255, or signal, 1 to 64" {
 	need_kvm
 	local k n
 
@@ -472,7 +472,7 @@ all ok" ]
 	[ "${lines[-1]}" = "all ok" ]
 }
 
-@test "guest: guests of its own are for a guest that was given nested=yes" {
+@test "guest: only with nested=yes can a guest run guests" {
 	need_kvm
 	local k
 
@@ -492,7 +492,7 @@ all ok" ]
 	[ "$stderr" = "volt-kvm: nested=1: not yes or no" ]
 }
 
-@test "tiny: a guest is told that it was stopped, so that its watchdogs stay calm" {
+@test "tiny: kvm-clock tells the guest of a pause" {
 	need_kvm
 	local k pid
 
@@ -515,7 +515,7 @@ outside
 all ok" ]
 }
 
-@test "tiny: the last lines are as many as a panic with its call traces has" {
+@test "tiny: the last lines have room for a panic with its call traces" {
 	need_kvm
 	run -125 --separate-stderr timeout 300 volt-kvm kernel="$(tiny attack_panic)" -- x
 	[ "${#stderr_lines[@]}" = 129 ]
@@ -524,7 +524,7 @@ all ok" ]
 	[ "${stderr_lines[128]}" = "volt-kvm: the guest reset itself" ]
 }
 
-@test "tiny: SIGTERM before the guest has started ends it" {
+@test "tiny: a SIGTERM before the command has started ends volt-kvm" {
 	need_kvm
 	hanging status=4 4>status
 	terminated "$!"
@@ -533,8 +533,8 @@ all ok" ]
 volt-kvm: SIGTERM: the command had not started" ]
 }
 
-# silent [WORD ...]: start a guest that is up and then hears nothing, in a
-# directory of its own.
+# silent [WORD ...]: in a directory of its own, start a guest that is up and then
+# reads nothing.
 silent() {
 	local k
 
@@ -546,7 +546,7 @@ silent() {
 	wait_for grep -q ready silent/out
 }
 
-@test "tiny: SIGTERM, twice, ends a guest that hangs, with its last lines" {
+@test "tiny: two SIGTERMs end a guest that hangs, and its last lines are shown" {
 	need_kvm
 	local signo pid signals=(TERM INT HUP QUIT) pids=()
 
@@ -555,7 +555,7 @@ silent() {
 		pids+=("$!")
 		mv silent "$signo"
 	done
-	# Once is not enough, but is not met with silence.
+	# One SIGTERM does not end it, but there is a warning.
 	silent
 	kill "$!"
 	pids+=("$!")
@@ -579,7 +579,7 @@ volt-kvm: SIG$signo: the guest did not answer" ]
 	terminated "${pids[0]}"
 }
 
-@test "tiny: stop_timeout= ends a guest that hangs, or takes its time" {
+@test "tiny: stop_timeout= ends a guest that hangs or is slow" {
 	need_kvm
 	silent stop_timeout=1s
 	kill "$!"
@@ -588,7 +588,7 @@ volt-kvm: SIG$signo: the guest did not answer" ]
 	[ "$(cat silent/err)" = "last words
 volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	[ "$(cat silent/status)" = "signal 15" ]
-	# One that has heard it.
+	# A guest that has acknowledged the signal.
 	truncate -s 1M disk
 	volt-kvm kernel="$(tiny attack_told)" disk=disk stop_timeout=1s status=4 -- x \
 		</dev/null 2>err 4>status 3>&- &
@@ -604,7 +604,7 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	[ "$stderr" = "volt-kvm: stop_timeout=x: not a time (500ms, 10s, 2m)" ]
 }
 
-@test "tiny: a guest that hears signals gets them all, and as often as they are sent" {
+@test "tiny: no signal to a guest is lost" {
 	need_kvm
 	local k i
 
@@ -615,7 +615,7 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	pid=$!
 	started+=("$pid")
 	wait_for grep -q ready out
-	# More than it has room for, while it takes none.
+	# More signals than it has room for, while it reads none.
 	for ((i = 0; i < 100; i++)); do
 		kill -40 "$pid"
 	done
@@ -624,7 +624,7 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	kill -ALRM "$pid"
 	wait_for grep -q '^ShdPnd:	0*$' "/proc/$pid/status"
 	echo >&"$typed"
-	# What it answers is nothing to end it by.
+	# A guest that acknowledges signals is not ended by the next one.
 	for i in 1 2 3; do
 		wait_for grep -q 'signal 40' out
 		kill "$pid"
@@ -641,7 +641,7 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	[ "$(grep -c '^signal 14$' out)" = 1 ]
 }
 
-@test "tiny: a kernel that panics tells us, and need not reset itself" {
+@test "tiny: a kernel that panics need not reset itself" {
 	need_kvm
 	local k
 
@@ -659,7 +659,7 @@ volt-kvm: the guest's kernel panicked" ]
 	[ "$(cat err)" = "volt-kvm: the guest's kernel panicked" ]
 }
 
-# unread: a FIFO that is full and that nobody reads; on descriptor $unread.
+# unread: a full FIFO that no one reads, on descriptor $unread.
 unread() {
 	rm -f unread
 	mkfifo unread
@@ -684,13 +684,13 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	cmp in out
 }
 
-@test "tiny: what nobody reads, of all that is written, holds up neither the guest nor our end" {
+@test "tiny: a stalled reader of any output stops neither the guest nor the end of volt-kvm" {
 	need_kvm
 	local k pids=()
 
 	truncate -s 1M disk
 	unread
-	# The console's copy: the guest goes on without.
+	# -c: the guest goes on without the reader.
 	k=$(tiny attack_silent)
 	volt-kvm -c kernel="$k" disk=disk status=4 -- x </dev/null >out 2>unread 4>status 3>&- &
 	pid=$!
@@ -698,7 +698,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	wait_for gone || kill -9 "$pid"
 	exits 5 "$pid"
 	[ "$(cat status)" = "exit 5" ]
-	# The same, and a guest that hangs.
+	# The same with a guest that hangs.
 	rm out
 	volt-kvm -c kernel="$k" -- x </dev/null >out 2>unread 3>&- &
 	started+=("$!")
@@ -723,7 +723,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	exec {unread}>&-
 }
 
-@test "tiny: the console's copy: whoever reads it gets all, and after a pause is told of the rest" {
+@test "tiny: -c: a reader gets all messages, or a note in place of what is lost" {
 	need_kvm
 	local k
 
@@ -752,7 +752,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	exec {shown}>&- {typed}>&-
 }
 
-@test "tiny: COM1 takes more than it has room for, and gives as slowly as it is read" {
+@test "tiny: COM1: more input than it has room for, and a slow reader" {
 	need_kvm
 	local k
 
@@ -762,7 +762,7 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 	[ "$output" = "ready
 $(cat in)all ok" ]
 
-	# Output that nobody takes holds the guest up, and not us.
+	# A stalled reader stops the guest, and not volt-kvm.
 	mkfifo typed shown
 	exec {typed}<>typed {shown}<>shown
 	volt-kvm memory=16M kernel="$k" <typed >shown 3>&- &
@@ -774,7 +774,7 @@ $(cat in)all ok" ]
 	exec {typed}>&- {shown}>&-
 }
 
-@test "tiny: COM1 on a terminal that others made non-blocking" {
+@test "tiny: COM1 on a terminal that another process made non-blocking" {
 	need_kvm
 	run -0 --separate-stderr timeout 300 python3 -c '
 import os, subprocess, sys, time
@@ -791,7 +791,7 @@ while n < 150000: # more than a pipe and we hold
 p.kill()' "$(tiny attack_uart)"
 }
 
-@test "host: in a jail with nothing but its files" {
+@test "host: in a jail that has only its files" {
 	need_kvm
 	need_root
 	need volt-ns -mpniuC true
@@ -811,7 +811,7 @@ p.kill()' "$(tiny attack_uart)"
 	echo "$output"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
-	# What it wrote is there, and nothing else.
+	# Only what it wrote has changed.
 	[ "$(head -c 513 disk | tail -c 1)" = W ]
 	[ "$(stat -c %s disk)" = 4096 ]
 }
@@ -825,7 +825,7 @@ p.kill()' "$(tiny attack_uart)"
 	run ! grep -q '^not ok' <<<"$output"
 }
 
-@test "disk: twenty-six, vda to vdz, with a card beside them; and no more" {
+@test "disk: 26 disks, vda to vdz, and a network card; no more" {
 	need_kvm
 	local k c disks=() net=()
 
@@ -847,7 +847,7 @@ all ok" ]
 	[ "$stderr" = "volt-kvm: root=vdaa: no disk= for it" ]
 }
 
-@test "attack: a disk with an overlay stays as it was" {
+@test "attack: a disk with an overlay is not changed" {
 	need_kvm
 	head -c 4096 /dev/zero >disk
 	printf V | dd of=disk conv=notrunc status=none
@@ -863,7 +863,7 @@ all ok" ]
 	[ -z "$(ls scratch)" ]
 }
 
-@test "attack: a disk's discards and zeroes; in an overlay they give room back" {
+@test "attack: a disk's discards and zeroes; in an overlay they free space" {
 	need_kvm
 	local k
 
@@ -886,7 +886,7 @@ all ok" ]
 	[ "$(stat -c %s disk)" = 67108864 ]
 }
 
-@test "host: a disk that finds no room, with an overlay and without, is an error of the write" {
+@test "host: a write is an error if the host has no space for the disk or its overlay" {
 	need_kvm
 	need_root
 	local k disk
@@ -903,7 +903,7 @@ all ok" ]
 	done
 }
 
-@test "attack: the ports and the control queues; false ends are none" {
+@test "attack: the ports and the control queues; a malformed report is ignored" {
 	need_kvm
 	run -42 --separate-stderr timeout 300 volt-kvm -c memory=64M \
 		kernel="$(tiny attack_console)" -- x </dev/null
@@ -927,7 +927,7 @@ all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
 }
 
-@test "attack: a card whose packets vhost-net moves is broken by a bad one until it is reset" {
+@test "attack: with vhost-net a bad queue breaks the card until it is reset" {
 	need_kvm
 	need_root
 	need sh -c '[ -c /dev/vhost-net ] && : </dev/vhost-net'
@@ -941,7 +941,7 @@ all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
 }
 
-@test "tiny: the end, with output that is not taken, or finds no room" {
+@test "tiny: at the end, output that is not read or cannot be written" {
 	need_kvm
 	local k
 
@@ -965,7 +965,7 @@ all ok" ]
 	[ "$(cat status)" = "exit 0" ]
 }
 
-@test "tiny: told to end, with much output: a slow reader gets all, and none at all is an error" {
+@test "tiny: after a SIGTERM a slow reader gets all output, and a stalled one is an error" {
 	need_kvm
 	local k reader
 
@@ -997,7 +997,7 @@ volt-kvm: the command's output: nobody took all of it" ]
 	[ "$(cat status)" = "exit 0" ]
 }
 
-# rivalled CMD ...: run CMD, whose poll(2) comes back late.
+# rivalled CMD ...: run CMD, with a poll(2) that returns late.
 rivalled() {
 	rm -f pid
 	strace -f --seccomp-bpf -qq -o trace -e trace=poll -e inject=poll:delay_exit=20000 -e signal=none \
@@ -1008,7 +1008,7 @@ rivalled() {
 	started+=("$pid")
 }
 
-@test "tiny: a pipe that others fill after poll(2), or empty, does not keep us from signals" {
+@test "tiny: a pipe that others fill or empty after poll(2) does not delay signals" {
 	need_kvm
 	need strace -qq -o /dev/null true
 	local k
@@ -1033,7 +1033,7 @@ for i in range(20):
 	k=$(tiny attack_uart)
 	rivalled volt-kvm memory=16M kernel="$k" <typed >out
 	wait_for grep -q ready out
-	# Such that, without a limit, it would wait in readv(2).
+	# Without the timer it would block in readv(2).
 	python3 -c 'import os, sys, time
 os.set_blocking(0, False)
 for i in range(20):
@@ -1049,13 +1049,13 @@ for i in range(20):
 	exec {shown}>&- {typed}>&-
 }
 
-@test "tiny: what the guest said last counts, though it has powered off by then" {
+@test "tiny: a report counts even if the guest has powered off before it is read" {
 	need_kvm
 	need strace -qq -o /dev/null true
 	local k
 
 	k=$(tiny attack_leave)
-	# The writes that follow the reader's first are slow.
+	# Each write after the reader's first read is slow.
 	run -0 --separate-stderr sh -c 'strace -f --seccomp-bpf -qq -o trace -e trace=write \
 		-e inject=write:delay_exit=200000:when=25+ volt-kvm kernel="$1" status=4 -- x \
 		4>status </dev/null | (sleep 1; wc -c)' sh "$k"
@@ -1065,7 +1065,7 @@ for i in range(20):
 	grep -q DELAYED trace
 }
 
-@test "attack: a packet that finds too little room is kept until there is more" {
+@test "attack: a packet without enough buffers waits until there are more" {
 	need_kvm
 	need_root
 	need test -e /dev/net/tun
@@ -1098,7 +1098,7 @@ for i in range(20):
 	run ! grep -q '^not ok' <<<"$output"
 }
 
-@test "host: a tap that is taken away breaks the card, and is not asked again and again" {
+@test "host: a tap that is deleted breaks the card, and is not polled any more" {
 	need_kvm
 	need_root
 	need test -e /dev/net/tun
@@ -1116,7 +1116,7 @@ ok the card is broken
 all ok" ]
 }
 
-@test "attack: endless requests do not keep us from the time, nor from signals" {
+@test "attack: endless requests delay neither timeouts nor signals" {
 	need_kvm
 	local k
 
@@ -1129,7 +1129,7 @@ all ok" ]
 	done
 }
 
-@test "tiny: a disk whose flush does not end keeps nobody else waiting, and no signal" {
+@test "tiny: a flush that never ends delays no other device and no signal" {
 	need_kvm
 	need strace -qq -o /dev/null true
 	local k
@@ -1151,7 +1151,7 @@ all ok" ]
 	[ "$(cat status)" = "failed 143" ]
 }
 
-@test "attack: a reset while a slow read is under way ends it, and nothing is written later" {
+@test "attack: a reset waits for a slow read, and nothing is written after it" {
 	need_kvm
 	need strace -qq -o /dev/null true
 	truncate -s 4096 slow
@@ -1176,7 +1176,7 @@ all ok" ]
 	run ! grep -q '^not ok' out
 }
 
-@test "host: a kernel that is cut off while it is read is said in a line" {
+@test "host: a kernel that is cut off while it is read is an error" {
 	need_kvm
 	need strace -qq -o /dev/null true
 	cp "$(tiny pvh)" kernel
@@ -1195,7 +1195,7 @@ all ok" ]
 	[ ! -s out ]
 }
 
-@test "host: a disk that shrinks is an error to read and to write, and does not grow again" {
+@test "host: reads and writes of a disk that shrank are errors, and it does not grow again" {
 	need_kvm
 	local k disk
 
@@ -1220,7 +1220,7 @@ all ok" ]
 	done
 }
 
-@test "tiny: each disk has a serial number of its own, and the blocks that it was given" {
+@test "tiny: each disk has its own serial number and block size" {
 	need_kvm
 	local k given
 
@@ -1244,7 +1244,7 @@ all ok" ]
 	done
 }
 
-@test "host: a block device is shown with its blocks, or with others" {
+@test "host: a block device's block size, or that of block=" {
 	need_kvm
 	need_root
 	local k loop queue
@@ -1258,7 +1258,7 @@ all ok" ]
 	whole=$output
 	run timeout 300 volt-kvm memory=64M kernel="$k" disk="$loop:block=512" </dev/null
 	small=$output
-	# Without sysfs, as in a jail, what is given back is the device's block.
+	# Without sysfs, as in a jail, the granularity of a discard is the block size.
 	run timeout 300 unshare -m sh -ec 'mount -t tmpfs none /sys; exec "$@"' sh \
 		volt-kvm memory=64M kernel="$k" disk="$loop" </dev/null
 	jailed=$output
@@ -1275,7 +1275,7 @@ all ok" ]
 	done
 }
 
-@test "host: two guests do not share a disk that one of them writes" {
+@test "host: two guests cannot share a disk that one of them writes" {
 	need_kvm
 	truncate -s 1M disk
 	hanging disk=disk
@@ -1284,7 +1284,7 @@ all ok" ]
 	terminated "$!"
 }
 
-@test "host: a block device; not one that is mounted" {
+@test "host: a block device, unless it is mounted" {
 	need_kvm
 	need_root
 	local k loop
@@ -1309,11 +1309,11 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread a vCPU, one a disk and one more" {
+@test "host: one thread for each vCPU and each disk, and one more" {
 	need_kvm
 	truncate -s 1M disk
 	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
-	# Newer kernels have one of KVM's own among them.
+	# Newer kernels show a thread of KVM's among them.
 	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
 	threads=$output
 	kill -9 "$!"
@@ -1321,7 +1321,7 @@ all ok" ]
 	[ "$threads" = 7 ]
 }
 
-@test "host: locked, given /dev/kvm as a device; else it is said" {
+@test "host: under volt-lock, which must allow /dev/kvm as a device" {
 	need_kvm
 	need volt-lock fs.rx=/ true
 	local k profile
@@ -1334,11 +1334,11 @@ all ok" ]
 	done
 	run --separate-stderr timeout 300 volt-lock @server try=fs.rx="$O" fs.ro="$k" \
 		fs.rw=/dev/kvm -- volt-kvm memory=16M kernel="$k"
-	# Kernels before 6.10 have no such right, and let it through.
+	# Kernels before 6.10 do not have this right, and allow it.
 	[ "$status" = 0 ] || [ "$stderr" = "volt-kvm: /dev/kvm: ioctl: Permission denied" ]
 }
 
-@test "host: without root, given /dev/kvm" {
+@test "host: as an ordinary user who may use /dev/kvm" {
 	need_kvm
 	need_root
 	local k
@@ -1356,7 +1356,7 @@ all ok" ]
 	[ "$output" = "pvh ok" ]
 }
 
-@test "host: closed descriptors are no disk of the guest's" {
+@test "host: closed standard descriptors do not become a disk" {
 	need_kvm
 	head -c 4096 /dev/zero >disk
 	run -42 timeout 300 sh -c 'exec "$@" <&- >&- 2>&-' sh volt-kvm memory=64M \
@@ -1397,7 +1397,7 @@ guest
 /proc
 own dumb [a  b] [c
 d]" ]
-	# No VOLT_ variable gets through, and no descriptor but its own.
+	# The command gets no VOLT_ variable, and only its own descriptors.
 	[ "${output#*$'d]\n'}" = "0
 0
 0
@@ -1407,7 +1407,7 @@ d]" ]
 	[ "$(cat status)" = "exit 7" ]
 }
 
-@test "linux: not executable, killed" {
+@test "linux: a command that is not executable, and one that is killed" {
 	need_kernel
 	run -126 --separate-stderr guest initrd="$(initrd)" -- /bin
 	[ "$stderr" = "volt-guest: exec /bin: Permission denied" ]
@@ -1416,7 +1416,7 @@ d]" ]
 	[ "$(cat status)" = "signal 9" ]
 }
 
-@test "linux: not found: a command without a root to find it in" {
+@test "linux: a command that is not found, because there is no root" {
 	need_kernel
 	run -127 --separate-stderr guest status=4 -- true 4>status
 	[ "${stderr_lines[0]}" = "volt-guest: exec true: No such file or directory" ]
@@ -1424,7 +1424,7 @@ d]" ]
 	[ "$(cat status)" = "failed 127" ]
 }
 
-@test "linux: signals reach the command, which is not ended by the next one" {
+@test "linux: signals reach the command, and a second one does not end the guest" {
 	need_kernel
 	initrd=$(initrd)
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "n=\$((n + 1)); echo got \$n" TERM
@@ -1442,7 +1442,7 @@ d]" ]
 got 1
 got 2
 got 3" ]
-	# Also where nobody reads what the command wrote.
+	# Also if no one reads the command's output.
 	mkfifo fifo
 	exec 8<>fifo
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'echo ready >&2
@@ -1466,7 +1466,7 @@ got 3" ]
 	[ "$n" -le 4000 ]
 }
 
-@test "linux: what the kernel makes of its devices: eleven disks, their blocks and names; no virtualization" {
+@test "linux: what the kernel sees: eleven disks, their blocks and names; no virtualization" {
 	need_kernel
 	need_root
 	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
@@ -1513,12 +1513,12 @@ discarded
 	[ "$output" = 16 ]
 }
 
-@test "linux: the end of the input, and of the command" {
+@test "linux: the end of input, and of the command" {
 	need_kernel
 	mkfifo fifo
 	exec 8<>fifo
-	# What comes after the command has closed its input goes nowhere; who
-	# writes on when it has ended is killed with it.
+	# Input after the command has closed it is lost. A process that still
+	# writes when the command has ended is killed with it.
 	volt-kvm kernel="$KERNEL" initrd="$(initrd)" cpus=2 -- sh -c 'exec </dev/null
 		echo ready; sleep 3; echo over; while :; do echo line >&2; done & exit 3' \
 		<fifo >out 2>/dev/null 3>&- 8>&- &
@@ -1529,10 +1529,10 @@ discarded
 	grep -qx over out
 }
 
-@test "linux: bytes go through unchanged, and a reader that leaves is noticed" {
+@test "linux: bytes pass unchanged, and the command notices a reader that leaves" {
 	need_kernel
 	head -c 24M /dev/urandom >in
-	cat in | guest initrd="$(initrd)" -- busybox tee /dev/stderr 2>err | cat >out
+	cat in | guest initrd="$(initrd)" -- busybox tee /proc/self/fd/2 2>err | cat >out
 	cmp in out
 	cmp in err
 	guest initrd="$(initrd)" -- sh -c 'cat; while :; do echo line; done' <in |
@@ -1545,7 +1545,7 @@ discarded
 @test "linux: a Debian root from a disk, four CPUs, changes in memory" {
 	need_kernel
 	machine_root
-	run -0 --separate-stderr guest cpus=4 memory=384M "${ROOT[0]%:ro}:overlay" -- bash -c '
+	run -0 --separate-stderr guest cpus=4 memory=384M "${ROOT[@]}" -- bash -c '
 		nproc; cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash
 		echo x >/root/kvm-test; cat /root/kvm-test
 		[ -c /dev/null ] && [ -d /proc/1 ] && [ -w /run ] && echo mounts'
@@ -1576,7 +1576,7 @@ mounts" ]
 	[ "$(debugfs -R 'cat f' disk 2>/dev/null)" = kept ]
 }
 
-@test "linux: root= and overlay= on disks; what is written stays there" {
+@test "linux: root= and overlay= on disks keep what is written" {
 	need_kernel
 	local dir=root
 
@@ -1591,12 +1591,14 @@ mounts" ]
 	run -0 guest disk=lower:ro disk=upper root=vda overlay=vdb -- busybox cat /etc/new
 	echo "$output"
 	[ "$output" = new ]
-	[ "$(md5sum <lower)" = "$sum" ]
 	run -0 e2fsck -fn upper
+	run -0 guest disk=lower:overlay -- sh -c 'echo x >/etc/rw; busybox cat /etc/rw'
+	[ "$output" = x ]
+	[ "$(md5sum <lower)" = "$sum" ]
 	run -0 guest disk=lower -- sh -c 'echo rw >/etc/rw'
 	run -0 e2fsck -fn lower
 	[ "$(debugfs -R 'cat etc/rw' lower 2>/dev/null)" = rw ]
-	# Other file systems, which nobody names.
+	# Other file systems, without a type in the words.
 	mkfs.erofs packed.erofs $dir >/dev/null 2>&1
 	mksquashfs $dir packed.sqsh -quiet >/dev/null
 	for image in packed.erofs packed.sqsh; do
@@ -1607,7 +1609,7 @@ mounts" ]
 	[ "$stderr" = "volt-guest: root=vda: mount as squashfs: Invalid argument" ]
 }
 
-@test "linux: a panic is 125, with the console's last lines" {
+@test "linux: a panic is 125, and the last lines of the console are shown" {
 	need_kernel
 	run -125 --separate-stderr guest initrd="$(initrd)" cmdline=panic=0 -- \
 		sh -c 'echo c >/proc/sysrq-trigger'
@@ -1619,7 +1621,7 @@ mounts" ]
 	[ "$stderr" = "volt-kvm: modules=/none: No such file or directory" ]
 }
 
-@test "linux: a chain goes on inside" {
+@test "linux: a chain goes on in the guest" {
 	need_kernel
 	machine_root
 	run -5 --separate-stderr guest "${ROOT[@]}" -- \
@@ -1645,7 +1647,7 @@ mounts" ]
 	done
 }
 
-@test "linux: console=pty is a terminal of the guest's own, with our size" {
+@test "linux: console=pty is a terminal in the guest with the size of ours" {
 	need_kernel
 	need script -V
 	: >in
@@ -1656,16 +1658,15 @@ mounts" ]
 	tr -d '\r' <typescript | grep -qx '33 77'
 	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
 	tr -d '\r' <typescript | grep -qx all
-	# The end of a stream reaches the command, as a terminal tells it.
+	# At the end of input the command reads an end of file.
 	printf 'line\nend' >in
 	guest initrd="$(initrd)" console=pty -- sh -c 'cat; echo; echo over
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
-	[ "${PIPESTATUS[0]}" = 141 ]
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
 }
 
-# alone CMD ...: in a network namespace that goes with it.
+# alone CMD ...: run CMD in a network namespace of its own.
 alone() {
 	timeout -k 1 400 unshare -n sh -c 'ip link set lo up && "$@"' sh "$@"
 }
@@ -1675,7 +1676,7 @@ alone() {
 	need_root
 	need test -e /dev/net/tun
 	head -c 3000000 /dev/urandom >data
-	# The link of many images, to what only a running system would make.
+	# As in many images: a symlink to a file that only a running system has.
 	mkdir etc
 	ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
 	{ cat "$(initrd)" && find etc | cpio -o -H newc --quiet; } >linked.cpio
@@ -1699,7 +1700,7 @@ alone() {
 	EOF
 	run -0 --separate-stderr alone sh host.sh volt-kvm -v kernel="$KERNEL" initrd=linked.cpio
 	echo "$output" "$stderr"
-	# The device without the kernel's help has its turn below, in a jail.
+	# The test in a jail, below, is the one without vhost-net.
 	: </dev/vhost-net
 	grep -qx 'volt-kvm: packets by vhost-net' <<<"$stderr"
 	grep -q '^default via 10.199.0.1' <<<"$output"
@@ -1715,7 +1716,7 @@ alone() {
 	[ "$stderr" = "volt-kvm: ip=: no tap=" ]
 }
 
-@test "linux: volt-net -t, volt-cg and a jail in front: the guest reaches the host and out" {
+@test "linux: behind volt-net -t, volt-cg and a jail the guest reaches the host and beyond" {
 	need_kernel
 	need_root
 	need test -e /dev/net/tun

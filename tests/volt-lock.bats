@@ -1568,11 +1568,11 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-lock learn=3 true 3>>host
 	[ "$(grep -cx execve host)" = 2 ]
 	# A file that cannot be is an error before anything is done.
-	run -125 --separate-stderr volt-lock learn=/nil/x touch done
+	run -125 --separate-stderr volt-lock learn=/nil/x touch ran
 	[ "$stderr" = "volt-lock: learn=/nil/x: No such file or directory" ]
-	run -125 --separate-stderr volt-lock learn=33 touch done
+	run -125 --separate-stderr volt-lock learn=33 touch ran
 	[ "$stderr" = "volt-lock: learn=33: Bad file descriptor" ]
-	[ ! -e done ]
+	[ ! -e ran ]
 	truncate -s 70000 long
 	run -125 --separate-stderr volt-lock learn=long true
 	[ "$stderr" = "volt-lock: learn: the file is too long" ]

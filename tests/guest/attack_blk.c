@@ -1,4 +1,4 @@
-/* A guest that breaks every rule of a disk, and then needs it to work. */
+/* A guest that breaks each rule of a disk, and then needs the disk to work. */
 #include "guest.h"
 
 #define END (64ul << 20)	/* memory=64M */
@@ -133,7 +133,7 @@ chains(void)
 
 static struct desc table[257], inner[2];
 
-/* The request of descriptors 0 to 2 in a table, whose descriptor is the first. */
+/* The request of descriptors 0 to 2, in an indirect table. */
 static void
 indirect_request(void)
 {
@@ -164,7 +164,7 @@ indirect_breaks(const char *what)
 	device_start(&d, F_INDIRECT, &q, 1, QUEUE);
 }
 
-/* A chain of n buffers in the table: the data is in the last but one. */
+/* A descriptor chain of n buffers in the table: the last but one has the data. */
 static void
 long_table(unsigned int n)
 {
@@ -264,7 +264,7 @@ indirect_tables(void)
 	works("after all that a sector is read");
 }
 
-/* Interrupts and notifications by index; masked, the former are pending. */
+/* Interrupts and notifications by index. A masked vector has its pending bit set. */
 static void
 events(void)
 {
@@ -332,7 +332,7 @@ addresses(void)
 	works("after all that a sector is read");
 }
 
-/* 256 descriptors that each are nearly all memory: sums must not wrap. */
+/* 256 descriptors that each cover nearly all memory: sums must not wrap. */
 static void
 sums(void)
 {
@@ -429,7 +429,7 @@ frozen(void)
 	    "features that were not offered");
 }
 
-/* Each access of another width than the register's: ones, or nothing. */
+/* An access of the wrong width: a read is all ones, a write does nothing. */
 static void
 widths(void)
 {
@@ -450,7 +450,7 @@ widths(void)
 		(void)r32(d.bar + off);
 		(void)r64(d.bar + off);
 	}
-	(void)r32(d.bar + 0x7ffd); /* into the next one */
+	(void)r32(d.bar + 0x7ffd); /* across the end of the BAR */
 	check(r32(d.bar + DEVICE_CONFIG) == 8, "the capacity");
 	check(r32(d.bar + DEVICE_CONFIG + 64) == ~0u &&
 	    r64(d.bar + DEVICE_CONFIG + 64) == ~0ul &&
@@ -519,7 +519,7 @@ config_space(void)
 	works("after all that a sector is read");
 }
 
-/* Rewrite a request while it is read, again and again. */
+/* Rewrite a request again and again while the device reads it. */
 static void
 race(void)
 {

@@ -1,10 +1,10 @@
-/* A guest that says its command line. */
+/* A guest that prints its command line. */
 #include "guest.h"
 
 int
 main(void)
 {
-	say((const char *)0x20000); /* where volt-kvm has it */
+	say((const char *)0x20000); /* X86_CMDLINE */
 	say("\n");
 	done();
 }

@@ -1,6 +1,6 @@
 /*
- * A guest that lies on the control queues and ports, floods them, and then ends
- * with status 42 as a good one does.
+ * A guest that sends lies and floods to the control queues and ports, and then
+ * ends with status 42 by a good report.
  */
 #include "guest.h"
 
@@ -28,7 +28,7 @@ up(void)
 	device_start(&d, 2, q, 10, QUEUE);
 }
 
-/* Give a queue buffers to write into. */
+/* Give a queue buffers to write to. */
 static void
 fill(uint16_t i)
 {
@@ -84,7 +84,7 @@ lies(void)
 	tell(0, 0xffff, 0xffff);
 	out(3, &message, 3); /* half a message */
 	out(3, &message, 0);
-	fill(2); /* all that it has to say, in rooms of 64 */
+	fill(2); /* for all of its messages, in buffers of 64 bytes */
 	for (id = 0; id < 100; id++)
 		tell(STDOUT, PORT_READY, 1);
 	check(r8(d.bar + C_STATUS) == 15, "lies are ignored");
@@ -128,7 +128,7 @@ main(void)
 	fill(2);
 	out(rx(STDOUT) + 1, "to stdout\n", 10);
 	out(rx(STDERR) + 1, "to stderr\n", 10);
-	out(rx(STDIN) + 1, "to stdin\n", 9); /* goes nowhere */
+	out(rx(STDIN) + 1, "to stdin\n", 9); /* ignored */
 	control(failures == 0 ? "exit 42\n" : "exit 1\n");
 	for (;;)
 		;

@@ -1,6 +1,6 @@
 /*
- * What the processor says of its topology: a core for each vCPU, one package;
- * and whether it says that it runs guests.
+ * A guest that checks its CPUID: one package with a core for each vCPU; and prints
+ * whether the processor can run guests.
  */
 #include "guest.h"
 

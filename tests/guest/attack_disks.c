@@ -1,4 +1,4 @@
-/* A guest that says what its disks tell of themselves. */
+/* A guest that prints the configuration of its disks. */
 #include "guest.h"
 
 static struct device d;

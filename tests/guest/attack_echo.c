@@ -1,4 +1,4 @@
-/* A guest that writes to its output what it reads from its input, to the end. */
+/* A guest that copies its input to its output. */
 #include "guest.h"
 
 #define PIECE 32768
@@ -51,7 +51,7 @@ main(void)
 			0 };
 		submit(&d, 0, &q[0], k);
 	}
-	message.event = 6; /* PORT_OPEN */
+	message.event = 6; /* VIRTIO_CONSOLE_PORT_OPEN */
 	message.value = 1;
 	out(3, &message, sizeof(message));
 	out(9, "up\n", 3);

@@ -1,6 +1,6 @@
 /*
- * A guest that says it has ended, and then puts output in a queue and powers
- * off. With a disk it has much output before, and never powers off.
+ * A guest that reports its end, puts output in a queue and powers off. With a disk
+ * it writes much output first, and never powers off.
  */
 #include "guest.h"
 

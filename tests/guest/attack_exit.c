@@ -1,4 +1,4 @@
-/* A guest that reports the end that stands after "end=" in its command line. */
+/* A guest that reports the end that follows "end=" in its command line. */
 #include "guest.h"
 
 static struct device d;
@@ -17,7 +17,7 @@ control(const char *s, uint32_t n)
 int
 main(void)
 {
-	char *s = (char *)0x20000; /* where volt-kvm has it */
+	char *s = (char *)0x20000; /* X86_CMDLINE */
 	uint32_t n;
 
 	while (!(s[0] == 'e' && s[1] == 'n' && s[2] == 'd' && s[3] == '='))

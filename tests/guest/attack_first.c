@@ -1,4 +1,4 @@
-/* A guest that says what each of its disks begins with. */
+/* A guest that prints the first bytes of each disk. */
 #include "guest.h"
 
 static struct device d;

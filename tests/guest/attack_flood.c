@@ -1,4 +1,4 @@
-/* A guest that has very much to say, and never says that it is up. */
+/* A guest that floods its ports, and never reports that it is up. */
 #include "guest.h"
 
 #define END (512ul << 20)	/* memory=512M */
@@ -6,7 +6,7 @@
 static struct device d;
 static struct queue q[10], disk_queue;
 
-/* Read all of memory, 254 times, from a disk that has as much. */
+/* Queue a request of all of memory, 254 times. */
 static void
 read_disk(void)
 {

@@ -1,6 +1,6 @@
 /*
- * A guest that writes to its disk of 8 MiB until the host has no room for more,
- * which is an error of that write and nothing else; and then gives room back.
+ * A guest that writes to its disk of 8 MiB until the host has no space: only that
+ * write fails. Then it frees space by a discard.
  */
 #include "guest.h"
 

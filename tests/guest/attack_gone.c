@@ -1,4 +1,4 @@
-/* A guest with room for a packet, when the host takes the tap away. */
+/* A guest that waits for a packet while the host deletes the tap. */
 #include "guest.h"
 
 static struct device d;
@@ -13,7 +13,7 @@ main(void)
 
 	device_want(&d, 1, "there is a network card");
 	device_begin(&d, 1u << 15);
-	queue_set(&d, 0, &q, 1); /* one room, so that nothing else is due */
+	queue_set(&d, 0, &q, 1); /* one buffer, so the device waits for a packet */
 	queue_enable(&d, 0);
 	device_go(&d);
 	q.desc[0] = (struct desc){ (uintptr_t)room, sizeof(room), WRITE, 0 };

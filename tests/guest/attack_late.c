@@ -1,6 +1,6 @@
 /*
- * A guest that resets a disk while a read of it, which is slow, is under way,
- * and then has its memory for itself.
+ * A guest that resets a disk during a slow read. After the reset the buffer of the
+ * read must not change.
  */
 #include "guest.h"
 
@@ -31,7 +31,7 @@ main(void)
 	unsigned int i;
 
 	device_want(&d, 2, "there is a disk");
-	do { /* until it comes in between */
+	do { /* until the reset comes during the read */
 		device_start(&d, 0, &q, 1, QUEUE);
 		ask();
 		for (i = 0; i < 1000; i++)

@@ -1,6 +1,6 @@
 /*
- * A guest with more output than a pipe holds, that says that it has ended and
- * powers off once some of it is taken, and before the rest is.
+ * A guest that writes more output than a pipe holds. Once some of it has been read
+ * the guest reports its end and powers off.
  */
 #include "guest.h"
 

@@ -1,19 +1,19 @@
 /*
- * A guest that looks whether its memory is where the map says, and as much: it
- * marks both ends of each range, and then reads the marks.
+ * A guest that checks its memory map: it marks both ends of each range, and then
+ * reads the marks.
  */
 #include "guest.h"
 
 #define GIB (1ul << 30)
 #define RANGES 16
 
-/* Of the zero page, which is at 0x7000 (Linux's boot protocol). */
+/* Fields of the zero page (Linux's boot protocol). */
 #define ENTRIES ((volatile uint8_t *)0x71e8)
 #define TABLE ((volatile uint8_t *)0x72d0)
 
 static uint64_t start[RANGES], last[RANGES];
 
-/* Map four GiB more, in the tables that volt-kvm made. */
+/* Map the next 4 GiB, in the page tables that volt-kvm made. */
 static void
 map_high(void)
 {

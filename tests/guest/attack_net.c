@@ -1,4 +1,4 @@
-/* A guest that breaks the rules of a network card, and of random numbers. */
+/* A guest that breaks the rules of a network card and of the rng device. */
 #include "guest.h"
 
 enum { RX, TX };
@@ -37,16 +37,16 @@ transmit(void)
 	up(0);
 	clear(packet, sizeof(packet));
 	for (i = 12; i < 18; i++)
-		packet[i] = 0xff; /* to all */
+		packet[i] = 0xff; /* to the broadcast address */
 	packet[24] = 0x88;
-	packet[25] = 0xb5; /* an experiment's */
+	packet[25] = 0xb5; /* with an experimental EtherType */
 	sends("a packet is sent", (uintptr_t)packet, 100);
 	sends("a packet of nothing", (uintptr_t)packet, 0);
 	sends("half a header", (uintptr_t)packet, 6);
 	sends("a header alone", (uintptr_t)packet, 12);
 	sends("a packet of 48 MiB", 0x400000, 48u << 20);
 	for (i = 0; i < 12; i++)
-		packet[i] = 0xff; /* every flag, and offsets that lead out */
+		packet[i] = 0xff; /* every flag, and offsets beyond the packet */
 	sends("a header that lies", (uintptr_t)packet, 100);
 	clear(packet, 12);
 	sends("and a packet is sent", (uintptr_t)packet, 100);
@@ -57,7 +57,7 @@ transmit(void)
 	check(wait_broken(&d), "an indirect packet");
 }
 
-/* Something always comes: the host looks for its neighbours. */
+/* Packets always come: the host's IPv6 sends neighbour discovery. */
 static void
 receive(void)
 {
@@ -68,7 +68,7 @@ receive(void)
 	check(wait_used(&q[RX], 1) || wait_broken(&d) || true, "a room that is none");
 	up(1u << 15);
 	for (n = 0; n < QUEUE; n++)
-		buffer(RX, n, (uintptr_t)room[n], 16, WRITE); /* in small pieces */
+		buffer(RX, n, (uintptr_t)room[n], 16, WRITE); /* a packet needs several */
 	check((r8(d.bar + C_STATUS) & NEEDS_RESET) == 0, "rooms of 16 bytes");
 	up(0);
 	for (n = 0; n < QUEUE; n++)
@@ -76,7 +76,7 @@ receive(void)
 	check((r8(d.bar + C_STATUS) & ACK) != 0, "rooms that are too small");
 	up(1u << 15);
 	q[RX].avail.idx = 0x7fff;
-	w16(d.bar + NOTIFY, 0); /* it breaks as soon as a packet comes */
+	w16(d.bar + NOTIFY, 0); /* it breaks when a packet comes */
 	up(0);
 	sends("after all that a packet is sent", (uintptr_t)packet, 100);
 }
@@ -113,7 +113,7 @@ main(void)
 	if (device_find(&d, 1, 0)) {
 		transmit();
 		receive();
-		w8(d.bar + C_STATUS, 0); /* its queues are used again below */
+		w8(d.bar + C_STATUS, 0); /* the queues are used again below */
 	} else {
 		check(false, "there is a network card");
 	}

@@ -1,6 +1,6 @@
 /*
- * A guest that says two hundred lines, as long as those of a call trace, and
- * then resets itself, as a kernel does after a panic.
+ * A guest that prints 200 lines, each as long as those of a call trace, and then
+ * resets itself, as a kernel does after a panic.
  */
 #include "guest.h"
 

@@ -1,10 +1,10 @@
 /*
- * A guest that waits until kvm-clock tells it that it was stopped: while it
- * runs, and while it is mostly outside.
+ * A guest that waits until kvm-clock tells it of a pause: first while its vCPU is
+ * mostly inside the guest, and then while it is mostly outside.
  */
 #include "guest.h"
 
-#define MSR_SYSTEM_TIME 0x4b564d01	/* KVM's, the newer one */
+#define MSR_SYSTEM_TIME 0x4b564d01	/* MSR_KVM_SYSTEM_TIME_NEW */
 #define GUEST_STOPPED 2
 
 /* Linux's Documentation/virt/kvm/x86/msr.rst */

@@ -1,7 +1,7 @@
 /*
- * What the guest may do to PCI's configuration space: reach a BAR through it,
- * move a BAR, turn it off, take bus mastering away. The device of random numbers
- * has an answer for whoever reaches it.
+ * A guest that uses PCI's configuration space: it reaches a BAR through the window,
+ * moves and disables a BAR, and disables bus mastering. It knows by the rng device
+ * whether it reached it.
  */
 #include "guest.h"
 
@@ -17,7 +17,7 @@ static struct {
 	uint64_t sector;
 } header;
 
-/* A buffer for random bytes, without notification. */
+/* Queue a buffer for random bytes, without a notification. */
 static uint16_t
 want_bytes(void)
 {
@@ -69,7 +69,7 @@ through_the_window(void)
 	w32(w + 12, 2);
 	w16(w + 16, 1);
 	w32(w + 8, NOTIFY);
-	w32(w + 12, 4); /* not a notification's width */
+	w32(w + 12, 4); /* a notification has 2 bytes */
 	w32(w + 16, 0);
 	w32(w + 12, 2);
 	w16(w + 16, 0);
@@ -111,7 +111,7 @@ moved(void)
 	notify_at(ELSEWHERE);
 	check(wait_used(&q[0], idx), "and hears notifications there");
 
-	/* Another one in its old place, moved without being turned off. */
+	/* Move another BAR to its old address, without disabling it. */
 	w32(disk.config + BAR, old);
 	disk.bar = (volatile uint8_t *)(uintptr_t)old;
 	device_start(&disk, 0, &q[1], 1, QUEUE);
@@ -123,7 +123,7 @@ moved(void)
 	check(wait_used(&q[1], 1) && status == 0 && sector[0] == 'V',
 	    "another one is in its old place");
 
-	/* Beside it, turned off, and back over it. */
+	/* Move it beside the other, disable it, and move it back. */
 	turn(&rng, MEMORY, false);
 	w32(rng.config + BAR, old);
 	turn(&disk, MEMORY, false);
@@ -133,7 +133,7 @@ moved(void)
 	notify_at(old);
 	check(wait_used(&q[0], idx), "it is back in its place");
 
-	/* Over everything. Each time KVM waits for all who look there. */
+	/* Move it everywhere. KVM waits for all readers of its tables each time. */
 	for (bar = 0; bar != 0xff000000; bar += 0x1000000)
 		w32(rng.config + BAR, bar);
 	for (bar = 0xfec00000; bar != 0xff000000; bar += 0x200000)

@@ -1,4 +1,4 @@
-/* A guest whose kernel panics, tells of it, and then neither resets nor ends. */
+/* A guest that reports a panic by pvpanic, and then neither resets nor ends. */
 #include "guest.h"
 
 int

@@ -1,6 +1,6 @@
 /*
- * A guest that has too little room for a packet, and says so; who types a line
- * has sent one of about 1000 bytes.
+ * A guest that has too few buffers for a packet, and says so. The test then sends a
+ * packet of about 1000 bytes and types a line.
  */
 #include "guest.h"
 

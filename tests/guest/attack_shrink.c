@@ -1,4 +1,4 @@
-/* A guest whose disk of 64 KiB shrinks to half of that when it says so. */
+/* A guest with a disk of 64 KiB, which the test shrinks to half when it says so. */
 #include "guest.h"
 
 enum { IN, OUT, DISCARD = 11, ZEROES = 13 };

@@ -1,6 +1,6 @@
 /*
- * A guest that has no room for lines on its control port until it finds input,
- * and then writes them to its output, and answers them, until a "signal 64".
+ * A guest that gives no buffers for its control port until there is input. Then it
+ * acknowledges the lines and copies them to its output, until a "signal 64".
  */
 #include "guest.h"
 
@@ -27,7 +27,7 @@ static void
 open_port(uint32_t id)
 {
 	message.id = id;
-	message.event = 6; /* PORT_OPEN */
+	message.event = 6; /* VIRTIO_CONSOLE_PORT_OPEN */
 	message.value = 1;
 	out(3, &message, sizeof(message));
 }

@@ -1,7 +1,7 @@
 /*
- * A guest that says that it is up and hears no signal. With a disk it has much
- * to say on COM1, and ends with status 5; with two it waits for input before its
- * last words.
+ * A guest that reports that it is up and reads no signal. With a disk it prints much
+ * on COM1 and ends with status 5. With two disks it waits for input before its last
+ * line.
  */
 #include "guest.h"
 

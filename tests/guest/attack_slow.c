@@ -1,4 +1,4 @@
-/* A guest whose first disk does not end a flush, and who goes on meanwhile. */
+/* A guest that goes on while a flush of its first disk does not end. */
 #include "guest.h"
 
 static struct device d[2];

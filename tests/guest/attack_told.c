@@ -1,6 +1,6 @@
 /*
- * A guest that hears signals: after the first it has output, more than a pipe
- * holds, and has ended. With a disk it takes its time instead, for ever.
+ * A guest that acknowledges signals. After the first one it writes more output than a
+ * pipe holds and reports its end. With a disk it never ends.
  */
 #include "guest.h"
 

@@ -1,6 +1,6 @@
 /*
- * A guest on COM1: it says what it is told, until it is told a 'q'; an 'f' makes
- * it talk for ever.
+ * A guest that echoes its input on COM1. At a 'q' it ends; at an 'f' it writes
+ * without end.
  */
 #include "guest.h"
 

@@ -35,10 +35,10 @@ main(void)
 
 	device_want(&d, 1, "there is a network card");
 	for (i = 12; i < 18; i++)
-		packet[i] = 0xff; /* to all */
+		packet[i] = 0xff; /* to the broadcast address */
 	breaks("a packet of nothing", (uintptr_t)packet, 0, 0);
 	up();
-	send((uintptr_t)packet, 6, 0); /* the kernel leaves it where it is */
+	send((uintptr_t)packet, 6, 0); /* the kernel leaves it in the queue */
 	breaks("a packet from nowhere", ~0ull, 100, 0);
 	breaks("a packet from the local APIC", 0xfee00000, 100, 0);
 	breaks("a packet to be written", (uintptr_t)packet, 100, WRITE);

@@ -1,12 +1,12 @@
 /*
- * A guest that discards and zeroes parts of a disk of 64 MiB, which is full of
- * 'x', and whose overlay has room for one MiB.
+ * A guest that discards and zeroes parts of a disk of 64 MiB of 'x'. The overlay of
+ * the disk has room for 1 MiB.
  */
 #include "guest.h"
 
 enum { IN, OUT, DISCARD = 11, ZEROES = 13 };
 
-#define MOST 32768u	/* sectors to zero at once, as the device says */
+#define MOST 32768u	/* max_write_zeroes_sectors of the device */
 
 static struct device d;
 static struct queue q;
@@ -76,7 +76,7 @@ main(void)
 	    look(22) == 0 && look(23) == 'x', "are there, and nowhere else");
 	check(ask_range(ZEROES, 33, 2, 1) == 0 && look(32) == 'x' &&
 	    look(33) == 0 && look(34) == 0 && look(35) == 'x', "within a block");
-	status = ask_range(ZEROES, 36, 1, 0); /* tmpfs(5) cannot */
+	status = ask_range(ZEROES, 36, 1, 0); /* tmpfs(5) does not support this */
 	check((status == 0 && look(36) == 0) || (status == 2 && look(36) == 'x'),
 	    "zeroes that are no hole");
 	data[0] = 'y';

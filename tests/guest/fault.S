@@ -1,4 +1,4 @@
-/* Says something, then a triple fault: the table of interrupts is empty. */
+/* Prints a line and then causes a triple fault: the interrupt table is empty. */
 #include "text.h"
 	.text
 	.globl start

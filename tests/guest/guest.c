@@ -9,7 +9,7 @@ say(const char *s)
 		outb(0x3f8, (uint8_t)*s);
 }
 
-/* A byte of COM1's, when there is one. */
+/* Wait for a byte from COM1. */
 uint8_t
 hear(void)
 {
@@ -58,7 +58,7 @@ device_find(struct device *d, uint16_t id, unsigned int nth)
 	return false;
 }
 
-/* Find the first one, or fail and end. */
+/* Find the first such device, or fail and end. */
 void
 device_want(struct device *d, uint16_t id, const char *what)
 {
@@ -68,7 +68,7 @@ device_want(struct device *d, uint16_t id, const char *what)
 	done();
 }
 
-/* Reset, and up to FEATURES_OK. Returns the status. */
+/* Reset a device and bring it to FEATURES_OK. Returns its status. */
 uint8_t
 device_begin(struct device *d, uint32_t low)
 {
@@ -118,7 +118,7 @@ device_go(struct device *d)
 	w8(d->bar + C_STATUS, ACK | DRIVER | FEATURES_OK | DRIVER_OK);
 }
 
-/* Begin, give it n queues of that size, and go. */
+/* Reset a device, give it n queues of that size, and set DRIVER_OK. */
 void
 device_start(struct device *d, uint32_t features, struct queue *q, uint16_t n,
     uint16_t size)
@@ -142,7 +142,7 @@ submit(struct device *d, uint16_t i, struct queue *q, uint16_t head)
 	w16(d->bar + NOTIFY + 4 * i, i);
 }
 
-/* Each look at the port, where nobody is, gives the other thread its turn. */
+/* Each read of an unclaimed port lets the other threads run. */
 bool
 wait_used(struct queue *q, uint16_t idx)
 {

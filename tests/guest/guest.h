@@ -1,4 +1,4 @@
-/* What the tiny guests have instead of a kernel. */
+/* A small driver library for the tiny guests, which have no kernel. */
 #ifndef VOLT_TEST_GUEST_H
 #define VOLT_TEST_GUEST_H
 
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #define ECAM 0xe0000000ul
-#define QUEUE 16	/* entries of ours */
-#define PATIENCE 300000	/* looks at what is to come */
+#define QUEUE 16	/* entries of a queue */
+#define PATIENCE 300000	/* how often to look for an event */
 
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 enum { F_INDIRECT = 1 << 28, F_EVENT_IDX = 1 << 29 };
@@ -30,7 +30,7 @@ struct queue {
 		struct {
 			uint32_t id, len;
 		} ring[QUEUE];
-		uint16_t avail_event;	/* both as long as the size is QUEUE */
+		uint16_t avail_event;	/* both are here if the size is QUEUE */
 	} used __attribute__((aligned(4)));
 };
 

@@ -1,4 +1,4 @@
-/* Says that it runs, and never does anything more. */
+/* Prints that it runs, and then does nothing. */
 #include "text.h"
 	.text
 	.globl start

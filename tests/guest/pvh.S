@@ -1,4 +1,4 @@
-/* PVH: the flat 32-bit entry. Checks its magic, says so and powers off. */
+/* PVH's flat 32-bit entry: checks the magic, prints the result and powers off. */
 	.section .note.Xen, "a", @note
 	.long 4, 4, 18
 	.asciz "Xen"

@@ -1,4 +1,4 @@
-/* Asks for a reset, by the keyboard controller. */
+/* Requests a reset from the keyboard controller. */
 	.text
 	.globl start
 start:	mov $0xfe, %al

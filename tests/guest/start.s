@@ -1,4 +1,4 @@
-/* The 64-bit entry: a stack, and main(). */
+/* The 64-bit entry: set the stack and call main(). */
 	.section .text.start, "ax"
 	.globl start
 start:

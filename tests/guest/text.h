@@ -1,4 +1,4 @@
-/* The bytes from text to text_end, to COM1. */
+/* Write the bytes from text to text_end to COM1. */
 	.macro say_text
 	mov $0x3f8, %dx
 	lea text(%rip), %rsi

@@ -125,7 +125,7 @@ no_socket(void)
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
-	CHECK_ERRNO(plug_namespace(null), ENOTSOCK);
+	CHECK_ERRNO(plug_namespace(null), EPROTOTYPE);
 	pair_of(SOCK_SEQPACKET, pair);
 	CHECK(send(pair[1], &ask, sizeof(ask), 0) > 0);
 	CHECK_ERRNO(plug_accept(pair[0], home), EPROTO);
