@@ -4,31 +4,33 @@
  */
 #include "../../cmd/volt-net/net.h"
 #include "grammar.h"
+#include "tap.h"
 
 static void
 parse(int argc, char *argv[])
 {
-	static struct net net;
+	static struct plan plan;
 	static struct plug_offer offer;
-	size_t i;
+	const struct subnets *s = &plan.subnets;
+	const struct forward *f;
 
-	net = (struct net){ .isolate = true, .queues = 1,
-		.bridge = { .name = "voltbr0", .net = 0x0a580000, .len = 16 } };
-	argv = words_parse(argc, argv, &net_grammar, &net);
-	net_check(&net, *argv != NULL);
-	lease_fill(&net.bridge, &net.lease, net.bridge.net + 2);
-	dns_offer(&net, &offer);
+	plan = (struct plan){ .isolate = true, .queues = 1,
+		.subnets = { .bridge = "voltbr0", .net = 0x0a580000, .len = 16 } };
+	argv = words_parse(argc, argv, &net_grammar, &plan);
+	net_check(&plan, *argv != NULL);
+	memset(&offer, 0, sizeof(offer));
+	dns_offer(&plan, &offer);
 	if (memchr(offer.resolv, '\0', PLUG_TEXT) == NULL ||
 	    memchr(offer.hosts, '\0', PLUG_TEXT) == NULL)
 		abort();
-	if (net.nforwards > NET_FORWARDS || net.queues > TAP_QUEUES ||
-	    net.bridge.len > 32 || net.bridge.len6 > 128 ||
-	    (net.bridge.net & ~net.bridge.mask) != 0)
+	if (plan.forwards.n > NET_FORWARDS || plan.queues > TAP_QUEUES ||
+	    s->len > 32 || s->len6 > 128 ||
+	    (s->len > 0 && (s->net & UINT32_MAX >> (s->len - 1) >> 1) != 0))
 		abort();
-	for (i = 0; i < net.nforwards; i++)
-		if (net.forward[i].count == 0 || net.forward[i].host == 0 ||
-		    net.forward[i].host + net.forward[i].count > 65536 ||
-		    net.forward[i].guest + net.forward[i].count > 65536)
+	for (f = plan.forwards.item; f < plan.forwards.item + plan.forwards.n;
+	    f++)
+		if (f->count == 0 || f->host == 0 ||
+		    f->host + f->count > 65536 || f->guest + f->count > 65536)
 			abort();
 }
 
