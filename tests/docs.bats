@@ -169,6 +169,46 @@ run_examples() {
 	run_examples man/volt-cg.1.scd
 }
 
+# The command lines that are for root and for no test: "# " in front, goes on behind
+# a backslash.
+root_lines() {
+	awk '/^\t# volt-/ { on = 1 }
+	on {
+		line = $0
+		sub(/^\t(# |  *)?/, "", line)
+		more = sub(/\\\\$/, "", line)
+		all = all line
+		if (!more) {
+			print all
+			all = ""
+			on = 0
+		}
+	}' "$1"
+}
+
+@test "manual: the lines for root say what the programs know, by a dry run" {
+	need_root
+	load helpers/net
+	world_begin
+	leftovers_begin
+	cd "$BATS_TEST_TMPDIR"
+	: >untrusted.tar
+	n=0
+	for page in "$TOP"/man/*.scd; do
+		while IFS= read -r line; do
+			n=$((n + 1))
+			run h sh -c "$(sed 's/^volt-[a-z]*/& -N/' <<<"$line")" </dev/null
+			echo "${page##*/}: $line: status $status: $output"
+			# A kernel of that name need not be here; its words were read by then.
+			[ "$status" = 0 ] || [[ $output == *"volt-kvm: kernel="*": No such file or directory" ]] ||
+				[[ $output == *"volt-cg: "*[Cc]group* ]] || [[ $output == *"volt-cg: "*controller* ]]
+		done < <(root_lines "$page")
+	done
+	[ "$n" -ge 15 ]
+	no_leftovers
+	world_end
+}
+
 @test "README: make demo and make check are there" {
 	for target in demo check; do
 		grep -q "make $target" README.md
@@ -329,6 +369,66 @@ as_root() {
 	mkdir "$USER_DIR/job" && chown "$TEST_UID" "$USER_DIR/job"
 	who=as_subid_user root=$ROOT_USER ci_job "$USER_DIR/job"
 	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" "$USER_DIR/job/out" "$USER_DIR/job/source"
+	no_leftovers
+}
+
+@test "examples: here-only" {
+	leftovers_begin
+	user_dir
+	mkdir -p "$USER_DIR/here" && chown "$TEST_UID" "$USER_DIR/here"
+	cp examples/here-only "$USER_DIR/here/script"
+	cd "$USER_DIR/here"
+	need as_user volt-lock fs.rx=/ true
+	run -0 --separate-stderr as_user sh script sh -c 'echo x >made; ! echo x 2>/dev/null >"$0/tmp/x"; echo $HOME; cat /etc/hostname >/dev/null; exec 3>"$TMPDIR/x"' "$USER_DIR"
+	[[ $output == */home ]]
+	[ "$(cat made)" = x ]
+	[ ! -e "$USER_DIR/tmp/x" ]
+	[ ! -e "${output%/home}" ]
+	run as_user sh script python3 -c 'import socket; socket.socket()'
+	[[ $output == *"not supported by protocol"* ]]
+	run -0 as_user sh script -n python3 -c 'import socket; socket.socket()'
+	no_leftovers
+}
+
+@test "examples: untrusted" {
+	need_root_deb
+	leftovers_begin
+	need as_subid_user unshare -U --map-auto true
+	user_dir
+	mkdir -p "$USER_DIR/shims" "$USER_DIR/mine"
+	cp examples/untrusted "$USER_DIR/shims/"
+	cp "$(tests/roots deb-tar)" "$USER_DIR/deb.tar"
+	printf '#!/bin/sh\nexec cat "%s"\n' "$USER_DIR/deb.tar" >"$USER_DIR/shims/mmdebstrap"
+	echo text >"$USER_DIR/mine/file"
+	chmod -R a+rX "$USER_DIR/shims" "$USER_DIR/mine" "$USER_DIR/deb.tar"
+	chmod 755 "$USER_DIR/shims/"*
+	cd "$USER_DIR/mine"
+	run -0 --separate-stderr as_subid_user env PATH="$USER_DIR/shims:$USER_DIR/bin:$PATH" XDG_CACHE_HOME="$USER_DIR/tmp/cache" \
+		untrusted sh -c 'cat file; id -u; ls /sys/class/net; ! touch file 2>/dev/null; ls -d /root/.. >/dev/null; env | cut -d= -f1 | sort | tr "\n" " "' A=B
+	[ "$output" = $'text\n65534\nlo\nPATH PWD TERM ' ] || [ "$output" = $'text\n65534\nlo\nOLDPWD PATH PWD TERM ' ]
+	as_subid_user volt-ns -U rm -r "$USER_DIR/tmp/cache"
+	no_leftovers
+}
+
+@test "examples: limited-build" {
+	need_root
+	need volt-cg memory.max=1G cpu.weight=20 pids.max=100 true
+	mkdir "$BATS_TEST_TMPDIR/project" "$BATS_TEST_TMPDIR/shims"
+	printf '#!/bin/sh\ncat /proc/self/cgroup\n' >"$BATS_TEST_TMPDIR/shims/make"
+	chmod 755 "$BATS_TEST_TMPDIR/shims/make"
+	PATH=$BATS_TEST_TMPDIR/shims:$PATH run -0 --separate-stderr sh examples/limited-build "$BATS_TEST_TMPDIR/project"
+	[[ $output == 0::/*run-* ]]
+	[[ $stderr == *"volt-cg: memory.oom_kill 0"* ]]
+}
+
+@test "examples: guest" {
+	need_root
+	[ -r "/boot/vmlinuz-$(uname -r)" ] || lacks "a kernel"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	leftovers_begin
+	mke2fs -q -t ext4 -d "$ROOT_BB" "$BATS_TEST_TMPDIR/image" 64M
+	run -3 --separate-stderr sh examples/guest "$BATS_TEST_TMPDIR/image" sh -c 'echo x >/new && cat /new; exit 3'
+	[ "$output" = x ]
 	no_leftovers
 }
 

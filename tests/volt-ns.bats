@@ -1448,6 +1448,23 @@ console_pipe() {
 	volt-ns -U console=pipe sh -c 'echo x >/dev/stdout' >fifo &
 	[ "$(cat fifo)" = x ]
 	wait "$!"
+	# Its writer is gone before we begin; and one reader comes after another.
+	echo x >fifo &
+	exec 7<fifo
+	wait "$!"
+	for how in pipe pty; do
+		[ "$how" = pipe ] || exec 7< <(echo x)
+		run -0 timeout 60 volt-ns console=$how cat <&7
+		[ "${lines[0]%$'\r'}" = x ]
+	done
+	exec 7>&-
+	timeout 60 volt-ns console=pipe sh -c 'echo first; until [ -e second ]; do sleep 0.1; done; echo second' >fifo &
+	[ "$(head -n 1 fifo)" = first ]
+	exec 7<fifo
+	: >second
+	[ "$(head -n 1 <&7)" = second ]
+	wait "$!"
+	exec 7<&-
 	run -3 "$TERMINAL" expect='ready' mode send='hello\n' expect='got hello' send='\x04' expect='over' \
 		send='\x03' expect='interrupted' -- \
 		volt-ns -Up console=pipe sh -c 'trap "echo interrupted >/dev/stdout; exit 3" INT

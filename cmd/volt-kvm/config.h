@@ -65,8 +65,4 @@ struct config {
 /* words.c */
 void config_parse(struct config *c, int argc, char *argv[]);
 
-/* file.c */
-struct blob file_map(const char *path, const char *what);
-void file_unmap(struct blob *b);
-
 #endif

@@ -12,6 +12,7 @@
 
 #include "chain.h"
 #include "config.h"
+#include "file.h"
 
 #define MAPS 8	/* the kernel, the initrd, three lists of modules */
 

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "arch.h"
 #include "irq.h"
 #include "kvm.h"
 #include "vm.h"

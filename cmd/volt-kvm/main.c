@@ -6,15 +6,18 @@
 
 #include <stddef.h>
 
+#include "arch.h"
 #include "chain.h"
 #include "check.h"
 #include "config.h"
 #include "devices.h"
+#include "file.h"
 #include "network.h"
 #include "payload.h"
 #include "say.h"
 #include "session.h"
 #include "terminal.h"
+#include "vcpu.h"
 #include "vm.h"
 
 static struct vm vm;

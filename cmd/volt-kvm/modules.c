@@ -21,6 +21,7 @@
 
 #include "chain.h"
 #include "config.h"
+#include "file.h"
 #include "guest.h"
 #include "modules.h"
 #include "say.h"
@@ -258,7 +259,7 @@ add_type(struct modules *m, const char *dev)
 	const char *cursor = dev;
 	char field[64], type[64] = "ext4";
 
-	/* The name, which is short: set_root() has seen to that. */
+	/* The device name fits: set_root() has checked its length. */
 	may_fail(value_field(&cursor, ':', field, sizeof(field)));
 	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
 		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)

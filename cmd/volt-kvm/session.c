@@ -365,7 +365,7 @@ warn_of_silence(struct session *s)
 
 	n = snprintf(line, sizeof(line), "volt-kvm: %s: the guest does not "
 	    "answer; the next one ends it\n", terminating(s->asked_by));
-	/* Perhaps it is not read: the guest's end must not wait for that. */
+	/* This may fail: the guest must not wait for a stalled reader. */
 	if (stream_open(&out, STDERR_FILENO) == 0)
 		may_fail(stream_write(&out, line, (size_t)n));
 	s->warned = true;

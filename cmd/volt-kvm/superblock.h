@@ -1,3 +1,4 @@
+/* The file system of a disk. */
 #ifndef VOLT_SUPERBLOCK_H
 #define VOLT_SUPERBLOCK_H
 

@@ -6,10 +6,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "chain.h"
 #include "clock.h"
+#include "devices.h"
 #include "kvm.h"
 #include "thread.h"
+#include "vcpu.h"
 #include "vm.h"
 
 #define STOPPED 1000	/* ms outside the guest that count as a pause */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vio.h"
+#include "vio_worker.h"
 
 #define S(name) VIRTIO_CONFIG_S_##name
 

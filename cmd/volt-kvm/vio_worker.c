@@ -32,6 +32,7 @@
 
 #include "thread.h"
 #include "vio.h"
+#include "vio_worker.h"
 
 /* Do the requests in the queue. Called with the lock, which a request releases. */
 static void

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "arch.h"
 #include "chain.h"
 #include "config.h"
 #include "kvm.h"

@@ -25,6 +25,8 @@ enum vm_end {
 
 enum exit_kind { EXITS_PIO, EXITS_MMIO, EXITS_OTHER, EXITS };
 
+struct config;
+struct console;
 struct vm;
 
 struct vcpu {
@@ -57,36 +59,8 @@ struct vm {
 	const char *why;	/* the reason of a VM_CRASH */
 };
 
-struct config;
-struct console;
 void vm_open(struct vm *vm, const struct config *cfg);
 void vm_end(struct vm *vm, enum vm_end end);
 void vm_panic(struct vm *vm);
-
-/* vcpu.c */
-void vcpu_create_all(struct vm *vm, unsigned int n);
-void vcpu_start_all(struct vm *vm);
-
-/* devices.c */
-void devices_init(struct vm *vm, const struct config *cfg);
-void devices_pio(struct vm *vm, uint16_t port, uint8_t *data,
-    unsigned int width, bool write);
-MUST_CHECK bool devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned
-    int len, bool write);
-
-/* x86_*.c: what depends on the architecture. */
-unsigned int arch_address_bits(int kvm);
-void arch_vm_init(struct vm *vm);
-void arch_vcpu_init(struct vcpu *cpu);
-void arch_vcpu_stopped(const struct vcpu *cpu);
-void arch_check(const struct config *cfg);
-void arch_load(struct vm *vm, const struct config *cfg);
-const char *arch_kernel_version(const struct config *cfg);
-
-/* The lines of the interrupt controllers, and the routes that KVM starts with. */
-#define ARCH_IRQ_LINES 24u
-#define ARCH_IRQ_ROUTES 40u
-struct kvm_irq_routing_entry;
-unsigned int arch_irq_routes(struct kvm_irq_routing_entry *e);
 
 #endif

@@ -211,8 +211,8 @@ check_disk(const struct config *c, const char *key, const char *value)
 }
 
 /*
- * DEV[:TYPE][:ro] with a type, if it has none and DEV is a disk of ours whose
- * file system we know.
+ * Add the type to a DEV[:TYPE][:ro] without one, if DEV is a whole disk of disk= and
+ * its file system is known.
  */
 static const char *
 with_type(const struct config *c, const char *value)

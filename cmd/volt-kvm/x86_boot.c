@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch.h"
 #include "chain.h"
 #include "config.h"
 #include "guest.h"

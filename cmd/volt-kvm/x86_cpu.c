@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch.h"
 #include "chain.h"
 #include "kvm.h"
 #include "x86.h"

@@ -5,7 +5,7 @@
  * user namespace, privileges over those only.
  *
  * The outer actor keeps what the caller could do: it writes the ID maps. With a
- * PID namespace, a pty or status= it is the parent that waits; else it is a
+ * PID namespace, console= or status= it is the parent that waits; else it is a
  * helper that ends before the command starts, and where nothing needs it there
  * is none.
  *

@@ -46,6 +46,8 @@
 
 struct flow {
 	int from, to;	/* -1: over */
+	bool is_socket;	/* the caller's side: it has calls that do not block */
+	bool is_fifo;	/* the caller's side: another reader may come */
 	size_t most;	/* bytes for one write that must not block */
 	char buf[PIECE];
 	size_t start, end;
@@ -53,7 +55,6 @@ struct flow {
 
 struct pump {
 	struct flow flow[3];	/* by the caller's descriptor */
-	bool is_socket[3];	/* that is one: it has calls that do not block */
 	bool pty;
 	int master;	/* of that; -1: hung up, or none */
 	int slave;	/* held open, so that the command may close its own */
@@ -118,8 +119,11 @@ open_stream(struct pump *p, int stream)
 	p->flow[stream].most = PIECE;
 	if (fstat(stream, &st) == -1)
 		return stream;
-	p->is_socket[stream] = S_ISSOCK(st.st_mode);
-	if (!S_ISFIFO(st.st_mode) && !isatty(stream))
+	p->flow[stream].is_socket = S_ISSOCK(st.st_mode);
+	p->flow[stream].is_fifo = S_ISFIFO(st.st_mode);
+	/* Who opens a named pipe after its writers' end does not see that. */
+	if (!isatty(stream) &&
+	    (!S_ISFIFO(st.st_mode) || stream == STDIN_FILENO))
 		return stream;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
 	fd = open(path, (stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) |
@@ -171,7 +175,7 @@ full(const struct flow *f)
 static bool
 fill(struct pump *p, struct flow *f, size_t most)
 {
-	bool socket = f == p->flow && p->is_socket[STDIN_FILENO];
+	bool socket = f == p->flow && f->is_socket;
 	ssize_t n;
 
 	do {
@@ -207,7 +211,7 @@ drain_output(struct pump *p, struct flow *f)
 {
 	const char *at = f->buf + f->start;
 	size_t rest = f->end - f->start, len = rest < f->most ? rest : f->most;
-	ssize_t n = p->is_socket[f - p->flow] ?
+	ssize_t n = f->is_socket ?
 	    send(f->to, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
 	    write(f->to, at, len);
 
@@ -286,7 +290,7 @@ set_polls(struct supervise *s)
 		s->fds[2 * i + 1] = (struct pollfd){ .fd = f->to };
 		if (full(f))
 			s->fds[2 * i + 1].events = POLLOUT;
-		else if (p->pty)
+		else if (p->pty || (i != STDIN_FILENO && f->is_fifo))
 			s->fds[2 * i + 1].fd = -1;
 	}
 }

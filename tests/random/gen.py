@@ -485,6 +485,11 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     argv += command(rng, argv, deed)
     if "console=pty" in argv and caller.get("stdin", [""])[0] != "tty":
         caller.pop("stdin", None)  # a terminal takes some bytes for its own
+    if "console=pty" in argv or caller.get("stdin", [""])[0] == "tty":
+        # In the background of a terminal it waits until somebody stops it.
+        while "timeout" in argv:
+            at = argv.index("timeout")
+            del argv[at:at + 2]
     if not argv[0].startswith("volt-") and "/" not in argv[0]:
         caller.pop("argv0", None)
     if asan:

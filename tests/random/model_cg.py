@@ -93,6 +93,8 @@ def place(s: State, own: Any, delegate: bool, model: Any) -> None:
             or not s.initial:
         s.may_fail("volt-cg")
         s.cgroup = ANY
+    elif s.uid not in (0, s.before["uid"][1]):
+        g.bad("this group is not delegated to you")
     elif model.case.get("cgroup") == "own":
         s.cgroup = "/case/" + (name or "run-*")
     elif s.uid == 0:

@@ -342,9 +342,10 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         shown = dict(s.view)
         if p.has_root:
             new_root(model, s, p, flags, shifted, host)
+        if p.builds:
             s.toolbox = bool(parsed.rest) and parsed.rest[0].startswith("volt-")
-            if not s.toolbox and s.plug == "made":
-                s.plug = None
+        if p.has_root and not s.toolbox and s.plug == "made":
+            s.plug = None
         other_mounts(model, s, p, flags, sources, shown)
     change_directory(model, s, p, kinds)
     if p.console and not s.dev and not any((m.dst or "").startswith("/dev") for m in p.mounts):

@@ -1,0 +1,9 @@
+/* A thread for a device whose requests may block (vio_worker.c). */
+#ifndef VOLT_KVM_VIO_WORKER_H
+#define VOLT_KVM_VIO_WORKER_H
+
+struct vio;
+
+int vio_worker_start(struct vio *v);
+
+#endif
