@@ -229,6 +229,7 @@ class Model:
 
     def refused(self, e: Expect, program: str, r: Refused) -> Expect:
         if r.why == "dry run":  # that of the links behind it follows
+            self.s.chatty.add("volt-seccomp")
             for name in VOLT:
                 if name in self.case.argv:
                     self.s.may_fail(name)
