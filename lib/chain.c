@@ -332,6 +332,14 @@ chain_is_to(char what)
 	return value != NULL && strchr(value, what) != NULL;
 }
 
+/* What a link ends with when exec failed so. */
+static int
+exec_status(int error)
+{
+	return error == ENOENT || error == ENOTDIR ? EXIT_NOTFOUND :
+	    EXIT_CANTEXEC;
+}
+
 /*
  * The end of a dry run: exec the next link, if there is one, with -N. Tell it what a
  * real run would have changed by then.
@@ -360,7 +368,7 @@ chain_dry(char *const argv[], bool root, bool init)
 	with[1] = dry;
 	memcpy(with + 2, argv + 1, n * sizeof(*with));
 	toolbox_exec(&program, with);
-	err(EXIT_CANTEXEC, "exec %s", say_name(argv[0], name));
+	err(exec_status(errno), "exec %s", say_name(argv[0], name));
 }
 
 /* Become the next command of the chain, or print an error and exit with 126 or 127. */
@@ -385,6 +393,5 @@ chain_exec(char *const argv[])
 	warn("exec %s", say_name(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
-	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :
-	    EXIT_CANTEXEC);
+	exit(exec_status(saved));
 }

@@ -351,6 +351,9 @@ volt-init: wait as PID 1
 	run -0 volt-init -N ./volt-x
 	[ ! -e ran ]
 	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
+	# A link that cannot run here ends it as it would end the chain.
+	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns -Nu volt-net mode=host true
+	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
 }
 
 # --- the toolbox ------------------------------------------------------------
