@@ -163,6 +163,37 @@ placeholder(void)
 	return fd;
 }
 
+/* Does a variable name a descriptor that is none of the chain's? */
+static bool
+is_forged(const char *name, int (*is_ours)(int fd))
+{
+	const char *cursor = getenv(name);
+	char field[16];
+	uint64_t fd;
+
+	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
+		if (value_uint(field, INT_MAX, &fd) == -1) {
+			if (strcmp(field, "-") != 0)
+				return false;
+		} else if (fd <= 2 || is_ours((int)fd) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Such a variable goes: a descriptor that we open may get the number. */
+static void
+drop_forged(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (is_forged(variables[i].name, variables[i].is_ours) &&
+		    unsetenv(variables[i].name) == -1)
+			err(EXIT_LINK, "%s", variables[i].name);
+}
+
 /*
  * Before anything is opened: fill holes among stdin, stdout and stderr, so that no
  * descriptor of ours gets their number. They close on exec: the command finds them
@@ -174,6 +205,7 @@ chain_begin(void)
 	static char line[1024];
 	int fd;
 
+	drop_forged();
 	/* A message is one write(2), as others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -300,6 +332,14 @@ chain_is_to(char what)
 	return value != NULL && strchr(value, what) != NULL;
 }
 
+/* What a link ends with when exec failed so. */
+static int
+exec_status(int error)
+{
+	return error == ENOENT || error == ENOTDIR ? EXIT_NOTFOUND :
+	    EXIT_CANTEXEC;
+}
+
 /*
  * The end of a dry run: exec the next link, if there is one, with -N. Tell it what a
  * real run would have changed by then.
@@ -328,7 +368,7 @@ chain_dry(char *const argv[], bool root, bool init)
 	with[1] = dry;
 	memcpy(with + 2, argv + 1, n * sizeof(*with));
 	toolbox_exec(&program, with);
-	err(EXIT_CANTEXEC, "exec %s", say_name(argv[0], name));
+	err(exec_status(errno), "exec %s", say_name(argv[0], name));
 }
 
 /* Become the next command of the chain, or print an error and exit with 126 or 127. */
@@ -353,6 +393,5 @@ chain_exec(char *const argv[])
 	warn("exec %s", say_name(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
-	exit(saved == ENOENT || saved == ENOTDIR ? EXIT_NOTFOUND :
-	    EXIT_CANTEXEC);
+	exit(exec_status(saved));
 }

@@ -189,6 +189,20 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
 	who=private_net own_signals volt-net volt-cg volt-init volt-lock
 }
 
+@test "a VOLT_ variable that names what a link opens later names nothing" {
+	need as_user unshare -U true
+	for name in VOLT_NOTIFY VOLT_STATUS VOLT_PLUG VOLT_TAP VOLT_TOOLBOX; do
+		for n in 1 {3..12}; do
+			# shellcheck disable=SC2016 # expanded by that sh
+			run -0 --separate-stderr as_user env "$name=$n" bash -c 'exec 20>&1
+				volt-ns -U volt-init status=20 volt-init sh -c "exit 5" 3>&- 4>&-; echo $?'
+			[ "$output" = "exit 5
+5" ]
+			[ "$stderr" = "" ]
+		done
+	done
+}
+
 # Descriptors of the test's own are closed, to see those of ours; 7 and 9 are
 # given as they are asked for in $give.
 bare() {
@@ -337,6 +351,9 @@ volt-init: wait as PID 1
 	run -0 volt-init -N ./volt-x
 	[ ! -e ran ]
 	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
+	# A link that cannot run here ends it as it would end the chain.
+	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns -Nu volt-net mode=host true
+	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
 }
 
 # --- the toolbox ------------------------------------------------------------

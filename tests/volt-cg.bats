@@ -7,6 +7,7 @@ load lib
 
 setup() {
 	need_root
+	cd "$BATS_TEST_TMPDIR" || return
 	TREE=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 	[ -n "$TREE" ] || lacks "cgroup v2"
 	# Under systemd we may be in a service's group. These tests start at the top, where

@@ -159,7 +159,7 @@ group() {
 # left_behind TRAP: a group leader that ends once another process of its group runs.
 # That process has the trap for SIGTERM.
 left_behind() {
-	echo "exec 4>&1; { (trap '$1' TERM; echo in; exec >&4; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
+	echo "exec 4>&1; { (trap '$1' TERM; exec 5>&1 >&4; echo in >&5; exec 5>&-; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
 }
 
 group_end() {

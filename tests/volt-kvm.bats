@@ -1479,7 +1479,7 @@ got 3" ]
 	disks+=(disk="$loop")
 	run --separate-stderr guest initrd="$(initrd)" "${disks[@]}" -- sh -c 'cd /sys/block
 		for d in vd*; do
-			echo "$d $(cat $d/serial $d/ro $d/size $d/queue/logical_block_size | busybox xargs)"
+			echo $d $(cat $d/serial) $(cat $d/ro $d/size $d/queue/logical_block_size)
 		done
 		busybox blkdiscard -o 4096 -l 8192 /dev/vdk && echo discarded
 		head -c 1048576 /dev/vdk | busybox wc -c

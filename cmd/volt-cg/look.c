@@ -2,6 +2,7 @@
 #include <sys/xattr.h>
 
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "chain.h"
 
 #include "cg.h"
 
@@ -24,7 +26,11 @@ shown(const char *path)
 bool
 look_is_root(int dir)
 {
-	return faccessat(dir, "cgroup.type", F_OK, 0) == -1;
+	if (faccessat(dir, "cgroup.type", F_OK, 0) == 0)
+		return false;
+	if (errno != ENOENT)
+		err(EXIT_LINK, "cgroup.type");
+	return true;
 }
 
 /* Copy the mark of a group to buf. Returns buf, or NULL if it has none. */

@@ -2,8 +2,10 @@
 #ifndef VOLT_KVM_VIO_WORKER_H
 #define VOLT_KVM_VIO_WORKER_H
 
+#include "must.h"
+
 struct vio;
 
-int vio_worker_start(struct vio *v);
+MUST_CHECK int vio_worker_start(struct vio *v);
 
 #endif

@@ -87,13 +87,22 @@ payload_make(struct ns *ns)
 	struct cgroup_tree tree;
 	int dir, ours, theirs;
 	struct stat st;
+	long others;
 
-	if (!container_root(ns, &uid, &gid) || cgroup_tree_open(&tree) == -1)
+	if (!container_root(ns, &uid, &gid))
 		return -1;
+	if (cgroup_tree_open(&tree) == -1) {
+		if (errno != ENOENT && errno != EACCES)
+			err(EXIT_LINK, "cgroup tree");
+		return -1; /* there is none */
+	}
 	dir = tree.visible ? cgroup_open(tree.top, tree.own) : -1;
 	close(tree.top);
-	if (dir == -1 || !cgroup_delegated(dir) || fstat(dir, &st) == -1 ||
-	    st.st_uid != geteuid() || cgroup_count(dir, true) != 0)
+	if (dir == -1 || !cgroup_delegated(dir))
+		return -1;
+	if (fstat(dir, &st) == -1 || (others = cgroup_count(dir, true)) == -1)
+		err(EXIT_LINK, "our cgroup");
+	if (st.st_uid != geteuid() || others != 0)
 		return -1;
 	if ((ours = make(dir, OURS)) == -1)
 		return -1; /* not ours to write, or in use */

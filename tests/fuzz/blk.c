@@ -20,6 +20,7 @@ ssize_t __real_pwritev(int fd, const struct iovec *iov, int n, off_t off);
 int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
 int __real_fallocate(int fd, int mode, off_t off, off_t len);
 
+static struct blk *disk[DISKS];
 static const uint8_t *file[DISKS];	/* what is in them */
 static uint8_t first[SIZE];
 
@@ -38,7 +39,7 @@ meanwhile(int fd, uint64_t off, uint64_t len)
 	unsigned int i;
 
 	for (i = 0; i < DISKS; i++)
-		if (fd == disks[i].host.fd && off + len > SIZE)
+		if (fd == disk[i]->host.fd && off + len > SIZE)
 			abort();
 	(void)machine_call();
 }
@@ -101,6 +102,8 @@ open_disks(void)
 	cfg.disks[1].ro = true;
 	cfg.disks[2].scratch = "";
 	blk_init(&vm, &cfg);
+	for (i = 0; i < DISKS; i++)
+		disk[i] = machine_device(1 + i, sizeof(*disk[i]));
 }
 
 int
@@ -112,17 +115,16 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (device == NULL) {
 		machine_begin();
 		open_disks();
-		machine_keep(disks, DISKS * sizeof(disks[0]));
-		machine_ready(&disks[0].vio);
+		machine_ready(&disk[0]->vio);
 		machine_step = worker;
 	}
 	if (size == 0)
 		return 0;
-	device = &disks[*data % DISKS].vio;
-	memset(disks[2].map, 0, SIZE / BLOCK / 8 + 1);
+	device = &disk[*data % DISKS]->vio;
+	memset(disk[2]->map, 0, SIZE / BLOCK / 8 + 1);
 	machine_run(data + 1, size - 1);
 	for (i = 0; i < DISKS; i++)
-		if (fstat(disks[i].host.fd, &st) == -1 || st.st_size != SIZE)
+		if (fstat(disk[i]->host.fd, &st) == -1 || st.st_size != SIZE)
 			abort();
 	for (i = 1; i < DISKS; i++)
 		if (memcmp(file[i], first, SIZE) != 0)

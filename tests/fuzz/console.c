@@ -3,6 +3,7 @@
  * machine.h. HOST's first byte says what happens outside.
  * Link: volt-kvm
  */
+#include <limits.h>
 #include <signal.h>
 #include "../../cmd/volt-kvm/vio_console.c"
 #include "machine.h"
@@ -12,6 +13,7 @@
 
 enum { TYPE, SIGNAL, RESIZED, READER, CLOSE_INPUT, CLOSE_OUTPUT, LOOK, EVENTS_ };
 
+static struct console *con;
 static int stream[3][2];	/* our ends and the device's */
 
 /* Streams as of the beginning; where the device looks for them. */
@@ -35,8 +37,10 @@ open_streams(void)
 
 /* Whole lines, no longer than they may be. */
 static void
-line(const char *s)
+line(void *arg, const char *s)
 {
+	if (arg != con)
+		abort();
 	if (strlen(s) >= LINE || strchr(s, '\n') != NULL)
 		abort();
 }
@@ -55,11 +59,11 @@ outside(const uint8_t *data, size_t len)
 		(void)!write(stream[0][0], data + 1, len - 1);
 		break;
 	case SIGNAL:
-		console_signal(len > 1 ? data[1] : 15);
+		console_signal(con, len > 1 ? data[1] : 15);
 		break;
 	case RESIZED:
 		snprintf(size, sizeof(size), "%u %zu", data[0] * 257u, len);
-		console_size(size);
+		console_size(con, size);
 		break;
 	case READER:
 		(void)!read(stream[i][0], buf, sizeof(buf));
@@ -71,16 +75,41 @@ outside(const uint8_t *data, size_t len)
 		close(stream[i][0]);
 		break;
 	default:
-		console_look();
-		(void)console_drained();
+		console_look(con);
+		(void)console_drained(con);
 	}
 }
 
 static void
 check(void)
 {
-	if (con.from_len > LINE || con.to_len > LINE)
+	if (con->from_len > LINE || con->to_len > LINE)
 		abort();
+}
+
+/* Its streams are ours, and not those of this process. */
+static void
+take_streams(void)
+{
+	struct io_source *s;
+	struct port *p;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < vm.io.n; i++) {
+		s = &vm.io.sources[i];
+		if ((p = s->arg) < con->port || p >= con->port + GUEST_PORTS)
+			continue;
+		fd = FDS + (int)(p - con->port);
+		if (p->in != -1)
+			p->in = fd;
+		else
+			p->out = p->stream.fd = fd;
+		s->fd = fd;
+		p->out_ended = false;
+		p->stream.piece = PIPE_BUF;
+		p->stream.socket = false;
+	}
 }
 
 int
@@ -88,20 +117,17 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static char *argv[2] = { (char *)(uintptr_t)"x" };
 	static struct config cfg = { .argv = argv };
-	int i;
 
 	open_streams();
 	if (device == NULL) {
 		signal(SIGPIPE, SIG_IGN);
-		for (i = 0; i < 3; i++) {
-			con.port[i].in = i == 0 ? stream[i][1] : -1;
-			con.port[i].out = i == 0 ? -1 : stream[i][1];
-		}
 		machine_begin();
 		console_init(&vm, &cfg);
-		console_on_line(line);
-		machine_keep(&con, sizeof(con));
-		machine_ready(&con.vio);
+		con = vm.console;
+		console_on_line(con, line, con);
+		take_streams();
+		(void)machine_device(1, sizeof(*con));
+		machine_ready(&con->vio);
 		machine_host = outside;
 		machine_step = check;
 	}

@@ -194,6 +194,7 @@ machine_begin(void)
 	vm.ram.size = MEMORY;
 	vm.ram.low = MEMORY - HIGH;
 	vm.fd = VMFD;
+	irqs_init(&vm.irqs, VMFD);
 	vm.io.timeout = 0;
 	uart_init(&vm.uart, VMFD, -1, false);
 	pci_init(&vm.pci);
@@ -201,6 +202,16 @@ machine_begin(void)
 	(void)pci_add(&vm.pci, &bridge);
 	machine_keep(&bridge, sizeof(bridge));
 	machine_keep(&vm.uart, sizeof(vm.uart));
+}
+
+/* What a device in that slot keeps, of size bytes; kept. */
+static void *
+machine_device(unsigned int slot, size_t size)
+{
+	const struct vio_pci *p = vm.pci.fn[slot]->dev;
+
+	machine_keep(p->vio->dev, size);
+	return p->vio->dev;
 }
 
 /* Once, behind the devices: v is the one that is driven. */

@@ -9,12 +9,13 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static const struct config cfg;
+	struct rng *rng;
 
 	if (device == NULL) {
 		machine_begin();
 		rng_init(&vm, &cfg);
-		machine_keep(&rng, sizeof(rng));
-		machine_ready(&rng.vio);
+		rng = machine_device(1, sizeof(*rng));
+		machine_ready(&rng->vio);
 	}
 	machine_run(data, size);
 	return 0;

@@ -6,23 +6,31 @@
 #include "../../cmd/volt-kvm/session.c"
 #include "fuzz.h"
 
+void __wrap_console_lose(struct console *c);
+
+void
+__wrap_console_lose(struct console *c)
+{
+	(void)c;
+}
+
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static const struct config config;
+	static struct vm vm;
+	struct session session = { .vm = &vm, .cfg = &config };
 	char *text = malloc(size + 1), *line, *next, first[16];
 
 	if (text == NULL)
 		return 0;
-	cfg = &config;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	memset(&session, 0, sizeof(session));
 	first[0] = '\0';
 	for (line = text; line != NULL; line = next) {
 		if ((next = strchr(line, '\n')) != NULL)
 			*next++ = '\0';
-		control_line(line);
+		control_line(&session, line);
 		if (!session.done)
 			continue;
 		if (first[0] == '\0')

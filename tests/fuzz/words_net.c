@@ -32,6 +32,7 @@ parse(int argc, char *argv[])
 	argv = words_parse(argc, argv, &net_grammar, &plan);
 	net_check(&plan, *argv != NULL);
 	first_lease(&plan.subnets);
+	memset(&offer, 0, sizeof(offer));
 	dns_offer(&plan, &offer);
 	if (memchr(offer.resolv, '\0', PLUG_TEXT) == NULL ||
 	    memchr(offer.hosts, '\0', PLUG_TEXT) == NULL)

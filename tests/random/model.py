@@ -229,6 +229,9 @@ class Model:
 
     def refused(self, e: Expect, program: str, r: Refused) -> Expect:
         if r.why == "dry run":  # that of the links behind it follows
+            self.s.chatty.add("volt-seccomp")
+            if "volt-net" in self.case.argv and self.s.root != "/":
+                raise Unknown("the dry run of a dynamic program in a root")
             for name in VOLT:
                 if name in self.case.argv:
                     self.s.may_fail(name)

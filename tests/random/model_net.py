@@ -5,7 +5,7 @@ from typing import Any, List
 
 import grammar as g
 from grammar import Refused, Unknown
-from state import NET_ADMIN, SYS_ADMIN, State
+from state import ANY, NET_ADMIN, SYS_ADMIN, State
 
 ADDRESS = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})", re.A)
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", re.A)
@@ -119,5 +119,7 @@ def private(model: Any, s: State, own: Any, flags: str) -> None:
     if "d" in flags:
         s.plug = "deferred"
         return
-    s.ns["net"], s.interfaces = "new", "eth0"
+    # A namespace in which nobody is left ends, and with it the bridge in it.
+    between = s.ns["net"] != s.before["ns"]["net"]
+    s.ns["net"], s.interfaces = "new", ANY if between else "eth0"
     s.plug = "files" if s.plug_files else "made"

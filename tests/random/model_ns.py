@@ -350,6 +350,8 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     change_directory(model, s, p, kinds)
     if p.console and not s.dev and not any((m.dst or "").startswith("/dev") for m in p.mounts):
         g.bad("console=pty: No such file or directory")
+    if p.console and p.uid is not None and not p.has_root and not s.initial:
+        s.may_fail("volt-ns")  # of another's devpts, with a group that is not mapped
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"
