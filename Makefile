@@ -63,8 +63,8 @@ pie.ld = $(CC) $(ALL_LDFLAGS) -pthread $(if $(SAN),-pie,$(if $(MUSL),\
 # glibc: Debian has libseccomp and libmnl for it alone, and libmnl only shared.
 # volt-net never runs behind a changed root.
 glibc.cc = $(if $(MUSL),gcc,$(CC))
-glibc.ld = $(glibc.cc) $(ALL_LDFLAGS) -no-pie
-volt-net.libs = $$(pkg-config --libs libmnl) -l:libcap.a
+glibc.ld = $(glibc.cc) $(ALL_LDFLAGS)
+volt-net.libs = -no-pie $$(pkg-config --libs libmnl) -l:libcap.a
 volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
 all: $(BIN) $(MAN) $(SHARE)
