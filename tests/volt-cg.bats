@@ -171,6 +171,13 @@ empty() {
 	done
 }
 
+@test "a group that may be made, and not locked, is not left behind" {
+	need volt-lock fs=any fs.write_file=none true
+	run -125 --separate-stderr volt-lock fs=any fs.write_file=none volt-cg name="$GROUP" true
+	[[ $stderr == "volt-cg: "*"/$GROUP: lock: Permission denied" ]]
+	[ -z "$(find "$TREE" -maxdepth 3 -name "$GROUP")" ]
+}
+
 @test "two runs of one name: the second is an error" {
 	volt-cg name="$GROUP" sleep 1000 3>&- &
 	pid=$!

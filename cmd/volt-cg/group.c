@@ -148,6 +148,20 @@ reclaim(const struct cg *cg, const char *name)
 }
 
 /*
+ * End with errno for the group that we just made, and leave no empty one behind. A
+ * run that takes it for its own meanwhile finds it gone, and makes another.
+ */
+static _Noreturn void
+not_made(const struct cg *cg, const char *name, const char *what)
+{
+	int error = errno;
+
+	(void)unlinkat(cg->place_fd, name, AT_REMOVEDIR);
+	errno = error;
+	err(EXIT_LINK, "%s/%s%s", cg->place, name, what);
+}
+
+/*
  * Under an exclusive lock, claim the group: mark it, and permit all to look at
  * it. Returns false if it is not the group that we made: another volt-cg may
  * have removed that one as unfinished, and made its own.
@@ -162,7 +176,7 @@ claim(const struct cg *cg, const char *name, int dir, const char *mark)
 		return false;
 	if ((fsetxattr(dir, LOOK_MARK, mark, strlen(mark), 0) == -1 &&
 	    errno != EOPNOTSUPP) || fchmod(dir, 0755) == -1)
-		err(EXIT_LINK, "%s/%s: mark", cg->place, name);
+		not_made(cg, name, ": mark");
 	return true;
 }
 
@@ -182,13 +196,13 @@ finish_making(const struct cg *cg, const char *name, const char *mark,
 	if (dir == -1 && errno == ENOENT)
 		return -1;
 	if (dir == -1)
-		err(EXIT_LINK, "%s/%s", cg->place, name);
+		not_made(cg, name, "");
 	if ((*lock = lock_open(dir)) == -1) {
 		if (errno != ENODEV && errno != ENOENT)
-			err(EXIT_LINK, "%s/%s: lock", cg->place, name);
+			not_made(cg, name, ": lock");
 	} else if (flock(*lock, LOCK_EX | LOCK_NB) == -1) {
 		if (errno != EWOULDBLOCK)
-			err(EXIT_LINK, "%s/%s: lock", cg->place, name);
+			not_made(cg, name, ": lock");
 	} else if (claim(cg, name, dir, mark) && flock(*lock, LOCK_SH) == 0 &&
 	    same(cg->place_fd, name, dir)) {
 		return dir;
