@@ -50,6 +50,7 @@ def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
         s.setgroups_denied = bytes.fromhex(target["setgroups"]) == b"deny\n"
         s.see["groups"] = ANY if s.see["groups"] else []
     if "mnt" in joined:
+        s.sys_ro = True
         enter_root(s, link)
         s.proc = "pid" in joined  # its /proc knows those in its own alone
     if "uts" in joined:

@@ -278,7 +278,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     flags = parsed.flags + ("mpnuiCUT" if "A" in parsed.flags else "")
     check(p, flags, parsed.rest)
     kinds = {KINDS[f] for f in flags if f in KINDS}
-    if "v" in flags or "N" in flags:
+    if "v" in flags or "N" in flags or ("n" in flags and s.sys_ro):
         s.chatty.add("volt-ns")
     if s.locked and kinds or s.landlock or s.seccomp_name:
         s.may_fail("volt-ns")

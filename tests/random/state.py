@@ -78,6 +78,7 @@ class State:
         self.counters: List["Counter"] = []
         self.counter: Optional["Counter"] = None  # the one in force
         self.maybe: Set[str] = set()  # programs that may refuse on this host
+        self.sys_ro = False  # /proc/sys cannot be written, as in a container
         self.chatty: Set[str] = set()  # programs that may say something anyway
         self.locked = False  # a volt-lock came before: what needs rights may fail
         self.landlock: List[Dict[str, Set[int]]] = []
