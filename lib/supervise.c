@@ -246,6 +246,8 @@ forward(struct supervise *s, int signo)
 	send(s, sent);
 	if (signo == SIGTERM)
 		send(s, SIGCONT); /* a stopped command must get it, too */
+	if (signo == SIGTERM || sent == SIGCONT)
+		s->stopped = false;
 }
 
 static void
@@ -265,6 +267,34 @@ end_child(struct supervise *s)
 	if (s->grace != 0 && s->deadline == 0)
 		s->deadline = deadline_after(s->grace);
 	forward(s, SIGTERM);
+}
+
+/*
+ * The child has stopped: stop with it. The SIGCONT that continues us is forwarded.
+ * PID 1 cannot stop, and a try would drop a SIGCONT that is already pending.
+ */
+static void
+stop_too(const struct supervise *s, int signo)
+{
+	if (getpid() != 1)
+		kill(getpid(), SIGSTOP);
+	if (s->unstoppable && signo == SIGTSTP)
+		send(s, SIGCONT);
+}
+
+/*
+ * A process group was sent SIGSTOP, and had stopped before: a stop signal discards
+ * the SIGCONT in front of it that we had not read yet (signal(7)). No new report
+ * comes of that, so stop now.
+ */
+static void
+stop_again(const struct supervise *s, int signo)
+{
+	siginfo_t si;
+
+	stop_too(s, signo);
+	/* Another process may have continued the group: then there is a report. */
+	(void)waitid(P_PID, (id_t)s->child, &si, WSTOPPED | WNOHANG);
 }
 
 static void
@@ -289,19 +319,9 @@ handle_signal(struct supervise *s, const struct signalfd_siginfo *si)
 		end_child(s);
 	else
 		forward(s, signo);
-}
-
-/*
- * The child has stopped: stop with it. The SIGCONT that continues us is forwarded.
- * PID 1 cannot stop, and a try would drop a SIGCONT that is already pending.
- */
-static void
-stop_too(const struct supervise *s, int signo)
-{
-	if (getpid() != 1)
-		kill(getpid(), SIGSTOP);
-	if (s->unstoppable && signo == SIGTSTP)
-		send(s, SIGCONT);
+	if (s->stopped && s->to_group &&
+	    (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU))
+		stop_again(s, signo);
 }
 
 /*
@@ -311,7 +331,7 @@ stop_too(const struct supervise *s, int signo)
  * other group can have that number.
  */
 static int
-reap(const struct supervise *s, int *wstatus)
+reap(struct supervise *s, int *wstatus)
 {
 	siginfo_t si;
 	int status;
@@ -329,8 +349,10 @@ reap(const struct supervise *s, int *wstatus)
 		if (si.si_code == CLD_STOPPED) {
 			if (waitid(P_PID, (id_t)si.si_pid, &si,
 				WSTOPPED | WNOHANG) == 0 &&
-			    si.si_pid == s->child)
+			    si.si_pid == s->child) {
+				s->stopped = true;
 				stop_too(s, si.si_status);
+			}
 			continue;
 		}
 		if (si.si_pid == s->child && s->to_group) {

@@ -76,6 +76,7 @@ struct supervise {
 	int64_t deadline;	/* of grace, CLOCK_MONOTONIC ms; 0: none; -1: over */
 	int64_t end;	/* of timeout, likewise */
 	bool timed_out;	/* the timeout came before the child's end */
+	bool stopped;	/* the child, and no SIGCONT was forwarded since */
 	uint64_t held;	/* signals that are held back, until hold_end */
 	int64_t hold_end;
 	int64_t masked_since;	/* it blocks all signals since then; 0: it does not */

@@ -40,6 +40,7 @@ IN_BYTES = ("as", "core", "data", "fsize", "memlock", "msgqueue", "rss", "stack"
 SPECS = ("store-bypass", "indirect-branch", "l1d-flush")
 EACCES = 13
 REFUSED = "refused"  # by whatever
+KEEP_CAPS_LOCKED = 32
 NO_AMBIENT = 64
 LAYERS = 16
 
@@ -426,6 +427,8 @@ def identity(s: State, p: Policy) -> None:
             g.bad("not ours to keep")
         if s.has(SETPCAP):
             see["bounding"] &= keep
+        if "uid" in p.values and see["securebits"] & KEEP_CAPS_LOCKED:
+            g.bad("keep capabilities: Operation not permitted")
     if any(k in p.values for k in ("groups", "uid", "gid")):
         if s.has(SETGID) and not s.setgroups_denied:
             value = [int(v) for v in p.values.get("groups", "").split(",") if v]

@@ -294,6 +294,50 @@ child_stops_itself(void)
 	return 6;
 }
 
+/* In a process group of its own: wait to be killed. */
+static int
+child_leads_a_group(void)
+{
+	if (setpgid(0, 0) == -1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+/*
+ * The second stop signal discards a SIGCONT that the parent has not read yet. It
+ * stops all the same, each time.
+ */
+static void
+stops_again_where_a_stop_signal_discards_sigcont(void)
+{
+	pid_t pid = fork();
+	int i, wstatus;
+
+	CHECK(pid != -1);
+	if (pid == 0) {
+		struct supervise s = { .to_group = true };
+
+		start(&s, child_leads_a_group);
+		(void)setpgid(s.child, s.child);
+		_exit(supervise_exit_code(finish(&s)));
+	}
+	unit_sleep_ms(SOON);
+	kill(pid, SIGTTOU);
+	for (i = 0; i < 100; i++) {
+		CHECK_INT(waitpid(pid, &wstatus, WUNTRACED), pid);
+		CHECK(WIFSTOPPED(wstatus));
+		kill(pid, SIGCONT);
+		kill(pid, SIGTTIN);
+	}
+	CHECK_INT(waitpid(pid, &wstatus, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(wstatus));
+	kill(pid, SIGTERM);
+	kill(pid, SIGCONT);
+	CHECK_INT(waitpid(pid, &wstatus, 0), pid);
+	CHECK_INT(wstatus, UNIT_WAIT(128 + SIGTERM, 0));
+}
+
 static void
 stops_and_continues_with_the_child(void)
 {
@@ -867,6 +911,7 @@ static const struct unit tests[] = {
 	UNIT(sigchld_ignored_by_the_caller),
 	UNIT(orphans_are_reaped),
 	UNIT(stops_and_continues_with_the_child),
+	UNIT(stops_again_where_a_stop_signal_discards_sigcont),
 	UNIT(pid_1_continues_a_child_that_stopped_meanwhile),
 	UNIT(a_stopped_child_is_terminated),
 	UNIT(grace_and_then_kill),
