@@ -186,9 +186,12 @@ END
 	run -0 "$machine" -d "$tree" sh probe
 }
 
-@test "the backports kernel has it too, and two processors" {
+@test "the backports kernel has it too, two processors, and a guest of that kernel" {
 	probe
-	run -0 "$machine" -d "$tree" -c 2 -k backports sh -c '[ "$(nproc)" = 2 ] && . ./probe'
+	cp -r "$BATS_TEST_DIRNAME/../../build/bin" "$tree/"
+	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c '[ "$(nproc)" = 2 ] && . ./probe &&
+		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s volt-init -V'
+	[ "${lines[-1]}" = "$("$tree/bin/volt-init" -V)" ]
 }
 
 @test "systemd is PID 1, with journal, machined, and user sessions" {
