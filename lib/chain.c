@@ -261,9 +261,11 @@ chain_prepare(char *const argv[])
 	chain_refuse_waste();
 	if (status_find(&next.ends) == -1)
 		err(EXIT_LINK, STATUS_VARIABLE);
-	status_started(&next.ends);
-	if (next.ends.n > 0)
-		atexit(take_back_start);
+	/* Before the first report, so that none is left where a later one fails. */
+	if (next.ends.n > 0 && atexit(take_back_start) != 0)
+		err(EXIT_LINK, STATUS_VARIABLE);
+	if (status_started(&next.ends) == -1)
+		err(EXIT_LINK, STATUS_VARIABLE);
 	scrub();
 }
 

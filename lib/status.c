@@ -106,16 +106,26 @@ status_watch(struct status *st)
 	return setenv(STATUS_VARIABLE, value, 1);
 }
 
-/* Report that the command starts now. Our ends close on exec. */
-void
+/*
+ * Report that the command starts now. Our ends close on exec. Returns 0, or -1 and
+ * errno; a reporter that has ended is no error.
+ */
+int
 status_started(const struct status_ends *e)
 {
+	ssize_t n;
 	size_t i;
 
 	for (i = 0; i < e->n; i++) {
-		(void)fcntl(e->start[i], F_SETFD, FD_CLOEXEC);
-		(void)send(e->start[i], "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (fcntl(e->start[i], F_SETFD, FD_CLOEXEC) == -1)
+			return -1;
+		while ((n = send(e->start[i], "S", 1,
+		    MSG_DONTWAIT | MSG_NOSIGNAL)) == -1 && errno == EINTR)
+			;
+		if (n == -1 && errno != EPIPE && errno != ECONNRESET)
+			return -1;
 	}
+	return 0;
 }
 
 /*

@@ -50,7 +50,7 @@ struct status_ends {
 MUST_CHECK int status_is_ours(int fd);
 MUST_CHECK int status_find(struct status_ends *e);
 MUST_CHECK int status_watch(struct status *st);
-void status_started(const struct status_ends *e);
+MUST_CHECK int status_started(const struct status_ends *e);
 void status_failed(const struct status_ends *e);
 MUST_CHECK int status_let_go(void);
 MUST_CHECK int status_tell(int wstatus);

@@ -105,10 +105,9 @@ tell_started(const struct session *s)
 {
 	struct status_ends further;
 
-	if (status_find(&further) == -1)
+	if (status_find(&further) == -1 ||
+	    (s->how != 'f' && status_started(&further) == -1))
 		warn(STATUS_VARIABLE);
-	if (s->how != 'f')
-		status_started(&further);
 }
 
 /* Write the line of status=. */

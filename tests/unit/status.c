@@ -65,7 +65,7 @@ nobody_reports(void)
 	CHECK_INT(status_find(&none), 0);
 	CHECK_INT(none.n, 0);
 	CHECK_INT(none.told, -1);
-	status_started(&none);
+	CHECK_INT(status_started(&none), 0);
 	status_failed(&none);
 	CHECK_INT(status_let_go(), 0);
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
@@ -83,7 +83,7 @@ a_command_that_did_not_start(void)
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(137, 0)), "failed 137\n");
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	status_failed(&ends);
 	CHECK_STR(report(UNIT_WAIT(127, 0)), "failed 127\n");
 }
@@ -105,7 +105,7 @@ a_command_that_did(void)
 
 	for (size_t i = 0; i < UNIT_COUNT(all); i++) {
 		begin();
-		status_started(&ends);
+		CHECK_INT(status_started(&ends), 0);
 		CHECK_INT(fcntl(ends.start[0], F_GETFD), FD_CLOEXEC);
 		CHECK_STR(report(all[i].wstatus), all[i].line);
 	}
@@ -116,21 +116,21 @@ static void
 a_signal_is_told(void)
 {
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	/* no signal: nothing to say */
 	CHECK_INT(status_tell(UNIT_WAIT(9, 0)), 0);
 	CHECK_STR(report(UNIT_WAIT(9, 0)), "exit 9\n");
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(137, 0)), "signal 9\n");
 	/* The links between ended in another way: that is what counts. */
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report(UNIT_WAIT(125, 0)), "exit 125\n");
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_INT(status_tell(UNIT_WAIT(0, 15)), 0);
 	CHECK_STR(report(UNIT_WAIT(143, 0)), "signal 15\n");
@@ -155,7 +155,7 @@ why_is_told(void)
 
 	for (i = 0; i < UNIT_COUNT(all); i++) {
 		begin();
-		status_started(&ends);
+		CHECK_INT(status_started(&ends), 0);
 		CHECK_INT(status_tell_why(all[i].why), 0);
 		CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 		CHECK_STR(report(all[i].wstatus), all[i].line);
@@ -170,7 +170,7 @@ what_is_told_is_no_more_than_a_hint(void)
 	size_t i;
 
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	for (i = 0; i < 1000; i++)
 		(void)send(ends.told, junk + i % 8, i % (9 - i % 8),
 		    MSG_DONTWAIT);
@@ -181,7 +181,7 @@ what_is_told_is_no_more_than_a_hint(void)
 		(void)send(ends.told, "S", 1, MSG_DONTWAIT);
 	CHECK_STR(report(UNIT_WAIT(0, 0)), "failed 0\n");
 	begin();
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	CHECK_INT(shutdown(ends.told, SHUT_RDWR), 0);
 	CHECK_STR(report(UNIT_WAIT(137, 0)), "exit 137\n");
 }
@@ -194,7 +194,7 @@ is_let_go_of(void)
 
 	begin();
 	p.fd = st.start;
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	CHECK_INT(status_let_go(), 0);
 	CHECK_INT(poll(&p, 1, 0), 1);
 	CHECK((p.revents & POLLHUP) != 0);
@@ -215,7 +215,7 @@ every_reporter_is_told(void)
 	CHECK_INT(inner.next, ends.told);
 	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, 2);
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	/* to the nearest, who passes it on */
 	CHECK_INT(status_tell(UNIT_WAIT(0, 9)), 0);
 	CHECK_STR(report_of(&inner, UNIT_WAIT(137, 0)), "signal 9\n");
@@ -238,7 +238,7 @@ too_many_reporters(void)
 	CHECK_ERRNO(status_watch(&all[i]), E2BIG);
 	CHECK_INT(status_find(&ends), 0);
 	CHECK_INT(ends.n, STATUS_MOST);
-	status_started(&ends);
+	CHECK_INT(status_started(&ends), 0);
 	while (--i >= 0) {
 		CHECK_STR(report_of(&all[i], UNIT_WAIT(1, 0)), "exit 1\n");
 		close(all[i].start), close(all[i].told);
