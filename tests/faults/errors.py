@@ -8,13 +8,13 @@ from typing import Dict, List, Tuple
 SHORT = 0  # no error: less is read or written than asked for
 
 # These cannot fail, or only if the program is wrong; or they do what they are to do
-# whatever they answer, as close(2).
+# whatever they answer, as close(2). brk(2) answers with the old break, never an error.
 NEVER = set("""
 close close_range exit exit_group rt_sigreturn rt_sigaction rt_sigprocmask rt_sigpending
 getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getpgid getpgrp
 getsid umask set_tid_address set_robust_list rseq arch_prctl sched_yield munmap
 restart_syscall uname lseek alarm sigaltstack clock_gettime gettimeofday time madvise
-getpriority timerfd_settime set_mempolicy
+getpriority timerfd_settime set_mempolicy brk
 """.split())
 
 OPENS = [EMFILE, ENOMEM, EACCES]
@@ -41,7 +41,6 @@ for _names, _errors in (
         ("poll ppoll select pselect6 epoll_wait epoll_pwait rt_sigtimedwait", WAITS),
         ("nanosleep clock_nanosleep rt_sigsuspend pause futex", [EINTR]),
         ("flock", [EINTR, ENOLCK]),
-        # brk(2) answers with the old break and no error.
         ("mmap mprotect mremap", [ENOMEM]),
         ("clone clone3 fork vfork", [EAGAIN, ENOMEM, EPERM]),
         ("unshare setns", [ENOMEM, EPERM, ENOSPC, EINVAL]),
