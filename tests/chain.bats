@@ -86,6 +86,7 @@ ends_of_commands() {
 	for n in {1..64}; do
 		case $n in
 		3) continue ;;                          # busybox ignores it
+		32 | 33) continue ;;                    # make(1), by glibc's posix_spawn(3), ignores them for us
 		17 | 18 | 19 | 2[0-3] | 28) continue ;; # stop, continue, or nothing
 		esac
 		s=0
