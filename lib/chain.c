@@ -28,12 +28,13 @@ extern char **environ;
 static const struct {
 	const char *name;
 	int (*is_ours)(int fd);
+	bool needed;	/* a link that finds a wrong one fails */
 } variables[] = {
-	{ "VOLT_TOOLBOX", toolbox_is_ours },
-	{ STATUS_VARIABLE, status_is_ours },
-	{ "VOLT_NOTIFY", notify_is_ours },
-	{ PLUG_VARIABLE, plug_is_ours },
-	{ TAP_VARIABLE, tap_is_ours },
+	{ "VOLT_TOOLBOX", toolbox_is_ours, false },
+	{ STATUS_VARIABLE, status_is_ours, false },
+	{ "VOLT_NOTIFY", notify_is_ours, false },
+	{ PLUG_VARIABLE, plug_is_ours, true },
+	{ TAP_VARIABLE, tap_is_ours, true },
 };
 
 /* Call a function for each descriptor in a variable. An error ends the program. */
@@ -182,16 +183,25 @@ is_forged(const char *name, int (*is_ours)(int fd))
 	return false;
 }
 
-/* Such a variable goes: a descriptor that we open may get the number. */
+/*
+ * Remove such a variable, because a descriptor that we open may get the number. One
+ * that a link may need stays, and names nothing: the network that was asked for is
+ * not just forgotten.
+ */
 static void
 drop_forged(void)
 {
+	const char *name;
 	size_t i;
 
-	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-		if (is_forged(variables[i].name, variables[i].is_ours) &&
-		    unsetenv(variables[i].name) == -1)
-			err(EXIT_LINK, "%s", variables[i].name);
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		name = variables[i].name;
+		if (!is_forged(name, variables[i].is_ours))
+			continue;
+		if ((variables[i].needed ? setenv(name, "-", 1) :
+			unsetenv(name)) == -1)
+			err(EXIT_LINK, "%s", name);
+	}
 }
 
 /*

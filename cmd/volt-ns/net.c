@@ -36,8 +36,9 @@ net_find(struct ns *ns)
 	bool makes = (ns->flags & CLONE_NEWNET) != 0;
 	int sock;
 
-	if ((sock = plug_find()) == -1 && errno == ENOENT)
-		return;
+	sock = plug_find();
+	if (sock == -1 && (errno == ENOENT || (!makes && !has_root(ns))))
+		return; /* none, or none of our business */
 	if (sock == -1 || plug_peek(sock, &offer) == -1)
 		err(EXIT_LINK, PLUG_VARIABLE);
 	if (offer.kind == PLUG_MADE && makes)
