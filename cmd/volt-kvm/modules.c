@@ -207,7 +207,7 @@ add_alias(struct modules *m, const char *name)
 	if (add(m, name))
 		return;
 	while ((s = next_line(&m->alias, &at, &len)) != NULL) {
-		if (len >= sizeof(buf) || strncmp(s, "alias ", 6) != 0)
+		if (len >= sizeof(buf) || len < 6 || memcmp(s, "alias ", 6) != 0)
 			continue;
 		memcpy(buf, s, len);
 		buf[len] = '\0';
@@ -232,7 +232,8 @@ add_soft(struct modules *m, const char *path)
 	bool pre;
 
 	while ((s = next_line(&m->softdep, &at, &len)) != NULL) {
-		if (len >= sizeof(buf) || strncmp(s, "softdep ", 8) != 0)
+		if (len >= sizeof(buf) || len < 8 ||
+		    memcmp(s, "softdep ", 8) != 0)
 			continue;
 		memcpy(buf, s, len);
 		buf[len] = '\0';

@@ -70,7 +70,7 @@ no_ranges(void)
 static void
 too_many(void)
 {
-	static char value[NS_EXTENTS * 6 + 6];
+	static char value[NS_EXTENTS * 6 + 7];
 	struct unit_result r;
 	int i;
 
