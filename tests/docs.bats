@@ -290,7 +290,8 @@ served() {
 	h env --default-signal sh -ec "$(block 'sh serve')" 3>&- </dev/null &
 	pid=$!
 	wait_for served
-	kill "$(pgrep -P "$pid")"
+	# The shell of the block waits for the chain, whose parent that waits is volt-cg.
+	kill "$(pgrep -x volt-cg -P "$(pgrep -P "$pid" | paste -sd ,),$pid")"
 	wait "$pid" && status=0 || status=$?
 	[ "$status" = 143 ]
 	no_leftovers
