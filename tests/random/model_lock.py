@@ -116,6 +116,8 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
     elif key == "caps":
         p.caps = take_caps(value)
     elif key in ("uid", "gid"):
+        if value and not value.isdigit():
+            raise Unknown("a name of " + key)  # which a later word may override
         p.values[key] = str(g.uint(value, g.ID_MAX))
     elif key == "groups":
         for v in g.fields(value, ",") if value else []:

@@ -75,6 +75,8 @@ def make_userns(model: Any, s: State, p: Plan) -> Tuple[Any, Any]:
         s.chatty |= {"newuidmap", "newgidmap"}
     if helper and s.see["no_new_privs"]:
         g.bad("newuidmap: no_new_privs is set")
+    if u is not None and u is not ANY and any(n == (1 << 32) - 1 for _, _, n in u):
+        raise Unknown("a map that looks like the host's")
     own_u = u is not None and u is not ANY and len(u) == 1 and u[0][2] == 1 and u[0][1] == s.uid
     own_g = gm is not None and gm is not ANY and len(gm) == 1 and gm[0][2] == 1 and gm[0][1] == s.gid
     if s.uid == 0 and (p.given and u is not None):
