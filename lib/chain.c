@@ -37,24 +37,35 @@ static const struct {
 	{ TAP_VARIABLE, tap_is_ours, true },
 };
 
+/* The next descriptor that a variable names. Returns false at the end of the list. */
+static bool
+next_fd(const char **cursor, int *fd)
+{
+	char field[16];
+	uint64_t n;
+
+	while (value_field(cursor, ':', field, sizeof(field)) == 1) {
+		if (value_uint(field, INT_MAX, &n) == 0) {
+			*fd = (int)n;
+			return true;
+		}
+		if (strcmp(field, "-") != 0)
+			break;
+	}
+	return false;
+}
+
 /* Call a function for each descriptor in a variable. An error ends the program. */
 static void
 each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 {
 	const char *cursor = getenv(name);
-	char field[16];
-	uint64_t fd;
-	int ours;
+	int fd, ours;
 
-	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
-		if (value_uint(field, INT_MAX, &fd) == -1) {
-			if (strcmp(field, "-") != 0)
-				break;
-		} else if (fd > 2 && ((ours = is_ours((int)fd)) == -1 ||
-			(ours == 1 && deed((int)fd) == -1))) {
+	while (next_fd(&cursor, &fd))
+		if (fd > 2 && ((ours = is_ours(fd)) == -1 ||
+			(ours == 1 && deed(fd) == -1)))
 			err(EXIT_LINK, "%s", name);
-		}
-	}
 }
 
 static void
@@ -164,29 +175,23 @@ placeholder(void)
 	return fd;
 }
 
-/* Does a variable name a descriptor that is none of the chain's? */
+/* Does a variable name a standard stream, or a descriptor that is closed? */
 static bool
-is_forged(const char *name, int (*is_ours)(int fd))
+is_forged(const char *name)
 {
 	const char *cursor = getenv(name);
-	char field[16];
-	uint64_t fd;
+	int fd;
 
-	while (value_field(&cursor, ':', field, sizeof(field)) == 1) {
-		if (value_uint(field, INT_MAX, &fd) == -1) {
-			if (strcmp(field, "-") != 0)
-				return false;
-		} else if (fd <= 2 || is_ours((int)fd) == 0) {
+	while (next_fd(&cursor, &fd))
+		if (fd <= 2 || fcntl(fd, F_GETFD) == -1)
 			return true;
-		}
-	}
 	return false;
 }
 
 /*
- * Remove such a variable, because a descriptor that we open may get the number. One
- * that a link may need stays, and names nothing: the network that was asked for is
- * not just forgotten.
+ * Remove such a variable, because a descriptor that we open may get the number. Of an
+ * open one is_ours() tells later. A variable that a link may need stays, and names
+ * nothing: the network that was asked for is not just forgotten.
  */
 static void
 drop_forged(void)
@@ -196,7 +201,7 @@ drop_forged(void)
 
 	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		name = variables[i].name;
-		if (!is_forged(name, variables[i].is_ours))
+		if (!is_forged(name))
 			continue;
 		if ((variables[i].needed ? setenv(name, "-", 1) :
 			unsetenv(name)) == -1)
