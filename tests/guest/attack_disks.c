@@ -1,32 +1,7 @@
 /* A guest that prints the configuration of its disks. */
-#include "guest.h"
+#include "disk.h"
 
-static struct device d;
-static struct queue q;
-static struct {
-	uint32_t type, reserved;
-	uint64_t sector;
-} header;
-static struct {
-	uint64_t sector;
-	uint32_t sectors, flags;
-} range;
 static uint8_t data[32];
-static uint8_t status;
-
-static uint8_t
-ask(uint32_t type, void *p, uint32_t len, uint16_t flags)
-{
-	uint16_t idx = q.used.idx;
-
-	header.type = type;
-	status = 0xff;
-	q.desc[0] = (struct desc){ (uintptr_t)&header, 16, NEXT, 1 };
-	q.desc[1] = (struct desc){ (uintptr_t)p, len, NEXT | flags, 2 };
-	q.desc[2] = (struct desc){ (uintptr_t)&status, 1, WRITE, 0 };
-	submit(&d, 0, &q, 0);
-	return wait_used(&q, (uint16_t)(idx + 1)) ? r8(&status) : 0xee;
-}
 
 static void
 number(const char *name, uint64_t n)
@@ -49,7 +24,7 @@ serial(void)
 
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = '#';
-	check(ask(8, data, 20, WRITE) == 0 &&
+	check(disk_ask(GET_ID, 0, data, 20, WRITE) == 0 &&
 	    q.used.ring[(q.used.idx - 1) % QUEUE].len == 21 &&
 	    r8(data + 20) == '#', "a serial number of 20 bytes");
 	for (i = 0; i < 20 && data[i] != '\0'; i++)
@@ -79,11 +54,10 @@ space(void)
 		number(" discard ", r32(c + 44));
 	say("\n");
 	if ((features & 1 << 13) != 0) {
-		range.sectors = r32(c + 44);
-		check(ask(11, &range, sizeof(range), 0) == 0, "it discards that");
-		range.sectors = 1;
-		check(ask(11, &range, sizeof(range), 0) == 0 &&
-		    ask(13, &range, sizeof(range), 0) != 1,
+		check(disk_ask_range(DISCARD, 0, r32(c + 44), 0) == 0,
+		    "it discards that");
+		check(disk_ask_range(DISCARD, 0, 1, 0) == 0 &&
+		    disk_ask_range(ZEROES, 0, 1, 0) != 1,
 		    "a sector, if it can, and else without an error");
 	}
 }
