@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "guest.h"
+#include "value.h"
 
 const char *const guest_port_names[GUEST_PORTS] = { "volt.stdin",
 	"volt.stdout", "volt.stderr", "volt.control" };
@@ -69,4 +70,29 @@ guest_words_parse(struct guest_words *w, char *text)
 			memcpy((char *)w + words[i].offset, &value,
 			    sizeof(value));
 		}
+}
+
+/*
+ * Parse the word for a disk. The last type counts, and so does the last of ro and rw.
+ * Returns 0, or -1 and errno: ENAMETOOLONG.
+ */
+int
+guest_disk_parse(struct guest_disk *d, const char *word)
+{
+	const char *cursor = word;
+	char field[sizeof(d->type)];
+	int rc;
+
+	*d = (struct guest_disk){ .type = "" };
+	if (value_field(&cursor, ':', d->dev, sizeof(d->dev)) == -1)
+		return -1;
+	while ((rc = value_field(&cursor, ':', field, sizeof(field))) == 1) {
+		if (strcmp(field, "ro") == 0)
+			d->ro = true;
+		else if (strcmp(field, "rw") == 0)
+			d->ro = false;
+		else if (*field != '\0')
+			strcpy(d->type, field);
+	}
+	return rc;
 }

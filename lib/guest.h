@@ -19,7 +19,10 @@
 #ifndef VOLT_GUEST_H
 #define VOLT_GUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "must.h"
 
 /* Paths in the payload. Like those of cpio(5) they do not begin with a slash. */
 #define GUEST_DIR "volt"
@@ -61,7 +64,16 @@ struct guest_words {
 	const char *mac, *ip, *gw, *ip6, *gw6, *dns, *search, *options;
 };
 
-int guest_words_print(const struct guest_words *w, char *buf, size_t size);
+/* A disk of the guest and how to mount it: DEV[:TYPE][:ro]. */
+#define GUEST_TYPE "ext4"	/* the default */
+struct guest_disk {
+	char dev[64];	/* "vda", "/dev/vda" */
+	char type[64];	/* "": not given */
+	bool ro;
+};
+
+MUST_CHECK int guest_disk_parse(struct guest_disk *d, const char *word);
+MUST_CHECK int guest_words_print(const struct guest_words *w, char *buf, size_t size);
 void guest_words_parse(struct guest_words *w, char *text);
 
 #endif

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,37 +36,27 @@ wait_for(const char *path)
 		nanosleep(&pause, NULL);
 }
 
-/* Mount a DEV[:TYPE][:ro], where DEV is "vda" or "/dev/vda". */
 static void
 mount_disk(const char *key, const char *word, const char *where)
 {
-	const char *type = "ext4";
-	char path[128], *value = strdup(word), *field, *next;
-	unsigned long flags = 0;
+	struct guest_disk d;
+	char path[sizeof("/dev/") + sizeof(d.dev)];
+	unsigned long flags;
+	const char *type;
 
-	if (value == NULL)
+	if (guest_disk_parse(&d, word) == -1)
 		err(EXIT_LINK, "%s=%s", key, word);
-	if ((next = strchr(value, ':')) != NULL)
-		*next++ = '\0';
-	snprintf(path, sizeof(path), "%s%s", value[0] == '/' ? "" : "/dev/",
-	    value);
-	while ((field = next) != NULL) {
-		if ((next = strchr(field, ':')) != NULL)
-			*next++ = '\0';
-		if (strcmp(field, "ro") == 0)
-			flags |= MS_RDONLY;
-		else if (strcmp(field, "rw") != 0)
-			type = field;
-	}
+	snprintf(path, sizeof(path), "%s%s", d.dev[0] == '/' ? "" : "/dev/",
+	    d.dev);
+	type = d.type[0] != '\0' ? d.type : GUEST_TYPE;
+	flags = d.ro || strcmp(type, "erofs") == 0 ||
+	    strcmp(type, "squashfs") == 0 ? MS_RDONLY : 0;
 	wait_for(path);
-	if (strcmp(type, "erofs") == 0 || strcmp(type, "squashfs") == 0)
-		flags |= MS_RDONLY;
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
 		flags | MS_RDONLY, NULL) == -1))
-		err(EXIT_LINK, "%s=%s: mount as %s", key, value, type);
-	free(value);
+		err(EXIT_LINK, "%s=%s: mount as %s", key, d.dev, type);
 }
 
 /* Mount the overlay. Its upper directory is on a tmpfs or a disk. */

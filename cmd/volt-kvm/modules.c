@@ -253,19 +253,15 @@ add_soft(struct modules *m, const char *path)
 	}
 }
 
-/* Add the module for the file system of DEV[:TYPE][:ro]; the default is ext4. */
+/* Add the module for the file system of a disk. */
 static void
-add_type(struct modules *m, const char *dev)
+add_type(struct modules *m, const char *word)
 {
-	const char *cursor = dev;
-	char field[64], type[64] = "ext4";
+	struct guest_disk d;
 
-	/* The device name fits: set_root() has checked its length. */
-	may_fail(value_field(&cursor, ':', field, sizeof(field)));
-	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
-		if (strcmp(field, "ro") != 0 && strcmp(field, "rw") != 0)
-			strcpy(type, field);
-	(void)add(m, type);
+	if (guest_disk_parse(&d, word) == -1)
+		err(EXIT_LINK, "%s", word);
+	(void)add(m, d.type[0] != '\0' ? d.type : GUEST_TYPE);
 }
 
 static void

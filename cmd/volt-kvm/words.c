@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
 #include "cidr.h"
 #include "config.h"
+#include "guest.h"
 #include "say.h"
 #include "superblock.h"
 #include "value.h"
@@ -194,52 +194,47 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* A disk that is not given would never appear in the guest. */
-static void
-check_disk(const struct config *c, const char *key, const char *value)
+/*
+ * The number of the disk that dev names, or is a partition of; -1 if it is no disk of
+ * ours by its name. rest is what follows the disk's letter.
+ */
+static int
+disk_number(const char *dev, const char **rest)
 {
-	const char *s = value;
-
-	if (s == NULL)
-		return;
-	if (strncmp(s, "/dev/", 5) == 0)
-		s += 5;
-	if (strncmp(s, "vd", 2) == 0 && s[2] >= 'a' && s[2] <= 'z' &&
-	    ((unsigned int)(s[2] - 'a') >= c->ndisks ||
-		(s[3] >= 'a' && s[3] <= 'z')))
-		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
+	if (strncmp(dev, "/dev/", 5) == 0)
+		dev += 5;
+	if (strncmp(dev, "vd", 2) != 0 || dev[2] < 'a' || dev[2] > 'z')
+		return -1;
+	*rest = dev + 3;
+	return dev[2] - 'a';
 }
 
 /*
- * Add the type to a DEV[:TYPE][:ro] without one, if DEV is a whole disk of disk= and
- * its file system is known.
+ * Check root= or overlay=: a disk that is not given would never appear in the guest.
+ * If it is a whole disk of disk= without a type, and its file system is known, return
+ * the word with the type added.
  */
 static const char *
-with_type(const struct config *c, const char *value)
+check_disk(const struct config *c, const char *key, const char *value)
 {
-	const char *s = value, *cursor, *type;
-	char field[64], *typed;
-	size_t disk, size;
+	struct guest_disk d;
+	const char *rest, *type;
+	char *typed;
+	int n;
 
-	if (s == NULL)
+	if (value == NULL)
 		return NULL;
-	if (strncmp(s, "/dev/", 5) == 0)
-		s += 5;
-	if (strncmp(s, "vd", 2) != 0 || s[2] < 'a' || s[2] > 'z' ||
-	    (s[3] != '\0' && s[3] != ':'))
+	if (guest_disk_parse(&d, value) == -1)
+		word_bad(key, value, "too long");
+	if ((n = disk_number(d.dev, &rest)) == -1)
 		return value;
-	disk = (size_t)(s[2] - 'a');
-	cursor = s + 3;
-	while (value_field(&cursor, ':', field, sizeof(field)) == 1)
-		if (*field != '\0' && strcmp(field, "ro") != 0 &&
-		    strcmp(field, "rw") != 0)
-			return value;
-	if ((type = superblock_type(c->disks[disk].path)) == NULL)
+	if ((unsigned int)n >= c->ndisks || (*rest >= 'a' && *rest <= 'z'))
+		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
+	if (*rest != '\0' || d.type[0] != '\0' ||
+	    (type = superblock_type(c->disks[n].path)) == NULL)
 		return value;
-	size = strlen(value) + strlen(type) + 2;
-	if ((typed = malloc(size)) == NULL)
-		err(EXIT_LINK, "root=%s", value);
-	snprintf(typed, size, "%s:%s", value, type);
+	if (asprintf(&typed, "%s:%s", value, type) == -1)
+		err(EXIT_LINK, "%s=%s", key, value);
 	return typed;
 }
 
@@ -260,10 +255,8 @@ check(struct config *c)
 		c->root = vda;
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
-	check_disk(c, "root", c->root);
-	check_disk(c, "overlay", c->overlay);
-	c->root = with_type(c, c->root);
-	c->overlay = with_type(c, c->overlay);
+	c->root = check_disk(c, "root", c->root);
+	c->overlay = check_disk(c, "overlay", c->overlay);
 }
 
 void

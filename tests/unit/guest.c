@@ -59,7 +59,38 @@ words_that_do_not_fit(void)
 	CHECK_ERRNO(guest_words_print(&w, buf, sizeof(buf)), EINVAL);
 }
 
+static void
+disks(void)
+{
+	char word[160];
+	struct guest_disk d;
+
+	CHECK_INT(guest_disk_parse(&d, "vda"), 0);
+	CHECK_STR(d.dev, "vda");
+	CHECK_STR(d.type, "");
+	CHECK(!d.ro);
+	CHECK_INT(guest_disk_parse(&d, "/dev/vdb1:xfs:ro"), 0);
+	CHECK_STR(d.dev, "/dev/vdb1");
+	CHECK_STR(d.type, "xfs");
+	CHECK(d.ro);
+	CHECK_INT(guest_disk_parse(&d, "vda:ro:ext2:rw:btrfs:"), 0);
+	CHECK_STR(d.type, "btrfs");
+	CHECK(!d.ro);
+	memset(word, 'v', 63);
+	strcpy(word + 63, ":ext4");
+	CHECK_INT(guest_disk_parse(&d, word), 0);
+	CHECK_STR(d.type, "ext4");
+	memset(word, 'v', 64);
+	strcpy(word + 64, ":ext4");
+	CHECK_ERRNO(guest_disk_parse(&d, word), ENAMETOOLONG);
+	strcpy(word, "vda:");
+	memset(word + 4, 't', 64);
+	word[68] = '\0';
+	CHECK_ERRNO(guest_disk_parse(&d, word), ENAMETOOLONG);
+}
+
 static const struct unit tests[] = {
+	UNIT(disks),
 	UNIT(words_there_and_back),
 	UNIT(words_none),
 	UNIT(words_unknown_are_passed_over),
