@@ -93,22 +93,10 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static struct cgroup_tree t;
-	char *text = malloc(size + 1), *s;
-	size_t i;
+	char *text = fuzz_parts(data, size, part, PARTS);
 
 	if (text == NULL)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
-	for (i = 0; i < PARTS; i++)
-		part[i] = "";
-	for (s = text, i = 0; s != NULL && i < PARTS; i++) {
-		part[i] = s;
-		if ((s = strstr(s, "%\n")) != NULL) {
-			*s = '\0';
-			s += 2;
-		}
-	}
 	inside = true;
 	if (cgroup_tree_open(&t) == 0) {
 		check_tree(&t);

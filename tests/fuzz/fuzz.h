@@ -230,4 +230,28 @@ __wrap_asprintf(char **text, const char *fmt, ...)
 	return len;
 }
 
+/*
+ * Cut the input at its lines "%" into parts, of which missing ones are "". Returns the
+ * text that they are in, for free(3), or NULL.
+ */
+static inline char *
+fuzz_parts(const unsigned char *data, size_t size, const char *part[], size_t n)
+{
+	char *text = malloc(size + 1), *s = text;
+	size_t i;
+
+	if (text == NULL)
+		return NULL;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	for (i = 0; i < n; i++) {
+		part[i] = s != NULL ? s : "";
+		if (s != NULL && (s = strstr(s, "%\n")) != NULL) {
+			*s = '\0';
+			s += 2;
+		}
+	}
+	return text;
+}
+
 #endif

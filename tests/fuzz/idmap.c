@@ -52,22 +52,10 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static struct idmap m;
-	char *text = malloc(size + 1), *s, user[256], small[8];
-	size_t i;
+	char *text = fuzz_parts(data, size, part, PARTS), user[256], small[8];
 
 	if (text == NULL)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
-	for (i = 0; i < PARTS; i++)
-		part[i] = "";
-	for (s = text, i = 0; s != NULL && i < PARTS; i++) {
-		part[i] = s;
-		if ((s = strstr(s, "%\n")) != NULL) {
-			*s = '\0';
-			s += 2;
-		}
-	}
 	text[strcspn(text, "\n")] = '\0';
 	memset(&m, 0, sizeof(m));
 	FUZZ(idmap_parse(&m, "uidmap", part[0]));

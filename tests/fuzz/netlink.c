@@ -16,6 +16,7 @@
 #include "../../cmd/volt-net/print.c"
 #include "fuzz.h"
 #include "say.h"
+#include "wrap_say.h"
 
 int __wrap_poll(struct pollfd *p, nfds_t n, int timeout);
 int __real_poll(struct pollfd *p, nfds_t n, int timeout);
@@ -24,7 +25,6 @@ ssize_t __wrap_sendto(int fd, const void *buf, size_t len, int flags,
 ssize_t __wrap_recvfrom(int fd, void *buf, size_t size, int flags,
     struct sockaddr *from, socklen_t *fromlen);
 char *__wrap_if_indextoname(unsigned int index, char *name);
-void __wrap_say(const char *fmt, ...) PRINTF(1, 2);
 
 enum { LINK, MTU, LOCAL, OVERLAP, COMMENTS, FOREIGN, TRACK, STATE, RULES,
 	QUESTIONS };
@@ -111,16 +111,6 @@ char *
 __wrap_if_indextoname(unsigned int index, char *name)
 {
 	return index == 0 ? NULL : strcpy(name, "eth0");
-}
-
-void
-__wrap_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fuzz_format(fmt, ap);
-	va_end(ap);
 }
 
 static void

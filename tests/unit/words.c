@@ -105,15 +105,22 @@ static const struct grammar typed_grammar = { "Test words.", typed_flags, typed 
 static const struct grammar empty_grammar = { "Test words.", flags, nothing };
 static const struct grammar *current = &grammar;
 
-static void
-child(void *arg)
+/* Returns what words_parse() leaves of argv. */
+static char **
+parse(char **argv)
 {
-	char **argv = arg;
 	int argc = 0;
 
 	while (argv[argc] != NULL)
 		argc++;
-	argv = words_parse(argc, argv, current, &said);
+	return words_parse(argc, argv, current, &said);
+}
+
+static void
+child(void *arg)
+{
+	char **argv = parse(arg);
+
 	if (said.a || said.b)
 		printf("%s%s", said.a ? "-a\n" : "", said.b ? "-b\n" : "");
 	for (; *argv != NULL; argv++)
@@ -206,12 +213,8 @@ mistakes_name_the_nearest(void)
 static void
 typed_child(void *arg)
 {
-	char **argv = arg;
-	int argc = 0;
-
-	while (argv[argc] != NULL)
-		argc++;
-	words_parse(argc, argv, &typed_grammar, &said);
+	current = &typed_grammar;
+	(void)parse(arg);
 	printf("%d %d %s %s %u %d %ju %u %d %d %d", said.dry, said.bits,
 	    said.text != NULL ? said.text : "-",
 	    said.line != NULL ? said.line : "-", said.number, (int)said.colour,
