@@ -243,6 +243,14 @@ take_back_start(void)
 	status_failed(&next.ends);
 }
 
+/* Is this command the plain name of a volt program, to be looked up in the toolbox? */
+bool
+chain_is_name(const char *command)
+{
+	return strncmp(command, "volt-", 5) == 0 &&
+	    strchr(command, '/') == NULL;
+}
+
 /*
  * Do all that the exec of this command needs, except the exec. So chain_exec() needs
  * no other system call, and volt-lock can forbid the others in between. A link that
@@ -262,7 +270,7 @@ chain_prepare(char *const argv[])
 	int found = 0, here;
 
 	next.done = true;
-	if (named && slash == NULL &&
+	if (chain_is_name(argv[0]) &&
 	    (found = toolbox_find(argv[0], &next.program)) == -1)
 		err(EXIT_LINK, "look for %s", base);
 	next.tool = found == 1;
@@ -369,8 +377,8 @@ chain_dry(char *const argv[], bool root, bool init)
 	char state[3] = "", **with, name[SAY_NAME];
 	size_t n;
 
-	if (argv[0] == NULL || strncmp(argv[0], "volt-", 5) != 0 ||
-	    strchr(argv[0], '/') != NULL || toolbox_find(argv[0], &program) != 1)
+	if (argv[0] == NULL || !chain_is_name(argv[0]) ||
+	    toolbox_find(argv[0], &program) != 1)
 		exit(0);
 	if (root || chain_is_to(CHAIN_ROOT))
 		state[0] = CHAIN_ROOT;

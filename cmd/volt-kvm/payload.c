@@ -107,8 +107,7 @@ add_toolbox(struct payload *p, char *const argv[])
 {
 	add_program(p, "volt-guest");
 	for (; *argv != NULL; argv++)
-		if (strncmp(*argv, "volt-", 5) == 0 && strlen(*argv) < 32 &&
-		    strchr(*argv, '/') == NULL)
+		if (chain_is_name(*argv) && strlen(*argv) < 32)
 			add_program(p, *argv);
 		else if ((*argv)[0] == '@')
 			add_include(p, *argv + 1, 1);

@@ -186,7 +186,7 @@ from_toolbox(const char *next)
 	struct toolbox_program program;
 	int here, found = 0;
 
-	if (strncmp(next, "volt-", 5) != 0 || strchr(next, '/') != NULL)
+	if (!chain_is_name(next))
 		return false;
 	if ((here = toolbox_here()) == -1 ||
 	    (here == 1 && (found = toolbox_find(next, &program)) == -1))
