@@ -1,4 +1,4 @@
-/* User and group IDs, by number: there is no user database in here. */
+/* User and group IDs. What a name means was looked up before (identity.h). */
 #include <sys/prctl.h>
 
 #include <err.h>
