@@ -89,10 +89,20 @@ close_on_exec(int fd)
 	return fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+#define OWN_MOST 32
+
+/* The chain's own descriptors but for those of status=, as chain_find_own() saw them. */
+static int own[OWN_MOST];
+static size_t own_count;
+
 static int
-let_go(int fd)
+note_own(int fd)
 {
-	close(fd);
+	if (own_count == OWN_MOST) {
+		errno = E2BIG;
+		return -1;
+	}
+	own[own_count++] = fd;
 	return 0;
 }
 
@@ -104,17 +114,32 @@ chain_keep(void)
 }
 
 /*
- * In a parent that waits, before the command runs: close what belongs to the rest of
- * the chain, which the child has. The parent keeps TOLD (status.h) for its own report.
+ * Before the fork of a parent that waits: find what chain_let_go() closes. After the
+ * fork it would be too late to fail, as the command may already run.
+ */
+void
+chain_find_own(void)
+{
+	size_t i;
+
+	own_count = 0;
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (strcmp(variables[i].name, STATUS_VARIABLE) != 0)
+			each(variables[i].name, variables[i].is_ours, note_own);
+}
+
+/*
+ * In a parent that waits: close what belongs to the rest of the chain, which the child
+ * has. The parent keeps TOLD (status.h) for its own report.
  */
 void
 chain_let_go(void)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-		if (strcmp(variables[i].name, STATUS_VARIABLE) != 0)
-			each(variables[i].name, variables[i].is_ours, let_go);
+	for (i = 0; i < own_count; i++)
+		close(own[i]);
+	own_count = 0;
 	if (status_let_go() == -1)
 		err(EXIT_LINK, STATUS_VARIABLE);
 }
@@ -175,16 +200,25 @@ placeholder(void)
 	return fd;
 }
 
-/* Does a variable name a standard stream, or a descriptor that is closed? */
+/*
+ * Does a variable name a standard stream, or a descriptor that is closed? An error
+ * ends the program.
+ */
 static bool
 is_forged(const char *name)
 {
 	const char *cursor = getenv(name);
 	int fd;
 
-	while (next_fd(&cursor, &fd))
-		if (fd <= 2 || fcntl(fd, F_GETFD) == -1)
+	while (next_fd(&cursor, &fd)) {
+		if (fd <= 2)
 			return true;
+		if (fcntl(fd, F_GETFD) != -1)
+			continue;
+		if (errno == EBADF)
+			return true;
+		err(EXIT_LINK, "%s", name);
+	}
 	return false;
 }
 

@@ -16,6 +16,7 @@ enum {
 MUST_CHECK bool chain_is_name(const char *command);
 void chain_begin(void);
 void chain_keep(void);
+void chain_find_own(void);
 void chain_let_go(void);
 void chain_refuse_waste(void);
 void chain_seal(void);

@@ -512,6 +512,7 @@ supervise_fork(struct supervise *s, pid_t (*start)(struct supervise *s))
 {
 	if (s->status_fd != -1 && status_watch(&s->status) == -1)
 		err(EXIT_LINK, "status=%d", s->status_fd);
+	chain_find_own();
 	if (supervise_begin(s) == -1)
 		err(EXIT_LINK, "signals");
 	s->child = start != NULL ? start(s) : fork();

@@ -16,7 +16,8 @@
  * belong to root meanwhile, must change that.
  *
  * supervise_parent(), right after the fork, closes the chain's descriptors in the
- * parent (chain_let_go()). If status= depends on that the child waits for it.
+ * parent (chain_let_go()); they are found before the fork. If status= depends on that
+ * the child waits for it.
  *
  * The child's death signal is SIGKILL (death.h). If the parent is killed before that is
  * set the child notices by a pipe, of which only the parent has the other end.

@@ -504,6 +504,7 @@ all ok" ]
 		wait_for grep -q "$where" out
 		kill -STOP "$pid"
 		wait_for grep -q '^State:	T' "/proc/$pid/status"
+		sleep 1.5 # a shorter pause is told only if it interrupts KVM_RUN
 		kill -CONT "$pid"
 	done
 	wait_for gone || kill -9 "$pid"

@@ -1,6 +1,7 @@
 """Is a run in which a call failed as it ought to be?"""
 
 import json
+import os
 import re
 from typing import Any, Dict, List, Optional
 
@@ -39,6 +40,16 @@ def mount_line(line: str) -> str:
     return re.sub(r"\b(shared|master|propagate_from):\d+", r"\1", " ".join(line.split()[3:]))
 
 
+def devices(mounts: str) -> Dict[int, str]:
+    """The mounts of each device by its number, which is another in each run."""
+    result: Dict[int, str] = {}
+    for line in mounts.splitlines():
+        major, minor = map(int, line.split()[2].split(":"))
+        number = os.makedev(major, minor)
+        result[number] = result.get(number, "") + mount_line(line) + "\n"
+    return result
+
+
 def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
     """The probe's report by name; None if there is none."""
     try:
@@ -51,6 +62,9 @@ def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
         told[key] = text(told.get(key, ""))
     for kind, number in told.pop("ns").items():
         result["ns " + kind] = "ours" if number == host.get(kind) else "new"
+    on = devices(told["mounts"])
+    for key in ("cwd_id", "root_id"):
+        told[key] = [on.get(told[key][0], "no mount"), told[key][1]]
     # Where a file is read or written next, and so how much was said, is left out.
     told["fds"] = [fd[:6] + fd[7:] for fd in told["fds"]]
     told["mounts"] = "\n".join(mount_line(m) for m in told["mounts"].splitlines())

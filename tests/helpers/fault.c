@@ -48,6 +48,7 @@ struct task {
 	int children;
 	uint64_t loader;	/* where the dynamic loader is; 0: there is none */
 	bool waiting;	/* stopped until it has its name */
+	bool old;	/* has waited for a tick */
 	bool free;	/* its calls are not looked at */
 	bool fails;	/* is in the call that is to fail */
 	unsigned int calls[CALLS];
@@ -64,8 +65,8 @@ static struct task tasks[TASKS];
 static struct text calls, made, left;
 static bool injected, implausible, command_ran, ran_before, crashed;
 static int files[FILES] = { -1, -1, -1, -1 }, file_fds[FILES] = { 1, 2, -1, -1 };
-static volatile sig_atomic_t late;
-static unsigned int patience = 10, uid;
+static volatile sig_atomic_t ticks;	/* of 100 ms */
+static unsigned int patience = 10, uid;	/* s */
 static bool as_user;
 
 static void
@@ -79,18 +80,23 @@ static void
 on_alarm(int signo)
 {
 	(void)signo;
-	late = 1;
+	ticks++;
 }
 
 static void
-be_patient(unsigned int seconds)
+tick(bool on)
 {
-	/* Again and again: the first may come just before we wait. */
-	const struct itimerval t = { { 0, seconds != 0 ? 100000 : 0 },
-		{ seconds, 0 } };
+	const struct timeval step = { 0, on ? 100000 : 0 };
+	const struct itimerval t = { step, step };
 
-	late = 0;
+	ticks = 0;
 	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static bool
+is_late(void)
+{
+	return ticks >= (int)patience * 10;
 }
 
 static struct task *
@@ -193,15 +199,22 @@ had_child(struct task *t)
 	}
 }
 
-/* One ended: a child of its that it could not tell of goes on without a name. */
+/*
+ * One ended, perhaps before it could tell of its child: that goes on without a name.
+ * old: only if it has waited since the last tick, as when it came after that end.
+ */
 static void
-release_waiting(void)
+release_waiting(bool old)
 {
 	struct task *t;
 
 	for (t = tasks; t < tasks + TASKS; t++) {
 		if (t->pid == 0 || !t->waiting)
 			continue;
+		if (old && !t->old) {
+			t->old = true;
+			continue;
+		}
 		t->waiting = false;
 		strcpy(t->name, "?");
 		go_on(t, 0);
@@ -405,15 +418,17 @@ follow(pid_t first)
 	struct task *t;
 	pid_t pid;
 
-	be_patient(patience);
+	tick(true);
 	for (;;) {
 		pid = waitpid(-1, &wstatus, __WALL);
-		if (late) {
+		if (is_late()) {
 			end_all(!ended);
-			be_patient(patience);
+			ticks = 0;
 		}
-		if (pid == -1 && errno == EINTR)
+		if (pid == -1 && errno == EINTR) {
+			release_waiting(true);
 			continue;
+		}
 		if (pid == -1)
 			break;
 		t = find(pid);
@@ -425,14 +440,14 @@ follow(pid_t first)
 		    5) == 0)
 			crashed = true;
 		t->pid = 0;
-		release_waiting();
+		release_waiting(false);
 		if (pid == first) {
 			code = wstatus;
 			ended = true;
-			be_patient(patience);
+			ticks = 0;
 		}
 	}
-	be_patient(0);
+	tick(false);
 	return code;
 }
 

@@ -166,6 +166,7 @@ is_let_go_of(void)
 	unsetenv("VOLT_STATUS");
 	CHECK_INT(status_watch(&st), 0);
 	CHECK_INT(status_find(&ends), 0);
+	chain_find_own();
 	chain_let_go();
 	CHECK_INT(fcntl(foreign, F_GETFD), FD_CLOEXEC);
 	CHECK_ERRNO(fcntl(ends.start[0], F_GETFD), EBADF);
