@@ -1,8 +1,11 @@
 """The chains whose calls fail."""
 
+import os
 from typing import Dict, List, Optional
 
 import case as c
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 PROBE = [c.CMD + "/probe", "m,x42"]
 R = "root=" + c.ROOT
@@ -28,7 +31,14 @@ class Chain:
         self.before = before or []  # commands, each time
         self.fds = fds or []
         self.needs = needs
+        self.guest = words[:len(GUEST)] == GUEST
 
+
+# unshare(1) has something to say of a child that was killed.
+GUEST = ["sh", "-c", 'exec unshare -mpuin --fork --kill-child "$@" 9>&2 2>/dev/null', "sh", "sh",
+         HERE + "/guest", c.TOP + "/inside", "{terminal}"]
+CARD = ["mac=52:54:00:00:00:01", "ip=10.1.2.3/24", "gw=10.1.2.1", "ip6=fd00::3/64", "gw6=fd00::1",
+        "dns=192.0.2.53", "search=example.org"]
 
 BOTH = "root user"
 CHAINS = [
@@ -76,6 +86,10 @@ CHAINS = [
     Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk", 
                           "disk=/srv/data/disk2:overlay", "status=5"],
           probe=False, fds=[5], needs="kvm"),
+    Chain("guest", GUEST + ["-", "hostname=inside", "chdir=/tmp"] + CARD + ["--"]),
+    Chain("guest-console", GUEST + ["-", "console=pty", "size=30 90", "--"]),
+    Chain("guest-disk", GUEST + ["{disk}", "root=vda:erofs", "overlay=tmpfs", "--"],
+          needs="image"),
 ]
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 from typing import Any, Dict, List, Optional
 
 STATUS = ("Seccomp", "Seccomp_filters", "NoNewPrivs", "Speculation_Store_Bypass",
@@ -10,9 +11,9 @@ STATUS = ("Seccomp", "Seccomp_filters", "NoNewPrivs", "Speculation_Store_Bypass"
 
 
 class Run:
-    """What one line of the helper says."""
+    """What one line of the helper says; of a guest, and what its control port says."""
 
-    def __init__(self, line: bytes, host: Dict[str, int]) -> None:
+    def __init__(self, line: bytes, host: Dict[str, int], control: Optional[str]) -> None:
         told = json.loads(line)
         self.status: int = told["status"]
         self.injected = bool(told["injected"]) and not told["implausible"]
@@ -24,11 +25,20 @@ class Run:
         self.files: List[str] = [text(f) for f in told["files"]]
         self.calls: List[Any] = told["calls"]
         self.remains: List[str] = []  # of the host's, that the chain has left
+        if control is not None:
+            self.status = guest_status(control, self.status)
         self.report = flat(self.files[0], host)
 
     @property
     def err(self) -> str:
         return self.files[1]
+
+
+def guest_status(control: str, status: int) -> int:
+    """What volt-kvm would exit with."""
+    for word, number in re.findall(r"^(exit|signal|failed) (\d+)$", control, re.MULTILINE):
+        return int(number) + (128 if word == "signal" else 0)
+    return 125 if status == 128 + signal.SIGINT else status  # it has powered off
 
 
 def text(hexadecimal: str) -> str:
