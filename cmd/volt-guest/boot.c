@@ -28,12 +28,13 @@
 #define MODULE_INIT_COMPRESSED_FILE 4
 #endif
 
+/* Some kernels mount the devtmpfs by themselves. */
 static void
 mount_kernel(const char *type, const char *path, unsigned long flags)
 {
 	(void)mkdir(path, 0755);
 	if (mount(type, path, type, MS_NOSUID | flags, NULL) == -1 &&
-	    errno != EBUSY)
+	    (errno != EBUSY || strcmp(type, "devtmpfs") != 0))
 		err(EXIT_LINK, "mount %s", path);
 }
 

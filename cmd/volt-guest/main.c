@@ -62,8 +62,9 @@ last_words(void)
 	if (getpid() != 1)
 		return;
 	sync();
-	if (in.port[GUEST_CONTROL] != -1)
-		dprintf(in.port[GUEST_CONTROL], "failed %d\n", EXIT_LINK);
+	if (in.port[GUEST_CONTROL] != -1 &&
+	    dprintf(in.port[GUEST_CONTROL], "failed %d\n", EXIT_LINK) < 0)
+		in.port[GUEST_CONTROL] = -1;
 	rest();
 }
 
@@ -214,6 +215,6 @@ main(void)
 	pump_end();
 	leave_root();
 	if (status_report(&s.status, s.status_fd, wstatus) == -1)
-		warn("status");
+		err(EXIT_LINK, "the command's status");
 	rest();
 }

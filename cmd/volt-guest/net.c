@@ -182,16 +182,25 @@ cover(void)
 
 /* Write a line with the word and the items of a list, if there is a list. */
 static void
-put_list(int fd, const char *word, const char *list)
+put_list(FILE *f, const char *word, const char *list)
 {
 	char field[256];
 
 	if (list == NULL)
 		return;
-	dprintf(fd, "%s", word);
+	fputs(word, f);
 	while (value_field(&list, ',', field, sizeof(field)) == 1)
-		dprintf(fd, " %s", field);
-	dprintf(fd, "\n");
+		fprintf(f, " %s", field);
+	putc('\n', f);
+}
+
+/* Go on with a warning if the root has no place for that file; else fail. */
+static void
+cannot(const char *path)
+{
+	if (errno != ENOENT && errno != ENOTDIR && errno != EROFS)
+		err(EXIT_LINK, "network: %s", path);
+	warn("network: %s", path);
 }
 
 /* Make a resolv.conf(5). The root's own file is covered and not changed. */
@@ -200,23 +209,27 @@ set_dns(const struct guest_words *w)
 {
 	const char *cursor = w->dns;
 	char field[256];
+	FILE *f;
 	int fd;
 
 	if (w->dns == NULL)
 		return;
 	fd = open(RESOLV_OURS, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 	    O_NOFOLLOW, 0644);
-	if (fd == -1) { /* a root without /run */
-		warn("network: %s", RESOLV_OURS);
+	if (fd == -1) {
+		cannot(RESOLV_OURS);
 		return;
 	}
+	if ((f = fdopen(fd, "w")) == NULL)
+		err(EXIT_LINK, "network: %s", RESOLV_OURS);
 	while (value_field(&cursor, ',', field, sizeof(field)) == 1)
-		dprintf(fd, "nameserver %s\n", field);
-	put_list(fd, "search", w->search);
-	put_list(fd, "options", w->options);
-	close(fd);
+		fprintf(f, "nameserver %s\n", field);
+	put_list(f, "search", w->search);
+	put_list(f, "options", w->options);
+	if (ferror(f) || fclose(f) != 0)
+		err(EXIT_LINK, "network: %s", RESOLV_OURS);
 	if (cover() == -1)
-		warn("network: %s", RESOLV);
+		cannot(RESOLV);
 }
 
 void

@@ -90,13 +90,15 @@ move_in(const char *from, const char *to)
 		    to + strlen(ROOT));
 }
 
+/* Go on without it if the root lacks the directory, or the kernel the type. */
 static void
 mount_small(const char *type, const char *path, const char *options)
 {
 	(void)mkdir(path, 0755);
-	/* If the root has no such directory, go on without the mount. */
-	(void)mount(type, path, type, MS_NOSUID | MS_NOEXEC |
-	    (strcmp(type, "devpts") == 0 ? 0 : MS_NODEV), options);
+	if (mount(type, path, type, MS_NOSUID | MS_NOEXEC |
+		(strcmp(type, "devpts") == 0 ? 0 : MS_NODEV), options) == -1 &&
+	    errno != ENOENT && errno != ENOTDIR && errno != ENODEV)
+		err(EXIT_LINK, "mount %s", path);
 }
 
 /* The symlinks that udev makes in /dev. */
@@ -139,8 +141,10 @@ root_change(const struct guest_words *w)
 	mount_small("tmpfs", "/tmp", "mode=1777");
 	mount_small("cgroup2", "/sys/fs/cgroup", "nsdelegate");
 	add_links();
-	if (netns_loopback() == -1)
-		warn("loopback");
+	/* A kernel may lack sockets, or the interface. */
+	if (netns_loopback() == -1 && errno != ENOSYS &&
+	    errno != EAFNOSUPPORT && errno != ENODEV)
+		err(EXIT_LINK, "loopback");
 }
 
 /* All processes have ended: leave the disks clean. */

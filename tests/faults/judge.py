@@ -27,6 +27,8 @@ class Run:
         self.remains: List[str] = []  # of the host's, that the chain has left
         if control is not None:
             self.status = guest_status(control, self.status)
+            if "lost" in control.splitlines():
+                self.files[1] += "volt-guest: the command's output: lost\n"
         self.report = flat(self.files[0], host)
 
     @property
@@ -76,7 +78,7 @@ def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
     for key in ("cwd_id", "root_id"):
         told[key] = [on.get(told[key][0], "no mount"), told[key][1]]
     # Where a file is read or written next, and so how much was said, is left out.
-    told["fds"] = [fd[:6] + fd[7:] for fd in told["fds"]]
+    told["fds"] = [[fd[0], on.get(fd[1], fd[1])] + fd[2:6] + fd[7:] for fd in told["fds"]]
     told["mounts"] = "\n".join(mount_line(m) for m in told["mounts"].splitlines())
     # Without the flags, one of which is that the address is not yet known to be alone.
     told["addresses6"] = [x.split()[:4] for x in told["addresses6"].splitlines()]

@@ -14,9 +14,9 @@
  * them becomes and that is called otherwise. Standard output gets one line for each
  * run, JSON.
  *
- * volt-guest runs here without a guest: its mounts of /sys and /dev answer EBUSY,
- * that is, they are there already; and when it has done its work, and waits for the
- * end of the guest, it is killed.
+ * volt-guest runs here without a guest: its mounts of /sys and /dev do not happen,
+ * and answer 0; and when it has done its work, and waits for the end of the guest, it
+ * is killed.
  *
  * The chain runs as that user, in an environment of PATH, with /dev/null as
  * standard input and files in memory as standard output, standard error and
@@ -56,7 +56,8 @@ struct task {
 	bool waiting;	/* stopped until it has its name */
 	bool old;	/* has waited for a tick */
 	bool free;	/* its calls are not looked at */
-	int error;	/* what the call that it is in answers; 0: as it does */
+	bool answered;	/* the call that it is in does not happen, but answers this: */
+	long answer;
 	unsigned int calls[CALLS];
 };
 
@@ -126,7 +127,7 @@ static void
 go_on(struct task *t, int signo)
 {
 	bool guest = strcmp(t->program, "volt-guest") == 0;
-	bool look = !t->free && (!injected || t->error != 0 || guest);
+	bool look = !t->free && (!injected || t->answered || guest);
 
 	(void)ptrace(look ? PTRACE_SYSCALL : PTRACE_CONT, t->pid, NULL,
 	    (void *)(intptr_t)signo);
@@ -292,6 +293,15 @@ set_register(const struct task *t, size_t which, long value)
 	(void)ptrace(PTRACE_POKEUSER, t->pid, which, value);
 }
 
+/* t is at the entry of a call that does not happen. */
+static void
+answer(struct task *t, long value)
+{
+	set_register(t, CALL, -1);
+	t->answered = true;
+	t->answer = value;
+}
+
 /* t is at the entry of the call that is to fail. */
 static void
 inject(struct task *t, const struct __ptrace_syscall_info *info)
@@ -305,8 +315,7 @@ inject(struct task *t, const struct __ptrace_syscall_info *info)
 	} else if (wanted.how == 0) {
 		set_register(t, LENGTH, (long)info->entry.args[2] / 2);
 	} else {
-		set_register(t, CALL, -1);
-		t->error = wanted.how;
+		answer(t, -wanted.how);
 	}
 }
 
@@ -324,8 +333,7 @@ outside_a_guest(struct task *t, const struct __ptrace_syscall_info *info)
 	    process_vm_readv(t->pid, &ours, 1, &theirs, 1, 0) <= 0 ||
 	    (strcmp(type, "sysfs") != 0 && strcmp(type, "devtmpfs") != 0))
 		return false;
-	set_register(t, CALL, -1);
-	t->error = EBUSY;
+	answer(t, 0);
 	return true;
 }
 
@@ -338,9 +346,9 @@ at_call(struct task *t)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info),
 		&info) <= 0)
 		return;
-	if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->error != 0) {
-		set_register(t, ANSWER, -t->error);
-		t->error = 0;
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->answered) {
+		set_register(t, ANSWER, t->answer);
+		t->answered = false;
 	}
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY &&
 	    strcmp(t->program, "volt-guest") == 0 && outside_a_guest(t, &info))
