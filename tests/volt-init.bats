@@ -404,6 +404,14 @@ notified() {
 	[ "$stderr" = "volt-init: boot: not PID 1; volt-ns -p makes one" ]
 }
 
+@test "-b: the caller's own file systems are not covered" {
+	need_root
+	before=$(cat /proc/self/mountinfo)
+	run -125 --separate-stderr volt-ns -p volt-init -b true
+	[ "$stderr" = "volt-init: boot: /proc is not this PID namespace's; volt-ns -mp mounts one" ]
+	[ "$(cat /proc/self/mountinfo)" = "$before" ]
+}
+
 @test "-b: an init finds what it expects" {
 	need_root
 	r=$(copy_root)

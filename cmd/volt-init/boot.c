@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +67,21 @@ mount_cgroup(void)
 }
 
 /*
+ * Is /proc that of our PID namespace? If it is not, the mounts are not this
+ * container's, but the caller's.
+ */
+static bool
+has_own_proc(void)
+{
+	char pid[16];
+	ssize_t n = readlink("/proc/self", pid, sizeof(pid));
+
+	if (n == -1 && errno != ENOENT && errno != ENOTDIR)
+		err(EXIT_LINK, "boot: /proc/self");
+	return n == 1 && pid[0] == '1';
+}
+
+/*
  * Become the init system: argv, or /sbin/init. It must be PID 1. systemd halts at
  * SIGRTMIN+3 (volt-ns stop=RTMIN+3).
  */
@@ -77,6 +93,9 @@ boot(char *argv[])
 
 	if (getpid() != 1)
 		errx(EXIT_LINK, "boot: not PID 1; volt-ns -p makes one");
+	if (!has_own_proc())
+		errx(EXIT_LINK, "boot: /proc is not this PID namespace's; "
+		    "volt-ns -mp mounts one");
 	mount_tmpfs("/run", "mode=755,size=64M");
 	mount_tmpfs("/tmp", "mode=1777,size=512M");
 	mount_cgroup();

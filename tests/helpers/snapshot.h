@@ -256,7 +256,8 @@ add_places(struct text *t)
 	n = syscall(SYS_getcwd, path, sizeof(path));
 	text_add(t, ",\"cwd\":");
 	text_hex(t, path, n > 0 ? (size_t)n - 1 : 0);
-	if (stat(".", &st) == 0)
+	/* stat(2) of "." needs the right to search it. */
+	if (fstatat(AT_FDCWD, "", &st, AT_EMPTY_PATH) == 0)
 		text_add(t, ",\"cwd_id\":[%llu,%llu]",
 		    (unsigned long long)st.st_dev,
 		    (unsigned long long)st.st_ino);

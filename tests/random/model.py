@@ -177,7 +177,8 @@ class Model:
                     return self.refused(e, before, r)
             if kind in ("none", "cannot"):
                 return self.no_command(e, kind, before, volt, name)
-            if s.landlock and not model_lock.may_exec(s, kind == "volt" and s.toolbox):
+            if s.landlock and not model_lock.may_exec(
+                    s, kind == "volt" and s.toolbox and not self.host.sanitized):
                 return self.no_command(e, "cannot", before, volt, name)
             s.exec_caps()
             if kind == "script":
@@ -328,6 +329,8 @@ class Model:
         if "b" in p.flags:
             if not s.pid_one:
                 g.bad("boot: not PID 1")
+            if s.ns["mnt"] != "new":
+                g.bad("boot: the mounts are the caller's")
             raise Unknown("boot")
         if env_value(s.env, "NOTIFY_SOCKET") and any(w.key == "ready" for w in p.words):
             raise Unknown("ready= with somebody to tell")

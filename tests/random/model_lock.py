@@ -300,6 +300,9 @@ def enforce(model: Any, s: State, p: Policy) -> None:
     s.chatty.add("volt-lock")
     if not handled and not net and not scopes:
         return
+    if any(rule[4] for rule in p.rules) and any(
+            rule[2] for before in s.landlock for rule in before["rules"]):
+        raise Unknown("except= that cannot look at what another one keeps")
     for key, path, rights, prefix, excepted, optional in p.rules:
         if not there(model, s, path, prefix):
             if not optional:
@@ -346,7 +349,7 @@ def enforce_ports(model: Any, s: State, p: Policy) -> None:
 
 
 def may_exec(s: State, toolbox: bool) -> bool:
-    """Does every layer grant it? What comes from the toolbox is granted."""
+    """Does every layer grant it? What comes from the toolbox is granted, if it is static."""
     for layer in s.landlock:
         if toolbox and layer["toolbox"]:
             continue

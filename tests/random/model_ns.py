@@ -188,6 +188,8 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
         what += " -U"
     if not model.host.can(what, s.kind):
         s.may_fail("volt-ns")
+    if s.ns["mnt"] == "new" and any({"rw", "suid", "dev", "exec"} & set(m.given) for m in layers):
+        s.may_fail("volt-ns")  # mounts that are locked
     places = [source(model, s, m).rstrip("/") for m in layers]
     s.root, s.rooted = places[-1] or "/", True
     if s.root != "/":
