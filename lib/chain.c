@@ -277,12 +277,43 @@ take_back_start(void)
 	status_failed(&next.ends);
 }
 
+static const char *
+last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/*
+ * May this command be a link, by its name or its path? With a toolbox only a name can
+ * be one: see chain_prepare().
+ */
+bool
+chain_may_be_link(const char *command)
+{
+	return strncmp(last_part(command), "volt-", 5) == 0;
+}
+
 /* Is this command the plain name of a volt program, to be looked up in the toolbox? */
 bool
 chain_is_name(const char *command)
 {
-	return strncmp(command, "volt-", 5) == 0 &&
-	    strchr(command, '/') == NULL;
+	return chain_may_be_link(command) && strchr(command, '/') == NULL;
+}
+
+/*
+ * Look up a command that is such a name. Returns whether there is that program. An
+ * error ends the program.
+ */
+static bool
+find_program(const char *command, struct toolbox_program *p)
+{
+	int found = 0;
+
+	if (chain_is_name(command) && (found = toolbox_find(command, p)) == -1)
+		err(EXIT_LINK, "look for %s", command);
+	return found == 1;
 }
 
 /*
@@ -298,19 +329,13 @@ chain_is_name(const char *command)
 void
 chain_prepare(char *const argv[])
 {
-	const char *slash = strrchr(argv[0], '/');
-	const char *base = slash != NULL ? slash + 1 : argv[0];
-	bool named = strncmp(base, "volt-", 5) == 0;
-	int found = 0, here;
+	int here;
 
 	next.done = true;
-	if (chain_is_name(argv[0]) &&
-	    (found = toolbox_find(argv[0], &next.program)) == -1)
-		err(EXIT_LINK, "look for %s", base);
-	next.tool = found == 1;
+	next.tool = find_program(argv[0], &next.program);
 	if (next.tool)
 		return;
-	if (named && (here = toolbox_here()) != 1) {
+	if (chain_may_be_link(argv[0]) && (here = toolbox_here()) != 1) {
 		if (here == -1)
 			err(EXIT_LINK, "VOLT_TOOLBOX");
 		return;
@@ -411,8 +436,7 @@ chain_dry(char *const argv[], bool root, bool init)
 	char state[3] = "", **with, name[SAY_NAME];
 	size_t n;
 
-	if (argv[0] == NULL || !chain_is_name(argv[0]) ||
-	    toolbox_find(argv[0], &program) != 1)
+	if (argv[0] == NULL || !find_program(argv[0], &program))
 		exit(0);
 	if (root || chain_is_to(CHAIN_ROOT))
 		state[0] = CHAIN_ROOT;

@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -146,18 +145,6 @@ refuse_second(void)
 	plug_close(sock);
 }
 
-/* Is the next program a link, which may take the files? */
-static bool
-is_link(const char *command)
-{
-	const char *slash;
-
-	if (command == NULL)
-		return false;
-	slash = strrchr(command, '/');
-	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -200,7 +187,7 @@ main(int argc, char *argv[])
 		open_host(&net);
 		bridge_plan(&net.bridge, &plan, &net.route);
 		dns_plan(&plan, &net.bridge, &net.route,
-		    plan.tap || is_link(*argv));
+		    plan.tap || (*argv != NULL && chain_may_be_link(*argv)));
 		if (plan.dry)
 			describe(&plan);
 		else
