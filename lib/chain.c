@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "interp.h"
 #include "notify.h"
@@ -17,43 +18,21 @@
 #include "sys.h"
 #include "tap.h"
 #include "toolbox.h"
-#include "value.h"
 
 extern char **environ;
 
-/*
- * The variables that name the chain's own descriptors, as "N[:N...]". A "-" stands
- * for a missing one. The list ends where something else than a number follows.
- */
+/* The variables that name the chain's own descriptors (carry.h). */
 static const struct {
 	const char *name;
 	int (*is_ours)(int fd);
 	bool needed;	/* a link that finds a wrong one fails */
 } variables[] = {
-	{ "VOLT_TOOLBOX", toolbox_is_ours, false },
+	{ TOOLBOX_VARIABLE, toolbox_is_ours, false },
 	{ STATUS_VARIABLE, status_is_ours, false },
-	{ "VOLT_NOTIFY", notify_is_ours, false },
+	{ NOTIFY_VARIABLE, notify_is_ours, false },
 	{ PLUG_VARIABLE, plug_is_ours, true },
 	{ TAP_VARIABLE, tap_is_ours, true },
 };
-
-/* The next descriptor that a variable names. Returns false at the end of the list. */
-static bool
-next_fd(const char **cursor, int *fd)
-{
-	char field[16];
-	uint64_t n;
-
-	while (value_field(cursor, ':', field, sizeof(field)) == 1) {
-		if (value_uint(field, INT_MAX, &n) == 0) {
-			*fd = (int)n;
-			return true;
-		}
-		if (strcmp(field, "-") != 0)
-			break;
-	}
-	return false;
-}
 
 /* Call a function for each descriptor in a variable. An error ends the program. */
 static void
@@ -62,7 +41,7 @@ each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 	const char *cursor = getenv(name);
 	int fd, ours;
 
-	while (next_fd(&cursor, &fd))
+	while (carry_next(&cursor, &fd))
 		if (fd > 2 && ((ours = is_ours(fd)) == -1 ||
 			(ours == 1 && deed(fd) == -1)))
 			err(EXIT_LINK, "%s", name);
@@ -156,7 +135,7 @@ scrub(void)
 
 	each_variable(close_on_exec);
 	for (in = out = environ; in != NULL && *in != NULL; in++)
-		if (strncmp(*in, "VOLT_", 5) != 0)
+		if (!carry_is_variable(*in))
 			*out++ = *in;
 	if (out != NULL)
 		*out = NULL;
@@ -170,8 +149,7 @@ chain_refuse_waste(void)
 	int sock = plug_find();
 
 	/* There is no plug, or volt-net did not make it. */
-	if (sock == -1 && (errno == ENOENT || errno == EINVAL ||
-		errno == ERANGE || errno == EPROTOTYPE))
+	if (sock == -1 && carry_is_none(errno))
 		return;
 	if (sock == -1 || plug_peek(sock, &o) == -1) {
 		/* The offer is taken, or there was none. */
@@ -210,12 +188,10 @@ is_forged(const char *name)
 	const char *cursor = getenv(name);
 	int fd;
 
-	while (next_fd(&cursor, &fd)) {
-		if (fd <= 2)
-			return true;
-		if (fcntl(fd, F_GETFD) != -1)
+	while (carry_next(&cursor, &fd)) {
+		if (fd == -1 || (fd > 2 && fcntl(fd, F_GETFD) != -1))
 			continue;
-		if (errno == EBADF)
+		if (fd <= 2 || errno == EBADF)
 			return true;
 		err(EXIT_LINK, "%s", name);
 	}
@@ -337,7 +313,7 @@ chain_prepare(char *const argv[])
 		return;
 	if (chain_may_be_link(argv[0]) && (here = toolbox_here()) != 1) {
 		if (here == -1)
-			err(EXIT_LINK, "VOLT_TOOLBOX");
+			err(EXIT_LINK, TOOLBOX_VARIABLE);
 		return;
 	}
 	chain_refuse_waste();

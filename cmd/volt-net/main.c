@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "netns.h"
 #include "say.h"
@@ -133,8 +134,7 @@ refuse_second(void)
 	int sock = plug_find();
 
 	if (sock == -1) {
-		if (errno == ENOENT || errno == EPROTOTYPE ||
-		    errno == EINVAL || errno == ERANGE)
+		if (carry_is_none(errno))
 			return;
 		err(EXIT_LINK, PLUG_VARIABLE);
 	}
