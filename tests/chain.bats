@@ -359,7 +359,7 @@ volt-init: wait as PID 1
 	local name
 	printf -v name 'volt-%05000d' 0
 	run -125 --separate-stderr volt-init -N "$name"
-	[ "${stderr_lines[-1]}" = "volt-init: look for $name: File name too long" ]
+	[[ ${stderr_lines[-1]} == "volt-init: look for $name: File"*"name too long" ]]
 }
 
 # --- the toolbox ------------------------------------------------------------
