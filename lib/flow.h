@@ -16,7 +16,7 @@
 struct flow {
 	int from, to;	/* -1: over */
 	int own;	/* from or to, which flow_end() closes; -1: neither */
-	bool recv, send;	/* from, to: a socket that may block for others */
+	bool recv, send;	/* from, to: a socket, whose mode others share */
 	size_t most;	/* bytes of one write; 0: as many as there are */
 	size_t at, len;	/* buf[at] to buf[len - 1] must be written */
 	char buf[FLOW_PIECE];
