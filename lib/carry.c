@@ -40,8 +40,8 @@ carry_next(const char **cursor, int *fd)
 
 /*
  * The only descriptor in a variable. Returns it, or -1 and errno: ENOENT if there is no
- * such variable, EINVAL or ERANGE if it is not a number, EPROTOTYPE if the descriptor is
- * not ours.
+ * such variable, EINVAL or ERANGE if it is not a number, EPROTOTYPE if the descriptor
+ * is not ours.
  */
 int
 carry_find(const char *name, int (*is_ours)(int fd))
