@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "interp.h"
 #include "notify.h"
@@ -17,43 +18,21 @@
 #include "sys.h"
 #include "tap.h"
 #include "toolbox.h"
-#include "value.h"
 
 extern char **environ;
 
-/*
- * The variables that name the chain's own descriptors, as "N[:N...]". A "-" stands
- * for a missing one. The list ends where something else than a number follows.
- */
+/* The variables that name the chain's own descriptors (carry.h). */
 static const struct {
 	const char *name;
 	int (*is_ours)(int fd);
 	bool needed;	/* a link that finds a wrong one fails */
 } variables[] = {
-	{ "VOLT_TOOLBOX", toolbox_is_ours, false },
+	{ TOOLBOX_VARIABLE, toolbox_is_ours, false },
 	{ STATUS_VARIABLE, status_is_ours, false },
-	{ "VOLT_NOTIFY", notify_is_ours, false },
+	{ NOTIFY_VARIABLE, notify_is_ours, false },
 	{ PLUG_VARIABLE, plug_is_ours, true },
 	{ TAP_VARIABLE, tap_is_ours, true },
 };
-
-/* The next descriptor that a variable names. Returns false at the end of the list. */
-static bool
-next_fd(const char **cursor, int *fd)
-{
-	char field[16];
-	uint64_t n;
-
-	while (value_field(cursor, ':', field, sizeof(field)) == 1) {
-		if (value_uint(field, INT_MAX, &n) == 0) {
-			*fd = (int)n;
-			return true;
-		}
-		if (strcmp(field, "-") != 0)
-			break;
-	}
-	return false;
-}
 
 /* Call a function for each descriptor in a variable. An error ends the program. */
 static void
@@ -62,7 +41,7 @@ each(const char *name, int (*is_ours)(int fd), int (*deed)(int fd))
 	const char *cursor = getenv(name);
 	int fd, ours;
 
-	while (next_fd(&cursor, &fd))
+	while (carry_next(&cursor, &fd))
 		if (fd > 2 && ((ours = is_ours(fd)) == -1 ||
 			(ours == 1 && deed(fd) == -1)))
 			err(EXIT_LINK, "%s", name);
@@ -156,7 +135,7 @@ scrub(void)
 
 	each_variable(close_on_exec);
 	for (in = out = environ; in != NULL && *in != NULL; in++)
-		if (strncmp(*in, "VOLT_", 5) != 0)
+		if (!carry_is_variable(*in))
 			*out++ = *in;
 	if (out != NULL)
 		*out = NULL;
@@ -170,8 +149,7 @@ chain_refuse_waste(void)
 	int sock = plug_find();
 
 	/* There is no plug, or volt-net did not make it. */
-	if (sock == -1 && (errno == ENOENT || errno == EINVAL ||
-		errno == ERANGE || errno == EPROTOTYPE))
+	if (sock == -1 && carry_is_none(errno))
 		return;
 	if (sock == -1 || plug_peek(sock, &o) == -1) {
 		/* The offer is taken, or there was none. */
@@ -210,12 +188,10 @@ is_forged(const char *name)
 	const char *cursor = getenv(name);
 	int fd;
 
-	while (next_fd(&cursor, &fd)) {
-		if (fd <= 2)
-			return true;
-		if (fcntl(fd, F_GETFD) != -1)
+	while (carry_next(&cursor, &fd)) {
+		if (fd == -1 || (fd > 2 && fcntl(fd, F_GETFD) != -1))
 			continue;
-		if (errno == EBADF)
+		if (fd <= 2 || errno == EBADF)
 			return true;
 		err(EXIT_LINK, "%s", name);
 	}
@@ -277,12 +253,43 @@ take_back_start(void)
 	status_failed(&next.ends);
 }
 
+static const char *
+last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/*
+ * May this command be a link, by its name or its path? With a toolbox only a name can
+ * be one: see chain_prepare().
+ */
+bool
+chain_may_be_link(const char *command)
+{
+	return strncmp(last_part(command), "volt-", 5) == 0;
+}
+
 /* Is this command the plain name of a volt program, to be looked up in the toolbox? */
 bool
 chain_is_name(const char *command)
 {
-	return strncmp(command, "volt-", 5) == 0 &&
-	    strchr(command, '/') == NULL;
+	return chain_may_be_link(command) && strchr(command, '/') == NULL;
+}
+
+/*
+ * Look up a command that is such a name. Returns whether there is that program. An
+ * error ends the program.
+ */
+static bool
+find_program(const char *command, struct toolbox_program *p)
+{
+	int found = 0;
+
+	if (chain_is_name(command) && (found = toolbox_find(command, p)) == -1)
+		err(EXIT_LINK, "look for %s", command);
+	return found == 1;
 }
 
 /*
@@ -298,21 +305,15 @@ chain_is_name(const char *command)
 void
 chain_prepare(char *const argv[])
 {
-	const char *slash = strrchr(argv[0], '/');
-	const char *base = slash != NULL ? slash + 1 : argv[0];
-	bool named = strncmp(base, "volt-", 5) == 0;
-	int found = 0, here;
+	int here;
 
 	next.done = true;
-	if (chain_is_name(argv[0]) &&
-	    (found = toolbox_find(argv[0], &next.program)) == -1)
-		err(EXIT_LINK, "look for %s", base);
-	next.tool = found == 1;
+	next.tool = find_program(argv[0], &next.program);
 	if (next.tool)
 		return;
-	if (named && (here = toolbox_here()) != 1) {
+	if (chain_may_be_link(argv[0]) && (here = toolbox_here()) != 1) {
 		if (here == -1)
-			err(EXIT_LINK, "VOLT_TOOLBOX");
+			err(EXIT_LINK, TOOLBOX_VARIABLE);
 		return;
 	}
 	chain_refuse_waste();
@@ -411,8 +412,7 @@ chain_dry(char *const argv[], bool root, bool init)
 	char state[3] = "", **with, name[SAY_NAME];
 	size_t n;
 
-	if (argv[0] == NULL || !chain_is_name(argv[0]) ||
-	    toolbox_find(argv[0], &program) != 1)
+	if (argv[0] == NULL || !find_program(argv[0], &program))
 		exit(0);
 	if (root || chain_is_to(CHAIN_ROOT))
 		state[0] = CHAIN_ROOT;

@@ -13,6 +13,7 @@ enum {
 	EXIT_SIGNAL = 128,	/* plus N: signal N killed the command */
 };
 
+MUST_CHECK bool chain_may_be_link(const char *command);
 MUST_CHECK bool chain_is_name(const char *command);
 void chain_begin(void);
 void chain_keep(void);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "env.h"
 #include "words.h"
@@ -23,7 +24,7 @@ env_add(struct env *e, const char *text, bool unset)
 		errno = EINVAL;
 		return -1;
 	}
-	if (strncmp(text, "VOLT_", 5) == 0) {
+	if (carry_is_variable(text)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -49,7 +50,7 @@ clear(void)
 		return -1;
 	out = none;
 	for (in = environ; in != NULL && *in != NULL; in++)
-		if (strncmp(*in, "VOLT_", 5) == 0)
+		if (carry_is_variable(*in))
 			*out++ = *in;
 	*out = NULL;
 	environ = none;

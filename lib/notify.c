@@ -3,21 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "notify.h"
-#include "ours.h"
 #include "sock.h"
 #include "text.h"
 #include "value.h"
 
-#define VARIABLE "VOLT_NOTIFY"
 #define NAME_MOST 255	/* bytes of a D-Bus name */
 
 /* Is fd what VOLT_NOTIFY may name: a connected UNIX socket with messages? */
@@ -30,7 +27,7 @@ notify_is_ours(int fd)
 
 	if (type == -1 ||
 	    getpeername(fd, (struct sockaddr *)&peer, &peerlen) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	return (type == SOCK_DGRAM || type == SOCK_SEQPACKET) &&
 	    peer.sun_family == AF_UNIX;
 }
@@ -39,30 +36,17 @@ notify_is_ours(int fd)
 int
 notify_handed(void)
 {
-	const char *value = getenv(VARIABLE);
-	uint64_t fd;
-	int ours = 0;
+	int fd = carry_find(NOTIFY_VARIABLE, notify_is_ours);
 
-	if (value != NULL && value_uint(value, INT_MAX, &fd) == 0 &&
-	    (ours = notify_is_ours((int)fd)) == -1)
-		return -1;
-	if (ours == 0) {
+	if (fd == -1 && carry_is_none(errno))
 		errno = ENOENT;
-		return -1;
-	}
-	return (int)fd;
+	return fd;
 }
 
-/* Set VOLT_NOTIFY to fd, and leave fd open over exec. */
 static int
 announce(int fd)
 {
-	char value[16];
-
-	snprintf(value, sizeof(value), "%d", fd);
-	if (fcntl(fd, F_SETFD, 0) == -1)
-		return -1;
-	return setenv(VARIABLE, value, 1);
+	return carry_announce(NOTIFY_VARIABLE, &fd, 1, NULL);
 }
 
 /*

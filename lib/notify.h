@@ -16,6 +16,7 @@
 
 #include "must.h"
 
+#define NOTIFY_VARIABLE "VOLT_NOTIFY"
 #define NOTIFY_MOST 4096	/* bytes of a message; systemd has this limit, too */
 
 /* Passes on the lines that are allowed, one message after the other. */

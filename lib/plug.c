@@ -5,19 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
 
+#include "carry.h"
 #include "fdpass.h"
-#include "ours.h"
 #include "plug.h"
 #include "sock.h"
-#include "value.h"
 
 #ifndef SIOCGSKNS
 #define SIOCGSKNS 0x894C
@@ -46,12 +43,7 @@ plug_offer(int sock, const struct plug_offer *o)
 int
 plug_announce(int sock)
 {
-	char value[16];
-
-	snprintf(value, sizeof(value), "%d", sock);
-	if (fcntl(sock, F_SETFD, 0) == -1)
-		return -1;
-	return setenv(PLUG_VARIABLE, value, 1);
+	return carry_announce(PLUG_VARIABLE, &sock, 1, NULL);
 }
 
 /*
@@ -67,39 +59,20 @@ plug_is_ours(int fd)
 	int type = sock_option(fd, SO_TYPE);
 
 	if (domain == -1 || type == -1)
-		return ours_unlike();
+		return carry_unlike();
 	if (domain != AF_UNIX || type != SOCK_SEQPACKET)
 		return 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made_by, &len) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	return made_by.uid == 0 || made_by.uid == geteuid() ||
 	    made_by.uid == UNMAPPED;
 }
 
-/*
- * The plug in VOLT_PLUG. Returns its descriptor, or -1 and errno, ENOENT if there is
- * none.
- */
+/* The plug in VOLT_PLUG, as carry_find() finds it. */
 int
 plug_find(void)
 {
-	const char *value = getenv(PLUG_VARIABLE);
-	uint64_t fd;
-	int ours;
-
-	if (value == NULL) {
-		errno = ENOENT;
-		return -1;
-	}
-	if (value_uint(value, INT_MAX, &fd) == -1)
-		return -1;
-	if ((ours = plug_is_ours((int)fd)) == -1)
-		return -1;
-	if (ours == 0) {
-		errno = EPROTOTYPE;
-		return -1;
-	}
-	return (int)fd;
+	return carry_find(PLUG_VARIABLE, plug_is_ours);
 }
 
 /*
@@ -187,7 +160,7 @@ plug_namespace(int route)
 	int protocol = sock_option(route, SO_PROTOCOL);
 	int ns;
 
-	if ((domain == -1 || protocol == -1) && ours_unlike() == -1)
+	if ((domain == -1 || protocol == -1) && carry_unlike() == -1)
 		return -1;
 	if (domain != AF_NETLINK || protocol != NETLINK_ROUTE) {
 		errno = EPROTOTYPE;

@@ -3,20 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "kfile.h"
-#include "ours.h"
 #include "sock.h"
 #include "status.h"
 #include "supervise.h"
-#include "value.h"
 
 #define TOLD_MOST 64	/* messages that are read */
 
@@ -31,7 +29,7 @@ status_is_ours(int fd)
 	int type = sock_option(fd, SO_TYPE);
 
 	if (domain == -1 || type == -1)
-		return ours_unlike();
+		return carry_unlike();
 	return domain == AF_UNIX && type == SOCK_SEQPACKET;
 }
 
@@ -43,34 +41,29 @@ int
 status_find(struct status_ends *e)
 {
 	const char *cursor = getenv(STATUS_VARIABLE);
-	char field[16];
-	uint64_t n;
 	bool first = true;
-	int ours;
+	int fd, ours;
 
 	*e = (struct status_ends){ .told = -1 };
-	for (; value_field(&cursor, ':', field, sizeof(field)) == 1; first = false) {
-		if (value_uint(field, INT_MAX, &n) == -1 || n <= 2)
+	for (; carry_next(&cursor, &fd); first = false) {
+		if (fd <= 2)
 			continue;
-		if ((ours = status_is_ours((int)n)) == -1)
+		if ((ours = status_is_ours(fd)) == -1)
 			return -1;
 		if (ours == 0)
 			continue;
 		if (first)
-			e->told = (int)n;
+			e->told = fd;
 		else if (e->n < STATUS_MOST)
-			e->start[e->n++] = (int)n;
+			e->start[e->n++] = fd;
 	}
 	return 0;
 }
 
-/* Make a socket pair. Its second end stays open over exec. */
 static int
 pair(int fd[2])
 {
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == -1)
-		return -1;
-	return fcntl(fd[1], F_SETFD, 0);
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd);
 }
 
 /*
@@ -80,10 +73,8 @@ pair(int fd[2])
 int
 status_watch(struct status *st)
 {
-	char value[12 * (STATUS_MOST + 2)];
-	int start[2], told[2];
+	int start[2], told[2], all[2 + STATUS_MOST];
 	struct status_ends e;
-	size_t i, len;
 
 	if (status_find(&e) == -1)
 		return -1;
@@ -96,14 +87,12 @@ status_watch(struct status *st)
 	/* From here on only we have TOLD of the outer reporter. */
 	if (e.told != -1 && fcntl(e.told, F_SETFD, FD_CLOEXEC) == -1)
 		return -1;
-	len = (size_t)snprintf(value, sizeof(value), "%d:%d", told[1],
-	    start[1]);
-	for (i = 0; i < e.n; i++)
-		len += (size_t)snprintf(value + len, sizeof(value) - len,
-		    ":%d", e.start[i]);
+	all[0] = told[1];
+	all[1] = start[1];
+	memcpy(all + 2, e.start, e.n * sizeof(*all));
 	*st = (struct status){ .start = start[0], .told = told[0],
 		.next = e.told };
-	return setenv(STATUS_VARIABLE, value, 1);
+	return carry_announce(STATUS_VARIABLE, all, 2 + e.n, NULL);
 }
 
 /*

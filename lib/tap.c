@@ -7,15 +7,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "cidr.h"
-#include "ours.h"
 #include "tap.h"
 #include "value.h"
 
@@ -26,36 +24,30 @@
 int
 tap_announce(const struct tap *t)
 {
-	char value[3 * TAP_LIST + 512], ip[CIDR_TEXT], gw[INET6_ADDRSTRLEN];
+	char text[3 * TAP_LIST + 512], ip[CIDR_TEXT], gw[INET6_ADDRSTRLEN];
 	const uint8_t *m = t->mac;
-	size_t len = 0;
-	unsigned int i;
+	size_t len;
 
-	for (i = 0; i < t->nfds; i++) {
-		if (fcntl(t->fd[i], F_SETFD, 0) == -1)
-			return -1;
-		len += (size_t)sprintf(value + len, "%d:", t->fd[i]);
-	}
-	len += (size_t)snprintf(value + len, sizeof(value) - len,
+	len = (size_t)snprintf(text, sizeof(text),
 	    " name=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u ip=%s gw=%s",
 	    t->name, m[0], m[1], m[2], m[3], m[4], m[5], t->mtu,
 	    cidr_text(AF_INET, &t->ip, t->len, ip),
 	    inet_ntop(AF_INET, &t->gw, gw, sizeof(gw)));
 	if (t->has6)
-		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    " ip6=%s gw6=%s",
 		    cidr_text(AF_INET6, &t->ip6, t->len6, ip),
 		    inet_ntop(AF_INET6, &t->gw6, gw, sizeof(gw)));
 	if (*t->dns != '\0')
-		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    " dns=%s", t->dns);
 	if (*t->search != '\0')
-		len += (size_t)snprintf(value + len, sizeof(value) - len,
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    " search=%s", t->search);
 	if (*t->options != '\0')
-		snprintf(value + len, sizeof(value) - len, " options=%s",
+		snprintf(text + len, sizeof(text) - len, " options=%s",
 		    t->options);
-	return setenv(TAP_VARIABLE, value, 1);
+	return carry_announce(TAP_VARIABLE, t->fd, t->nfds, text);
 }
 
 /* Is fd a tap with headers, like those of volt-net? Any program may set VOLT_TAP. */
@@ -66,13 +58,13 @@ tap_is_ours(int fd)
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != TUN_MAJOR ||
 	    minor(st.st_rdev) != TUN_MINOR)
 		return 0;
 	/* The type of ioctl(2)'s request differs between C libraries. */
 	if (syscall(SYS_ioctl, fd, TUNGETIFF, &ifr) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	return ((unsigned int)ifr.ifr_flags & (IFF_TAP | IFF_VNET_HDR)) ==
 	    (IFF_TAP | IFF_VNET_HDR);
 }
@@ -143,15 +135,14 @@ tap_parse(struct tap *t, const char *value)
 {
 	const char *cursor = value;
 	char field[TAP_LIST + 16], *equals;
-	uint64_t fd;
+	int fd;
 
 	*t = (struct tap){ .mtu = 1500 };
 	while (*cursor != ' ') {
-		if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
-		    cursor == NULL || t->nfds == TAP_QUEUES ||
-		    value_uint(field, INT_MAX, &fd) == -1)
+		if (!carry_next(&cursor, &fd) || fd == -1 || cursor == NULL ||
+		    t->nfds == TAP_QUEUES)
 			goto fail;
-		t->fd[t->nfds++] = (int)fd;
+		t->fd[t->nfds++] = fd;
 	}
 	cursor++;
 	while (value_field(&cursor, ' ', field, sizeof(field)) == 1) {

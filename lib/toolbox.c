@@ -12,13 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "fdpass.h"
 #include "kfile.h"
-#include "ours.h"
 #include "path.h"
 #include "sys.h"
 #include "toolbox.h"
-#include "value.h"
 
 #define OVERFLOW_UID 65534
 #define ETC_DIR "/etc/volt"
@@ -156,11 +155,11 @@ toolbox_is_ours(int fd)
 	struct statvfs vfs;
 
 	if (fstat(fd, &st) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	if (fstatat(fd, "..", &up, 0) == -1 || fstatvfs(fd, &vfs) == -1)
-		return ours_unlike();
+		return carry_unlike();
 	if (st.st_dev != up.st_dev || st.st_ino != up.st_ino ||
 	    (vfs.f_flag & ST_RDONLY) == 0 || (vfs.f_flag & ST_NOSUID) == 0)
 		return 0;
@@ -179,22 +178,16 @@ toolbox_is_ours(int fd)
 int
 toolbox_parts(int part[TOOLBOX_PARTS])
 {
-	const char *cursor = getenv("VOLT_TOOLBOX");
-	char field[16];
-	uint64_t n;
-	int i, ours;
+	const char *cursor = getenv(TOOLBOX_VARIABLE);
+	int i, fd, ours;
 
 	for (i = 0; i < PARTS; i++) {
 		part[i] = -1;
-		if (value_field(&cursor, ':', field, sizeof(field)) != 1)
+		if (!carry_next(&cursor, &fd) || (i == PROGRAMS && fd == -1))
 			return 0;
-		if (i != PROGRAMS && strcmp(field, "-") == 0)
-			continue;
-		if (value_uint(field, INT_MAX, &n) == -1)
-			return 0;
-		if ((ours = toolbox_is_ours((int)n)) != 1)
+		if (fd != -1 && (ours = toolbox_is_ours(fd)) != 1)
 			return ours;
-		part[i] = (int)n;
+		part[i] = fd;
 	}
 	return cursor == NULL;
 }
@@ -238,20 +231,7 @@ toolbox_clone(int part[TOOLBOX_PARTS])
 int
 toolbox_announce(const int part[TOOLBOX_PARTS])
 {
-	char value[PARTS * 12], *end = value;
-	int i;
-
-	for (i = 0; i < PARTS; i++) {
-		if (part[i] == -1) {
-			end += sprintf(end, "-:");
-			continue;
-		}
-		if (fcntl(part[i], F_SETFD, 0) == -1)
-			return -1;
-		end += sprintf(end, "%d:", part[i]);
-	}
-	end[-1] = '\0';
-	return setenv("VOLT_TOOLBOX", value, 1);
+	return carry_announce(TOOLBOX_VARIABLE, part, PARTS, NULL);
 }
 
 static const char *const places[PARTS] = { TOOLBOX_PLACES };

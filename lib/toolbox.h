@@ -22,6 +22,7 @@
 
 #include "must.h"
 
+#define TOOLBOX_VARIABLE "VOLT_TOOLBOX"
 #define TOOLBOX_PARTS 4	/* programs, one's own, /etc/volt, share/volt */
 
 /* The place of a program: AT_FDCWD and a path, or the toolbox and a name. */

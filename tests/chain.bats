@@ -355,6 +355,11 @@ volt-init: wait as PID 1
 	# A link that cannot run here ends it as it would end the chain.
 	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns -Nu volt-net mode=host true
 	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
+	# That it could not be looked for is no end of the chain.
+	local name
+	printf -v name 'volt-%05000d' 0
+	run -125 --separate-stderr volt-init -N "$name"
+	[[ ${stderr_lines[-1]} == "volt-init: look for $name: File"*"name too long" ]]
 }
 
 # --- the toolbox ------------------------------------------------------------

@@ -22,7 +22,7 @@
 
 #define SEED_MOST 256
 #define PORTS "/sys/class/virtio-ports"
-#define PORTS_WAIT 60000	/* ms; emulated machines are slow */
+#define WAIT 60000	/* ms; emulated machines are slow */
 
 #ifndef MODULE_INIT_COMPRESSED_FILE
 #define MODULE_INIT_COMPRESSED_FILE 4
@@ -114,10 +114,29 @@ boot_modules(void)
 	}
 }
 
-/* Open the ports that have appeared. Returns how many are open. */
-static int
-look_for_ports(struct inside *in)
+/*
+ * Wait for what the kernel makes in the background: call is_there(arg) each ms, until
+ * that returns true. Returns whether it did in time.
+ */
+bool
+boot_wait(bool (*is_there)(void *arg), void *arg)
 {
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int ms;
+
+	for (ms = 0; ms < WAIT; ms++) {
+		if (is_there(arg))
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* Open the ports that have appeared: the driver makes them one by one. */
+static bool
+look_for_ports(void *arg)
+{
+	struct inside *in = arg;
 	static const int modes[GUEST_PORTS] = { O_RDONLY, O_WRONLY, O_WRONLY,
 		O_RDWR };
 	char path[300], name[64];
@@ -126,7 +145,7 @@ look_for_ports(struct inside *in)
 	DIR *dir;
 
 	if ((dir = opendir(PORTS)) == NULL)
-		return 0;
+		return false;
 	/* cppcheck-suppress readdirCalled ; there are no threads */
 	while ((e = readdir(dir)) != NULL) {
 		snprintf(path, sizeof(path), PORTS "/%s/name", e->d_name);
@@ -142,20 +161,12 @@ look_for_ports(struct inside *in)
 	closedir(dir);
 	for (i = 0; i < GUEST_PORTS; i++)
 		found += in->port[i] != -1;
-	return found;
+	return found == GUEST_PORTS;
 }
 
-/* Wait for the ports: the driver makes them one by one. */
 void
 boot_ports(struct inside *in)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int ms;
-
-	for (ms = 0; ms < PORTS_WAIT; ms++) {
-		if (look_for_ports(in) == GUEST_PORTS)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	errx(EXIT_LINK, "the ports of volt-kvm: not found");
+	if (!boot_wait(look_for_ports, in))
+		errx(EXIT_LINK, "the ports of volt-kvm: not found");
 }

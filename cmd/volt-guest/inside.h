@@ -2,7 +2,10 @@
 #ifndef VOLT_GUEST_INSIDE_H
 #define VOLT_GUEST_INSIDE_H
 
+#include <stdbool.h>
+
 #include "guest.h"
+#include "must.h"
 #include "supervise.h"
 
 struct inside {
@@ -15,6 +18,7 @@ struct inside {
 void boot_mounts(void);
 void boot_seed(void);
 void boot_modules(void);
+MUST_CHECK bool boot_wait(bool (*is_there)(void *arg), void *arg);
 void boot_ports(struct inside *in);
 
 /* root.c */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "inside.h"
 #include "kfile.h"
@@ -110,7 +111,7 @@ set_environment(void)
 	if (putenv(path) != 0 || putenv(home) != 0 || putenv(term) != 0)
 		err(EXIT_LINK, "environment");
 	for (s = in.env; *s != NULL; s++)
-		if (strncmp(*s, "VOLT_", 5) != 0 && putenv(*s) != 0)
+		if (!carry_is_variable(*s) && putenv(*s) != 0)
 			err(EXIT_LINK, "environment");
 }
 

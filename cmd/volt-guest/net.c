@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -29,7 +28,6 @@
 #include "value.h"
 
 #define CLASS "/sys/class/net"
-#define CARD_WAIT 60000	/* ms */
 #define RESOLV "/etc/resolv.conf"
 #define RESOLV_OURS "/run/volt-resolv.conf"
 
@@ -40,10 +38,16 @@ struct in6_ifreq {
 	int ifindex;
 };
 
+struct card {
+	const char *mac;
+	char name[IF_NAMESIZE];
+};
+
 /* Find the interface with that MAC address. Returns whether it is there. */
 static bool
-look_for_card(const char *mac, char name[IF_NAMESIZE])
+look_for_card(void *arg)
 {
+	struct card *card = arg;
 	char path[300], address[32];
 	struct dirent *e;
 	bool found = false;
@@ -57,9 +61,9 @@ look_for_card(const char *mac, char name[IF_NAMESIZE])
 			continue;
 		snprintf(path, sizeof(path), CLASS "/%s/address", e->d_name);
 		if (kfile_read(AT_FDCWD, path, address, sizeof(address)) ==
-		    -1 || strncmp(address, mac, 17) != 0)
+		    -1 || strncmp(address, card->mac, 17) != 0)
 			continue;
-		strcpy(name, e->d_name);
+		strcpy(card->name, e->d_name);
 		found = true;
 	}
 	closedir(dir);
@@ -235,20 +239,15 @@ set_dns(const struct guest_words *w)
 void
 net_up(const struct guest_words *w)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	char name[IF_NAMESIZE];
+	struct card card = { .mac = w->mac };
 	const char *path;
-	int ms;
 
 	if (netns_settings(&path) == -1)
 		warn("%s stays as it is", path);
-	for (ms = 0; !look_for_card(w->mac, name); ms++) {
-		if (ms == CARD_WAIT)
-			errx(EXIT_LINK, "network: no card %s", w->mac);
-		nanosleep(&pause, NULL);
-	}
-	no_probing(name);
-	set_v4(w, name);
-	set_v6(w, name);
+	if (!boot_wait(look_for_card, &card))
+		errx(EXIT_LINK, "network: no card %s", w->mac);
+	no_probing(card.name);
+	set_v4(w, card.name);
+	set_v6(w, card.name);
 	set_dns(w);
 }

@@ -1,8 +1,7 @@
 /*
- * Copy bytes between the ports and the command. The command has pipes, because a
- * port can be opened only once and many programs open /dev/stdout again. A flow
- * reads only what it can write, so a slow reader slows the command down. When
- * volt-kvm closes a port we close its pipe, and the command finds the end of its
+ * Copy bytes between the ports and the command (flow.h). The command has pipes,
+ * because a port can be opened only once and many programs open /dev/stdout again.
+ * When volt-kvm closes a port we close its pipe, and the command finds the end of its
  * input or gets a SIGPIPE. With console=pty the command has a terminal and no
  * pipes.
  */
@@ -15,24 +14,17 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "flow.h"
 #include "inside.h"
 #include "tty.h"
 #include "value.h"
 
-#define PIECE 32768	/* the kernel's driver sends this much at once */
 #define PATIENCE 500	/* ms that a stalled reader gets */
 #define GONE (POLLHUP | POLLERR | POLLNVAL)
-
-struct flow {
-	int from, to;	/* -1: closed */
-	size_t at, len;	/* buf[at] to buf[len - 1] must be written */
-	char buf[PIECE];
-};
 
 static struct flow flow[3];
 static int control;
@@ -72,10 +64,8 @@ open_terminal(struct inside *in, int child_end[3])
 {
 	int slave, i;
 
-	if ((terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) == -1 ||
-	    grantpt(terminal) == -1 || unlockpt(terminal) == -1 ||
-	    (slave = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC)) ==
-	    -1)
+	if ((terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)) ==
+	    -1 || (slave = tty_slave(terminal)) == -1)
 		err(EXIT_LINK, "console=pty");
 	set_size(in->words.size != NULL ? in->words.size : "24 80");
 	for (i = 0; i < 3; i++)
@@ -83,10 +73,10 @@ open_terminal(struct inside *in, int child_end[3])
 			err(EXIT_LINK, "console=pty");
 	close(slave);
 	flow[0].from = in->port[GUEST_STDIN];
-	flow[0].to = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
-	flow[1].from = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+	flow[0].to = flow[0].own = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+	flow[1].from = flow[1].own = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
 	flow[1].to = in->port[GUEST_STDOUT];
-	flow[2].from = flow[2].to = -1;
+	flow[2].from = flow[2].to = flow[2].own = -1;
 	for (i = 0; i < 2; i++) {
 		nonblock(flow[i].from);
 		nonblock(flow[i].to);
@@ -113,6 +103,7 @@ pump_open(struct inside *in, int child_end[3])
 		child_end[i] = p[i == 0 ? 0 : 1];
 		flow[i].from = i == 0 ? in->port[GUEST_STDIN] : p[0];
 		flow[i].to = i == 0 ? p[1] : in->port[i];
+		flow[i].own = i == 0 ? p[1] : p[0];
 		nonblock(flow[i].from);
 		nonblock(flow[i].to);
 	}
@@ -125,13 +116,9 @@ pump_open(struct inside *in, int child_end[3])
 static void
 end(struct flow *f)
 {
-	if (f->to == -1)
-		return;
-	close(f == &flow[0] ? f->to : f->from);
-	f->from = f->to = -1;
-	f->at = f->len = 0;
+	flow_end(f);
 	if (f == &flow[1] && terminal != -1) {
-		end(&flow[0]);
+		flow_end(&flow[0]);
 		close(terminal);
 		terminal = -1;
 	}
@@ -141,54 +128,37 @@ end(struct flow *f)
 static bool
 fill(struct flow *f)
 {
-	char last = f->len > 0 ? f->buf[f->len - 1] : '\n';
-	ssize_t n;
+	int rc;
 
 	if (f->from == -1)
 		return false;
-	n = read(f->from, f->buf, sizeof(f->buf));
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n <= 0 && f == &flow[0] && terminal != -1) {
-		/* The end of input is a character to a terminal, such as ^D. */
-		f->from = -1;
-		n = (ssize_t)tty_eof(terminal, last, f->buf);
-		if (n == 0)
-			return false;
-	}
-	if (n <= 0) {
+	if ((rc = flow_fill(f, FLOW_PIECE)) != -1)
+		return rc == 1;
+	if (f == &flow[0] && terminal != -1)
+		flow_type_eof(f, terminal);
+	else
 		end(f);
-		return false;
-	}
-	f->at = 0;
-	f->len = (size_t)n;
-	return true;
+	return flow_is_full(f);
 }
 
 /* Move some bytes. Returns whether more may be moved at once. */
 static bool
 move(struct flow *f)
 {
-	ssize_t n;
+	int rc;
 
-	if (f->to == -1 || (f->at == f->len && !fill(f)))
+	if (!flow_is_full(f) && !fill(f))
 		return false;
-	n = write(f->to, f->buf + f->at, f->len - f->at);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n <= 0) {
+	if ((rc = flow_drain(f)) == -1)
 		end(f);
-		return false;
-	}
-	f->at += (size_t)n;
-	return true;
+	return rc == 1;
 }
 
 /* What the flow waits for. */
 static struct pollfd
 wants(const struct flow *f)
 {
-	if (f->at < f->len)
+	if (flow_is_full(f))
 		return (struct pollfd){ .fd = f->to, .events = POLLOUT };
 	return (struct pollfd){ .fd = f->from, .events = POLLIN };
 }
@@ -245,7 +215,7 @@ ready(struct supervise *s)
 		if (s->fds[i].revents == 0)
 			continue;
 		/* The reader has gone. */
-		if (flow[i].at < flow[i].len && (s->fds[i].revents & GONE) != 0)
+		if (flow_is_full(&flow[i]) && (s->fds[i].revents & GONE) != 0)
 			end(&flow[i]);
 		for (most = 16; most > 0 && move(&flow[i]); most--)
 			;
@@ -301,7 +271,7 @@ pump_end(void)
 		for (;;) {
 			while (move(f))
 				;
-			if (f->from == -1 || f->at == f->len)
+			if (f->from == -1 || !flow_is_full(f))
 				break;
 			fds[0] = wants(f);
 			fds[1] = (struct pollfd){ .fd = control,

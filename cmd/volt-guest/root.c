@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -21,19 +20,13 @@
 #define ROOT "/" GUEST_ROOT
 #define LOWER "/" GUEST_LOWER
 #define UPPER "/" GUEST_UPPER
-#define DISK_WAIT 60000	/* ms */
 
 static int over_fd = -1;	/* the file system of the upper directory */
 
-/* The kernel finds disks in the background: wait for the node. */
-static void
-wait_for(const char *path)
+static bool
+is_node(void *path)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int ms;
-
-	for (ms = 0; ms < DISK_WAIT && access(path, F_OK) == -1; ms++)
-		nanosleep(&pause, NULL);
+	return access(path, F_OK) == 0;
 }
 
 static void
@@ -51,7 +44,8 @@ mount_disk(const char *key, const char *word, const char *where)
 	type = d.type[0] != '\0' ? d.type : GUEST_TYPE;
 	flags = d.ro || strcmp(type, "erofs") == 0 ||
 	    strcmp(type, "squashfs") == 0 ? MS_RDONLY : 0;
-	wait_for(path);
+	/* If the disk does not come the mount says so. */
+	may_fail(boot_wait(is_node, path));
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,

@@ -239,28 +239,29 @@ uart_input(struct uart *u, const uint8_t *data, unsigned int len)
 	pthread_mutex_unlock(&u->lock);
 }
 
+static uint64_t
+locked(struct uart *u, const uint64_t *counter)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&u->lock);
+	n = *counter;
+	pthread_mutex_unlock(&u->lock);
+	return n;
+}
+
 /* How many bytes of output there were so far. */
 uint64_t
 uart_logged(struct uart *u)
 {
-	uint64_t logged;
-
-	pthread_mutex_lock(&u->lock);
-	logged = u->logged;
-	pthread_mutex_unlock(&u->lock);
-	return logged;
+	return locked(u, &u->logged);
 }
 
 /* How many of these were sent or are lost. */
 uint64_t
 uart_sent(struct uart *u)
 {
-	uint64_t sent;
-
-	pthread_mutex_lock(&u->lock);
-	sent = u->sent;
-	pthread_mutex_unlock(&u->lock);
-	return sent;
+	return locked(u, &u->sent);
 }
 
 /* The next output to send. A note takes the place of output that is lost. */

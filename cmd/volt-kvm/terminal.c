@@ -1,15 +1,13 @@
 #include <sys/ioctl.h>
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "terminal.h"
+#include "tty.h"
 
-static struct termios saved;
-static bool is_raw;
+static struct tty_mode mode;
 
 /* "ROWS COLUMNS" of the terminal at standard input; without one "24 80". */
 void
@@ -25,20 +23,12 @@ terminal_size(char *buf, size_t size)
 void
 terminal_raw(void)
 {
-	struct termios t;
-
-	if (is_raw || tcgetattr(STDIN_FILENO, &saved) == -1)
-		return; /* raw already, or not a terminal */
-	t = saved;
-	cfmakeraw(&t);
-	is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0;
-	(void)atexit(terminal_restore);
+	if (!mode.raw && tty_raw(&mode, STDIN_FILENO))
+		(void)atexit(terminal_restore);
 }
 
 void
 terminal_restore(void)
 {
-	if (is_raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
-	is_raw = false;
+	tty_restore(&mode, STDIN_FILENO);
 }

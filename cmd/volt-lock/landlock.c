@@ -147,13 +147,13 @@ fill_toolbox(const struct landlock *ll)
 	int i, came;
 
 	if ((came = toolbox_parts(part)) == -1)
-		err(EXIT_LINK, "VOLT_TOOLBOX");
+		err(EXIT_LINK, TOOLBOX_VARIABLE);
 	if (came == 0)
 		return;
 	for (i = 0; i < TOOLBOX_PARTS; i++)
 		if (part[i] != -1 && paths_add(ll, part[i],
 		    rights_of_group("fs.rx")) == -1)
-			err(EXIT_LINK, "VOLT_TOOLBOX");
+			err(EXIT_LINK, TOOLBOX_VARIABLE);
 }
 
 /* Say which rights will not be enforced though nobody granted them. */

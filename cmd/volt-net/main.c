@@ -11,9 +11,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "chain.h"
 #include "netns.h"
 #include "say.h"
@@ -134,8 +134,7 @@ refuse_second(void)
 	int sock = plug_find();
 
 	if (sock == -1) {
-		if (errno == ENOENT || errno == EPROTOTYPE ||
-		    errno == EINVAL || errno == ERANGE)
+		if (carry_is_none(errno))
 			return;
 		err(EXIT_LINK, PLUG_VARIABLE);
 	}
@@ -144,18 +143,6 @@ refuse_second(void)
 		errx(EXIT_LINK, "a volt-net before this one left a network or "
 		    "files that nobody took");
 	plug_close(sock);
-}
-
-/* Is the next program a link, which may take the files? */
-static bool
-is_link(const char *command)
-{
-	const char *slash;
-
-	if (command == NULL)
-		return false;
-	slash = strrchr(command, '/');
-	return strncmp(slash != NULL ? slash + 1 : command, "volt-", 5) == 0;
 }
 
 int
@@ -200,7 +187,7 @@ main(int argc, char *argv[])
 		open_host(&net);
 		bridge_plan(&net.bridge, &plan, &net.route);
 		dns_plan(&plan, &net.bridge, &net.route,
-		    plan.tap || is_link(*argv));
+		    plan.tap || (*argv != NULL && chain_may_be_link(*argv)));
 		if (plan.dry)
 			describe(&plan);
 		else

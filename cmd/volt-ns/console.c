@@ -28,10 +28,7 @@
 #include "path.h"
 #include "reopen.h"
 #include "sys.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
+#include "tty.h"
 
 /* Open a file of the root's own /dev, or of the one that there is. */
 static int
@@ -75,17 +72,14 @@ console_recv(int sock)
 static void
 open_terminal(struct ns *ns)
 {
-	struct winsize size;
-	int master, slave, fd, dst, unlock = 0;
+	int master, slave, fd, dst;
 
 	master = open_below(ns, ns->dev != NULL ? "/pts/ptmx" : "/ptmx",
 	    O_RDWR | O_NOCTTY);
-	if (master == -1 || ioctl(master, TIOCSPTLCK, &unlock) == -1 ||
-	    (slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY)) == -1)
+	if (master == -1 || (slave = tty_slave(master)) == -1)
 		err(EXIT_LINK, "console=pty");
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 ||
-	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		(void)ioctl(slave, TIOCSWINSZ, &size);
+	if (!tty_copy_size(STDIN_FILENO, slave))
+		tty_copy_size(STDOUT_FILENO, slave);
 	if (ns->id.uid_given && fchown(slave, ns->id.uid, (gid_t)-1) == -1)
 		err(EXIT_LINK, "console=pty: uid=%u", ns->id.uid);
 	if (ns->dev != NULL) {
@@ -108,8 +102,7 @@ open_terminal(struct ns *ns)
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (dup2(slave, fd) == -1)
 			err(EXIT_LINK, "console=pty");
-	if (slave > STDERR_FILENO)
-		close(slave);
+	close(slave);
 }
 
 /* Is fd one that the command has a pipe for? */

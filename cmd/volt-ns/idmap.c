@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "identity.h"
 #include "kfile.h"
 #include "ns.h"
 #include "say.h"
@@ -166,26 +167,16 @@ idmap_has_group(const struct ns *ns, uint32_t gid)
 static void
 user_name(uid_t uid, char *buf, size_t size)
 {
-	char *text = read_whole("/etc/passwd"), *line, *save;
-	char field[16];
-	const char *cursor;
-	uint64_t n;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	buf[0] = '\0';
-	for (line = strtok_r(text, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save)) {
-		cursor = line;
-		if (value_field(&cursor, ':', buf, size) != 1 || cursor == NULL ||
-		    (cursor = strchr(cursor, ':')) == NULL)
-			continue;
-		cursor++;
-		if (value_field(&cursor, ':', field, sizeof(field)) == 1 &&
-		    value_uint(field, UINT32_MAX, &n) == 0 && n == uid)
-			break;
-	}
-	if (line == NULL)
+	if (root == -1)
+		err(EXIT_LINK, "/");
+	if (identity_login(root, uid, buf, size) == -1) {
+		if (errno != ESRCH && errno != ENOENT && errno != ENOTDIR)
+			err(EXIT_LINK, "/etc/passwd");
 		buf[0] = '\0';
-	free(text);
+	}
+	close(root);
 }
 
 /*

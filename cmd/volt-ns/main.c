@@ -257,7 +257,7 @@ main(int argc, char *argv[])
 
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);
-	ns.link = *argv != NULL && strncmp(*argv, "volt-", 5) == 0;
+	ns.link = *argv != NULL && chain_is_name(*argv);
 
 	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
 		allow_stdio();

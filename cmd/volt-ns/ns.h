@@ -121,7 +121,7 @@ struct ns {
 	int stop_signal;	/* or 0 */
 	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 
-	bool link;	/* the command is a link */
+	bool link;	/* the command is looked up in the toolbox */
 	bool served;	/* the outer actor writes the ID maps */
 	bool staged;	/* a builder builds the root */
 	bool between;	/* it needs a user namespace of its own for that */

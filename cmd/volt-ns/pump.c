@@ -2,9 +2,8 @@
  * The waiting parent copies between what the caller gave us as standard streams
  * and what console= gave the command. Theory of operation:
  *
- * A flow is one direction of that. It is read from when its buffer is empty, so
- * a reader that is slow slows the writer down. Nothing here waits for one flow
- * alone, but for what all of them and the signals bring.
+ * A flow (flow.h) is one direction of that. Nothing here waits for one flow alone,
+ * but for what all of them and the signals bring.
  *
  * With console=pipe each flow has a pipe of its own at the command's side, and
  * its end is that of the pipe: the command finds the end of its input, or a
@@ -23,16 +22,12 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "flow.h"
 #include "ns.h"
 #include "tty.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
 
 #define PATIENCE 500	/* ms for a reader that is slow, once we are to end */
 /*
@@ -42,53 +37,23 @@
  */
 #define REST_MOST 65536
 
-#define PIECE 32768
-
-struct flow {
-	int from, to;	/* -1: over */
-	bool is_socket;	/* the caller's side: it has calls that do not block */
-	bool is_fifo;	/* the caller's side: another reader may come */
-	size_t most;	/* bytes for one write that must not block */
-	char buf[PIECE];
-	size_t start, end;
-};
-
 struct pump {
 	struct flow flow[3];	/* by the caller's descriptor */
+	bool fifo[3];	/* the caller's is a fifo: another reader may come */
 	bool pty;
 	int master;	/* of that; -1: hung up, or none */
 	int slave;	/* held open, so that the command may close its own */
 	int lost;	/* errno of the write that failed, or 0 */
 	bool told;	/* to end */
-	bool raw;	/* stdin is a terminal that we made raw */
-	struct termios saved;
-	char last;	/* byte of the caller's input */
+	struct tty_mode caller;	/* of the caller's terminal */
 };
 
 /* In the foreground, the caller's terminal passes every key on as it is. */
 static void
 make_raw(struct pump *p)
 {
-	struct termios t;
-
-	if (tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-	    tcgetattr(STDIN_FILENO, &t) == -1)
-		return;
-	if (!p->raw)
-		p->saved = t;
-	cfmakeraw(&t);
-	/* Not TCSADRAIN: that waits for a terminal that takes nothing. */
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &t) == 0)
-		p->raw = true;
-}
-
-static void
-copy_size(const struct pump *p)
-{
-	struct winsize size;
-
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		(void)ioctl(p->master, TIOCSWINSZ, &size);
+	if (tcgetpgrp(STDIN_FILENO) == getpgrp())
+		tty_raw(&p->caller, STDIN_FILENO);
 }
 
 static void
@@ -99,7 +64,7 @@ on_signal(struct supervise *s, int signo)
 	if (p->pty && signo == SIGCONT)
 		make_raw(p);
 	if (p->pty && (signo == SIGCONT || signo == SIGWINCH))
-		copy_size(p);
+		tty_copy_size(STDIN_FILENO, p->master);
 	if (signo == SIGTERM || signo == SIGHUP || signo == SIGINT ||
 	    signo == SIGQUIT)
 		p->told = true;
@@ -112,38 +77,28 @@ on_signal(struct supervise *s, int signo)
 static int
 open_stream(struct pump *p, int stream)
 {
+	struct flow *f = &p->flow[stream];
+	bool in = stream == STDIN_FILENO;
 	char path[32];
 	struct stat st;
 	int fd;
 
-	p->flow[stream].most = PIECE;
 	if (fstat(stream, &st) == -1)
 		return stream;
-	p->flow[stream].is_socket = S_ISSOCK(st.st_mode);
-	p->flow[stream].is_fifo = S_ISFIFO(st.st_mode);
+	f->recv = in && S_ISSOCK(st.st_mode);
+	f->send = !in && S_ISSOCK(st.st_mode);
+	p->fifo[stream] = S_ISFIFO(st.st_mode);
 	/* Who opens a named pipe after its writers' end does not see that. */
-	if (!isatty(stream) &&
-	    (!S_ISFIFO(st.st_mode) || stream == STDIN_FILENO))
+	if (!isatty(stream) && (!S_ISFIFO(st.st_mode) || in))
 		return stream;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
-	fd = open(path, (stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) |
-	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open(path, (in ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC);
 	if (fd != -1)
 		return fd;
-	p->flow[stream].most = PIPE_BUF; /* poll(2) promises that */
+	if (!in)
+		f->most = PIPE_BUF; /* poll(2) promises that */
 	return stream;
-}
-
-/* The flow is over: the command's end of its pipe, too. */
-static void
-end(struct pump *p, struct flow *f)
-{
-	if (f->to == -1)
-		return;
-	if (!p->pty)
-		close(f == p->flow ? f->to : f->from);
-	f->from = f->to = -1;
-	f->start = f->end = 0;
 }
 
 /*
@@ -158,14 +113,8 @@ hang_up(struct pump *p)
 	close(p->slave);
 	close(p->master);
 	p->master = p->slave = -1;
-	end(p, &p->flow[STDIN_FILENO]);
-	end(p, &p->flow[STDOUT_FILENO]);
-}
-
-static bool
-full(const struct flow *f)
-{
-	return f->start < f->end;
+	flow_end(&p->flow[STDIN_FILENO]);
+	flow_end(&p->flow[STDOUT_FILENO]);
 }
 
 /*
@@ -175,57 +124,28 @@ full(const struct flow *f)
 static bool
 fill(struct pump *p, struct flow *f, size_t most)
 {
-	bool socket = f == p->flow && f->is_socket;
-	ssize_t n;
+	int rc = flow_fill(f, most);
 
-	do {
-		n = socket ? recv(f->from, f->buf, most, MSG_DONTWAIT) :
-		    read(f->from, f->buf, most);
-	} while (n == -1 && errno == EINTR);
-	f->start = 0;
-	f->end = n > 0 ? (size_t)n : 0;
-	if (n == -1 && errno != EAGAIN && f != p->flow)
+	if (rc == -1 && errno != 0 && f != p->flow)
 		p->lost = errno;
-	return n > 0 || (n == -1 && errno == EAGAIN);
+	return rc != -1;
 }
 
-/* Pass on input; what the command does not take any more is dropped. */
+/*
+ * Pass on what was taken. Output is lost if that fails; input that the command does
+ * not take any more is dropped.
+ */
 static void
-drain_input(struct pump *p, struct flow *f)
+drain(struct pump *p, struct flow *f)
 {
-	ssize_t n = write(f->to, f->buf + f->start, f->end - f->start);
-
-	if (n > 0)
-		f->start += (size_t)n;
-	if (n >= 0 || errno == EINTR || errno == EAGAIN)
+	if (flow_drain(f) != -1)
 		return;
+	if (f != p->flow)
+		p->lost = errno;
 	if (p->pty)
-		f->start = f->end;
+		flow_drop(f); /* output: hang up when there is more */
 	else
-		end(p, f);
-}
-
-/* Pass on output. If that fails it is lost. */
-static void
-drain_output(struct pump *p, struct flow *f)
-{
-	const char *at = f->buf + f->start;
-	size_t rest = f->end - f->start, len = rest < f->most ? rest : f->most;
-	ssize_t n = f->is_socket ?
-	    send(f->to, at, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
-	    write(f->to, at, len);
-
-	if (n >= 0) {
-		f->start += (size_t)n;
-		return;
-	}
-	if (errno == EINTR || errno == EAGAIN)
-		return;
-	p->lost = errno;
-	if (p->pty)
-		f->start = f->end; /* hang up when there is more */
-	else
-		end(p, f);
+		flow_end(f);
 }
 
 /*
@@ -239,7 +159,7 @@ reader_gone(struct pump *p, struct flow *f)
 
 	if (f != p->flow && ioctl(f->from, FIONREAD, &n) == 0 && n > 0)
 		p->lost = EPIPE;
-	end(p, f);
+	flow_end(f);
 }
 
 /* Returns false if there is none for us: we are not in the foreground. */
@@ -251,15 +171,12 @@ take_input(struct pump *p, struct flow *f)
 		kill(getpid(), SIGSTOP);
 		return false;
 	}
-	if (fill(p, f, PIECE)) {
-		if (full(f))
-			p->last = f->buf[f->end - 1];
-	} else if (p->pty) {
-		f->from = -1;
-		f->end = tty_eof(f->to, p->last, f->buf);
-	} else {
-		end(p, f);
-	}
+	if (fill(p, f, FLOW_PIECE))
+		return true;
+	if (p->pty)
+		flow_type_eof(f, f->to);
+	else
+		flow_end(f);
 	return true;
 }
 
@@ -268,8 +185,8 @@ take_output(struct pump *p, struct flow *f)
 {
 	if (p->pty && p->lost != 0)
 		hang_up(p);
-	else if (!fill(p, f, PIECE) && !p->pty)
-		end(p, f);
+	else if (!fill(p, f, FLOW_PIECE) && !p->pty)
+		flow_end(f);
 }
 
 /*
@@ -286,11 +203,11 @@ set_polls(struct supervise *s)
 	for (i = 0; i < 3; i++) {
 		f = &p->flow[i];
 		s->fds[2 * i] = (struct pollfd){ .events = POLLIN,
-			.fd = full(f) ? -1 : f->from };
+			.fd = flow_is_full(f) ? -1 : f->from };
 		s->fds[2 * i + 1] = (struct pollfd){ .fd = f->to };
-		if (full(f))
+		if (flow_is_full(f))
 			s->fds[2 * i + 1].events = POLLOUT;
-		else if (p->pty || (i != STDIN_FILENO && f->is_fifo))
+		else if (p->pty || (i != STDIN_FILENO && p->fifo[i]))
 			s->fds[2 * i + 1].fd = -1;
 	}
 }
@@ -310,12 +227,10 @@ on_poll(struct supervise *s)
 			else if (!take_input(p, f))
 				return;
 		} else if (f->to != -1 && s->fds[2 * i + 1].revents != 0) {
-			if (!full(f))
-				reader_gone(p, f);
-			else if (i == STDIN_FILENO)
-				drain_input(p, f);
+			if (flow_is_full(f))
+				drain(p, f);
 			else
-				drain_output(p, f);
+				reader_gone(p, f);
 		}
 	}
 	set_polls(s);
@@ -358,14 +273,13 @@ has_rest(struct pump *p, struct flow *f, size_t *left)
 {
 	if (f->to == -1 || (p->pty && p->lost != 0))
 		return false;
-	if (full(f))
+	if (flow_is_full(f))
 		return true;
-	if (*left == 0 || (!fill(p, f, *left < PIECE ? *left : PIECE) &&
-		!p->pty))
-		end(p, f);
-	if (!full(f))
+	if (*left == 0 || (!fill(p, f, *left) && !p->pty))
+		flow_end(f);
+	if (!flow_is_full(f))
 		return false;
-	*left -= f->end;
+	*left -= f->len;
 	return true;
 }
 
@@ -404,7 +318,7 @@ show_rest(struct pump *p, const struct supervise *s)
 		}
 		for (i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
 			if (fds[i].revents != 0)
-				drain_output(p, &p->flow[i]);
+				drain(p, &p->flow[i]);
 	}
 }
 
@@ -422,20 +336,22 @@ say_lost(int error)
 static void
 begin(struct pump *p, const int pipes[3])
 {
-	int i;
+	struct flow *f;
+	int i, theirs;
 
 	for (i = 0; i < 3; i++) {
-		p->flow[i].from = p->flow[i].to = -1;
+		f = &p->flow[i];
+		f->from = f->to = -1;
+		f->own = p->pty ? -1 : pipes[i];
+		theirs = p->pty ? p->master : pipes[i];
 		if (p->pty ? i == STDERR_FILENO : pipes[i] == -1)
 			continue;
-		p->flow[i].from = i == STDIN_FILENO ? open_stream(p, i) :
-		    p->pty ? p->master : pipes[i];
-		p->flow[i].to = i != STDIN_FILENO ? open_stream(p, i) :
-		    p->pty ? p->master : pipes[i];
+		f->from = i == STDIN_FILENO ? open_stream(p, i) : theirs;
+		f->to = i == STDIN_FILENO ? theirs : open_stream(p, i);
 	}
 	if (!p->pty)
 		return;
-	p->slave = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	p->slave = tty_slave(p->master);
 	if (p->slave == -1 || fcntl(p->master, F_SETFL, O_NONBLOCK) == -1)
 		err(EXIT_LINK, "console=pty");
 	make_raw(p);
@@ -456,7 +372,6 @@ pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
 	p.pty = master != -1;
 	p.master = master;
 	p.slave = -1;
-	p.last = '\n';
 	s->ctx = &p;
 	s->nfds = 6;
 	s->poll_cb = on_poll;
@@ -467,11 +382,10 @@ pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)
 	saved = errno;
 
 	show_rest(&p, s);
-	if (p.raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &p.saved);
+	tty_restore(&p.caller, STDIN_FILENO);
 	hang_up(&p);
 	for (i = 0; i < 3; i++)
-		end(&p, &p.flow[i]);
+		flow_end(&p.flow[i]);
 	if (p.lost != 0)
 		say_lost(p.lost);
 	errno = saved;

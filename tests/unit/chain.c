@@ -174,6 +174,39 @@ is_let_go_of(void)
 	close(foreign), close(st.start), close(st.told), close(ends.told);
 }
 
+static void
+which_command_is_a_link(void)
+{
+	CHECK(chain_is_name("volt-ns") && chain_may_be_link("volt-ns"));
+	CHECK(!chain_is_name("/x/volt-ns") && chain_may_be_link("/x/volt-ns"));
+	CHECK(!chain_is_name("volt-x/y") && !chain_may_be_link("volt-x/y"));
+	CHECK(!chain_is_name("volt") && !chain_may_be_link("volt"));
+	CHECK(!chain_is_name("") && !chain_may_be_link(""));
+}
+
+static void
+dry_child(void *ctx)
+{
+	chain_dry(ctx, false, false);
+}
+
+/* A link that cannot be looked for is an error, and not the end of the chain. */
+static void
+a_dry_run_ends_with_the_chain(void)
+{
+	static char name[PATH_MAX + 8] = "volt-";
+
+	unit_run(&r, dry_child, ARGV("true", NULL));
+	CHECK_INT(r.wstatus, 0);
+	unit_run(&r, dry_child, ARGV("volt-none", NULL));
+	CHECK_INT(r.wstatus, 0);
+	CHECK_STR(r.err, "");
+	memset(name + 5, 'x', PATH_MAX);
+	unit_run(&r, dry_child, ARGV(name, NULL));
+	CHECK_INT(r.wstatus, UNIT_WAIT(125, 0));
+	CHECK(strstr(r.err, ": look for volt-xxx") != NULL);
+}
+
 /* Stdin, stdout and stderr are never taken by what a link opens. */
 static void
 closed_stdio(void *ctx)
@@ -206,6 +239,8 @@ static const struct unit tests[] = {
 	UNIT(the_chain_leaves_no_trace),
 	UNIT(a_command_that_cannot_run_has_not_started),
 	UNIT(is_let_go_of),
+	UNIT(which_command_is_a_link),
+	UNIT(a_dry_run_ends_with_the_chain),
 	UNIT(fills_holes_in_stdio),
 };
 
