@@ -124,6 +124,14 @@ end(struct flow *f)
 	}
 }
 
+/* An error ends this flow: if it is output, tell volt-kvm. */
+static void
+lose(const struct flow *f)
+{
+	if (f != &flow[0])
+		dprintf(control, GUEST_LOST "\n");
+}
+
 /* Fill the empty buffer. Returns false if nothing could be read. */
 static bool
 fill(struct flow *f)
@@ -134,6 +142,9 @@ fill(struct flow *f)
 		return false;
 	if ((rc = flow_fill(f, FLOW_PIECE)) != -1)
 		return rc == 1;
+	/* EIO: nobody has the terminal open any more. */
+	if (errno != 0 && (errno != EIO || terminal == -1))
+		lose(f);
 	if (f == &flow[0] && terminal != -1)
 		flow_type_eof(f, terminal);
 	else
@@ -149,8 +160,11 @@ move(struct flow *f)
 
 	if (!flow_is_full(f) && !fill(f))
 		return false;
-	if ((rc = flow_drain(f)) == -1)
+	if ((rc = flow_drain(f)) == -1) {
+		if (errno != EPIPE && errno != ENODEV) /* its reader has gone */
+			lose(f);
 		end(f);
+	}
 	return rc == 1;
 }
 

@@ -81,7 +81,7 @@ def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
     told["fds"] = [[fd[0], on.get(fd[1], fd[1])] + fd[2:6] + fd[7:] for fd in told["fds"]]
     told["mounts"] = "\n".join(mount_line(m) for m in told["mounts"].splitlines())
     # Without the flags, one of which is that the address is not yet known to be alone.
-    told["addresses6"] = [x.split()[:4] for x in told["addresses6"].splitlines()]
+    told["addresses6"] = sorted(x.split()[:4] for x in told["addresses6"].splitlines())
     told["status"] = [x for x in told["status"].splitlines() if x.split(":")[0] in STATUS]
     told["interfaces"] = sorted(x.split(":")[0].strip() for x in told["interfaces"].splitlines()
                                 if ":" in x)

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 from typing import Any, Dict, List, Optional, Set
 
 import grammar as g
@@ -367,11 +368,11 @@ def may_exec(s: State, toolbox: bool) -> bool:
 def apply(model: Any, argv: List[str]) -> List[str]:
     s: State = model.s
     p = Policy()
+    if any(re.fullmatch("-[A-Za-z]*[vN][A-Za-z]*", a) for a in argv):
+        s.chatty.add("volt-lock")  # also of words before a wrong one
     parsed = g.parse(argv, "Nbjlv", lambda k, v: take_word(model, p, k, v), model.read)
     if set(parsed.flags) & set("bl") or not parsed.rest:
         raise Unknown("-b, -l or no command")
-    if set(parsed.flags) & set("vN"):
-        s.chatty.add("volt-lock")
     seccomp = p.values.get("seccomp", "none")
     if seccomp not in ("none", "strict", "default"):
         s.chatty.add("volt-seccomp")
