@@ -496,7 +496,8 @@ judge_address(const struct refusal *r, uint64_t at, uint64_t len, bool is_bind)
 		found.unseen++;
 	} else if (a.sa.sa_family == AF_INET || a.sa.sa_family == AF_INET6) {
 		judge_inet(r, &a.in, is_bind);
-	} else if (a.sa.sa_family == AF_UNIX && a.un.sun_path[0] != '\0') {
+	} else if (a.sa.sa_family == AF_UNIX && a.un.sun_path[0] != '\0' &&
+	    r->ll->handled_fs != 0) {
 		fd = is_bind ? open_parent(r, AT_FDCWD, a.un.sun_path, &name) :
 		    tracee_open(&r->who, AT_FDCWD, a.un.sun_path, 0);
 		if (fd != -1)
@@ -610,6 +611,9 @@ refused_call(const struct landlock *ll, pid_t pid, uint64_t nr,
 	if (i == sizeof(calls) / sizeof(calls[0]))
 		return;
 	r.call = &calls[i];
+	/* Unless files are restricted the command can mount what would stop us. */
+	if (ll->handled_fs == 0 && r.call->deed < DEED_CONNECT)
+		return;
 	/* EXDEV is what Landlock says of a move between directories. */
 	if (error != EACCES && (error != EXDEV ||
 		(r.call->deed != DEED_LINK && r.call->deed != DEED_RENAME)))
