@@ -81,24 +81,35 @@ of_script(char *head, size_t len, char interp[static PATH_MAX])
 }
 
 /*
+ * Find the interpreter of the program that is open for reading at fd: interp gets its
+ * name. Returns false if it has none, or is no program.
+ */
+bool
+interp_find(int fd, char interp[static PATH_MAX])
+{
+	_Alignas(Elf64_Ehdr) char head[256 + 1] = "";
+	ssize_t len = pread(fd, head, sizeof(head) - 1, 0);
+
+	if (len >= 2 && memcmp(head, "#!", 2) == 0)
+		return of_script(head, (size_t)len, interp);
+	if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+		return of_elf(fd, head, (size_t)len, interp);
+	return false;
+}
+
+/*
  * exec(2) fails with ENOENT also if the command exists and its interpreter does not.
  * Returns whether that is the case; then interp gets the interpreter's name.
  */
 bool
 interp_missing(const char *command, char interp[static PATH_MAX])
 {
-	_Alignas(Elf64_Ehdr) char head[256 + 1] = "";
 	int fd = open_command(command);
-	bool found = false;
-	ssize_t len;
+	bool found;
 
 	if (fd == -1)
 		return false;
-	len = read(fd, head, sizeof(head) - 1);
-	if (len >= 2 && memcmp(head, "#!", 2) == 0)
-		found = of_script(head, (size_t)len, interp);
-	else if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
-		found = of_elf(fd, head, (size_t)len, interp);
+	found = interp_find(fd, interp);
 	close(fd);
 	return found && access(interp, F_OK) == -1 && errno == ENOENT;
 }

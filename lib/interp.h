@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+bool interp_find(int fd, char interp[static PATH_MAX]);
 bool interp_missing(const char *command, char interp[static PATH_MAX]);
 
 #endif

@@ -855,6 +855,26 @@ Delegate=yes" ]
 	[ "$(grep -cx refused <<<"$output")" = 2 ]
 }
 
+@test "-d uid= and gid=: names, by the files in sight" {
+	# Whatever users this host has.
+	IFS=: read -r user _ uid _ < <(tail -n 1 /etc/passwd)
+	IFS=: read -r group _ gid _ < <(tail -n 1 /etc/group)
+	run -0 volt-cg -d uid="$user" gid="$group" name="$GROUP" stat -c '%u %g' \
+		"$TREE/volt/$GROUP" "$TREE/volt/$GROUP/cgroup.procs"
+	[ "$output" = "$uid $gid"$'\n'"$uid $gid" ]
+	run -0 --separate-stderr volt-cg -dv uid="$user" name="$GROUP" stat -c '%u %g' "$TREE/volt/$GROUP"
+	[ "$output" = "$uid 0" ]
+	[[ $stderr = *"volt-cg: delegated to user $uid"* ]]
+	for word in "uid=nil: no user of that name in /etc/passwd" \
+		"gid=nil: no group of that name in /etc/group" "uid=a/b: not a number or a name"; do
+		run -125 --separate-stderr volt-cg -d "${word%%: *}" name="$GROUP" true
+		[ "$stderr" = "volt-cg: $word" ]
+		[ ! -e "$TREE/volt/$GROUP" ]
+	done
+	# The root is another one to come.
+	run -0 volt-ns -Nm root="$ROOT_BB" volt-cg -Nd uid=nil true
+}
+
 @test "an ordinary user without a delegated group is told what to do" {
 	user_dir
 	run -125 as_user volt-cg true

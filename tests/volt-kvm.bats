@@ -307,7 +307,8 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	local k i
 
 	k=$(tiny pvh)
-	truncate -s 1M disk
+	magic disk 1080 '\x53\xef'
+	truncate -s 1M xfs
 	mkdir mods
 	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng virtio_blk overlay jbd2 ext4 \
 		libxfs xfs crc32c_generic crc32c-intel other; do
@@ -324,25 +325,43 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	echo "$output"
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
 		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
-	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro overlay=vdb:xfs:rw -- true
+	run -0 volt-kvm -N kernel="$k" modules=mods disk=xfs disk=xfs root=vda:xfs:ro overlay=vdb:xfs:rw -- true
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
 		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
-@test "root=: the file system of a disk is detected" {
-	local k type at
+# root_of WORD ...: what root= comes to.
+root_of() {
+	volt-kvm -N kernel="$(tiny pvh)" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
+}
 
-	k=$(tiny pvh)
-	root_of() {
-		volt-kvm -N kernel="$k" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
-	}
-	# magic TYPE OFFSET BYTES: a disk with only these bytes.
+# magic FILE [OFFSET BYTES]: a disk with only these bytes.
+magic() {
+	truncate -s 0 "$1" && truncate -s 1M "$1"
+	# shellcheck disable=SC2059 # it is bytes
+	printf "${3:-}" | dd of="$1" bs=1 seek="${2:-0}" conv=notrunc status=none
+}
+
+# parted KIND DISK [BLOCK]: a disk with a small ext4 in one partition, nothing in the next
+# and erofs in the last. Ids of a GPT and of an MBR: 1, 3 and 4; of logical partitions: 5, 6, 7.
+parted() {
+	local second=()
+
+	command -v python3 >/dev/null || lacks python3
+	magic small 1080 '\x53\xef'
+	magic erofs 1024 '\xe2\xe1\xf5\xe0'
+	magic zeroes
+	[ "$1" = logical ] || second=("")
+	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" small "${second[@]}" zeroes erofs
+}
+
+@test "root=: the file system of a disk is detected" {
+	local type at
+
 	while read -r type at bytes; do
-		truncate -s 0 disk && truncate -s 1M disk
-		# shellcheck disable=SC2059 # it is bytes
-		printf "$bytes" | dd of=disk bs=1 seek="$at" conv=notrunc status=none
+		magic disk "$at" "$bytes"
 		[ "$(root_of disk=disk)" = "vda:$type" ]
 	done <<-'EOF'
 		ext4 1080 \x53\xef
@@ -364,13 +383,79 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 		mksquashfs tree real.sqsh -quiet >/dev/null
 		[ "$(root_of disk=real.sqsh root=vda)" = "vda:squashfs" ]
 	fi
-	# A type that is given is used; an unknown one is left to the guest.
-	[ "$(root_of disk=disk root=vda:xfs)" = "vda:xfs" ]
-	[ "$(root_of disk=disk root=vda1)" = vda1 ]
+	# A type that is given is used, one that is unknown too.
+	[ "$(root_of disk=disk root=vda:btrfs:ro)" = "vda:btrfs:ro" ]
+	[ "$(root_of disk=disk root=vda:minix)" = "vda:minix" ]
+	magic disk 1080 '\x53\xef'
+	[ "$(root_of disk=disk root=vda:ext2)" = "vda:ext2" ]
+	# Without root= the guest need not be Linux.
 	truncate -s 512 small && truncate -s 1M zeroes
 	for disk in small zeroes; do
 		[ "$(root_of disk=$disk)" = vda ]
 	done
+	[ "$(root_of disk=zeroes root=vda:xfs)" = "vda:xfs" ]
+	# Another device is the guest's.
+	[ "$(root_of disk=zeroes root=ram0)" = ram0 ]
+}
+
+@test "root=: the file system of a partition is detected" {
+	local kind n m block
+
+	for block in 512 4096; do
+		for kind in gpt:1:4 mbr:1:4 logical:5:7; do
+			IFS=: read -r kind n m <<<"$kind"
+			parted "$kind" disk $block
+			[ "$(root_of disk=disk:block=$block root=vda$n:ro)" = "vda$n:ro:ext4" ]
+			[ "$(root_of disk=disk disk=disk:block=$block root=/dev/vdb$m)" = "/dev/vdb$m:erofs" ]
+			[ "$(root_of disk=disk:block=$block root=vda$n overlay=vda$n)" = "vda$n:ext4" ]
+		done
+	done
+}
+
+@test "root=: what is no root is named in one line" {
+	local k
+
+	k=$(tiny pvh)
+	refused() {
+		run -125 --separate-stderr volt-kvm kernel="$k" "${@:2}" -- true
+		[ "$stderr" = "volt-kvm: $1" ]
+	}
+	parted gpt disk
+	list="vda1 ext4, vda3 (unknown), vda4 erofs"
+	refused "root=vda: disk has partitions, of which one is to be named: $list" disk=disk
+	refused "root=vda:xfs: disk has partitions, of which one is to be named: $list" disk=disk root=vda:xfs
+	for n in 2 128 255; do
+		refused "root=vda$n: disk has no such partition, but $list" disk=disk root=vda$n
+	done
+	refused "root=vda4:xfs: disk holds erofs" disk=disk root=vda4:xfs
+	refused "overlay=vdb3: disk holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say overlay=vdb3:TYPE" \
+		disk=small disk=disk overlay=vdb3
+	for n in 0 256 x 1x -1 01 1p1; do
+		refused "root=vda$n: no disk= for it" disk=disk root=vda$n
+	done
+	parted logical disk
+	refused "root=vda1: disk has no such partition, but vda5 ext4, vda6 (unknown), vda7 erofs" disk=disk root=vda1
+	refused "root=vda1: small has no partitions, but is ext4 as a whole (vda)" disk=small root=vda1
+	refused "root=vda1: zeroes has no partitions" disk=zeroes root=vda1
+	refused "root=vda: zeroes holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say root=vda:TYPE" \
+		disk=zeroes root=vda
+	refused "root=vda:ext4: erofs holds erofs" disk=erofs root=vda:ext4
+	magic disk 0 'LUKS\xba\xbe'
+	refused "root=vda: disk holds LUKS, which is no file system" disk=disk
+	magic disk 0 'QFI\xfb'
+	refused "root=vda: disk is a qcow2 image; disk= takes a raw image" disk=disk
+	magic disk 82 'FAT32   '
+	refused "root=vda: disk holds vfat; if that is meant, say root=vda:vfat" disk=disk
+	[ "$(root_of disk=disk root=vda:vfat)" = vda:vfat ]
+	# Random bytes, and zeroes, do no harm.
+	for n in 1 2 3; do
+		head -c 1M /dev/urandom >disk
+		printf '\x55\xaa' | dd of=disk bs=1 seek=510 conv=notrunc status=none
+		run -125 volt-kvm kernel="$k" disk=disk root=vda7 -- true
+		run -125 volt-kvm kernel="$k" disk=disk root=vda1 -- true
+	done
+	refused "disk=/dev/null: neither a file nor a block device" disk=/dev/null root=vda1
+	refused "disk=/nil: No such file or directory" disk=/nil root=vda1
 }
 
 @test "modules: compressed modules, also with SIGCHLD ignored" {
@@ -1606,8 +1691,17 @@ mounts" ]
 		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c 'echo x >/etc/x; busybox cat /etc/x'
 		[ "$output" = x ]
 	done
-	run -125 --separate-stderr guest disk=upper root=vda:squashfs -- true
-	[ "$stderr" = "volt-guest: root=vda: mount as squashfs: Invalid argument" ]
+	# Also on a partition, with the numbers of the guest's kernel.
+	for n in gpt:2 mbr:2 logical:6; do
+		"$TOP/tests/helpers/parted.py" ${n%:*} disk 512 packed.sqsh lower
+		run -0 guest disk=disk root=vda${n#*:} overlay=tmpfs -- busybox cat /etc/rw
+		[ "$output" = rw ]
+	done
+	run -125 --separate-stderr guest disk=upper root=vda:minix -- true
+	[ "$stderr" = "volt-guest: root=vda: mount as minix: No such device" ]
+	truncate -s 1M zeroes
+	run -125 --separate-stderr guest disk=zeroes -- true
+	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: Invalid argument" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {

@@ -1594,6 +1594,171 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$output" = "done" ]
 }
 
+@test "learn: what Landlock refused is a word, and with the word it is allowed" {
+	need_root
+	n=0
+	while read -r word abi _ _ others deed; do
+		[ "$ABI" -ge "$abi" ] && [ "$word" != unix ] || continue
+		n=$((n + 1))
+		echo "$word: $deed"
+		IFS=, read -ra words <<<"${others#-}"
+		for again in 1 2; do
+			fresh
+			rm -f words profile
+			# shellcheck disable=SC2086 # a deed and its arguments
+			run ! --separate-stderr locked "${words[@]}" learn.words="$PWD/words" learn="$PWD/profile" -- $deed
+			[[ $output == E* ]]
+			[ -z "$stderr" ]
+			[ -s words ]
+			# A word that is granted already is not asked for.
+			fresh
+			# shellcheck disable=SC2086
+			run -0 locked "${words[@]}" @"$PWD/words" learn.words="$PWD/more" -- $deed
+			[ "$output" = ok ]
+			[ ! -s more ]
+		done
+	done < <(rights)
+	[ "$n" -gt 10 ]
+	# Which word.
+	fresh
+	rm -f words
+	run ! locked learn.words="$PWD/words" -- read_file "$T/a/file"
+	run ! locked learn.words="$PWD/words" -- write_file "$T/a/file"
+	run ! locked learn.words="$PWD/words" -- make_dir "$T/b/new"
+	run ! locked learn.words="$PWD/words" -- read_dir "$T/b/"
+	run ! locked learn.words="$PWD/words" -- execute "$T/a/prog"
+	run ! locked learn.words="$PWD/words" -- make_char "$T/b/new"
+	run ! locked learn.words="$PWD/words" fs.ro="$T/b" -- remove_file "$T/a/../a/file"
+	run ! locked learn.words="$PWD/words" -- read_file "$T/a/file"
+	[ "$(cat words)" = "fs.ro=$T/a/file
+fs.rw=$T/a/file
+fs.rw=$T/b
+fs.read_dir=$T/b
+fs.rx=$T/a/prog
+fs.make_char=$T/b
+fs.rw=$T/a" ]
+}
+
+@test "learn: words are comments in the profile, or in a file of their own; several runs add up" {
+	fresh
+	printf '# mine\n' >profile
+	run ! --separate-stderr volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_file "$T/a/file"
+	[ "$output" = EACCES ]
+	grep -qx openat profile
+	grep -qxF "# fs.ro=$T/a/file" profile
+	cp profile first
+	run ! volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_file "$T/a/file"
+	cmp profile first
+	run ! volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_dir "$T/a/dir"
+	[ "$(grep '^# ' profile)" = "# mine
+# fs.ro=$T/a/file
+# fs.read_dir=$T/a/dir" ]
+	# It is a profile still.
+	run -0 volt-lock seccomp=./profile "$HELP/deed" read_file "$T/a/file"
+	# With -l on standard error.
+	run ! --separate-stderr volt-lock -l fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
+	[ "$output" = EACCES ]
+	[[ $stderr == *$'\n'"# fs.ro=$T/a/file" ]]
+	# In a file of their own, then not there; and no profile that nobody asked for.
+	run ! --separate-stderr volt-lock -l learn.words=words fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
+	[[ $stderr != *"#"* && $stderr == *$'\nexecve\n'* ]]
+	[ "$(cat words)" = "fs.ro=$T/a/file" ]
+	(cd / && run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_file "$T/b/nil" &&
+		run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_dir "$T" && [ -z "$stderr" ]) 3<>words
+	[ "$(cat words)" = "fs.ro=$T/a/file
+fs.read_dir=$T" ]
+	# From nothing to what a program with libraries needs, run by run.
+	: >words
+	for n in 1 2 3 4 5 6; do
+		volt-lock fs=none @./words learn.words=words cat "$T/a/file" && break
+	done
+	[ "$n" -gt 1 ] && [ "$n" -lt 6 ]
+	grep -qx "fs.rx=$(readlink -f "$(command -v cat)")" words
+	grep -qxF "fs.ro=$T/a/file" words
+	# Without Landlock there is nothing to learn.
+	run -125 --separate-stderr volt-lock learn.words=words true
+	[ "$stderr" = "volt-lock: learn.words=words: none of Landlock's words is given; fs=none grants nothing to begin with" ]
+	for word in learn.words=/nil/x:"No such file or directory" learn.words=33:"Bad file descriptor"; do
+		run -125 --separate-stderr volt-lock fs.rx=/ "${word%%:*}" touch ran
+		[ "$stderr" = "volt-lock: ${word%%:*}: ${word#*:}" ]
+	done
+	[ ! -e ran ]
+}
+
+@test "learn: programs, what interprets them, and what they are in" {
+	fresh
+	cp /bin/true "$T/b/interp" # dynamic
+	printf '#!%s\n' "$T/b/interp" >"$T/a/script"
+	chmod +x "$T/a/script"
+	run -126 --separate-stderr volt-lock fs.ro="$T" learn.words=words "$T/a/script"
+	grep -qx "fs.rx=$T/a/script" words
+	grep -qx "fs.rx=$T/b/interp" words
+	grep -qx "fs.rx=/.*/ld-.*" words
+	# Names that need care, and what is in /proc, which is another's tomorrow.
+	mkdir "$T/a,b\\c" "$T/a blank "
+	echo x >"$T/a,b\\c/x"
+	touch "$T/a blank /end "
+	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a,b\\c/x"
+	run -0 volt-lock fs.rx="$HELP" @./names "$HELP/deed" read_file "$T/a,b\\c/x"
+	[ "$(cat names)" = "fs.ro=$T/a\\,b\\\\c/x" ]
+	run ! --separate-stderr volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a blank /end "
+	[[ $stderr == *"volt-lock: learn: 1 paths have a newline, or a blank at the end, and cannot be in a file of words" ]]
+	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/self/status
+	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/$$/status
+	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/meminfo
+	[ "$(tail -n +2 names)" = "fs.ro=/proc
+fs.ro=/proc/meminfo" ]
+	# By a link, and of a process that has another root.
+	ln -s ../a/file "$T/b/link"
+	run ! volt-lock fs.rx="$HELP" fs.ro="$T/b" learn.words=links "$HELP/deed" read_file "$T/b/link"
+	[ "$(cat links)" = "fs.ro=$T/a/file" ]
+}
+
+@test "learn: file modes are not Landlock's" {
+	need_root
+	fresh
+	chmod 755 "$BATS_TEST_TMPDIR" "$T" "$T/a"
+	echo secret >"$T/a/secret"
+	chmod 640 "$T/a/secret" && chgrp 4321 "$T/a/secret"
+	mkdir -m 700 "$T/closed" && echo x >"$T/closed/x"
+	for who in uid=12345,gid=12345 uid=12345,gid=4321 uid=12345,gid=1,groups=4321 uid=0,caps=none; do
+		rm -f words
+		IFS=, read -ra ids <<<"$who"
+		for path in "$T/a/secret" "$T/a/file" "$T/closed/x"; do
+			run ! --separate-stderr volt-lock fs.rx="$HELP" "${ids[@]}" learn.words=words \
+				"$HELP/deed" read_file "$path"
+			[ "$output" = EACCES ]
+		done
+		echo "$who"
+		case $who in
+		*=12345) [ "$(cat words)" = "fs.ro=$T/a/file" ] ;;
+		*4321) [ "$(cat words)" = "fs.ro=$T/a/secret"$'\n'"fs.ro=$T/a/file" ] ;;
+		*) [ "$(wc -l <words)" = 3 ] ;;
+		esac
+	done
+	# As an ordinary user, who has no audit log to read.
+	user_dir
+	mkdir -m 777 "$USER_DIR/learn"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/file"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/secret"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" write_file "$T/a/file"
+	[ "$(cat "$USER_DIR/learn/words")" = "fs.ro=$T/a/file" ]
+}
+
+@test "learn: ports" {
+	[ "$ABI" -ge 4 ] || lacks "Landlock ABI 4"
+	need own_net true
+	for deed in "tcp.connect 80" "tcp.bind 8080" "tcp.connect 443" "tcp.connect 80"; do
+		# shellcheck disable=SC2086 # a deed and its argument
+		run ! own_net volt-lock fs=any udp.bind=any udp.connect=any tcp.connect=1-79 learn.words="$PWD/words" "$HELP/deed" $deed
+		[ "$output" = EACCES ]
+	done
+	[ "$(cat words)" = $'tcp.connect=80\ntcp.bind=8080\ntcp.connect=443' ]
+	run -0 own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.bind 8080
+	run own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.connect 443
+	[ ! -s more ]
+}
+
 # --- policies ---------------------------------------------------------------
 
 # policy NAME: all that a service gets here.

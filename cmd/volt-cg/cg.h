@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "cgroup.h"
+#include "identity.h"
 #include "must.h"
 #include "words.h"
 
@@ -50,8 +51,7 @@ struct cg {
 	int status_fd;	/* or -1 */
 	uint64_t oom_said;	/* OOM kills that were reported */
 	unsigned int oom_lines;
-	uid_t uid;	/* the owner of a delegated group, or -1 */
-	gid_t gid;	/* likewise */
+	struct identity owner;	/* of a delegated group: uid= and gid= alone */
 
 	struct cgroup_tree tree;
 

@@ -369,12 +369,16 @@ finish_at_exit(void)
 void
 group_delegate(const struct cg *cg)
 {
-	if (cgroup_delegate(cg->dir, cg->uid, cg->gid) == -1)
+	const struct identity *owner = &cg->owner;
+	uid_t uid = owner->uid_given ? owner->uid : (uid_t)-1;
+	gid_t gid = owner->gid_given ? owner->gid : (gid_t)-1;
+
+	if (cgroup_delegate(cg->dir, uid, gid) == -1)
 		err(EXIT_LINK, "delegate %s", group_name(cg));
-	if (cg->uid != (uid_t)-1)
-		say("delegated to user %u", (unsigned int)cg->uid);
-	if (cg->gid != (gid_t)-1)
-		say("delegated to group %u", (unsigned int)cg->gid);
+	if (owner->uid_given)
+		say("delegated to user %u", (unsigned int)uid);
+	if (owner->gid_given)
+		say("delegated to group %u", (unsigned int)gid);
 }
 
 /*

@@ -75,13 +75,14 @@ int
 main(int argc, char *argv[])
 {
 	static struct cg cg = {
-		.uid = (uid_t)-1, .gid = (gid_t)-1, .tree.top = -1,
-		.status_fd = -1, .place_fd = -1, .dir = -1, .lock = -1,
-		.retreat_dir = -1, .retreat_lock = -1,
+		.tree.top = -1, .status_fd = -1, .place_fd = -1, .dir = -1,
+		.lock = -1, .retreat_dir = -1, .retreat_lock = -1,
 	};
 
 	argv = words_parse(argc, argv, &cg_grammar, &cg);
 	cg_check(&cg, *argv != NULL);
+	if (!cg.dry || !chain_is_to(CHAIN_ROOT))
+		identity_resolve(&cg.owner);
 	if (cg.systemd) {
 		systemd_print(&cg);
 		return 0;

@@ -110,9 +110,9 @@ static const struct word words[] = {
 	    "run the command in an existing group"),
 	CTX_WORD("cpus", limit_cpus, "N|max",
 	    "the time of so many CPUs, as 1.5; sets cpu.max"),
-	ID_WORD("uid", struct cg, uid, "N",
+	CALL_WORD("uid", identity_name, struct cg, owner.uid_word, "N|NAME",
 	    "with -d: the user who owns the group"),
-	ID_WORD("gid", struct cg, gid, "N",
+	CALL_WORD("gid", identity_name, struct cg, owner.gid_word, "N|NAME",
 	    "with -d: the user group that owns it"),
 	STATUS_WORD(struct cg),
 	CTX_WORD("*.*", limit_add, "VALUE",
@@ -132,11 +132,12 @@ const struct grammar cg_grammar = {
 void
 cg_check(const struct cg *cg, bool command)
 {
-	bool ids = cg->uid != (uid_t)-1 || cg->gid != (gid_t)-1;
+	const struct identity *owner = &cg->owner;
 
-	if (ids && !cg->delegate)
+	if ((owner->uid_word != NULL || owner->gid_word != NULL) &&
+	    !cg->delegate)
 		errx(EXIT_LINK, "%s= needs -d",
-		    cg->uid != (uid_t)-1 ? "uid" : "gid");
+		    owner->uid_word != NULL ? "uid" : "gid");
 	if (cg->keep && cg->summary)
 		errx(EXIT_LINK, "-k and -s do not go together: "
 		    "volt-cg does not wait with -k");

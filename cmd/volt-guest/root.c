@@ -50,7 +50,8 @@ mount_disk(const char *key, const char *word, const char *where)
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
 		flags | MS_RDONLY, NULL) == -1))
-		err(EXIT_LINK, "%s=%s: mount as %s", key, d.dev, type);
+		err(EXIT_LINK, "%s=%s: mount as %s%s", key, d.dev, type,
+		    d.type[0] != '\0' ? "" : ", the file system is unknown");
 }
 
 /* Mount the overlay. Its upper directory is on a tmpfs or a disk. */

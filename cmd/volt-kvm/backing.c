@@ -73,15 +73,32 @@ open_device(struct backing *b, dev_t dev)
 	(void)ioctl(b->fd, BLKIOOPT, &best);
 	if (ioctl(b->fd, BLKALIGNOFF, &offset) == -1 || offset < 0)
 		offset = 0;
-	b->block = (uint32_t)logical;
 	b->physical = physical;
 	b->least = least;
 	b->best = best;
 	b->offset = (uint32_t)offset;
-	b->discard = b->block;
+	b->discard = (uint32_t)logical;
 	if (queue_number(dev, "discard_granularity", &n))
 		b->discard = (uint32_t)n;
 	return 0;
+}
+
+/*
+ * The block size, in bytes, that the guest sees of a disk that is open at fd. An error
+ * ends the program.
+ */
+uint32_t
+backing_block(int fd, const struct disk *d, bool is_device)
+{
+	int logical;
+
+	if (d->block != 0)
+		return d->block;
+	if (!is_device)
+		return BACKING_SECTOR;
+	if (ioctl(fd, BLKSSZGET, &logical) == -1)
+		err(EXIT_LINK, "disk=%s: block size", d->path);
+	return (uint32_t)logical > BLOCK_MOST ? BLOCK_MOST : (uint32_t)logical;
 }
 
 /* Open, measure and lock a disk=, or end the program with an error. */
@@ -91,7 +108,7 @@ backing_open(struct backing *b, const struct disk *d)
 	bool write = !d->ro && d->scratch == NULL;
 	struct stat st;
 
-	*b = (struct backing){ .block = BACKING_SECTOR };
+	*b = (struct backing){ .block = 0 };
 	/* O_EXCL refuses a block device that this host has mounted. */
 	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
 	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -109,10 +126,7 @@ backing_open(struct backing *b, const struct disk *d)
 	} else if (open_device(b, st.st_rdev) == -1) {
 		err(EXIT_LINK, "disk=%s", d->path);
 	}
-	if (d->block != 0)
-		b->block = d->block;
-	else if (b->block > BLOCK_MOST)
-		b->block = BLOCK_MOST;
+	b->block = backing_block(b->fd, d, b->is_device);
 	if (b->size == 0 || b->size % b->block != 0)
 		errx(EXIT_LINK, "disk=%s: the size is no multiple of %u bytes",
 		    d->path, b->block);

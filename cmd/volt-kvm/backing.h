@@ -20,6 +20,7 @@ struct backing {
 	uint32_t discard;	/* the granularity of a discard; 0: no discard */
 };
 
+uint32_t backing_block(int fd, const struct disk *d, bool is_device);
 void backing_open(struct backing *b, const struct disk *d);
 
 #endif

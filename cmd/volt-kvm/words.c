@@ -8,9 +8,8 @@
 #include "chain.h"
 #include "cidr.h"
 #include "config.h"
-#include "guest.h"
+#include "root.h"
 #include "say.h"
-#include "superblock.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
@@ -194,55 +193,11 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/*
- * The number of the disk that dev names, or is a partition of; -1 if it is no disk of
- * ours by its name. rest is what follows the disk's letter.
- */
-static int
-disk_number(const char *dev, const char **rest)
-{
-	if (strncmp(dev, "/dev/", 5) == 0)
-		dev += 5;
-	if (strncmp(dev, "vd", 2) != 0 || dev[2] < 'a' || dev[2] > 'z')
-		return -1;
-	*rest = dev + 3;
-	return dev[2] - 'a';
-}
-
-/*
- * Check root= or overlay=: a disk that is not given would never appear in the guest.
- * If it is a whole disk of disk= without a type, and its file system is known, return
- * the word with the type added.
- */
-static const char *
-check_disk(const struct config *c, const char *key, const char *value)
-{
-	struct guest_disk d;
-	const char *rest, *type;
-	char *typed;
-	int n;
-
-	if (value == NULL)
-		return NULL;
-	if (guest_disk_parse(&d, value) == -1)
-		word_bad(key, value, "too long");
-	if ((n = disk_number(d.dev, &rest)) == -1)
-		return value;
-	if ((unsigned int)n >= c->ndisks || (*rest >= 'a' && *rest <= 'z'))
-		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
-	if (*rest != '\0' || d.type[0] != '\0' ||
-	    (type = superblock_type(c->disks[n].path)) == NULL)
-		return value;
-	if (asprintf(&typed, "%s:%s", value, type) == -1)
-		err(EXIT_LINK, "%s=%s", key, value);
-	return typed;
-}
-
 /* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
 {
-	static char vda[] = "vda";
+	bool given = c->root != NULL;
 
 	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
 		errx(EXIT_LINK, "ip=: no tap=");
@@ -252,11 +207,11 @@ check(struct config *c)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
 	/* The default is the first disk, unless there is an initrd=. */
 	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
-		c->root = vda;
+		c->root = "vda";
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
-	c->root = check_disk(c, "root", c->root);
-	c->overlay = check_disk(c, "overlay", c->overlay);
+	c->root = root_check(c, "root", c->root, given);
+	c->overlay = root_check(c, "overlay", c->overlay, true);
 }
 
 void

@@ -298,7 +298,7 @@ except_word(void *ctx, const char *key, const char *value)
  * descriptor.
  */
 static void
-grant(const struct landlock *ll, const struct path_rule *p,
+grant(struct landlock *ll, const struct path_rule *p,
     const struct except_set *set, int fd)
 {
 	const char *name;
@@ -336,7 +336,7 @@ grant(const struct landlock *ll, const struct path_rule *p,
 
 /* The rule of p, which is open at fd, around what is excepted. */
 void
-except_fill(const struct landlock *ll, const struct path_rule *p, int fd)
+except_fill(struct landlock *ll, const struct path_rule *p, int fd)
 {
 	grant(ll, p, set_of(p), fd);
 }

@@ -1,7 +1,8 @@
 /*
  * -l: run the command under everything but a filter of system calls, and print
- * the profile that it needed, in a profile's own words and sorted. A file that
- * holds a profile already is given what is new.
+ * the profile that it needed, in a profile's own words and sorted; and behind it,
+ * as comments, the words of Landlock that it lacked (refused.c). A file that holds
+ * some of that already is given what is new.
  *
  * The command and all that comes of it is traced (ptrace(2)). What it does
  * before it becomes the command, in here, is not its own and is left out, but
@@ -31,7 +32,7 @@
 #include "supervise.h"
 
 #define SOCKETS 64
-#define PROFILE_MOST 65536	/* bytes of a profile that is added to */
+#define FILE_MOST 65536	/* bytes of a file that is added to */
 #define TYPE_MASK 0xf	/* SOCK_TYPE_MASK: what is above are flags */
 #define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
 	CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
@@ -54,7 +55,15 @@ static struct {
 	bool namespaces;	/* clone(2) made some */
 } seen;
 
+/* The call that each process is in: what it was asked is told at its start alone. */
+static struct pending {
+	pid_t pid;	/* of a thread; 0: free */
+	uint64_t nr, args[REFUSED_ARGS];
+} *pending;
+static size_t npending;
+
 static pid_t command;	/* for the handler */
+static const struct landlock *landlock;	/* NULL: it is not in force */
 
 static void
 pass_on(int signo)
@@ -195,29 +204,26 @@ has_line(const char *text, const char *line)
 	return false;
 }
 
-/* Where the profile goes: standard error, a file, or a descriptor of the caller's. */
+/* What a word names: a file, or a descriptor of the caller's. */
 static int
-open_profile(const struct lock *lock)
+open_file(const char *key, const char *name)
 {
-	const char *name = lock->learn_file;
 	int fd;
 
-	if (name == NULL)
-		return STDERR_FILENO;
 	if (name[strspn(name, "0123456789")] == '\0')
-		return word_fd("learn", name);
+		return word_fd(key, name);
 	fd = open(name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
 	    0666);
 	if (fd == -1)
-		err(EXIT_LINK, "learn=%s", name);
+		err(EXIT_LINK, "%s=%s", key, name);
 	return fd;
 }
 
 /* What is in it already; "" if it cannot be read again. */
 static char *
-read_profile(int fd)
+read_file(int fd)
 {
-	static char old[PROFILE_MOST];
+	static char old[FILE_MOST];
 	struct stat st;
 	ssize_t n = 0;
 
@@ -235,17 +241,17 @@ read_profile(int fd)
 	return old;
 }
 
-/* Write the profile, or of it what is not there yet. */
+/* Write the profile or the words, or of these what is not there yet. */
 static void
-write_profile(int fd)
+write_file(int fd, void (*print)(FILE *f))
 {
-	char *old = read_profile(fd), *text, *line, *save;
+	char *old = read_file(fd), *text, *line, *save;
 	size_t size, len = strlen(old);
 	FILE *f;
 
 	if ((f = open_memstream(&text, &size)) == NULL)
 		err(EXIT_LINK, "learn");
-	print_profile(f);
+	print(f);
 	if (fclose(f) == EOF)
 		err(EXIT_LINK, "learn");
 	if (len > 0 && old[len - 1] != '\n' && dprintf(fd, "\n") < 0)
@@ -257,6 +263,83 @@ write_profile(int fd)
 	free(text);
 }
 
+static void
+print_words(FILE *f)
+{
+	refused_print(f, "");
+}
+
+/* In a profile, words are comments. */
+static void
+print_both(FILE *f)
+{
+	print_profile(f);
+	refused_print(f, "# ");
+}
+
+static struct pending *
+find_pending(pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < npending; i++)
+		if (pending[i].pid == pid)
+			return &pending[i];
+	return NULL;
+}
+
+/* A call begins. */
+static void
+begin_call(pid_t pid, const struct __ptrace_syscall_info *info)
+{
+	struct pending *p = find_pending(pid);
+
+	if (p == NULL)
+		p = find_pending(0);
+	if (p == NULL) {
+		pending = realloc(pending, (npending + 1) * sizeof(*pending));
+		if (pending == NULL)
+			err(EXIT_LINK, "learn");
+		p = &pending[npending++];
+	}
+	*p = (struct pending){ .pid = pid, .nr = info->entry.nr };
+	memcpy(p->args, info->entry.args, sizeof(p->args));
+}
+
+/* It has ended. Before the command runs, its exec alone is of interest. */
+static void
+end_call(pid_t pid, const struct __ptrace_syscall_info *info, bool started)
+{
+	struct pending *p = find_pending(pid);
+
+	if (p == NULL)
+		return;
+	if (info->exit.is_error && (started || refused_exec(p->nr)))
+		refused_call(landlock, pid, p->nr, p->args, -info->exit.rval);
+	p->pid = 0;
+}
+
+/* A process stopped at a call. One of another architecture has other numbers. */
+static void
+look_at_call(pid_t pid, bool started)
+{
+	static uint32_t ours;
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
+		return;
+	if (ours == 0)
+		ours = info.arch;	/* the first to come is volt-lock's */
+	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && started)
+		note(&info);
+	if (landlock == NULL || info.arch != ours)
+		return;
+	if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+		begin_call(pid, &info);
+	else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+		end_call(pid, &info, started);
+}
+
 /*
  * One stop of a traced process. Returns the signal to go on with. started: the
  * command is running.
@@ -264,7 +347,6 @@ write_profile(int fd)
 static int
 handle(pid_t pid, int wstatus, bool *started)
 {
-	struct __ptrace_syscall_info info;
 	int signo = WSTOPSIG(wstatus), event = wstatus >> 16;
 
 	if (event == PTRACE_EVENT_EXEC) {
@@ -279,9 +361,7 @@ handle(pid_t pid, int wstatus, bool *started)
 		return 0;
 	if (signo != (SIGTRAP | 0x80))
 		return signo;
-	if (*started && ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info),
-		&info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY)
-		note(&info);
+	look_at_call(pid, *started);
 	return 0;
 }
 
@@ -291,6 +371,7 @@ trace(void)
 {
 	bool started = false;
 	int wstatus, result = 0, signo;
+	struct pending *p;
 	pid_t pid;
 
 	for (;;) {
@@ -302,6 +383,8 @@ trace(void)
 		if (!WIFSTOPPED(wstatus)) {
 			if (pid == command)
 				result = wstatus;
+			if ((p = find_pending(pid)) != NULL)
+				p->pid = 0;
 			continue;
 		}
 		signo = handle(pid, wstatus, &started);
@@ -311,6 +394,27 @@ trace(void)
 			ptrace(PTRACE_SYSCALL, pid, NULL,
 			    (void *)(intptr_t)signo);
 	}
+}
+
+bool
+learn_wanted(const struct lock *lock)
+{
+	return lock->learn || lock->learn_file != NULL ||
+	    lock->learn_words != NULL;
+}
+
+/*
+ * Before the rules are made: what they grant has to be known later. With learn.words=
+ * alone nobody asked for a profile.
+ */
+void
+learn_plan(struct lock *lock)
+{
+	lock->ll.remember = learn_wanted(lock);
+	if (lock->learn_words != NULL && !lock->ll.wanted)
+		errx(EXIT_LINK, "learn.words=%s: none of Landlock's words is "
+		    "given; fs=none grants nothing to begin with",
+		    lock->learn_words);
 }
 
 /*
@@ -323,9 +427,16 @@ learn_run(struct lock *lock)
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sigaction pass = { .sa_handler = pass_on,
 		.sa_flags = SA_RESTART };
-	int wstatus, pipes[2], profile = open_profile(lock);
+	int wstatus, pipes[2], profile = -1, words = -1;
 	char go;
 
+	if (lock->learn_file != NULL)
+		profile = open_file("learn", lock->learn_file);
+	else if (lock->learn)
+		profile = STDERR_FILENO;
+	if (lock->learn_words != NULL)
+		words = open_file("learn.words", lock->learn_words);
+	landlock = lock->ll.ruleset != -1 ? &lock->ll : NULL;
 	if (pipe2(pipes, O_CLOEXEC) == -1 || (command = fork()) == -1)
 		err(EXIT_LINK, "learn");
 	if (command == 0) {
@@ -356,6 +467,9 @@ learn_run(struct lock *lock)
 		err(EXIT_LINK, "learn: ptrace");
 	close(pipes[1]);
 	wstatus = trace();
-	write_profile(profile);
+	if (words != -1)
+		write_file(words, print_words);
+	if (profile != -1)
+		write_file(profile, words == -1 ? print_both : print_profile);
 	exit(supervise_exit_code(wstatus));
 }

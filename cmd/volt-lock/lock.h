@@ -3,11 +3,14 @@
 #define VOLT_LOCK_H
 
 #include <linux/filter.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "identity.h"
 #include "must.h"
@@ -33,6 +36,13 @@ struct port_rule {
 	uint64_t access;
 };
 
+/* What a rule that was added grants, for -l: rules are of inodes. */
+struct grant {
+	dev_t dev;
+	ino_t ino;
+	uint64_t access;
+};
+
 /* What landlock.c enforces. */
 struct landlock {
 	struct path_rule *paths;
@@ -51,6 +61,9 @@ struct landlock {
 	int abi, min_abi;	/* abi: the kernel's; 0: it has none */
 	int ruleset;	/* descriptor, or -1 */
 	uint64_t handled_fs, handled_net, handled_scope;
+	bool remember;	/* what is granted */
+	struct grant *grants;
+	size_t ngrants, grants_size;
 };
 
 struct caps {
@@ -84,7 +97,7 @@ struct lock {
 	size_t nlimits;
 	bool close_fds, new_keyring, give_stdio, dumpable;
 	unsigned int spec;	/* bits, 1 << PR_SPEC_... */
-	const char *learn_file;
+	const char *learn_file, *learn_words;
 };
 
 /* Two words of which one would be without effect. */
@@ -127,17 +140,19 @@ void paths_word(struct lock *lock, const char *key, const char *value,
 MUST_CHECK bool paths_granted(const struct landlock *ll, uint64_t access);
 MUST_CHECK int paths_add(const struct landlock *ll, int fd, uint64_t access);
 MUST_CHECK int paths_open(const char *prefix, const char *path, int flags);
-void paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
+void paths_grant(struct landlock *ll, const struct path_rule *p, int fd,
     bool among);
-void paths_fill(const struct landlock *ll, bool dry);
+void paths_fill(struct landlock *ll, bool dry);
 
 /* except.c */
 void except_word(void *lock, const char *key, const char *value);
-void except_fill(const struct landlock *ll, const struct path_rule *p, int fd);
+void except_fill(struct landlock *ll, const struct path_rule *p, int fd);
 
 /* ports.c */
 void ports_word(struct lock *lock, const struct right *r, const char *value);
 MUST_CHECK bool ports_granted(const struct landlock *ll, uint64_t right);
+MUST_CHECK bool ports_allow(const struct landlock *ll, uint64_t right,
+    uint16_t port);
 void ports_plan(struct lock *lock);
 void ports_fill(const struct landlock *ll);
 
@@ -150,6 +165,7 @@ const struct right *right_find(const char *key);
 uint64_t rights_known(enum right_kind kind, int abi);
 uint64_t rights_of_files(void);
 uint64_t rights_of_group(const char *key);
+const char *rights_least(uint64_t access);
 
 /* caps.c */
 void caps_parse(void *caps, const char *key, const char *value);
@@ -180,7 +196,37 @@ const char *seccomp_filter_name(unsigned int filter);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */
+MUST_CHECK bool learn_wanted(const struct lock *lock);
+void learn_plan(struct lock *lock);
 void learn_run(struct lock *lock);
+
+/* tracee.c */
+#define TRACEE_GROUPS 64
+struct tracee {
+	pid_t pid, leader;
+	uid_t uid;	/* these are for files */
+	gid_t gid, groups[TRACEE_GROUPS];
+	size_t ngroups;
+	uint64_t caps;	/* effective */
+};
+MUST_CHECK bool tracee_begin(struct tracee *t, pid_t pid);
+MUST_CHECK bool tracee_read(const struct tracee *t, uint64_t at, void *buf,
+    size_t len);
+MUST_CHECK bool tracee_string(const struct tracee *t, uint64_t at,
+    char buf[static PATH_MAX]);
+MUST_CHECK int tracee_open(const struct tracee *t, int dir, const char *path,
+    int flags);
+MUST_CHECK int tracee_fd(const struct tracee *t, int fd);
+MUST_CHECK int tracee_socket(const struct tracee *t, int fd);
+MUST_CHECK bool tracee_may(const struct tracee *t, const struct stat *st,
+    unsigned int bits);
+
+/* refused.c */
+#define REFUSED_ARGS 6
+void refused_call(const struct landlock *ll, pid_t pid, uint64_t nr,
+    const uint64_t args[REFUSED_ARGS], int64_t error);
+MUST_CHECK bool refused_exec(uint64_t nr);
+void refused_print(FILE *f, const char *before);
 
 /* show.c */
 MUST_CHECK int show(struct lock *lock);

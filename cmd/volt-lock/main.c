@@ -21,13 +21,14 @@ main(int argc, char *argv[])
 
 	/* With all rights: what is opened, looked up and run for ourselves. */
 	seccomp_plan(&lock);
+	learn_plan(&lock);
 	landlock_plan(&lock, argv[0]);
 	if (say_on)
 		show_plan(&lock);
 	if (lock.dry)
 		chain_dry(argv, false, getpid() == 1 ||
 		    chain_is_to(CHAIN_INIT));
-	if (lock.learn || lock.learn_file != NULL)
+	if (learn_wanted(&lock))
 		learn_run(&lock);
 
 	/* Each step can still do what the next one forbids. */

@@ -180,12 +180,30 @@ paths_add(const struct landlock *ll, int fd, uint64_t access)
 		LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 }
 
+/* What is granted for what is open at fd, to be asked for by -l later. */
+static void
+remember(struct landlock *ll, int fd, uint64_t access)
+{
+	struct stat st;
+
+	if (ll->ngrants == ll->grants_size) {
+		ll->grants_size = ll->grants_size == 0 ? 64 :
+		    2 * ll->grants_size;
+		ll->grants = realloc(ll->grants,
+		    ll->grants_size * sizeof(*ll->grants));
+	}
+	if (ll->grants == NULL || fstat(fd, &st) == -1)
+		err(EXIT_LINK, "learn");
+	ll->grants[ll->ngrants++] = (struct grant){ st.st_dev, st.st_ino,
+		access };
+}
+
 /*
  * Grant the rights of p for what is open at fd. among: it was not named itself,
  * and a file may be of a kind that p has no right for.
  */
 void
-paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
+paths_grant(struct landlock *ll, const struct path_rule *p, int fd,
     bool among)
 {
 	uint64_t of_files = p->access & rights_of_files();
@@ -203,11 +221,13 @@ paths_grant(const struct landlock *ll, const struct path_rule *p, int fd,
 	}
 	if (rc == -1)
 		err(EXIT_LINK, "%s=%s", p->key, p->path);
+	if (ll->remember)
+		remember(ll, fd, p->access);
 }
 
 /* Open what the rule is about and grant it, unless it may be missing and is. */
 static void
-fill(const struct landlock *ll, const struct path_rule *p, bool dry)
+fill(struct landlock *ll, const struct path_rule *p, bool dry)
 {
 	int fd = paths_open(p->prefix, p->path, O_PATH);
 
@@ -229,7 +249,7 @@ fill(const struct landlock *ll, const struct path_rule *p, bool dry)
 }
 
 void
-paths_fill(const struct landlock *ll, bool dry)
+paths_fill(struct landlock *ll, bool dry)
 {
 	size_t i;
 

@@ -30,6 +30,18 @@ ports_granted(const struct landlock *ll, uint64_t right)
 	return false;
 }
 
+/* Does a rule grant this port? */
+bool
+ports_allow(const struct landlock *ll, uint64_t right, uint16_t port)
+{
+	const struct port_rule *p;
+
+	for (p = ll->ports; p < ll->ports + ll->nports; p++)
+		if (p->access == right && port >= p->first && port <= p->last)
+			return true;
+	return false;
+}
+
 /* PORT[-PORT] */
 static void
 add_port(struct landlock *ll, const struct right *r, const char *value,

@@ -132,3 +132,20 @@ rights_group(uint64_t access)
 			return r->key;
 	return NULL;
 }
+
+/*
+ * The word that a person would choose to grant these rights: the least of those for
+ * several, but not all that is below a directory in order to list it. NULL if no word
+ * grants them all.
+ */
+const char *
+rights_least(uint64_t access)
+{
+	size_t i;
+
+	for (i = 0; access != FS(READ_DIR) &&
+	     i < sizeof(groups) / sizeof(groups[0]); i++)
+		if ((access & ~groups[i].access) == 0)
+			return groups[i].key;
+	return rights_group(access);
+}

@@ -49,7 +49,7 @@ static const struct flag flags[] = {
 	FLAG_DRY(struct lock),
 	FLAG('b', struct lock, best_effort, "take what this kernel has, and print what was lost"),
 	FLAG('j', struct lock, json, "print JSON, where there is no command"),
-	FLAG('l', struct lock, learn, "learn: print the system calls that the command made"),
+	FLAG('l', struct lock, learn, "learn: print the system calls that the command made, and the words it lacked"),
 	FLAG_SAY,
 	FLAG_END,
 };
@@ -127,6 +127,8 @@ static const struct word words[] = {
 	CTX_WORD("rlimit.sigpending", limit_word, "N[:N]", "queued signals"),
 	CTX_WORD("rlimit.stack", limit_word, "SIZE[:SIZE]", "stack"),
 	STRING_WORD("learn", struct lock, learn_file, "FILE|FD", "as -l, but add to a file"),
+	STRING_WORD("learn.words", struct lock, learn_words, "FILE|FD",
+	    "add the Landlock words that were lacking to a file"),
 	WORD_END,
 };
 

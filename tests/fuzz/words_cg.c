@@ -10,7 +10,7 @@ parse(int argc, char *argv[])
 {
 	static struct cg cg;
 
-	cg = (struct cg){ .uid = (uid_t)-1, .gid = (gid_t)-1, .tree.top = -1,
+	cg = (struct cg){ .tree.top = -1,
 		.status_fd = -1, .place_fd = -1, .dir = -1, .lock = -1,
 		.retreat_dir = -1, .retreat_lock = -1 };
 	argv = words_parse(argc, argv, &cg_grammar, &cg);

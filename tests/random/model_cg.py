@@ -34,7 +34,7 @@ def take_word(key: str, value: str, own: Any) -> None:
             g.bad("not a number of CPUs")
         own["limits"].append(("cpu.max", value))
     elif key in ("uid", "gid"):
-        own[key] = g.uint(value, g.ID_MAX)
+        own[key] = g.uint(value, g.ID_MAX)  # no names are generated
     elif "." in key:
         if key.startswith(".") or key.endswith("."):
             g.bad("unknown word")

@@ -135,7 +135,7 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
         p.values[key] = value
     elif key.startswith("rlimit.") and key[7:] in LIMITS:
         take_limit(p, key[7:], value)
-    elif key == "learn":
+    elif key in ("learn", "learn.words"):
         raise Unknown(key + "=")
     else:
         g.bad("unknown word")

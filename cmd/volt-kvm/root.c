@@ -1,0 +1,202 @@
+/*
+ * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or one of its partitions. We
+ * look at what it holds, because the guest needs the module for it and the type to mount.
+ */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "chain.h"
+#include "config.h"
+#include "guest.h"
+#include "partition.h"
+#include "root.h"
+#include "superblock.h"
+#include "value.h"
+#include "words.h"
+
+#define DISK_PARTITIONS 255	/* Linux numbers no more of a disk */
+
+struct look {
+	const char *key, *value;	/* the word */
+	const struct disk *disk;
+	char letter;	/* of vda */
+	int fd;
+	uint64_t size;
+	uint32_t block;
+};
+
+/*
+ * The number of the disk that dev names, or is a partition of; -1 if it is no disk of
+ * ours by its name. rest is what follows the disk's letter.
+ */
+static int
+disk_number(const char *dev, const char **rest)
+{
+	if (strncmp(dev, "/dev/", 5) == 0)
+		dev += 5;
+	if (strncmp(dev, "vd", 2) != 0 || dev[2] < 'a' || dev[2] > 'z')
+		return -1;
+	*rest = dev + 3;
+	return dev[2] - 'a';
+}
+
+/* Returns false for what backing_open() will report. */
+static bool
+open_disk(struct look *l)
+{
+	struct stat st;
+	off_t end;
+
+	l->fd = open(l->disk->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	    O_NOCTTY);
+	if (l->fd == -1)
+		return false;
+	if (fstat(l->fd, &st) == -1 ||
+	    (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) ||
+	    (end = lseek(l->fd, 0, SEEK_END)) == -1) {
+		close(l->fd);
+		return false;
+	}
+	l->size = (uint64_t)end;
+	l->block = backing_block(l->fd, l->disk, S_ISBLK(st.st_mode));
+	return true;
+}
+
+/* The partitions and what they hold: "vda1 vfat, vda2 ext4". Returns their number. */
+static int
+list_partitions(const struct look *l, char *buf, size_t size)
+{
+	const struct superblock *s;
+	struct extent e;
+	unsigned int i;
+	size_t len = 0;
+	int n = 0;
+
+	for (i = 1; i <= PARTITIONS && len < size; i++) {
+		if (partition_find(l->fd, l->size, l->block, i, &e) != 1)
+			continue;
+		s = superblock_find(l->fd, &e);
+		len += (size_t)snprintf(buf + len, size - len, "%svd%c%u %s",
+		    n++ > 0 ? ", " : "", l->letter, i,
+		    s != NULL ? s->name : "(unknown)");
+	}
+	return n;
+}
+
+/* Find the partition with that number, or end with an error. */
+static struct extent
+partition(const struct look *l, unsigned int number)
+{
+	const struct extent whole = { 0, l->size };
+	const struct superblock *s = superblock_find(l->fd, &whole);
+	struct extent e;
+	char list[256];
+
+	if (partition_find(l->fd, l->size, l->block, number, &e) == 1)
+		return e;
+	if (list_partitions(l, list, sizeof(list)) > 0)
+		errx(EXIT_LINK, "%s=%s: %s has no such partition, but %s",
+		    l->key, l->value, l->disk->path, list);
+	if (s != NULL)
+		errx(EXIT_LINK, "%s=%s: %s has no partitions, but is %s as a "
+		    "whole (vd%c)", l->key, l->value, l->disk->path, s->name,
+		    l->letter);
+	errx(EXIT_LINK, "%s=%s: %s has no partitions", l->key, l->value,
+	    l->disk->path);
+}
+
+/* End: what is there is no root, or not of the type that the word says. */
+static _Noreturn void
+refuse(const struct look *l, const struct superblock *s, const char *type)
+{
+	const char *key = l->key, *value = l->value, *path = l->disk->path;
+
+	if (s == NULL)
+		errx(EXIT_LINK, "%s=%s: %s holds no file system that is known ("
+		    SUPERBLOCK_ROOTS "); to try another, say %s=%s:TYPE", key,
+		    value, path, key, value);
+	if (s->kind == SUPERBLOCK_PACKED)
+		errx(EXIT_LINK, "%s=%s: %s is %s; disk= takes a raw image", key,
+		    value, path, s->name);
+	if (s->kind == SUPERBLOCK_NONE)
+		errx(EXIT_LINK, "%s=%s: %s holds %s, which is no file system",
+		    key, value, path, s->name);
+	if (*type != '\0')
+		errx(EXIT_LINK, "%s=%s: %s holds %s", key, value, path, s->name);
+	errx(EXIT_LINK, "%s=%s: %s holds %s; if that is meant, say %s=%s:%s",
+	    key, value, path, s->name, key, value, s->name);
+}
+
+/*
+ * The type to add to the word; NULL if it stays as it is. type is the one in the word,
+ * or "". The default word leaves to the guest what is unknown: it may not be Linux.
+ */
+static const char *
+look_at(const struct look *l, unsigned int number, const char *type, bool given)
+{
+	const struct extent where = number > 0 ? partition(l, number) :
+	    (struct extent){ 0, l->size };
+	const struct superblock *s = superblock_find(l->fd, &where);
+	char list[256];
+
+	if (s != NULL && superblock_is(s, type))
+		return NULL;
+	if (*type == '\0' && s != NULL && s->kind == SUPERBLOCK_ROOT)
+		return s->name;
+	if (*type != '\0' && !superblock_knows(type))
+		return NULL;
+	if (s == NULL && number == 0 &&
+	    list_partitions(l, list, sizeof(list)) > 0)
+		errx(EXIT_LINK, "%s=%s: %s has partitions, of which one is to "
+		    "be named: %s", l->key, l->value, l->disk->path, list);
+	/* Whoever gives a type may know more than we. */
+	if (s == NULL && (*type != '\0' || !given))
+		return NULL;
+	refuse(l, s, type);
+}
+
+/*
+ * Check the word, which the user has given, or which is the default. A disk that there
+ * is not would never appear in the guest. Returns the word, with the type of the file
+ * system added if it has none and the disk is one of ours.
+ */
+const char *
+root_check(const struct config *c, const char *key, const char *value,
+    bool given)
+{
+	struct look l = { .key = key, .value = value };
+	const char *rest, *type;
+	struct guest_disk d;
+	uint64_t number = 0;
+	char *typed;
+	int n;
+
+	if (value == NULL)
+		return NULL;
+	if (guest_disk_parse(&d, value) == -1)
+		word_bad(key, value, "too long");
+	if ((n = disk_number(d.dev, &rest)) == -1)
+		return value;
+	if ((unsigned int)n >= c->ndisks || (*rest != '\0' &&
+		(value_uint(rest, DISK_PARTITIONS, &number) == -1 ||
+		number == 0)))
+		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
+	l.disk = &c->disks[n];
+	l.letter = (char)('a' + n);
+	if (!open_disk(&l))
+		return value;
+	type = look_at(&l, (unsigned int)number, d.type, given);
+	close(l.fd);
+	if (type == NULL)
+		return value;
+	if (asprintf(&typed, "%s:%s", value, type) == -1)
+		err(EXIT_LINK, "%s=%s", key, value);
+	return typed;
+}
