@@ -562,7 +562,7 @@ nested() {
 	# The kernel gives no new /proc below one that is partly hidden.
 	run -125 --separate-stderr "$who" volt-ns -A root="$root" volt-ns -A root=/ true
 	[ "$stderr" = "volt-ns: /proc: mount proc: Operation not permitted
-volt-ns: a new /proc needs -p, and outside of it one that is not masked itself" ]
+volt-ns: a new /proc needs -p, and a /proc outside that is not masked itself" ]
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none hostname=outer volt-init \
 		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID; cat /proc/1/comm; echo x >/dev/null'
 	[ "$stderr" = "" ]

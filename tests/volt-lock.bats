@@ -1029,7 +1029,7 @@ sys.exit(status)' "$@"
 	run -0 --separate-stderr other_pipe setpriv --reuid 1002 --clear-groups \
 		volt-lock -v caps=none stat -L -c %u:%a /dev/stdout
 	[ "$output" = 1001:600 ]
-	[[ $stderr == *"volt-lock: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+	[[ $stderr == *"volt-lock: a standard stream is a pipe that only its owner can open: Operation not permitted"* ]]
 }
 
 @test "stdio: at both ends of a pipe, and one user after the other" {

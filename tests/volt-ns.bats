@@ -206,7 +206,7 @@ allow" ]
 		LACKS=$file run -0 --separate-stderr as_subid_user volt-ns -U sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
 		[ "$output" = " 0 $TEST_UID 1
  0 $TEST_UID 1" ]
-		[ "$stderr" = "volt-ns: volt has no range in /etc/$file: the caller's own IDs alone are mapped" ]
+		[ "$stderr" = "volt-ns: volt has no range in /etc/$file: only the caller's own IDs are mapped" ]
 	done
 }
 
@@ -216,7 +216,7 @@ allow" ]
 	run -125 --separate-stderr as_subid_user volt-ns -U uidmap=0:0:1 true
 	[ "${stderr_lines[-1]}" = "volt-ns: newuidmap: failed for uidmap=" ]
 	run -125 --separate-stderr as_subid_user setpriv --no-new-privs volt-ns -U true
-	[[ $stderr == *"volt-ns: newuidmap: no_new_privs is set and takes its rights; map your own ID alone"* ]]
+	[[ $stderr == *"volt-ns: newuidmap: no_new_privs is set, so it gets no privileges; map only your own ID"* ]]
 }
 
 @test "uidmap=: bad ranges" {
@@ -417,7 +417,7 @@ written() {
 	[ "$output" = x ]
 	[ "$(wc -l </etc/passwd)" -gt 1 ]
 	[ "$(grep -c ' /etc/passwd ' /proc/self/mountinfo)" = 0 ]
-	ends 125 "text=x:/proc: /proc is a directory, and a file is to be mounted there" -m text=x:/proc true
+	ends 125 "text=x:/proc: a file cannot be mounted on the directory /proc" -m text=x:/proc true
 }
 
 made() {
@@ -466,7 +466,7 @@ tried() {
 	need_root
 	run -0 volt-ns -N -Um root="$ROOT_BB" bind=/etc:/a bind=/etc:/b:ro bind=/etc:/c:idmap
 	[ "$(grep -c 'the option idmap maps them' <<<"$output")" = 1 ]
-	[[ $output == *"volt-ns: bind=/etc:/a: its owners stay the host's, nobody inside; the option idmap maps them"* ]]
+	[[ $output == *"volt-ns: bind=/etc:/a: its files keep the host's owners, who are nobody inside; the option idmap maps them"* ]]
 }
 
 @test "bind=...:try: left out if there is no source, and only then" {
@@ -571,7 +571,7 @@ dom" ]
 		run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=$magic pwd
 		[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Symbolic link loop" ] ||
 			[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Too many levels of symbolic links" ]
-		[ "${stderr_lines[1]}" = "volt-ns: it leads through a link of /proc/PID, or a loop of links" ]
+		[ "${stderr_lines[1]}" = "volt-ns: the path leads through a symlink of /proc/PID, or a loop of symlinks" ]
 	done
 }
 
@@ -795,11 +795,11 @@ read_only_root() {
 	places
 	r=$USER_DIR/tmp/t$$ && as_user mkdir -p "$r/dir" && as_user touch "$r/file"
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc:/file true
-	[ "$stderr" = "volt-ns: bind=/etc:/file: /file is a file, and a directory is to be mounted there" ]
+	[ "$stderr" = "volt-ns: bind=/etc:/file: a directory cannot be mounted on the file /file" ]
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/dir true
-	[ "$stderr" = "volt-ns: bind=/etc/hostname:/dir: /dir is a directory, and a file is to be mounted there" ]
+	[ "$stderr" = "volt-ns: bind=/etc/hostname:/dir: a file cannot be mounted on the directory /dir" ]
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" tmpfs=/file true
-	[ "$stderr" = "volt-ns: tmpfs=/file: /file is a file, and a directory is to be mounted there" ]
+	[ "$stderr" = "volt-ns: tmpfs=/file: a directory cannot be mounted on the file /file" ]
 }
 
 @test "bind=: rw and exec are given, or it is an error" {
@@ -821,7 +821,7 @@ read_only_root() {
 	run -125 --separate-stderr under ro setpriv --reuid "$TEST_UID" --clear-groups \
 		env PATH="$PATH" volt-ns -Um bind="$PWD/src:/mnt:rw" true
 	[ "${stderr_lines[0]}" = "volt-ns: bind=$PWD/src:/mnt:rw: mount attributes: Operation not permitted" ]
-	[ "${stderr_lines[1]}" = "volt-ns: the source is mounted with what the options rw, exec, dev or suid are to lift, and that is locked" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the flags of the source's mount are locked: the options rw, exec, dev and suid cannot clear them" ]
 	# Nor can root where the file system itself is read-only.
 	mksquashfs src image -quiet -no-progress >/dev/null
 	# shellcheck disable=SC2016
@@ -951,7 +951,7 @@ touch: /x: Read-only file system" ]
 		# shellcheck disable=SC2086 # words
 		run -125 --separate-stderr as_user volt-ns -Um $words true
 		[ "$stderr" = "volt-ns: ${words%%[ ]*}: Invalid argument
-volt-ns: there are mounts below it, and only the host's root can make a layer of that" ]
+volt-ns: there are mounts below it: only the host's root can make a layer of it" ]
 	done
 	run -125 --separate-stderr as_user volt-ns -Um bind=/:/mnt true
 	[ "${stderr_lines[1]}" = "volt-ns: there are mounts below it: add the option rec" ]
@@ -1028,7 +1028,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 	cp "$ROOT_BB/bin/busybox" "$USER_DIR/tmp/i$$"
 	printf 'hsqs' | dd of="$USER_DIR/tmp/i$$" conv=notrunc status=none
 	run -125 --separate-stderr as_user volt-ns -Um image="$USER_DIR/tmp/i$$" true
-	[[ $stderr == *"image= takes root's rights; unpack the image and use root=" ]]
+	[[ $stderr == *"image= requires root's rights; unpack the image and use root=" ]]
 }
 
 @test "bind=: attributes, by default and lifted" {
@@ -1144,7 +1144,7 @@ taken() {
 	# What to do where it cannot be had is to leave it out.
 	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" bind=/tmp:/mnt:idmap true
 	[ "$stderr" = "volt-ns: bind=/tmp:/mnt:idmap: mount attributes: Operation not permitted
-volt-ns: the option idmap takes the rights of the host's root: leave it out" ]
+volt-ns: the option idmap requires the rights of the host's root: leave it out" ]
 	run -125 --separate-stderr volt-ns -Um root="$ROOT_BB" bind=/proc:/mnt:idmap true
 	[ "$stderr" = "volt-ns: bind=/proc:/mnt:idmap: mount attributes: Invalid argument
 volt-ns: this kernel cannot map the IDs of that file system, or of one below it; without the option idmap its files belong to nobody inside" ]
@@ -1266,7 +1266,7 @@ bin" ]
 	need_root
 	run -125 --separate-stderr as_user volt-ns join=1 true
 	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied
-volt-ns: a container is entered by the user who made it, and by the host's root" ]]
+volt-ns: only the user who made a container, and the host's root, may enter it" ]]
 }
 
 @test "join=: where there is nothing to join, or not yet, no command runs" {
@@ -1276,7 +1276,7 @@ volt-ns: a container is entered by the user who made it, and by the host's root"
 	run -125 --separate-stderr volt-ns join="$!" echo ran
 	kill "$!"
 	[ "$output" = "" ]
-	[[ $stderr == *"is in no other namespace than we are" ]]
+	[[ $stderr == *"is in the same namespaces as we are" ]]
 
 	need strace -qq -o /dev/null true
 	BY=as_user start strace -f -qq -o /dev/null -e trace=unshare,move_mount,mount_setattr,fsopen \
@@ -1381,7 +1381,7 @@ sys.stdout.write(os.read(r, 4096).decode() + "\n")'
 	run -0 --separate-stderr python3 -c "$other" setpriv --reuid "$TEST_UID" --clear-groups \
 		"$O/bin/volt-ns" -Uv stat -L -c %a /dev/stdout
 	[ "$output" = 600 ]
-	[[ $stderr == *"volt-ns: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+	[[ $stderr == *"volt-ns: a standard stream is a pipe that only its owner can open: Operation not permitted"* ]]
 }
 
 @test "standard streams: no file, named pipe or terminal gets another owner or mode" {

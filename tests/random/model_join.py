@@ -32,7 +32,7 @@ def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
         s.may_fail("volt-ns")  # it is not to be seen, or not to be entered
     joined = [k for k in NAMES if target["ns"][k] != s.ns[k] and (not wanted or k in wanted)]
     if not joined:
-        g.bad("in no other namespace than we are")
+        g.bad("in the same namespaces as we are")
     if s.uid != s.before["uid"][1] or s.see["effective"] != s.before["effective"]:
         s.may_fail("volt-ns")  # less than who made it
     if s.ns["user"] != s.before["ns"]["user"] or s.ns["pid"] != s.before["ns"]["pid"]:

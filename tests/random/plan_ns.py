@@ -193,7 +193,7 @@ def check(p: Plan, flags: str, rest: List[str]) -> None:
         if m in layers and p.is_overlay and m.given and (
                 m.ro != ("ro" in DEFAULTS.get(m.key, ())) or set(m.given) - {
                     "ro", "rw", "nosuid", "nodev", "exec"}):
-            g.bad("of layers only overlay= has mount options")
+            g.bad("a layer has no mount options of its own")
     if p.console and p.has_root and p.no.get("dev") and not any(
             m.key == "dev" for m in p.mounts):
         g.bad("console=pty needs the root's own /dev")
