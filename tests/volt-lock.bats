@@ -275,9 +275,9 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 }
 
 @test "words: one that would be without effect, or undo another, is an error" {
-	undoes="it would undo what words before it restrict"
+	undoes="it would undo what earlier words restrict"
 	local -A because=([undoes]=$undoes
-		[nothing]="any before it grants all; none between them takes that back")
+		[nothing]="an earlier any grants all; put none between them to undo that")
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	while IFS='|' read -r words word why; do
 		echo "$words $word"
@@ -319,7 +319,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 }
 
 @test "tcp: where UDP is not restricted as well, that is one line" {
-	line="volt-lock: UDP is not restricted: this kernel's Landlock cannot; udp.bind=none udp.connect=none refuses it, any leaves it alone"
+	line="volt-lock: UDP is not restricted: this kernel's Landlock cannot do that; udp.bind=none udp.connect=none denies UDP, any leaves it alone"
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	for word in tcp.connect=443 tcp.bind=none "tcp.bind=any tcp.connect=none"; do
 		# shellcheck disable=SC2086 # several words
@@ -525,11 +525,11 @@ secrets() {
 		run -125 --separate-stderr volt-lock "except=$value" fs.rx=/ true
 		[ "$stderr" = "volt-lock: except=$value: $why" ]
 	done <<-'EOF'
-		x/y|a path below / is wanted
-		/|a path below / is wanted
-		/a,|a path below / is wanted
-		/a/../b|no .. in it
-		/a/..|no .. in it
+		x/y|not a path below /
+		/|not a path below /
+		/a,|not a path below /
+		/a/../b|a pattern must not contain ..
+		/a/..|a pattern must not contain ..
 	EOF
 	grep -qxF "except $T/home/*/.ssh" < <(volt-lock "except=$T/home/*/.ssh" fs.ro="$T")
 }
@@ -895,7 +895,7 @@ sets() {
 	# Nothing is regained by a second one, nor by a user namespace's exec.
 	[ "$(sets volt-lock caps=kill volt-lock caps=kill)" = "20 20 20 20 20 " ]
 	run -125 --separate-stderr volt-lock caps=kill volt-lock caps=chown true
-	[ "$stderr" = "volt-lock: caps: chown: not ours to keep" ]
+	[ "$stderr" = "volt-lock: caps: chown: we do not have that" ]
 	[ "$(sets volt-lock caps=kill,setpcap volt-lock caps=none)" = "0 0 0 0 0 " ]
 	[ "$(volt-lock caps=kill "$HELP/deed" securebits)" = 0xeb ]
 }
@@ -916,7 +916,7 @@ sets() {
 @test "caps: an ordinary user drops what it has" {
 	[ "$(as_user volt-lock caps=none sed -n 's/^CapPrm:\t0*//p' /proc/self/status)" = "" ]
 	run -125 --separate-stderr as_user volt-lock caps=kill true
-	[ "$stderr" = "volt-lock: caps: kill: not ours to keep" ]
+	[ "$stderr" = "volt-lock: caps: kill: we do not have that" ]
 }
 
 # suid FILE MODE CMD ...: in a mount namespace with a copy of FILE in d, on a file

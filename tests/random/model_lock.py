@@ -153,7 +153,7 @@ def leave_alone(p: Policy, rights: Set[str], optional: bool) -> None:
         p.any |= rights
         p.weak = p.weak | rights if optional else p.weak - rights
     elif not optional:
-        g.bad("any would undo what words before it restrict")
+        g.bad("any would undo what earlier words restrict")
 
 
 def take_back(p: Policy, rights: Set[str]) -> None:
@@ -169,7 +169,7 @@ def take_paths(p: Policy, key: str, value: str, optional: bool) -> None:
         take_back(p, rights - READ or rights)
         return
     if not rights - (p.any - p.weak):
-        g.bad("any before it grants all")
+        g.bad("an earlier any grants all")
     p.any -= p.weak & kind_of(rights)
     p.none -= rights
     for path in g.fields(value, ","):
@@ -202,13 +202,13 @@ def take_ports(p: Policy, key: str, value: str, abi: int, optional: bool) -> Non
     now = p.ports[key]
     if value == "any":
         if now == "none" or (now != "any" and now):
-            g.bad("it would undo what words before it restrict")
+            g.bad("it would undo what earlier words restrict")
         p.ports[key] = "any"
     elif value == "none":
         p.ports[key] = "none"
         p.tried = p.tried | {key} if optional else p.tried - {key}
     elif now == "any":
-        g.bad("any before it grants all")
+        g.bad("an earlier any grants all")
     elif not missing(p, abi, PORTS[key], optional):
         granted = set() if now == "none" else now
         for field in g.fields(value, ","):
@@ -229,7 +229,7 @@ def take_caps(value: str) -> Any:
     add = drop = 0
     for field in g.fields(value, ","):
         if relative != (field[:1] in ("+", "-") and field != ""):
-            g.bad("+ and - before all or none")
+            g.bad("put + or - before all names, or none")
         name = (field[1:] if relative else field).lower()
         name = name[4:] if name.startswith("cap_") else name
         if g.UINT.fullmatch(name) and int(name) < 64:
@@ -426,7 +426,7 @@ def identity(s: State, p: Policy) -> None:
     if caps is not None:
         keep = see["permitted"] & ~caps["drop"] if caps["relative"] else caps["add"]
         if caps["add"] & ~see["permitted"]:
-            g.bad("not ours to keep")
+            g.bad("we do not have that")
         if s.has(SETPCAP):
             see["bounding"] &= keep
         if "uid" in p.values and see["securebits"] & KEEP_CAPS_LOCKED:
