@@ -65,11 +65,11 @@ marked_helpers() {
 		subnet=10.88.0.0/31|subnet=10.88.0.0/31: not an IPv4 network from /8 to /30
 		subnet=10.88.0.0/7|subnet=10.88.0.0/7: not an IPv4 network from /8 to /30
 		subnet=10.88.0.0/016|subnet=10.88.0.0/016: not an IPv4 network from /8 to /30
-		subnet=10.88.0.1/16|subnet=10.88.0.1/16: bits are set behind the prefix
+		subnet=10.88.0.1/16|subnet=10.88.0.1/16: bits are set after the prefix
 		subnet=127.0.0.0/8|subnet=127.0.0.0/8: not a network for hosts
 		subnet=224.0.0.0/8|subnet=224.0.0.0/8: not a network for hosts
 		subnet6=fd00::/97|subnet6=fd00::/97: not an IPv6 network from /8 to /96
-		subnet6=fd00::1/64|subnet6=fd00::1/64: bits are set behind the prefix
+		subnet6=fd00::1/64|subnet6=fd00::1/64: bits are set after the prefix
 		subnet6=fe80::/64|subnet6=fe80::/64: not a network for hosts
 		ip=10.88.0|ip=10.88.0: not an IPv4 address
 		port=80|port=80: [IP:]HOST:GUEST[/tcp|udp]
@@ -99,7 +99,7 @@ marked_helpers() {
 		-t queues=17|queues=17: number too large
 		queues=2|queues= needs -t
 		-td|-t and -d do not go together: a tap needs no namespace
-		-t hosts=a:1.1.1.1|hosts= cannot be handed on with -t
+		-t hosts=a:1.1.1.1|hosts= cannot be passed on with -t
 		-r|-r takes no command
 		mode=none port=80:80|port= needs mode=private
 		mode=host subnet=10.0.0.0/8|subnet= needs mode=private
@@ -1055,7 +1055,7 @@ nameserver 192.0.2.53" ]
 	for form in "volt-net volt-ns -m" "volt-net -d volt-ns -Un -m"; do
 		# shellcheck disable=SC2086 # several words
 		run -0 --separate-stderr h $form root="$root" cat /etc/resolv.conf
-		[ "$stderr" = "volt-net: no resolver that the chain could reach: dns= names one" ]
+		[ "$stderr" = "volt-net: the chain can reach no resolver: name one by dns=" ]
 		[ "$output" = "# no resolver is known
 search example.org" ]
 	done
@@ -1218,7 +1218,7 @@ search short.example"
 	[ "$stderr" = "volt-ns: dns=, search= and hosts= of volt-net need a root" ]
 	for words in -d dns=1.1.1.1; do
 		run -125 --separate-stderr h volt-net "$words" volt-net mode=none true
-		[ "$stderr" = "volt-net: a volt-net before this one left a network or files that nobody took" ]
+		[ "$stderr" = "volt-net: an earlier volt-net left a network or files that no link has used" ]
 	done
 	run -0 h volt-net volt-net mode=none sh -c 'ls /proc/self/fd'
 	inside=$output
@@ -1644,9 +1644,9 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 
 @test "without root: the error names pasta" {
 	run -125 --separate-stderr as_user volt-net true
-	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; without root, use pasta(1) in place of volt-net" ]
 	run -125 --separate-stderr as_user volt-net mode=none true
-	[ "$stderr" = "volt-net: network namespace: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	[ "$stderr" = "volt-net: network namespace: Operation not permitted; without root, use pasta(1) in place of volt-net" ]
 	run -0 as_user volt-net mode=host true
 	run -0 as_user volt-net
 }

@@ -1,11 +1,13 @@
 /*
- * Capabilities (capabilities(7)). All five sets become the same. What is kept is
- * permitted, inheritable and ambient, so that the command has it with any user ID.
- * Everything else leaves the bounding set, too. Then user ID 0 has no more
- * capabilities than any other, and the securebits that ensure this are locked.
+ * Capabilities (capabilities(7)). All five sets become the same. What is kept
+ * is permitted, inheritable and ambient, so that the command has it with any
+ * user ID. Everything else leaves the bounding set, too. Then user ID 0 has no
+ * more capabilities than any other, and the securebits that ensure this are
+ * locked.
  *
  * A caller without CAP_SETPCAP can change neither its bounding set nor its
- * securebits. That is not needed: under no_new_privs, exec(2) adds no capability.
+ * securebits. That is not needed: under no_new_privs, exec(2) adds no
+ * capability.
  */
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -148,8 +150,8 @@ kept(const struct caps *c, uint64_t permitted)
 }
 
 /*
- * Before the IDs change: check that we have all capabilities that the word keeps,
- * and drop all others from the bounding set. That needs CAP_SETPCAP.
+ * Before the IDs change: check that we have all capabilities that the word
+ * keeps, and drop all others from the bounding set. That needs CAP_SETPCAP.
  */
 void
 caps_begin(const struct lock *lock)
@@ -191,7 +193,9 @@ caps_begin(const struct lock *lock)
 	}
 }
 
-/* Make it permanent. Securebits that an earlier link locked stay as they are. */
+/*
+ * Make it permanent. Securebits that an earlier link locked stay as they are.
+ */
 static void
 lock_securebits(const struct caps *c)
 {
@@ -210,8 +214,8 @@ lock_securebits(const struct caps *c)
 }
 
 /*
- * After the IDs have changed: set all other sets, and the securebits. The change
- * has left the permitted set as it was (PR_SET_KEEPCAPS).
+ * After the IDs have changed: set all other sets, and the securebits. The
+ * change has left the permitted set as it was (PR_SET_KEEPCAPS).
  */
 void
 caps_finish(const struct lock *lock)

@@ -1,4 +1,7 @@
-/* The working directory. A process keeps it, whatever the rules of Landlock say. */
+/*
+ * The working directory. A process keeps it, whatever the rules of Landlock
+ * say.
+ */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -28,7 +31,10 @@ same(int a, int b)
 	return x.st_dev == y.st_dev && x.st_ino == y.st_ino && m == n;
 }
 
-/* Does ".." lead to the root? If not, it ends at a directory that is its own "..". */
+/*
+ * Does ".." lead to the root? If not, it ends at a directory that is its own
+ * "..".
+ */
 static bool
 below_root(void)
 {
@@ -54,9 +60,9 @@ below_root(void)
 
 /*
  * Is the working directory outside the root? Then it is a way out of it. The
- * kernel's getcwd says so; that of the C library may hide it. If the directory was
- * removed, or its path is too long, the kernel does not say: then path is empty,
- * and we look for the root.
+ * kernel's getcwd says so; that of the C library may hide it. If the directory
+ * was removed, or its path is too long, the kernel does not say: then path is
+ * empty, and we look for the root.
  */
 static bool
 is_outside(char *path, size_t size)
@@ -70,9 +76,9 @@ is_outside(char *path, size_t size)
 }
 
 /*
- * After landlock_enforce(), check the working directory. If no word grants it, the
- * command gets errors that do not name it, so warn. Do not warn in "/": a command
- * there rarely needs its working directory.
+ * After landlock_enforce(), check the working directory. If no word grants it,
+ * the command gets errors that do not name it, so warn. Do not warn in "/": a
+ * command there rarely needs its working directory.
  */
 void
 cwd_check(const struct lock *lock)

@@ -15,7 +15,8 @@
 
 /*
  * Let the command open its standard streams by name. We can do this only before
- * the IDs change. Even root needs it if it loses the capability to open all files.
+ * the IDs change. Even root needs it if it loses the capability to open all
+ * files.
  */
 void
 ids_streams(const struct lock *lock)

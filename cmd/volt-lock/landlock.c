@@ -2,13 +2,13 @@
  * Landlock (landlock(7)). Theory of operation:
  *
  * Landlock is in force if one of its words is given. Then every right that this
- * kernel knows is handled. That means denied, except for what a word grants by a
- * rule for a path or port. "any" grants a right by not handling it. Scopes have no
- * rules: all are on, except those that scope= leaves out.
+ * kernel knows is handled. That means denied, except for what a word grants by
+ * a rule for a path or port. "any" grants a right by not handling it. Scopes
+ * have no rules: all are on, except those that scope= leaves out.
  *
  * landlock_plan() makes and fills the ruleset, with the caller's rights. It is
- * enforced after these are given up. A rule stays bound to the file that its path
- * named when the rule was made.
+ * enforced after these are given up. A rule stays bound to the file that its
+ * path named when the rule was made.
  */
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -135,9 +135,9 @@ landlock_word(void *ctx, const char *key, const char *value)
 }
 
 /*
- * If the next link comes from the toolbox, let it read and run the files there. A
- * rule is for an inode, and the root may show the same inode. So there is no rule
- * if the command comes next: then chain_prepare() has removed the toolbox.
+ * If the next link comes from the toolbox, let it read and run the files there.
+ * A rule is for an inode, and the root may show the same inode. So there is no
+ * rule if the command comes next: then chain_prepare() has removed the toolbox.
  */
 static void
 fill_toolbox(const struct landlock *ll)

@@ -102,8 +102,8 @@ void
 limits_apply(const struct lock *lock)
 {
 	/*
-	 * 1 prevents a core file, and also a dump to a pipe: it is below the least
-	 * that a file needs, and for a pipe it means "never" (core(5)).
+	 * 1 prevents a core file, and also a dump to a pipe: it is below the
+	 * least that a file needs, and for a pipe it means "never" (core(5)).
 	 */
 	const struct rlimit no_core = { 1, 1 };
 	struct rlimit r;
@@ -140,9 +140,9 @@ keyring_drop(const struct lock *lock)
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) != -1)
 		return;
 	/*
-	 * A kernel without keys has none to drop. If a filter denies keyctl(2), the
-	 * command cannot use any key. But the filter may deny only this operation,
-	 * so try another one.
+	 * A kernel without keys has none to drop. If a filter denies keyctl(2),
+	 * the command cannot use any key. But the filter may deny only this
+	 * operation, so try another one.
 	 */
 	saved = errno;
 	if ((saved == ENOSYS || saved == EPERM) && syscall(SYS_keyctl,
@@ -189,8 +189,8 @@ spec_parse(void *ctx, const char *key, const char *value)
 }
 
 /*
- * Set the speculation controls. Nothing is needed if the processor is not affected,
- * or if the speculation is off for all processes.
+ * Set the speculation controls. Nothing is needed if the processor is not
+ * affected, or if the speculation is off for all processes.
  */
 void
 spec_apply(const struct lock *lock)

@@ -1,4 +1,7 @@
-/* Landlock's rights on ports: their words, their rules, and filters beside them. */
+/*
+ * Landlock's rights on ports: their words, their rules, and filters beside
+ * them.
+ */
 #include <sys/syscall.h>
 
 #include <err.h>
@@ -71,9 +74,9 @@ take_back(struct landlock *ll, uint64_t right)
 }
 
 /*
- * Parse any, none, or ports. If this kernel does not know the right, ports are an
- * error. any is not: then the right is not restricted anyway. none is not: a filter
- * may enforce it (ports_plan()).
+ * Parse any, none, or ports. If this kernel does not know the right, ports are
+ * an error. any is not: then the right is not restricted anyway. none is not: a
+ * filter may enforce it (ports_plan()).
  */
 void
 ports_word(struct lock *lock, const struct right *r, const char *value)
@@ -117,7 +120,10 @@ filters(const struct landlock *ll)
 		f |= FILTER(PORTS);
 	if (udp)
 		f |= FILTER(NO_UDP);
-	/* Deny all TCP sockets, unless a word permits to connect: that needs them. */
+	/*
+	 * Deny all TCP sockets, unless a word permits to connect: that needs
+	 * them.
+	 */
 	if ((ll->net_none & LANDLOCK_ACCESS_NET_BIND_TCP) == 0)
 		return f;
 	if ((ll->net_any & LANDLOCK_ACCESS_NET_CONNECT_TCP) == 0 &&
@@ -127,8 +133,9 @@ filters(const struct landlock *ll)
 }
 
 /*
- * Adapt the words to this kernel. If both rights of a protocol are none, a filter
- * enforces that. If only one of them is none, Landlock must know the right.
+ * Adapt the words to this kernel. If both rights of a protocol are none, a
+ * filter enforces that. If only one of them is none, Landlock must know the
+ * right.
  */
 void
 ports_plan(struct lock *lock)

@@ -1,4 +1,6 @@
-/* A minimal /dev: six devices of the host, a devpts of its own, and symlinks. */
+/*
+ * A minimal /dev: six devices of the host, a devpts of its own, and symlinks.
+ */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -54,8 +56,8 @@ dev_open(struct build *b)
 }
 
 /*
- * Clone the mount of a device node, or end. The clone is read-only: that protects
- * the node from its owner. The device itself can still be written to.
+ * Clone the mount of a device node, or end. The clone is read-only: that
+ * protects the node from its owner. The device itself can still be written to.
  */
 static int
 clone_device(const struct build *b, size_t i)
@@ -123,7 +125,10 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	if (ns->console == CONSOLE_PTY)
 		placeholder(dev, "console");
 
-	/* Terminals belong to the group tty, which is 5 if it has a fixed number. */
+	/*
+	 * Terminals belong to the group tty, which is 5 if it has a fixed
+	 * number.
+	 */
 	p->fd[PART_FS] = dev;
 	p->fd[PART_PTS] = part_make(dev, "pts", "devpts",
 	    idmap_has_group(ns, 5) ? "mode=620,ptmxmode=666,gid=5" :

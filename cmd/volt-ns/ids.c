@@ -14,8 +14,8 @@
 #include "ns.h"
 
 /*
- * In a user namespace, become its root, so that the files that we make belong to
- * it. What comes from outside was opened before, with the caller's IDs.
+ * In a user namespace, become its root, so that the files that we make belong
+ * to it. What comes from outside was opened before, with the caller's IDs.
  */
 void
 ids_become_root(const struct ns *ns)
@@ -33,10 +33,10 @@ ids_become_root(const struct ns *ns)
 }
 
 /*
- * As the host's root, make files that belong to the container's root: on a mount
- * whose IDs are mapped, the kernel makes no others. When the file system ID
- * changes from 0, the kernel drops the effective capabilities over files. We set
- * them again.
+ * As the host's root, make files that belong to the container's root: on a
+ * mount whose IDs are mapped, the kernel makes no others. When the file system
+ * ID changes from 0, the kernel drops the effective capabilities over files. We
+ * set them again.
  */
 void
 ids_act_as_root(const struct ns *ns)
@@ -54,7 +54,9 @@ ids_act_as_root(const struct ns *ns)
 		return;
 	if (death_hold(&death, ns->parent) == -1)
 		err(EXIT_LINK, "death signal");
-	/* They report no error, and return the ID that was set before. So ask. */
+	/*
+	 * They report no error, and return the ID that was set before. So ask.
+	 */
 	(void)setfsgid(gid);
 	(void)setfsuid(uid);
 	if (setfsgid(gid) != (int)gid || setfsuid(uid) != (int)uid)
@@ -71,9 +73,9 @@ ids_act_as_root(const struct ns *ns)
 }
 
 /*
- * Make our files in /proc ours again, the ID maps among them. They belong to root
- * while we are not dumpable, and the parent that waits made us so. This is safe
- * only while no other process is in our namespaces: so never after join=.
+ * Make our files in /proc ours again, the ID maps among them. They belong to
+ * root while we are not dumpable, and the parent that waits made us so. This is
+ * safe only while no other process is in our namespaces: so never after join=.
  */
 void
 ids_be_writable(const struct ns *ns)
@@ -95,7 +97,10 @@ set_groups(const struct ns *ns)
 		return;
 	if (setgroups(ns->id.ngroups, ns->id.groups) == 0)
 		return;
-	/* A user namespace's root gets EPERM only if setgroups(2) is denied there. */
+	/*
+	 * A user namespace's root gets EPERM only if setgroups(2) is denied
+	 * there.
+	 */
 	if ((ns->id.groups_given && !ns->id.groups_implied) || !userns ||
 	    errno != EPERM)
 		err(EXIT_LINK, "groups");

@@ -1,7 +1,7 @@
 /*
- * An image as the root: a loop device that the kernel releases with its mount. The
- * magic number of the superblock tells the type of the file system. Three types
- * are known.
+ * An image as the root: a loop device that the kernel releases with its mount.
+ * The magic number of the superblock tells the type of the file system. Three
+ * types are known.
  */
 #include <linux/loop.h>
 #include <sys/ioctl.h>
@@ -42,7 +42,9 @@ fs_type(const struct mount *m, int fd)
 	errx(EXIT_LINK, "%s: not an erofs, squashfs or ext4 image", m->what);
 }
 
-/* Tie a free loop device to file. Returns its descriptor, and its path in buf. */
+/*
+ * Tie a free loop device to file. Returns its descriptor, and its path in buf.
+ */
 static int
 loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 {

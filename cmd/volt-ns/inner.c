@@ -69,7 +69,9 @@ set_names(const struct ns *ns)
 	}
 }
 
-/* Change the working directory. In a root of its own, look it up inside that. */
+/*
+ * Change the working directory. In a root of its own, look it up inside that.
+ */
 static void
 change_directory(const struct ns *ns)
 {

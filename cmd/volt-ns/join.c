@@ -1,6 +1,7 @@
 /*
- * Enter the namespaces of a running process, by one setns(2) with its pidfd. So we
- * enter all of them or none, and never those of a process that reuses the PID.
+ * Enter the namespaces of a running process, by one setns(2) with its pidfd. So
+ * we enter all of them or none, and never those of a process that reuses the
+ * PID.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -63,7 +64,9 @@ join_parse(void *ctx, const char *key, const char *value)
 		word_bad("join", value, "not a namespace");
 }
 
-/* Read /proc/PID/NAME as a string, cut to size. Returns -1 and errno on error. */
+/*
+ * Read /proc/PID/NAME as a string, cut to size. Returns -1 and errno on error.
+ */
 static ssize_t
 look(pid_t pid, const char *name, char *buf, size_t size)
 {
@@ -114,8 +117,9 @@ waited_for(pid_t pid)
 
 /*
  * Find the process that join=pid means. A volt-ns that waits is outside of its
- * container, so its child is meant: a shell or systemd knows only the PID of the
- * parent that waits. The volt-ns may itself be the child of a volt-cg that waits.
+ * container, so its child is meant: a shell or systemd knows only the PID of
+ * the parent that waits. The volt-ns may itself be the child of a volt-cg that
+ * waits.
  */
 static pid_t
 resolve(pid_t pid)
@@ -135,7 +139,10 @@ resolve(pid_t pid)
 #define WHO_MAY "only the user who made a container, and the host's root, " \
 	"may enter it"
 
-/* The namespaces of pid that are not ours. If wanted is not 0, only those in it. */
+/*
+ * The namespaces of pid that are not ours. If wanted is not 0, only those in
+ * it.
+ */
 static int
 differing(pid_t pid, int wanted)
 {

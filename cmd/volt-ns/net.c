@@ -1,7 +1,7 @@
 /*
- * What volt-net offers by its plug (plug.h): the network of our new namespace, and
- * the files that belong to it. The files are bound over /etc/resolv.conf and
- * /etc/hosts of the new root (files.c).
+ * What volt-net offers by its plug (plug.h): the network of our new namespace,
+ * and the files that belong to it. The files are bound over /etc/resolv.conf
+ * and /etc/hosts of the new root (files.c).
  */
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -27,8 +27,8 @@
 
 /*
  * Before anything is done, find out whether there is a plug for us. A deferred
- * volt-net is for the volt-ns with -n. If volt-net has made the network, its files
- * are for the volt-ns with a root.
+ * volt-net is for the volt-ns with -n. If volt-net has made the network, its
+ * files are for the volt-ns with a root.
  */
 void
 net_find(struct ns *ns)
@@ -58,8 +58,8 @@ net_find(struct ns *ns)
 }
 
 /*
- * Bring up the loopback interface of the new network namespace. Then let volt-net's
- * helper on the host do the rest.
+ * Bring up the loopback interface of the new network namespace. Then let
+ * volt-net's helper on the host do the rest.
  */
 void
 net_plug(struct ns *ns)
@@ -71,7 +71,10 @@ net_plug(struct ns *ns)
 		err(EXIT_LINK, "loopback");
 	if (ns->plug == -1)
 		return;
-	/* Do this before there is an interface that could receive from a router. */
+	/*
+	 * Do this before there is an interface that could receive from a
+	 * router.
+	 */
 	if (netns_settings(&path) == -1)
 		warn("%s stays as it is", path);
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -111,9 +114,9 @@ net_files_open(struct ns *ns, int dir)
 }
 
 /*
- * Open the place for m. In many images /etc/resolv.conf is a symlink to a file that
- * a running system makes, below /run. We cover the symlink itself, so that no later
- * mount on /run hides our file.
+ * Open the place for m. In many images /etc/resolv.conf is a symlink to a file
+ * that a running system makes, below /run. We cover the symlink itself, so that
+ * no later mount on /run hides our file.
  */
 static int
 place_of(const struct mount *m, int root)

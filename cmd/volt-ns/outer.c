@@ -4,9 +4,9 @@
 #include "ns.h"
 
 /*
- * Write the ID maps of the process at the other end of sock, which is in its user
- * namespace or about to enter it. Errors end this process, and then the closed
- * socket makes the other one end too.
+ * Write the ID maps of the process at the other end of sock, which is in its
+ * user namespace or about to enter it. Errors end this process, and then the
+ * closed socket makes the other one end too.
  */
 void
 outer_serve(struct ns *ns, int sock)

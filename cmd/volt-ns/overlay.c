@@ -1,8 +1,8 @@
 /*
- * The root as an overlay. The kernel accepts a layer only if it is attached in the
- * mount namespace of the process that makes the overlay. So the layers are attached
- * on the bench: a tmpfs that is unmounted with the old root. With overlay=tmpfs the
- * bench holds the changes as well.
+ * The root as an overlay. The kernel accepts a layer only if it is attached in
+ * the mount namespace of the process that makes the overlay. So the layers are
+ * attached on the bench: a tmpfs that is unmounted with the old root. With
+ * overlay=tmpfs the bench holds the changes as well.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -33,7 +33,9 @@ bench_attach(int bench, int fd, const char *what)
 		err(EXIT_LINK, "%s: attach", what);
 }
 
-/* Make the bench: a tmpfs for layers, and for the changes with overlay=tmpfs. */
+/*
+ * Make the bench: a tmpfs for layers, and for the changes with overlay=tmpfs.
+ */
 static int
 bench_make(const struct ns *ns)
 {
@@ -66,7 +68,9 @@ subdirectory(const struct mount *m, int dir, const char *name)
 	return fd;
 }
 
-/* The options of an overlay. A directory is named by its descriptor's number. */
+/*
+ * The options of an overlay. A directory is named by its descriptor's number.
+ */
 struct options {
 	char *text;
 	size_t len, size;
@@ -87,8 +91,9 @@ add(struct options *o, const char *fmt, ...)
 }
 
 /*
- * Add the options that say where changes go. The overlay's root directory is that
- * of its changes: a new one gets the owner and mode of the top layer's root.
+ * Add the options that say where changes go. The overlay's root directory is
+ * that of its changes: a new one gets the owner and mode of the top layer's
+ * root.
  */
 static void
 add_upper(const struct mount *m, int bench, int top, struct options *o)
@@ -99,7 +104,9 @@ add_upper(const struct mount *m, int bench, int top, struct options *o)
 	struct stat st;
 
 	if (made && (fstat(top, &st) == -1 ||
-	    /* If this user namespace does not map the owner, we stay the owner. */
+	    /*
+	     * If this user namespace does not map the owner, we stay the owner.
+	     */
 	    (fchownat(upper, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) == -1 &&
 		errno != EPERM && errno != EINVAL) ||
 	    fchmodat(dir, "upper", st.st_mode & 07777, 0) == -1))
@@ -121,7 +128,9 @@ takes_layers(void)
 	return takes;
 }
 
-/* Make the overlay by mount(2), on the bench: its options may be a page long. */
+/*
+ * Make the overlay by mount(2), on the bench: its options may be a page long.
+ */
 static int
 mount_long(const struct mount *m, int bench, const char *options)
 {
@@ -140,9 +149,10 @@ mount_long(const struct mount *m, int bench, const char *options)
 }
 
 /*
- * Make one detached overlay of the layers and of the place for changes. Layers are
- * named by descriptor, so that no path needs quoting and none is looked up twice.
- * What this function opens stays open until exec. It changes the working directory.
+ * Make one detached overlay of the layers and of the place for changes. Layers
+ * are named by descriptor, so that no path needs quoting and none is looked up
+ * twice. What this function opens stays open until exec. It changes the working
+ * directory.
  */
 int
 overlay_make(struct ns *ns)

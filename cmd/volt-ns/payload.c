@@ -1,12 +1,13 @@
 /*
  * The groups "supervisor" and "payload", for a container in a delegated group
  * (volt-cg -d, Delegate=yes) that has no process but us. A group can limit the
- * groups below it only while it has no processes itself, and we stay in order to
- * wait. So we move to one group below it, and the container starts in another.
- * That one is the root of the container's cgroup namespace and belongs to the
- * container's root, which can make groups there and limit them, as systemd does.
- * The container's own limits are those of the group above, which it cannot change.
- * volt-cg or systemd, which delegated the group, removes it with all groups below.
+ * groups below it only while it has no processes itself, and we stay in order
+ * to wait. So we move to one group below it, and the container starts in
+ * another. That one is the root of the container's cgroup namespace and belongs
+ * to the container's root, which can make groups there and limit them, as
+ * systemd does. The container's own limits are those of the group above, which
+ * it cannot change. volt-cg or systemd, which delegated the group, removes it
+ * with all groups below.
  */
 #include <sys/stat.h>
 
@@ -63,8 +64,8 @@ make(int dir, const char *name)
 }
 
 /*
- * The IDs that the container's root has in our user namespace. Returns false if we
- * cannot give it a group: then we make none.
+ * The IDs that the container's root has in our user namespace. Returns false if
+ * we cannot give it a group: then we make none.
  */
 static bool
 container_root(const struct ns *ns, uint32_t *uid, uint32_t *gid)
@@ -78,8 +79,9 @@ container_root(const struct ns *ns, uint32_t *uid, uint32_t *gid)
 }
 
 /*
- * If our group is such a delegated group, leave it and make one for the container.
- * Returns the directory of that group, or -1: the container stays in our group.
+ * If our group is such a delegated group, leave it and make one for the
+ * container. Returns the directory of that group, or -1: the container stays in
+ * our group.
  */
 int
 payload_make(struct ns *ns)

@@ -1,18 +1,18 @@
 /*
  * The root. Theory of operation:
  *
- * We are in a mount namespace of our own, whose mounts are slaves of the caller's.
- * First we open everything that comes from the old root. Then we attach the new
- * root on top of "/". A path that begins at "/" does not lead there, so all places
- * below it are resolved from its descriptor. (But a path with ".." does lead to
- * what is mounted over "/". So from here on, no path of the user may be looked up
- * in the old root, and nothing may be mounted over the new root.) At last
- * pivot_root(2) swaps the two, and one umount2(2) removes the old root with all
- * mounts below it.
+ * We are in a mount namespace of our own, whose mounts are slaves of the
+ * caller's. First we open everything that comes from the old root. Then we
+ * attach the new root on top of "/". A path that begins at "/" does not lead
+ * there, so all places below it are resolved from its descriptor. (But a path
+ * with ".." does lead to what is mounted over "/". So from here on, no path of
+ * the user may be looked up in the old root, and nothing may be mounted over
+ * the new root.) At last pivot_root(2) swaps the two, and one umount2(2)
+ * removes the old root with all mounts below it.
  *
- * A builder (stage.c) does all that except the last step: it leaves the new root
- * on the stage. It has a new root even if the words name none: a clone of the old
- * root, with all mounts below it.
+ * A builder (stage.c) does all that except the last step: it leaves the new
+ * root on the stage. It has a new root even if the words name none: a clone of
+ * the old root, with all mounts below it.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -110,9 +110,10 @@ sources_open(struct ns *ns, struct build *b)
 }
 
 /*
- * Protect the caller's mounts from our changes, and open those that the plan shows.
- * What the caller mounts or unmounts later also happens in our namespace. Otherwise
- * a chain without a root would keep busy each device that was mounted at its start.
+ * Protect the caller's mounts from our changes, and open those that the plan
+ * shows. What the caller mounts or unmounts later also happens in our
+ * namespace. Otherwise a chain without a root would keep busy each device that
+ * was mounted at its start.
  */
 void
 root_open(struct ns *ns, struct build *b)

@@ -1,7 +1,7 @@
 /*
- * The messages between the actors. Each message on a SOCK_SEQPACKET pair has one
- * descriptor or none. If the peer of an actor has ended, the actor ends too, with
- * status 125: the peer has printed why.
+ * The messages between the actors. Each message on a SOCK_SEQPACKET pair has
+ * one descriptor or none. If the peer of an actor has ended, the actor ends
+ * too, with status 125: the peer has printed why.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -91,8 +91,8 @@ talk_wait(int sock)
 }
 
 /*
- * Send our process ID. It is taken from /proc, which both of us see, and which may
- * belong to another PID namespace than ours.
+ * Send our process ID. It is taken from /proc, which both of us see, and which
+ * may belong to another PID namespace than ours.
  */
 void
 talk_hello(int sock)
@@ -123,9 +123,9 @@ talk_heard(int sock, char *pid, size_t size)
 }
 
 /*
- * Receive a message, and return the process ID of its sender in our PID namespace,
- * or -1 if the other end is closed. SO_PASSCRED must have been set before the
- * message was sent. This function clears it.
+ * Receive a message, and return the process ID of its sender in our PID
+ * namespace, or -1 if the other end is closed. SO_PASSCRED must have been set
+ * before the message was sent. This function clears it.
  */
 pid_t
 talk_sender(int sock)

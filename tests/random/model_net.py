@@ -90,7 +90,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         s.may_fail("volt-net")
         raise Refused("dry run", 0)
     if s.plug in ("deferred", "files"):
-        g.bad("a volt-net before this one left a network or files that nobody took")
+        g.bad("an earlier volt-net left a network or files that no link has used")
     s.plug_files = bool(own.get("files"))
     if own["mode"] == "host":
         s.plug = "files" if s.plug_files else "made"
