@@ -5,18 +5,19 @@
  * Each line of standard input is one run:
  *
  *	-			nothing fails; the calls are listed
- *	TASK PROGRAM NR N HOW	the Nth call NR that TASK makes as PROGRAM
- *				does not happen: it answers the error HOW; or
- *				with HOW 0 it is told to read or write less
+ *	TASK PROGRAM NR N HOW	the Nth call NR that TASK makes as PROGRAM is
+ *				not made: it returns the error HOW; or with
+ *				HOW 0 it is made to read or write less
  *
- * A task is named by its parents: the first is 0, its second child 0.1. Only
- * programs called volt-* are told of; the command is the first program that is
- * called otherwise. Standard output gets one line for each run, JSON.
+ * A task is named after its parents: the first is 0, and its second child is 0.1.
+ * Only programs with names that begin with volt- are traced. The command is the
+ * first program with another name. Standard output gets one line of JSON for each
+ * run.
  *
- * The chain runs as that user, in an environment of PATH, with /dev/null as
- * standard input and files in memory as standard output, standard error and
- * the descriptors -f. A run that takes longer than SECONDS is ended, and so is
- * what the chain left running that long after it.
+ * The chain runs as UID, with PATH as its environment, /dev/null as standard input,
+ * and files in memory as standard output, standard error and the descriptors of -f.
+ * A run that takes longer than SECONDS is ended. A process that the chain left is
+ * ended after the same time.
  */
 #define _GNU_SOURCE
 #include <sys/auxv.h>
@@ -39,18 +40,18 @@
 #define CALLS 512
 #define FILES 4	/* standard output and error, and -f */
 #define NAME 48
-#define LOADER_SIZE 0x40000	/* more than its code has */
+#define LOADER_SIZE 0x40000	/* more than the size of its code */
 
 struct task {
 	pid_t pid;	/* 0: none */
-	char name[NAME];	/* "": its parent has not told yet */
+	char name[NAME];	/* "": not known yet, its parent has not stopped */
 	char program[NAME];
 	int children;
-	uint64_t loader;	/* where the dynamic loader is; 0: there is none */
-	bool waiting;	/* stopped until it has its name */
-	bool old;	/* has waited for a tick */
-	bool free;	/* its calls are not looked at */
-	bool fails;	/* is in the call that is to fail */
+	uint64_t loader;	/* address of the dynamic loader; 0: there is none */
+	bool waiting;	/* it is stopped until it has its name */
+	bool old;	/* it has waited for a tick */
+	bool free;	/* we do not look at its calls */
+	bool fails;	/* it is in the call that must fail */
 	unsigned int calls[CALLS];
 };
 
@@ -143,8 +144,8 @@ see_program(struct task *t)
 }
 
 /*
- * Where the kernel has put the dynamic loader, from the auxiliary vector. What it
- * does before main is not the program's.
+ * Get the address of the dynamic loader, from the auxiliary vector. The calls that
+ * it makes before main are not the program's.
  */
 static void
 see_loader(struct task *t)
@@ -173,12 +174,12 @@ execed(struct task *t)
 	see_loader(t);
 	memset(t->calls, 0, sizeof(t->calls));
 	t->free = strncmp(t->program, "volt-", 5) != 0;
-	/* newuidmap and its kin are nobody's command. */
+	/* newuidmap and newgidmap are not the command. */
 	if (t->free && strncmp(t->program, "new", 3) != 0)
 		command_ran = true;
 }
 
-/* Name the child that t has made, and let it go if it is there already. */
+/* Name the child that t has made, and let it go on if it has stopped already. */
 static void
 had_child(struct task *t)
 {
@@ -200,8 +201,9 @@ had_child(struct task *t)
 }
 
 /*
- * One ended, perhaps before it could tell of its child: that goes on without a name.
- * old: only if it has waited since the last tick, as when it came after that end.
+ * Let waiting tasks go on without a name: a parent may have ended before we could
+ * learn the name of its child. With old, only those that have waited since the last
+ * tick: these came after their parent's end.
  */
 static void
 release_waiting(bool old)
@@ -221,7 +223,7 @@ release_waiting(bool old)
 	}
 }
 
-/* Strings among the arguments of a call, for whoever reads the report. */
+/* Add the strings among the arguments of a call, for readers of the report. */
 static void
 add_arguments(struct text *s, pid_t pid, const uint64_t *args)
 {
@@ -250,8 +252,9 @@ add_arguments(struct text *s, pid_t pid, const uint64_t *args)
 }
 
 /*
- * Can that read or write end as it is to? Of an eventfd and its kin only by EINTR;
- * and short not where a message is whole, or what the kernel makes of a write.
+ * Can this read or write really end in the wanted way? With an eventfd and similar
+ * files, it can fail only with EINTR. It cannot be short for a message that is always
+ * whole, or for a write to a file that the kernel interprets as a whole.
  */
 static bool
 is_plausible(pid_t pid, uint64_t fd, uint64_t len)
@@ -273,7 +276,7 @@ is_plausible(pid_t pid, uint64_t fd, uint64_t len)
 	    strstr(path, "cgroup") == NULL)));
 }
 
-/* t is at the entry of the call that is to fail. */
+/* t is at the entry of the call that must fail. */
 static void
 inject(struct task *t, const struct __ptrace_syscall_info *info)
 {
@@ -359,7 +362,7 @@ stopped(struct task *t, int wstatus)
 		execed(t);
 		break;
 	case PTRACE_EVENT_STOP:
-		if (signo != SIGTRAP) { /* by job control: stay so */
+		if (signo != SIGTRAP) { /* job control stopped it: leave it */
 			(void)ptrace(PTRACE_LISTEN, t->pid, NULL, NULL);
 			return;
 		}
@@ -375,7 +378,7 @@ stopped(struct task *t, int wstatus)
 	go_on(t, 0);
 }
 
-/* Did a program end by a fault of its own? */
+/* Did a fault of its own end the program? */
 static bool
 is_crash(int wstatus)
 {
@@ -389,7 +392,7 @@ is_crash(int wstatus)
 	return false;
 }
 
-/* What is left after its time: say what it is, and end it. */
+/* The time is over: report the processes that are left, and end them. */
 static void
 end_all(bool hang)
 {
@@ -409,7 +412,7 @@ end_all(bool hang)
 	}
 }
 
-/* Follow them all to their ends. Returns the first one's wait status. */
+/* Follow all tasks until they end. Returns the wait status of the first. */
 static int
 follow(pid_t first)
 {
@@ -451,7 +454,7 @@ follow(pid_t first)
 	return code;
 }
 
-/* The process that becomes the chain, once it is told to go. */
+/* Become the chain, once we are told to go. */
 static void
 become(char *argv[], int gate)
 {
@@ -511,7 +514,7 @@ add_content(struct text *s, int fd)
 	text_hex(s, buf, n > 0 ? (size_t)n : 0);
 }
 
-/* One run. */
+/* Do one run, and print its line. */
 static void
 run(char *argv[])
 {
@@ -572,7 +575,7 @@ main(int argc, char *argv[])
 		if (file_fds[i] == -1)
 			continue;
 		fd = memfd_create("chain", MFD_CLOEXEC);
-		/* Out of the way of what the chain is handed. */
+		/* A high number does not collide with the chain's descriptors. */
 		files[i] = fcntl(fd, F_DUPFD_CLOEXEC, 100);
 		close(fd);
 	}
