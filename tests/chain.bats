@@ -49,9 +49,11 @@ hostile_root() {
 # --- the contract -----------------------------------------------------------
 
 contract() {
-	local args=(a 'b c' '' '*' $'new\nline' x=y -A @z -- "$(head -c 4096 /dev/zero | tr '\0' q)")
+	local args=(a 'b c' '' '*' $'new\nline' x=y -A @z --
+		"$(head -c 4096 /dev/zero | tr '\0' q)")
 
-	run -0 --separate-stderr "$who" volt-ns $A root="$root" -- volt-init -- sh -c 'for a; do echo "[$a]"; done' sh "${args[@]}"
+	run -0 --separate-stderr "$who" volt-ns $A root="$root" -- volt-init -- sh -c \
+		'for a; do echo "[$a]"; done' sh "${args[@]}"
 	[ "$stderr" = "" ]
 	[ "$output" = "$(for a in "${args[@]}"; do echo "[$a]"; done)" ]
 	run -0 "$who" env ODD='a=b
@@ -62,7 +64,8 @@ c"* ]]
 	[[ $'\n'$output$'\n' == *$'\nEMPTY=\n'* ]]
 	[[ $output == *VOLTAGE=230* ]]
 	[[ $output != *VOLT_* ]]
-	run -0 "$who" sh -c 'umask 037; echo in | "$@"' sh volt-ns $A root="$root" volt-init sh -c 'umask; cat; echo err >&2'
+	run -0 "$who" sh -c 'umask 037; echo in | "$@"' sh volt-ns $A root="$root" volt-init sh -c \
+		'umask; cat; echo err >&2'
 	[ "$output" = "0037
 in
 err" ]
@@ -85,8 +88,9 @@ ends_of_commands() {
 	done
 	for n in {1..64}; do
 		case $n in
-		3) continue ;;                          # busybox ignores it
-		32 | 33) continue ;;                    # make(1), by glibc's posix_spawn(3), ignores them for us
+		3) continue ;; # busybox ignores it
+		32 | 33) continue ;;
+			# make(1), by glibc's posix_spawn(3), ignores them for us
 		17 | 18 | 19 | 2[0-3] | 28) continue ;; # stop, continue, or nothing
 		esac
 		s=0
@@ -222,11 +226,14 @@ descriptors() {
 	[ "$output" = $'0\n1\n2\n3' ] # 3 is that of ls
 	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ]
-	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-ns -u volt-init volt-init ls /proc/self/fd
+	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-ns -u volt-init \
+		volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ]
-	give=1 run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd
+	give=1 run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" \
+		volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3\n7\n9' ]
-	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" console=pty ls -1 /proc/self/fd </dev/null
+	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" console=pty ls \
+		-1 /proc/self/fd </dev/null
 	[ "${output//$'\r'/}" = $'0\n1\n2\n3' ]
 }
 
@@ -316,7 +323,8 @@ closed_without_null() {
 
 	run -3 --separate-stderr "$who" "${closed[@]}" volt-lock fs.rx=/ volt-init sh -c 'exit 3'
 	[ "$stderr" = "" ]
-	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" dev=none volt-init sh -c 'exit 3'
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" \
+		dev=none volt-init sh -c 'exit 3'
 	[ "$stderr" = "" ]
 }
 
@@ -329,7 +337,8 @@ closed_without_null() {
 @test "-N: goes down the whole chain, as it would be, and does nothing" {
 	need as_user unshare -U true
 	before=$(find "$ROOT_USER" | sort)
-	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" tmpfs=/made volt-init grace=2s \
+	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" \
+		tmpfs=/made volt-init grace=2s \
 		volt-lock fs.rx=/only/there user=nil volt-ns uid=5 touch "$BATS_TEST_TMPDIR/done"
 	[ "$output" = "" ]
 	[[ $stderr == *"volt-ns: new mount namespace"*"volt-ns: mount tmpfs at /made "*"
@@ -353,7 +362,8 @@ volt-init: wait as PID 1
 	[ ! -e ran ]
 	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
 	# A link that cannot run here ends it as it would end the chain.
-	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns -Nu volt-net mode=host true
+	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns \
+		-Nu volt-net mode=host true
 	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
 }
 
@@ -362,14 +372,18 @@ volt-init: wait as PID 1
 @test "toolbox: a hostile root's links and words are never used" {
 	r=$(hostile_root)
 	printf '#!/bin/sh\necho HOSTILE\n' | tee "$r/bin/volt-init" >"$r/bin/volt-ns"
-	mkdir -p "$r/usr/local/bin" "$r/usr/local/share/volt" "$r/etc/volt" "$r/usr/share/volt" "$r$O/bin" "$r$USER_DIR/bin"
+	mkdir -p "$r/usr/local/bin" "$r/usr/local/share/volt" "$r/etc/volt" "$r/usr/share/volt" \
+		"$r$O/bin" "$r$USER_DIR/bin"
 	cp "$r/bin/volt-init" "$r/usr/local/bin/"
 	cp "$r/bin/volt-init" "$r$O/bin/"
 	cp "$r/bin/volt-init" "$r$USER_DIR/bin/"
-	chmod 755 "$r/bin/volt-init" "$r/bin/volt-ns" "$r/usr/local/bin/volt-init" "$r$O/bin/volt-init" "$r$USER_DIR/bin/volt-init"
+	chmod 755 "$r/bin/volt-init" "$r/bin/volt-ns" "$r/usr/local/bin/volt-init" \
+		"$r$O/bin/volt-init" "$r$USER_DIR/bin/volt-init"
 	mkdir -p "$r/root/.config/volt" "$r$HOME/.config/volt" "$r$USER_DIR/home/.config/volt"
-	echo umask=0 | tee "$r/etc/volt/evil" "$r/usr/local/share/volt/evil" "$r/root/.config/volt/evil" \
-		"$r$HOME/.config/volt/evil" "$r$USER_DIR/home/.config/volt/evil" >"$r/usr/share/volt/evil"
+	echo umask=0 | tee "$r/etc/volt/evil" "$r/usr/local/share/volt/evil" \
+		"$r/root/.config/volt/evil" \
+		"$r$HOME/.config/volt/evil" \
+		"$r$USER_DIR/home/.config/volt/evil" >"$r/usr/share/volt/evil"
 	hostile() {
 		run -0 --separate-stderr "$who" volt-ns $A root="$r" volt-init echo ours
 		[ "$output" = ours ]
@@ -390,18 +404,21 @@ own_words() {
 	local config=$home/.config/volt
 
 	"$who" mkdir -p "$config"
-	"$who" sh -c 'echo umask=027 >"$1/mine"; echo umask=07 >"$1/server"; echo "@io @file @memory @process @signal @time" >"$1/calls"' \
+	"$who" sh -c 'echo umask=027 >"$1/mine"; echo umask=07 >"$1/server"
+		echo "@io @file @memory @process @signal @time" >"$1/calls"' \
 		sh "$config"
 	"$who" chmod -R go-w "$home/.config"
 	run -0 --separate-stderr "$who" env HOME="$home" volt-ns @mine sh -c umask
 	[ "$output" = 0027 ]
-	run -0 --separate-stderr "$who" env -u HOME XDG_CONFIG_HOME="$home/.config" volt-ns @mine sh -c umask
+	run -0 --separate-stderr "$who" env -u HOME XDG_CONFIG_HOME="$home/.config" volt-ns @mine \
+		sh -c umask
 	[ "$output" = 0027 ]
 	# Before those of the same name that come with volt.
 	run -0 "$who" env HOME="$home" volt-ns @server sh -c umask
 	[ "$output" = 0007 ]
 	# Behind a new root, with a profile of system calls, and behind two.
-	run -1 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" root="$root" volt-init volt-ns @mine \
+	run -1 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" \
+		root="$root" volt-init volt-ns @mine \
 		volt-lock seccomp=calls sh -c 'umask; exec chroot / true'
 	[ "$output" = 0027 ]
 	[[ $stderr == *"chroot"* ]]
@@ -409,7 +426,8 @@ own_words() {
 	"$who" chmod o+w "$config"
 	run -125 --separate-stderr "$who" env HOME="$home" volt-ns @mine true
 	[ "$stderr" = "volt-ns: @mine: No such file or directory" ]
-	run -125 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" root="$root" volt-ns @mine true
+	run -125 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" \
+		root="$root" volt-ns @mine true
 	[ "$stderr" = "volt-ns: @mine: No such file or directory" ]
 	"$who" chmod o-w "$config"
 	run -125 --separate-stderr "$who" env HOME=. volt-ns @mine true
@@ -433,7 +451,8 @@ own_words() {
 	as_user sh -c 'echo umask=0 >$HOME/.config/volt/evil'
 	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns @evil true
 	[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
-	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns -m root="$ROOT_BB" volt-ns @evil true
+	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns -m \
+		root="$ROOT_BB" volt-ns @evil true
 	[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
 	as_user rm -r "$USER_DIR/home/.config"
 }
@@ -442,10 +461,12 @@ hidden() {
 	local bin
 
 	bin=$(dirname "$("$who" sh -c 'command -v volt-ns')")
-	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close sh -c 'ls -A "$1"' sh "$bin"
+	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close \
+		sh -c 'ls -A "$1"' sh "$bin"
 	[ "$output" = "" ]
 	[ "$stderr" = "" ]
-	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns umask=027 sh -c 'umask; env | grep VOLT_; true'
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns \
+		umask=027 sh -c 'umask; env | grep VOLT_; true'
 	[ "$output" = 0027 ]
 }
 
@@ -465,10 +486,12 @@ hidden() {
 	chmod 755 "$r/bin/volt-init"
 	cp -r "$O/bin" tools && chown -R 4242:4242 tools
 	for flags in -m -mp -A -mpniuC; do
-		run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns $flags root="$r" volt-init echo ours
+		run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns $flags \
+			root="$r" volt-init echo ours
 		[ "$output" = ours ]
 	done
-	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 root="$r" volt-init echo ours
+	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 \
+		root="$r" volt-init echo ours
 	[ "$output" = ours ]
 }
 
@@ -494,9 +517,11 @@ hidden() {
 	printf '#!/bin/sh\necho HOSTILE\n' >"$r/opt/volt-init" && chmod 755 "$r/opt/volt-init"
 	echo umask=0 >"$r/opt/words"
 	chmod -R a+rX "$USER_DIR/tmp" "$r/opt"
-	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-init echo ours
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A \
+		root="$r" volt-init echo ours
 	[[ $output != *HOSTILE* ]]
-	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-ns @words echo read
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A \
+		root="$r" volt-ns @words echo read
 	[ "$output" != read ]
 }
 
@@ -564,12 +589,14 @@ nested() {
 	[ "$stderr" = "volt-ns: /proc: mount proc: Operation not permitted
 volt-ns: a new /proc needs -p, and a /proc outside that is not masked itself" ]
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none hostname=outer volt-init \
-		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID; cat /proc/1/comm; echo x >/dev/null'
+		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID
+		cat /proc/1/comm; echo x >/dev/null'
 	[ "$stderr" = "" ]
 	[ "$output" = "inner
 1
 volt-init" ]
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none volt-ns -A root=/ volt-ns -Umu volt-ns -Ai volt-init sh -c 'echo $PPID'
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none volt-ns -A root=/ \
+		volt-ns -Umu volt-ns -Ai volt-init sh -c 'echo $PPID'
 	[ "$output" = 1 ]
 }
 
@@ -622,7 +649,8 @@ running() {
 	local victim
 
 	for victim in parent init command; do
-		start "$who" volt-ns $A root="$root" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & echo ready; sleep 1000; :'
+		start "$who" volt-ns $A root="$root" volt-init sh -c \
+			'sleep 1000 & setsid sleep 1000 & echo ready; sleep 1000; :'
 		wait_for grep -q ready out
 		p=$pid
 		[ "$victim" = parent ] || p=$(pgrep -P "$p")
@@ -671,8 +699,10 @@ running() {
 	for words in "" "status=3" "overlay=tmpfs"; do
 		# shellcheck disable=SC2016 # expanded by that sh
 		run -0 --separate-stderr as_user timeout 60 sh -c \
-			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh strace -qq -o /dev/null -e trace=recvmsg \
-			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" tmpfs=/tmp uidmap="0:$TEST_UID:1" \
+			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh strace -qq -o \
+			/dev/null -e trace=recvmsg \
+			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" \
+			tmpfs=/tmp uidmap="0:$TEST_UID:1" \
 			$words "@$USER_DIR/tmp/binds" sh -c 'echo ran; sleep 1000'
 		[ "$output" = "" ]
 	done
@@ -693,7 +723,8 @@ running() {
 @test "SIGTERM to the waiting parent reaches the command; its status comes back" {
 	A=-mp
 	[ "$(id -u)" = 0 ] || A=-A
-	start volt-ns $A root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
+	start volt-ns $A root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready
+		while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
 	ended 6
@@ -732,7 +763,8 @@ state() {
 		wait_for grep -q ready out
 		child=$(pgrep -P "$pid")
 		kill -STOP "$child"
-		[ "$chain" = "volt-ns -Up status=9 volt-init" ] || wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
+		[ "$chain" = "volt-ns -Up status=9 volt-init" ] ||
+			wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
 		kill -CONT "$pid"
 		wait_for sh -c "! cut -d' ' -f3 /proc/$child/stat | grep -q T"
 		kill -KILL "$child"
@@ -742,17 +774,22 @@ state() {
 
 @test "^C ends the command once, ^Z stops and fg continues" {
 	need python3 -c 'import pty'
-	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-ns -Up volt-init -g"; do
+	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" \
+		"volt-ns -Up volt-init -g"; do
 		run "$TERMINAL" expect='[#$] ' send="$chain sh -c 'trap \"echo int; exit 3\" INT; echo ready; while :; do sleep 0.05; done'; echo status \$?\\n" \
-			expect='\nready' send='\x03' expect='int.?\n' expect='status 3' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+			expect='\nready' send='\x03' expect='int.?\n' expect='status 3' \
+			send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 		[ "$(tr -d '\r' <<<"$output" | grep -c 'int$')" = 1 ]
 	done
 	# The terminal forgets what was typed before ^Z, and a little after it.
 	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-init -g"; do
-		run "$TERMINAL" expect='[#$] ' send="$chain sh -c 'echo ready; read x; echo got \$x'\\n" \
-			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' pause=0.2 send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+		run "$TERMINAL" expect='[#$] ' \
+			send="$chain sh -c 'echo ready; read x; echo got \$x'\\n" \
+			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' pause=0.2 \
+			send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- \
+			env PS1='$ ' bash --norc --noediting -i
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 	done
@@ -781,13 +818,17 @@ state() {
 	sum=$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)
 	linked() {
 		for name in dev proc tmp etc sys mnt; do
-			for target in "$canary" "../../../../../../../..$canary" "/proc/1/root$canary" "/proc/self/cwd"; do
+			for target in "$canary" "../../../../../../../..$canary" \
+				"/proc/1/root$canary" "/proc/self/cwd"; do
 				r=$(hostile_root)
 				rm -rf "${r:?}/$name" && ln -s "$target" "$r/$name"
-				run --separate-stderr "$who" volt-ns $A root="$r" tmpfs=/$name/t bind="$USER_DIR/home:/$name/sub" \
+				run --separate-stderr "$who" volt-ns $A root="$r" tmpfs=/$name/t \
+					bind="$USER_DIR/home:/$name/sub" \
 					tmpfs=/$name/sub/deep bind=/etc/hostname:/$name/file sh -c 'echo evil >/'$name'/t/x; echo evil >/'$name'/x; echo evil >/'$name'/sub/y'
-				run --separate-stderr "$who" volt-ns $A root="$r" mask=/$name/file ro=/$name/sub sh -c true
-				run --separate-stderr "$who" volt-ns $A root="$r" overlay=tmpfs tmpfs=/$name/t sh -c 'echo evil >/'$name/x
+				run --separate-stderr "$who" volt-ns $A root="$r" \
+					mask=/$name/file ro=/$name/sub sh -c true
+				run --separate-stderr "$who" volt-ns $A root="$r" overlay=tmpfs \
+					tmpfs=/$name/t sh -c 'echo evil >/'$name/x
 				[ "$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)" = "$sum" ]
 				rm -rf "$r"
 			done
@@ -837,7 +878,8 @@ masked() {
 	start "$HELP/swap" "$r/mnt" "$r/evil"
 	sleep 0.1
 	for ((i = 0; i < 40; i++)); do
-		as_user volt-ns -Ump root="$r" tmpfs=/mnt/sub bind=/etc:/mnt/b sh -c 'echo evil >/mnt/sub/x' 2>/dev/null || true
+		as_user volt-ns -Ump root="$r" tmpfs=/mnt/sub bind=/etc:/mnt/b sh -c \
+			'echo evil >/mnt/sub/x' 2>/dev/null || true
 	done
 	kill -KILL "$pid"
 	[ "$(ls -A "$canary")" = "" ]
@@ -845,7 +887,8 @@ masked() {
 
 @test "devices: what is no /dev/null is not mounted as one" {
 	need_root
-	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f && mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
+	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f &&
+		mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
 	[ "$stderr" = "volt-ns: /dev/full: not the device 1:7" ]
 }
 
@@ -854,14 +897,17 @@ masked() {
 	need_root
 	touch null && mknod m c 1 3
 	for flags in -mpniuC -A; do
-		run -0 unshare -m sh -c 'mount --bind m /dev/null && exec volt-ns '"$flags root=$ROOT_BB"' sh -c "
+		run -0 unshare -m sh -c \
+			'mount --bind m /dev/null && exec volt-ns '"$flags root=$ROOT_BB"' sh -c "
 			chmod 600 /dev/null; chown 7 /dev/null; touch -d @1 /dev/null; echo x >/dev/null; true" 2>&1'
 		[ "$(stat -c '%a %u' m)" = "644 0" ]
 	done
 }
 
 @test "devices: mknod is refused or useless" {
-	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt sh -c 'for d in /tmp /mnt /dev; do mknod $d/disk b 7 0 && echo made; done 2>/dev/null; true'
+	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt sh -c \
+		'for d in /tmp /mnt /dev; do mknod $d/disk b 7 0 && echo made; done 2>/dev/null
+		true'
 	[ "$output" = "" ]
 	need_root
 	r=$(copy_root)
@@ -928,7 +974,9 @@ masked() {
 		start "$who" volt-ns $A root="$root" volt-init sh -c 'echo ready; sleep 1000; :'
 		wait_for grep -q ready out
 		# shellcheck disable=SC2016
-		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c 'kill -9 -1; ls -d /proc/[0-9]* | grep -c .; cat /proc/*/comm | grep -x volt-ns; true'
+		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c \
+			'kill -9 -1; ls -d /proc/[0-9]* | grep -c .; cat /proc/*/comm |
+			grep -x volt-ns; true'
 		gone && return 1
 		[[ $output != *volt-ns* ]]
 		kill -KILL "$pid"
@@ -939,7 +987,8 @@ masked() {
 		root=$ROOT_BB A=-mpniuC unseen
 		root=$ROOT_BB A=-A unseen
 		# Not dumpable: its /proc entry belongs to root even for a user's.
-		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups "$USER_DIR/bin/volt-ns" -Up sleep 1000
+		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups \
+			"$USER_DIR/bin/volt-ns" -Up sleep 1000
 		wait_for pgrep -P "$pid" >/dev/null
 		wait_for sh -c "[ \"\$(stat -c %u /proc/$pid/environ)\" = 0 ]"
 		kill -KILL "$pid"
@@ -962,7 +1011,9 @@ waiting() {
 @test "the parent is not to be seized by a command that starts" {
 	seizes() {
 		# shellcheck disable=SC2016 # that sh's
-		run -0 as_user sh -c 'n=$1; shift; while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
+		run -0 as_user sh -c \
+			'n=$1; shift
+			while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
 			sh "${STARTS:-200}" $via "$HELP/seize"
 		[ "$output" = "" ] || {
 			echo "$via: $(sort <<<"$output" | uniq -c)"
@@ -1006,7 +1057,8 @@ waiting() {
 		local code late
 
 		for code in 0 3 125; do
-			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh $late volt-ns $A root="$root" \
+			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh \
+				$late volt-ns $A root="$root" \
 				bind="$HELP:/mnt" status=9 $inner /mnt/forge "$code"
 			grep -qx "exit $code" <<<"$stderr" # bats misses its descriptors, too
 			! grep -qE '^(failed|signal)' <<<"$stderr"
@@ -1030,7 +1082,8 @@ waiting() {
 	need_root
 	r=$(copy_root)
 	cp "$ROOT_BB/bin/busybox" "$r/bin/busybox0" && chmod 4755 "$r/bin/busybox0"
-	run -0 volt-ns -mp root="$r" uid=1000 gid=1000 sh -c '/bin/busybox0 id -u; grep CapEff /proc/self/status'
+	run -0 volt-ns -mp root="$r" uid=1000 gid=1000 sh -c \
+		'/bin/busybox0 id -u; grep CapEff /proc/self/status'
 	[ "$output" = "1000
 CapEff:	0000000000000000" ]
 }
@@ -1041,7 +1094,9 @@ CapEff:	0000000000000000" ]
 	places
 	l=$USER_DIR/tmp/caps
 	as_user mkdir -p "$l"
-	run as_user volt-ns -A root="$ROOT_USER" overlay="$l" bind=/usr:/usr bind=/lib:/lib bind=/lib64:/lib64 sh -c 'cp /bin/busybox /capped && setcap cap_sys_admin+ep /capped; chmod 6755 /bin/busybox'
+	run as_user volt-ns -A root="$ROOT_USER" overlay="$l" bind=/usr:/usr bind=/lib:/lib \
+		bind=/lib64:/lib64 sh -c 'cp /bin/busybox /capped && setcap cap_sys_admin+ep /capped
+		chmod 6755 /bin/busybox'
 	run -1 sh -c "getcap -n -r $l/upper | grep -v rootid"
 	run -0 as_user "$l/upper/bin/busybox" id -u
 	[ "$output" = "$TEST_UID" ]

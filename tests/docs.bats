@@ -200,8 +200,10 @@ root_lines() {
 			run h sh -c "$(sed 's/^volt-[a-z]*/& -N/' <<<"$line")" </dev/null
 			echo "${page##*/}: $line: status $status: $output"
 			# A kernel of that name need not be here; its words were read by then.
-			[ "$status" = 0 ] || [[ $output == *"volt-kvm: kernel="*": No such file or directory" ]] ||
-				[[ $output == *"volt-cg: "*[Cc]group* ]] || [[ $output == *"volt-cg: "*controller* ]]
+			[ "$status" = 0 ] ||
+				[[ $output == *"volt-kvm: kernel="*": No such file or directory" ]] ||
+				[[ $output == *"volt-cg: "*[Cc]group* ]] ||
+				[[ $output == *"volt-cg: "*controller* ]]
 		done < <(root_lines "$page")
 	done
 	[ "$n" -ge 15 ]
@@ -254,7 +256,8 @@ served() {
 }
 
 @test "README: each block has a test here" {
-	[ "$(sed -n 's/^```\(.\+\)/\1/p' README.md | tr '\n' ,)" = "sh,sh user,sh shell,sh serve,ini,sh guest," ]
+	[ "$(sed -n 's/^```\(.\+\)/\1/p' README.md | tr '\n' ,)" = \
+		"sh,sh user,sh shell,sh serve,ini,sh guest," ]
 }
 
 @test "README: the root and the shell in it" {
@@ -274,9 +277,13 @@ served() {
 	chmod 711 "$BATS_TEST_TMPDIR"
 	cp "$(tests/roots deb-tar)" "$BATS_TEST_TMPDIR/deb.tar"
 	chmod 644 "$BATS_TEST_TMPDIR/deb.tar"
-	mkdir "$BATS_TEST_TMPDIR/home" && chown "$TEST_UID" "$BATS_TEST_TMPDIR/home" && cd "$BATS_TEST_TMPDIR/home"
-	run -0 --separate-stderr as_subid_user env PATH="$BATS_TEST_TMPDIR/shims:$USER_DIR/bin:$PATH" sh -ec "$(cd "$TOP" && block 'sh user')"
-	run -0 as_subid_user volt-ns -UmpniuC root=web overlay=tmpfs hostname=try volt-init bash -c 'hostname; id -u'
+	mkdir "$BATS_TEST_TMPDIR/home" && chown "$TEST_UID" "$BATS_TEST_TMPDIR/home" &&
+		cd "$BATS_TEST_TMPDIR/home"
+	run -0 --separate-stderr as_subid_user env \
+		PATH="$BATS_TEST_TMPDIR/shims:$USER_DIR/bin:$PATH" sh -ec \
+		"$(cd "$TOP" && block 'sh user')"
+	run -0 as_subid_user volt-ns -UmpniuC root=web overlay=tmpfs hostname=try \
+		volt-init bash -c 'hostname; id -u'
 	[ "$output" = $'try\n0' ]
 	as_subid_user volt-ns -U rm -r web
 	no_leftovers
@@ -325,7 +332,8 @@ served() {
 @test "README: the guest" {
 	readme_begin
 	[ -r "/boot/vmlinuz-$(uname -r)" ] || lacks "a kernel"
-	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo ||
+		lacks "nested virtualization"
 	readme_root
 	run -0 h sh -ec "$(block 'sh guest')"
 	[[ $output == *Linux*GNU/Linux* ]]
@@ -338,7 +346,9 @@ served() {
 ci_job() {
 	local dir=$1
 
-	run -0 --separate-stderr "$who" env CI_PREPARE='echo tool >/tool; chown 1 /tool 2>/dev/null; :' CI_CACHE="$dir/cache" sh -ec 'cd "$1"
+	run -0 --separate-stderr "$who" env \
+		CI_PREPARE='echo tool >/tool; chown 1 /tool 2>/dev/null; :' \
+		CI_CACHE="$dir/cache" sh -ec 'cd "$1"
 		mkdir source && echo text >source/file && exec sh "$2" "$3" source sh -c "$4"' sh "$dir" "$TOP/examples/ci-job" "$root" \
 		'cat /tool file; cp file /out/result; touch /tmp/x /x; ! touch /src/x 2>/dev/null; ls /sys/class/net; id -u'
 	[ "$output" = $'tool\ntext\nlo\n0' ]
@@ -346,9 +356,13 @@ ci_job() {
 	[ "$(cat "$dir/out/result")" = text ]
 	[ "$(stat -c %u "$dir/out/result")" = "$(stat -c %u "$dir/source")" ]
 	# The tools are there, the rest is gone; and how it ended is told.
-	run -125 --separate-stderr "$who" env CI_PREPARE=false CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sh -c "exit 125"' sh "$dir" "$TOP/examples/ci-job" "$root"
+	run -125 --separate-stderr "$who" env CI_PREPARE=false CI_CACHE="$dir/cache" sh -c \
+		'cd "$1"; exec sh "$2" "$3" source sh -c "exit 125"' sh "$dir" \
+		"$TOP/examples/ci-job" "$root"
 	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 125" ]
-	run -124 --separate-stderr "$who" env CI_TIME=200ms CI_CACHE="$dir/cache" sh -c 'cd "$1"; exec sh "$2" "$3" source sleep 1000' sh "$dir" "$TOP/examples/ci-job" "$root"
+	run -124 --separate-stderr "$who" env CI_TIME=200ms CI_CACHE="$dir/cache" sh -c \
+		'cd "$1"; exec sh "$2" "$3" source sleep 1000' sh "$dir" \
+		"$TOP/examples/ci-job" "$root"
 	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: timeout 124" ]
 	[ "$(ls "$dir/cache")" = tools ]
 	[ ! -e "$root/tool" ] && [ ! -e "$root/x" ]
@@ -369,7 +383,8 @@ as_root() {
 	user_dir
 	mkdir "$USER_DIR/job" && chown "$TEST_UID" "$USER_DIR/job"
 	who=as_subid_user root=$ROOT_USER ci_job "$USER_DIR/job"
-	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" "$USER_DIR/job/out" "$USER_DIR/job/source"
+	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" \
+		"$USER_DIR/job/out" "$USER_DIR/job/source"
 	no_leftovers
 }
 
@@ -380,7 +395,9 @@ as_root() {
 	cp examples/here-only "$USER_DIR/here/script"
 	cd "$USER_DIR/here"
 	need as_user volt-lock fs.rx=/ true
-	run -0 --separate-stderr as_user sh script sh -c 'echo x >made; ! echo x 2>/dev/null >"$0/tmp/x"; echo $HOME; cat /etc/hostname >/dev/null; exec 3>"$TMPDIR/x"' "$USER_DIR"
+	run -0 --separate-stderr as_user sh script sh -c \
+		'echo x >made; ! echo x 2>/dev/null >"$0/tmp/x"; echo $HOME
+		cat /etc/hostname >/dev/null; exec 3>"$TMPDIR/x"' "$USER_DIR"
 	[[ $output == */home ]]
 	[ "$(cat made)" = x ]
 	[ ! -e "$USER_DIR/tmp/x" ]
@@ -404,9 +421,12 @@ as_root() {
 	chmod -R a+rX "$USER_DIR/shims" "$USER_DIR/mine" "$USER_DIR/deb.tar"
 	chmod 755 "$USER_DIR/shims/"*
 	cd "$USER_DIR/mine"
-	run -0 --separate-stderr as_subid_user env PATH="$USER_DIR/shims:$USER_DIR/bin:$PATH" XDG_CACHE_HOME="$USER_DIR/tmp/cache" \
-		untrusted sh -c 'cat file; id -u; ls /sys/class/net; ! touch file 2>/dev/null; ls -d /root/.. >/dev/null; env | cut -d= -f1 | sort | tr "\n" " "' A=B
-	[ "$output" = $'text\n65534\nlo\nPATH PWD TERM ' ] || [ "$output" = $'text\n65534\nlo\nOLDPWD PATH PWD TERM ' ]
+	run -0 --separate-stderr as_subid_user env PATH="$USER_DIR/shims:$USER_DIR/bin:$PATH" \
+		XDG_CACHE_HOME="$USER_DIR/tmp/cache" \
+		untrusted sh -c 'cat file; id -u; ls /sys/class/net; ! touch file 2>/dev/null
+		ls -d /root/.. >/dev/null; env | cut -d= -f1 | sort | tr "\n" " "' A=B
+	[ "$output" = $'text\n65534\nlo\nPATH PWD TERM ' ] ||
+		[ "$output" = $'text\n65534\nlo\nOLDPWD PATH PWD TERM ' ]
 	as_subid_user volt-ns -U rm -r "$USER_DIR/tmp/cache"
 	no_leftovers
 }
@@ -417,7 +437,8 @@ as_root() {
 	mkdir "$BATS_TEST_TMPDIR/project" "$BATS_TEST_TMPDIR/shims"
 	printf '#!/bin/sh\ncat /proc/self/cgroup\n' >"$BATS_TEST_TMPDIR/shims/make"
 	chmod 755 "$BATS_TEST_TMPDIR/shims/make"
-	PATH=$BATS_TEST_TMPDIR/shims:$PATH run -0 --separate-stderr sh examples/limited-build "$BATS_TEST_TMPDIR/project"
+	PATH=$BATS_TEST_TMPDIR/shims:$PATH run -0 --separate-stderr sh examples/limited-build \
+		"$BATS_TEST_TMPDIR/project"
 	[[ $output == 0::/*run-* ]]
 	[[ $stderr == *"volt-cg: memory.oom_kill 0"* ]]
 }
@@ -425,10 +446,12 @@ as_root() {
 @test "examples: guest" {
 	need_root
 	[ -r "/boot/vmlinuz-$(uname -r)" ] || lacks "a kernel"
-	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo ||
+		lacks "nested virtualization"
 	leftovers_begin
 	mke2fs -q -t ext4 -d "$ROOT_BB" "$BATS_TEST_TMPDIR/image" 64M
-	run -3 --separate-stderr sh examples/guest "$BATS_TEST_TMPDIR/image" sh -c 'echo x >/new && cat /new; exit 3'
+	run -3 --separate-stderr sh examples/guest "$BATS_TEST_TMPDIR/image" sh -c \
+		'echo x >/new && cat /new; exit 3'
 	[ "$output" = x ]
 	no_leftovers
 }
@@ -447,7 +470,8 @@ as_root() {
 		run sh -c "$line"
 		echo "$output"
 		# Here there may be no cgroup v2 with these controllers; that is not a word's fault.
-		[ "$status" = 0 ] || [[ $output == *"volt-cg: "*controller* ]] || [[ $output == *"volt-cg: "*"cgroup"* ]]
+		[ "$status" = 0 ] || [[ $output == *"volt-cg: "*controller* ]] ||
+			[[ $output == *"volt-cg: "*"cgroup"* ]]
 		[[ $output != *"unknown"* ]]
 	done
 }
@@ -490,7 +514,8 @@ as_root() {
 		*'()') grep -rqE "^${name%??}\(" cmd lib ;;
 		*) find cmd lib man tests -name "$name" | grep -q . ;;
 		esac
-	done < <(grep -oE '`[a-z_/-]+(\.[chd]+|\(\)|/[a-z_.-]+)`' ARCHITECTURE.md | tr -d '`' | grep -v 'volt-[xX]\|_x\.' | sort -u)
+	done < <(grep -oE '`[a-z_/-]+(\.[chd]+|\(\)|/[a-z_.-]+)`' ARCHITECTURE.md | tr -d '`' |
+		grep -v 'volt-[xX]\|_x\.' | sort -u)
 	# No program includes another's header, and lib none of a program's.
 	run ! grep -rnE '#include "(\.\./|cmd/)' cmd lib
 }
@@ -498,7 +523,8 @@ as_root() {
 @test "completion: flags, words, values, files of words, and what follows" {
 	# complete LINE: what bash would offer, a line each.
 	completed() {
-		bash -c 'source share/completion.bash; COMP_LINE=$1 COMP_POINT=${#1}; _volt; printf "%s\n" "${COMPREPLY[@]}"' sh "$1"
+		bash -c 'source share/completion.bash; COMP_LINE=$1 COMP_POINT=${#1}; _volt
+			printf "%s\n" "${COMPREPLY[@]}"' sh "$1"
 	}
 	cd "$TOP"
 	completed 'volt-ns -Um hostn' | grep -qx hostname=

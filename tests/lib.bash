@@ -129,11 +129,19 @@ helpers() {
 started=()
 
 # start CMD ...: run CMD in the background, with its output in the file out. Sets $pid.
-# BY is a function that runs it, such as as_user.
 start() {
+	start_by env "$@"
+}
+
+# start_by WHO CMD ...: likewise, but WHO, such as as_user, runs CMD.
+start_by() {
+	local who=$1
+
+	shift
 	rm -f out
 	# shellcheck disable=SC2016 # expanded by that sh
-	"${BY:-env}" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
+	"$who" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" \
+		>out 2>&1 </dev/null 3>&- &
 	job=$!
 	wait_for test -s out
 	pid=$(head -n 1 out)
@@ -177,32 +185,43 @@ end_test() {
 	no_leftovers
 }
 
-# kill_at_every_call CHECK CMD ...: run CMD again and again. Each time, SIGKILL ends the
-# process that first makes a certain call for the Nth time, for every call and every N. Then
-# run CHECK with the status. An empty FOLLOW leaves out children. WHERE is a command that runs
-# all this. CALLS is a pattern of the calls. SIGNAL is another signal.
+# kill_at_every_call [-1] [-c CALLS] [-s SIGNAL] [-w WHERE] CHECK CMD ...: run CMD again and
+# again. Each time, SIGKILL ends the process that first makes a certain call for the Nth time,
+# for every call and every N. Then run CHECK with the status. -1 leaves out children. CALLS is
+# a pattern of the calls. SIGNAL is another signal. WHERE is a command that runs all this.
 kill_at_every_call() {
-	local check=$1 call most n status
+	local calls='.*' follow=-f signal=SIGKILL where='' opt OPTIND=1
+	local check call most n status
 	local -a tracer
 
-	shift
-	read -r -a tracer <<<"${WHERE:-} strace ${FOLLOW--f} -qq"
+	while getopts 1c:s:w: opt; do
+		case $opt in
+		1) follow='' ;;
+		c) calls=$OPTARG ;;
+		s) signal=$OPTARG ;;
+		w) where=$OPTARG ;;
+		*) return 1 ;;
+		esac
+	done
+	check=${!OPTIND}
+	shift "$OPTIND"
+	read -r -a tracer <<<"$where strace $follow -qq"
 	"${tracer[@]}" -o "$BATS_TEST_TMPDIR/calls" "$@" </dev/null
 	# strace counts the calls of each process, and each call separately.
-	awk -v pid="${FOLLOW--f}" '{ call = pid == "" ? $1 : $2; who = pid == "" ? "" : $1 }
+	awk -v pid="$follow" '{ call = pid == "" ? $1 : $2; who = pid == "" ? "" : $1 }
 	call ~ /^[a-z0-9_]+\(/ {
 		sub(/\(.*/, "", call)
 		n = ++count[who, call]
 		if (n > most[call])
 			most[call] = n
 	} END { for (call in most) print call, most[call] }' \
-		"$BATS_TEST_TMPDIR/calls" | grep -E "^(${CALLS:-.*}) " >"$BATS_TEST_TMPDIR/counts"
+		"$BATS_TEST_TMPDIR/calls" | grep -E "^($calls) " >"$BATS_TEST_TMPDIR/counts"
 	[ -s "$BATS_TEST_TMPDIR/counts" ]
 	while read -r call most; do
 		for ((n = 1; n <= most; n++)); do
 			echo "killed at $call $n: $*"
 			timeout -k 5 30 "${tracer[@]}" -o /dev/null \
-				--inject="$call:signal=${SIGNAL:-SIGKILL}:when=$n" "$@" \
+				--inject="$call:signal=$signal:when=$n" "$@" \
 				>/dev/null 2>&1 </dev/null && status=0 || status=$?
 			"$check" "$status"
 		done
@@ -228,8 +247,16 @@ as_user() {
 
 # as_subid_user CMD [ARG ...]: like as_user, but the user has a name and subordinate IDs, so
 # that newuidmap(1) works. As root, this uses a mount namespace with its own passwd, subuid
-# and subgid. LACKS names one of these files that is empty.
+# and subgid.
 as_subid_user() {
+	as_subid_user_without '' "$@"
+}
+
+# as_subid_user_without FILE CMD [ARG ...]: likewise, but FILE, subuid or subgid, is empty.
+as_subid_user_without() {
+	local lacks=$1
+
+	shift
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
 		return $?
@@ -239,7 +266,7 @@ as_subid_user() {
 		cd "$BATS_TEST_TMPDIR" || exit
 		{ cat /etc/passwd && echo "volt:x:$TEST_UID:$TEST_UID::/:/bin/sh"; } >passwd
 		echo "volt:1000000000:65536" | tee subuid >subgid
-		[ -z "${LACKS:-}" ] || : >"$LACKS"
+		[ -z "$lacks" ] || : >"$lacks"
 		chmod 644 passwd subuid subgid
 		touch /etc/subuid /etc/subgid
 	) || return 1

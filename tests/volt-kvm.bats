@@ -226,17 +226,20 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	k=$(tiny pvh)
 	free=$(awk '$1 == "MemAvailable:" || $1 == "SwapFree:" { n += $2 } END { print int(n / 1024) }' \
 		/proc/meminfo)
-	run -0 --separate-stderr timeout 300 volt-kvm memory=$((free + 4096))M kernel="$k" </dev/null
+	run -0 --separate-stderr timeout 300 volt-kvm \
+		memory=$((free + 4096))M kernel="$k" </dev/null
 	[ "$output" = "pvh ok" ]
 	[[ $stderr =~ ^volt-kvm:\ memory=$((free + 4096))M:\ this\ host\ has\ [0-9]+\ MiB\ free\;\ a\ guest\ that\ uses\ more\ is\ killed$ ]]
-	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo | head -n 1)
+	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo |
+		head -n 1)
 	run --separate-stderr timeout 300 volt-kvm memory=1T kernel="$k" </dev/null
 	if [ "$bits" = 40 ]; then
 		[ "$status ${stderr_lines[-1]}" = "125 volt-kvm: memory=1T: this processor has addresses for 1047552M (40 bits)" ]
 	else
 		[ "$status $output" = "0 pvh ok" ]
 	fi
-	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh volt-kvm memory=2G kernel="$k"
+	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh \
+		volt-kvm memory=2G kernel="$k"
 	[[ $stderr =~ ^volt-kvm:\ memory=2G\ \(a\ limit,\ as\ ulimit\ -v\ or\ vm.overcommit_memory=2\?\): ]]
 }
 
@@ -254,7 +257,8 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	run -0 --separate-stderr timeout 300 volt-cg -d memory.max=64M memory.swap.max=0 \
 		volt-cg memory.max=1G volt-kvm memory=128M kernel="$k" </dev/null
 	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
-	run -0 --separate-stderr timeout 300 volt-cg memory.max=64M volt-kvm memory=32M kernel="$k" </dev/null
+	run -0 --separate-stderr timeout 300 volt-cg memory.max=64M volt-kvm \
+		memory=32M kernel="$k" </dev/null
 	[ -z "$stderr" ]
 }
 
@@ -309,14 +313,16 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	k=$(tiny pvh)
 	truncate -s 1M disk
 	mkdir mods
-	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng virtio_blk overlay jbd2 ext4 \
+	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng \
+		virtio_blk overlay jbd2 ext4 \
 		libxfs xfs crc32c_generic crc32c-intel other; do
 		echo "$i" >"mods/$i.ko"
 		echo "$i.ko:"
 	done >mods/modules.dep
 	sed -i 's/^virtio_pci.ko:/& virtio.ko/; s/^ext4.ko:/& jbd2.ko/; s/^xfs.ko:/& libxfs.ko/
 		s/^other.ko:/& a/' mods/modules.dep
-	printf '%s\n' '# comment' 'softdep xfs_not pre: other' 'softdep ext4 pre: crypto-crc32c none post: other' \
+	printf '%s\n' '# comment' 'softdep xfs_not pre: other' \
+		'softdep ext4 pre: crypto-crc32c none post: other' \
 		'softdep crc32c_intel pre: ext4' >mods/modules.softdep
 	printf '%s\n' 'alias crypto-crc32c crc32c_intel' 'alias crypto-crc32c crc32c_generic' \
 		'alias crypto-crc32c-none other' >mods/modules.alias
@@ -324,10 +330,12 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	echo "$output"
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
 		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
-	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro overlay=vdb:xfs:rw -- true
+	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk disk=disk root=vda:xfs:ro \
+		overlay=vdb:xfs:rw -- true
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
 		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
-	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
+	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods \
+		disk=disk root=vda:other -- true
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
@@ -400,7 +408,8 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	run -125 --separate-stderr timeout 300 volt-kvm kernel="$(tiny fault)" -- x
 	[ "${stderr_lines[0]}" = "last words?[31m" ]
 	[ "${stderr_lines[1]}" = "volt-kvm: the guest crashed: triple fault" ]
-	run -125 --separate-stderr timeout 300 volt-kvm boot_timeout=200ms kernel="$(tiny hang)" -- x
+	run -125 --separate-stderr timeout 300 volt-kvm boot_timeout=200ms \
+		kernel="$(tiny hang)" -- x
 	[ "$(grep -vx hanging <<<"$stderr")" = "volt-kvm: the guest did not start in time" ]
 	run -0 cat <(timeout 300 volt-kvm kernel="$(tiny reset)" status=3 -- x 3>&1 2>/dev/null)
 	[ "$output" = "failed 125" ]
@@ -412,7 +421,8 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 
 	manual=$(tr '\n\t' '  ' <"$TOP/man/volt-kvm.1.scd" |
 		sed 's/.*command line, which is "\([^"]*\)".*/\1/' | tr -s ' ')
-	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b cmdline='c "d e"' </dev/null
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b \
+		cmdline='c "d e"' </dev/null
 	[ "${lines[0]}" = "$manual a=b c \"d e\"" ]
 }
 
@@ -445,19 +455,22 @@ all ok" ]
 
 	k=$(tiny attack_exit)
 	for n in {0..3} 63 64 100 {123..130} 137 143 160 191 192 {253..255}; do
-		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" status=4 -- x \
+		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" \
+			cmdline="end=exit $n" status=4 -- x \
 			4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "exit $n" ]
 	done
 	for n in 1 2 3 6 9 11 13 15 19 31 34 64; do
-		run -$((128 + n)) timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=signal $n" \
+		run -$((128 + n)) timeout 300 volt-kvm memory=16M \
+			kernel="$k" cmdline="end=signal $n" \
 			status=4 -- x 4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "signal $n" ]
 	done
 	for n in 125 126; do
-		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=failed $n" status=4 -- x \
+		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" \
+			cmdline="end=failed $n" status=4 -- x \
 			4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "failed $n" ]
@@ -481,9 +494,11 @@ all ok" ]
 	[ "${lines[-2]}" = "does not nest" ]
 	run -0 timeout 300 volt-kvm cpus=3 memory=64M nested=no kernel="$k" </dev/null
 	[ "${lines[-2]}" = "does not nest" ]
-	run --separate-stderr timeout 300 volt-kvm cpus=3 memory=64M nested=yes kernel="$k" </dev/null
+	run --separate-stderr timeout 300 volt-kvm cpus=3 memory=64M \
+		nested=yes kernel="$k" </dev/null
 	echo "$output" "$stderr"
-	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
+	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' \
+		/sys/module/kvm_*/parameters/nested; then
 		[ "$status ${lines[-2]}" = "0 nests" ]
 	else
 		[ "$status $stderr" = "125 volt-kvm: nested=yes: this host's KVM cannot do that" ]
@@ -542,7 +557,8 @@ silent() {
 	k=$(tiny attack_silent)
 	rm -rf silent
 	mkdir silent
-	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >silent/out 2>silent/err 4>silent/status 3>&- &
+	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >silent/out \
+		2>silent/err 4>silent/status 3>&- &
 	started+=("$!")
 	wait_for grep -q ready silent/out
 }
@@ -576,7 +592,8 @@ volt-kvm: SIG$signo: the guest did not answer" ]
 		[ "$(cat "$signo/status")" = "signal $(kill -l "$signo")" ]
 	done
 	wait_for grep -q answer silent/err
-	[ "$(cat silent/err)" = "volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
+	[ "$(cat silent/err)" = \
+		"volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
 	terminated "${pids[0]}"
 }
 
@@ -759,7 +776,8 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 
 	k=$(tiny attack_uart)
 	head -c 1000 /dev/zero | tr '\0' a >in
-	run -0 --separate-stderr timeout 300 sh -c '(cat in; echo q) | volt-kvm memory=16M kernel="$1"' sh "$k"
+	run -0 --separate-stderr timeout 300 sh -c \
+		'(cat in; echo q) | volt-kvm memory=16M kernel="$1"' sh "$k"
 	[ "$output" = "ready
 $(cat in)all ok" ]
 
@@ -836,7 +854,8 @@ p.kill()' "$(tiny attack_uart)"
 		disks+=("disk=$c:ro")
 	done
 	if [ "$(id -u)" = 0 ] && [ -e /dev/net/tun ]; then
-		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr && exec "$@" tap=kvm0' sh)
+		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr &&
+			exec "$@" tap=kvm0' sh)
 	fi
 	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
 	[ "$output" = "abcdefghijklmnopqrstuvwxyz
@@ -1001,7 +1020,8 @@ volt-kvm: the command's output: nobody took all of it" ]
 # rivalled CMD ...: run CMD, with a poll(2) that returns late.
 rivalled() {
 	rm -f pid
-	strace -f --seccomp-bpf -qq -o trace -e trace=poll -e inject=poll:delay_exit=20000 -e signal=none \
+	strace -f --seccomp-bpf -qq -o trace -e trace=poll -e \
+		inject=poll:delay_exit=20000 -e signal=none \
 		sh -c 'echo $$ >pid; exec "$@"' sh "$@" <&0 3>&- &
 	tracer=$!
 	wait_for test -s pid
@@ -1093,7 +1113,8 @@ for i in range(20):
 			esac
 		done
 	EOF
-	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M kernel="$(tiny attack_room)"
+	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M \
+		kernel="$(tiny attack_room)"
 	echo "$output"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
@@ -1111,7 +1132,8 @@ for i in range(20):
 		ip link del kvm0
 		wait "$!"
 	EOF
-	run -0 timeout 300 unshare -n -m sh -e host.sh volt-kvm memory=64M kernel="$(tiny attack_gone)"
+	run -0 timeout 300 unshare -n -m sh -e host.sh volt-kvm memory=64M \
+		kernel="$(tiny attack_gone)"
 	[ "$(cat out)" = "waiting
 ok the card is broken
 all ok" ]
@@ -1139,7 +1161,8 @@ all ok" ]
 	truncate -s 4096 slow
 	printf V | cat - slow >fast
 	truncate -s 4096 fast
-	strace -f --seccomp-bpf -qq -o trace -e trace=fdatasync -e inject=fdatasync:delay_enter=600s \
+	strace -f --seccomp-bpf -qq -o trace -e trace=fdatasync -e \
+		inject=fdatasync:delay_enter=600s \
 		volt-kvm -c memory=64M kernel="$k" disk=slow disk=fast status=4 -- x \
 		4>status 2>out </dev/null 3>&- &
 	started+=("$!")
@@ -1373,7 +1396,8 @@ all ok" ]
 
 	k=$(tiny attack_exit)
 	for n in {1..16}; do
-		volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" -- x </dev/null 2>"err$n" 3>&- &
+		volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" -- x \
+			</dev/null 2>"err$n" 3>&- &
 		pids+=("$!")
 	done
 	started+=("${pids[@]}")
@@ -1421,7 +1445,8 @@ d]" ]
 	need_kernel
 	run -127 --separate-stderr guest status=4 -- true 4>status
 	[ "${stderr_lines[0]}" = "volt-guest: exec true: No such file or directory" ]
-	[ "${stderr_lines[1]}" = "volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
+	[ "${stderr_lines[1]}" = \
+		"volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
 	[ "$(cat status)" = "failed 127" ]
 }
 
@@ -1603,7 +1628,8 @@ mounts" ]
 	mkfs.erofs packed.erofs $dir >/dev/null 2>&1
 	mksquashfs $dir packed.sqsh -quiet >/dev/null
 	for image in packed.erofs packed.sqsh; do
-		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c 'echo x >/etc/x; busybox cat /etc/x'
+		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c \
+			'echo x >/etc/x; busybox cat /etc/x'
 		[ "$output" = x ]
 	done
 	run -125 --separate-stderr guest disk=upper root=vda:squashfs -- true

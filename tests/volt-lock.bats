@@ -132,7 +132,8 @@ rights() {
 		"fs.dev $ro write_file truncate otrunc"; do
 		read -r word granted <<<"$group"
 		while read -r _ abi _ _ _ op args; do
-			[ "$op" != ioctl_dev ] && [ "$op" != unix ] && [ "$ABI" -ge "$abi" ] || continue
+			[ "$op" != ioctl_dev ] && [ "$op" != unix ] && [ "$ABI" -ge "$abi" ] ||
+				continue
 			fresh
 			echo "$word: $op"
 			# shellcheck disable=SC2086 # a deed and its arguments
@@ -186,7 +187,8 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	[ "$ABI" -lt 6 ] || run ! volt-lock fs=any "$HELP/deed" kill "$pid"
 	if [ "$ABI" -ge 4 ]; then
 		need own_net true
-		run ! own_net volt-lock fs=any udp.connect=any tcp.connect=443 "$HELP/deed" tcp.connect 80
+		run ! own_net volt-lock fs=any udp.connect=any tcp.connect=443 \
+			"$HELP/deed" tcp.connect 80
 		[ "$output" = EACCES ]
 		run -0 own_net volt-lock fs=any tcp.connect=443 "$HELP/deed" tcp.connect 443
 	fi
@@ -249,7 +251,8 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 		fresh
 		# Reading and executing are left, by whatever word they came.
 		# shellcheck disable=SC2086 # several words, a deed and its arguments
-		for deed in "write_file $T/a/file" "read_file $T/a/file" "read_dir $T/a/dir" "execute $T/a/prog"; do
+		for deed in "write_file $T/a/file" "read_file $T/a/file" \
+			"read_dir $T/a/dir" "execute $T/a/prog"; do
 			run -0 volt-lock $grant "$HELP/deed" $deed
 			run volt-lock $grant fs.rw=none "$HELP/deed" $deed
 			[ "$output" = "$([[ $deed == write* ]] && echo EACCES || echo ok)" ]
@@ -307,7 +310,8 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 		run -125 --separate-stderr volt-lock "tcp.bind=$value" true
 		[ "$stderr" = "volt-lock: tcp.bind=$value: not a port, a range, any or none" ]
 	done
-	run -0 volt-lock fs=any fs=any tcp.bind=none tcp.bind=none tcp.connect=any tcp.connect=any udp.bind=any true
+	run -0 volt-lock fs=any fs=any tcp.bind=none tcp.bind=none tcp.connect=any \
+		tcp.connect=any udp.bind=any true
 	# any for want of another word: each counts, before it and after it.
 	for words in "fs.rx=/usr try=fs=any" "try=fs=any fs.rx=/usr" "fs=none try=fs=any"; do
 		# shellcheck disable=SC2086
@@ -435,7 +439,8 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 # A home with secrets, one of which is elsewhere by way of links.
 secrets() {
 	rm -rf "$T"
-	mkdir -p "$T"/home/{a,b}/{.ssh,src/deep,.config/{app,browser-1,browser-2}} "$T/data/moved/sub" "$T/dots"
+	mkdir -p "$T"/home/{a,b}/{.ssh,src/deep,.config/{app,browser-1,browser-2}} \
+		"$T/data/moved/sub" "$T/dots"
 	for f in a/.ssh/key b/.ssh/key a/src/f a/src/deep/f a/.config/app/f a/.config/browser-1/f \
 		a/.config/browser-2/f a/.profile b/src/f; do
 		echo "$f" >"$T/home/$f"
@@ -498,15 +503,18 @@ secrets() {
 	EOF
 	secrets
 	ln -s "$T/home" "$BATS_TEST_TMPDIR/link"
-	run ! locked except="$T/home/a/.ssh" fs.rw="$BATS_TEST_TMPDIR/link" -- read_file "$T/home/a/.ssh/key"
+	run ! locked except="$T/home/a/.ssh" fs.rw="$BATS_TEST_TMPDIR/link" -- \
+		read_file "$T/home/a/.ssh/key"
 	[ "$output" = EACCES ]
-	run ! locked except="$BATS_TEST_TMPDIR/link/a/.ssh" fs.rw="$T" -- read_file "$T/home/a/.ssh/key"
+	run ! locked except="$BATS_TEST_TMPDIR/link/a/.ssh" fs.rw="$T" -- \
+		read_file "$T/home/a/.ssh/key"
 	[ "$output" = EACCES ]
 	# They add up, for what follows, until an empty one.
 	run -0 locked fs.rw="$T" except="$T/home/a/.ssh" -- read_file "$T/home/a/.ssh/key"
 	run -0 locked except="$T/home/a/.ssh" except= fs.rw="$T" -- read_file "$T/home/a/.ssh/key"
 	for path in "$T/home/a/.ssh/key" "$T/dots/vimrc"; do
-		run ! locked except="$T/home/a/.ssh" except="$T/dots" fs.rw="$T" -- read_file "$path"
+		run ! locked except="$T/home/a/.ssh" except="$T/dots" \
+			fs.rw="$T" -- read_file "$path"
 		[ "$output" = EACCES ]
 	done
 	# Below a prefix, links are those of the root.
@@ -520,7 +528,8 @@ secrets() {
 	run -0 locked except="$T/home/a/.ssh" fs.make_dir="$T" -- make_dir "$T/home/a/src/made"
 	# Links that lead nowhere, or round and round.
 	ln -sfn loop "$T/home/a/loop"
-	run -0 locked except="$T/home/a/loop,$T/home/a/src/f/x,$T/nothing/at/all" fs.rw="$T" -- read_file "$T/home/a/src/f"
+	run -0 locked except="$T/home/a/loop,$T/home/a/src/f/x,$T/nothing/at/all" fs.rw="$T" -- \
+		read_file "$T/home/a/src/f"
 	while IFS='|' read -r value why; do
 		run -125 --separate-stderr volt-lock "except=$value" fs.rx=/ true
 		[ "$stderr" = "volt-lock: except=$value: $why" ]
@@ -555,7 +564,8 @@ secrets() {
 	secrets
 	# Of home, by the pattern; then of what is opened up.
 	for n in 1 2 3 4; do
-		run -125 --separate-stderr strace -qq -o /dev/null --inject=getdents64:error=EIO:when=$n \
+		run -125 --separate-stderr strace -qq -o /dev/null \
+			--inject=getdents64:error=EIO:when=$n \
 			volt-lock except="$T/home/*/.ssh" fs.rwx="$T" fs.rx=/ true
 		[[ $stderr == "volt-lock: "*": I"*"/"*" error" ]]
 	done
@@ -622,13 +632,15 @@ secrets() {
 @test "paths: a file that takes the place of a granted one is another" {
 	fresh
 	echo other >"$T/other"
-	busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1 || lacks "a static busybox"
+	busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1 ||
+		lacks "a static busybox"
 	ln -s file "$T/a/link"
 	for path in "$T/a/file" "$T/a/link"; do
 		mkfifo "$T/go"
 		# shellcheck disable=SC2016 # expanded by that sh
 		volt-lock fs.rx="$busybox" fs.ro="$path" "$busybox" sh -c \
-			'read -r x <&7; exec <"$1" && read -r x && echo "$x"' sh "$path" 7<>"$T/go" >got 2>&1 3>&- &
+			'read -r x <&7; exec <"$1" && read -r x && echo "$x"' sh "$path" \
+			7<>"$T/go" >got 2>&1 3>&- &
 		job=$!
 		started+=("$job")
 		is_sh() { [ "$(cat "/proc/$job/comm")" = busybox ]; }
@@ -639,7 +651,8 @@ secrets() {
 		grep -q "Permission denied" got
 		rm "$T/go" && fresh && echo other >"$T/other" && ln -s file "$T/a/link"
 	done
-	run -0 --separate-stderr volt-lock fs.rx="$busybox" fs.ro="$T/a/link" "$busybox" cat "$T/a/file"
+	run -0 --separate-stderr volt-lock fs.rx="$busybox" fs.ro="$T/a/link" \
+		"$busybox" cat "$T/a/file"
 	[ "$output" = data ]
 }
 
@@ -651,7 +664,9 @@ secrets() {
 	words=("try=fs.rx=/usr,/bin,/lib,/lib64" fs.ro=/)
 	run -126 volt-lock "${words[@]}" "$T/a/true"
 	run -0 volt-lock "${words[@]}" seccomp=strict /lib64/ld-linux-x86-64.so.2 "$T/a/true"
-	run -0 volt-lock fs.ro=/ fs.rx=/usr,/lib,/lib64,"$(python3 -c 'import sys; print(sys.prefix)')" seccomp=strict \
+	run -0 volt-lock fs.ro=/ \
+		fs.rx=/usr,/lib,/lib64,"$(python3 -c 'import sys; print(sys.prefix)')" \
+		seccomp=strict \
 		"$(python3 -c 'import sys; print(sys.executable)')" -c 'import os, sys
 fd = os.memfd_create("x")
 os.write(fd, open(sys.argv[1], "rb").read())
@@ -680,17 +695,25 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	for word in tcp.bind tcp.connect; do
 		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any "$HELP/deed" $word 8080
 		[ "$output" = EACCES ]
-		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any $word=none "$HELP/deed" $word 8080
-		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any $word=8081,80 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any $word=80,8080 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any $word=8000-8100 "$HELP/deed" $word 8080
-		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any $word=8000-8079 "$HELP/deed" $word 8080
-		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any $word=any "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=none "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=8081,80 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=80,8080 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=8000-8100 "$HELP/deed" $word 8080
+		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=8000-8079 "$HELP/deed" $word 8080
+		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any \
+			$word=any "$HELP/deed" $word 8080
 	done
 	# One does not stand for the other.
-	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any "$HELP/deed" tcp.connect 8080
+	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any \
+		"$HELP/deed" tcp.connect 8080
 	# UDP is a right of its own, from ABI 10 on.
-	[ "$ABI" -ge 10 ] || run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=none "$HELP/deed" udp.connect 53
+	[ "$ABI" -ge 10 ] || run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=none \
+		"$HELP/deed" udp.connect 53
 }
 
 @test "udp: likewise, from ABI 10 on" {
@@ -715,16 +738,20 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run -0 own_net "$HELP/deed" call 41 2 1 262 # there is Multipath TCP
 	for how in sendto sendmsg sendmmsg; do
 		run -0 own_net "$HELP/deed" fastopen $how 8080
-		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any "$HELP/deed" fastopen $how 8080
+		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any \
+			"$HELP/deed" fastopen $how 8080
 		[ "$output" = EOPNOTSUPP ]
-		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=80 "$HELP/deed" fastopen $how 8080
+		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=80 \
+			"$HELP/deed" fastopen $how 8080
 		[ "$output" = EOPNOTSUPP ]
 	done
 	# Landlock sees the address.
 	run -0 own_net "$HELP/deed" fastopen connect 8080
-	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=80 "$HELP/deed" fastopen connect 8080
+	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=80 \
+		"$HELP/deed" fastopen connect 8080
 	[ "$output" = EACCES ]
-	run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=8080 "$HELP/deed" fastopen connect 8080
+	run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=8080 \
+		"$HELP/deed" fastopen connect 8080
 	while read -r want call; do
 		for words in tcp.bind=any tcp.connect=any "tcp.bind=80 tcp.connect=80" ""; do
 			echo "$want: $call: $words"
@@ -753,7 +780,8 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run -0 locked "${words[@]}" -- call 41 2 1 262
 	run -0 own_net volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" fastopen sendto 8080
 	# In learning as well.
-	run ! --separate-stderr volt-lock learn=profile fs.rx="$HELP" tcp.connect=80 "$HELP/deed" fastopen sendto 80
+	run ! --separate-stderr volt-lock learn=profile fs.rx="$HELP" tcp.connect=80 \
+		"$HELP/deed" fastopen sendto 80
 	[ "$output" = EOPNOTSUPP ]
 }
 
@@ -776,7 +804,8 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 		run ! locked udp.connect=any tcp.bind=none tcp.connect=80 -- listen $family
 		[ "$output" = EACCES ]
 	done
-	run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=none tcp.connect=80 "$HELP/deed" tcp.connect 80
+	run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=none tcp.connect=80 \
+		"$HELP/deed" tcp.connect 80
 	# A later word that grants it ends that; where no word says it, nothing is said.
 	run -0 locked udp.connect=any tcp.bind=none tcp.bind=80 -- listen 2
 	run -0 locked udp.connect=any tcp.connect=80 -- listen 2
@@ -843,14 +872,16 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run -0 volt-lock fs.rx=/ log=new-exec-on,subdomains-off true
 	run -0 volt-lock fs.rx=/ log=same-exec-off true
 	run -125 --separate-stderr volt-lock log=loud true
-	[ "$stderr" = "volt-lock: log=loud: not same-exec-off, new-exec-on, subdomains-off or none" ]
+	[ "$stderr" = \
+		"volt-lock: log=loud: not same-exec-off, new-exec-on, subdomains-off or none" ]
 }
 
 @test "layers: twice only narrows, and the seventeenth is one clear line" {
 	fresh
 	bin=$O/bin
 	cd / # of another working directory it is told that it is not granted
-	run -0 volt-lock fs.rx="$HELP,$bin" fs.ro="$T/a" volt-lock fs.rx=/ fs.ro=/ "$HELP/deed" read_file "$T/a/file"
+	run -0 volt-lock fs.rx="$HELP,$bin" fs.ro="$T/a" volt-lock fs.rx=/ fs.ro=/ \
+		"$HELP/deed" read_file "$T/a/file"
 	run ! volt-lock fs.rx="$HELP,$bin" volt-lock fs.rwx=/ "$HELP/deed" read_file "$T/a/file"
 	[ "$output" = EACCES ]
 	run ! volt-lock fs.rwx=/ volt-lock fs.rx="$HELP,$bin" "$HELP/deed" read_file "$T/a/file"
@@ -1020,7 +1051,8 @@ sys.exit(status)' "$@"
 @test "stdio: root and the pipe of another user, as behind sudo" {
 	need_root
 	need python3 -c pass
-	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout; stat -L -c %u:%a /dev/stdout'
+	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout
+		stat -L -c %u:%a /dev/stdout'
 	[ "$output" = $'out\n1001:666' ]
 	# Without its capabilities root is one user among others.
 	run -0 other_pipe volt-lock caps=none sh -c 'echo out >/dev/stdout'
@@ -1036,7 +1068,8 @@ sys.exit(status)' "$@"
 	need_root
 	run -0 bash -c 'for i in 1000 1001 $UID; do volt-lock uid=$i bash -c "exec 3<>/dev/stdout; echo $i >&3"; done | cat'
 	[ "$output" = $'1000\n1001\n0' ]
-	run -0 bash -c 'echo in | volt-lock uid=1000 cat /dev/stdin | volt-lock uid=1001 tee /dev/stderr'
+	run -0 bash -c 'echo in | volt-lock uid=1000 cat /dev/stdin |
+		volt-lock uid=1001 tee /dev/stderr'
 	[ "$output" = $'in\nin' ]
 	# Without uid= and caps= nothing is changed.
 	[ "$(echo | modes volt-lock gid=1000 2>&1)" = "0:600 0:600 0:600 " ]
@@ -1059,7 +1092,8 @@ after = os.fstat(terminal)
 print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))'
 	[ "$output" = "0 0 0o600" ]
 	# By a name that the manual gives.
-	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null </dev/null
+	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null \
+		</dev/null
 	[ "${output%$'\r'}" = told ]
 	run ! python3 -c 'import socket, subprocess, sys
 a, b = socket.socketpair()
@@ -1092,7 +1126,8 @@ sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/p
 
 @test "rlimit: soft and hard, sizes and numbers" {
 	[ "$(volt-lock rlimit.nofile=64 sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = "64 64 " ]
-	[ "$(volt-lock rlimit.nofile=32:64 sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = "32 64 " ]
+	[ "$(volt-lock rlimit.nofile=32:64 sh -c 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = \
+		"32 64 " ]
 	[ "$(volt-lock rlimit.fsize=1M sh -c 'ulimit -f')" = 2048 ]
 	[ "$(volt-lock rlimit.nofile=64 rlimit.nofile=65 sh -c 'ulimit -Sn')" = 65 ]
 	for value in 64:32 x 1:2:3 '' -1 unlimited:5; do
@@ -1173,7 +1208,8 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	[ -z "$stderr" ]
 	if [ "$(id -u)" = 0 ]; then
 		chmod 711 "$BATS_TEST_TMPDIR" && chmod 700 "$T"
-		run -0 --separate-stderr setpriv --reuid 1000 --clear-groups volt-lock fs.rx="$HELP" "$HELP/deed" yes
+		run -0 --separate-stderr setpriv --reuid 1000 --clear-groups volt-lock \
+			fs.rx="$HELP" "$HELP/deed" yes
 		[ -z "$stderr" ]
 	fi
 }
@@ -1187,7 +1223,8 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 		echo "$lines: $words"
 		[[ $lines != seccomp* || $ABI -ge 4 ]] || continue
 		# shellcheck disable=SC2086 # several words
-		run -125 --separate-stderr volt-lock seccomp=./outer volt-lock $words "$HELP/deed" yes
+		run -125 --separate-stderr volt-lock seccomp=./outer \
+			volt-lock $words "$HELP/deed" yes
 		[ "$stderr" = "volt-lock: $message" ]
 		[ -z "$output" ]
 	done <<-'EOF'
@@ -1222,7 +1259,8 @@ answers() {
 	for p in $PROFILES; do
 		echo "$p"
 		[ "$(answers $p 435 0 0)" = ENOSYS ] # clone3
-		for flag in 0x20000 0x2000000 0x4000000 0x8000000 0x10000000 0x20000000 0x40000000; do
+		for flag in 0x20000 0x2000000 0x4000000 0x8000000 \
+			0x10000000 0x20000000 0x40000000; do
 			[ "$(answers $p 272 $flag)" = EPERM ] # unshare
 			[ "$(answers $p 56 $flag)" = EPERM ]  # clone
 			[ "$(answers $p 56 $((flag | 0x100)))" = EPERM ]
@@ -1285,7 +1323,8 @@ answers() {
 10 3 0-299
 $(printf '16 %d 0,4,15-16\n' {0..15})"
 	for p in $PROFILES; do
-		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
+		volt-seccomp profile="$TOP/share/$p.seccomp" \
+			groups="$TOP/share/seccomp.groups" >filter
 		diff <(python3 "$TOP/tests/helpers/filter.py" sockets filter) <(echo "${want[$p]}")
 	done
 }
@@ -1305,7 +1344,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		[ "$(answers $p 41 2 5 132)" = EPERM ]           # SOCK_SEQPACKET
 		[ "$(answers $p 53 2 1 0)" = EAFNOSUPPORT ]      # socketpair
 		# A program that finds no such protocol takes another.
-		[ "$(volt-lock seccomp=$p seccomp.action=kill "$HELP/deed" call 41 2 1 256)" = EPROTONOSUPPORT ]
+		[ "$(volt-lock seccomp=$p seccomp.action=kill "$HELP/deed" call 41 2 1 256)" = \
+			EPROTONOSUPPORT ]
 	done
 	[ "$(answers strict 41 2 1 262)" = EPROTONOSUPPORT ] # MPTCP
 	[ "$(answers strict 41 2 2 1)" = EPROTONOSUPPORT ]   # ping
@@ -1323,14 +1363,16 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	for nr in 101 310 311 312 438 440 448 298 323 279 321; do
 		echo "$nr"
 		[ "$(answers strict $nr $$ 0 0 0 0 0)" = EPERM ]
-		run -159 volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call $nr $$ 0 0 0 0 0
+		run -159 volt-lock seccomp=strict seccomp.action=kill \
+			"$HELP/deed" call $nr $$ 0 0 0 0 0
 	done
 	[ "$(answers strict 101 0 0 0 0)" = EPERM ] # PTRACE_TRACEME
 }
 
 @test "scope: the memory of processes outside, where Landlock is in force" {
 	serve "$T.sock"
-	for words in "" "scope=none tcp.bind=any tcp.connect=any" "seccomp=default" "seccomp=strict"; do
+	for words in "" "scope=none tcp.bind=any tcp.connect=any" \
+		"seccomp=default" "seccomp=strict"; do
 		for file in mem root cwd fd/0; do
 			echo "$words: $file"
 			# shellcheck disable=SC2086 # words
@@ -1358,7 +1400,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	tcp="tcp.bind=none tcp.connect=none" udp="udp.bind=none udp.connect=none"
-	for words in "" "udp.connect=any tcp.connect=80" "$tcp udp.bind=any" "$udp" "$tcp $udp" unix=none; do
+	for words in "" "udp.connect=any tcp.connect=80" "$tcp udp.bind=any" \
+		"$udp" "$tcp $udp" unix=none; do
 		echo "$words"
 		# getpid; none with two arguments, which would be a bad address; a bad
 		# descriptor; a number that is not known
@@ -1400,7 +1443,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	volt-seccomp -n >names
 	for p in $PROFILES; do
 		# Words of the text, its groups resolved: what has "= deny" alone.
-		sed -n 's/^\([^#]*\)= deny$/\1/p' "$TOP/share/$p.seccomp" | grep -v ' if ' | tr ' ' '\n' >words
+		sed -n 's/^\([^#]*\)= deny$/\1/p' "$TOP/share/$p.seccomp" | grep -v ' if ' |
+			tr ' ' '\n' >words
 		sed -n 's/^\(@[a-z-]*\):\(.*\)/\1\2/p' "$TOP/share/seccomp.groups" |
 			while read -r group calls; do
 				! grep -qxe "$group" words || tr ' ' '\n' <<<"$calls"
@@ -1500,7 +1544,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$output" = ok ]
 	[[ $stderr == *$'\nexecve\n'* ]]
 	sort -c <<<"$stderr"
-	command=(sh -c 'ls / | sort | while read -r x; do :; done; (exit 3) & wait $!; sleep 0.1; test $? = 0')
+	command=(sh -c 'ls / | sort | while read -r x; do :; done; (exit 3) & wait $!; sleep 0.1
+		test $? = 0')
 	run -0 volt-lock learn=profile "${command[@]}"
 	sort -c profile
 	grep -qx execve profile
@@ -1556,7 +1601,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-lock seccomp=./profile sh -c 'exec mkdir new'
 	# By a descriptor, which the command has not.
 	need as_user unshare -U true
-	run -0 --separate-stderr volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sh -c '! echo >&3' 3<>host
+	run -0 --separate-stderr volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 \
+		sh -c '! echo >&3' 3<>host
 	[ "$output" = "" ]
 	[[ $stderr == *"3: Bad file descriptor" ]]
 	sort -c host
@@ -1716,15 +1762,19 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	mkdir -p /home && home=$(mktemp -d /home/volt-lock.XXXXXX)
 	mkdir -p "$home"/{.ssh,.gnupg,.mozilla/firefox,.config/{google-chrome,chromium,app,autostart,systemd/user}} \
 		"$home"/{src,.local/share/{keyrings,app},.local/bin,.aws}
-	for f in .ssh/key .gnupg/key .mozilla/firefox/db .config/google-chrome/db .config/chromium/db \
-		.config/app/f .config/autostart/f src/f .local/share/keyrings/f .local/share/app/f .local/bin/f \
-		.aws/credentials .netrc .git-credentials .bash_history .bashrc .profile .gitconfig notes; do
+	for f in .ssh/key .gnupg/key .mozilla/firefox/db \
+		.config/google-chrome/db .config/chromium/db \
+		.config/app/f .config/autostart/f src/f .local/share/keyrings/f \
+		.local/share/app/f .local/bin/f \
+		.aws/credentials .netrc .git-credentials .bash_history .bashrc \
+		.profile .gitconfig notes; do
 		echo x >"$home/$f"
 	done
 	cd / && desktop() {
 		volt-lock @desktop fs.rx="$HELP" "$HELP/deed" "$@"
 	}
-	for f in .ssh/key .gnupg/key .mozilla/firefox/db .config/google-chrome/db .config/chromium/db \
+	for f in .ssh/key .gnupg/key .mozilla/firefox/db \
+		.config/google-chrome/db .config/chromium/db \
 		.local/share/keyrings/f .aws/credentials .netrc .git-credentials .bash_history; do
 		echo "$f"
 		for deed in read_file write_file remove_file; do
@@ -1754,7 +1804,8 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	run ! desktop refer "$home/.config" "$home/src/config"
 	[[ $output == EXDEV || $output == EACCES ]]
 	# What follows the policy is as it stands.
-	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" read_file "$home/.gnupg/key"
+	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" \
+		read_file "$home/.gnupg/key"
 	rm -rf "$home"
 }
 
@@ -1766,14 +1817,16 @@ service() {
 
 	need_root
 	need unshare -Ump true
-	root=$("$TOP/tests/roots" services 2>roots) || skip "there is no Debian with services: $(tail -n 1 roots)"
+	root=$("$TOP/tests/roots" services 2>roots) ||
+		skip "there is no Debian with services: $(tail -n 1 roots)"
 	while [ "$1" != -- ]; do
 		words+=("$1")
 		shift
 	done
 	shift
 	exec {log}> >(exec cat >log)
-	(exec env --default-signal volt-ns -UmpniuC root="$root" overlay=tmpfs hostname=box "${words[@]}" \
+	(exec env --default-signal volt-ns -UmpniuC root="$root" overlay=tmpfs \
+		hostname=box "${words[@]}" \
 		volt-init grace=60s "$@" >&"$log" 2>&1 </dev/null 3>&-) &
 	pid=$!
 	job=$pid
@@ -1800,17 +1853,23 @@ ends_with() {
 # get PORT: the first line that a web server there answers.
 get() {
 	# shellcheck disable=SC2016 # that bash's
-	inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/$1 && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3' bash "$1" 2>/dev/null
+	inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/$1 && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
+		head -n 1 <&3' bash "$1" 2>/dev/null
 }
 
 @test "policies: @daemon runs Debian's nginx, which reloads and stops" {
 	service -- volt-lock @daemon nginx -g 'daemon off; error_log /dev/stderr;'
 	wait_for get 80
 	[ "$(get 80)" = $'HTTP/1.1 200 OK\r' ]
-	[ "$(inside bash -c 'cat /proc/[0-9]*/status' | awk '/^Name:/ { nginx = $2 == "nginx" } /^Uid:/ && nginx { print $2 }' | sort -u | tr '\n' ' ')" = "0 33 " ]
-	before=$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm && echo $p; done' | tr '\n' ' ')
+	[ "$(inside bash -c 'cat /proc/[0-9]*/status' |
+		awk '/^Name:/ { nginx = $2 == "nginx" } /^Uid:/ && nginx { print $2 }' | sort -u |
+		tr '\n' ' ')" = "0 33 " ]
+	before=$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm &&
+		echo $p; done' | tr '\n' ' ')
 	inside bash -c 'kill -HUP $(cat /run/nginx.pid)'
-	other() { [ "$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm && echo $p; done' | tr '\n' ' ')" != "$before" ]; }
+	other() { [ \
+		"$(inside bash -c 'for p in /proc/[0-9]*; do grep -qx nginx $p/comm &&
+		echo $p; done' | tr '\n' ' ')" != "$before" ]; }
 	wait_for other
 	wait_for get 80
 	ends_with 0
@@ -1818,12 +1877,14 @@ get() {
 }
 
 @test "policies: @server runs redis, PostgreSQL and python3, which begin as their users" {
-	service -- volt-lock @server seccomp=strict caps=none user=redis redis-server --dir /var/lib/redis
+	service -- volt-lock @server seccomp=strict caps=none user=redis \
+		redis-server --dir /var/lib/redis
 	wait_for inside redis-cli set key value
 	[ "$(inside redis-cli get key)" = value ]
 	[ "$(inside redis-cli save)" = OK ]
 	ends_with 0
-	service dir=/run/postgresql:mode=1777 -- volt-lock @server seccomp=strict caps=none user=postgres \
+	service dir=/run/postgresql:mode=1777 -- volt-lock @server \
+		seccomp=strict caps=none user=postgres \
 		/usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main \
 		-c config_file=/etc/postgresql/15/main/postgresql.conf
 	wait_for inside user=postgres psql -qc 'create table t (n int); insert into t values (42)'
@@ -1889,7 +1950,8 @@ while True:
 	root=$(copy_root)
 	cp "$HELP/deed" "$root/bin/"
 	run -0 volt-ns -mpui root="$root" volt-lock @server seccomp=strict caps=none \
-		volt-init sh -c 'env | grep -c VOLT; deed fds; echo $$; sed -n "s/^CapBnd:.//p" /proc/self/status'
+		volt-init sh -c 'env | grep -c VOLT; deed fds; echo $$
+		sed -n "s/^CapBnd:.//p" /proc/self/status'
 	[ "${lines[0]}" = 0 ]
 	[ "${lines[1]}" != 1 ]
 	[ "${lines[2]}" = 0000000000000000 ]
@@ -1949,11 +2011,13 @@ failed 127" ]
 	printf '#!\n' >empty
 	chmod 755 a-script spaced short colour empty
 	while read -r file interp; do
-		for link in "volt-lock" "volt-lock seccomp=strict seccomp.action=kill" volt-ns volt-init; do
+		for link in "volt-lock" "volt-lock seccomp=strict seccomp.action=kill" volt-ns \
+			volt-init; do
 			echo "$link ./$file"
 			# shellcheck disable=SC2086 # a link and its words
 			run -126 --separate-stderr $link "./$file"
-			[ "$stderr" = "${link%% *}: exec ./$file: its interpreter is missing: $interp" ]
+			[ "$stderr" = \
+				"${link%% *}: exec ./$file: its interpreter is missing: $interp" ]
 		done
 		run -126 --separate-stderr env PATH="/none:$PWD:$PATH" volt-lock "$file"
 		[ "$stderr" = "volt-lock: exec $file: its interpreter is missing: $interp" ]
@@ -2007,7 +2071,8 @@ failed 127" ]
 	mkdir "$T" "$T/"$'a\nb"'
 	command -v jq >/dev/null || lacks jq
 	run -0 volt-lock -j @server fs.ro="$T/"$'a\nb"'
-	jq -e --arg p "$T/"$'a\nb"' '.policy[] | select(.key == "fs.ro" and .value == $p)' <<<"$output"
+	jq -e --arg p "$T/"$'a\nb"' '.policy[] | select(.key == "fs.ro" and .value == $p)' \
+		<<<"$output"
 	jq -e '.kernel[] | select(.key == "kernel.landlock")' <<<"$output"
 	run -125 volt-lock fs.ro=/none
 	run -125 volt-lock seccomp=./none
@@ -2017,6 +2082,7 @@ failed 127" ]
 	run -0 --separate-stderr volt-lock -N fs.rx=/usr caps=none seccomp=strict sh -c 'echo ran'
 	[ -z "$output" ]
 	[[ $stderr == *"volt-lock: fs.rx=/usr"*"volt-lock: seccomp=strict"*"volt-lock: caps=none"* ]]
+
 }
 
 @test "words: unknown ones name the nearest" {

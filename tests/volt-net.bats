@@ -168,7 +168,8 @@ marked_helpers() {
 @test "private: the command is in the same process, and there is no other process" {
 	world_begin
 	# shellcheck disable=SC2016 # expanded by those sh
-	run -0 h sh -c 'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
+	run -0 h sh -c \
+		'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
 	[ "${lines[0]}" = "${lines[1]}" ]
 	inside=${lines[*]:2}
 	run -0 h sh -c 'ls /proc/self/fd' # those of bats
@@ -230,10 +231,12 @@ marked_helpers() {
 @test "loopback that cannot be brought up is an error" {
 	need strace -qq -o /dev/null true
 	world_begin
-	run -125 --separate-stderr h strace -qq -o /dev/null --inject=ioctl:error=EPERM:when=1 volt-net mode=none true
+	run -125 --separate-stderr h strace -qq -o /dev/null \
+		--inject=ioctl:error=EPERM:when=1 volt-net mode=none true
 	[ "$stderr" = "volt-net: loopback: Operation not permitted" ]
 	for call in socket ioctl; do
-		run -125 --separate-stderr h strace -qq -o /dev/null "--inject=$call:error=EPERM" volt-ns -n true
+		run -125 --separate-stderr h strace -qq -o /dev/null \
+			"--inject=$call:error=EPERM" volt-ns -n true
 		[ "$stderr" = "volt-ns: loopback: Operation not permitted" ]
 	done
 }
@@ -330,7 +333,8 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: subnet=10.88.0.0/16: the host has a route to 10.88.0.0/16 by voltbr0; name another by subnet=" ]
 	run -125 --separate-stderr h volt-net bridge=apps subnet=192.0.0.0/16 true
 	[ "$stderr" = "volt-net: subnet=192.0.0.0/16: the host has a route to 192.0.2.0/24 by up0; name another by subnet=" ]
-	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 subnet6=2001:db8:3::/64 true
+	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 \
+		subnet6=2001:db8:3::/64 true
 	[ "$stderr" = "volt-net: subnet6=2001:db8:3::/64: the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
 	run ! h ip link show apps
 	# A part of a wider network may be taken.
@@ -380,7 +384,8 @@ marked_helpers() {
 	world_begin
 	root=$(copy_root)
 	everybodys_tun
-	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" "-t ip=10.88.0.9 port=8080:80" \
+	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" \
+		"-t ip=10.88.0.9 port=8080:80" \
 		"-d ip=10.88.0.9 port=8080:80 volt-ns -Umpn root=$root volt-init" \
 		"bridge=small subnet=10.30.0.0/30 port=53:53/udp"; do
 		for i in {1..10}; do
@@ -396,7 +401,8 @@ marked_helpers() {
 		[ -z "$output" ]
 	done
 	for i in {1..10}; do
-		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true && volt-net -r bridge=gone'
+		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true &&
+			volt-net -r bridge=gone'
 		[ -z "$output" ]
 	done
 }
@@ -493,10 +499,12 @@ in_its_namespace() {
 	serve "$pid" TCP4 6543
 	[ "$(ask "$CLIENT" UDP4 198.51.100.1 53)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" UDP4 127.0.0.1 53)" = 10.88.0.1 ]
-	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 8080)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 8080)" = \
+		"[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 9002)" = 198.51.100.2 ]
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 6543)" = 198.51.100.2 ]
-	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = 53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
+	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = \
+		53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
 }
 
 # The forwards 8080:80 and 5300:53/udp from the host by its IPv4 addresses. The
@@ -563,7 +571,8 @@ from_host4() {
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 83)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" TCP4 127.0.0.1 83)" = 10.88.0.1 ]
 	[[ $(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 83) == *refused* ]]
-	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 84)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 84)" = \
+		"[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
 	[[ $(ask "$CLIENT" TCP4 198.51.100.1 84) == *refused* ]]
 	run -125 --separate-stderr h volt-net port=203.0.113.1:80:80 true
 	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
@@ -573,12 +582,14 @@ from_host4() {
 	world_begin
 	serve "$HOST" TCP4 8080
 	run -125 --separate-stderr h volt-net port=8080:80 true
-	[ "$stderr" = "volt-net: port=8080:80: port 8080 of the host is in use or forwarded already" ]
+	[ "$stderr" = \
+		"volt-net: port=8080:80: port 8080 of the host is in use or forwarded already" ]
 	run -125 h volt-net port=8000-8100:8000-8100 true
 	run -0 h volt-net port=8080:80/udp true
 	chain port=8081:80
 	run -125 --separate-stderr h volt-net port=8081:80 true
-	[ "$stderr" = "volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
+	[ "$stderr" = \
+		"volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
 	run -125 h volt-net port=127.0.0.1:8081:80 true
 	run ask "$HOST" TCP4-LISTEN 8081 # another server
 	run -1 h socat -u TCP4-LISTEN:8081 /dev/null
@@ -592,7 +603,8 @@ from_host4() {
 	taken() {
 		run -125 --separate-stderr h volt-net "port=$1" true
 		echo "$stderr"
-		[ "$stderr" = "volt-net: port=$1: port $2 of the host is in use or forwarded already" ]
+		[ "$stderr" = \
+			"volt-net: port=$1: port $2 of the host is in use or forwarded already" ]
 	}
 	serve "$HOST" UDP4 5300
 	serve "$HOST" UDP6 5301,ipv6only
@@ -608,7 +620,8 @@ from_host4() {
 	taken 8083:80 8083
 	taken 8079-8083:8079-8083 8081
 	# The port is free at another address. The same holds for another chain's ports.
-	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp 'port=[2001:db8:2::1]:8086:80'
+	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp \
+		'port=[2001:db8:2::1]:8086:80'
 	taken 8084:80 8084
 	taken 192.0.2.1:8084:80 8084
 	taken 0.0.0.0:8085:80/udp 8085
@@ -618,7 +631,8 @@ from_host4() {
 	# No socket can bind one of ours, whatever its options.
 	for listen in UDP4-LISTEN:8085,reuseaddr,reuseport UDP6-LISTEN:8085,reuseaddr,reuseport \
 		TCP4-LISTEN:8084,reuseaddr,reuseport TCP6-LISTEN:8086,ipv6only,reuseaddr,reuseport \
-		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
+		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr \
+		UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
 		run -1 h socat -u "$listen" /dev/null
 		echo "$output"
 		[[ $output == *"Address already in use"* ]]
@@ -748,7 +762,8 @@ untracked() {
 	done
 	nothing_left
 	wait_for no_helper
-	run -125 --separate-stderr h sh -c 'ulimit -n 64; exec volt-net port=6000-6199:6000-6199 true'
+	run -125 --separate-stderr h sh -c \
+		'ulimit -n 64; exec volt-net port=6000-6199:6000-6199 true'
 	[ "$stderr" = "volt-net: port=6000-6199:6000-6199: Too many open files" ]
 }
 
@@ -819,16 +834,19 @@ untracked() {
 	at "$a" ip neigh replace 169.254.1.1 lladdr "$mac" dev eth0
 	nsenter -t "$c" -n socat -u UDP4-RECV:7000 OPEN:one,creat 3>&- </dev/null &
 	world+=("$!")
-	nsenter -t "$c" -n socat -u UDP4-RECV:7001,ip-add-membership=224.0.0.251:eth0 OPEN:many,creat 3>&- </dev/null &
+	nsenter -t "$c" -n socat -u UDP4-RECV:7001,ip-add-membership=224.0.0.251:eth0 \
+		OPEN:many,creat 3>&- </dev/null &
 	world+=("$!")
-	nsenter -t "$HOST" -n socat -u UDP4-RECV:7002,ip-add-membership=224.0.0.251:voltbr0 OPEN:host,creat 3>&- </dev/null &
+	nsenter -t "$HOST" -n socat -u UDP4-RECV:7002,ip-add-membership=224.0.0.251:voltbr0 \
+		OPEN:host,creat 3>&- </dev/null &
 	world+=("$!")
 	wait_for at "$c" sh -c 'ss -Hlun | grep -q :7000 && ss -Hlun | grep -q :7001'
 	wait_for at "$HOST" sh -c 'ss -Hlun | grep -q :7002'
 	at "$a" ip route add 224.0.0.0/4 dev eth0
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:169.254.1.1:7000
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7001
-	echo x | at "$a" socat -u - UDP4-DATAGRAM:255.255.255.255:7000,broadcast,so-bindtodevice=eth0
+	echo x | at "$a" socat -u - \
+		UDP4-DATAGRAM:255.255.255.255:7000,broadcast,so-bindtodevice=eth0
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7002
 	wait_for test -s host
 	[ ! -s one ] && [ ! -s many ]
@@ -860,7 +878,8 @@ untracked() {
 	serve "$HOST" UDP4 9092
 	serve "$HOST" UDP6 9093
 	for p in "$a" "$pid"; do
-		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 2001:db8:2:: fd76:6f6c:a63::1; do
+		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 \
+			2001:db8:2:: fd76:6f6c:a63::1; do
 			refused "$p" "$addr"
 		done
 		[ "$(ask "$p" TCP4 10.88.0.1 9090)" = "$(four "$p")" ]
@@ -964,7 +983,8 @@ short: dropped" ]
 
 @test "short form: volt-ns with a root has the resolvers, and the root is not written to" {
 	world_begin
-	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" "search example.org lan" "options edns0"
+	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" \
+		"search example.org lan" "options edns0"
 	root=$(copy_root)
 	echo old >"$root/etc/resolv.conf"
 	echo old >"$root/etc/hosts"
@@ -987,7 +1007,8 @@ old" ]
 	run -0 h volt-net dns=1.1.1.1 volt-ns -m root="$root" sh -c '! echo x >/etc/resolv.conf'
 	# The user's own bind is on top.
 	echo mine >mine
-	run -0 h volt-net volt-ns -m root="$root" bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	run -0 h volt-net volt-ns -m root="$root" \
+		bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
 	[ "$output" = mine ]
 }
 
@@ -1007,7 +1028,8 @@ linked() {
 	# shellcheck disable=SC2016 # expanded by that sh
 	show='cat /etc/resolv.conf; mkdir -p /run/systemd/resolve && echo other >/run/systemd/resolve/stub-resolv.conf
 		cat /etc/resolv.conf; ! echo x >/etc/resolv.conf'
-	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" "mode=host volt-ns -m"; do
+	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" \
+		"mode=host volt-ns -m"; do
 		for words in "tmpfs=/run" "overlay=tmpfs" "overlay=tmpfs tmpfs=/run"; do
 			echo "$form $words"
 			# shellcheck disable=SC2086 # several words
@@ -1025,7 +1047,8 @@ nameserver 192.0.2.53" ]
 	done
 	# The user's own bind is on top.
 	echo mine >mine
-	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run \
+		bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
 	[ "$output" = mine ]
 	[ "$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)" = "$before" ]
 	ln -sfn "$PWD/canary" "$root/etc/resolv.conf"
@@ -1040,7 +1063,8 @@ nameserver 192.0.2.53" ]
 	linked "$USER_DIR/linked"
 	for words in "tmpfs=/run" "tmpfs=/run volt-init" ""; do
 		# shellcheck disable=SC2086 # several words
-		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump root="$USER_DIR/linked" $words \
+		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump \
+			root="$USER_DIR/linked" $words \
 			cat /etc/resolv.conf
 		[ "$output" = "nameserver 192.0.2.53" ]
 	done
@@ -1084,14 +1108,18 @@ options edns0 trust-ad" ]
 	root=$(copy_root)
 	# resolv EXPECTED [WORD ...]: check the chain's resolv.conf.
 	resolv() {
-		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m root="$root" cat /etc/resolv.conf
+		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m \
+			root="$root" cat /etc/resolv.conf
 		echo "$output" "$stderr"
 		[ "$output" = "$1" ] && [ -z "$stderr" ]
 	}
-	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" "nameserver 192.0.2.300" \
+	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" \
+		"nameserver 192.0.2.300" \
 		" nameserver 192.0.2.1" "nameservers 192.0.2.2" "#nameserver 192.0.2.3" \
-		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" "domain new.example and.more" \
-		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" "sortlist 10.0.0.0" "options trust-ad"
+		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" \
+		"domain new.example and.more" \
+		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" \
+		"sortlist 10.0.0.0" "options trust-ad"
 	resolv "nameserver 192.0.2.4
 search new.example
 options ndots:2 timeout:1 rotate trust-ad"
@@ -1117,7 +1145,8 @@ options edns0" bridge=four search=my.example
 	# What the chain cannot reach; and what it reaches at the gateway.
 	world_resolv "nameserver 127.0.0.1" "nameserver 0.0.0.0" "nameserver ::1" "nameserver ::" \
 		"nameserver ::ffff:127.0.0.53" "nameserver fe80::1" "nameserver fe80::1%up0" \
-		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" "nameserver 2001:db8:3::1" \
+		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" \
+		"nameserver 2001:db8:3::1" \
 		"nameserver 169.254.169.253" "search x" "options trust-ad"
 	resolv "nameserver 10.88.0.1
 nameserver fd76:6f6c:a58::1
@@ -1151,7 +1180,8 @@ search stub.example
 options edns0 ndots:1"
 	# A line that is too long, too many domains, a file that is too large.
 	long=$(printf '%0300d' 7)
-	world_resolv "nameserver $long" "search $long short.example" "options $long" "nameserver 192.0.2.4"
+	world_resolv "nameserver $long" "search $long short.example" \
+		"options $long" "nameserver 192.0.2.4"
 	resolv "nameserver 192.0.2.4
 search short.example"
 	long=$(printf 'd%0120d.example ' 1 2 3 4 5)
@@ -1360,7 +1390,8 @@ search short.example"
 	# Before volt-ns asks for the network.
 	printf '#!/bin/sh\necho started >started\nexec sleep 3600\n' >volt-wait
 	chmod +x volt-wait
-	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 ./volt-wait 3>&- </dev/null &
+	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 \
+		./volt-wait 3>&- </dev/null &
 	world+=("$!")
 	wait_for test -s started
 	ends_by_term
@@ -1444,7 +1475,8 @@ has_forward() {
 		"volt-net port=8080:80 volt-cg name=web pids.max=77"; do
 		echo "$form"
 		# shellcheck disable=SC2086 # several words
-		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes \
+			"$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/" ]
 		wait_for no_helper
@@ -1453,7 +1485,8 @@ helper 0::/" ]
 		"volt-cg name=web pids.max=77 volt-net -d port=8080:80 volt-ns -n"; do
 		echo "$form"
 		# shellcheck disable=SC2086
-		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes \
+			"$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/system.slice/$UNIT.service/web" ]
 		wait_for no_helper
@@ -1482,7 +1515,8 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	world_begin
 	chain ip=10.88.0.9
 	number() { h volt-net -j | jq ".leases[0].$1"; }
-	[ "$(number unit)" = '""' ] || [[ $(number unit) == *.service\" || $(number unit) == *.scope\" ]]
+	[ "$(number unit)" = '""' ] || [[ $(number unit) == *.service\" ||
+	$(number unit) == *.scope\" ]]
 	before=$(number received)
 	h ping -q -c 1 -s 1000 -W 60 10.88.0.9
 	[ "$(number received)" -ge $((before + 1000)) ]
@@ -1508,7 +1542,8 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	as_it_is=$(h volt-net | sed 's/ received .*//')
 	so=$(helper interrupt.so)
 	interrupted() {
-		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" "INTERRUPT=$1" volt-net "${@:2}"
+		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" \
+			"INTERRUPT=$1" volt-net "${@:2}"
 	}
 	while IFS='|' read -r words message; do
 		echo "$words"
@@ -1660,9 +1695,11 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	# Not by the gateway's address: to pasta that means the host.
 	serve "$CLIENT" TCP4 80
 	# shellcheck disable=SC2016 # expanded by that sh
-	run h timeout 60 env PATH="$USER_DIR/bin:$PATH" setpriv --reuid "$TEST_UID" --regid "$TEST_UID" \
+	run h timeout 60 env PATH="$USER_DIR/bin:$PATH" setpriv --reuid \
+		"$TEST_UID" --regid "$TEST_UID" \
 		--clear-groups --inh-caps=-all -- pasta --config-net -- \
-		volt-ns -Umpu root="$ROOT_USER" nc 198.51.100.2 80 -e sh -c 'echo hello; read -r x; echo "$x" >&2'
+		volt-ns -Umpu root="$ROOT_USER" nc 198.51.100.2 80 -e sh -c 'echo hello; read -r x
+		echo "$x" >&2'
 	echo "$output"
 	[[ $output == *198.51.100.1* ]]
 }

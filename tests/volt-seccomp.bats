@@ -18,8 +18,10 @@ teardown() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	for p in strict default ports no-tcp no-listen no-udp no-net no-unix; do
-		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
-		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
+		volt-seccomp profile="$TOP/share/$p.seccomp" \
+			groups="$TOP/share/seccomp.groups" >filter
+		volt-seccomp -r profile="$TOP/share/$p.seccomp" \
+			groups="$TOP/share/seccomp.groups" >reference
 		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \
 			"$TOP/share/seccomp.groups" names reference
 		[[ $output == *" 0 differ" ]]

@@ -189,7 +189,8 @@ END
 @test "the backports kernel has it too, two processors, and a guest of that kernel" {
 	probe
 	cp -r "$BATS_TEST_DIRNAME/../../build/bin" "$tree/"
-	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c '[ "$(nproc)" = 2 ] && . ./probe &&
+	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c \
+		'[ "$(nproc)" = 2 ] && . ./probe &&
 		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s volt-init -V'
 	[ "${lines[-1]}" = "$("$tree/bin/volt-init" -V)" ]
 }
