@@ -8,28 +8,28 @@ setup() {
 	cd "$TOP" || return
 }
 
-# The value of a variable of the Makefile.
+# Print the list of programs in the Makefile.
 programs() {
 	sed -n 's/^PROGRAMS = //p' Makefile
 }
 
-# Text of a section of a manual's source.
+# section FILE NAME: print a section of a manual's source.
 section() {
 	awk -v want="# $2" '/^# / { on = $0 == want; next } on' "$1"
 }
 
-# Markup off: *bold*, _underline_, and what is escaped. Between two letters an
-# underscore is itself.
+# Remove markup: *bold*, _underline_ and escapes. Between two letters, an underscore is not
+# markup.
 plain() {
 	sed 's/\\\(.\)/\1/g; s/\*//g; s/\([a-z]\)_\([a-z]\)/\1\n\2/g; s/_//g; s/\n/_/g'
 }
 
-# What -h lists: "-X" for a flag, "key=ARG" for a word; one a line.
+# listed PROGRAM: print what -h lists, one a line: "-X" for a flag, "key=ARG" for a word.
 listed() {
 	"$1" -h | awk '/^  -[A-Za-z]  / || /^  [a-z0-9._*-]+=/ { print $1 }' | sort
 }
 
-# The terms of a manual's FLAGS and WORDS, in the same form.
+# terms FILE: print the terms of a manual's FLAGS and WORDS, in the same form.
 terms() {
 	{
 		section "$1" FLAGS | grep -E '^\*-[A-Za-z]\*$'
@@ -88,9 +88,9 @@ terms() {
 		done
 }
 
-# Run the EXAMPLES of a manual: lines that begin with "$ ", in a block between
-# ```, each in a shell, all of a block in one new directory. Under it stands
-# what it prints; where nothing stands, anything goes.
+# examples FILE: run the EXAMPLES of a manual. In a block between ```, each line that begins
+# with "$ " runs in a shell of its own. All lines of a block run in one new directory. The
+# lines below a command are its output. Without such lines, any output is right.
 examples() {
 	local line number=0 dir='' cmd='' want='' got err status
 
@@ -130,7 +130,7 @@ examples() {
 	judge
 }
 
-# As root, in a copy of the small root.
+# Run the examples as root, with a copy of the small root.
 run_examples() {
 	need_root
 	need unshare -Ump true
@@ -165,12 +165,12 @@ run_examples() {
 	need_root
 	top=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 	[ -n "$top" ] || lacks "cgroup v2"
-	echo 0 >"$top/cgroup.procs" # they are shown as at the top of the tree
+	echo 0 >"$top/cgroup.procs" # the manual shows them at the top of the tree
 	run_examples man/volt-cg.1.scd
 }
 
-# The command lines that are for root and for no test: "# " in front, goes on behind
-# a backslash.
+# root_lines FILE: print the command lines that are for root and are not run. They begin with
+# "# ", and continue after a backslash.
 root_lines() {
 	awk '/^\t# volt-/ { on = 1 }
 	on {
@@ -199,9 +199,10 @@ root_lines() {
 			n=$((n + 1))
 			run h sh -c "$(sed 's/^volt-[a-z]*/& -N/' <<<"$line")" </dev/null
 			echo "${page##*/}: $line: status $status: $output"
-			# A kernel of that name need not be here; its words were read by then.
-			[ "$status" = 0 ] ||
-				[[ $output == *"volt-kvm: kernel="*": No such file or directory" ]] ||
+			# The kernel may be missing here. The words have been read before.
+			missing="volt-kvm: kernel=*: No such file or directory"
+			# shellcheck disable=SC2053 # a pattern
+			[ "$status" = 0 ] || [[ $output == *$missing ]] ||
 				[[ $output == *"volt-cg: "*[Cc]group* ]] ||
 				[[ $output == *"volt-cg: "*controller* ]]
 		done < <(root_lines "$page")
@@ -218,13 +219,13 @@ root_lines() {
 	done
 }
 
-# The block of the README that begins with ```INFO, as it stands.
+# block INFO: print the block of the README that begins with ```INFO.
 block() {
 	awk -v want="\`\`\`$1" '/^```/ { on = $0 == want; next } on' README.md
 }
 
-# A world that plays the host, in which /srv is ours, and mmdebstrap has been run
-# before: it unpacks a Debian that is there.
+# Make a world that plays the host. /srv is ours, and mmdebstrap only unpacks a Debian that
+# was made before.
 readme_begin() {
 	need_root
 	need_root_deb
@@ -250,7 +251,7 @@ readme_root() {
 	[ -x "$BATS_TEST_TMPDIR/srv/web/usr/bin/busybox" ]
 }
 
-# Is there the page that the README serves?
+# Is the page of the README served?
 served() {
 	[ "$(h curl -sS -m 20 http://127.0.0.1:8080/ 2>/dev/null)" = hello ]
 }
@@ -343,19 +344,21 @@ served() {
 
 # --- examples -----------------------------------------------------------------
 
+# ci_job WHO ROOT DIR
 ci_job() {
-	local dir=$1
+	local who=$1 root=$2 dir=$3
 
 	run -0 --separate-stderr "$who" env \
 		CI_PREPARE='echo tool >/tool; chown 1 /tool 2>/dev/null; :' \
 		CI_CACHE="$dir/cache" sh -ec 'cd "$1"
-		mkdir source && echo text >source/file && exec sh "$2" "$3" source sh -c "$4"' sh "$dir" "$TOP/examples/ci-job" "$root" \
-		'cat /tool file; cp file /out/result; touch /tmp/x /x; ! touch /src/x 2>/dev/null; ls /sys/class/net; id -u'
+		mkdir source && echo text >source/file && exec sh "$2" "$3" source sh -c "$4"' sh \
+		"$dir" "$TOP/examples/ci-job" "$root" 'cat /tool file; cp file /out/result
+		touch /tmp/x /x; ! touch /src/x 2>/dev/null; ls /sys/class/net; id -u'
 	[ "$output" = $'tool\ntext\nlo\n0' ]
 	[ "$(tail -n 1 <<<"$stderr")" = "ci-job: exit 0" ]
 	[ "$(cat "$dir/out/result")" = text ]
 	[ "$(stat -c %u "$dir/out/result")" = "$(stat -c %u "$dir/source")" ]
-	# The tools are there, the rest is gone; and how it ended is told.
+	# The tools stay, and everything else is removed. A message says how the job ended.
 	run -125 --separate-stderr "$who" env CI_PREPARE=false CI_CACHE="$dir/cache" sh -c \
 		'cd "$1"; exec sh "$2" "$3" source sh -c "exit 125"' sh "$dir" \
 		"$TOP/examples/ci-job" "$root"
@@ -377,12 +380,12 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		need unshare -Ump true
 		mkdir "$BATS_TEST_TMPDIR/root"
-		who=as_root root=$ROOT_BB ci_job "$BATS_TEST_TMPDIR/root"
+		ci_job as_root "$ROOT_BB" "$BATS_TEST_TMPDIR/root"
 	fi
 	need as_subid_user unshare -U --map-auto true
 	user_dir
 	mkdir "$USER_DIR/job" && chown "$TEST_UID" "$USER_DIR/job"
-	who=as_subid_user root=$ROOT_USER ci_job "$USER_DIR/job"
+	ci_job as_subid_user "$ROOT_USER" "$USER_DIR/job"
 	as_subid_user volt-ns -U rm -r "$USER_DIR/job/cache" \
 		"$USER_DIR/job/out" "$USER_DIR/job/source"
 	no_leftovers
@@ -456,20 +459,24 @@ as_root() {
 	no_leftovers
 }
 
-# Each word of an example's chain is one that its link knows: by a dry run.
+# A dry run checks that each link knows the words of the examples.
 @test "examples: units say nothing that the programs do not know" {
 	need_root
 	local unit line
 
 	for unit in examples/*.service; do
 		sed -e ':a; /\\$/ { N; s/\\\n//; ba' -e '}' "$unit" | sed -n 's/^ExecStart=//p' |
-			sed "s,/usr/local/bin/,,; s,/var/lib/machines/[^: ]*,$ROOT_BB,g; s,/srv/w[ew][bw],$ROOT_BB,g; s,/var/lib/volt/%i,$BATS_TEST_TMPDIR,; s/%i/box/g; s/volt-net -d/volt-net -N -d/; s/^volt-cg/volt-cg -N parent=\//; s/^volt-ns/volt-ns -N/; s/ volt-cg / volt-cg parent=\/ /" >"$BATS_TEST_TMPDIR/line"
+			sed "s,/usr/local/bin/,,; s,/var/lib/machines/[^: ]*,$ROOT_BB,g
+				s,/srv/w[ew][bw],$ROOT_BB,g; s,/var/lib/volt/%i,$BATS_TEST_TMPDIR,
+				s/%i/box/g; s/volt-net -d/volt-net -N -d/
+				s/^volt-cg/volt-cg -N parent=\//; s/^volt-ns/volt-ns -N/
+				s/ volt-cg / volt-cg parent=\/ /" >"$BATS_TEST_TMPDIR/line"
 		line=$(cat "$BATS_TEST_TMPDIR/line")
 		echo "$unit: $line"
 		[ -n "$line" ]
 		run sh -c "$line"
 		echo "$output"
-		# Here there may be no cgroup v2 with these controllers; that is not a word's fault.
+		# This host may have no cgroup v2 with these controllers.
 		[ "$status" = 0 ] || [[ $output == *"volt-cg: "*controller* ]] ||
 			[[ $output == *"volt-cg: "*"cgroup"* ]]
 		[[ $output != *"unknown"* ]]
@@ -516,12 +523,12 @@ as_root() {
 		esac
 	done < <(grep -oE '`[a-z_/-]+(\.[chd]+|\(\)|/[a-z_.-]+)`' ARCHITECTURE.md | tr -d '`' |
 		grep -v 'volt-[xX]\|_x\.' | sort -u)
-	# No program includes another's header, and lib none of a program's.
+	# No program includes a header of another, and lib includes no header of a program.
 	run ! grep -rnE '#include "(\.\./|cmd/)' cmd lib
 }
 
 @test "completion: flags, words, values, files of words, and what follows" {
-	# complete LINE: what bash would offer, a line each.
+	# completed LINE: print what bash would offer, one a line.
 	completed() {
 		bash -c 'source share/completion.bash; COMP_LINE=$1 COMP_POINT=${#1}; _volt
 			printf "%s\n" "${COMPREPLY[@]}"' sh "$1"
@@ -543,7 +550,7 @@ no" ]
 	need_root
 	load helpers/net
 	world_begin
-	# In a namespace that plays the host.
+	# Run the examples in a namespace that plays the host.
 	sh() {
 		h sh "$@"
 	}

@@ -148,7 +148,10 @@ start_by() {
 	started+=("$pid")
 }
 
+# gone [PID]: the process has ended. The default is the process of start.
 gone() {
+	local pid=${1:-$pid}
+
 	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
 }
 

@@ -20,7 +20,7 @@ setup() {
 teardown() {
 	[ -n "${TREE:-}" ] || return 0
 	[ -d "$TREE/volt" ] || return 0
-	volt-cg true # sweeps
+	volt-cg true # it removes leftovers
 	for dir in "$TREE"/volt/t[0-9]*/; do
 		[ -d "$dir" ] || continue
 		echo "left: $dir" >&2
@@ -299,7 +299,8 @@ no_processes() {
 	need strace -qq -o /dev/null true
 	volt-cg true # the group above is there
 	for mask in 0777 0077 0; do
-		run -137 sh -c "umask $mask; exec strace -qq -o /dev/null -e inject=umask:signal=SIGKILL:when=4 volt-cg name=$GROUP true"
+		run -137 sh -c "umask $mask; exec strace -qq -o /dev/null \
+			-e inject=umask:signal=SIGKILL:when=4 volt-cg name=$GROUP true"
 		[ "$(stat -c %a "$TREE/volt/$GROUP")" = 1700 ]
 		run -0 volt-cg true
 		no_group "$GROUP"
@@ -363,7 +364,8 @@ no_processes() {
 	# shellcheck disable=SC2016 # expanded by that bash
 	run -127 --separate-stderr bash -c 'echo 0 >"$1/shell/cgroup.procs" || exit
 		exec setpriv --reuid "$2" --clear-groups --inh-caps=-all \
-			volt-cg -k parent="$3" name=in /nonexistent' bash "$top" "$TEST_UID" "/volt-test-$GROUP"
+			volt-cg -k parent="$3" name=in /nonexistent' bash \
+		"$top" "$TEST_UID" "/volt-test-$GROUP"
 	[ "$stderr" = "volt-cg: exec /nonexistent: No such file or directory" ]
 	wait_for grep -q "populated 0" "$top/in/cgroup.events"
 	rmdir "$top/in" "$top/shell" "$top"
@@ -411,11 +413,14 @@ no_processes() {
 	wait_for two
 	first=$(sort -n "$TREE/$GROUP.service/web/cgroup.procs" | head -n 1)
 	run -0 volt-cg
-	[[ $(grep "/$GROUP.service/web$" <<<"$output") =~ ^"web 2 pid $first unit $GROUP.service memory "[-0-9]+" cpu "[0-9]+\.[0-9]{6}" path /$GROUP.service/web"$ ]]
+	line="web 2 pid $first unit $GROUP\.service memory [-0-9]+ cpu [0-9]+\.[0-9]{6}"
+	line+=" path /$GROUP\.service/web"
+	[[ $(grep "/$GROUP.service/web$" <<<"$output") =~ ^$line$ ]]
 	run -0 volt-cg -j
 	jq -e --arg n "$GROUP" --argjson p "$first" \
 		'[.[] | select(.path == "/" + $n + ".service/web")] | length == 1 and
-		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and .[0].state == "running"' <<<"$output"
+		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and
+		.[0].state == "running"' <<<"$output"
 	kill "$pid"
 	ended 143
 	rmdir "$TREE/$GROUP.service"
@@ -613,7 +618,8 @@ Delegate=yes" ]
 		cat "$TREE/volt/$GROUP/hugetlb.2MB.max"
 	[ "${lines[*]: -2:1}" = 4194304 ] || [[ $output = *4194304* ]]
 	run -125 volt-cg hugetlb.2mb.maxx=4M true
-	[ "$output" = "volt-cg: hugetlb.2mb.maxx=: this kernel has no such file; the nearest is hugetlb.2MB.max" ]
+	[ "$output" = "volt-cg: hugetlb.2mb.maxx=: this kernel has no such file;\
+ the nearest is hugetlb.2MB.max" ]
 }
 
 @test "@default" {
@@ -653,10 +659,12 @@ Delegate=yes" ]
 		'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max tail /dev/zero 3>s
 		r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "oom 137" ]
-	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max \
+		volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "oom 137" ]
 	# If it ended in another way, the status is its own.
-	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max \
+		sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "exit 7" ]
 	# Many kills are a few lines, and a sum.
 	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c \
@@ -671,7 +679,10 @@ Delegate=yes" ]
 	cd "$BATS_TEST_TMPDIR"
 	for c in "exit 0:true" "exit 3:exit 3" 'signal 15:kill $$' "failed 127:exec ./none"; do
 		# shellcheck disable=SC2016 # that sh's
-		run env --default-signal bash -c 'case $1 in failed*) volt-cg status=3 ./none ;; *) volt-cg status=3 sh -c "${1#*:}" ;; esac 3>s 2>/dev/null; cat s' bash "$c"
+		run env --default-signal bash -c 'case $1 in
+			failed*) volt-cg status=3 ./none ;;
+			*) volt-cg status=3 sh -c "${1#*:}" ;;
+			esac 3>s 2>/dev/null; cat s' bash "$c"
 		[ "$output" = "${c%%:*}" ]
 	done
 	run -125 volt-cg -k status=2 true
@@ -681,17 +692,20 @@ Delegate=yes" ]
 @test "memory.max: a kill of a child is reported too, and the status is the command's" {
 	need_controller memory
 	run -7 volt-cg name="$GROUP" memory.max=16M sh -c 'tail /dev/zero; exit 7'
-	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M"* ]]
+	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed;\
+ the limit is memory.max=16M"* ]]
 }
 
 @test "memory.max of a group above and of one below" {
 	need_controller memory
 	run -137 volt-cg -d name="$GROUP" memory.max=16M volt-cg name=in \
 		memory.max=1G tail /dev/zero
-	[[ $output = *"volt-cg: in: out of memory, 1 process killed; the limit is memory.max=16M of /volt/$GROUP"* ]]
+	[[ $output = *"volt-cg: in: out of memory, 1 process killed;\
+ the limit is memory.max=16M of /volt/$GROUP"* ]]
 	run -137 volt-cg -d name="$GROUP" memory.max=1G volt-cg name=in \
 		memory.max=16M tail /dev/zero
-	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max of a group below"* ]]
+	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed;\
+ the limit is memory.max of a group below"* ]]
 }
 
 @test "pids.max: fork is refused" {
@@ -813,7 +827,8 @@ Delegate=yes" ]
 @test "-d: volt-cg leaves a delegated group for limits below it, and restores it" {
 	need_controller pids
 	run -0 volt-cg -d name="$GROUP" sh -c 'exec volt-cg -v name=in pids.max=9 sh -c "
-		cat /proc/self/cgroup; cat \$1/in/pids.max; ls -d \$1/*/" sh "$1"' sh "$TREE/volt/$GROUP"
+		cat /proc/self/cgroup; cat \$1/in/pids.max; ls -d \$1/*/" sh "$1"' sh \
+		"$TREE/volt/$GROUP"
 	[[ $output = *"0::/volt/$GROUP/in"* ]]
 	grep -qx 9 <<<"$output"
 	[[ $output = *"$TREE/volt/$GROUP/wait-"* ]]
@@ -856,7 +871,8 @@ Delegate=yes" ]
 @test "-d: a group with other processes cannot have limits below it" {
 	need_controller pids
 	run -125 volt-cg -d name="$GROUP" sh -c 'volt-cg pids.max=9 true; exit $?'
-	[ "${lines[0]}" = "volt-cg: /volt/$GROUP: other processes are in this group (1), so none below it can have limits" ]
+	[ "${lines[0]}" = "volt-cg: /volt/$GROUP: other processes are in this group (1),\
+ so none below it can have limits" ]
 	[[ ${lines[1]} = *Delegate=yes* ]]
 }
 
@@ -865,7 +881,8 @@ Delegate=yes" ]
 	run -137 volt-cg -d uid="$TEST_UID" gid="$TEST_UID" name="$GROUP" memory.max=64M \
 		setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups --inh-caps=-all \
 		volt-cg name=in memory.max=16M tail /dev/zero
-	[[ $output = *"volt-cg: in: out of memory, 1 process killed; the limit is memory.max=16M"* ]]
+	[[ $output = *"volt-cg: in: out of memory, 1 process killed;\
+ the limit is memory.max=16M"* ]]
 
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-cg -d uid="$TEST_UID" name="$GROUP" memory.max=64M \
@@ -893,9 +910,11 @@ Delegate=yes" ]
 	mkdir "$TREE/volt-test-$GROUP/a"
 	chown "$TEST_UID" "$TREE/volt-test-$GROUP/a"{,/cgroup.procs,/cgroup.subtree_control}
 	run -125 bash -c 'echo 0 >"$1/cgroup.procs"; shift; exec setpriv --reuid "$1" \
-		--clear-groups --inh-caps=-all volt-cg memory.max=1G true' sh "$TREE/volt-test-$GROUP/a" "$TEST_UID"
+		--clear-groups --inh-caps=-all volt-cg memory.max=1G true' sh \
+		"$TREE/volt-test-$GROUP/a" "$TEST_UID"
 	rmdir "$TREE/volt-test-$GROUP/a" "$TREE/volt-test-$GROUP"
-	[ "${lines[0]}" = "volt-cg: controller memory: not delegated to /volt-test-$GROUP/a, which has: pids" ]
+	[ "${lines[0]}" = "volt-cg: controller memory: not delegated to /volt-test-$GROUP/a,\
+ which has: pids" ]
 	[[ ${lines[1]} = *Delegate=memory* ]]
 }
 
@@ -942,7 +961,9 @@ Delegate=yes" ]
 		cgroup=/sys/fs/cgroup:rw \
 		volt-init sh -c 'cat /proc/self/cgroup; cd /sys/fs/cgroup
 			mkdir a && echo 0 >a/cgroup.procs && grep ^0:: /proc/self/cgroup
-			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do echo 1 >$f || echo refused; done'
+			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do
+				echo 1 >$f || echo refused
+			done'
 	grep -qx '0::/' <<<"$output"
 	grep -qx '0::/a' <<<"$output"
 	[ "$(grep -cx refused <<<"$output")" = 3 ]

@@ -66,7 +66,8 @@ reaping() {
 		sleep 0.5
 		if [ -e /bin/busybox ] && [ $PPID = 1 ]; then p=1; else p=$PPID; fi
 		for s in /proc/[0-9]*/stat; do
-			read -r pid name state parent rest <$s 2>/dev/null && [ "$parent" = $p ] && echo "$pid $state"
+			read -r pid name state parent rest <$s 2>/dev/null &&
+				[ "$parent" = $p ] && echo "$pid $state"
 		done; true'
 	[[ $output != *Z* ]]
 	run -0 "$@" sh -c "(exit 7); exit 7" || [ "$status" = 7 ]
@@ -162,7 +163,8 @@ group() {
 # left_behind TRAP: a group leader that ends once another process of its group runs.
 # That process has the trap for SIGTERM.
 left_behind() {
-	echo "exec 4>&1; { (trap '$1' TERM; exec 5>&1 >&4; echo in >&5; exec 5>&-; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
+	echo "exec 4>&1; { (trap '$1' TERM; exec 5>&1 >&4; echo in >&5; exec 5>&-
+		while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
 }
 
 group_end() {
@@ -183,7 +185,8 @@ group_end() {
 	wait_for grep -q heard out
 	no_leftovers
 	# A process that left the group is not killed.
-	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.05; done; exit 3'
+	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" &
+		until [ -s left ]; do sleep 0.05; done; exit 3'
 	ended 3
 	kill -0 "$(cat left)"
 	kill -KILL "$(cat left)"
@@ -322,7 +325,7 @@ notified() {
 		s.settimeout(0.1)
 		while True:
 		    try:
-		        # In one write, since others write there, too.
+		        # Use one write, because others write there, too.
 		        os.write(1, repr(s.recv(65536).decode()).encode() + b"\n")
 		    except TimeoutError:
 		        if p.poll() is not None:
@@ -350,14 +353,16 @@ notified() {
 		        continue
 		    taken = [fd for fd in map(take, range(3, 64)) if fd != -1]
 		    for fd in taken:
-		        to(socket.socket(fileno=fd), message[1:]) if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") else None
+		        if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+		            to(socket.socket(fileno=fd), message[1:])
 		    os.write(1, b"taken %d\n" % len(taken))
 	EOF2
 	NOTIFY_SOCKET=$1 run -0 --separate-stderr python3 listen.py volt-ns "${@:2}" \
 		volt-init ready="$PWD/n" sh -c '
-		echo "$NOTIFY_SOCKET"; exec python3 tell.py READY=1 "STATUS=x\\nMAINPID=77\\nFDSTORE=1" MAINPID=9 \
-		"READY=1\\rMAINPID=1" "READY=1\\0MAINPID=1" "mainpid=1" "NOTIFYACCESS=all" "$(head -c 5000 /dev/zero | tr "\0" x)" \
-		"@MAINPID=66" STOPPING=1'
+		echo "$NOTIFY_SOCKET"
+		exec python3 tell.py READY=1 "STATUS=x\\nMAINPID=77\\nFDSTORE=1" MAINPID=9 \
+			"READY=1\\rMAINPID=1" "READY=1\\0MAINPID=1" "mainpid=1" "NOTIFYACCESS=all" \
+			"$(head -c 5000 /dev/zero | tr "\0" x)" "@MAINPID=66" STOPPING=1'
 	[[ $output == *"$PWD/n"* ]]
 	[[ $output =~ taken\ [1-9] ]]
 	[ "$(grep "^'" <<<"$output")" = "'READY=1'
@@ -422,7 +427,8 @@ notified() {
 	cat >"$r/sbin/init" <<-'EOF2'
 		#!/bin/sh
 		echo "$$ $container"
-		touch /run/x /tmp/x && mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine && echo writable
+		touch /run/x /tmp/x && mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine &&
+			echo writable
 		env | grep VOLT_
 		trap 'exit 5' 37
 		echo ready

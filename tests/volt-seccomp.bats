@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# volt-seccomp: a filter means what its profile says, by an interpreter of both
-# that shares nothing with it (tests/helpers/filter.py).
+# volt-seccomp: a filter means what its profile says. An interpreter of both, which shares no
+# code with it, checks that (tests/helpers/filter.py).
 
 bats_require_minimum_version 1.5.0
 
@@ -70,7 +70,8 @@ teardown() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	awk '{ for (i = 0; i < 4; i++)
-		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7, i % 2 ? "INVAL" : "PERM"
+		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7,
+			i % 2 ? "INVAL" : "PERM"
 	}' names | head -n 560 >profile
 	volt-seccomp profile=./profile >filter
 	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names

@@ -191,7 +191,8 @@ END
 	cp -r "$BATS_TEST_DIRNAME/../../build/bin" "$tree/"
 	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c \
 		'[ "$(nproc)" = 2 ] && . ./probe &&
-		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s volt-init -V'
+		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s \
+			volt-init -V'
 	[ "${lines[-1]}" = "$("$tree/bin/volt-init" -V)" ]
 }
 
