@@ -22,8 +22,8 @@ teardown() {
 	end_test
 }
 
-# locked [WORD ...] -- DEED ...: a deed under these words. In "/", which needs no
-# word: of another working directory volt-lock says that it is not granted.
+# locked [WORD ...] -- DEED ...: a deed under these words. It runs in "/", which needs
+# no word; volt-lock reports any other working directory that is not granted.
 locked() {
 	local words=()
 
@@ -35,7 +35,7 @@ locked() {
 	(cd / && volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" "$@")
 }
 
-# A directory with one of each.
+# fresh: makes $T anew, with a file, a program and directories.
 fresh() {
 	rm -rf "$T"
 	mkdir -p "$T/a/dir" "$T/b"
@@ -43,7 +43,7 @@ fresh() {
 	cp "$HELP/deed" "$T/a/prog"
 }
 
-# serve ADDRESS: somebody outside listens there; $pid is its PID.
+# serve ADDRESS: a process outside the sandbox listens there; $pid is its PID.
 serve() {
 	"$HELP/deed" serve "$1" >served 3>&- &
 	pid=$!
@@ -51,13 +51,13 @@ serve() {
 	wait_for grep -q ready served
 }
 
-# A network namespace of its own, with a loopback, in "/".
+# own_net CMD ...: CMD in a new network namespace with a loopback, in "/".
 own_net() {
 	# shellcheck disable=SC2016 # expanded by that sh
 	unshare -n sh -c 'ip link set lo up && cd / && exec "$@"' sh "$@"
 }
 
-# refused WORD ABI LINUX: this kernel does not know it, and that is said.
+# refused WORD ABI LINUX: this kernel does not know the word, and volt-lock says so.
 refused() {
 	run -125 --separate-stderr volt-lock "$1" true
 	[ "$stderr" = "volt-lock: $1: needs Landlock ABI $2 (Linux $3); this kernel has ABI $ABI" ]
@@ -65,7 +65,8 @@ refused() {
 
 # --- every right ------------------------------------------------------------
 
-# Word, its ABI and Linux, the errno without it, other words, the deed.
+# The columns: the word, its ABI, its Linux, the errno without the word, other words
+# that the deed needs, the deed.
 rights() {
 	cat <<-EOF
 		fs.execute 1 5.13 EACCES fs.read_file=$T execute $T/a/prog
@@ -127,7 +128,8 @@ rights() {
 @test "rights: groups are what the manual says, and no more" {
 	need_root
 	ro="read_file read_dir"
-	rw="$ro write_file remove_dir remove_file make_dir make_reg make_sock make_fifo make_sym truncate refer otrunc"
+	rw="$ro write_file remove_dir remove_file make_dir make_reg make_sock make_fifo make_sym"
+	rw+=" truncate refer otrunc"
 	for group in "fs.ro $ro" "fs.rx $ro execute" "fs.rw $rw" "fs.rwx $rw execute" \
 		"fs.dev $ro write_file truncate otrunc"; do
 		read -r word granted <<<"$group"
@@ -156,10 +158,14 @@ rights() {
 	[ "$stderr" = "volt-lock: fs.make_reg=$T/a/file: not a directory" ]
 }
 
+NO_EXECUTE="volt-lock: no word grants the right to execute anything; fs.rx= does, \
+and fs=any leaves files alone"
+
 @test "rights: nothing to execute is said" {
 	run -126 --separate-stderr volt-lock fs.ro=/ true
-	[ "$stderr" = "volt-lock: no word grants the right to execute anything; fs.rx= does, and fs=any leaves files alone
-volt-lock: exec true: Permission denied" ]
+	[ "${stderr_lines[0]}" = "$NO_EXECUTE" ]
+	[ "${stderr_lines[1]}" = "volt-lock: exec true: Permission denied" ]
+	[ "${#stderr_lines[@]}" = 2 ]
 	run -126 --separate-stderr volt-lock fs.rx="$HELP" fs.ro=/ /bin/true
 	[ "$stderr" = "volt-lock: exec /bin/true: Permission denied
 volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any leaves files alone" ]
@@ -216,7 +222,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 		done
 		run -0 own_net volt-lock @server fs.rx="$HELP" tcp.connect=none tcp.connect=80 \
 			"$HELP/deed" tcp.connect 80
-		# It is about its own right alone.
+		# It changes its own right only.
 		run -0 own_net volt-lock @server fs.rx="$HELP" tcp.connect=none \
 			"$HELP/deed" tcp.bind 80
 	fi
@@ -234,14 +240,14 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 
 @test "rights: nothing to execute is not said before a link of the toolbox, which may run" {
 	need volt-ns -Um true
-	# The second volt-lock is such a link; its own command is not.
+	# The second volt-lock is a link of the toolbox; its own command is not.
 	run -126 --separate-stderr volt-ns -Um root="$ROOT_BB" volt-lock fs.ro=/ -- \
 		volt-lock fs.rx=/ -- /bin/busybox true
 	[ "${stderr_lines[0]}" = "volt-lock: exec /bin/busybox: Permission denied" ]
-	# One of the root's own that is called so is none.
+	# A file of the root with that name is no link of the toolbox.
 	run -127 --separate-stderr volt-ns -Um root="$ROOT_BB" volt-lock fs.ro=/ -- \
 		/bin/volt-lock true
-	[ "${stderr_lines[0]}" = "volt-lock: no word grants the right to execute anything; fs.rx= does, and fs=any leaves files alone" ]
+	[ "${stderr_lines[0]}" = "$NO_EXECUTE" ]
 }
 
 @test "none: of a word about paths takes its rights from all paths, and from any" {
@@ -249,7 +255,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	for grant in fs=any fs.rwx=/ "fs.rwx=$BATS_TEST_TMPDIR fs.rx=$HELP"; do
 		echo "$grant"
 		fresh
-		# Reading and executing are left, by whatever word they came.
+		# The rights to read and execute stay, whichever word granted them.
 		# shellcheck disable=SC2086 # several words, a deed and its arguments
 		for deed in "write_file $T/a/file" "read_file $T/a/file" \
 			"read_dir $T/a/dir" "execute $T/a/prog"; do
@@ -258,7 +264,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 			[ "$output" = "$([[ $deed == write* ]] && echo EACCES || echo ok)" ]
 		done
 	done
-	# And granted anew for what follows: write nowhere but there.
+	# Later words can grant it anew: the command writes there and nowhere else.
 	mkdir "$T/here"
 	run -0 volt-lock fs=any fs.rw=none fs.rw="$T/here" "$HELP/deed" make_dir "$T/here/new"
 	run ! volt-lock fs=any fs.rw=none fs.rw="$T/here" "$HELP/deed" make_dir "$T/new"
@@ -266,13 +272,13 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	run -0 volt-lock fs=any fs.rw=none fs.rw="$T/here" "$HELP/deed" read_file "$T/a/file"
 	run -126 volt-lock fs=any fs.execute=none true
 	run ! volt-lock fs=any fs.ro=none fs.execute=/ "$HELP/deed" read_file "$T/a/file"
-	# What is left is shown by the word that grants just that.
+	# The rights that are left are shown as the word that grants exactly these.
 	run -0 volt-lock fs.rwx=/usr,/lib fs.rw=/tmp fs.dev=/dev fs.rw=none
 	[ "$(grep ^fs <<<"$output")" = "fs.rx /usr
 fs.rx /lib
 fs.ro /tmp
 $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev /dev')" ]
-	# A path of that name is another word's.
+	# "./none" is a path, not the word none.
 	run -125 --separate-stderr volt-lock fs.ro=./none true
 	[ "$stderr" = "volt-lock: fs.ro=./none: No such file or directory" ]
 }
@@ -303,7 +309,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 		unix=any unix=none|unix=any|undoes
 		@offline|tcp.bind=any|undoes
 	EOF
-	# In whichever order policies stand, the network of one does not undo the other.
+	# In either order, the network words of one policy do not undo those of the other.
 	run -125 --separate-stderr volt-lock @offline @server true
 	[ "$stderr" = "volt-lock: tcp.bind=any: $undoes" ]
 	for value in any,80 80,any none,80 80,none; do
@@ -312,7 +318,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	done
 	run -0 volt-lock fs=any fs=any tcp.bind=none tcp.bind=none tcp.connect=any \
 		tcp.connect=any udp.bind=any true
-	# any for want of another word: each counts, before it and after it.
+	# try=fs=any counts only without another word about files, before it or after it.
 	for words in "fs.rx=/usr try=fs=any" "try=fs=any fs.rx=/usr" "fs=none try=fs=any"; do
 		# shellcheck disable=SC2086
 		run -0 volt-lock $words
@@ -323,7 +329,8 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 }
 
 @test "tcp: where UDP is not restricted as well, that is one line" {
-	line="volt-lock: UDP is not restricted: this kernel's Landlock cannot do that; udp.bind=none udp.connect=none denies UDP, any leaves it alone"
+	line="volt-lock: UDP is not restricted: this kernel's Landlock cannot do that; "
+	line+="udp.bind=none udp.connect=none denies UDP, any leaves it alone"
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	for word in tcp.connect=443 tcp.bind=none "tcp.bind=any tcp.connect=none"; do
 		# shellcheck disable=SC2086 # several words
@@ -374,7 +381,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 		ok|$tcp $udp|41 1 1 0
 		ok|$tcp $udp|41 16 3 0
 	EOF
-	# One of them alone is Landlock's.
+	# Landlock enforces either of them alone.
 	if [ "$ABI" -lt 10 ]; then
 		refused udp.bind=none 10 7.2
 		run -0 volt-lock fs=any try=udp.bind=none true
@@ -384,7 +391,8 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	[ "$output" = EACCES ]
 	if [ "$ABI" -lt 9 ]; then
 		grep -qx "filters .*no-unix" < <(volt-lock unix=none)
-		# A pair is the command's own; one of datagrams could send elsewhere.
+		# Both ends of a socket pair belong to the command; but a socket of a datagram
+		# pair could send to other sockets.
 		run ! locked unix=none -- call 53 1 1 0 1
 		[ "$output" = EFAULT ]
 		for type in 2 3 0x80802 0x100000002; do
@@ -432,11 +440,11 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	run -125 --separate-stderr volt-lock prefix="$T/root" fs.ro=/none true
 	[ "$stderr" = "volt-lock: fs.ro=$T/root/none: No such file or directory" ]
 	run -125 volt-lock prefix="$T/none" fs.ro=/x true
-	# It ends where an empty one stands.
+	# An empty prefix= ends it.
 	run -0 locked prefix="$T/root" prefix= fs.ro="$T" -- read_file "$T/etc/f"
 }
 
-# A home with secrets, one of which is elsewhere by way of links.
+# secrets: makes $T anew, with homes that have secrets, some of them behind symlinks.
 secrets() {
 	rm -rf "$T"
 	mkdir -p "$T"/home/{a,b}/{.ssh,src/deep,.config/{app,browser-1,browser-2}} \
@@ -456,8 +464,9 @@ secrets() {
 
 @test "except: what follows is granted around it, whatever leads to it" {
 	need_root
-	except="$T/home/*/.ssh,$T/home/*/.mail,$T/home/*/.netrc,$T/home/*/.config/browser-*,$T/home/*/.gone/x"
-	# deeds WORD ...: each with what it must give.
+	except="$T/home/*/.ssh,$T/home/*/.mail,$T/home/*/.netrc"
+	except+=",$T/home/*/.config/browser-*,$T/home/*/.gone/x"
+	# deeds WORD ...: tries the deeds of its input, each after the output that it must have.
 	deeds() {
 		while read -r want deed; do
 			secrets
@@ -494,7 +503,7 @@ secrets() {
 		EACCES refer $T/home/a/.config $T/home/a/src/taken
 		EACCES read_dir $T/home/a
 	EOF
-	# A rule of the root itself, and one by a link.
+	# The rule is for the root itself, or its path leads through a symlink.
 	deeds except="$T/home/a/.ssh" fs.rw=/ <<-EOF
 		EACCES read_file $T/home/a/.ssh/key
 		ok read_file $T/home/b/.ssh/key
@@ -509,7 +518,7 @@ secrets() {
 	run ! locked except="$BATS_TEST_TMPDIR/link/a/.ssh" fs.rw="$T" -- \
 		read_file "$T/home/a/.ssh/key"
 	[ "$output" = EACCES ]
-	# They add up, for what follows, until an empty one.
+	# Several add up, for the words after them, until an empty one.
 	run -0 locked fs.rw="$T" except="$T/home/a/.ssh" -- read_file "$T/home/a/.ssh/key"
 	run -0 locked except="$T/home/a/.ssh" except= fs.rw="$T" -- read_file "$T/home/a/.ssh/key"
 	for path in "$T/home/a/.ssh/key" "$T/dots/vimrc"; do
@@ -517,16 +526,16 @@ secrets() {
 			fs.rw="$T" -- read_file "$path"
 		[ "$output" = EACCES ]
 	done
-	# Below a prefix, links are those of the root.
+	# Below a prefix, symlinks lead to paths of that root.
 	run ! locked prefix="$T" except=/home/a/.ssh fs.rw=/ -- read_file "$T/home/a/.ssh/key"
 	[ "$output" = EACCES ]
 	run -0 locked prefix="$T" except=/home/a/.ssh fs.rw=/ -- read_file "$T/home/b/.ssh/key"
 	ln -sfn /data/moved "$T/home/a/.mail"
 	run ! locked prefix="$T" except=/home/a/.mail fs.rw=/ -- read_file "$T/data/moved/f"
 	[ "$output" = EACCES ]
-	# A word that files have no right of is about directories alone.
+	# A right that files cannot have is granted on directories only.
 	run -0 locked except="$T/home/a/.ssh" fs.make_dir="$T" -- make_dir "$T/home/a/src/made"
-	# Links that lead nowhere, or round and round.
+	# Symlinks may lead nowhere, or in a circle.
 	ln -sfn loop "$T/home/a/loop"
 	run -0 locked except="$T/home/a/loop,$T/home/a/src/f/x,$T/nothing/at/all" fs.rw="$T" -- \
 		read_file "$T/home/a/src/f"
@@ -562,7 +571,7 @@ secrets() {
 @test "except: a directory that cannot be read to its end is an error" {
 	command -v strace >/dev/null || lacks strace
 	secrets
-	# Of home, by the pattern; then of what is opened up.
+	# The pattern reads home; later ones are directories around which rights are granted.
 	for n in 1 2 3 4; do
 		run -125 --separate-stderr strace -qq -o /dev/null \
 			--inject=getdents64:error=EIO:when=$n \
@@ -618,10 +627,10 @@ secrets() {
 	need unshare -m true
 	fresh
 	mkdir "$T/in" "$T/out" && echo x >"$T/out/f"
-	# What is mounted below a granted path is granted: that is Landlock's.
+	# Landlock grants what is mounted below a granted path.
 	run -0 unshare -m sh -ec 'mount --bind "$1/out" "$1/in"; shift; exec "$@"' sh "$T" \
 		volt-lock fs.rx="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/in/f"
-	# And what a rule does not cover is not, wherever else it is seen.
+	# It grants nothing at a path that no rule covers, also if the file has another path.
 	run ! unshare -m sh -ec 'mount --bind "$1/out" "$1/b"; shift; exec "$@"' sh "$T" \
 		volt-lock fs.rx="$HELP" fs.ro="$T/in" "$HELP/deed" read_file "$T/b/f"
 	run ! volt-lock fs.rwx=/ mount -t tmpfs none "$T/in"
@@ -708,7 +717,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 		run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any \
 			$word=any "$HELP/deed" $word 8080
 	done
-	# One does not stand for the other.
+	# Neither right includes the other.
 	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any \
 		"$HELP/deed" tcp.connect 8080
 	# UDP is a right of its own, from ABI 10 on.
@@ -735,7 +744,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	need own_net true
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
-	run -0 own_net "$HELP/deed" call 41 2 1 262 # there is Multipath TCP
+	run -0 own_net "$HELP/deed" call 41 2 1 262 # the kernel has Multipath TCP
 	for how in sendto sendmsg sendmmsg; do
 		run -0 own_net "$HELP/deed" fastopen $how 8080
 		run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=any \
@@ -745,7 +754,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 			"$HELP/deed" fastopen $how 8080
 		[ "$output" = EOPNOTSUPP ]
 	done
-	# Landlock sees the address.
+	# Landlock checks the address of connect(2).
 	run -0 own_net "$HELP/deed" fastopen connect 8080
 	run ! own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.connect=80 \
 		"$HELP/deed" fastopen connect 8080
@@ -774,12 +783,12 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 		ok 41 10 1 0
 		ok 41 1 1 0
 	EOF
-	# Where no port is restricted all is left as it is.
+	# If no port is restricted, nothing changes.
 	words=(tcp.bind=any tcp.connect=any)
 	[ "$ABI" -lt 10 ] || words+=(udp.bind=any udp.connect=any)
 	run -0 locked "${words[@]}" -- call 41 2 1 262
 	run -0 own_net volt-lock fs.rx="$HELP" "${words[@]}" "$HELP/deed" fastopen sendto 8080
-	# In learning as well.
+	# The same holds while volt-lock learns.
 	run ! --separate-stderr volt-lock learn=profile fs.rx="$HELP" tcp.connect=80 \
 		"$HELP/deed" fastopen sendto 80
 	[ "$output" = EOPNOTSUPP ]
@@ -806,7 +815,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	done
 	run -0 own_net volt-lock fs.rx="$HELP" udp.connect=any tcp.bind=none tcp.connect=80 \
 		"$HELP/deed" tcp.connect 80
-	# A later word that grants it ends that; where no word says it, nothing is said.
+	# A later grant ends that; without a word for tcp.bind, listen(2) is not restricted.
 	run -0 locked udp.connect=any tcp.bind=none tcp.bind=80 -- listen 2
 	run -0 locked udp.connect=any tcp.connect=80 -- listen 2
 	grep -qx "tcp.bind none" < <(volt-lock tcp.bind=none)
@@ -842,7 +851,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run -0 locked scope=abstract-unix -- kill "$pid"
 	run -0 locked scope=none -- unix "$name"
 	run -0 locked scope=none -- kill "$pid"
-	# Within the sandbox nothing changes.
+	# Inside the sandbox, signals still work.
 	run -0 volt-lock fs.rwx=/ sh -c 'sleep 60 & kill $!; wait $! || test $? = 143'
 	run -125 --separate-stderr volt-lock scope=all true
 	[ "$stderr" = "volt-lock: scope=all: not abstract-unix, signal or none" ]
@@ -858,9 +867,10 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run -0 volt-lock fs.rx=/ "abi=$ABI" true
 	if [ "$ABI" -lt 10 ]; then
 		run -0 --separate-stderr volt-lock -b udp.bind=53 fs.rx=/ true
-		[ "$stderr" = "volt-lock: lost: udp.bind=53: needs Landlock ABI 10 (Linux 7.2); this kernel has ABI $ABI" ]
+		needs="needs Landlock ABI 10 (Linux 7.2); this kernel has ABI $ABI"
+		[ "$stderr" = "volt-lock: lost: udp.bind=53: $needs" ]
 		run -0 --separate-stderr volt-lock -v fs.rx=/ true
-		[[ $stderr == *"volt-lock: not enforced: udp.bind needs Landlock ABI 10 (Linux 7.2); this kernel has ABI $ABI"* ]]
+		[[ $stderr == *"volt-lock: not enforced: udp.bind $needs"* ]]
 	fi
 }
 
@@ -879,7 +889,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 @test "layers: twice only narrows, and the seventeenth is one clear line" {
 	fresh
 	bin=$O/bin
-	cd / # of another working directory it is told that it is not granted
+	cd / # any other working directory would be reported as not granted
 	run -0 volt-lock fs.rx="$HELP,$bin" fs.ro="$T/a" volt-lock fs.rx=/ fs.ro=/ \
 		"$HELP/deed" read_file "$T/a/file"
 	run ! volt-lock fs.rx="$HELP,$bin" volt-lock fs.rwx=/ "$HELP/deed" read_file "$T/a/file"
@@ -892,7 +902,8 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	done
 	run -0 "${command[@]}"
 	run -125 --separate-stderr volt-lock fs.rx=/ "${command[@]}"
-	[ "$stderr" = "volt-lock: landlock: 16 policies are in force already, and the kernel stacks no more" ]
+	[ "$stderr" = "volt-lock: landlock: 16 policies are in force already, \
+and the kernel stacks no more" ]
 }
 
 @test "rules: ten thousand" {
@@ -908,7 +919,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 
 # --- capabilities and identity ----------------------------------------------
 
-# Sets of the command, as "Inh Prm Eff Bnd Amb".
+# sets CMD ...: prints the capability sets behind CMD, as "Inh Prm Eff Bnd Amb".
 sets() {
 	"$@" sed -n 's/^Cap...:\t0*//p' /proc/self/status | sed 's/^$/0/' | tr '\n' ' '
 }
@@ -923,7 +934,7 @@ sets() {
 	less=$(printf '%x' $((0x$all & ~(1 << 21))))
 	[ "$(sets volt-lock caps=-sys_admin)" = "0 $less $less $less 0 " ]
 	[ "$(sets volt-lock caps=+kill,-sys_admin uid=1000)" = "20 20 20 $less 20 " ]
-	# Nothing is regained by a second one, nor by a user namespace's exec.
+	# A second volt-lock regains nothing.
 	[ "$(sets volt-lock caps=kill volt-lock caps=kill)" = "20 20 20 20 20 " ]
 	run -125 --separate-stderr volt-lock caps=kill volt-lock caps=chown true
 	[ "$stderr" = "volt-lock: caps: chown: we do not have that" ]
@@ -950,8 +961,8 @@ sets() {
 	[ "$stderr" = "volt-lock: caps: kill: we do not have that" ]
 }
 
-# suid FILE MODE CMD ...: in a mount namespace with a copy of FILE in d, on a file
-# system where set-user-ID counts.
+# suid FILE MODE CMD ...: runs CMD in a mount namespace with a copy of FILE in d, which
+# has MODE, on a file system where set-user-ID counts.
 suid() {
 	need unshare -m true
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
@@ -1012,14 +1023,15 @@ volt-lock: groups=34,50"* ]]
 
 # --- descriptors, keys, limits ----------------------------------------------
 
-# through_pipes WORD ...: the command opens its standard streams, which are pipes.
+# through_pipes WORD ...: the standard streams of the command are pipes, which it opens
+# by their names in /dev.
 through_pipes() {
 	# shellcheck disable=SC2016 # expanded by that sh
 	{ echo in | volt-lock "$@" sh -c 'cat /dev/stdin; echo out >/dev/stdout
 		echo err >/dev/stderr' 2>&1 >&3 | sed 's/^/2: /'; } 3>&1 | cat
 }
 
-# modes CMD ...: owners and modes of the three descriptors, behind CMD.
+# modes CMD ...: prints the owners and modes of the three standard streams behind CMD.
 modes() {
 	"$@" stat -L -c %u:%a /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 | tr '\n' ' '
 }
@@ -1030,14 +1042,14 @@ modes() {
 	[ "$(sort <<<"$output")" = $'2: err\nin\nout' ]
 	run through_pipes uid=1000 gid=1000 stdio=keep
 	[[ $output == *"2: sh: "*"/dev/stdout: Permission denied"* ]]
-	# They are there to be used all the same.
+	# The command can still read and write the descriptors themselves.
 	run -0 bash -c 'echo in | volt-lock uid=1000 stdio=keep sh -c "cat; echo out" | cat'
 	[ "$output" = $'in\nout' ]
 	run -125 --separate-stderr volt-lock stdio=take true
 	[ "$stderr" = "volt-lock: stdio=take: not give or keep" ]
 }
 
-# other_pipe CMD ...: CMD with another user's pipe as standard output.
+# other_pipe CMD ...: the standard output of CMD is a pipe of another user.
 other_pipe() {
 	python3 -c 'import os, subprocess, sys
 r, w = os.pipe()
@@ -1054,19 +1066,22 @@ sys.exit(status)' "$@"
 	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout
 		stat -L -c %u:%a /dev/stdout'
 	[ "$output" = $'out\n1001:666' ]
-	# Without its capabilities root is one user among others.
+	# Without capabilities, root is an ordinary user.
 	run -0 other_pipe volt-lock caps=none sh -c 'echo out >/dev/stdout'
 	[ "$output" = out ]
-	# Without the right to it, it stays as it is: that is said, and no error.
+	# Without the privilege, volt-lock leaves the pipe as it is, and says so under -v.
 	run -0 --separate-stderr other_pipe setpriv --reuid 1002 --clear-groups \
 		volt-lock -v caps=none stat -L -c %u:%a /dev/stdout
 	[ "$output" = 1001:600 ]
-	[[ $stderr == *"volt-lock: a standard stream is a pipe that only its owner can open: Operation not permitted"* ]]
+	[[ $stderr == *"volt-lock: a standard stream is a pipe that only its owner can open:\
+ Operation not permitted"* ]]
 }
 
 @test "stdio: at both ends of a pipe, and one user after the other" {
 	need_root
-	run -0 bash -c 'for i in 1000 1001 $UID; do volt-lock uid=$i bash -c "exec 3<>/dev/stdout; echo $i >&3"; done | cat'
+	run -0 bash -c 'for i in 1000 1001 $UID; do
+		volt-lock uid=$i bash -c "exec 3<>/dev/stdout; echo $i >&3"
+	done | cat'
 	[ "$output" = $'1000\n1001\n0' ]
 	run -0 bash -c 'echo in | volt-lock uid=1000 cat /dev/stdin |
 		volt-lock uid=1001 tee /dev/stderr'
@@ -1089,9 +1104,10 @@ _, terminal = pty.openpty()
 before = os.fstat(terminal)
 subprocess.run(["volt-lock", "uid=1000", "true"], stdout=terminal, pass_fds=[above], check=True)
 after = os.fstat(terminal)
-print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))'
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode,
+    oct(os.fstat(above).st_mode & 0o777))'
 	[ "$output" = "0 0 0o600" ]
-	# By a name that the manual gives.
+	# The manual names /dev/tty as the way to the terminal.
 	run -0 script -qec "volt-lock uid=1000 gid=1000 sh -c 'echo told >/dev/tty'" /dev/null \
 		</dev/null
 	[ "${output%$'\r'}" = told ]
@@ -1107,7 +1123,7 @@ sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/p
 	[ -z "$output" ]
 	run -0 volt-lock fds=keep "$HELP/deed" fds 7</dev/null
 	[[ $output == *7* ]]
-	# No variable makes it the chain's own.
+	# A variable of the chain does not keep the descriptor open.
 	for name in VOLT_ANY VOLT_TOOLBOX VOLT_STATUS VOLT_PLUG; do
 		run -0 env $name=7 volt-lock fds=close volt-lock "$HELP/deed" fds 7</dev/null
 		[ -z "$output" ]
@@ -1203,7 +1219,7 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 		run -0 --separate-stderr volt-lock $words "$HELP/deed" yes
 		[ -z "$stderr" ]
 	done
-	# Nobody works in the root; and nobody is told what file modes keep from him.
+	# "/" is never reported, nor is a directory that its mode already closes to the user.
 	run -0 --separate-stderr locked -- yes
 	[ -z "$stderr" ]
 	if [ "$(id -u)" = 0 ]; then
@@ -1214,10 +1230,12 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	fi
 }
 
-# What cannot be found out is not taken for the answer that asks for less. The
-# calls are refused by the profile of a volt-lock around.
+# If volt-lock cannot find something out, it does not assume the answer that needs less
+# work. Here an outer volt-lock refuses the calls by its profile.
 @test "caps, landlock, keyring: an answer that cannot be had is an error" {
 	need_root
+	local -A text=([EPERM]="Operation not permitted" [EACCES]="Permission denied"
+		[EINVAL]="Invalid argument" [ENOSYS]="Function not implemented")
 	while IFS='|' read -r lines words message; do
 		printf '%b\n* = allow\n' "$lines" >outer
 		echo "$lines: $words"
@@ -1225,22 +1243,23 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 		# shellcheck disable=SC2086 # several words
 		run -125 --separate-stderr volt-lock seccomp=./outer \
 			volt-lock $words "$HELP/deed" yes
-		[ "$stderr" = "volt-lock: $message" ]
+		errno=${lines##* = }
+		[ "$stderr" = "volt-lock: $message: ${text[$errno]}" ]
 		[ -z "$output" ]
 	done <<-'EOF'
-		prctl if a0:32==23 = EACCES|caps=none|caps: bounding set: Permission denied
-		prctl if a0:32==23 a1:32>5 = EPERM|caps=kill|caps: bounding set: Operation not permitted
-		prctl if a0:32==23 = EINVAL|caps=none|caps: bounding set: Invalid argument
-		prctl if a0:32==24 = EPERM|caps=none|caps: bounding set: Operation not permitted
-		prctl if a0:32==24 a1:32==7 = EINVAL|-b caps=none|caps: bounding set: Invalid argument
-		landlock_create_ruleset = EPERM|fs.rwx=/|landlock: Operation not permitted
-		landlock_create_ruleset = EACCES|-b try=fs.rwx=/|landlock: Permission denied
-		keyctl if a0:32==1 = EPERM||session keyring (keyring=keep leaves it): Operation not permitted
-		keyctl if a0:32==1 = ENOSYS|caps=none|session keyring (keyring=keep leaves it): Function not implemented
-		seccomp = EPERM|fs.rx=/|ports: no filter for what Landlock does not see: Operation not permitted
-		getcwd = EPERM|caps=none|the working directory: Operation not permitted
+		prctl if a0:32==23 = EACCES|caps=none|caps: bounding set
+		prctl if a0:32==23 a1:32>5 = EPERM|caps=kill|caps: bounding set
+		prctl if a0:32==23 = EINVAL|caps=none|caps: bounding set
+		prctl if a0:32==24 = EPERM|caps=none|caps: bounding set
+		prctl if a0:32==24 a1:32==7 = EINVAL|-b caps=none|caps: bounding set
+		landlock_create_ruleset = EPERM|fs.rwx=/|landlock
+		landlock_create_ruleset = EACCES|-b try=fs.rwx=/|landlock
+		keyctl if a0:32==1 = EPERM||session keyring (keyring=keep leaves it)
+		keyctl if a0:32==1 = ENOSYS|caps=none|session keyring (keyring=keep leaves it)
+		seccomp = EPERM|fs.rx=/|ports: no filter for what Landlock does not see
+		getcwd = EPERM|caps=none|the working directory
 	EOF
-	# Where all of it is refused the command has no keys, and none has to go.
+	# If all of keyctl(2) is refused, the command cannot use keys: no new session is needed.
 	printf 'keyctl = EPERM\n* = allow\n' >outer
 	run -0 volt-lock seccomp=./outer volt-lock "$HELP/deed" yes
 }
@@ -1249,7 +1268,7 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 
 PROFILES="strict default"
 
-# answers PROFILE NAME NR [ARG ...]: prints errno's name or ok.
+# answers PROFILE NR [ARG ...]: makes the call, prints the name of its errno, or ok.
 answers() {
 	volt-lock seccomp="$1" "$HELP/deed" call "${@:2}" || true
 }
@@ -1304,7 +1323,7 @@ answers() {
 	[ "$(answers default 272 0x400)" = ok ]
 }
 
-# The whole list, by family, type and protocol.
+# The lists have a family, a type and protocols on each line.
 @test "seccomp: the sockets of each profile" {
 	command -v python3 >/dev/null || lacks python3
 	unix=$(printf '1 %d 0-299\n' {0..15})
@@ -1343,7 +1362,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		[ "$(answers $p 41 2 2 136)" = EPROTONOSUPPORT ] # UDP-Lite
 		[ "$(answers $p 41 2 5 132)" = EPERM ]           # SOCK_SEQPACKET
 		[ "$(answers $p 53 2 1 0)" = EAFNOSUPPORT ]      # socketpair
-		# A program that finds no such protocol takes another.
+		# A program to which a protocol is unsupported falls back to another.
 		[ "$(volt-lock seccomp=$p seccomp.action=kill "$HELP/deed" call 41 2 1 256)" = \
 			EPROTONOSUPPORT ]
 	done
@@ -1379,7 +1398,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 			run ! locked fs.rw=/proc $words -- write_file "/proc/$pid/$file"
 			[ "$output" = EACCES ]
 		done
-		# Root with CAP_PERFMON may read some; without capabilities nobody.
+		# Root with CAP_PERFMON may read some of these; without capabilities, no user may.
 		for file in environ maps auxv; do
 			# shellcheck disable=SC2086
 			run ! locked caps=none fs.rw=/proc $words -- read_file "/proc/$pid/$file"
@@ -1389,10 +1408,10 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(uname -m)" = x86_64 ] || return 0
 	run ! locked seccomp=default -- call 101 16 "$pid" 0 0 # PTRACE_ATTACH
 	[ "$output" = EPERM ]
-	# Those within may be looked into.
+	# The command may access the processes of its own sandbox.
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-lock fs.rwx=/ sh -c '"$1/deed" write_file /proc/$$/mem; exit $?' sh "$HELP"
-	# A filter alone does not see it: the manual says so.
+	# A filter alone does not prevent it, as the manual says.
 	run -0 volt-lock seccomp=strict "$HELP/deed" write_file "/proc/$pid/mem"
 }
 
@@ -1403,8 +1422,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	for words in "" "udp.connect=any tcp.connect=80" "$tcp udp.bind=any" \
 		"$udp" "$tcp $udp" unix=none; do
 		echo "$words"
-		# getpid; none with two arguments, which would be a bad address; a bad
-		# descriptor; a number that is not known
+		# getpid; other calls, with no bad address in their first two arguments; a call
+		# with a bad descriptor; an unknown number
 		for nr in 20 344 346 358 374 424; do
 			# shellcheck disable=SC2086 # several words
 			run locked $words -- int80 $nr
@@ -1420,9 +1439,9 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		# shellcheck disable=SC2086
 		run -159 locked $words -- x32 39
 	done
-	# A profile knows its own architecture alone.
+	# A profile allows its own architecture only.
 	run -159 locked seccomp=default -- int80 20
-	# Without a restriction all is as ever.
+	# Without a restriction, nothing changes.
 	words=(tcp.bind=any tcp.connect=any)
 	[ "$ABI" -lt 10 ] || words+=(udp.bind=any udp.connect=any)
 	run -0 locked "${words[@]}" -- int80 20
@@ -1442,14 +1461,15 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	need_root
 	volt-seccomp -n >names
 	for p in $PROFILES; do
-		# Words of the text, its groups resolved: what has "= deny" alone.
+		# The calls and groups of the profile that have "= deny" and no condition; then
+		# the groups are resolved.
 		sed -n 's/^\([^#]*\)= deny$/\1/p' "$TOP/share/$p.seccomp" | grep -v ' if ' |
 			tr ' ' '\n' >words
 		sed -n 's/^\(@[a-z-]*\):\(.*\)/\1\2/p' "$TOP/share/seccomp.groups" |
 			while read -r group calls; do
 				! grep -qxe "$group" words || tr ' ' '\n' <<<"$calls"
 			done >calls
-		# What has conditions before it is told from its arguments.
+		# A call with conditions in earlier lines depends on its arguments: leave it out.
 		sed -n 's/^\([a-z0-9_]*\) if .*/\1/p' "$TOP/share/$p.seccomp" >depends
 		grep -v @ words | grep -vxFf depends >>calls
 		awk 'NR == FNR { want[$1]; next } $2 in want' calls names >list
@@ -1463,7 +1483,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 @test "seccomp.action: kill and log" {
 	run -159 volt-lock seccomp=strict seccomp.action=kill unshare -U true
 	run -0 volt-lock seccomp=strict seccomp.action=log "$HELP/deed" call 135 0x40000
-	# What is unknown, or has an answer of its own, keeps it.
+	# An unknown call, and one with an errno of its own in the profile, keep their errno.
 	[ "$(volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call 999)" = ENOSYS ]
 	[ "$(volt-lock seccomp=strict seccomp.action=kill "$HELP/deed" call 435 0 0)" = ENOSYS ]
 	run -125 --separate-stderr volt-lock seccomp.action=warn true
@@ -1507,7 +1527,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	EOF
 	run -125 --separate-stderr volt-lock seccomp=none.seccomp true
 	[ "${stderr_lines[0]}" = "volt-seccomp: none.seccomp: No such file or directory" ]
-	# The end of a line may be DOS's; nothing in it is passed over.
+	# A line may end in CR LF; a CR inside a line is not skipped.
 	printf 'read if a0==1\r= deny\n' >bad
 	run -125 volt-lock seccomp=./bad true
 	printf 'read\r\n@io @file @memory @process @signal # x\r\nioctl\r\n' >ok.seccomp
@@ -1539,7 +1559,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 # --- learning ---------------------------------------------------------------
 
 @test "learn: the profile is sorted, and lets the same command run" {
-	# The command's output is its own.
+	# The standard output is the command's alone.
 	run -0 --separate-stderr volt-lock -l "$HELP/deed" yes
 	[ "$output" = ok ]
 	[[ $stderr == *$'\nexecve\n'* ]]
@@ -1551,7 +1571,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	grep -qx execve profile
 	grep -q '^clone if a0&0x7e020000==0$\|^vfork$\|^fork$' profile
 	run -0 volt-lock seccomp=./profile "${command[@]}"
-	# It is that command's, not any command's.
+	# The profile is for that command, not for others.
 	run ! volt-lock seccomp=./profile mkdir "$T"
 	[ ! -e "$T" ]
 }
@@ -1561,7 +1581,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -143 volt-lock -l sh -c 'kill -TERM $$'
 	run -127 volt-lock -l none
 	run -126 volt-lock -l /etc
-	# What was locked stays so.
+	# Other restrictions hold while volt-lock learns.
 	fresh
 	run ! --separate-stderr volt-lock -l fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
 	[[ $output == EACCES* ]]
@@ -1599,7 +1619,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(grep -cx mkdir profile)" = 1 ]
 	grep -qx rmdir profile
 	run -0 volt-lock seccomp=./profile sh -c 'exec mkdir new'
-	# By a descriptor, which the command has not.
+	# Through a descriptor, which the command does not get.
 	need as_user unshare -U true
 	run -0 --separate-stderr volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 \
 		sh -c '! echo >&3' 3<>host
@@ -1610,10 +1630,10 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-ns -Ump root="$ROOT_BB" volt-init volt-lock learn=3 sync 3<>host
 	[ "$(grep -cx execve host)" = 1 ]
 	grep -qx sync host
-	# One that can be written only is added to.
+	# volt-lock appends to a file that it cannot read.
 	run -0 volt-lock learn=3 true 3>>host
 	[ "$(grep -cx execve host)" = 2 ]
-	# A file that cannot be is an error before anything is done.
+	# A file that cannot be opened is an error, and the command does not run.
 	run -125 --separate-stderr volt-lock learn=/nil/x touch ran
 	[ "$stderr" = "volt-lock: learn=/nil/x: No such file or directory" ]
 	run -125 --separate-stderr volt-lock learn=33 touch ran
@@ -1642,12 +1662,12 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 
 # --- policies ---------------------------------------------------------------
 
-# policy NAME: all that a service gets here.
+# policy NAME CMD ...: runs CMD with the policy, and with all that a service gets here.
 policy() {
 	volt-lock "@$1" seccomp=strict caps=none "${@:2}"
 }
 
-# In /tmp, where policies allow to write.
+# work: goes to a new directory $W in /tmp, where the policies allow writing.
 work() {
 	W=$(mktemp -d /tmp/volt-lock.XXXXXX)
 	cd "$W" || return
@@ -1710,7 +1730,8 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	for p in server desktop; do
 		HOME=$W run -0 policy $p sh -ec 'git init -q r && cd r && echo x >f && git add f &&
 			git -c user.name=a -c user.email=a@b commit -qm one && cd .. &&
-			git clone -q r s && git -C s gc -q && git -C s log --oneline | wc -l; rm -rf r s'
+			git clone -q r s && git -C s gc -q && git -C s log --oneline | wc -l
+			rm -rf r s'
 		[ "${lines[-1]}" = 1 ]
 	done
 	rm -rf "$W"
@@ -1760,8 +1781,9 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 @test "policies: @desktop keeps secrets, and what the next login runs" {
 	need_root
 	mkdir -p /home && home=$(mktemp -d /home/volt-lock.XXXXXX)
-	mkdir -p "$home"/{.ssh,.gnupg,.mozilla/firefox,.config/{google-chrome,chromium,app,autostart,systemd/user}} \
-		"$home"/{src,.local/share/{keyrings,app},.local/bin,.aws}
+	mkdir -p "$home"/{.ssh,.gnupg,.mozilla/firefox,.aws} \
+		"$home"/.config/{google-chrome,chromium,app,autostart,systemd/user} \
+		"$home"/{src,.local/share/{keyrings,app},.local/bin}
 	for f in .ssh/key .gnupg/key .mozilla/firefox/db \
 		.config/google-chrome/db .config/chromium/db \
 		.config/app/f .config/autostart/f src/f .local/share/keyrings/f \
@@ -1795,7 +1817,7 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 		run -0 desktop write_file "$home/$f"
 	done
 	run -0 desktop make_dir "$home/src/new"
-	# Nor can what is not there yet be made, or moved out of the way.
+	# The command cannot make one that is missing, nor rename the directory of one.
 	rm -r "$home/.ssh" "$home/.bashrc" "$home/.config/systemd"
 	for f in .ssh .bashrc .zshrc .config/systemd .config/mozilla .new; do
 		run ! desktop make_dir "$home/$f"
@@ -1803,14 +1825,14 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	done
 	run ! desktop refer "$home/.config" "$home/src/config"
 	[[ $output == EXDEV || $output == EACCES ]]
-	# What follows the policy is as it stands.
+	# A later word still grants what the policy keeps back.
 	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" \
 		read_file "$home/.gnupg/key"
 	rm -rf "$home"
 }
 
-# service WORDS -- LINK ...: a container of a Debian with services, in which the
-# rest of the chain runs; $pid is its volt-ns. Its output is a pipe's, as in a unit
+# service [WORD ...] -- LINK ...: starts a container of a Debian with services, in which
+# the rest of the chain runs; $pid is its volt-ns. Its output is a pipe, as in a unit
 # with console=pipe.
 service() {
 	local -a words=()
@@ -1834,11 +1856,12 @@ service() {
 	started+=("$pid")
 }
 
+# inside [WORD ...] CMD ...: runs CMD in the container.
 inside() {
 	volt-ns join="$pid" "$@"
 }
 
-# It ends by SIGTERM, in order.
+# ends_with STATUS: a SIGTERM to volt-ns ends the service with that status.
 ends_with() {
 	local status=0
 
@@ -1850,7 +1873,7 @@ ends_with() {
 	}
 }
 
-# get PORT: the first line that a web server there answers.
+# get PORT: prints the first line of the answer of a web server there.
 get() {
 	# shellcheck disable=SC2016 # that bash's
 	inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/$1 && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
@@ -1905,7 +1928,7 @@ while True:
 	need own_net true
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	serve "$BATS_TEST_TMPDIR/sock"
-	# Alone, and behind a policy about files.
+	# Once alone, and once after a policy about files.
 	echo data >file
 	run -0 --separate-stderr volt-lock @offline cat file
 	[ "$output" = data ]
@@ -1931,10 +1954,10 @@ while True:
 	run ! volt-lock @server fs.rx="$HELP" @offline "$HELP/deed" write_file /etc/passwd
 	[ "$output" = EACCES ]
 	[ "$ABI" -lt 6 ] || run ! volt-lock @offline "$HELP/deed" kill "$pid"
-	# A descriptor that was open is not handed on.
+	# The command does not get a descriptor that was open.
 	run -0 volt-lock @offline "$HELP/deed" fds 7</dev/null
 	[ -z "$output" ]
-	# With a profile as well.
+	# It works together with a profile.
 	for p in $PROFILES; do
 		run -0 volt-lock @offline seccomp=$p cat file
 		run ! own_net volt-lock @offline seccomp=$p "$HELP/deed" udp.connect 53
@@ -1959,7 +1982,7 @@ while True:
 		sh -c 'env | grep -c VOLT; deed fds; ls /root 2>&1; true'
 	[ "${lines[0]}" = 0 ]
 	[ "${lines[1]}" = "ls: can't open '/root': Permission denied" ]
-	# Neither is it where a filter forbids to close it.
+	# The command has no descriptor of the chain even if a filter forbids closing it.
 	volt-lock learn="$root/few" "$HELP/deed" fds
 	fds=$(volt-ns -mpui root="$root" volt-init deed fds)
 	run -0 volt-ns -mpui root="$root" volt-init volt-lock fds=keep seccomp=/few deed fds
@@ -1968,21 +1991,21 @@ while True:
 	echo 'fcntl if a1:32==1' >>"$root/fewer" # F_GETFD
 	run -0 volt-ns -mpui root="$root" volt-init volt-lock fds=keep seccomp=/fewer deed fds
 	[ "$output" = "$fds" ]
-	# And status= is told that the command began, or that it did not.
+	# status= still tells whether the command began.
 	exec 7>status
 	run -2 volt-ns -mpui root="$root" status=7 volt-init volt-lock seccomp=/fewer deed none
 	run -127 volt-ns -mpui root="$root" status=7 volt-init volt-lock seccomp=/fewer none
 	exec 7>&-
 	[ "$(cat status)" = "exit 2
 failed 127" ]
-	# A profile is compiled in there, too, by the program of the toolbox.
+	# In the container too, the toolbox's volt-seccomp compiles a profile.
 	run -0 volt-ns -mpui root="$root" volt-lock seccomp=default.seccomp true
-	# Policies are the host's, not the root's.
+	# Policies come from the host, not from the root.
 	mkdir -p "$root/etc/volt" && echo 'fs.rwx=/' >"$root/etc/volt/server"
 	run ! volt-ns -mpui root="$root" volt-lock @server ls /root
 }
 
-# Landlock's rules are of inodes, wherever these are seen.
+# Landlock's rules belong to inodes, at whatever path these appear.
 @test "chain: the toolbox is for links, not for the command, in a root that shows it" {
 	[ "$(id -u)" = 0 ] || local user=U
 	need unshare "-${user:-}mp" true
@@ -2029,13 +2052,13 @@ failed 127" ]
 	EOF
 	run -127 --separate-stderr volt-lock ./none
 	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
-	# What a profile of one's own forbids is not tried: it might kill us.
+	# volt-lock does not try what the user's profile forbids: the profile may kill it.
 	printf 'execve read write writev exit_group\n* = kill\n' >few
 	run -127 --separate-stderr volt-lock seccomp=./few ./a-script
 	[ "$stderr" = "volt-lock: exec ./a-script: No such file or directory" ]
 	run volt-lock ./empty
 	[ "$status" -ge 126 ]
-	# The dynamic loader of a program, also where the file is cut or wrong.
+	# A missing dynamic loader is named; damaged files are handled too.
 	command -v python3 >/dev/null || lacks python3
 	grep -q /lib64/ld-linux /bin/true || lacks "a program that /lib64 loads"
 	sed 's,/lib64/ld-linux,/none4/ld-linux,' /bin/true >x
@@ -2081,8 +2104,9 @@ failed 127" ]
 @test "-N: says it and does nothing" {
 	run -0 --separate-stderr volt-lock -N fs.rx=/usr caps=none seccomp=strict sh -c 'echo ran'
 	[ -z "$output" ]
-	[[ $stderr == *"volt-lock: fs.rx=/usr"*"volt-lock: seccomp=strict"*"volt-lock: caps=none"* ]]
-
+	for word in fs.rx=/usr seccomp=strict caps=none; do
+		[[ $stderr == *"volt-lock: $word"* ]]
+	done
 }
 
 @test "words: unknown ones name the nearest" {
