@@ -147,7 +147,7 @@ faults_from_outside() {
 	from_outside "$1" volt-init
 }
 
-@test "signals of a fault, sent from outside, are the command's" {
+@test "a signal of a fault (SIGSEGV and the like) sent from outside reaches the command" {
 	if [ "$(id -u)" = 0 ]; then
 		faults_from_outside as_root
 	fi
@@ -177,7 +177,7 @@ signal_mask() {
 	signals "$1" volt-ns "$3" root="$2" volt-init
 }
 
-@test "signal mask and ignored signals are the caller's, SIGRTMIN's too" {
+@test "the command has the caller's signal mask and ignored signals, SIGRTMIN included" {
 	need python3 -c 'import signal'
 	[ "$(id -u)" != 0 ] || signal_mask as_root "$ROOT_BB" -mp
 	[ "$(id -u)" = 0 ] || signal_mask as_user "$ROOT_USER" -A
@@ -197,7 +197,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
 	[ "$output" = "SigBlk:	0000000380000000" ]
 }
 
-@test "signals that the C libraries keep to themselves stay blocked, where a helper runs, too" {
+@test "signals that the C libraries reserve stay blocked, also if a helper runs" {
 	need_root
 	need command -v newuidmap
 	own_signals as_subid_user volt-ns -U
@@ -208,7 +208,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
 	own_signals private_net volt-net volt-cg volt-init volt-lock
 }
 
-@test "a VOLT_ variable that names what a link opens later names nothing" {
+@test "a VOLT_ variable with the number of a descriptor that a link opens later has no effect" {
 	need as_user unshare -U true
 	for name in VOLT_NOTIFY VOLT_STATUS VOLT_PLUG VOLT_TAP VOLT_TOOLBOX; do
 		for n in 1 {3..12}; do
@@ -258,7 +258,7 @@ descriptors() {
 	[ "${output//$'\r'/}" = $'0\n1\n2\n3' ]
 }
 
-@test "SIGCHLD: what our helpers leave does not stay pending in the command" {
+@test "SIGCHLD of our helpers is not pending in the command" {
 	need python3 -c 'import signal'
 	user_dir
 	profile=$USER_DIR/share/volt/default.seccomp
@@ -290,13 +290,13 @@ ShdPnd:	0000000000000000" ]
 	each helped
 }
 
-@test "descriptors: none of ours reaches the command, the caller's do" {
+@test "descriptors: the command gets the caller's, and none of ours" {
 	each descriptors
 	each descriptors overlay=tmpfs tmpfs=/mnt bind=/etc:/home
 }
 
 # They are sockets. The caller has no other socket.
-@test "descriptors: none of two reporters reaches the command" {
+@test "descriptors: with two reporters, the command gets none of theirs" {
 	reporters() {
 		# shellcheck disable=SC2016
 		run -0 --separate-stderr "$1" sh -c 'exec "$@" 8>&1 9>&1' sh \
@@ -310,7 +310,7 @@ exit 0" ]]
 	each reporters
 }
 
-@test "a forged VOLT_ variable does not cost the caller a descriptor" {
+@test "a forged VOLT_ variable closes no descriptor of the caller" {
 	for v in VOLT_STATUS=7 VOLT_TOOLBOX=7:7:7:7 VOLT_NOTIFY=7; do
 		run -0 env $v volt-ns cat /proc/self/fd/7 7<<<kept
 		[ "$output" = kept ]
@@ -344,7 +344,7 @@ closed() {
 	done
 }
 
-@test "closed stdio stays closed, and nothing of ours takes its place" {
+@test "closed stdio stays closed, and none of our descriptors takes its number" {
 	each closed
 }
 
@@ -359,13 +359,13 @@ closed_without_null() {
 	[ "$stderr" = "" ]
 }
 
-@test "closed stdio: no /dev/null is needed, where there is none or a lock denies it" {
+@test "closed stdio: the chain needs no /dev/null, which may be missing or denied" {
 	each closed_without_null
 }
 
 # --- dry run ----------------------------------------------------------------
 
-@test "-N: goes down the whole chain, as it would be, and does nothing" {
+@test "-N: each link of the chain says what it would do, and does nothing" {
 	need as_user unshare -U true
 	before=$(find "$ROOT_USER" | sort)
 	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" \
@@ -467,7 +467,7 @@ own_words() {
 	run -125 --separate-stderr "$who" env HOME=. volt-ns @mine true
 }
 
-@test "toolbox: one's own files of words, by name, also behind a new root" {
+@test "toolbox: the user's own files of words are found by name, also behind a new root" {
 	if [ "$(id -u)" = 0 ]; then
 		mkdir home
 		own_words as_root "$ROOT_BB" "$PWD/home"
@@ -478,7 +478,7 @@ own_words() {
 	as_user rm -rf "$USER_DIR/home/.config"
 }
 
-@test "toolbox: another user's files of words are not ours, as behind sudo" {
+@test "toolbox: another user's files of words are not used, as after sudo" {
 	need_root
 	user_dir
 	as_user mkdir -p "$USER_DIR/home/.config/volt"
@@ -505,7 +505,7 @@ hidden() {
 	[ "$output" = 0027 ]
 }
 
-@test "toolbox: is there where a mount hides the programs" {
+@test "toolbox: it is found if a mount hides the programs" {
 	if [ "$(id -u)" = 0 ]; then
 		hidden as_root "$ROOT_BB"
 	fi
@@ -514,7 +514,7 @@ hidden() {
 }
 
 # The same happens if sudo runs a user's build.
-@test "toolbox: programs that belong to somebody else are found all the same" {
+@test "toolbox: programs that another user owns are found too" {
 	need_root
 	r=$(copy_root)
 	printf '#!/bin/sh\necho HOSTILE\n' >"$r/bin/volt-init"
@@ -531,7 +531,7 @@ hidden() {
 }
 
 # In that case, the kernel's path of a running program begins at its mount.
-@test "toolbox: found also when the mount namespace that we came from is gone" {
+@test "toolbox: it is found even if the mount namespace of the caller is gone" {
 	need_root
 	mkdir -p mount/bin
 	# shellcheck disable=SC2016 # expanded by that sh
@@ -542,7 +542,7 @@ hidden() {
 	[ "$output" = in ]
 }
 
-@test "toolbox: a link in it does not lead into the root" {
+@test "toolbox: a symlink in it does not lead into the root" {
 	places
 	r=$(hostile_root)
 	mkdir -p "$r/opt" "$USER_DIR/tmp/tools" "$USER_DIR/tmp/share/volt" "$USER_DIR/tmp/opt"
@@ -588,7 +588,7 @@ exe() {
 	each exe
 }
 
-@test "toolbox: a link that waits for its command does not keep it" {
+@test "toolbox: a link that waits for its command does not keep it open" {
 	kept() {
 		# The container's root has every right over PID 1 and 2.
 		# shellcheck disable=SC2016
@@ -696,7 +696,7 @@ running() {
 	done
 }
 
-@test "SIGKILL of the parent, of PID 1, of the command: all goes" {
+@test "SIGKILL of the parent, of PID 1, of the command: no process is left" {
 	if [ "$(id -u)" = 0 ]; then
 		running "$ROOT_BB" -A
 		running "$ROOT_BB" -mpniuC
@@ -742,7 +742,7 @@ running() {
 	done
 }
 
-@test "SIGKILL of a parent that waits: a command that joined ends, too" {
+@test "SIGKILL of a parent that waits: a command that has joined ends too" {
 	need_root
 	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'
 	wait_for grep -q ready out
@@ -764,7 +764,7 @@ running() {
 	ended 6
 }
 
-@test "SIGTERM at every step of the start: the chain ends by it" {
+@test "SIGTERM at every step of the start ends the chain" {
 	need strace -qq -o /dev/null true
 	ends_by_it() { echo "status $1" && [ "$1" = 143 ]; }
 	[ "$(id -u)" != 0 ] || set -- -mpniuC
@@ -831,7 +831,7 @@ state() {
 	done
 }
 
-@test "-g: PID 1 cannot stop, nor its command; the terminal is the caller's again" {
+@test "-g: neither PID 1 nor its command can stop; the caller gets the terminal back" {
 	need python3 -c 'import pty'
 	for chain in volt-init "volt-ns -Up volt-init"; do
 		[ "$chain" = volt-init ] || set -- pause=0.2 send='\x1a' pause=0.5
@@ -847,7 +847,7 @@ state() {
 # --- attacks ----------------------------------------------------------------
 
 # Every place of a mount is a symlink that leads out of the root, each in another way.
-@test "hostile links: no mount leaves the root" {
+@test "hostile symlinks: no mount is made outside the root" {
 	places
 	canary=$USER_DIR/tmp/canary
 	as_user mkdir -p "$canary/sub"
@@ -895,21 +895,21 @@ masked() {
 }
 
 # The masks belong to the /proc that was mounted, wherever the root's /proc led at that time.
-@test "hostile links: /proc by way of /dev does not lose its masks" {
+@test "hostile symlinks: a /proc that is reached through /dev keeps its masks" {
 	r=$(hostile_root)
 	rm -rf "${r:?}/proc" "${r:?}/dev" && mkdir "$r/dev" "$r/real"
 	ln -s /dev/p "$r/proc" && ln -s /real "$r/dev/p"
 	each masked /real /proc
 }
 
-@test "hostile links: a /proc that hides its own way does not lose its masks" {
+@test "hostile symlinks: a /proc that covers its own path keeps its masks" {
 	r=$(hostile_root)
 	rm -rf "${r:?}/proc" && mkdir -p "$r/p/d"
 	ln -s p/d/.. "$r/proc"
 	each masked /p /proc
 }
 
-@test "hostile links: swapped while containers start" {
+@test "hostile symlinks: they are swapped while containers start" {
 	places
 	canary=$USER_DIR/tmp/swapped
 	as_user mkdir -p "$canary"
@@ -927,7 +927,7 @@ masked() {
 	[ "$(ls -A "$canary")" = "" ]
 }
 
-@test "devices: what is no /dev/null is not mounted as one" {
+@test "devices: a file that is not the real /dev/null is not mounted as a mask" {
 	need_root
 	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f &&
 		mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
@@ -963,7 +963,7 @@ masked() {
 	[ "$output" = "" ]
 }
 
-@test "the host's /proc/sys and sysrq: out of reach for the root of a container" {
+@test "the host's /proc/sys and sysrq: the container's root cannot reach them" {
 	unreachable() {
 		# shellcheck disable=SC2016
 		run --separate-stderr "$1" volt-ns -A root="$2" sh -c '
@@ -978,7 +978,7 @@ masked() {
 }
 
 # The mount that covers it is locked. A new /proc would show more.
-@test "the host's /proc/sys: the container cannot unmount what hides it, nor mount another" {
+@test "the host's /proc/sys: the container cannot unmount its mask, nor mount a new /proc" {
 	uncovered() {
 		# shellcheck disable=SC2016
 		run --separate-stderr "$1" volt-ns -A root="$2" sh -c '
@@ -994,7 +994,7 @@ masked() {
 	[ "$(id -u)" != 0 ] || uncovered as_root "$ROOT_BB"
 }
 
-@test "ways out: .., /proc/self/fd, /proc/1/root, fchdir lead nowhere" {
+@test "ways out: .., /proc/self/fd, /proc/1/root and fchdir do not leave the root" {
 	out() {
 		# shellcheck disable=SC2016
 		run -0 --separate-stderr "$1" volt-ns "$3" root="$2" volt-init sh -c '
@@ -1019,7 +1019,7 @@ masked() {
 	each out
 }
 
-@test "the parent is not to be seen, signalled or traced" {
+@test "the command cannot see, signal or trace the parent" {
 	# unseen ROOT FLAGS
 	unseen() {
 		start volt-ns "$2" root="$1" volt-init sh -c 'echo ready; sleep 1000; :'
@@ -1059,7 +1059,7 @@ waiting() {
 }
 
 # This is so from the command's first instruction on, while the parent still has things to do.
-@test "the parent is not to be seized by a command that starts" {
+@test "a command that starts cannot seize the parent" {
 	seizes() {
 		# shellcheck disable=SC2016,SC2086 # that sh's; several words
 		run -0 as_user sh -c \
@@ -1074,7 +1074,7 @@ waiting() {
 	waiting seizes
 }
 
-@test "the parent is not dumpable before there is a command" {
+@test "the parent is not dumpable before the command exists" {
 	need strace -qq -o /dev/null true
 	before() {
 		# volt-lock is a tracer itself. The helper of volt-ns -U has ended by then.
@@ -1103,7 +1103,7 @@ waiting() {
 
 # The container's root has CAP_SYS_PTRACE over volt-init, and can take its descriptors. A link
 # that is slow to close a descriptor is also safe.
-@test "status=: the container's root cannot forge what the caller is told" {
+@test "status=: the container's root cannot forge the line" {
 	# forged ... LINKS LEAST: with these links, it takes more than LEAST descriptors.
 	forged() {
 		local who=$1 root=$2 A=$3 code late
@@ -1130,7 +1130,7 @@ waiting() {
 	done
 }
 
-@test "set-user-ID files of the root gain nothing" {
+@test "set-user-ID files of the root give no privileges" {
 	need_root
 	r=$(copy_root)
 	cp "$ROOT_BB/bin/busybox" "$r/bin/busybox0" && chmod 4755 "$r/bin/busybox0"
@@ -1140,7 +1140,7 @@ waiting() {
 CapEff:	0000000000000000" ]
 }
 
-@test "overlay: a file capability that is copied up is worth nothing outside" {
+@test "overlay: a file capability that is copied up has no effect outside" {
 	need_root
 	need setcap -h
 	places
@@ -1168,7 +1168,7 @@ CapEff:	0000000000000000" ]
 	each cgroups
 }
 
-@test "messages: one line each, whatever is in the words" {
+@test "messages: one line each, whatever the words contain" {
 	name=$'/no\nvolt-ns forged\033[2J'
 	shown='/no\012volt-ns forged\033[2J'
 	line() {

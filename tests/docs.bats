@@ -61,7 +61,7 @@ terms() {
 	done
 }
 
-@test "manual: the sections that each has" {
+@test "manual: each has the required sections" {
 	for p in $(programs); do
 		for s in NAME SYNOPSIS DESCRIPTION FLAGS WORDS "EXIT STATUS" \
 			ENVIRONMENT EXAMPLES "SEE ALSO" "SECURITY CONSIDERATIONS"; do
@@ -71,7 +71,7 @@ terms() {
 	done
 }
 
-@test "manual: scdoc has nothing to say about any" {
+@test "manual: scdoc accepts all of them" {
 	command -v scdoc || skip "scdoc is not here"
 	for f in man/*.scd; do
 		run -0 --separate-stderr scdoc <"$f"
@@ -80,7 +80,7 @@ terms() {
 	done
 }
 
-@test "manual: pages of ours that are referred to exist" {
+@test "manual: our own pages that are referred to exist" {
 	grep -oh 'volt[a-z-]*\*\?([1-8])' man/*.scd | tr -d '*' | sort -u |
 		while IFS='()' read -r page part; do
 			echo "$page($part)"
@@ -186,7 +186,7 @@ root_lines() {
 	}' "$1"
 }
 
-@test "manual: the lines for root say what the programs know, by a dry run" {
+@test "manual: a dry run accepts the lines for root" {
 	need_root
 	load helpers/net
 	world_begin
@@ -212,7 +212,7 @@ root_lines() {
 	world_end
 }
 
-@test "README: make demo and make check are there" {
+@test "README: make demo and make check exist" {
 	for target in demo check; do
 		grep -q "make $target" README.md
 		grep -q "^$target:" Makefile
@@ -256,7 +256,7 @@ served() {
 	[ "$(h curl -sS -m 20 http://127.0.0.1:8080/ 2>/dev/null)" = hello ]
 }
 
-@test "README: each block has a test here" {
+@test "README: each example block has a test here" {
 	[ "$(sed -n 's/^```\(.\+\)/\1/p' README.md | tr '\n' ,)" = \
 		"sh,sh user,sh shell,sh serve,ini,sh guest," ]
 }
@@ -460,7 +460,7 @@ as_root() {
 }
 
 # A dry run checks that each link knows the words of the examples.
-@test "examples: units say nothing that the programs do not know" {
+@test "examples: the programs accept all lines of the units" {
 	need_root
 	local unit line
 
@@ -491,7 +491,7 @@ as_root() {
 	done
 }
 
-@test "SECURITY: each test that it names is there" {
+@test "SECURITY: each test that it names exists" {
 	local file name n=0
 
 	while IFS=: read -r file name; do
@@ -511,7 +511,7 @@ as_root() {
 	done
 }
 
-@test "ARCHITECTURE: the files, functions and words that it names are there" {
+@test "ARCHITECTURE: the files, functions and words that it names exist" {
 	local name
 
 	while read -r name; do

@@ -100,7 +100,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "what the command leaves behind is killed" {
+@test "processes that the command leaves are killed" {
 	run -0 volt-cg name="$GROUP" sh -c 'setsid sleep 1000 >/dev/null 2>&1 3>&- &'
 	no_group "$GROUP"
 	unmarked
@@ -114,7 +114,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "without a name the group has one of its own" {
+@test "without name= the group gets a unique name" {
 	run -0 volt-cg sh -c 'volt-cg cat /proc/self/cgroup; cat /proc/self/cgroup'
 	[ "$(grep -c '^0::/volt/run-' <<<"$output")" = 2 ]
 	[ "$(grep '^0::/volt/run-' <<<"$output" | sort -u | wc -l)" = 2 ]
@@ -171,7 +171,7 @@ empty() {
 	done
 }
 
-@test "a group that may be made, and not locked, is not left behind" {
+@test "a group that can be made, but not locked, is removed" {
 	need volt-lock fs=any fs.write_file=none true
 	run -125 --separate-stderr volt-lock fs=any fs.write_file=none volt-cg name="$GROUP" true
 	[[ $stderr == "volt-cg: "*"/$GROUP: lock: Permission denied" ]]

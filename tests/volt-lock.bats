@@ -90,7 +90,7 @@ rights() {
 	EOF
 }
 
-@test "rights: denied without the word, allowed with it, refused if unknown" {
+@test "rights: denied without the word, allowed with it; an error if the kernel has no such right" {
 	need_root
 	serve "$BATS_TEST_TMPDIR/sock"
 	n=0
@@ -119,13 +119,13 @@ rights() {
 	[ "$n" -eq "$(rights | wc -l)" ]
 }
 
-@test "rights: the table here, the manual and volt-lock know the same ones" {
+@test "rights: this table and volt-lock have the same ones" {
 	rights | cut -d' ' -f1-3 | sort -u >want
 	volt-lock | sed -n 's/^kernel\.\(fs\.[a-z_]*\|unix\) .*/\1/p' | sort >have
 	cut -d' ' -f1 want | diff - have
 }
 
-@test "rights: groups are what the manual says, and no more" {
+@test "rights: each group grants what the manual says, and no more" {
 	need_root
 	ro="read_file read_dir"
 	rw="$ro write_file remove_dir remove_file make_dir make_reg make_sock make_fifo make_sym"
@@ -149,7 +149,7 @@ rights() {
 	done
 }
 
-@test "rights: for a file, those that files have; a directory's is an error" {
+@test "rights: a file gets the rights that files can have; a directory's right is an error" {
 	fresh
 	run -0 locked fs.rw="$T/a/file" -- write_file "$T/a/file"
 	run ! locked fs.rw="$T/a/file" -- remove_file "$T/a/file"
@@ -161,7 +161,7 @@ rights() {
 NO_EXECUTE="volt-lock: no word grants the right to execute anything; fs.rx= does, \
 and fs=any leaves files alone"
 
-@test "rights: nothing to execute is said" {
+@test "rights: volt-lock reports that no word grants execution" {
 	run -126 --separate-stderr volt-lock fs.ro=/ true
 	[ "${stderr_lines[0]}" = "$NO_EXECUTE" ]
 	[ "${stderr_lines[1]}" = "volt-lock: exec true: Permission denied" ]
@@ -173,7 +173,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	[ "$stderr" = "volt-lock: exec ./none: No such file or directory" ]
 }
 
-@test "fs=any: files are left alone, all else is not" {
+@test "fs=any: files are not restricted, but all else is" {
 	need_root
 	serve "$BATS_TEST_TMPDIR/sock"
 	while read -r _ abi _ _ _ deed; do
@@ -209,7 +209,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	grep -qx "fs none" < <(volt-lock fs=any fs=none)
 }
 
-@test "none: takes back what words before it granted, policies' too" {
+@test "none: it revokes what earlier words granted, those of policies too" {
 	run -0 volt-lock @server tcp.connect=none udp.connect=none udp.bind=none
 	grep -qx "tcp.bind any" <<<"$output"
 	grep -qx "tcp.connect none" <<<"$output"
@@ -238,7 +238,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	[ "$ABI" -lt 7 ] || run ! grep "^log" < <(volt-lock log=new-exec-on log=none)
 }
 
-@test "rights: nothing to execute is not said before a link of the toolbox, which may run" {
+@test "rights: that report is omitted before a link of the toolbox, which can run" {
 	need volt-ns -Um true
 	# The second volt-lock is a link of the toolbox; its own command is not.
 	run -126 --separate-stderr volt-ns -Um root="$ROOT_BB" volt-lock fs.ro=/ -- \
@@ -250,7 +250,7 @@ volt-lock: the command, its interpreter and its libraries need fs.rx=; fs=any le
 	[ "${stderr_lines[0]}" = "$NO_EXECUTE" ]
 }
 
-@test "none: of a word about paths takes its rights from all paths, and from any" {
+@test "none: for a word about paths, it revokes the rights on all paths, also after fs=any" {
 	fresh
 	for grant in fs=any fs.rwx=/ "fs.rwx=$BATS_TEST_TMPDIR fs.rx=$HELP"; do
 		echo "$grant"
@@ -283,7 +283,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	[ "$stderr" = "volt-lock: fs.ro=./none: No such file or directory" ]
 }
 
-@test "words: one that would be without effect, or undo another, is an error" {
+@test "words: one without effect, or one that undoes another, is an error" {
 	undoes="it would undo what earlier words restrict"
 	local -A because=([undoes]=$undoes
 		[nothing]="an earlier any grants all; put none between them to undo that")
@@ -328,7 +328,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	grep -qx "fs any" <<<"$output"
 }
 
-@test "tcp: where UDP is not restricted as well, that is one line" {
+@test "tcp: a line reports that UDP is not restricted" {
 	line="volt-lock: UDP is not restricted: this kernel's Landlock cannot do that; "
 	line+="udp.bind=none udp.connect=none denies UDP, any leaves it alone"
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
@@ -349,7 +349,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	done
 }
 
-@test "none: of both of a protocol's rights is enforced by a filter on any kernel" {
+@test "none: for both rights of a protocol, a filter enforces it on any kernel" {
 	need own_net true
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	tcp="tcp.bind=none tcp.connect=none" udp="udp.bind=none udp.connect=none"
@@ -404,7 +404,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 
 # --- paths ------------------------------------------------------------------
 
-@test "paths: several by comma, a comma by backslash" {
+@test "paths: commas separate several; a backslash keeps a comma" {
 	mkdir "$T" "$T/a,b" "$T/c" "$T/d"
 	touch "$T"/{a,b,c,d}/f "$T/a,b/f" 2>/dev/null || touch "$T/a,b/f" "$T"/{c,d}/f
 	for p in 'a,b' c; do
@@ -415,7 +415,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	[ "$stderr" = "volt-lock: fs.ro=/usr,,/etc: an empty path" ]
 }
 
-@test "paths: a missing one is an error, with try= it is passed over" {
+@test "paths: a missing one is an error, and try= skips it" {
 	run -125 --separate-stderr volt-lock fs.rx=/ fs.ro=/none true
 	[ "$stderr" = "volt-lock: fs.ro=/none: No such file or directory" ]
 	run -0 --separate-stderr volt-lock fs.rx=/ try=fs.ro=/none,/etc true
@@ -426,7 +426,7 @@ $([ "$ABI" -lt 5 ] || printf 'fs.read_file /dev\nfs.read_dir /dev\nfs.ioctl_dev 
 	[ "$stderr" = "volt-lock: try=caps=none: not one of Landlock's words" ]
 }
 
-@test "prefix: paths are below it, and links stay there" {
+@test "prefix: paths are below it, and symlinks stay there" {
 	mkdir -p "$T/root/etc" "$T/root/data" "$T/etc"
 	touch "$T/root/data/f" "$T/etc/f"
 	ln -s ../../etc "$T/root/up"
@@ -462,7 +462,7 @@ secrets() {
 	ln -s ../../dots/vimrc "$T/home/a/.vimrc"
 }
 
-@test "except: what follows is granted around it, whatever leads to it" {
+@test "except: later words grant nothing on it, whichever path leads to it" {
 	need_root
 	except="$T/home/*/.ssh,$T/home/*/.mail,$T/home/*/.netrc"
 	except+=",$T/home/*/.config/browser-*,$T/home/*/.gone/x"
@@ -552,7 +552,7 @@ secrets() {
 	grep -qxF "except $T/home/*/.ssh" < <(volt-lock "except=$T/home/*/.ssh" fs.ro="$T")
 }
 
-@test "except: where nobody may look, nothing is granted" {
+@test "except: on a directory that the user cannot read, nothing is granted" {
 	need_root
 	secrets
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
@@ -568,7 +568,7 @@ secrets() {
 	run -0 user except="$T/home/*/.ssh" fs.rw="$T" "$HELP/deed" read_file "$T/home/a/src/f"
 }
 
-@test "except: a directory that cannot be read to its end is an error" {
+@test "except: a directory that cannot be read completely is an error" {
 	command -v strace >/dev/null || lacks strace
 	secrets
 	# The pattern reads home; later ones are directories around which rights are granted.
@@ -580,7 +580,7 @@ secrets() {
 	done
 }
 
-@test "paths: links, hard links, renames and magic links are no way around" {
+@test "paths: symlinks, hard links, renames and magic links are no way around a rule" {
 	need_root
 	fresh
 	mkdir "$T/in" && echo secret >"$T/secret"
@@ -607,7 +607,7 @@ secrets() {
 	fi
 }
 
-@test "paths: descriptors from outside read on, but reopen nothing" {
+@test "paths: an open descriptor can still be read, but not opened again" {
 	fresh
 	exec 8<"$T/a/file" 9<"$T/a"
 	run -0 locked fs.ro=/proc -- read_fd 8
@@ -638,7 +638,7 @@ secrets() {
 	run ! volt-lock fs.rwx=/ chroot / mount --bind / "$T/in"
 }
 
-@test "paths: a file that takes the place of a granted one is another" {
+@test "paths: a file that replaces a granted one is not granted" {
 	fresh
 	echo other >"$T/other"
 	busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1 ||
@@ -665,7 +665,7 @@ secrets() {
 	[ "$output" = data ]
 }
 
-@test "paths: what is read can be run, and what is made in memory, as the manual says" {
+@test "paths: readable files and memory can be executed indirectly, as the manual says" {
 	fresh
 	need python3 -c 'import os; os.memfd_create'
 	need python3 -c 'print(open("/lib64/ld-linux-x86-64.so.2"))'
@@ -682,7 +682,7 @@ os.write(fd, open(sys.argv[1], "rb").read())
 os.execve(fd, ["true"], {})' "$T/a/true"
 }
 
-@test "mounts: none where files are restricted; with fs=any capabilities decide" {
+@test "mounts: impossible if files are restricted; with fs=any, capabilities decide" {
 	need_root
 	need unshare -m true
 	mkdir "$T"
@@ -725,7 +725,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 		"$HELP/deed" udp.connect 53
 }
 
-@test "udp: likewise, from ABI 10 on" {
+@test "udp: bind and connect by port, from ABI 10 on" {
 	if [ "$ABI" -lt 10 ]; then
 		refused udp.bind=53 10 7.2
 		refused udp.connect=53 10 7.2
@@ -794,7 +794,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	[ "$output" = EOPNOTSUPP ]
 }
 
-@test "tcp.bind=none: nothing listens, and UNIX sockets do where TCP is gone" {
+@test "tcp.bind=none: no TCP socket listens; without TCP, UNIX sockets still do" {
 	need own_net true
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	for words in tcp.bind=none "tcp.bind=80 tcp.bind=none tcp.connect=none"; do
@@ -822,7 +822,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	run ! grep "tcp.bind none" < <(volt-lock tcp.bind=none tcp.bind=80)
 }
 
-@test "ports: what is none is refused" {
+@test "ports: a bad port is refused" {
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	for value in 65536 -1 080 80x 9-8 80- '' 1,,2 70000-70001 http any2; do
 		run -125 --separate-stderr volt-lock "tcp.bind=$value" true
@@ -830,7 +830,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 	done
 }
 
-@test "scope: abstract sockets and signals end at the sandbox" {
+@test "scope: abstract sockets and signals do not leave the sandbox" {
 	name=@volt-test-$RANDOM$RANDOM
 	serve "$name"
 	if [ "$ABI" -lt 6 ]; then
@@ -859,7 +859,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 
 # --- what the kernel has ----------------------------------------------------
 
-@test "abi: one that is not there is refused, with -b it is told" {
+@test "abi: one that the kernel lacks is an error; with -b it is reported" {
 	run -125 --separate-stderr volt-lock abi=99 true
 	[ "$stderr" = "volt-lock: abi=99: this kernel has Landlock ABI $ABI" ]
 	run -0 --separate-stderr volt-lock -b abi=99 fs.rx=/ true
@@ -886,7 +886,7 @@ os.execve(fd, ["true"], {})' "$T/a/true"
 		"volt-lock: log=loud: not same-exec-off, new-exec-on, subdomains-off or none" ]
 }
 
-@test "layers: twice only narrows, and the seventeenth is one clear line" {
+@test "layers: a second one only narrows, and the seventeenth is one clear line" {
 	fresh
 	bin=$O/bin
 	cd / # any other working directory would be reported as not granted
@@ -924,7 +924,7 @@ sets() {
 	"$@" sed -n 's/^Cap...:\t0*//p' /proc/self/status | sed 's/^$/0/' | tr '\n' ' '
 }
 
-@test "caps: all five sets as asked, and locked" {
+@test "caps: all five sets are as asked, and locked" {
 	need_root
 	[ "$(sets volt-lock caps=none)" = "0 0 0 0 0 " ]
 	[ "$(sets volt-lock caps=net_bind_service)" = "400 400 400 400 400 " ]
@@ -942,7 +942,7 @@ sets() {
 	[ "$(volt-lock caps=kill "$HELP/deed" securebits)" = 0xeb ]
 }
 
-@test "caps: names are libcap's, and only they" {
+@test "caps: the names are exactly those of libcap" {
 	command -v capsh >/dev/null || lacks capsh
 	for ((i = 0; i <= $(cat /proc/sys/kernel/cap_last_cap); i++)); do
 		name=$(capsh --decode="$(printf '%x' $((1 << i)))" | sed 's/.*=//')
@@ -955,7 +955,7 @@ sets() {
 	done
 }
 
-@test "caps: an ordinary user drops what it has" {
+@test "caps: an ordinary user can drop capabilities" {
 	[ "$(as_user volt-lock caps=none sed -n 's/^CapPrm:\t0*//p' /proc/self/status)" = "" ]
 	run -125 --separate-stderr as_user volt-lock caps=kill true
 	[ "$stderr" = "volt-lock: caps: kill: we do not have that" ]
@@ -981,7 +981,7 @@ suid() {
 	[ "$output" = 1000 ]
 }
 
-@test "user=: user, group and groups by the files in sight" {
+@test "user=: user, group and groups are those of the root's own files" {
 	need_root
 	root=$(copy_root)
 	printf 'web:x:33:34::/:/bin/sh\n' >>"$root/etc/passwd"
@@ -999,7 +999,7 @@ volt-lock: groups=34,50"* ]]
 	[ "$stderr" = "volt-lock: gid=wec: no group of that name in /etc/group" ]
 }
 
-@test "ids: set for good, groups go, the death signal stays" {
+@test "ids: all IDs change, groups are dropped, the death signal stays" {
 	need_root
 	[ "$(volt-lock uid=1000 gid=1001 id -u)" = 1000 ]
 	[ "$(volt-lock uid=1000 gid=1001 id -G)" = 1001 ]
@@ -1060,7 +1060,7 @@ sys.stdout.write(os.read(r, 4096).decode())
 sys.exit(status)' "$@"
 }
 
-@test "stdio: root and the pipe of another user, as behind sudo" {
+@test "stdio: root and the pipe of another user, as after sudo" {
 	need_root
 	need python3 -c pass
 	run -0 other_pipe volt-lock uid=1000 caps=none sh -c 'echo out >/dev/stdout
@@ -1090,7 +1090,7 @@ sys.exit(status)' "$@"
 	[ "$(echo | modes volt-lock gid=1000 2>&1)" = "0:600 0:600 0:600 " ]
 }
 
-@test "stdio: nothing gets an owner, nothing with a name or above 2 is changed" {
+@test "stdio: no owner changes; files, terminals and descriptors above 2 keep their modes" {
 	need_root
 	need python3 -c 'import pty'
 	mkfifo -m 600 fifo && exec 7<>fifo
@@ -1118,7 +1118,7 @@ sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/p
 	[ "$output" = ENXIO ]
 }
 
-@test "fds: close leaves three, keep leaves all" {
+@test "fds: close leaves three open, keep leaves all open" {
 	run -0 volt-lock fds=close "$HELP/deed" fds 7</dev/null 8</dev/null
 	[ -z "$output" ]
 	run -0 volt-lock fds=keep "$HELP/deed" fds 7</dev/null
@@ -1154,7 +1154,7 @@ sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/p
 		[[ $stderr == "volt-lock: rlimit.files=: unknown word; the nearest is rlimit."* ]]
 }
 
-@test "dumpable: no core, neither as a file nor down a pipe" {
+@test "dumpable: no core dump, neither to a file nor to a pipe" {
 	[ "$(volt-lock dumpable=no "$HELP/deed" core)" = "1 1" ]
 	mkdir "$T" && cd "$T"
 	ulimit -c unlimited 2>/dev/null || true
@@ -1162,7 +1162,7 @@ sys.exit(subprocess.run(["volt-lock", "uid=1000", sys.argv[1], "write_file", "/p
 	[ -z "$(ls)" ]
 }
 
-@test "spec: known names; what a machine lacks is told" {
+@test "spec: known names; -b accepts what the machine lacks" {
 	run volt-lock -b spec=store-bypass,indirect-branch,l1d-flush true
 	[ "$status" -eq 0 ]
 	run -125 --separate-stderr volt-lock spec=all true
@@ -1180,7 +1180,7 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	[ "$stderr" = "volt-lock: the working directory is outside the root" ]
 }
 
-@test "working directory: a removed one, and one too deep for getcwd, likewise" {
+@test "working directory: a removed one, or one too deep for getcwd, is refused outside the root" {
 	need_root
 	need python3 -c 'import os'
 	mkdir -p root/bin root/in out && cp "$O/bin/volt-lock" "$HELP/deed" root/bin/
@@ -1210,7 +1210,7 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	rm -rf out root
 }
 
-@test "working directory: one that is not granted is told" {
+@test "working directory: one that is not granted is reported" {
 	mkdir "$T" && cd "$T"
 	run -0 --separate-stderr volt-lock fs.rx="$HELP" "$HELP/deed" yes
 	[ "$stderr" = "volt-lock: no word grants reading the working directory" ]
@@ -1232,7 +1232,7 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 
 # If volt-lock cannot find something out, it does not assume the answer that needs less
 # work. Here an outer volt-lock refuses the calls by its profile.
-@test "caps, landlock, keyring: an answer that cannot be had is an error" {
+@test "caps, landlock, keyring: a query that fails is an error" {
 	need_root
 	local -A text=([EPERM]="Operation not permitted" [EACCES]="Permission denied"
 		[EINVAL]="Invalid argument" [ENOSYS]="Function not implemented")
@@ -1348,7 +1348,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	done
 }
 
-@test "seccomp: no packet socket by way of AF_INET, no raw one by flags" {
+@test "seccomp: no packet socket through AF_INET, and no raw socket through flags" {
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	need_root
 	"$HELP/deed" call 41 2 10 768 || lacks CAP_NET_RAW
@@ -1375,7 +1375,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(answers default 41 2 3 1)" = ok ]
 }
 
-@test "seccomp=strict: no call looks into another process" {
+@test "seccomp=strict: no call reads or traces another process" {
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	# ptrace, process_vm_readv and _writev, kcmp, pidfd_getfd, process_madvise,
 	# process_mrelease, perf_event_open, userfaultfd, move_pages, bpf
@@ -1388,7 +1388,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$(answers strict 101 0 0 0 0)" = EPERM ] # PTRACE_TRACEME
 }
 
-@test "scope: the memory of processes outside, where Landlock is in force" {
+@test "scope: the memory of processes outside is denied, if Landlock is in force" {
 	serve "$T.sock"
 	for words in "" "scope=none tcp.bind=any tcp.connect=any" \
 		"seccomp=default" "seccomp=strict"; do
@@ -1415,7 +1415,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -0 volt-lock seccomp=strict "$HELP/deed" write_file "/proc/$pid/mem"
 }
 
-@test "ports: 32-bit x86 has no sockets where any are restricted, x32 no calls" {
+@test "ports: if any port is restricted, 32-bit x86 has no sockets, and x32 no calls" {
 	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
 	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	tcp="tcp.bind=none tcp.connect=none" udp="udp.bind=none udp.connect=none"
@@ -1457,7 +1457,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	done
 }
 
-@test "seccomp: what is denied is denied to root, by the kernel" {
+@test "seccomp: root gets EPERM for each call that a profile denies" {
 	need_root
 	volt-seccomp -n >names
 	for p in $PROFILES; do
@@ -1538,7 +1538,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	run -125 volt-lock seccomp=./bad true
 }
 
-@test "seccomp: what becoming the command takes is what the manual lists" {
+@test "seccomp: starting the command needs only the calls that the manual lists" {
 	[ "$(uname -m)" = x86_64 ] || skip "x86-64's"
 	printf 'execve read write writev exit_group\n' >few
 	volt-lock learn=learnt "$HELP/deed" yes
@@ -1576,7 +1576,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ ! -e "$T" ]
 }
 
-@test "learn: status, signals and failures come through" {
+@test "learn: statuses, signals and failures are passed on" {
 	run -7 volt-lock -l sh -c 'exit 7'
 	run -143 volt-lock -l sh -c 'kill -TERM $$'
 	run -127 volt-lock -l none
@@ -1606,7 +1606,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	done
 }
 
-@test "learn: several runs add up, also in a file of the host behind a new root" {
+@test "learn: several runs add up, also in a file outside a new root" {
 	run -0 volt-lock learn=profile "$HELP/deed" yes
 	cp profile first
 	run -0 volt-lock learn=profile "$HELP/deed" yes
@@ -1673,7 +1673,7 @@ work() {
 	cd "$W" || return
 }
 
-@test "policies: what is granted and what is not" {
+@test "policies: what they grant, and what they deny" {
 	need_root
 	work
 	secret=$(mktemp /root/volt-lock.XXXXXX 2>/dev/null || mktemp -p "$HOME")
@@ -1899,7 +1899,7 @@ get() {
 	run ! grep -i 'not permitted\|denied' log
 }
 
-@test "policies: @server runs redis, PostgreSQL and python3, which begin as their users" {
+@test "policies: @server runs redis, PostgreSQL and python3, each started as its own user" {
 	service -- volt-lock @server seccomp=strict caps=none user=redis \
 		redis-server --dir /var/lib/redis
 	wait_for inside redis-cli set key value
@@ -1924,7 +1924,7 @@ while True:
 	ends_with 143
 }
 
-@test "policies: @offline leaves files alone and no way to the network" {
+@test "policies: @offline does not restrict files, and leaves no way to the network" {
 	need own_net true
 	[ "$(uname -m)" = x86_64 ] || skip "the numbers are x86-64's"
 	serve "$BATS_TEST_TMPDIR/sock"
@@ -1967,7 +1967,7 @@ while True:
 
 # --- in the chain -----------------------------------------------------------
 
-@test "chain: behind volt-ns, before volt-init, and nothing is left over" {
+@test "chain: after volt-ns, before or after volt-init, and none of our descriptors is left" {
 	need_root
 	need unshare -mp true
 	root=$(copy_root)
@@ -2006,7 +2006,7 @@ failed 127" ]
 }
 
 # Landlock's rules belong to inodes, at whatever path these appear.
-@test "chain: the toolbox is for links, not for the command, in a root that shows it" {
+@test "chain: links can use the toolbox and the command cannot, though its root shows it" {
 	[ "$(id -u)" = 0 ] || local user=U
 	need unshare "-${user:-}mp" true
 	mapfile -t rx < <(printf 'fs.rx=%s\n' /bin /lib /lib64 /usr)
@@ -2021,12 +2021,12 @@ failed 127" ]
 	done
 }
 
-@test "an ordinary user needs no rights for it" {
+@test "an ordinary user can use it without privileges" {
 	run -0 as_user volt-lock @server seccomp=strict caps=none sh -c 'id -u'
 	[ "$output" = "$TEST_UID" ]
 }
 
-@test "exec: a missing interpreter is named, by every link" {
+@test "exec: each link names a missing interpreter" {
 	printf '#!/none/python9 -E\n' >a-script
 	printf '#! \t/none/awk\n' >spaced
 	printf '#!/none/sh' >short
@@ -2084,7 +2084,7 @@ failed 127" ]
 
 # --- showing ----------------------------------------------------------------
 
-@test "without a command: the policy and the kernel, as text and JSON" {
+@test "without a command: it prints the policy and the kernel's rights, as text or JSON" {
 	run -0 volt-lock @server caps=kill seccomp=default uid=5 rlimit.nofile=9
 	for line in "fs.rx /usr" "fs.ro /etc" "tcp.bind any" "caps kill" "seccomp default" \
 		"uid 5" "rlimit.nofile 9:9" "fds close" "keyring new" "kernel.fs.execute yes"; do

@@ -111,7 +111,7 @@ a volt-ns -n alone makes a namespace with loopback" ]
 	done
 }
 
-@test "words: no newline and no endless value reaches a file or the kernel" {
+@test "words: a newline or a very long value is refused" {
 	run -125 volt-net search=$'a\nnameserver 6.6.6.6' true
 	run -125 volt-net hosts=$'a\nb:1.1.1.1' true
 	run -125 volt-net hosts=$'a:1.1.1.1\n' true
@@ -303,7 +303,7 @@ Read-only file system" ]
 	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
 }
 
-@test "private: no IPv6 on the host, or on new interfaces: the chain has none" {
+@test "private: if the host or its new interfaces have no IPv6, the chain has none" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	chain port=8080:80
@@ -319,7 +319,7 @@ Read-only file system" ]
 	[ "$stderr" = "volt-net: subnet6=: the host has no IPv6" ]
 }
 
-@test "private: two give a bridge different subnets at once: the loser leaves nothing" {
+@test "private: two give a bridge different subnets at once, and the loser leaves nothing" {
 	world_begin
 	for i in {1..8}; do
 		run h sh -c "volt-net bridge=r$i subnet=10.20.$i.0/24 true &
@@ -415,7 +415,7 @@ the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
 	done
 }
 
-@test "leases: in use while any process is in the namespace" {
+@test "leases: an address is in use while any process is in the namespace" {
 	world_begin
 	chain ip=10.88.0.9
 	nsenter -t "$pid" -n sleep 3600 3>&- </dev/null &
@@ -587,7 +587,7 @@ from_host4() {
 	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
 }
 
-@test "forwards: a port that is in use or forwarded is an error; ours is reserved" {
+@test "forwards: a port in use or forwarded is an error; no server can take a forwarded port" {
 	world_begin
 	serve "$HOST" TCP4 8080
 	run -125 --separate-stderr h volt-net port=8080:80 true
@@ -1284,7 +1284,7 @@ that no link has used" ]
 	wait_for no_helper
 }
 
-@test "deferred: in front of volt-kvm it is an error" {
+@test "deferred: directly before volt-kvm it is an error" {
 	world_begin
 	k=$(tiny pvh)
 	run -125 --separate-stderr h volt-net -d volt-kvm memory=16M kernel="$k"
@@ -1294,7 +1294,7 @@ that no link has used" ]
 	wait_for no_helper
 }
 
-@test "deferred: a lying plug gets nothing" {
+@test "deferred: a plug that lies gets nothing" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	cat >volt-liar <<-'EOF'

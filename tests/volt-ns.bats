@@ -75,7 +75,7 @@ one_namespace() {
 	[ "$(spaces)" = "$before" ]
 }
 
-@test "namespaces: each flag makes that one and no other" {
+@test "namespaces: each flag makes its own namespace and no other" {
 	each one_namespace
 }
 
@@ -85,7 +85,7 @@ all_namespaces() {
 	[ "$(diff <(spaces) <(echo "$output") | grep -c '^>')" = 8 ]
 }
 
-@test "namespaces: -A makes all eight, and changes nothing of ours" {
+@test "namespaces: -A makes all eight, and leaves the caller's unchanged" {
 	before=$(spaces)
 	each all_namespaces
 	[ "$(spaces)" = "$before" ]
@@ -111,7 +111,7 @@ no_fork() {
 	each no_fork
 }
 
-@test "no namespace at all: the command runs as it is" {
+@test "without a namespace, the command just runs" {
 	run -0 volt-ns echo plain
 	[ "$output" = plain ]
 	run -7 volt-ns sh -c 'exit 7'
@@ -125,7 +125,7 @@ no_fork() {
 
 # --- user namespaces --------------------------------------------------------
 
-@test "uidmap=auto: a user is root alone" {
+@test "uidmap=auto: an ordinary user becomes root, with one ID" {
 	run -0 as_user volt-ns -U sh -c 'id -u; id -g; cat /proc/self/setgroups
 		tr -s " " </proc/self/uid_map'
 	[ "$output" = "0
@@ -135,7 +135,7 @@ deny
 }
 
 # User 0 of the host owns /proc/sys, with or without capabilities.
-@test "uidmap=auto: the host's root gets IDs that are nobody's, files keep theirs" {
+@test "uidmap=auto: the host's root gets unused IDs, and files keep their owners" {
 	need_root
 	[ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ] ||
 		skip "needs the initial user namespace"
@@ -154,7 +154,7 @@ deny
 	[ "$(stat -c %u:%g "$r/new")" = 7:0 ]
 }
 
-@test "uidmap=auto: the IDs also differ where the process IDs do not" {
+@test "uidmap=auto: the IDs differ even if the process IDs are the same" {
 	need_root
 	start volt-ns -p volt-ns -U sleep 100
 	child=$(wait_for pgrep -P "$pid")
@@ -169,7 +169,7 @@ deny
  0 0 1" ]
 }
 
-@test "uidmap=: ranges as root, and gidmap= follows" {
+@test "uidmap=: ranges for root; gidmap= is the same by default" {
 	need_root
 	run -0 --separate-stderr volt-ns -U uidmap=0:100000:65536 sh -c \
 		'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
@@ -190,7 +190,7 @@ deny
 	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/d/f")" = 100000:100000 ]
 }
 
-@test "uidmap=: newuidmap serves a user with subordinate IDs" {
+@test "uidmap=: newuidmap maps the subordinate IDs of a user" {
 	need_root
 	need command -v newuidmap
 	run -0 --separate-stderr as_subid_user volt-ns -U sh -c \
@@ -211,7 +211,7 @@ allow" ]
  0 1000000005 10" ]
 }
 
-@test "uidmap=auto: a range in one of subuid and subgid alone is said, and not used" {
+@test "uidmap=auto: a range in only one of subuid and subgid is reported and not used" {
 	need_root
 	need command -v newuidmap
 	for file in subuid subgid; do
@@ -224,7 +224,7 @@ allow" ]
 	done
 }
 
-@test "uidmap=: what is not granted is refused by newuidmap" {
+@test "uidmap=: newuidmap refuses a range that is not granted" {
 	need_root
 	need command -v newuidmap
 	run -125 --separate-stderr as_subid_user volt-ns -U uidmap=0:0:1 true
@@ -245,7 +245,7 @@ allow" ]
 	[ "$stderr" = "volt-ns: uidmap= and gidmap=: both auto, or neither" ]
 }
 
-@test "setgroups: a single map cannot shed or take groups" {
+@test "setgroups: with a single ID, groups can be neither dropped nor added" {
 	run -125 --separate-stderr as_user volt-ns -U groups=1 true
 	[[ $stderr == "volt-ns: groups: "* ]]
 	run -125 --separate-stderr as_user volt-ns -U groups= true
@@ -275,7 +275,7 @@ volt-ns: this host allows no user namespaces: sysctl user.max_user_namespaces is
 
 # --- identity ---------------------------------------------------------------
 
-@test "uid= gid= groups=: as asked, in all of them" {
+@test "uid= gid= groups=: all IDs of the process change" {
 	need_root
 	run -0 volt-ns uid=1000 gid=1001 groups=7,9 grep -E \
 		'^(Uid|Gid|Groups|CapPrm|CapEff|CapInh|CapAmb)' /proc/self/status
@@ -317,7 +317,7 @@ CapAmb:	0000000000000000" ]
 	[[ $stderr == "volt-ns: uid=5: Invalid argument"* ]]
 }
 
-@test "user=, and names: by the files of the root that the command runs in" {
+@test "user=, and names: they are looked up in the files of the command's root" {
 	need_root
 	root=$(copy_root)
 	printf 'web:x:33:34::/:/bin/sh\nshort:x:1\nbad:x:1x:1::/:\n' >>"$root/etc/passwd"
@@ -342,7 +342,7 @@ CapAmb:	0000000000000000" ]
 	[ "$output" = "$(id -u nobody)" ]
 }
 
-@test "user=: a root's files that are none are refused, and none leads outside" {
+@test "user=: unusable passwd and group files are refused, and no symlink leads outside" {
 	need_root
 	root=$(copy_root)
 	rm "$root/etc/passwd"
@@ -391,7 +391,7 @@ empty_root() {
 	[[ $output == *"No space left"* ]]
 }
 
-@test "root=tmpfs: empty, in memory, the container's own" {
+@test "root=tmpfs: it is empty, in memory, and owned by the container's root" {
 	each empty_root
 	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs overlay=tmpfs true
 	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs lower=/ true
@@ -426,7 +426,7 @@ written() {
 	[ "$(cat key)" = $'a\nb' ]
 }
 
-@test "file= and text=: files in memory, at their places" {
+@test "file= and text=: they make files in memory, at their places" {
 	each written
 	ends 125 "file=77: Bad file descriptor" -m file=77:/x true
 	ends 125 "file=x: not a number" -m file=x:/x true
@@ -489,7 +489,7 @@ tried() {
 	[ "$stderr" = "" ]
 }
 
-@test "bind=: which side is meant" {
+@test "bind=: an error names the source or the place" {
 	ends 125 "bind=$PWD/nil:/mnt: source $PWD/nil: No such file or directory" \
 		-Um bind="$PWD/nil:/mnt" true
 	ends 125 "bind=/etc:/etc/passwd/x:rec: place /etc/passwd/x: Not a directory" -Um \
@@ -501,7 +501,7 @@ tried() {
  who are nobody inside; the option idmap maps them"* ]]
 }
 
-@test "bind=...:try: left out if there is no source, and only then" {
+@test "bind=...:try: it is left out if there is no source, and only then" {
 	each tried
 	ln -s loop loop
 	run -125 --separate-stderr volt-ns -mU bind="$PWD/loop":/y:try true
@@ -511,7 +511,7 @@ tried() {
 
 # --- the environment --------------------------------------------------------
 
-@test "env= and unset=: from left to right, and not the chain's own" {
+@test "env= and unset=: they work from left to right, but not on the chain's variables" {
 	run -0 env -i A=1 B=2 C=3 PATH="$PATH" "$(command -v volt-ns)" env=none env=B env=D=4=5 \
 		env=NIL env=E= unset=C env
 	[ "$output" = $'B=2\nD=4=5\nE=' ]
@@ -531,12 +531,12 @@ tried() {
 	ends 127 "exec true: No such file or directory" env=PATH=/nil true
 }
 
-@test "uid=: not without the right to it" {
+@test "uid=: it is refused without the privilege" {
 	run -125 --separate-stderr as_user volt-ns uid=0 true
 	[[ $stderr == "volt-ns: "*"Operation not permitted" ]]
 }
 
-@test "hostname=, domainname=: the command sees them, we do not" {
+@test "hostname=, domainname=: only the command sees them" {
 	before=$(uname -n)
 	run -0 as_user volt-ns -Uu hostname=guest domainname=dom sh -c \
 		'cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname'
@@ -551,7 +551,7 @@ dom" ]
 	[ "$output" = "${long%0}" ]
 }
 
-@test "umask: kept, and set" {
+@test "umask: it is kept, or set by umask=" {
 	umask 037
 	run -0 volt-ns sh -c umask
 	[ "$output" = 0037 ]
@@ -564,7 +564,7 @@ dom" ]
 	done
 }
 
-@test "umask 077: the mount points and /dev serve everyone all the same" {
+@test "umask 077: all users can still use the mount points and /dev" {
 	umask 077
 	places
 	cp -a "$ROOT_USER" "$USER_DIR/tmp/r$$"
@@ -583,7 +583,7 @@ dom" ]
 755" ]
 }
 
-@test "chdir=: in the root; relative, through links; not out of it" {
+@test "chdir=: inside the root, relative or through symlinks, and never outside" {
 	places
 	r=$USER_DIR/tmp/c$$ && cp -a "$ROOT_USER" "$r"
 	ln -s /etc "$r/abs" && ln -s ../../../../etc "$r/up" && ln -s / "$r/top"
@@ -610,7 +610,7 @@ dom" ]
 	done
 }
 
-@test "chdir=: without a root, as cd does" {
+@test "chdir=: without a root, it works like cd" {
 	mkdir -p a/b && ln -s /etc a/abs
 	cd a/b
 	run -0 volt-ns chdir=.. sh -c 'pwd -P'
@@ -620,14 +620,14 @@ dom" ]
 	[ "$output" = "$(cd -P /etc && pwd)" ]
 }
 
-@test "working directory: kept without a root, / with one" {
+@test "working directory: it is kept without a root, and / with one" {
 	run -0 as_user sh -c 'cd "$HOME" && exec volt-ns -Ump sh -c "pwd -P"'
 	[ "$output" = "$(as_user sh -c 'cd "$HOME" && pwd -P')" ]
 	run -0 as_user volt-ns -Ump root="$ROOT_USER" pwd
 	[ "$output" = / ]
 }
 
-@test "-s: a session of its own, also for a process group leader" {
+@test "-s: a new session, also for a process group leader" {
 	need command -v python3
 	# shellcheck disable=SC2016
 	show='read -r _ _ _ _ pgrp sid _ </proc/self/stat; [ $sid = $$ ] && [ $pgrp = $$ ]'
@@ -640,7 +640,7 @@ os.execvp("volt-ns", ["volt-ns", "-s", "sh", "-c", "ps -o sid= -p $$; echo $$"])
 	[ "$((lines[0]))" != "$(($(ps -o sid= -p $$)))" ]
 }
 
-@test "-k: dies with its parent" {
+@test "-k: it dies with its parent" {
 	for flags in -Uk -Upk; do
 		start_by as_user sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
 		wait_for pgrep -f '^sleep 1001' >/dev/null
@@ -683,7 +683,7 @@ a_root() {
 z" ]
 }
 
-@test "root=: /proc, /dev, and of the host nothing" {
+@test "root=: it has /proc and /dev, and nothing of the host" {
 	before=$(cat /proc/self/mountinfo)
 	each a_root
 	[ "$(cat /proc/self/mountinfo)" = "$before" ]
@@ -722,7 +722,7 @@ safe_root() {
 	done
 }
 
-@test "root=: nosuid, nodev and private" {
+@test "root=: it is nosuid, nodev and private" {
 	each safe_root
 }
 
@@ -766,11 +766,11 @@ explicit_proc() {
 	[ "$output" = "" ]
 }
 
-@test "proc=/proc:hidepid=2 is masked as the default one is" {
+@test "proc=/proc:hidepid=2 is masked like the default /proc" {
 	each explicit_proc
 }
 
-@test "proc= sys= dev= cgroup= mask=: none, or elsewhere" {
+@test "proc= sys= dev= cgroup= mask=: none, or at another place" {
 	places
 	run -0 as_user volt-ns -A root="$ROOT_USER" proc=none sys=none \
 		dev=none sh -c 'ls -A /proc /sys'
@@ -787,7 +787,7 @@ explicit_proc() {
 		echo >/run/dev/null'
 }
 
-@test "mask= ro=: the caller's own" {
+@test "mask= ro=: paths of the caller" {
 	run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=/etc/passwd \
 		mask=/usr/lib mask=/home ro=/etc ro=/root sh -c '
 		cat /etc/passwd; ls -A /usr/lib /home | grep -v : | tr -d "\n"
@@ -817,7 +817,7 @@ read_only_root() {
 	each read_only_root
 }
 
-@test "mount points are made where the root is writable" {
+@test "mount points are made if the root is writable" {
 	places
 	r=$USER_DIR/tmp/e$$ && as_user mkdir -p "$r/bin"
 	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
@@ -834,7 +834,7 @@ read_only_root() {
 		[ "$stderr" = "volt-ns: /proc: Read-only file system" ]
 }
 
-@test "mount points are made where a dangling link leads, inside the root" {
+@test "mount points are made at the target of a dangling symlink, inside the root" {
 	places
 	r=$USER_DIR/tmp/d$$ && as_user mkdir -p "$r/bin" "$r/etc" "$r/proc" "$r/dev"
 	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
@@ -861,7 +861,7 @@ read_only_root() {
 	[ "$stderr" = "volt-ns: tmpfs=/file: a directory cannot be mounted on the file /file" ]
 }
 
-@test "bind=: rw and exec are given, or it is an error" {
+@test "bind=: rw and exec take effect, or are an error" {
 	need_root
 	mkdir src && cp "$ROOT_BB/bin/busybox" src/echo
 	# shellcheck disable=SC2016
@@ -895,7 +895,7 @@ read_only_root() {
 	[ "$stderr" = "volt-ns: bind=$PWD/src:/mnt:rw: rw: the file system is read-only" ]
 }
 
-@test "later mounts of the host: in the caller's root, and below a bind with slave" {
+@test "later mounts of the host appear in the caller's root, and below a bind with slave" {
 	need_root
 	mkdir -p host/below
 	# shellcheck disable=SC2016
@@ -1009,13 +1009,13 @@ touch: /x: Read-only file system" ]
 	done
 }
 
-@test "overlay= and lower=: layers, their order, and where changes go" {
+@test "overlay= and lower=: the layers, their order, and where changes go" {
 	places
 	[ "$(id -u)" != 0 ] || overlay as_root "$ROOT_BB" "$BATS_TEST_TMPDIR/o"
 	overlay as_user "$ROOT_USER" "$USER_DIR/tmp/o$$"
 }
 
-@test "overlay=: an ordinary user's layer with mounts below it is refused, and rec is no way" {
+@test "overlay=: an ordinary user's layer with mounts below it is refused, also with rec" {
 	user_dir
 	for words in "root=/ overlay=tmpfs" "lower=/ root=/etc"; do
 		# shellcheck disable=SC2086 # words
@@ -1027,7 +1027,7 @@ volt-ns: there are mounts below it: only the host's root can make a layer of it"
 	[ "${stderr_lines[1]}" = "volt-ns: there are mounts below it: add the option rec" ]
 }
 
-@test "/dev: in a user namespace without group 5 terminals have the caller's group" {
+@test "/dev: in a user namespace without group 5, terminals have the caller's group" {
 	places
 	nested() {
 		run -0 --separate-stderr "$1" volt-ns -U uidmap="0:$3:1" \
@@ -1053,7 +1053,7 @@ loops() {
 	cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -c "$BATS_TEST_TMPDIR" || true
 }
 
-@test "image=: erofs, squashfs, ext4, and no loop device afterwards" {
+@test "image=: erofs, squashfs, ext4; no loop device is left" {
 	need_root
 	need test -e /dev/loop-control
 	images
@@ -1081,7 +1081,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 		"! cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -q '$BATS_TEST_TMPDIR'"
 }
 
-@test "image=: what is none is refused" {
+@test "image=: a file that is no image is refused" {
 	need_root
 	head -c 8192 /dev/zero >zero && : >empty && mkfifo fifo
 	ends 125 "image=zero: not an erofs, squashfs or ext4 image" -m image=zero true
@@ -1095,7 +1095,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 	[[ $stderr == "volt-ns: image=trunc: "* ]]
 }
 
-@test "image=: takes root, and says so" {
+@test "image=: it requires root, and says so" {
 	places
 	cp "$ROOT_BB/bin/busybox" "$USER_DIR/tmp/i$$"
 	printf 'hsqs' | dd of="$USER_DIR/tmp/i$$" conv=notrunc status=none
@@ -1103,7 +1103,7 @@ root:x:0:0:root:/root:/bin/sh" ]
 	[[ $stderr == *"image= requires root's rights; unpack the image and use root=" ]]
 }
 
-@test "bind=: attributes, by default and lifted" {
+@test "bind=: attributes, by default and cleared" {
 	places
 	d=$USER_DIR/tmp/b$$ && as_user mkdir -p "$d"
 	as_user cp "$ROOT_USER/bin/busybox" "$d/echo"
@@ -1140,7 +1140,7 @@ undone() {
 	echo "$output"
 }
 
-@test "locked: no flag, no mask and no mount is taken back by the container's root" {
+@test "locked: the container's root can undo no flag, no mask and no mount" {
 	locked() {
 		local who=$1 root=$2 bind=bind=$HELP/unlock:/tmp/unlock:ro
 
@@ -1162,7 +1162,7 @@ undone() {
 	grep -qx "/dev/shm unmounted" <<<"$undone"
 }
 
-@test "locked: a device node of an image stays one that cannot be opened" {
+@test "locked: a device node of an image still cannot be opened" {
 	need_root
 	root=$(copy_root)
 	mknod -m 666 "$root/disk" b 7 0
@@ -1174,7 +1174,7 @@ undone() {
 	grep -q "/disk: Permission denied" <<<"$stderr"
 }
 
-@test "locked: the toolbox, in PID 1 and in what joins" {
+@test "locked: the toolbox, in PID 1 and in processes that join" {
 	toolbox() {
 		local who=$1 root=$2 dir joined
 
@@ -1193,14 +1193,14 @@ undone() {
 	each toolbox
 }
 
-@test "bind=: without a root, in the mounts that are there" {
+@test "bind=: without a root, in a copy of the caller's mounts" {
 	mkdir src dst && echo here >src/f
 	run -0 unshare -m volt-ns -m bind=src:"$PWD/dst" cat dst/f || need_root
 	[ "$output" = here ]
 	[ ! -e dst/f ]
 }
 
-@test "bind=: rec takes the mounts below along" {
+@test "bind=: rec includes the mounts below" {
 	need_root
 	mkdir -p src/sub
 	sub='mount -t tmpfs t src/sub && touch src/sub/in && exec volt-ns -m root='"$ROOT_BB"
@@ -1212,7 +1212,7 @@ undone() {
 	run -1 unshare -m sh -c "$sub bind=src:/mnt:rec,ro touch /mnt/sub/x"
 }
 
-@test "bind=: idmap shows the IDs as the container's own" {
+@test "bind=: idmap maps the owners like the container's IDs" {
 	need_root
 	mkdir src && touch src/root && chmod 755 . && chmod 777 src
 	run -0 --separate-stderr volt-ns -Ump uidmap=0:100000:65536 root="$ROOT_BB" \
@@ -1250,7 +1250,7 @@ relative() {
 	[ "$output" = host ]
 }
 
-@test "sources with .. are the host's" {
+@test "sources with .. are paths of the host" {
 	places
 	D=$USER_DIR/tmp/rel$$
 	as_user mkdir -p "$D/a/b" "$D/x"
@@ -1333,11 +1333,11 @@ bin" ]
 	wait_for sh -c "! kill -0 $pid 2>/dev/null"
 }
 
-@test "join=: all, some, by the waiting parent, with a link" {
+@test "join=: all namespaces, or some; through the waiting parent; with a link behind" {
 	each joining
 }
 
-@test "join=: by a volt-cg that waits in front" {
+@test "join=: through a volt-cg that waits before volt-ns" {
 	need_root
 	need volt-cg true
 	start volt-cg volt-ns -mpu root="$ROOT_BB" hostname=box volt-init sleep 1000
@@ -1363,7 +1363,7 @@ bin" ]
 volt-ns: only the user who made a container, and the host's root, may enter it" ]]
 }
 
-@test "join=: where there is nothing to join, or not yet, no command runs" {
+@test "join=: without a container, or before it is ready, no command runs" {
 	local waiting
 
 	sleep 1000 3>&- &
@@ -1444,7 +1444,7 @@ pipes_by_name() {
 		sh -c "$names"
 }
 
-@test "standard streams: pipes open by their names for what joins" {
+@test "standard streams: pipes open by their names for a command that joins" {
 	need_root
 	start volt-ns -U -mp root="$ROOT_BB" volt-init sh -c 'echo ready; exec sleep 1000'
 	wait_for grep -qx ready out
@@ -1452,7 +1452,7 @@ pipes_by_name() {
 	through_pipes as_root volt-ns join="$pid" uid=33 sh -c "$names"
 }
 
-@test "standard streams: one pipe serves users one after the other, and stays the caller's" {
+@test "standard streams: several users can open one pipe in turn, and its owner stays the caller" {
 	need_root
 	# shellcheck disable=SC2016 # that bash's
 	run -0 bash -c '{ for words in -U -U uid=33 uid=34; do
@@ -1468,7 +1468,7 @@ pipes_by_name() {
 	ends 125 "stdio=take: not give or keep" stdio=take true
 }
 
-@test "standard streams: a pipe of another user, as behind sudo, and without the right to it" {
+@test "standard streams: another user's pipe, as after sudo, with and without the privilege" {
 	need_root
 	need python3 -c pass
 	# shellcheck disable=SC2016 # python's
@@ -1536,7 +1536,7 @@ console_pipe() {
 	[ "$output" = $'/dev/null\n/dev/null' ]
 }
 
-@test "console=pipe: files and sockets have names that open" {
+@test "console=pipe: instead of files and sockets, the command has pipes that open by name" {
 	need_root
 	for words in -U uid=33 "-U uid=33" "-Up uid=33 gid=33" "uid=33 -s" ""; do
 		# shellcheck disable=SC2086 # words
@@ -1592,7 +1592,7 @@ console_pipe() {
 		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
 }
 
-@test "console=pipe: whole input and output, in order" {
+@test "console=pipe: complete input and output, in order" {
 	head -c 25165824 /dev/urandom >in
 	volt-ns console=pipe cat <in >out
 	cmp in out
@@ -1618,7 +1618,7 @@ console_pipe() {
 	[ "$output" = $'0\n1\n2' ] # 0 is the directory
 }
 
-@test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
+@test "console=pipe: lost output is reported, and turns status 0 into 125" {
 	# A limit of 1024 bytes has the same effect as a full file system.
 	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "
 		trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
@@ -1634,7 +1634,7 @@ console_pipe() {
 		[ "$(grep -c '^[1-5]$' err)" = 5 ]
 }
 
-@test "console=pipe: without a reader the command has a SIGPIPE" {
+@test "console=pipe: without a reader, the command gets a SIGPIPE" {
 	run -141 --separate-stderr "$SOCKET" gone volt-ns console=pipe yes
 	[ "${lines[0]}" = y ]
 	# Whether some output was on its way depends on the moment.
@@ -1646,7 +1646,7 @@ console_pipe() {
 	[ "${lines[0]}" = first ]
 }
 
-@test "console=pipe: what the command left behind, and a reader that takes nothing" {
+@test "console=pipe: processes that the command left, and a stalled reader" {
 	need python3 -c 'import pty'
 	run -5 --separate-stderr sh -c "exec volt-ns console=pipe sh -c '$left_behind 5' >file"
 	[ "$stderr" = "" ]
@@ -1659,7 +1659,7 @@ console_pipe() {
 	done
 }
 
-@test "console=pipe: it waits, as with -p" {
+@test "console=pipe: volt-ns waits for the command, as with -p" {
 	start volt-ns console=pipe stop=USR1 status=9 sh -c 'trap "exit 6" USR1; echo ready
 		while :; do sleep 0.1; done' 9>how
 	wait_for grep -qx ready out
@@ -1670,7 +1670,7 @@ console_pipe() {
 	ends 125 "console=pipes: not pty or pipe" console=pipes true
 }
 
-@test "console=pipe: SIGKILL at every step leaves nothing, and hangs nowhere" {
+@test "console=pipe: SIGKILL at every step leaves nothing and never hangs" {
 	need strace -qq -o /dev/null true
 	kill_at_every_call \
 		-c 'pipe2|fchmod|clone3|clone|dup2|close|poll|read|write|execve|exit_group' \
@@ -1706,7 +1706,7 @@ pty_basics() {
 }
 
 # A signal is pending. It would end the command if it were passed on earlier.
-@test "console=: a signal takes none of the output that somebody reads" {
+@test "console=: a signal loses no output that is read" {
 	need python3 -c 'import ctypes'
 	run -0 --separate-stderr python3 -c 'import ctypes, os, subprocess, sys
 def pending():
@@ -1722,7 +1722,7 @@ for n in range(100):
 	[ "$stderr" = "" ]
 }
 
-@test "console=pty: a terminal of its own, whole input and output, status" {
+@test "console=pty: a new terminal, complete input and output, status" {
 	each pty_basics
 }
 
@@ -1784,7 +1784,7 @@ pty_terminal() {
 	each who_script
 }
 
-@test "console=pty: the caller's terminal is as it was" {
+@test "console=pty: the caller's terminal is restored" {
 	need command -v python3
 	run -0 "$TERMINAL" expect=ready -- sh -c 'a=$(stty -g)
 		volt-ns console=pty sh -c "echo ready; sleep 0.2"
@@ -1795,7 +1795,7 @@ pty_terminal() {
 		exit $s'
 }
 
-@test "console=pty and -s: nobody types into the caller's terminal" {
+@test "console=pty and -s: the command cannot type into the caller's terminal" {
 	need_root
 	need command -v python3
 	cp "$HELP/push" .
@@ -1813,7 +1813,7 @@ pty_terminal() {
 	fi
 }
 
-@test "console=pty: output that cannot be written is a line, and 125 for a command that has 0" {
+@test "console=pty: lost output is reported, and turns status 0 into 125" {
 	for flags in "" -Up; do
 		run -125 --separate-stderr sh -c \
 			"volt-ns $flags console=pty echo x </dev/null >/dev/full"
@@ -1830,7 +1830,7 @@ pty_terminal() {
 	run -0 sh -c 'volt-ns console=pty true </dev/null >/dev/full'
 }
 
-@test "console=pty: without a reader the command is hung up" {
+@test "console=pty: without a reader, the command gets a SIGHUP" {
 	# shellcheck disable=SC2016 # that bash's
 	run -129 --separate-stderr bash -c 'volt-ns console=pty yes </dev/null | head -n 1
 		exit ${PIPESTATUS[0]}'
@@ -1847,7 +1847,7 @@ pty_terminal() {
 left_behind='trap "" HUP; echo a
 while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 
-@test "console=pty: what the command left behind does not keep a slow reader for ever" {
+@test "console=pty: processes that the command left do not keep a slow reader for ever" {
 	need python3 -c 'import pty'
 	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" slow volt-ns \
 		console=pty sh -c "$left_behind 5"
@@ -1856,7 +1856,7 @@ while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 	[ "${lines[1]}" = 5 ]
 }
 
-@test "console=pty: a reader that takes nothing, and a signal" {
+@test "console=pty: a stalled reader, and a signal" {
 	need python3 -c 'import pty'
 	lost="volt-ns: the command's output: nobody took all of it"
 	for signal in TERM INT HUP USR1; do
@@ -1898,7 +1898,7 @@ status_of() {
 	run "$1" --separate-stderr bash -c '"$@" 9>status; s=$?; cat status; exit $s' bash "${@:2}"
 }
 
-@test "status=: what the command did, or that it never ran" {
+@test "status=: how the command ended, or that it never ran" {
 	for flags in "" -p; do
 		set -- volt-ns ${flags:+"$flags"} status=9
 		[ "$(id -u)" = 0 ] || set -- volt-ns "-U${flags#-}" status=9
@@ -1941,7 +1941,7 @@ status_of() {
 	ends 125 "status=x: not a number" status=x true
 }
 
-@test "status=: a line that cannot be written is said, and is no success" {
+@test "status=: a line that cannot be written is reported, and is no success" {
 	local link
 
 	for link in volt-ns volt-init; do
@@ -1952,7 +1952,7 @@ status_of() {
 	done
 }
 
-@test "stop=: what a SIGTERM becomes" {
+@test "stop=: the command gets this signal in place of SIGTERM" {
 	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
 		start_by as_user volt-ns -Up stop="${stop%:*}" sh -c "
 			trap 'echo got ${stop#*:}; exit' ${stop#*:}; trap 'exit 9' TERM
@@ -1967,7 +1967,7 @@ status_of() {
 }
 
 # A signal that PID 1 would lose is held back, ten seconds at the most.
-@test "a signal that cannot be lost is not held back" {
+@test "a signal that PID 1 cannot lose is passed on at once" {
 	need python3 -c 'import signal'
 	cat >server.py <<-'EOF2'
 		import signal, sys, time

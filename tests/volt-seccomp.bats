@@ -52,7 +52,7 @@ teardown() {
 	[[ $output == *" 0 differ" ]]
 }
 
-@test "what a line says twice counts once, in groups of groups too" {
+@test "a call that a line names twice counts once, in groups of groups too" {
 	cat >twice <<-'EOF'
 		@a: read read write
 		@b: @a read @a
@@ -83,7 +83,7 @@ teardown() {
 	[ "$stderr" = "volt-seccomp: ./profile: Argument list too long" ]
 }
 
-@test "no filter to a terminal, and no command" {
+@test "no filter is written to a terminal, and no command is accepted" {
 	run -125 --separate-stderr volt-seccomp profile=strict.seccomp true
 	[ "$stderr" = "volt-seccomp: true: takes no command" ]
 	run -125 script -qec "volt-seccomp profile=strict.seccomp" /dev/null </dev/null

@@ -181,12 +181,12 @@ done
 END
 }
 
-@test "the stable kernel has what the tests rely on" {
+@test "the stable kernel has the features that the tests need" {
 	probe
 	run -0 "$machine" -d "$tree" sh probe
 }
 
-@test "the backports kernel has it too, two processors, and a guest of that kernel" {
+@test "the backports kernel has them too, and two processors, and a guest of that kernel" {
 	probe
 	cp -r "$BATS_TEST_DIRNAME/../../build/bin" "$tree/"
 	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c \
