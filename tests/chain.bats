@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The chain contract, the toolbox, what is left after a SIGKILL anywhere, and
-# what a hostile root or container can do.
+# The chain contract, the toolbox, what is left after a SIGKILL at any place, and what a
+# hostile root or container can do.
 
 bats_require_minimum_version 1.5.0
 
@@ -25,21 +25,23 @@ as_root() {
 	"$@"
 }
 
-# each CMD ...: CMD for root, if we are, and for a user: $who, $root, $A.
+# each CHECK ARG ...: run CHECK as root, if we are root, with and without a user namespace,
+# and as an ordinary user. Its arguments are a function that runs a command as that user, a
+# root for it, flags of volt-ns, and ARG ...
 each() {
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root root=$ROOT_BB A=-mpniuC "$@"
-		who=as_root root=$ROOT_BB A=-A "$@"
+		"$1" as_root "$ROOT_BB" -mpniuC "${@:2}"
+		"$1" as_root "$ROOT_BB" -A "${@:2}"
 	fi
-	who=as_user root=$ROOT_USER A=-A "$@"
+	"$1" as_user "$ROOT_USER" -A "${@:2}"
 }
 
-# USER_DIR with what the tests want in it, also where it is not lib's own.
+# Make USER_DIR, with the directories that the tests need.
 places() {
 	user_dir && mkdir -p "$USER_DIR/tmp" "$USER_DIR/home"
 }
 
-# hostile_root: a copy that the user may write; prints its path.
+# hostile_root: make a copy of the root that the user may write to, and print its path.
 hostile_root() {
 	places
 	cp -a "$ROOT_USER" "$USER_DIR/tmp/hostile$BATS_TEST_NUMBER$BASHPID"
@@ -49,20 +51,23 @@ hostile_root() {
 # --- the contract -----------------------------------------------------------
 
 contract() {
-	local args=(a 'b c' '' '*' $'new\nline' x=y -A @z -- "$(head -c 4096 /dev/zero | tr '\0' q)")
+	local who=$1 root=$2 A=$3 args=(a 'b c' '' '*' $'new\nline' x=y -A @z --
+		"$(head -c 4096 /dev/zero | tr '\0' q)")
 
-	run -0 --separate-stderr "$who" volt-ns $A root="$root" -- volt-init -- sh -c 'for a; do echo "[$a]"; done' sh "${args[@]}"
+	run -0 --separate-stderr "$who" volt-ns $A root="$root" -- volt-init -- sh -c \
+		'for a; do echo "[$a]"; done' sh "${args[@]}"
 	[ "$stderr" = "" ]
 	[ "$output" = "$(for a in "${args[@]}"; do echo "[$a]"; done)" ]
 	run -0 "$who" env ODD='a=b
-c' EMPTY= LD_PRELOAD=/none TMPDIR=/none GCONV_PATH=/none VOLTAGE=230 VOLT_X=1 VOLT_STATUS=0 VOLT_TOOLBOX=0:1:2:- VOLT_NOTIFY=1 \
-		volt-ns $A root="$root" volt-init env
+c' EMPTY= LD_PRELOAD=/none TMPDIR=/none GCONV_PATH=/none VOLTAGE=230 VOLT_X=1 VOLT_STATUS=0 \
+		VOLT_TOOLBOX=0:1:2:- VOLT_NOTIFY=1 volt-ns $A root="$root" volt-init env
 	[[ $output == *"ODD=a=b
 c"* ]]
 	[[ $'\n'$output$'\n' == *$'\nEMPTY=\n'* ]]
 	[[ $output == *VOLTAGE=230* ]]
 	[[ $output != *VOLT_* ]]
-	run -0 "$who" sh -c 'umask 037; echo in | "$@"' sh volt-ns $A root="$root" volt-init sh -c 'umask; cat; echo err >&2'
+	run -0 "$who" sh -c 'umask 037; echo in | "$@"' sh volt-ns $A root="$root" volt-init sh -c \
+		'umask; cat; echo err >&2'
 	[ "$output" = "0037
 in
 err" ]
@@ -73,7 +78,7 @@ err" ]
 }
 
 ends_of_commands() {
-	local n s
+	local who=$1 root=$2 A=$3 n s
 
 	for n in {0..255}; do
 		s=0
@@ -85,9 +90,10 @@ ends_of_commands() {
 	done
 	for n in {1..64}; do
 		case $n in
-		3) continue ;;                          # busybox ignores it
-		32 | 33) continue ;;                    # make(1), by glibc's posix_spawn(3), ignores them for us
-		17 | 18 | 19 | 2[0-3] | 28) continue ;; # stop, continue, or nothing
+		3) continue ;; # busybox ignores it
+		32 | 33) continue ;;
+			# make(1) ignores them for us, by glibc's posix_spawn(3)
+		17 | 18 | 19 | 2[0-3] | 28) continue ;; # they stop, continue, or do nothing
 		esac
 		s=0
 		"$who" env --default-signal volt-ns $A root="$root" volt-init volt-lock caps=none \
@@ -104,6 +110,8 @@ ends_of_commands() {
 }
 
 binary() {
+	local who=$1 root=$2 A=$3
+
 	"$who" volt-ns $A root="$root" volt-init volt-lock caps=none cat <in >out
 	cmp in out
 	"$who" volt-ns $A root="$root" volt-init volt-lock caps=none cat <in | cmp in -
@@ -116,13 +124,15 @@ binary() {
 	each binary
 }
 
-# What a fault raises, when somebody sends it: the command's, by each link.
+# from_outside WHO LINK ...: signals that normally report a fault reach the command when
+# another process sends them.
 from_outside() {
-	local name
+	local name who=$1
 
+	shift
 	for name in ABRT SEGV ILL BUS FPE TRAP SYS QUIT; do
-		# shellcheck disable=SC2086 # several words
-		BY=$who start "$@" sh -c "ulimit -c 0; trap 'echo got; exit 9' $name; echo ready; while :; do sleep 0.1; done"
+		start_by "$who" "$@" sh -c "ulimit -c 0; trap 'echo got; exit 9' $name; echo ready
+			while :; do sleep 0.1; done"
 		wait_for grep -qx ready out
 		kill -"$name" "$pid"
 		ended 9
@@ -130,46 +140,54 @@ from_outside() {
 	done
 }
 
+# faults_from_outside WHO [U]
 faults_from_outside() {
-	from_outside volt-ns -p${U:+U} volt-init volt-lock caps=none
-	from_outside volt-ns ${U:+-U} console=pipe
-	from_outside volt-init
+	from_outside "$1" volt-ns "-p${2-}" volt-init volt-lock caps=none
+	from_outside "$1" volt-ns ${2+-U} console=pipe
+	from_outside "$1" volt-init
 }
 
-@test "signals of a fault, sent from outside, are the command's" {
+@test "a signal of a fault (SIGSEGV and the like) sent from outside reaches the command" {
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root U='' faults_from_outside
+		faults_from_outside as_root
 	fi
-	who=as_user U=U faults_from_outside
+	faults_from_outside as_user U
 }
 
+# signals WHO LINK ...
 signals() {
+	local who=$1
+
+	shift
 	run -0 "$who" python3 -c 'import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMIN])
 for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(n, signal.SIG_IGN if n == signal.SIGUSR2 else signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep -E '^Sig(Blk|Ign)' /proc/self/status
-	# make(1) starts us with those of the C library's own ignored, 32 and 33.
+	# make(1) starts us with the signals of the C library ignored, 32 and 33.
 	[ "$output" = "SigBlk:	0000000200000200
 SigIgn:	$(printf %016x $((0x800 | 0x$(awk '/^SigIgn/ { print $2 }' \
 		/proc/self/status) & 0x180000000)))" ]
 }
 
 signal_mask() {
-	signals volt-ns
-	signals volt-init
-	signals volt-ns $A root="$root"
-	signals volt-ns $A root="$root" volt-init
+	signals "$1" volt-ns
+	signals "$1" volt-init
+	signals "$1" volt-ns "$3" root="$2"
+	signals "$1" volt-ns "$3" root="$2" volt-init
 }
 
-@test "signal mask and ignored signals are the caller's, SIGRTMIN's too" {
+@test "the command has the caller's signal mask and ignored signals, SIGRTMIN included" {
 	need python3 -c 'import signal'
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB A=-mp signal_mask
-	[ "$(id -u)" = 0 ] || who=as_user root=$ROOT_USER A=-A signal_mask
+	[ "$(id -u)" != 0 ] || signal_mask as_root "$ROOT_BB" -mp
+	[ "$(id -u)" = 0 ] || signal_mask as_user "$ROOT_USER" -A
 }
 
-# In the kernel's own words: the C libraries do not name these signals.
+# own_signals WHO LINK ...: by system calls, because C libraries do not name these signals.
 own_signals() {
+	local who=$1
+
+	shift
 	run -0 --separate-stderr "$who" python3 -c 'import ctypes, os, sys
 mask = ctypes.c_uint64(7 << 31)
 ctypes.CDLL(None).syscall(14, 0, ctypes.byref(mask), None, 8) # rt_sigprocmask
@@ -179,24 +197,25 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
 	[ "$output" = "SigBlk:	0000000380000000" ]
 }
 
-@test "signals that the C libraries keep to themselves stay blocked, where a helper runs, too" {
+@test "signals that the C libraries reserve stay blocked, also if a helper runs" {
 	need_root
 	need command -v newuidmap
-	who=as_subid_user own_signals volt-ns -U
-	who=as_subid_user own_signals volt-ns -Up volt-init
-	who=as_subid_user own_signals volt-ns -Ump tmpfs=/mnt
+	own_signals as_subid_user volt-ns -U
+	own_signals as_subid_user volt-ns -Up volt-init
+	own_signals as_subid_user volt-ns -Ump tmpfs=/mnt
 	private_net() { unshare -n "$@"; }
-	who=private_net own_signals volt-net -d volt-ns -n
-	who=private_net own_signals volt-net volt-cg volt-init volt-lock
+	own_signals private_net volt-net -d volt-ns -n
+	own_signals private_net volt-net volt-cg volt-init volt-lock
 }
 
-@test "a VOLT_ variable that names what a link opens later names nothing" {
+@test "a VOLT_ variable with the number of a descriptor that a link opens later has no effect" {
 	need as_user unshare -U true
 	for name in VOLT_NOTIFY VOLT_STATUS VOLT_PLUG VOLT_TAP VOLT_TOOLBOX; do
 		for n in 1 {3..12}; do
 			# shellcheck disable=SC2016 # expanded by that sh
 			run -0 --separate-stderr as_user env "$name=$n" bash -c 'exec 20>&1
-				volt-ns -U volt-init status=20 volt-init sh -c "exit 5" 3>&- 4>&-; echo $?'
+				volt-ns -U volt-init status=20 volt-init sh -c "exit 5" 3>&- 4>&-
+				echo $?'
 			[ "$output" = "exit 5
 5" ]
 			[ "$stderr" = "" ]
@@ -204,8 +223,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@" grep SigBlk /proc/self/status
 	done
 }
 
-# Descriptors of the test's own are closed, to see those of ours; 7 and 9 are
-# given as they are asked for in $give.
+# bare CMD ...: close the descriptors of the test, so that only those of the chain remain.
 bare() {
 	local fd
 
@@ -213,43 +231,57 @@ bare() {
 		fd=${fd##*/}
 		[ "$fd" -le 2 ] || eval "exec $fd>&-"
 	done
-	[ -z "${give:-}" ] || exec 7</etc 9</dev/null
 	"$@"
 }
 
+# with_two CMD ...: give it descriptors 7 and 9.
+with_two() {
+	"$@" 7</etc 9</dev/null
+}
+
 descriptors() {
+	local who=$1 root=$2 A=$3
+
+	shift 3
 	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ] # 3 is that of ls
 	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ]
-	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-ns -u volt-init volt-init ls /proc/self/fd
+	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-ns -u volt-init \
+		volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ]
-	give=1 run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" volt-init ls /proc/self/fd
+	run -0 --separate-stderr bare with_two "$who" volt-ns $A "$@" root="$root" \
+		volt-init ls /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3\n7\n9' ]
-	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" console=pty ls -1 /proc/self/fd </dev/null
+	run -0 --separate-stderr bare "$who" volt-ns $A "$@" root="$root" console=pty ls \
+		-1 /proc/self/fd </dev/null
 	[ "${output//$'\r'/}" = $'0\n1\n2\n3' ]
 }
 
-@test "SIGCHLD: what our helpers leave does not stay pending in the command" {
+@test "SIGCHLD of our helpers is not pending in the command" {
 	need python3 -c 'import signal'
 	user_dir
 	profile=$USER_DIR/share/volt/default.seccomp
+	# pending WHO LINK ...
 	pending() {
-		local blocked='import os, signal, sys
+		local who=$1 blocked='import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 os.execvp(sys.argv[1], sys.argv[1:])'
 
+		shift
 		run -0 "$who" python3 -c "$blocked" "$@" grep -E "^(Sig|Shd)Pnd" /proc/self/status
 		[ "$output" = "SigPnd:	0000000000000000
 ShdPnd:	0000000000000000" ]
 	}
 	helped() {
-		pending volt-ns -U
-		pending volt-ns -Um root="$root"
-		pending volt-ns -Um tmpfs=/mnt volt-ns -U volt-lock fs.rx=/
-		pending volt-lock seccomp="$profile"
+		local who=$1 root=$2
+
+		pending "$who" volt-ns -U
+		pending "$who" volt-ns -Um root="$root"
+		pending "$who" volt-ns -Um tmpfs=/mnt volt-ns -U volt-lock fs.rx=/
+		pending "$who" volt-lock seccomp="$profile"
+		# The caller may ignore the signal.
 		run -0 "$who" env --ignore-signal=CHLD volt-lock seccomp="$profile" true
-		# Nor does it matter that the caller ignores it.
 		run -0 "$who" env --ignore-signal=CHLD volt-ns -Um root="$root" \
 			grep SigIgn /proc/self/status
 		[[ $output == *1???? ]]
@@ -258,17 +290,17 @@ ShdPnd:	0000000000000000" ]
 	each helped
 }
 
-@test "descriptors: none of ours reaches the command, the caller's do" {
+@test "descriptors: the command gets the caller's, and none of ours" {
 	each descriptors
 	each descriptors overlay=tmpfs tmpfs=/mnt bind=/etc:/home
 }
 
-# They are sockets, and the caller has none.
-@test "descriptors: none of two reporters reaches the command" {
+# They are sockets. The caller has no other socket.
+@test "descriptors: with two reporters, the command gets none of theirs" {
 	reporters() {
 		# shellcheck disable=SC2016
-		run -0 --separate-stderr "$who" sh -c 'exec "$@" 8>&1 9>&1' sh \
-			volt-ns -A root="$root" status=9 volt-init volt-ns -Un status=8 \
+		run -0 --separate-stderr "$1" sh -c 'exec "$@" 8>&1 9>&1' sh \
+			volt-ns -A root="$2" status=9 volt-init volt-ns -Un status=8 \
 			volt-lock fs=any sh -c 'ls -l /proc/$$/fd'
 		[[ $output == *" 0 -> "* ]]
 		[[ $output != *socket:* ]]
@@ -278,7 +310,7 @@ exit 0" ]]
 	each reporters
 }
 
-@test "a forged VOLT_ variable does not cost the caller a descriptor" {
+@test "a forged VOLT_ variable closes no descriptor of the caller" {
 	for v in VOLT_STATUS=7 VOLT_TOOLBOX=7:7:7:7 VOLT_NOTIFY=7; do
 		run -0 env $v volt-ns cat /proc/self/fd/7 7<<<kept
 		[ "$output" = kept ]
@@ -288,10 +320,16 @@ exit 0" ]]
 }
 
 closed() {
-	# shellcheck disable=SC2016
+	local who=$1 root=$2 A=$3 look
+
+	# shellcheck disable=SC2016 # that sh's
+	look='for i in 0 1 2; do [ -e /proc/self/fd/$i ] || printf "$i "; done >/dev/null
+		[ -e /proc/$$/fd/0 ]; a=$?; [ -e /proc/$$/fd/1 ]; b=$?; [ -e /proc/$$/fd/2 ]
+		exit $((10 + a + 2 * b + 4 * $?))'
 	for redirect in '<&-' '>&-' '2>&-' '<&- >&-' '<&- >&- 2>&-'; do
 		for n in "volt-ns $A root=$root" "volt-ns $A root=$root volt-init" "volt-init"; do
-			"$who" sh -c "$n"' sh -c "for i in 0 1 2; do [ -e /proc/self/fd/\$i ] || printf \"\$i \"; done >/dev/null; [ -e /proc/\$\$/fd/0 ]; a=\$?; [ -e /proc/\$\$/fd/1 ]; b=\$?; [ -e /proc/\$\$/fd/2 ]; exit \$((10 + a + 2 * b + 4 * \$?))" '"$redirect" && s=0 || s=$?
+			# shellcheck disable=SC2016 # that sh's
+			"$who" sh -c "$n"' sh -c "$1" '"$redirect" sh "$look" && s=0 || s=$?
 			case $redirect in
 			'<&-') [ $s = 11 ] ;;
 			'>&-') [ $s = 12 ] ;;
@@ -306,30 +344,32 @@ closed() {
 	done
 }
 
-@test "closed stdio stays closed, and nothing of ours takes its place" {
+@test "closed stdio stays closed, and none of our descriptors takes its number" {
 	each closed
 }
 
 closed_without_null() {
 	# shellcheck disable=SC2016
-	local closed=(sh -c 'exec "$@" <&- >&-' sh)
+	local who=$1 root=$2 A=$3 closed=(sh -c 'exec "$@" <&- >&-' sh)
 
 	run -3 --separate-stderr "$who" "${closed[@]}" volt-lock fs.rx=/ volt-init sh -c 'exit 3'
 	[ "$stderr" = "" ]
-	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" dev=none volt-init sh -c 'exit 3'
+	run -3 --separate-stderr "$who" "${closed[@]}" volt-ns $A root="$root" \
+		dev=none volt-init sh -c 'exit 3'
 	[ "$stderr" = "" ]
 }
 
-@test "closed stdio: no /dev/null is needed, where there is none or a lock denies it" {
+@test "closed stdio: the chain needs no /dev/null, which may be missing or denied" {
 	each closed_without_null
 }
 
 # --- dry run ----------------------------------------------------------------
 
-@test "-N: goes down the whole chain, as it would be, and does nothing" {
+@test "-N: each link of the chain says what it would do, and does nothing" {
 	need as_user unshare -U true
 	before=$(find "$ROOT_USER" | sort)
-	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" tmpfs=/made volt-init grace=2s \
+	run -0 --separate-stderr as_user volt-ns -N -Ump root="$ROOT_USER" \
+		tmpfs=/made volt-init grace=2s \
 		volt-lock fs.rx=/only/there user=nil volt-ns uid=5 touch "$BATS_TEST_TMPDIR/done"
 	[ "$output" = "" ]
 	[[ $stderr == *"volt-ns: new mount namespace"*"volt-ns: mount tmpfs at /made "*"
@@ -339,21 +379,22 @@ volt-init: wait as PID 1
 	[[ $stderr != *"not there"* ]]
 	[ "$(find "$ROOT_USER" | sort)" = "$before" ]
 	[ ! -e "$BATS_TEST_TMPDIR/done" ]
-	# Where the root is ours, it is looked at; a mistake further on is one.
+	# If the root is ours, the paths are checked. A mistake of a later link is an error.
 	run -125 --separate-stderr volt-init -N volt-lock fs.rx=/only/there true
 	[ "${stderr_lines[0]}" = "volt-init: wait as a subreaper" ]
 	[ "${stderr_lines[-1]}" = "volt-lock: fs.rx=/only/there: No such file or directory" ]
 	run -125 --separate-stderr volt-init -N volt-lock nil=1 true
 	[[ $stderr == *"volt-lock: nil=: unknown word"* ]]
-	# A path is no link, and a variable that says something else does nothing.
+	# A path is not a link, and a variable with another value has no effect.
 	printf '#!/bin/sh\n: >ran' >volt-x
 	chmod 755 volt-x
 	PATH=$PWD:$PATH run -0 volt-init -N volt-x
 	run -0 volt-init -N ./volt-x
 	[ ! -e ran ]
 	run -125 env VOLT_DRY=rp volt-lock fs.rx=/only/there true
-	# A link that cannot run here ends it as it would end the chain.
-	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns -Nu volt-net mode=host true
+	# A link that cannot run here ends the dry run, as it would end the chain.
+	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns \
+		-Nu volt-net mode=host true
 	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
 	# That it could not be looked for is no end of the chain.
 	local name
@@ -367,22 +408,28 @@ volt-init: wait as PID 1
 @test "toolbox: a hostile root's links and words are never used" {
 	r=$(hostile_root)
 	printf '#!/bin/sh\necho HOSTILE\n' | tee "$r/bin/volt-init" >"$r/bin/volt-ns"
-	mkdir -p "$r/usr/local/bin" "$r/usr/local/share/volt" "$r/etc/volt" "$r/usr/share/volt" "$r$O/bin" "$r$USER_DIR/bin"
+	mkdir -p "$r/usr/local/bin" "$r/usr/local/share/volt" "$r/etc/volt" "$r/usr/share/volt" \
+		"$r$O/bin" "$r$USER_DIR/bin"
 	cp "$r/bin/volt-init" "$r/usr/local/bin/"
 	cp "$r/bin/volt-init" "$r$O/bin/"
 	cp "$r/bin/volt-init" "$r$USER_DIR/bin/"
-	chmod 755 "$r/bin/volt-init" "$r/bin/volt-ns" "$r/usr/local/bin/volt-init" "$r$O/bin/volt-init" "$r$USER_DIR/bin/volt-init"
+	chmod 755 "$r/bin/volt-init" "$r/bin/volt-ns" "$r/usr/local/bin/volt-init" \
+		"$r$O/bin/volt-init" "$r$USER_DIR/bin/volt-init"
 	mkdir -p "$r/root/.config/volt" "$r$HOME/.config/volt" "$r$USER_DIR/home/.config/volt"
-	echo umask=0 | tee "$r/etc/volt/evil" "$r/usr/local/share/volt/evil" "$r/root/.config/volt/evil" \
-		"$r$HOME/.config/volt/evil" "$r$USER_DIR/home/.config/volt/evil" >"$r/usr/share/volt/evil"
+	echo umask=0 | tee "$r/etc/volt/evil" "$r/usr/local/share/volt/evil" \
+		"$r/root/.config/volt/evil" \
+		"$r$HOME/.config/volt/evil" \
+		"$r$USER_DIR/home/.config/volt/evil" >"$r/usr/share/volt/evil"
 	hostile() {
+		local who=$1 A=$3
+
 		run -0 --separate-stderr "$who" volt-ns $A root="$r" volt-init echo ours
 		[ "$output" = ours ]
 		run -0 --separate-stderr "$who" volt-ns $A root="$r" volt-ns -u volt-init echo ours
 		[ "$output" = ours ]
 		run -125 --separate-stderr "$who" volt-ns $A root="$r" volt-ns @evil echo ours
 		[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
-		# One of another name is a command of the root's, no link.
+		# A program with another name is a command of the root, and not a link.
 		printf '#!/bin/sh\nls /proc/self/fd; env | grep VOLT_' >"$r/bin/volt-other"
 		chmod 755 "$r/bin/volt-other"
 		run -1 --separate-stderr bare "$who" volt-ns $A root="$r" volt-init volt-other
@@ -391,104 +438,116 @@ volt-init: wait as PID 1
 	each hostile
 }
 
+# own_words WHO ROOT HOME [U]
 own_words() {
-	local config=$home/.config/volt
+	local who=$1 root=$2 home=$3 U=${4-} config=$3/.config/volt
 
 	"$who" mkdir -p "$config"
-	"$who" sh -c 'echo umask=027 >"$1/mine"; echo umask=07 >"$1/server"; echo "@io @file @memory @process @signal @time" >"$1/calls"' \
+	"$who" sh -c 'echo umask=027 >"$1/mine"; echo umask=07 >"$1/server"
+		echo "@io @file @memory @process @signal @time" >"$1/calls"' \
 		sh "$config"
 	"$who" chmod -R go-w "$home/.config"
 	run -0 --separate-stderr "$who" env HOME="$home" volt-ns @mine sh -c umask
 	[ "$output" = 0027 ]
-	run -0 --separate-stderr "$who" env -u HOME XDG_CONFIG_HOME="$home/.config" volt-ns @mine sh -c umask
+	run -0 --separate-stderr "$who" env -u HOME XDG_CONFIG_HOME="$home/.config" volt-ns @mine \
+		sh -c umask
 	[ "$output" = 0027 ]
-	# Before those of the same name that come with volt.
+	# They precede files of the same name that come with volt.
 	run -0 "$who" env HOME="$home" volt-ns @server sh -c umask
 	[ "$output" = 0007 ]
-	# Behind a new root, with a profile of system calls, and behind two.
-	run -1 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" root="$root" volt-init volt-ns @mine \
+	# They work in a new root, with a profile of system calls, and after two links.
+	run -1 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" \
+		root="$root" volt-init volt-ns @mine \
 		volt-lock seccomp=calls sh -c 'umask; exec chroot / true'
 	[ "$output" = 0027 ]
 	[[ $stderr == *"chroot"* ]]
-	# Not one that others may write to, nor a relative one.
+	# A directory that others may write to does not count, nor does a relative one.
 	"$who" chmod o+w "$config"
 	run -125 --separate-stderr "$who" env HOME="$home" volt-ns @mine true
 	[ "$stderr" = "volt-ns: @mine: No such file or directory" ]
-	run -125 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" root="$root" volt-ns @mine true
+	run -125 --separate-stderr "$who" env HOME="$home" volt-ns "-mp$U" \
+		root="$root" volt-ns @mine true
 	[ "$stderr" = "volt-ns: @mine: No such file or directory" ]
 	"$who" chmod o-w "$config"
 	run -125 --separate-stderr "$who" env HOME=. volt-ns @mine true
 }
 
-@test "toolbox: one's own files of words, by name, also behind a new root" {
+@test "toolbox: the user's own files of words are found by name, also behind a new root" {
 	if [ "$(id -u)" = 0 ]; then
 		mkdir home
-		who=as_root root=$ROOT_BB U='' home=$PWD/home own_words
+		own_words as_root "$ROOT_BB" "$PWD/home"
 	fi
 	need as_user unshare -U true
 	user_dir
-	who=as_user root=$ROOT_USER U=U home=$USER_DIR/home own_words
+	own_words as_user "$ROOT_USER" "$USER_DIR/home" U
 	as_user rm -rf "$USER_DIR/home/.config"
 }
 
-@test "toolbox: another user's files of words are not ours, as behind sudo" {
+@test "toolbox: another user's files of words are not used, as after sudo" {
 	need_root
 	user_dir
 	as_user mkdir -p "$USER_DIR/home/.config/volt"
 	as_user sh -c 'echo umask=0 >$HOME/.config/volt/evil'
 	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns @evil true
 	[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
-	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns -m root="$ROOT_BB" volt-ns @evil true
+	run -125 --separate-stderr env HOME="$USER_DIR/home" volt-ns -m \
+		root="$ROOT_BB" volt-ns @evil true
 	[ "$stderr" = "volt-ns: @evil: No such file or directory" ]
 	as_user rm -r "$USER_DIR/home/.config"
 }
 
+# hidden WHO ROOT [U]
 hidden() {
-	local bin
+	local who=$1 root=$2 U=${3-} bin
 
 	bin=$(dirname "$("$who" sh -c 'command -v volt-ns')")
-	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close sh -c 'ls -A "$1"' sh "$bin"
+	run -0 --separate-stderr "$who" volt-ns "-m$U" tmpfs="$bin" volt-init volt-lock fds=close \
+		sh -c 'ls -A "$1"' sh "$bin"
 	[ "$output" = "" ]
 	[ "$stderr" = "" ]
-	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns umask=027 sh -c 'umask; env | grep VOLT_; true'
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" bind="$root:${bin%/*}" volt-init volt-ns \
+		umask=027 sh -c 'umask; env | grep VOLT_; true'
 	[ "$output" = 0027 ]
 }
 
-@test "toolbox: is there where a mount hides the programs" {
+@test "toolbox: it is found if a mount hides the programs" {
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root root=$ROOT_BB U='' hidden
+		hidden as_root "$ROOT_BB"
 	fi
 	need as_user unshare -U true
-	who=as_user root=$ROOT_USER U=U hidden
+	hidden as_user "$ROOT_USER" U
 }
 
-# As a user's build is run by sudo.
-@test "toolbox: programs that belong to somebody else are found all the same" {
+# The same happens if sudo runs a user's build.
+@test "toolbox: programs that another user owns are found too" {
 	need_root
 	r=$(copy_root)
 	printf '#!/bin/sh\necho HOSTILE\n' >"$r/bin/volt-init"
 	chmod 755 "$r/bin/volt-init"
 	cp -r "$O/bin" tools && chown -R 4242:4242 tools
 	for flags in -m -mp -A -mpniuC; do
-		run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns $flags root="$r" volt-init echo ours
+		run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns $flags \
+			root="$r" volt-init echo ours
 		[ "$output" = ours ]
 	done
-	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 root="$r" volt-init echo ours
+	run -0 --separate-stderr env PATH="$PWD/tools:$PATH" volt-ns -Ump uidmap=0:100000:65536 \
+		root="$r" volt-init echo ours
 	[ "$output" = ours ]
 }
 
-# The kernel then cuts the path of a running program at its mount.
-@test "toolbox: found also when the mount namespace that we came from is gone" {
+# In that case, the kernel's path of a running program begins at its mount.
+@test "toolbox: it is found even if the mount namespace of the caller is gone" {
 	need_root
 	mkdir -p mount/bin
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 --separate-stderr unshare -m sh -ec 'mount -t tmpfs tmpfs mount
 		cp -r "$O/bin" mount
-		exec mount/bin/volt-ns -m env mount/bin/volt-ns -m root="$ROOT_BB" volt-init echo in'
+		exec mount/bin/volt-ns -m env mount/bin/volt-ns -m root="$ROOT_BB" \
+			volt-init echo in'
 	[ "$output" = in ]
 }
 
-@test "toolbox: a link in it does not lead into the root" {
+@test "toolbox: a symlink in it does not lead into the root" {
 	places
 	r=$(hostile_root)
 	mkdir -p "$r/opt" "$USER_DIR/tmp/tools" "$USER_DIR/tmp/share/volt" "$USER_DIR/tmp/opt"
@@ -499,14 +558,16 @@ hidden() {
 	printf '#!/bin/sh\necho HOSTILE\n' >"$r/opt/volt-init" && chmod 755 "$r/opt/volt-init"
 	echo umask=0 >"$r/opt/words"
 	chmod -R a+rX "$USER_DIR/tmp" "$r/opt"
-	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-init echo ours
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A \
+		root="$r" volt-init echo ours
 	[[ $output != *HOSTILE* ]]
-	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A root="$r" volt-ns @words echo read
+	run --separate-stderr as_user env PATH="$USER_DIR/tmp/tools:/usr/bin:/bin" volt-ns -A \
+		root="$r" volt-ns @words echo read
 	[ "$output" != read ]
 }
 
 exe() {
-	local sum
+	local who=$1 root=$2 A=$3 sum
 
 	sum=$(cat "$O"/bin/volt-* "$USER_DIR"/bin/volt-* 2>/dev/null | sha256sum)
 	# shellcheck disable=SC2016
@@ -532,11 +593,11 @@ exe() {
 	each exe
 }
 
-@test "toolbox: a link that waits for its command does not keep it" {
+@test "toolbox: a link that waits for its command does not keep it open" {
 	kept() {
-		# As root of the container, with every right over PID 1 and 2.
+		# The container's root has every right over PID 1 and 2.
 		# shellcheck disable=SC2016
-		run -0 --separate-stderr "$who" volt-ns -A root="$root" volt-init volt-init sh -c '
+		run -0 --separate-stderr "$1" volt-ns -A root="$2" volt-init volt-init sh -c '
 			for i in 1 2 3 4 5 6 7 8 9 10; do
 				dirs=
 				for fd in /proc/1/fd/* /proc/2/fd/*; do
@@ -548,13 +609,13 @@ exe() {
 			echo "$(ls /proc/1/fd | wc -l) $dirs"'
 		[[ $output == [1-9]*" " ]]
 	}
-	who=as_user root=$ROOT_USER kept
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB kept
+	kept as_user "$ROOT_USER"
+	[ "$(id -u)" != 0 ] || kept as_root "$ROOT_BB"
 }
 
 @test "toolbox: its .. stays in it" {
 	need_root
-	# A link that is one more look at the toolbox: an impostor among ours.
+	# Put a link among ours that checks the toolbox.
 	cp -r "$O/bin" tools
 	cp "$(helper toolbox)" tools/volt-probe
 	for flags in -m -A; do
@@ -564,29 +625,33 @@ exe() {
 }
 
 nested() {
-	# The kernel gives no new /proc below one that is partly hidden.
+	local who=$1 root=$2
+
+	# The kernel permits no new /proc below one that is partly hidden.
 	run -125 --separate-stderr "$who" volt-ns -A root="$root" volt-ns -A root=/ true
 	[ "$stderr" = "volt-ns: /proc: mount proc: Operation not permitted
-volt-ns: a new /proc needs -p, and outside of it one that is not masked itself" ]
+volt-ns: a new /proc needs -p, and a /proc outside that is not masked itself" ]
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none hostname=outer volt-init \
-		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID; cat /proc/1/comm; echo x >/dev/null'
+		volt-ns -A root=/ hostname=inner volt-init sh -c 'hostname; echo $PPID
+		cat /proc/1/comm; echo x >/dev/null'
 	[ "$stderr" = "" ]
 	[ "$output" = "inner
 1
 volt-init" ]
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none volt-ns -A root=/ volt-ns -Umu volt-ns -Ai volt-init sh -c 'echo $PPID'
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" mask=none volt-ns -A root=/ \
+		volt-ns -Umu volt-ns -Ai volt-init sh -c 'echo $PPID'
 	[ "$output" = 1 ]
 }
 
 @test "volt-ns in volt-ns" {
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root root=$ROOT_BB nested
+		nested as_root "$ROOT_BB"
 	fi
-	who=as_user root=$ROOT_USER nested
+	nested as_user "$ROOT_USER"
 }
 
-# The outer actor must mean its own child, also where the /proc that it sees
-# counts processes differently.
+# The outer actor must find its own child, even if the /proc that it sees has other process
+# IDs.
 @test "volt-ns in volt-ns -p without a /proc of its own" {
 	need_root
 	run -0 --separate-stderr volt-ns -p volt-ns -Up sh -c 'id -u'
@@ -597,19 +662,14 @@ volt-init" ]
 
 # --- SIGKILL anywhere -------------------------------------------------------
 
-injected() {
-	timeout -s KILL 120 strace -f -qq -o /dev/null "$@" </dev/null >/dev/null 2>&1
-	[ $? != 137 ] || [ -z "$hung" ] || return 1
-}
-
 @test "SIGKILL at every step: nothing is left, nothing hangs" {
 	need_root
 	need strace -qq -o /dev/null true
 	set -- volt-ns -A root="$ROOT_BB" overlay=tmpfs volt-init true
 	kill_at_every_call no_hang "$@"
 	no_leftovers
-	# The waiting parent alone.
-	FOLLOW='' kill_at_every_call no_hang "$@"
+	# Kill only the parent that waits.
+	kill_at_every_call -1 no_hang "$@"
 	no_leftovers
 }
 
@@ -623,11 +683,13 @@ injected() {
 	done
 }
 
+# running ROOT FLAGS
 running() {
 	local victim
 
 	for victim in parent init command; do
-		start "$who" volt-ns $A root="$root" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & echo ready; sleep 1000; :'
+		start volt-ns "$2" root="$1" volt-init sh -c \
+			'sleep 1000 & setsid sleep 1000 & echo ready; sleep 1000; :'
 		wait_for grep -q ready out
 		p=$pid
 		[ "$victim" = parent ] || p=$(pgrep -P "$p")
@@ -639,16 +701,16 @@ running() {
 	done
 }
 
-@test "SIGKILL of the parent, of PID 1, of the command: all goes" {
+@test "SIGKILL of the parent, of PID 1, of the command: no process is left" {
 	if [ "$(id -u)" = 0 ]; then
-		who=env root=$ROOT_BB A=-A running
-		who=env root=$ROOT_BB A=-mpniuC running
+		running "$ROOT_BB" -A
+		running "$ROOT_BB" -mpniuC
 	else
-		who=env root=$ROOT_USER A=-A running
+		running "$ROOT_USER" -A
 	fi
 }
 
-# Whatever changes IDs behind it, and makes the kernel forget the death signal.
+# A later link may change IDs. Then the kernel drops the death signal, unless volt keeps it.
 @test "SIGKILL of a parent that waits: its command ends, in every order of links" {
 	need python3 -c 'import select'
 	set -- volt-init "volt-ns -U" "volt-ns -Up"
@@ -659,15 +721,15 @@ running() {
 				"volt-ns -U uid=1 gid=1" "volt-lock uid=1 gid=1"
 		}
 	done
-	# timeout(1) waits as well, and knows nothing of death signals.
+	# timeout(1) waits, too, and sets no death signal.
 	run -0 "$TOP/tests/helpers/orphan.py" 1 "timeout 900 volt-init -k" \
 		"timeout 900 volt-ns -k -U" "timeout 900 volt-ns -k -Up" \
 		"timeout 900 volt-ns -k -U volt-ns -U"
-	# What killed volt-cgs left.
+	# Remove the groups of volt-cgs that were killed.
 	volt-cg true 2>/dev/null || true
 }
 
-# Its helper opens many sources meanwhile. What lives on holds the pipe.
+# Its helper opens many sources meanwhile. A process that lives on would hold the pipe.
 @test "SIGKILL of a parent whose container is being built: no command starts, nothing waits" {
 	need strace -qq -o /dev/null true
 	user_dir
@@ -676,14 +738,16 @@ running() {
 	for words in "" "status=3" "overlay=tmpfs"; do
 		# shellcheck disable=SC2016 # expanded by that sh
 		run -0 --separate-stderr as_user timeout 60 sh -c \
-			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh strace -qq -o /dev/null -e trace=recvmsg \
-			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" tmpfs=/tmp uidmap="0:$TEST_UID:1" \
-			$words "@$USER_DIR/tmp/binds" sh -c 'echo ran; sleep 1000'
+			'"$@" 3>/dev/null 4>&- </dev/null | cat' sh \
+			strace -qq -o /dev/null -e trace=recvmsg \
+			-e inject=recvmsg:signal=KILL:when=1 volt-ns -Ump root="$ROOT_USER" \
+			tmpfs=/tmp uidmap="0:$TEST_UID:1" $words "@$USER_DIR/tmp/binds" \
+			sh -c 'echo ran; sleep 1000'
 		[ "$output" = "" ]
 	done
 }
 
-@test "SIGKILL of a parent that waits: a command that joined ends, too" {
+@test "SIGKILL of a parent that waits: a command that has joined ends too" {
 	need_root
 	start volt-ns -Ump root="$ROOT_BB" sh -c 'echo ready; sleep 1000'
 	wait_for grep -q ready out
@@ -696,28 +760,29 @@ running() {
 # --- signals and the terminal -----------------------------------------------
 
 @test "SIGTERM to the waiting parent reaches the command; its status comes back" {
-	A=-mp
-	[ "$(id -u)" = 0 ] || A=-A
-	start volt-ns $A root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready; while :; do sleep 0.05; done'
+	flags=-mp
+	[ "$(id -u)" = 0 ] || flags=-A
+	start volt-ns $flags root="$ROOT_BB" volt-init sh -c 'trap "exit 6" TERM; echo ready
+		while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
 	ended 6
 }
 
-@test "SIGTERM at every step of the start: the chain ends by it" {
+@test "SIGTERM at every step of the start ends the chain" {
 	need strace -qq -o /dev/null true
 	ends_by_it() { echo "status $1" && [ "$1" = 143 ]; }
 	[ "$(id -u)" != 0 ] || set -- -mpniuC
-	# What the parent that waits calls before its child has ended.
-	CALLS='rt_sig.*|clone3|prctl|open|openat|close|sendmsg|munmap|mount_setattr|geteuid|poll'
-	for A in "$@" -A; do
-		SIGNAL=SIGTERM FOLLOW='' CALLS=$CALLS kill_at_every_call ends_by_it \
-			volt-ns $A root="$ROOT_BB" overlay=tmpfs volt-init sleep 3
+	# These are the calls of the parent that waits before its child has ended.
+	calls='rt_sig.*|clone3|prctl|open|openat|close|sendmsg|munmap|mount_setattr|geteuid|poll'
+	for flags in "$@" -A; do
+		kill_at_every_call -1 -s SIGTERM -c "$calls" ends_by_it \
+			volt-ns $flags root="$ROOT_BB" overlay=tmpfs volt-init sleep 3
 	done
-	# Nor is it lost while PID 1 execs the next link, or before that listens.
+	# It is not lost while PID 1 execs the next link, or before that has a handler.
 	for late in execve:delay_enter execve:delay_exit rt_sigprocmask:delay_enter; do
 		start strace -f -qq -o /dev/null -e inject="$late=300000" \
-			volt-ns $A root="$ROOT_BB" volt-init sleep 1000
+			volt-ns $flags root="$ROOT_BB" volt-init sleep 1000
 		inner() { pgrep -P "$(pgrep -P "$pid")" >/dev/null; }
 		wait_for inner
 		kill "$(pgrep -P "$pid")"
@@ -737,7 +802,8 @@ state() {
 		wait_for grep -q ready out
 		child=$(pgrep -P "$pid")
 		kill -STOP "$child"
-		[ "$chain" = "volt-ns -Up status=9 volt-init" ] || wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
+		[ "$chain" = "volt-ns -Up status=9 volt-init" ] ||
+			wait_for sh -c "cut -d' ' -f3 /proc/$pid/stat | grep -q T"
 		kill -CONT "$pid"
 		wait_for sh -c "! cut -d' ' -f3 /proc/$child/stat | grep -q T"
 		kill -KILL "$child"
@@ -747,29 +813,37 @@ state() {
 
 @test "^C ends the command once, ^Z stops and fg continues" {
 	need python3 -c 'import pty'
-	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-ns -Up volt-init -g"; do
-		run "$TERMINAL" expect='[#$] ' send="$chain sh -c 'trap \"echo int; exit 3\" INT; echo ready; while :; do sleep 0.05; done'; echo status \$?\\n" \
-			expect='\nready' send='\x03' expect='int.?\n' expect='status 3' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" \
+		"volt-ns -Up volt-init -g"; do
+		script='trap "echo int; exit 3" INT; echo ready; while :; do sleep 0.05; done'
+		run "$TERMINAL" expect='[#$] ' \
+			send="$chain sh -c '$script'; echo status \$?\\n" \
+			expect='\nready' send='\x03' expect='int.?\n' expect='status 3' \
+			send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 		[ "$(tr -d '\r' <<<"$output" | grep -c 'int$')" = 1 ]
 	done
-	# The terminal forgets what was typed before ^Z, and a little after it.
+	# The terminal drops what was typed before ^Z and shortly after it.
 	for chain in "volt-ns status=2" volt-init "volt-ns -Up volt-init" "volt-init -g"; do
-		run "$TERMINAL" expect='[#$] ' send="$chain sh -c 'echo ready; read x; echo got \$x'\\n" \
-			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' pause=0.2 send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- env PS1='$ ' bash --norc --noediting -i
+		run "$TERMINAL" expect='[#$] ' \
+			send="$chain sh -c 'echo ready; read x; echo got \$x'\\n" \
+			expect='\nready' pause=0.2 send='\x1a' expect='Stopped' pause=0.2 \
+			send='fg\n' pause=0.3 send='word\n' expect='got word' send='exit 0\n' -- \
+			env PS1='$ ' bash --norc --noediting -i
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 	done
 }
 
-@test "-g: PID 1 cannot stop, nor its command; the terminal is the caller's again" {
+@test "-g: neither PID 1 nor its command can stop; the caller gets the terminal back" {
 	need python3 -c 'import pty'
 	for chain in volt-init "volt-ns -Up volt-init"; do
 		[ "$chain" = volt-init ] || set -- pause=0.2 send='\x1a' pause=0.5
 		run "$TERMINAL" expect=ready "$@" send='word\n' expect='got word' \
 			expect=after send='more\n' expect='and more' -- \
-			sh -c "$chain -g sh -c 'echo ready; read x; echo got \$x'; echo after; read y; echo and \$y"
+			sh -c "$chain -g sh -c 'echo ready; read x; echo got \$x'
+				echo after; read y; echo and \$y"
 		echo "$chain: $output"
 		[ "$status" = 0 ]
 	done
@@ -777,22 +851,30 @@ state() {
 
 # --- attacks ----------------------------------------------------------------
 
-# Every place of a mount is a link out of the root, in its own way.
-@test "hostile links: no mount leaves the root" {
+# Every place of a mount is a symlink that leads out of the root, each in another way.
+@test "hostile symlinks: no mount is made outside the root" {
 	places
 	canary=$USER_DIR/tmp/canary
 	as_user mkdir -p "$canary/sub"
 	echo canary | as_user tee "$canary/file" "$canary/sub/file" >/dev/null
 	sum=$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)
 	linked() {
+		local who=$1 A=$3
+
 		for name in dev proc tmp etc sys mnt; do
-			for target in "$canary" "../../../../../../../..$canary" "/proc/1/root$canary" "/proc/self/cwd"; do
+			for target in "$canary" "../../../../../../../..$canary" \
+				"/proc/1/root$canary" "/proc/self/cwd"; do
 				r=$(hostile_root)
 				rm -rf "${r:?}/$name" && ln -s "$target" "$r/$name"
-				run --separate-stderr "$who" volt-ns $A root="$r" tmpfs=/$name/t bind="$USER_DIR/home:/$name/sub" \
-					tmpfs=/$name/sub/deep bind=/etc/hostname:/$name/file sh -c 'echo evil >/'$name'/t/x; echo evil >/'$name'/x; echo evil >/'$name'/sub/y'
-				run --separate-stderr "$who" volt-ns $A root="$r" mask=/$name/file ro=/$name/sub sh -c true
-				run --separate-stderr "$who" volt-ns $A root="$r" overlay=tmpfs tmpfs=/$name/t sh -c 'echo evil >/'$name/x
+				run --separate-stderr "$who" volt-ns $A root="$r" tmpfs=/$name/t \
+					bind="$USER_DIR/home:/$name/sub" \
+					tmpfs=/$name/sub/deep bind=/etc/hostname:/$name/file \
+					sh -c "echo evil >/$name/t/x; echo evil >/$name/x
+					echo evil >/$name/sub/y"
+				run --separate-stderr "$who" volt-ns $A root="$r" \
+					mask=/$name/file ro=/$name/sub sh -c true
+				run --separate-stderr "$who" volt-ns $A root="$r" overlay=tmpfs \
+					tmpfs=/$name/t sh -c 'echo evil >/'$name/x
 				[ "$(find "$canary" -printf '%p %y %s %m %T@\n' | sort)" = "$sum" ]
 				rm -rf "$r"
 			done
@@ -802,36 +884,37 @@ state() {
 	[ -z "$(ls -A "$USER_DIR/home/deep" 2>/dev/null)" ]
 }
 
-# masked PLACE ...: at the first is a /proc, and no way past its masks, at none.
+# masked ... PLACE ...: in the root $r there is a /proc at the first place, and at no place is
+# there a way around its masks.
 masked() {
 	# shellcheck disable=SC2016
-	run --separate-stderr "$who" volt-ns $A root="$r" sh -c '
+	run --separate-stderr "$1" volt-ns "$3" root="$r" sh -c '
 		for p; do
 			(: >>$p/sys/kernel/core_pattern) 2>/dev/null && echo "$p core_pattern"
-			[ ! -e $p/timer_list ] || [ -z "$(head -c 1 $p/timer_list)" ] || echo "$p timer_list"
-			[ ! -e $p/keys ] || [ -z "$(head -c 1 $p/keys)" ] || echo "$p keys"
+			for f in timer_list keys; do
+				[ ! -e $p/$f ] || [ -z "$(head -c 1 $p/$f)" ] || echo "$p $f"
+			done
 			! grep -q " $p " $p/self/mounts 2>/dev/null || echo $p
-		done; true' sh "$@"
-	[ "$output" = "$1" ]
+		done; true' sh "${@:4}"
+	[ "$output" = "$4" ]
 }
 
-# The masks are those of the /proc that was mounted, wherever the root's /proc
-# led when it was.
-@test "hostile links: /proc by way of /dev does not lose its masks" {
+# The masks belong to the /proc that was mounted, wherever the root's /proc led at that time.
+@test "hostile symlinks: a /proc that is reached through /dev keeps its masks" {
 	r=$(hostile_root)
 	rm -rf "${r:?}/proc" "${r:?}/dev" && mkdir "$r/dev" "$r/real"
 	ln -s /dev/p "$r/proc" && ln -s /real "$r/dev/p"
 	each masked /real /proc
 }
 
-@test "hostile links: a /proc that hides its own way does not lose its masks" {
+@test "hostile symlinks: a /proc that covers its own path keeps its masks" {
 	r=$(hostile_root)
 	rm -rf "${r:?}/proc" && mkdir -p "$r/p/d"
 	ln -s p/d/.. "$r/proc"
 	each masked /p /proc
 }
 
-@test "hostile links: swapped while containers start" {
+@test "hostile symlinks: they are swapped while containers start" {
 	places
 	canary=$USER_DIR/tmp/swapped
 	as_user mkdir -p "$canary"
@@ -842,59 +925,68 @@ masked() {
 	start "$HELP/swap" "$r/mnt" "$r/evil"
 	sleep 0.1
 	for ((i = 0; i < 40; i++)); do
-		as_user volt-ns -Ump root="$r" tmpfs=/mnt/sub bind=/etc:/mnt/b sh -c 'echo evil >/mnt/sub/x' 2>/dev/null || true
+		as_user volt-ns -Ump root="$r" tmpfs=/mnt/sub bind=/etc:/mnt/b sh -c \
+			'echo evil >/mnt/sub/x' 2>/dev/null || true
 	done
 	kill -KILL "$pid"
 	[ "$(ls -A "$canary")" = "" ]
 }
 
-@test "devices: what is no /dev/null is not mounted as one" {
+@test "devices: a file that is not the real /dev/null is not mounted as a mask" {
 	need_root
-	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f && mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
+	run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs t /mnt && touch /mnt/f &&
+		mount --bind /mnt/f /dev/full && exec volt-ns -m root='"$ROOT_BB"' true'
 	[ "$stderr" = "volt-ns: /dev/full: not the device 1:7" ]
 }
 
-# The mode, the owner and the times of the host's devices are the host's.
+# The container cannot change the mode, the owner and the times of the host's devices.
 @test "devices: the host's cannot be changed from inside" {
 	need_root
 	touch null && mknod m c 1 3
 	for flags in -mpniuC -A; do
-		run -0 unshare -m sh -c 'mount --bind m /dev/null && exec volt-ns '"$flags root=$ROOT_BB"' sh -c "
-			chmod 600 /dev/null; chown 7 /dev/null; touch -d @1 /dev/null; echo x >/dev/null; true" 2>&1'
+		run -0 unshare -m sh -c \
+			'mount --bind m /dev/null && exec volt-ns '"$flags root=$ROOT_BB"' sh -c "
+			chmod 600 /dev/null; chown 7 /dev/null; touch -d @1 /dev/null
+			echo x >/dev/null; true" 2>&1'
 		[ "$(stat -c '%a %u' m)" = "644 0" ]
 	done
 }
 
 @test "devices: mknod is refused or useless" {
-	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt sh -c 'for d in /tmp /mnt /dev; do mknod $d/disk b 7 0 && echo made; done 2>/dev/null; true'
+	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt sh -c \
+		'for d in /tmp /mnt /dev; do mknod $d/disk b 7 0 && echo made; done 2>/dev/null
+		true'
 	[ "$output" = "" ]
 	need_root
 	r=$(copy_root)
 	mknod "$r/image" c 1 5
 	run -0 volt-ns -mpniuC root="$r" tmpfs=/mnt sh -c '
 		mknod /mnt/z c 1 5; mknod /tmp/z c 1 5; mknod /dev/z c 1 5
-		for f in /mnt/z /tmp/z /dev/z /image; do head -c 1 $f >/dev/null 2>&1 && echo $f; done; true'
+		for f in /mnt/z /tmp/z /dev/z /image; do
+			head -c 1 $f >/dev/null 2>&1 && echo $f
+		done; true'
 	[ "$output" = "" ]
 }
 
-@test "the host's /proc/sys and sysrq: out of reach for the root of a container" {
-	guarded() {
+@test "the host's /proc/sys and sysrq: the container's root cannot reach them" {
+	unreachable() {
 		# shellcheck disable=SC2016
-		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
-			for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sysrq-trigger /proc/sys/vm/drop_caches; do
+		run --separate-stderr "$1" volt-ns -A root="$2" sh -c '
+			for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
+				/proc/sysrq-trigger /proc/sys/vm/drop_caches; do
 				(: >>$f) 2>/dev/null && echo "$f"
 			done; true'
 		[ "$output" = "" ]
 	}
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB guarded
-	who=as_user root=$ROOT_USER guarded
+	[ "$(id -u)" != 0 ] || unreachable as_root "$ROOT_BB"
+	unreachable as_user "$ROOT_USER"
 }
 
-# What covers it is locked, and a new /proc would show more.
-@test "the host's /proc/sys: the container cannot unmount what hides it, nor mount another" {
+# The mount that covers it is locked. A new /proc would show more.
+@test "the host's /proc/sys: the container cannot unmount its mask, nor mount a new /proc" {
 	uncovered() {
 		# shellcheck disable=SC2016
-		run --separate-stderr "$who" volt-ns -A root="$root" sh -c '
+		run --separate-stderr "$1" volt-ns -A root="$2" sh -c '
 			umount /proc/sys && echo unmounted
 			umount /proc/keys && echo unmounted
 			mkdir -p /dev/shm/p && mount -t proc p /dev/shm/p && echo mounted
@@ -903,21 +995,25 @@ masked() {
 			done; true'
 		[ "$output" = "" ]
 	}
-	who=as_user root=$ROOT_USER uncovered
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB uncovered
+	uncovered as_user "$ROOT_USER"
+	[ "$(id -u)" != 0 ] || uncovered as_root "$ROOT_BB"
 }
 
-@test "ways out: .., /proc/self/fd, /proc/1/root, fchdir lead nowhere" {
+@test "ways out: .., /proc/self/fd, /proc/1/root and fchdir do not leave the root" {
 	out() {
 		# shellcheck disable=SC2016
-		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c '
+		run -0 --separate-stderr "$1" volt-ns "$3" root="$2" volt-init sh -c '
 			i=$(stat -c %d:%i /)
-			for d in /.. /../../../.. /proc/1/root /proc/self/root /proc/1/root/.. /proc/1/cwd /proc/1/cwd/../..; do
+			for d in /.. /../../../.. /proc/1/root /proc/self/root /proc/1/root/.. \
+				/proc/1/cwd /proc/1/cwd/../..; do
 				[ "$(stat -L -c %d:%i $d/)" = "$i" ] || echo "$d"
 			done
 			for p in /proc/[0-9]*; do
 				for f in $p/fd/*; do
-					[ ! -d $f/.. ] || case $f in /proc/1/fd/* | $p/fd/[012]) ;; *) [ "$(readlink $f)" = "/proc/${p#/proc/}/fd" ] || echo "$f $(readlink $f)" ;; esac
+					[ -d $f/.. ] || continue
+					case $f in /proc/1/fd/* | $p/fd/[012]) continue ;; esac
+					to=$(readlink $f)
+					[ "$to" = "/proc/${p#/proc/}/fd" ] || echo "$f $to"
 				done
 			done
 			mkdir -p /dev/shm/c && chroot /dev/shm/c /none 2>/dev/null
@@ -928,62 +1024,68 @@ masked() {
 	each out
 }
 
-@test "the parent is not to be seen, signalled or traced" {
+@test "the command cannot see, signal or trace the parent" {
+	# unseen ROOT FLAGS
 	unseen() {
-		start "$who" volt-ns $A root="$root" volt-init sh -c 'echo ready; sleep 1000; :'
+		start volt-ns "$2" root="$1" volt-init sh -c 'echo ready; sleep 1000; :'
 		wait_for grep -q ready out
 		# shellcheck disable=SC2016
-		run -0 --separate-stderr "$who" volt-ns $A root="$root" volt-init sh -c 'kill -9 -1; ls -d /proc/[0-9]* | grep -c .; cat /proc/*/comm | grep -x volt-ns; true'
+		run -0 --separate-stderr volt-ns "$2" root="$1" volt-init sh -c 'kill -9 -1
+			ls -d /proc/[0-9]* | grep -c .; cat /proc/*/comm | grep -x volt-ns; true'
 		gone && return 1
 		[[ $output != *volt-ns* ]]
 		kill -KILL "$pid"
 		wait_for gone
 	}
-	who="env"
 	if [ "$(id -u)" = 0 ]; then
-		root=$ROOT_BB A=-mpniuC unseen
-		root=$ROOT_BB A=-A unseen
-		# Not dumpable: its /proc entry belongs to root even for a user's.
-		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups "$USER_DIR/bin/volt-ns" -Up sleep 1000
+		unseen "$ROOT_BB" -mpniuC
+		unseen "$ROOT_BB" -A
+		# It is not dumpable: its /proc entry belongs to root, even if it is a user's.
+		start setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups \
+			"$USER_DIR/bin/volt-ns" -Up sleep 1000
 		wait_for pgrep -P "$pid" >/dev/null
 		wait_for sh -c "[ \"\$(stat -c %u /proc/$pid/environ)\" = 0 ]"
 		kill -KILL "$pid"
 	else
-		root=$ROOT_USER A=-A unseen
+		unseen "$ROOT_USER" -A
 	fi
 }
 
-# waiting CMD ...: CMD for each link that waits for a command on the same /proc;
-# $via is that link.
+# waiting CMD ...: run CMD with each link that waits for a command on the same /proc, as its
+# last argument.
 waiting() {
+	local via
+
 	for via in volt-init "volt-init -g" "volt-ns status=9" "volt-ns console=pty" \
 		"volt-ns -U status=9" "volt-ns -Um status=9" "volt-lock learn=/dev/null" \
 		"volt-init volt-init" "volt-init volt-ns -U"; do
-		"$@"
+		"$@" "$via"
 	done
 }
 
-# From its first instruction on, whatever the waiting parent still has to do.
-@test "the parent is not to be seized by a command that starts" {
+# This is so from the command's first instruction on, while the parent still has things to do.
+@test "a command that starts cannot seize the parent" {
 	seizes() {
-		# shellcheck disable=SC2016 # that sh's
-		run -0 as_user sh -c 'n=$1; shift; while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
-			sh "${STARTS:-200}" $via "$HELP/seize"
+		# shellcheck disable=SC2016,SC2086 # that sh's; several words
+		run -0 as_user sh -c \
+			'n=$1; shift
+			while [ $((n -= 1)) -ge 0 ]; do "$@" 9>/dev/null </dev/null; done' \
+			sh "${STARTS:-200}" $1 "$HELP/seize"
 		[ "$output" = "" ] || {
-			echo "$via: $(sort <<<"$output" | uniq -c)"
+			echo "$1: $(sort <<<"$output" | uniq -c)"
 			return 1
 		}
 	}
 	waiting seizes
 }
 
-@test "the parent is not dumpable before there is a command" {
+@test "the parent is not dumpable before the command exists" {
 	need strace -qq -o /dev/null true
 	before() {
-		# One is a tracer itself, the other's helper is gone by then.
-		case $via in volt-lock* | *"volt-ns -U") return ;; esac
+		# volt-lock is a tracer itself. The helper of volt-ns -U has ended by then.
+		case $1 in volt-lock* | *"volt-ns -U") return ;; esac
 		# shellcheck disable=SC2086 # several words
-		strace -f -qq -o calls $via true 9>/dev/null </dev/null
+		strace -f -qq -o calls $1 true 9>/dev/null </dev/null
 		awk '
 			/execve\(.*= 0$/ { open[$1] = 1 }
 			/prctl\(PR_SET_DUMPABLE, (0|SUID_DUMP_DISABLE)\) += 0$/ { open[$1] = 0 }
@@ -997,56 +1099,61 @@ waiting() {
 			END { exit bad || !found }' calls
 	}
 	waiting before
-	via="volt-ns -p" before
-	[ "$(id -u)" != 0 ] || via="volt-ns -mpniuC root=$ROOT_BB" before
+	before "volt-ns -p"
+	[ "$(id -u)" != 0 ] || before "volt-ns -mpniuC root=$ROOT_BB"
 	if volt-cg true; then
-		via=volt-cg before
+		before volt-cg
 	fi
 }
 
-# CAP_SYS_PTRACE over volt-init is the container's root's, who can take what that
-# has open. Nor is a link that takes its time to let go of something overtaken.
-@test "status=: the container's root cannot forge what the caller is told" {
+# The container's root has CAP_SYS_PTRACE over volt-init, and can take its descriptors. A link
+# that is slow to close a descriptor is also safe.
+@test "status=: the container's root cannot forge the line" {
+	# forged ... LINKS LEAST: with these links, it takes more than LEAST descriptors.
 	forged() {
-		local code late
+		local who=$1 root=$2 A=$3 code late
 
 		for code in 0 3 125; do
-			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh $late volt-ns $A root="$root" \
-				bind="$HELP:/mnt" status=9 $inner /mnt/forge "$code"
-			grep -qx "exit $code" <<<"$stderr" # bats misses its descriptors, too
+			run "-$code" --separate-stderr bare "$who" sh -c '"$@" 9>&2' sh \
+				$late volt-ns $A root="$root" \
+				bind="$HELP:/mnt" status=9 $4 /mnt/forge "$code"
+			# Standard error may also have messages of bats, without its descriptors.
+			grep -qx "exit $code" <<<"$stderr"
 			! grep -qE '^(failed|signal)' <<<"$stderr"
-			[ "$output" -gt "${taken:-0}" ]
+			[ "$output" -gt "$5" ]
 			[ "$code" != 3 ] || [ -z "$strace" ] || late=$strace
 		done
 	}
 	strace="strace -f -qq -o /dev/null -e trace=close -e inject=close:delay_enter=3000"
 	$strace true || strace=''
 	for inner in volt-init "volt-init volt-init" "volt-ns -Up volt-init"; do
-		each forged
+		each forged "$inner" 0
 	done
-	# It has no rights over these, and takes nothing.
-	taken=-1
+	# It has no rights over these links, and takes nothing.
 	for inner in '' "volt-init volt-ns -U"; do
-		each forged
+		each forged "$inner" -1
 	done
 }
 
-@test "set-user-ID files of the root gain nothing" {
+@test "set-user-ID files of the root give no privileges" {
 	need_root
 	r=$(copy_root)
 	cp "$ROOT_BB/bin/busybox" "$r/bin/busybox0" && chmod 4755 "$r/bin/busybox0"
-	run -0 volt-ns -mp root="$r" uid=1000 gid=1000 sh -c '/bin/busybox0 id -u; grep CapEff /proc/self/status'
+	run -0 volt-ns -mp root="$r" uid=1000 gid=1000 sh -c \
+		'/bin/busybox0 id -u; grep CapEff /proc/self/status'
 	[ "$output" = "1000
 CapEff:	0000000000000000" ]
 }
 
-@test "overlay: a file capability that is copied up is worth nothing outside" {
+@test "overlay: a file capability that is copied up has no effect outside" {
 	need_root
 	need setcap -h
 	places
 	l=$USER_DIR/tmp/caps
 	as_user mkdir -p "$l"
-	run as_user volt-ns -A root="$ROOT_USER" overlay="$l" bind=/usr:/usr bind=/lib:/lib bind=/lib64:/lib64 sh -c 'cp /bin/busybox /capped && setcap cap_sys_admin+ep /capped; chmod 6755 /bin/busybox'
+	run as_user volt-ns -A root="$ROOT_USER" overlay="$l" bind=/usr:/usr bind=/lib:/lib \
+		bind=/lib64:/lib64 sh -c 'cp /bin/busybox /capped && setcap cap_sys_admin+ep /capped
+		chmod 6755 /bin/busybox'
 	run -1 sh -c "getcap -n -r $l/upper | grep -v rootid"
 	run -0 as_user "$l/upper/bin/busybox" id -u
 	[ "$output" = "$TEST_UID" ]
@@ -1056,7 +1163,7 @@ CapEff:	0000000000000000" ]
 
 @test "cgroup tree: read-only" {
 	cgroups() {
-		run -0 --separate-stderr "$who" volt-ns $A root="$root" sh -c '
+		run -0 --separate-stderr "$1" volt-ns "$3" root="$2" sh -c '
 			mkdir /sys/fs/cgroup/x 2>/dev/null && echo made
 			(echo 1 >/sys/fs/cgroup/cgroup.procs) 2>/dev/null && echo moved
 			(echo 1 >/sys/fs/cgroup/cgroup.freeze) 2>/dev/null && echo frozen
@@ -1066,7 +1173,7 @@ CapEff:	0000000000000000" ]
 	each cgroups
 }
 
-@test "messages: one line each, whatever is in the words" {
+@test "messages: one line each, whatever the words contain" {
 	name=$'/no\nvolt-ns forged\033[2J'
 	shown='/no\012volt-ns forged\033[2J'
 	line() {

@@ -5,17 +5,17 @@
 # Variables:
 #	PATH		begins with the programs under test, $O/bin
 #	TOP		the source tree
-#	ROOT_BB		a small root: busybox-static. Never written; see copy_root
+#	ROOT_BB		a small root: busybox-static. Do not write to it: see copy_root
 #	ROOT_DEB	a Debian minbase; after need_root_deb
-#	ROOT_USER	ROOT_BB for as_user: owned by that user, who may write it
-#	USER_DIR	a directory of that user's, for the run
-#	VOLT_STRICT=1	a host feature that is missing is a failure
+#	ROOT_USER	ROOT_BB for as_user: that user owns it, and may write to it
+#	USER_DIR	a directory of that user, for the run
+#	VOLT_STRICT=1	a missing feature of the host is a failure
 #
-# A test may be run by anybody: from a terminal or not, with signals ignored
-# (nohup), with any umask. What it needs it sets: bash cannot undo an ignored
-# signal, so what is to be ended by one runs by `env --default-signal`, or start.
+# Any user may run a test, on a terminal or not, with ignored signals (nohup), and with any
+# umask. A test sets what it needs. bash cannot undo an ignored signal. So a command that a
+# signal will end must run by `env --default-signal`, or by start.
 #
-# Background processes close descriptor 3 (`cmd 3>&- &`), or bats waits for them.
+# Background processes close descriptor 3 (`cmd 3>&- &`). Otherwise bats waits for them.
 
 bats_require_minimum_version 1.5.0
 
@@ -27,7 +27,7 @@ case $PATH in
 "$O/bin:"*) ;;
 *) PATH=$O/bin:$PATH:/usr/sbin:/sbin ;;
 esac
-# Nothing of the caller's own chain, and messages that can be compared.
+# Remove variables of the caller's own chain, and make messages comparable.
 unset VOLT_TOOLBOX VOLT_STATUS VOLT_NOTIFY NOTIFY_SOCKET
 export LC_ALL=C TERM=dumb
 umask 022
@@ -39,7 +39,7 @@ fi
 
 # --- what the host can do -------------------------------------------------
 
-# Skip the test for this reason; with VOLT_STRICT=1 fail it.
+# lacks REASON: skip the test. With VOLT_STRICT=1 fail it.
 lacks() {
 	if [ "${VOLT_STRICT:-0}" = 1 ]; then
 		echo "the host lacks: $*" >&2
@@ -48,12 +48,12 @@ lacks() {
 	skip "the host lacks: $*"
 }
 
-# need CMD [ARG ...]: this host can do CMD.
+# need CMD [ARG ...]: the test needs a host on which CMD works.
 need() {
 	"$@" </dev/null >/dev/null 2>&1 || lacks "$*"
 }
 
-# Never a failure: who is not root cannot be made to be.
+# The test needs root. Without root this is always a skip, and never a failure.
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
@@ -66,16 +66,16 @@ need_root_deb() {
 	}
 }
 
-# copy_root [DIR]: a writable copy of ROOT_BB (default $BATS_TEST_TMPDIR/root);
-# prints its path.
+# copy_root [DIR]: make a writable copy of ROOT_BB (default $BATS_TEST_TMPDIR/root), and
+# print its path.
 copy_root() {
 	local dir=${1:-$BATS_TEST_TMPDIR/root}
 
 	cp -a "$ROOT_BB" "$dir" && echo "$dir"
 }
 
-# helper NAME: the program made of tests/helpers/NAME.c, static; prints its
-# path. make builds them all before the tests, since the machine has no compiler.
+# helper NAME: build the static program tests/helpers/NAME.c, and print its path. make builds
+# all of them before the tests, because the test machine has no compiler.
 helper() {
 	local program=$O/helpers/$1
 
@@ -87,8 +87,8 @@ helper() {
 
 # --- as an ordinary user --------------------------------------------------
 
-# By whom as_user runs: ourselves, or an ID that nobody has. bats makes its
-# directory for its user alone; the other one must get through.
+# The user of as_user: ourselves, or an unused ID. bats makes its directory for its own user
+# only. The other user must be able to pass through it.
 TEST_UID=$(id -u)
 ROOT_USER=$ROOT_BB
 USER_DIR=$BATS_RUN_TMPDIR
@@ -100,7 +100,7 @@ if [ "$TEST_UID" = 0 ]; then
 fi
 export TEST_UID USER_DIR ROOT_USER
 
-# Make USER_DIR, once per run of bats: that user's root, home, the programs.
+# Make USER_DIR, once in a run of bats, with that user's root, home, and the programs.
 user_dir() {
 	local tmp
 
@@ -114,7 +114,7 @@ user_dir() {
 		{ mv -T "$tmp" "$USER_DIR" 2>/dev/null || rm -rf "$tmp"; }
 }
 
-# helpers NAME ...: in setup_file, programs of tests/helpers in $HELP, for any user.
+# helpers NAME ...: in setup_file, put programs of tests/helpers into $HELP, for any user.
 helpers() {
 	local name
 
@@ -125,26 +125,37 @@ helpers() {
 	done
 }
 
-# PIDs of what a test left running behind it.
+# PIDs of the processes that start has started.
 started=()
 
-# start CMD ...: run CMD behind us, its output to the file out; $pid is its PID.
-# BY=as_user runs it as that.
+# start CMD ...: run CMD in the background, with its output in the file out. Sets $pid.
 start() {
+	start_by env "$@"
+}
+
+# start_by WHO CMD ...: likewise, but WHO, such as as_user, runs CMD.
+start_by() {
+	local who=$1
+
+	shift
 	rm -f out
 	# shellcheck disable=SC2016 # expanded by that sh
-	"${BY:-env}" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" >out 2>&1 </dev/null 3>&- &
+	"$who" sh -c 'echo $$; exec env --default-signal "$@"' sh "$@" \
+		>out 2>&1 </dev/null 3>&- &
 	job=$!
 	wait_for test -s out
 	pid=$(head -n 1 out)
 	started+=("$pid")
 }
 
+# gone [PID]: the process has ended. The default is the process of start.
 gone() {
+	local pid=${1:-$pid}
+
 	! kill -0 "$pid" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$pid/stat")" = Z ]
 }
 
-# ended STATUS: what start started ends so.
+# ended STATUS: the command of start ends with this status.
 ended() {
 	local status=0
 
@@ -165,8 +176,8 @@ end_started() {
 	done
 }
 
-# The end of each test: whatever it started is ended, and nothing is left. Of
-# one that failed, say what its last command printed.
+# The end of each test: end what it started, and check that nothing is left. If the test
+# failed, show the output of its last command.
 end_test() {
 	# shellcheck disable=SC2154 # bats's
 	if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
@@ -177,32 +188,43 @@ end_test() {
 	no_leftovers
 }
 
-# kill_at_every_call CHECK CMD ...: for each system call that CMD makes, SIGKILL
-# for whoever comes first to the Nth of these; then CHECK, which is told the
-# status. FOLLOW= leaves out children; WHERE is a command to run all that by;
-# CALLS, a pattern, picks among them; SIGNAL is another signal.
+# kill_at_every_call [-1] [-c CALLS] [-s SIGNAL] [-w WHERE] CHECK CMD ...: run CMD again and
+# again. Each time, SIGKILL ends the process that first makes a certain call for the Nth time,
+# for every call and every N. Then run CHECK with the status. -1 leaves out children. CALLS is
+# a pattern of the calls. SIGNAL is another signal. WHERE is a command that runs all this.
 kill_at_every_call() {
-	local check=$1 call most n status
+	local calls='.*' follow=-f signal=SIGKILL where='' opt OPTIND=1
+	local check call most n status
 	local -a tracer
 
-	shift
-	read -r -a tracer <<<"${WHERE:-} strace ${FOLLOW--f} -qq"
+	while getopts 1c:s:w: opt; do
+		case $opt in
+		1) follow='' ;;
+		c) calls=$OPTARG ;;
+		s) signal=$OPTARG ;;
+		w) where=$OPTARG ;;
+		*) return 1 ;;
+		esac
+	done
+	check=${!OPTIND}
+	shift "$OPTIND"
+	read -r -a tracer <<<"$where strace $follow -qq"
 	"${tracer[@]}" -o "$BATS_TEST_TMPDIR/calls" "$@" </dev/null
-	# strace counts for each process, and each call by itself.
-	awk -v pid="${FOLLOW--f}" '{ call = pid == "" ? $1 : $2; who = pid == "" ? "" : $1 }
+	# strace counts the calls of each process, and each call separately.
+	awk -v pid="$follow" '{ call = pid == "" ? $1 : $2; who = pid == "" ? "" : $1 }
 	call ~ /^[a-z0-9_]+\(/ {
 		sub(/\(.*/, "", call)
 		n = ++count[who, call]
 		if (n > most[call])
 			most[call] = n
 	} END { for (call in most) print call, most[call] }' \
-		"$BATS_TEST_TMPDIR/calls" | grep -E "^(${CALLS:-.*}) " >"$BATS_TEST_TMPDIR/counts"
+		"$BATS_TEST_TMPDIR/calls" | grep -E "^($calls) " >"$BATS_TEST_TMPDIR/counts"
 	[ -s "$BATS_TEST_TMPDIR/counts" ]
 	while read -r call most; do
 		for ((n = 1; n <= most; n++)); do
 			echo "killed at $call $n: $*"
 			timeout -k 5 30 "${tracer[@]}" -o /dev/null \
-				--inject="$call:signal=${SIGNAL:-SIGKILL}:when=$n" "$@" \
+				--inject="$call:signal=$signal:when=$n" "$@" \
 				>/dev/null 2>&1 </dev/null && status=0 || status=$?
 			"$check" "$status"
 		done
@@ -213,7 +235,7 @@ no_hang() {
 	[ "$1" != 124 ]
 }
 
-# as_user CMD [ARG ...]: as an ordinary user without capabilities or groups.
+# as_user CMD [ARG ...]: run CMD as an ordinary user without capabilities or groups.
 as_user() {
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
@@ -226,11 +248,18 @@ as_user() {
 		--inh-caps=-all -- "$@"
 }
 
-# as_subid_user CMD [ARG ...]: likewise, but that user has a name and
-# subordinate IDs, so that newuidmap(1) serves it. As root that takes a mount
-# namespace of its own, with passwd, subuid and subgid for the occasion; LACKS=
-# says which of them has no range.
+# as_subid_user CMD [ARG ...]: like as_user, but the user has a name and subordinate IDs, so
+# that newuidmap(1) works. As root, this uses a mount namespace with its own passwd, subuid
+# and subgid.
 as_subid_user() {
+	as_subid_user_without '' "$@"
+}
+
+# as_subid_user_without FILE CMD [ARG ...]: likewise, but FILE, subuid or subgid, is empty.
+as_subid_user_without() {
+	local lacks=$1
+
+	shift
 	if [ "$(id -u)" != 0 ]; then
 		"$@"
 		return $?
@@ -240,7 +269,7 @@ as_subid_user() {
 		cd "$BATS_TEST_TMPDIR" || exit
 		{ cat /etc/passwd && echo "volt:x:$TEST_UID:$TEST_UID::/:/bin/sh"; } >passwd
 		echo "volt:1000000000:65536" | tee subuid >subgid
-		[ -z "${LACKS:-}" ] || : >"$LACKS"
+		[ -z "$lacks" ] || : >"$lacks"
 		chmod 644 passwd subuid subgid
 		touch /etc/subuid /etc/subgid
 	) || return 1
@@ -259,7 +288,7 @@ as_subid_user() {
 
 # --- guests without a kernel ----------------------------------------------
 
-# tiny NAME: the guest made of tests/guest/NAME; prints its path.
+# tiny NAME: build the guest tests/guest/NAME, and print its path.
 tiny() {
 	if command -v gcc >/dev/null && [ ! -e "$BATS_RUN_TMPDIR/guests" ]; then
 		"$TOP/tests/guest/build" "$O/guest" >&2 || return 1
@@ -270,18 +299,18 @@ tiny() {
 
 # --- nothing is left behind -----------------------------------------------
 
-# Retry CMD for two minutes (the machine is slow).
+# wait_for CMD ...: retry CMD for two minutes (the test machine is slow).
 wait_for() {
 	local end=$((SECONDS + 120))
 
 	while [ "$SECONDS" -lt "$end" ]; do
-		"$@" && return 0 # a bare return in a trap means another status
+		"$@" && return 0 # in a trap, a bare return has another status
 		sleep 0.05
 	done
 	"$@"
 }
 
-# Does anything run with the marker in its environment or arguments? Say what.
+# Print the processes that have the marker in their environment or arguments, if any.
 marked() {
 	local files
 
@@ -291,16 +320,16 @@ marked() {
 	cut -d/ -f3 <<<"$files" | sort -u
 }
 
-# What a test might leave: mounts of this namespace, loop devices in use.
+# Print what a test could leave: mounts of this namespace, used loop devices.
 footprint() {
 	cut -d' ' -f5- /proc/self/mountinfo | sort
-	# The loop devices of this run: others come and go as they like.
+	# Only the loop devices of this run: others may come and go.
 	grep -hsF "$BATS_RUN_TMPDIR" /sys/block/loop*/loop/backing_file || true
-	# It is everybody's; a user's own is his to write.
+	# All tests share it. An ordinary user may write to a root of its own.
 	[ "$(id -u)" != 0 ] || find "$ROOT_BB" -newer "$ROOT_BB/bin"
 }
 
-# Before the test, as in setup(): mark what it starts, note what is there.
+# Before the test, in setup(): mark the processes that it starts, and record what is there.
 leftovers_begin() {
 	export TEST_MARK=test-mark-$BASHPID-$RANDOM$RANDOM
 	footprint >"$BATS_TEST_TMPDIR/footprint"
@@ -314,8 +343,8 @@ unchanged() {
 	footprint | cmp -s - "$BATS_TEST_TMPDIR/footprint"
 }
 
-# After it: none of its processes, mounts and loop devices are left, at the
-# latest after 10 s.
+# After the test: none of its processes, mounts and loop devices must be left. They may need
+# some time to go.
 no_leftovers() {
 	local pid
 

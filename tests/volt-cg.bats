@@ -20,7 +20,7 @@ setup() {
 teardown() {
 	[ -n "${TREE:-}" ] || return 0
 	[ -d "$TREE/volt" ] || return 0
-	volt-cg true # sweeps
+	volt-cg true # it removes leftovers
 	for dir in "$TREE"/volt/t[0-9]*/; do
 		[ -d "$dir" ] || continue
 		echo "left: $dir" >&2
@@ -100,7 +100,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "what the command leaves behind is killed" {
+@test "processes that the command leaves are killed" {
 	run -0 volt-cg name="$GROUP" sh -c 'setsid sleep 1000 >/dev/null 2>&1 3>&- &'
 	no_group "$GROUP"
 	unmarked
@@ -114,7 +114,7 @@ empty() {
 	no_group "$GROUP"
 }
 
-@test "without a name the group has one of its own" {
+@test "without name= the group gets a unique name" {
 	run -0 volt-cg sh -c 'volt-cg cat /proc/self/cgroup; cat /proc/self/cgroup'
 	[ "$(grep -c '^0::/volt/run-' <<<"$output")" = 2 ]
 	[ "$(grep '^0::/volt/run-' <<<"$output" | sort -u | wc -l)" = 2 ]
@@ -171,7 +171,7 @@ empty() {
 	done
 }
 
-@test "a group that may be made, and not locked, is not left behind" {
+@test "a group that can be made, but not locked, is removed" {
 	need volt-lock fs=any fs.write_file=none true
 	run -125 --separate-stderr volt-lock fs=any fs.write_file=none volt-cg name="$GROUP" true
 	[[ $stderr == "volt-cg: "*"/$GROUP: lock: Permission denied" ]]
@@ -209,7 +209,8 @@ empty() {
 	need strace -qq -o /dev/null true
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go
-	strace -qq -o /dev/null -e inject=mkdirat:delay_exit=2000000 volt-cg name="$GROUP" touch slow >slow.out 2>&1 3>&- &
+	strace -qq -o /dev/null -e inject=mkdirat:delay_exit=2000000 volt-cg name="$GROUP" touch \
+		slow >slow.out 2>&1 3>&- &
 	slow=$!
 	wait_for group "$GROUP"
 	volt-cg name="$GROUP" sh -c 'touch fast; read -r x <go' 3>&- &
@@ -298,7 +299,8 @@ no_processes() {
 	need strace -qq -o /dev/null true
 	volt-cg true # the group above is there
 	for mask in 0777 0077 0; do
-		run -137 sh -c "umask $mask; exec strace -qq -o /dev/null -e inject=umask:signal=SIGKILL:when=4 volt-cg name=$GROUP true"
+		run -137 sh -c "umask $mask; exec strace -qq -o /dev/null \
+			-e inject=umask:signal=SIGKILL:when=4 volt-cg name=$GROUP true"
 		[ "$(stat -c %a "$TREE/volt/$GROUP")" = 1700 ]
 		run -0 volt-cg true
 		no_group "$GROUP"
@@ -362,7 +364,8 @@ no_processes() {
 	# shellcheck disable=SC2016 # expanded by that bash
 	run -127 --separate-stderr bash -c 'echo 0 >"$1/shell/cgroup.procs" || exit
 		exec setpriv --reuid "$2" --clear-groups --inh-caps=-all \
-			volt-cg -k parent="$3" name=in /nonexistent' bash "$top" "$TEST_UID" "/volt-test-$GROUP"
+			volt-cg -k parent="$3" name=in /nonexistent' bash \
+		"$top" "$TEST_UID" "/volt-test-$GROUP"
 	[ "$stderr" = "volt-cg: exec /nonexistent: No such file or directory" ]
 	wait_for grep -q "populated 0" "$top/in/cgroup.events"
 	rmdir "$top/in" "$top/shell" "$top"
@@ -410,10 +413,14 @@ no_processes() {
 	wait_for two
 	first=$(sort -n "$TREE/$GROUP.service/web/cgroup.procs" | head -n 1)
 	run -0 volt-cg
-	[[ $(grep "/$GROUP.service/web$" <<<"$output") =~ ^"web 2 pid $first unit $GROUP.service memory "[-0-9]+" cpu "[0-9]+\.[0-9]{6}" path /$GROUP.service/web"$ ]]
+	line="web 2 pid $first unit $GROUP\.service memory [-0-9]+ cpu [0-9]+\.[0-9]{6}"
+	line+=" path /$GROUP\.service/web"
+	[[ $(grep "/$GROUP.service/web$" <<<"$output") =~ ^$line$ ]]
 	run -0 volt-cg -j
-	jq -e --arg n "$GROUP" --argjson p "$first" '[.[] | select(.path == "/" + $n + ".service/web")] | length == 1 and
-		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and .[0].state == "running"' <<<"$output"
+	jq -e --arg n "$GROUP" --argjson p "$first" \
+		'[.[] | select(.path == "/" + $n + ".service/web")] | length == 1 and
+		.[0].pid == $p and .[0].unit == $n + ".service" and .[0].cpu >= 0 and
+		.[0].state == "running"' <<<"$output"
 	kill "$pid"
 	ended 143
 	rmdir "$TREE/$GROUP.service"
@@ -423,7 +430,8 @@ no_processes() {
 	need_controller pids
 	mkdir "$TREE/$GROUP.scope"
 	# shellcheck disable=SC2016 # expanded by that sh
-	start sh -c 'echo $$ >"$1/cgroup.procs"; exec volt-cg parent=. name=in pids.max=10 sleep 1000' sh "$TREE/$GROUP.scope"
+	start sh -c 'echo $$ >"$1/cgroup.procs"
+		exec volt-cg parent=. name=in pids.max=10 sleep 1000' sh "$TREE/$GROUP.scope"
 	there() { volt-cg | grep -q "^in 1 pid [0-9]* unit $GROUP.scope "; }
 	wait_for there
 	[ -n "$(find "$TREE/$GROUP.scope" -maxdepth 1 -name 'wait-*')" ]
@@ -459,7 +467,8 @@ no_processes() {
 @test "status= of a link in front: the signal that ended the command" {
 	cd "$BATS_TEST_TMPDIR"
 	# shellcheck disable=SC2016 # that sh's
-	run -137 bash -c 'volt-init status=9 volt-cg sh -c '\''kill -9 $$'\'' 9>s; r=$?; cat s; exit $r'
+	run -137 bash -c \
+		'volt-init status=9 volt-cg sh -c '\''kill -9 $$'\'' 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "signal 9" ]
 }
 
@@ -477,7 +486,8 @@ no_processes() {
 
 @test "a frozen volt-init kills nothing; once thawed, it kills at once" {
 	cd "$BATS_TEST_TMPDIR"
-	start volt-cg name="$GROUP" volt-init grace=2s sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+	start volt-cg name="$GROUP" volt-init grace=2s sh -c 'trap "" TERM; echo ready
+		while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
 	volt-cg name="$GROUP" cgroup.freeze=1
@@ -544,7 +554,8 @@ IOWriteIOPSMax=/dev/block/8:0 infinity
 CPUQuota=10%
 CPUQuotaPeriodSec=10000us" ]
 	# The last word counts, as in a group; io words add up.
-	run -0 volt-cg -S @default memory.max=1G memory.max=3G cpu.idle=1 cpus=2 cpus=1 "io.max=8:0 rbps=1M" "io.max=8:0 rbps=2M" \
+	run -0 volt-cg -S @default memory.max=1G memory.max=3G cpu.idle=1 cpus=2 cpus=1 \
+		"io.max=8:0 rbps=1M" "io.max=8:0 rbps=2M" \
 		"io.max=8:16 rbps=3M" -d
 	[ "$output" = "MemoryHigh=1073741824
 IOWeight=100
@@ -607,7 +618,8 @@ Delegate=yes" ]
 		cat "$TREE/volt/$GROUP/hugetlb.2MB.max"
 	[ "${lines[*]: -2:1}" = 4194304 ] || [[ $output = *4194304* ]]
 	run -125 volt-cg hugetlb.2mb.maxx=4M true
-	[ "$output" = "volt-cg: hugetlb.2mb.maxx=: this kernel has no such file; the nearest is hugetlb.2MB.max" ]
+	[ "$output" = "volt-cg: hugetlb.2mb.maxx=: this kernel has no such file;\
+ the nearest is hugetlb.2MB.max" ]
 }
 
 @test "@default" {
@@ -624,32 +636,42 @@ Delegate=yes" ]
 @test "memory.max: the command is killed, and that is reported" {
 	need_controller memory
 	run -137 volt-cg name="$GROUP" memory.max=16M memory.swap.max=max tail /dev/zero
-	[ "${lines[-1]}" = "volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" ]
+	[ "${lines[-1]}" = \
+		"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" ]
 	no_group "$GROUP"
 }
 
 @test "memory.max: a kill is reported when it happens, and by status=" {
 	need_controller memory
 	cd "$BATS_TEST_TMPDIR"
-	start volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'tail /dev/zero; sleep 1000'
-	said() { grep -qx "volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" out; }
+	start volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c \
+		'tail /dev/zero; sleep 1000'
+	said() { grep -qx \
+		"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M" \
+		out; }
 	wait_for said
 	[ -d "$TREE/volt/$GROUP" ] # the command goes on
 	kill "$pid"
 	ended 143
 	[ "$(grep -c 'out of memory' out)" = 1 ]
 	# shellcheck disable=SC2016 # that sh's
-	run -137 --separate-stderr bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max tail /dev/zero 3>s; r=$?; cat s; exit $r' bash "$GROUP"
+	run -137 --separate-stderr bash -c \
+		'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max tail /dev/zero 3>s
+		r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "oom 137" ]
-	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	run -137 bash -c 'volt-ns status=3 volt-cg name="$1" memory.max=16M memory.swap.max=max \
+		volt-init tail /dev/zero 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "oom 137" ]
 	# If it ended in another way, the status is its own.
-	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
+	run -7 bash -c 'volt-cg status=3 name="$1" memory.max=16M memory.swap.max=max \
+		sh -c "tail /dev/zero; exit 7" 3>s 2>/dev/null; r=$?; cat s; exit $r' bash "$GROUP"
 	[ "$output" = "exit 7" ]
 	# Many kills are a few lines, and a sum.
-	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done; :'
+	run -0 --separate-stderr volt-cg name="$GROUP" memory.max=16M memory.swap.max=max sh -c \
+		'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do tail /dev/zero; done; :'
 	[ "${#stderr_lines[@]}" -le 35 ]
-	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" | awk '{ n += $1 } END { print n }')" = 12 ]
+	[ "$(sed -n 's/^volt-cg: .*memory, \([0-9]*\) process.*/\1/p' <<<"$stderr" |
+		awk '{ n += $1 } END { print n }')" = 12 ]
 	[ "$(grep -c '^volt-cg: ' <<<"$stderr")" -le 11 ]
 }
 
@@ -657,7 +679,10 @@ Delegate=yes" ]
 	cd "$BATS_TEST_TMPDIR"
 	for c in "exit 0:true" "exit 3:exit 3" 'signal 15:kill $$' "failed 127:exec ./none"; do
 		# shellcheck disable=SC2016 # that sh's
-		run env --default-signal bash -c 'case $1 in failed*) volt-cg status=3 ./none ;; *) volt-cg status=3 sh -c "${1#*:}" ;; esac 3>s 2>/dev/null; cat s' bash "$c"
+		run env --default-signal bash -c 'case $1 in
+			failed*) volt-cg status=3 ./none ;;
+			*) volt-cg status=3 sh -c "${1#*:}" ;;
+			esac 3>s 2>/dev/null; cat s' bash "$c"
 		[ "$output" = "${c%%:*}" ]
 	done
 	run -125 volt-cg -k status=2 true
@@ -667,15 +692,20 @@ Delegate=yes" ]
 @test "memory.max: a kill of a child is reported too, and the status is the command's" {
 	need_controller memory
 	run -7 volt-cg name="$GROUP" memory.max=16M sh -c 'tail /dev/zero; exit 7'
-	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max=16M"* ]]
+	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed;\
+ the limit is memory.max=16M"* ]]
 }
 
 @test "memory.max of a group above and of one below" {
 	need_controller memory
-	run -137 volt-cg -d name="$GROUP" memory.max=16M volt-cg name=in memory.max=1G tail /dev/zero
-	[[ $output = *"volt-cg: in: out of memory, 1 process killed; the limit is memory.max=16M of /volt/$GROUP"* ]]
-	run -137 volt-cg -d name="$GROUP" memory.max=1G volt-cg name=in memory.max=16M tail /dev/zero
-	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed; the limit is memory.max of a group below"* ]]
+	run -137 volt-cg -d name="$GROUP" memory.max=16M volt-cg name=in \
+		memory.max=1G tail /dev/zero
+	[[ $output = *"volt-cg: in: out of memory, 1 process killed;\
+ the limit is memory.max=16M of /volt/$GROUP"* ]]
+	run -137 volt-cg -d name="$GROUP" memory.max=1G volt-cg name=in \
+		memory.max=16M tail /dev/zero
+	[[ $output = *"volt-cg: $GROUP: out of memory, 1 process killed;\
+ the limit is memory.max of a group below"* ]]
 }
 
 @test "pids.max: fork is refused" {
@@ -710,7 +740,8 @@ Delegate=yes" ]
 
 @test "cpus: CPU time is limited" {
 	need_controller cpu
-	run --separate-stderr volt-cg -sj name="$GROUP" cpus=0.1 timeout 4 sh -c 'while :; do :; done'
+	run --separate-stderr volt-cg -sj name="$GROUP" cpus=0.1 timeout 4 \
+		sh -c 'while :; do :; done'
 	jq -e '."cpu" < 0.25 * .wall and ."cpu.throttled" > 0' <<<"$stderr"
 }
 
@@ -749,7 +780,9 @@ Delegate=yes" ]
 	# The path of a file means the disk that it is on.
 	touch /var/tmp/volt-cg-test
 	run -0 volt-cg name="$GROUP" "io.max=/var/tmp/volt-cg-test wbps=1M" \
-		sh -c 'date +%s; dd if=/dev/zero of=/var/tmp/volt-cg-test bs=1M count=4 oflag=direct 2>/dev/null; date +%s'
+		sh -c 'date +%s
+		dd if=/dev/zero of=/var/tmp/volt-cg-test bs=1M count=4 oflag=direct 2>/dev/null
+		date +%s'
 	rm -f /var/tmp/volt-cg-test
 	[ $((lines[1] - lines[0])) -ge 2 ]
 }
@@ -764,7 +797,8 @@ Delegate=yes" ]
 	run -3 --separate-stderr volt-cg -sj name="$GROUP" sh -c 'exit 3'
 	jq -e '.wall > 0 and .cpu >= 0 and ."memory.oom_kill" == 0' <<<"$stderr"
 	jq -e 'has("memory.peak") == ($v == "1")' --arg v \
-		"$(volt-cg name="$GROUP" memory.max=1G test -e "$TREE/volt/$GROUP/memory.peak" && echo 1)" \
+		"$(volt-cg name="$GROUP" memory.max=1G test -e "$TREE/volt/$GROUP/memory.peak" &&
+			echo 1)" \
 		<<<"$stderr"
 }
 
@@ -784,7 +818,8 @@ Delegate=yes" ]
 # --- delegation --------------------------------------------------------------
 
 @test "-d: volt-cg in volt-cg, and nothing stays" {
-	run -0 volt-cg -d name="$GROUP" volt-cg name=in volt-cg parent="/volt/$GROUP" name=in2 cat /proc/self/cgroup
+	run -0 volt-cg -d name="$GROUP" volt-cg name=in volt-cg parent="/volt/$GROUP" \
+		name=in2 cat /proc/self/cgroup
 	[[ $output = *"0::/volt/$GROUP/in2"* ]]
 	no_group "$GROUP"
 }
@@ -792,7 +827,8 @@ Delegate=yes" ]
 @test "-d: volt-cg leaves a delegated group for limits below it, and restores it" {
 	need_controller pids
 	run -0 volt-cg -d name="$GROUP" sh -c 'exec volt-cg -v name=in pids.max=9 sh -c "
-		cat /proc/self/cgroup; cat \$1/in/pids.max; ls -d \$1/*/" sh "$1"' sh "$TREE/volt/$GROUP"
+		cat /proc/self/cgroup; cat \$1/in/pids.max; ls -d \$1/*/" sh "$1"' sh \
+		"$TREE/volt/$GROUP"
 	[[ $output = *"0::/volt/$GROUP/in"* ]]
 	grep -qx 9 <<<"$output"
 	[[ $output = *"$TREE/volt/$GROUP/wait-"* ]]
@@ -835,7 +871,8 @@ Delegate=yes" ]
 @test "-d: a group with other processes cannot have limits below it" {
 	need_controller pids
 	run -125 volt-cg -d name="$GROUP" sh -c 'volt-cg pids.max=9 true; exit $?'
-	[ "${lines[0]}" = "volt-cg: /volt/$GROUP: other processes are in this group (1), so none below it can have limits" ]
+	[ "${lines[0]}" = "volt-cg: /volt/$GROUP: other processes are in this group (1),\
+ so none below it can have limits" ]
 	[[ ${lines[1]} = *Delegate=yes* ]]
 }
 
@@ -844,7 +881,9 @@ Delegate=yes" ]
 	run -137 volt-cg -d uid="$TEST_UID" gid="$TEST_UID" name="$GROUP" memory.max=64M \
 		setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups --inh-caps=-all \
 		volt-cg name=in memory.max=16M tail /dev/zero
-	[[ $output = *"volt-cg: in: out of memory, 1 process killed; the limit is memory.max=16M"* ]]
+	[[ $output = *"volt-cg: in: out of memory, 1 process killed;\
+ the limit is memory.max=16M"* ]]
+
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 volt-cg -d uid="$TEST_UID" name="$GROUP" memory.max=64M \
 		setpriv --reuid "$TEST_UID" --regid "$TEST_UID" --clear-groups --inh-caps=-all \
@@ -891,9 +930,11 @@ Delegate=yes" ]
 	mkdir "$TREE/volt-test-$GROUP/a"
 	chown "$TEST_UID" "$TREE/volt-test-$GROUP/a"{,/cgroup.procs,/cgroup.subtree_control}
 	run -125 bash -c 'echo 0 >"$1/cgroup.procs"; shift; exec setpriv --reuid "$1" \
-		--clear-groups --inh-caps=-all volt-cg memory.max=1G true' sh "$TREE/volt-test-$GROUP/a" "$TEST_UID"
+		--clear-groups --inh-caps=-all volt-cg memory.max=1G true' sh \
+		"$TREE/volt-test-$GROUP/a" "$TEST_UID"
 	rmdir "$TREE/volt-test-$GROUP/a" "$TREE/volt-test-$GROUP"
-	[ "${lines[0]}" = "volt-cg: controller memory: not delegated to /volt-test-$GROUP/a, which has: pids" ]
+	[ "${lines[0]}" = "volt-cg: controller memory: not delegated to /volt-test-$GROUP/a,\
+ which has: pids" ]
 	[[ ${lines[1]} = *Delegate=memory* ]]
 }
 
@@ -926,7 +967,8 @@ Delegate=yes" ]
 	rmdir "$BATS_TEST_TMPDIR/root/tmp/cg"
 	# With -d it can make groups, and still cannot change its own.
 	run -0 volt-cg -d uid=100000 gid=100000 name="$GROUP" volt-ns -CUmpn \
-		root="$BATS_TEST_TMPDIR/root:idmap" uidmap=0:100000:65536 volt-init sh -c "$script; :"
+		root="$BATS_TEST_TMPDIR/root:idmap" uidmap=0:100000:65536 \
+		volt-init sh -c "$script; :"
 	[ "$(grep -cx refused <<<"$output")" = 4 ]
 	grep -qx made <<<"$output"
 	no_group "$GROUP"
@@ -935,17 +977,21 @@ Delegate=yes" ]
 @test "a container in a delegated group: it is beside its parent, and its root makes groups" {
 	need volt-ns -CUmp root="$ROOT_BB" true
 	# shellcheck disable=SC2016 # expanded by that sh
-	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw \
+	run -0 volt-cg -d name="$GROUP" volt-ns -CUmp root="$ROOT_BB" overlay=tmpfs \
+		cgroup=/sys/fs/cgroup:rw \
 		volt-init sh -c 'cat /proc/self/cgroup; cd /sys/fs/cgroup
 			mkdir a && echo 0 >a/cgroup.procs && grep ^0:: /proc/self/cgroup
-			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do echo 1 >$f || echo refused; done'
+			for f in cgroup.freeze cgroup.kill cgroup.max.depth; do
+				echo 1 >$f || echo refused
+			done'
 	grep -qx '0::/' <<<"$output"
 	grep -qx '0::/a' <<<"$output"
 	[ "$(grep -cx refused <<<"$output")" = 3 ]
 	no_group "$GROUP"
 	# Everybody inside can look at it, whatever the caller's umask is.
 	run -0 sh -c 'umask 077; exec "$@"' sh volt-cg -d name="$GROUP" volt-ns -CUmp \
-		root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw volt-init stat -c %a /sys/fs/cgroup
+		root="$ROOT_BB" overlay=tmpfs cgroup=/sys/fs/cgroup:rw \
+		volt-init stat -c %a /sys/fs/cgroup
 	[ "$output" = 755 ]
 	# Not if the group has other processes, and not if it is not delegated.
 	# shellcheck disable=SC2016
@@ -983,7 +1029,8 @@ Delegate=yes" ]
 @test "systemd: limits in a unit with Delegate=yes" {
 	[ -d /run/systemd/system ] || skip "systemd is not running"
 	run -0 systemd-run -q --wait --pipe -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" \
-		name=web pids.max=77 -- sh -c 'cat /proc/self/cgroup; cat /sys/fs/cgroup$(cut -c4- /proc/self/cgroup)/pids.max'
+		name=web pids.max=77 -- sh -c 'cat /proc/self/cgroup
+		cat /sys/fs/cgroup$(cut -c4- /proc/self/cgroup)/pids.max'
 	[ "$output" = "0::/system.slice/$GROUP.service/web
 77" ]
 	run -0 systemd-run -q --wait --pipe -p Delegate=yes -u "$GROUP" "$O/bin/volt-cg" \
@@ -1003,7 +1050,8 @@ Delegate=yes" ]
 	args=()
 	while read -r line; do args+=(-p "$line"); done <"$BATS_TEST_TMPDIR/props"
 	run -0 systemd-run -q --wait --pipe "${args[@]}" sh -c \
-		'cd /sys/fs/cgroup$(cut -c4- /proc/self/cgroup) && cat pids.max cpu.max memory.max cpuset.cpus'
+		'cd /sys/fs/cgroup$(cut -c4- /proc/self/cgroup) &&
+		cat pids.max cpu.max memory.max cpuset.cpus'
 	[ "$output" = "77
 50000 100000
 67108864

@@ -36,7 +36,8 @@ statuses() {
 		[ "$stderr" = "" ]
 	done
 	for n in 1 2 9 10 13 14 15 34 64; do
-		run "-$((128 + n))" --separate-stderr env --default-signal "$@" sh -c "ulimit -c 0; kill -$n \$\$"
+		run "-$((128 + n))" --separate-stderr env --default-signal "$@" sh -c \
+			"ulimit -c 0; kill -$n \$\$"
 		[ "$stderr" = "" ]
 	done
 	run -127 --separate-stderr "$@" /none
@@ -65,7 +66,8 @@ reaping() {
 		sleep 0.5
 		if [ -e /bin/busybox ] && [ $PPID = 1 ]; then p=1; else p=$PPID; fi
 		for s in /proc/[0-9]*/stat; do
-			read -r pid name state parent rest <$s 2>/dev/null && [ "$parent" = $p ] && echo "$pid $state"
+			read -r pid name state parent rest <$s 2>/dev/null &&
+				[ "$parent" = $p ] && echo "$pid $state"
 		done; true'
 	[[ $output != *Z* ]]
 	run -0 "$@" sh -c "(exit 7); exit 7" || [ "$status" = 7 ]
@@ -83,14 +85,16 @@ reaping() {
 }
 
 @test "PID 1 ends with its command, and all other processes end with it" {
-	start volt-ns ${U_FLAG:--Ump} root="$ROOT_BB" volt-init sh -c 'sleep 1000 & setsid sleep 1000 & exit 4'
+	start volt-ns ${U_FLAG:--Ump} root="$ROOT_BB" volt-init sh -c \
+		'sleep 1000 & setsid sleep 1000 & exit 4'
 	ended 4
 	no_leftovers
 }
 
 forwarding() {
 	for n in ${signals:-1 2 3 4 5 6 7 8 10 11 12 14 15 18 28 31 35 40 64}; do
-		start "$@" sh -c "trap 'exit $((n + 1))' $n; echo ready; while :; do sleep 0.05; done"
+		start "$@" sh -c \
+			"trap 'exit $((n + 1))' $n; echo ready; while :; do sleep 0.05; done"
 		wait_for grep -q ready out
 		kill "-$n" "$pid"
 		ended $((n + 1))
@@ -159,7 +163,8 @@ group() {
 # left_behind TRAP: a group leader that ends once another process of its group runs.
 # That process has the trap for SIGTERM.
 left_behind() {
-	echo "exec 4>&1; { (trap '$1' TERM; exec 5>&1 >&4; echo in >&5; exec 5>&-; while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
+	echo "exec 4>&1; { (trap '$1' TERM; exec 5>&1 >&4; echo in >&5; exec 5>&-
+		while :; do sleep 0.05; done) & } | { read -r x; }; exit 3"
 }
 
 group_end() {
@@ -180,7 +185,8 @@ group_end() {
 	wait_for grep -q heard out
 	no_leftovers
 	# A process that left the group is not killed.
-	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.05; done; exit 3'
+	start volt-init -g sh -c 'setsid sh -c "echo \$\$ >left; exec sleep 1000" &
+		until [ -s left ]; do sleep 0.05; done; exit 3'
 	ended 3
 	kill -0 "$(cat left)"
 	kill -KILL "$(cat left)"
@@ -195,7 +201,8 @@ goes_on() {
 
 @test "-g: SIGTSTP stops a command that catches it, and volt-init" {
 	for n in TSTP TTIN TTOU; do
-		start volt-init -g sh -c "trap 'echo caught' $n; echo ready; while :; do sleep 0.05; done"
+		start volt-init -g sh -c \
+			"trap 'echo caught' $n; echo ready; while :; do sleep 0.05; done"
 		wait_for grep -q ready out
 		child=$(pgrep -P "$pid")
 		kill -$n "$pid"
@@ -211,7 +218,8 @@ goes_on() {
 }
 
 @test "SIGABRT from outside reaches the command, as systemd's watchdog needs" {
-	start volt-init sh -c 'ulimit -c 0; trap "echo abort; exit 8" ABRT; echo ready; while :; do sleep 0.05; done'
+	start volt-init sh -c 'ulimit -c 0; trap "echo abort; exit 8" ABRT; echo ready
+		while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill -ABRT "$pid"
 	ended 8
@@ -257,7 +265,8 @@ grace() {
 }
 
 @test "stop=: the signal that a SIGTERM becomes" {
-	start volt-init stop=USR2 sh -c 'trap "exit 8" USR2; trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
+	start volt-init stop=USR2 sh -c 'trap "exit 8" USR2; trap "exit 9" TERM; echo ready
+		while :; do sleep 0.05; done'
 	wait_for grep -q ready out
 	kill "$pid"
 	ended 8
@@ -286,14 +295,17 @@ grace() {
 @test "status=: the line" {
 	run -3 bash -c 'volt-init status=9 sh -c "exit 3" 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "exit 3" ]
-	run -143 env --default-signal bash -c 'volt-init status=9 sh -c "kill \$\$" 9>s; r=$?; cat s; exit $r'
+	run -143 env --default-signal bash -c 'volt-init status=9 sh -c "kill \$\$" 9>s; r=$?; cat s
+		exit $r'
 	[ "$output" = "signal 15" ]
 	run -127 --separate-stderr bash -c 'volt-init status=9 /none 9>s; r=$?; cat s; exit $r'
 	[ "$output" = "failed 127" ]
 	# Also if a link that waits is between them, and exits.
 	# shellcheck disable=SC2016 # those sh's
-	for chain in volt-init "volt-ns console=pty" "volt-ns -Up volt-init" "volt-init volt-init"; do
-		run -137 bash -c 'volt-init status=9 $1 sh -c "kill -9 \$\$" 9>s; r=$?; cat s; exit $r' \
+	for chain in volt-init "volt-ns console=pty" \
+		"volt-ns -Up volt-init" "volt-init volt-init"; do
+		run -137 bash -c 'volt-init status=9 $1 sh -c "kill -9 \$\$" 9>s; r=$?; cat s
+			exit $r' \
 			bash "$chain"
 		[ "$output" = "signal 9" ]
 	done
@@ -313,7 +325,7 @@ notified() {
 		s.settimeout(0.1)
 		while True:
 		    try:
-		        # In one write, since others write there, too.
+		        # Use one write, because others write there, too.
 		        os.write(1, repr(s.recv(65536).decode()).encode() + b"\n")
 		    except TimeoutError:
 		        if p.poll() is not None:
@@ -341,13 +353,16 @@ notified() {
 		        continue
 		    taken = [fd for fd in map(take, range(3, 64)) if fd != -1]
 		    for fd in taken:
-		        to(socket.socket(fileno=fd), message[1:]) if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") else None
+		        if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+		            to(socket.socket(fileno=fd), message[1:])
 		    os.write(1, b"taken %d\n" % len(taken))
 	EOF2
-	NOTIFY_SOCKET=$1 run -0 --separate-stderr python3 listen.py volt-ns "${@:2}" volt-init ready="$PWD/n" sh -c '
-		echo "$NOTIFY_SOCKET"; exec python3 tell.py READY=1 "STATUS=x\\nMAINPID=77\\nFDSTORE=1" MAINPID=9 \
-		"READY=1\\rMAINPID=1" "READY=1\\0MAINPID=1" "mainpid=1" "NOTIFYACCESS=all" "$(head -c 5000 /dev/zero | tr "\0" x)" \
-		"@MAINPID=66" STOPPING=1'
+	NOTIFY_SOCKET=$1 run -0 --separate-stderr python3 listen.py volt-ns "${@:2}" \
+		volt-init ready="$PWD/n" sh -c '
+		echo "$NOTIFY_SOCKET"
+		exec python3 tell.py READY=1 "STATUS=x\\nMAINPID=77\\nFDSTORE=1" MAINPID=9 \
+			"READY=1\\rMAINPID=1" "READY=1\\0MAINPID=1" "mainpid=1" "NOTIFYACCESS=all" \
+			"$(head -c 5000 /dev/zero | tr "\0" x)" "@MAINPID=66" STOPPING=1'
 	[[ $output == *"$PWD/n"* ]]
 	[[ $output =~ taken\ [1-9] ]]
 	[ "$(grep "^'" <<<"$output")" = "'READY=1'
@@ -393,7 +408,8 @@ notified() {
 	EOF2
 	run -7 timeout 200 volt-cg -d volt-ns -UmpniuC root=/ overlay=tmpfs \
 		bind="$PWD/test.service:/etc/systemd/system/test.service:ro" bind="$PWD/out:/out" \
-		stop=RTMIN+3 console=pty volt-init -b /lib/systemd/systemd --unit=test.service </dev/null
+		stop=RTMIN+3 console=pty volt-init -b /lib/systemd/systemd \
+		--unit=test.service </dev/null
 	run -0 cat out/log
 	[ "${lines[0]}" = systemd ]
 	grep -qx '0::/system.slice/test.service' <<<"$output"
@@ -419,7 +435,8 @@ notified() {
 	cat >"$r/sbin/init" <<-'EOF2'
 		#!/bin/sh
 		echo "$$ $container"
-		touch /run/x /tmp/x && mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine && echo writable
+		touch /run/x /tmp/x && mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine &&
+			echo writable
 		env | grep VOLT_
 		trap 'exit 5' 37
 		echo ready
@@ -475,11 +492,14 @@ timeouts() {
 	[ "$stderr" = "volt-init: timeout=: the command ran too long and was terminated" ]
 	[ "$output" = "timeout 124" ]
 	# Whatever the command does on the signal.
-	run -124 --separate-stderr "$@" status=1 timeout=200ms sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+	run -124 --separate-stderr "$@" status=1 timeout=200ms sh -c \
+		'trap "exit 0" TERM; while :; do sleep 0.1; done'
 	[ "$output" = "timeout 124" ]
-	run -124 --separate-stderr "$@" status=1 timeout=200ms grace=200ms sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+	run -124 --separate-stderr "$@" status=1 timeout=200ms grace=200ms sh -c \
+		'trap "" TERM; while :; do sleep 0.1; done'
 	[ "$output" = "timeout 124" ]
-	run -124 --separate-stderr "$@" status=1 timeout=200ms stop=INT sh -c 'trap "" TERM; trap "exit 3" INT; while :; do sleep 0.1; done'
+	run -124 --separate-stderr "$@" status=1 timeout=200ms stop=INT sh -c \
+		'trap "" TERM; trap "exit 3" INT; while :; do sleep 0.1; done'
 	[ "$output" = "timeout 124" ]
 	# A command that ends in time, with any status.
 	for n in 0 3 124; do

@@ -201,7 +201,8 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	k=$(tiny pvh)
 	for f in "$k" /bin/busybox "$BATS_TEST_FILENAME"; do
 		run -125 --separate-stderr volt-kvm -N kernel="$k" initrd="$f"
-		[ "${stderr_lines[-1]}" = "volt-kvm: initrd=$f: not an initramfs: a cpio archive, as it is or by gzip, bzip2, lzma, xz, lzo, lz4 or zstd" ]
+		[ "${stderr_lines[-1]}" = "volt-kvm: initrd=$f: not an initramfs:\
+ a cpio archive, as it is or by gzip, bzip2, lzma, xz, lzo, lz4 or zstd" ]
 	done
 	head -c 10000 /dev/zero >zeroes
 	run -125 --separate-stderr volt-kvm -N kernel="$k" initrd=zeroes
@@ -224,20 +225,26 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	local k free bits
 
 	k=$(tiny pvh)
-	free=$(awk '$1 == "MemAvailable:" || $1 == "SwapFree:" { n += $2 } END { print int(n / 1024) }' \
-		/proc/meminfo)
-	run -0 --separate-stderr timeout 300 volt-kvm memory=$((free + 4096))M kernel="$k" </dev/null
+	free=$(awk '$1 == "MemAvailable:" || $1 == "SwapFree:" { n += $2 }
+		END { print int(n / 1024) }' /proc/meminfo)
+	run -0 --separate-stderr timeout 300 volt-kvm \
+		memory=$((free + 4096))M kernel="$k" </dev/null
 	[ "$output" = "pvh ok" ]
-	[[ $stderr =~ ^volt-kvm:\ memory=$((free + 4096))M:\ this\ host\ has\ [0-9]+\ MiB\ free\;\ a\ guest\ that\ uses\ more\ is\ killed$ ]]
-	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo | head -n 1)
+	message="volt-kvm: memory=$((free + 4096))M: this host has [0-9]+ MiB free;"
+	[[ $stderr =~ ^$message" a guest that uses more is killed"$ ]]
+	bits=$(sed -n 's/^address sizes.*: \([0-9]*\) bits physical.*/\1/p' /proc/cpuinfo |
+		head -n 1)
 	run --separate-stderr timeout 300 volt-kvm memory=1T kernel="$k" </dev/null
 	if [ "$bits" = 40 ]; then
-		[ "$status ${stderr_lines[-1]}" = "125 volt-kvm: memory=1T: this processor has addresses for 1047552M (40 bits)" ]
+		[ "$status ${stderr_lines[-1]}" = "125 volt-kvm: memory=1T:\
+ this processor has addresses for 1047552M (40 bits)" ]
 	else
 		[ "$status $output" = "0 pvh ok" ]
 	fi
-	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh volt-kvm memory=2G kernel="$k"
-	[[ $stderr =~ ^volt-kvm:\ memory=2G\ \(a\ limit,\ as\ ulimit\ -v\ or\ vm.overcommit_memory=2\?\): ]]
+	run -125 --separate-stderr sh -c 'ulimit -v 1000000; exec "$@"' sh \
+		volt-kvm memory=2G kernel="$k"
+	message="volt-kvm: memory=2G (a limit, as ulimit -v or vm.overcommit_memory=2?):"
+	[[ $stderr == "$message"* ]]
 }
 
 @test "memory: a warning for more than the control group's limit" {
@@ -249,12 +256,15 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	run -0 --separate-stderr timeout 300 volt-cg memory.max=64M memory.swap.max=0 \
 		volt-kvm memory=128M kernel="$k" </dev/null
 	[ "$output" = "pvh ok" ]
-	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB;\
+ a guest that uses more is killed" ]
 	# The limit of a parent group counts, too.
 	run -0 --separate-stderr timeout 300 volt-cg -d memory.max=64M memory.swap.max=0 \
 		volt-cg memory.max=1G volt-kvm memory=128M kernel="$k" </dev/null
-	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB; a guest that uses more is killed" ]
-	run -0 --separate-stderr timeout 300 volt-cg memory.max=64M volt-kvm memory=32M kernel="$k" </dev/null
+	[ "$stderr" = "volt-kvm: memory=128M: the control group's limit is 64 MiB;\
+ a guest that uses more is killed" ]
+	run -0 --separate-stderr timeout 300 volt-cg memory.max=64M volt-kvm \
+		memory=32M kernel="$k" </dev/null
 	[ -z "$stderr" ]
 }
 
@@ -310,25 +320,31 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	magic disk 1080 '\x53\xef'
 	truncate -s 1M xfs
 	mkdir mods
-	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng virtio_blk overlay jbd2 ext4 \
+	for i in virtio pvpanic-mmio virtio_pci virtio_console virtio-rng \
+		virtio_blk overlay jbd2 ext4 \
 		libxfs xfs crc32c_generic crc32c-intel other; do
 		echo "$i" >"mods/$i.ko"
 		echo "$i.ko:"
 	done >mods/modules.dep
 	sed -i 's/^virtio_pci.ko:/& virtio.ko/; s/^ext4.ko:/& jbd2.ko/; s/^xfs.ko:/& libxfs.ko/
 		s/^other.ko:/& a/' mods/modules.dep
-	printf '%s\n' '# comment' 'softdep xfs_not pre: other' 'softdep ext4 pre: crypto-crc32c none post: other' \
+	printf '%s\n' '# comment' 'softdep xfs_not pre: other' \
+		'softdep ext4 pre: crypto-crc32c none post: other' \
 		'softdep crc32c_intel pre: ext4' >mods/modules.softdep
 	printf '%s\n' 'alias crypto-crc32c crc32c_intel' 'alias crypto-crc32c crc32c_generic' \
 		'alias crypto-crc32c-none other' >mods/modules.alias
 	run -0 volt-kvm -N kernel="$k" modules=mods disk=disk root=vda -- true
 	echo "$output"
+	common="pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko"
+	common+=" virtio_blk.ko"
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
-	run -0 volt-kvm -N kernel="$k" modules=mods disk=xfs disk=xfs root=vda:xfs:ro overlay=vdb:xfs:rw -- true
+		"$common jbd2.ko crc32c-intel.ko crc32c_generic.ko ext4.ko " ]
+	run -0 volt-kvm -N kernel="$k" modules=mods disk=xfs disk=xfs root=vda:xfs:ro \
+		overlay=vdb:xfs:rw -- true
 	[ "$(sed -n 's/.*: module //p' <<<"$output" | tr '\n' ' ')" = \
-		"pvpanic-mmio.ko virtio.ko virtio_pci.ko virtio_console.ko virtio-rng.ko virtio_blk.ko libxfs.ko xfs.ko overlay.ko " ]
-	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods disk=disk root=vda:other -- true
+		"$common libxfs.ko xfs.ko overlay.ko " ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" modules=mods \
+		disk=disk root=vda:other -- true
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
@@ -485,7 +501,8 @@ parted() {
 	run -125 --separate-stderr timeout 300 volt-kvm kernel="$(tiny fault)" -- x
 	[ "${stderr_lines[0]}" = "last words?[31m" ]
 	[ "${stderr_lines[1]}" = "volt-kvm: the guest crashed: triple fault" ]
-	run -125 --separate-stderr timeout 300 volt-kvm boot_timeout=200ms kernel="$(tiny hang)" -- x
+	run -125 --separate-stderr timeout 300 volt-kvm boot_timeout=200ms \
+		kernel="$(tiny hang)" -- x
 	[ "$(grep -vx hanging <<<"$stderr")" = "volt-kvm: the guest did not start in time" ]
 	run -0 cat <(timeout 300 volt-kvm kernel="$(tiny reset)" status=3 -- x 3>&1 2>/dev/null)
 	[ "$output" = "failed 125" ]
@@ -497,7 +514,8 @@ parted() {
 
 	manual=$(tr '\n\t' '  ' <"$TOP/man/volt-kvm.1.scd" |
 		sed 's/.*command line, which is "\([^"]*\)".*/\1/' | tr -s ' ')
-	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b cmdline='c "d e"' </dev/null
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_cmdline)" cmdline=a=b \
+		cmdline='c "d e"' </dev/null
 	[ "${lines[0]}" = "$manual a=b c \"d e\"" ]
 }
 
@@ -530,19 +548,22 @@ all ok" ]
 
 	k=$(tiny attack_exit)
 	for n in {0..3} 63 64 100 {123..130} 137 143 160 191 192 {253..255}; do
-		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" status=4 -- x \
+		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" \
+			cmdline="end=exit $n" status=4 -- x \
 			4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "exit $n" ]
 	done
 	for n in 1 2 3 6 9 11 13 15 19 31 34 64; do
-		run -$((128 + n)) timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=signal $n" \
+		run -$((128 + n)) timeout 300 volt-kvm memory=16M \
+			kernel="$k" cmdline="end=signal $n" \
 			status=4 -- x 4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "signal $n" ]
 	done
 	for n in 125 126; do
-		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" cmdline="end=failed $n" status=4 -- x \
+		run -"$n" timeout 300 volt-kvm memory=16M kernel="$k" \
+			cmdline="end=failed $n" status=4 -- x \
 			4>status </dev/null
 		[ -z "$output" ]
 		[ "$(cat status)" = "failed $n" ]
@@ -566,9 +587,11 @@ all ok" ]
 	[ "${lines[-2]}" = "does not nest" ]
 	run -0 timeout 300 volt-kvm cpus=3 memory=64M nested=no kernel="$k" </dev/null
 	[ "${lines[-2]}" = "does not nest" ]
-	run --separate-stderr timeout 300 volt-kvm cpus=3 memory=64M nested=yes kernel="$k" </dev/null
+	run --separate-stderr timeout 300 volt-kvm cpus=3 memory=64M \
+		nested=yes kernel="$k" </dev/null
 	echo "$output" "$stderr"
-	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' /sys/module/kvm_*/parameters/nested; then
+	if grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo && grep -qE '^(1|Y)$' \
+		/sys/module/kvm_*/parameters/nested; then
 		[ "$status ${lines[-2]}" = "0 nests" ]
 	else
 		[ "$status $stderr" = "125 volt-kvm: nested=yes: this host's KVM cannot do that" ]
@@ -627,7 +650,8 @@ silent() {
 	k=$(tiny attack_silent)
 	rm -rf silent
 	mkdir silent
-	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >silent/out 2>silent/err 4>silent/status 3>&- &
+	volt-kvm kernel="$k" status=4 "$@" -- x </dev/null >silent/out \
+		2>silent/err 4>silent/status 3>&- &
 	started+=("$!")
 	wait_for grep -q ready silent/out
 }
@@ -661,7 +685,8 @@ volt-kvm: SIG$signo: the guest did not answer" ]
 		[ "$(cat "$signo/status")" = "signal $(kill -l "$signo")" ]
 	done
 	wait_for grep -q answer silent/err
-	[ "$(cat silent/err)" = "volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
+	[ "$(cat silent/err)" = \
+		"volt-kvm: SIGTERM: the guest does not answer; the next one ends it" ]
 	terminated "${pids[0]}"
 }
 
@@ -669,7 +694,7 @@ volt-kvm: SIG$signo: the guest did not answer" ]
 	need_kvm
 	silent stop_timeout=1s
 	kill "$!"
-	pid=$! wait_for gone || kill -9 "$!"
+	wait_for gone "$!" || kill -9 "$!"
 	exits 143
 	[ "$(cat silent/err)" = "last words
 volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
@@ -681,7 +706,7 @@ volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
 	started+=("$!")
 	wait_for grep -q ready err
 	kill "$!"
-	pid=$! wait_for gone || kill -9 "$!"
+	wait_for gone "$!" || kill -9 "$!"
 	exits 143
 	[ "$(cat err)" = "ready
 volt-kvm: SIGTERM: the guest did not end by stop_timeout=" ]
@@ -844,7 +869,8 @@ except BlockingIOError: os.set_blocking(1, True)' >unread
 
 	k=$(tiny attack_uart)
 	head -c 1000 /dev/zero | tr '\0' a >in
-	run -0 --separate-stderr timeout 300 sh -c '(cat in; echo q) | volt-kvm memory=16M kernel="$1"' sh "$k"
+	run -0 --separate-stderr timeout 300 sh -c \
+		'(cat in; echo q) | volt-kvm memory=16M kernel="$1"' sh "$k"
 	[ "$output" = "ready
 $(cat in)all ok" ]
 
@@ -921,7 +947,8 @@ p.kill()' "$(tiny attack_uart)"
 		disks+=("disk=$c:ro")
 	done
 	if [ "$(id -u)" = 0 ] && [ -e /dev/net/tun ]; then
-		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr && exec "$@" tap=kvm0' sh)
+		net=(unshare -n sh -c 'ip tuntap add dev kvm0 mode tap vnet_hdr &&
+			exec "$@" tap=kvm0' sh)
 	fi
 	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
 	[ "$output" = "abcdefghijklmnopqrstuvwxyz
@@ -959,7 +986,8 @@ all ok" ]
 	if [ "$(id -u)" = 0 ]; then
 		mkdir scratch
 		run -0 timeout 300 unshare -m sh -ec 'mount -t tmpfs -o size=1M none scratch
-			exec "$@"' sh volt-kvm memory=64M kernel="$k" disk=disk:overlay=scratch </dev/null
+			exec "$@"' sh volt-kvm memory=64M kernel="$k" \
+			disk=disk:overlay=scratch </dev/null
 	else
 		run -0 timeout 300 volt-kvm memory=64M kernel="$k" disk=disk:overlay </dev/null
 	fi
@@ -983,7 +1011,8 @@ all ok" ]
 		run -0 timeout 300 unshare -m sh -ec 'mount -t tmpfs -o size=1M none full
 			truncate -s 8M "${1%%:*}"
 			shift
-			exec "$@"' sh "$disk" volt-kvm memory=64M kernel="$k" disk="$disk" </dev/null
+			exec "$@"' sh "$disk" \
+			volt-kvm memory=64M kernel="$k" disk="$disk" </dev/null
 		echo "$output"
 		[ "${lines[-1]}" = "all ok" ]
 	done
@@ -1020,7 +1049,8 @@ all ok" ]
 	run --separate-stderr timeout 300 unshare -n sh -ec '
 		ip tuntap add dev kvm0 mode tap vnet_hdr
 		ip link set kvm0 up
-		exec "$@"' sh volt-kvm -v memory=64M kernel="$(tiny attack_vhost)" tap=kvm0 </dev/null
+		exec "$@"' sh \
+		volt-kvm -v memory=64M kernel="$(tiny attack_vhost)" tap=kvm0 </dev/null
 	echo "$output" "$stderr"
 	grep -qx 'volt-kvm: packets by vhost-net' <<<"$stderr"
 	[ "${lines[-1]}" = "all ok" ]
@@ -1086,7 +1116,8 @@ volt-kvm: the command's output: nobody took all of it" ]
 # rivalled CMD ...: run CMD, with a poll(2) that returns late.
 rivalled() {
 	rm -f pid
-	strace -f --seccomp-bpf -qq -o trace -e trace=poll -e inject=poll:delay_exit=20000 -e signal=none \
+	strace -f --seccomp-bpf -qq -o trace -e trace=poll -e \
+		inject=poll:delay_exit=20000 -e signal=none \
 		sh -c 'echo $$ >pid; exec "$@"' sh "$@" <&0 3>&- &
 	tracer=$!
 	wait_for test -s pid
@@ -1178,7 +1209,8 @@ for i in range(20):
 			esac
 		done
 	EOF
-	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M kernel="$(tiny attack_room)"
+	run -0 timeout 120 unshare -n -m bash host.sh volt-kvm memory=64M \
+		kernel="$(tiny attack_room)"
 	echo "$output"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
@@ -1196,7 +1228,8 @@ for i in range(20):
 		ip link del kvm0
 		wait "$!"
 	EOF
-	run -0 timeout 300 unshare -n -m sh -e host.sh volt-kvm memory=64M kernel="$(tiny attack_gone)"
+	run -0 timeout 300 unshare -n -m sh -e host.sh volt-kvm memory=64M \
+		kernel="$(tiny attack_gone)"
 	[ "$(cat out)" = "waiting
 ok the card is broken
 all ok" ]
@@ -1224,7 +1257,8 @@ all ok" ]
 	truncate -s 4096 slow
 	printf V | cat - slow >fast
 	truncate -s 4096 fast
-	strace -f --seccomp-bpf -qq -o trace -e trace=fdatasync -e inject=fdatasync:delay_enter=600s \
+	strace -f --seccomp-bpf -qq -o trace -e trace=fdatasync -e \
+		inject=fdatasync:delay_enter=600s \
 		volt-kvm -c memory=64M kernel="$k" disk=slow disk=fast status=4 -- x \
 		4>status 2>out </dev/null 3>&- &
 	started+=("$!")
@@ -1350,12 +1384,12 @@ all ok" ]
 	jailed=$output
 	losetup -d "$loop"
 	printf '%s\n' "$whole" "$small" "$jailed"
-	[ "$(grep ^volt <<<"$whole")" = \
-		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard $give" ]
-	[ "$(grep ^volt <<<"$small")" = \
-		"volt-vda sectors 131072 block 512 physical 2^3 offset 0 least 8 best 0 discard $give" ]
-	[ "$(grep ^volt <<<"$jailed")" = \
-		"volt-vda sectors 131072 block 4096 physical 2^0 offset 0 least 1 best 0 discard 8" ]
+	[ "$(grep ^volt <<<"$whole")" = "volt-vda sectors 131072 block 4096 physical 2^0\
+ offset 0 least 1 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$small")" = "volt-vda sectors 131072 block 512 physical 2^3\
+ offset 0 least 8 best 0 discard $give" ]
+	[ "$(grep ^volt <<<"$jailed")" = "volt-vda sectors 131072 block 4096 physical 2^0\
+ offset 0 least 1 best 0 discard 8" ]
 	for output in "$whole" "$small" "$jailed"; do
 		[ "$(tail -n 1 <<<"$output")" = "all ok" ]
 	done
@@ -1458,7 +1492,8 @@ all ok" ]
 
 	k=$(tiny attack_exit)
 	for n in {1..16}; do
-		volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" -- x </dev/null 2>"err$n" 3>&- &
+		volt-kvm memory=16M kernel="$k" cmdline="end=exit $n" -- x \
+			</dev/null 2>"err$n" 3>&- &
 		pids+=("$!")
 	done
 	started+=("${pids[@]}")
@@ -1506,7 +1541,8 @@ d]" ]
 	need_kernel
 	run -127 --separate-stderr guest status=4 -- true 4>status
 	[ "${stderr_lines[0]}" = "volt-guest: exec true: No such file or directory" ]
-	[ "${stderr_lines[1]}" = "volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
+	[ "${stderr_lines[1]}" = \
+		"volt-kvm: neither root= nor initrd=: only volt's own programs are in the guest" ]
 	[ "$(cat status)" = "failed 127" ]
 }
 
@@ -1514,7 +1550,8 @@ d]" ]
 	need_kernel
 	initrd=$(initrd)
 	volt-kvm kernel="$KERNEL" initrd="$initrd" -- sh -c 'trap "n=\$((n + 1)); echo got \$n" TERM
-		echo ready; n=0; while [ $n -lt 3 ]; do sleep 0.1; done; exit 7' >out 2>err </dev/null 3>&- &
+		echo ready; n=0; while [ $n -lt 3 ]; do sleep 0.1; done; exit 7' \
+		>out 2>err </dev/null 3>&- &
 	pid=$!
 	wait_for grep -q ready out
 	for n in 1 2 3; do
@@ -1688,7 +1725,8 @@ mounts" ]
 	mkfs.erofs packed.erofs $dir >/dev/null 2>&1
 	mksquashfs $dir packed.sqsh -quiet >/dev/null
 	for image in packed.erofs packed.sqsh; do
-		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c 'echo x >/etc/x; busybox cat /etc/x'
+		run -0 guest disk=$image root=vda overlay=tmpfs -- sh -c \
+			'echo x >/etc/x; busybox cat /etc/x'
 		[ "$output" = x ]
 	done
 	# Also on a partition, with the numbers of the guest's kernel.

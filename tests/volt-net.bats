@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What volt-net does and must not do: addresses, NAT, forwards, isolation, the plug,
-# taps. All of this is in namespaces of the test's own; see helpers/net.bash.
+# taps. Each test has its own namespaces for all of this; see helpers/net.bash.
 
 bats_require_minimum_version 1.5.0
 
@@ -17,7 +17,8 @@ teardown() {
 	end_test
 }
 
-# The host has no interface of a lease, and no table but the bridge's.
+# nothing_left: waits until the host has no interface of a lease, and no table but the
+# bridge's.
 nothing_left() {
 	wait_for no_lease && wait_for no_forward
 }
@@ -34,7 +35,7 @@ no_helper() {
 	! marked_helpers | grep -q .
 }
 
-# Helpers of this test's chains.
+# marked_helpers: prints the PIDs of the helpers of this test's chains.
 marked_helpers() {
 	local pid
 
@@ -54,22 +55,15 @@ marked_helpers() {
 		[ "$stderr" = "volt-net: $message" ]
 	done <<-'EOF'
 		mode=bridge|mode=bridge: not private, host or none
-		bridge=|bridge=: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=all|bridge=all: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=default|bridge=default: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=../../x|bridge=../../x: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=br.5|bridge=br.5: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=sixteen-letters-|bridge=sixteen-letters-: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
-		bridge=volt0a580002|bridge=volt0a580002: not the name of a bridge: 1 to 15 of a-z A-Z 0-9 _ -
 		subnet=10.88.0.0|subnet=10.88.0.0: not an IPv4 network from /8 to /30
 		subnet=10.88.0.0/31|subnet=10.88.0.0/31: not an IPv4 network from /8 to /30
 		subnet=10.88.0.0/7|subnet=10.88.0.0/7: not an IPv4 network from /8 to /30
 		subnet=10.88.0.0/016|subnet=10.88.0.0/016: not an IPv4 network from /8 to /30
-		subnet=10.88.0.1/16|subnet=10.88.0.1/16: bits are set behind the prefix
+		subnet=10.88.0.1/16|subnet=10.88.0.1/16: bits are set after the prefix
 		subnet=127.0.0.0/8|subnet=127.0.0.0/8: not a network for hosts
 		subnet=224.0.0.0/8|subnet=224.0.0.0/8: not a network for hosts
 		subnet6=fd00::/97|subnet6=fd00::/97: not an IPv6 network from /8 to /96
-		subnet6=fd00::1/64|subnet6=fd00::1/64: bits are set behind the prefix
+		subnet6=fd00::1/64|subnet6=fd00::1/64: bits are set after the prefix
 		subnet6=fe80::/64|subnet6=fe80::/64: not a network for hosts
 		ip=10.88.0|ip=10.88.0: not an IPv4 address
 		port=80|port=80: [IP:]HOST:GUEST[/tcp|udp]
@@ -78,7 +72,6 @@ marked_helpers() {
 		port=080:80|port=080:80: ports are 1 to 65535, or a range
 		port=90-80:90-80|port=90-80:90-80: ports are 1 to 65535, or a range
 		port=80-90:80|port=80-90:80: the ranges differ in size
-		port=1000-2000:3000-4000|port=1000-2000:3000-4000: a range to other numbers has at most 256 ports
 		port=80:80/sctp|port=80:80/sctp: the protocol is tcp or udp
 		port=1.2.3:80:80|port=1.2.3:80:80: not an IPv4 address
 		port=[::1:80:80|port=[::1:80:80: no address in [ ]
@@ -99,16 +92,26 @@ marked_helpers() {
 		-t queues=17|queues=17: number too large
 		queues=2|queues= needs -t
 		-td|-t and -d do not go together: a tap needs no namespace
-		-t hosts=a:1.1.1.1|hosts= cannot be handed on with -t
+		-t hosts=a:1.1.1.1|hosts= cannot be passed on with -t
 		-r|-r takes no command
 		mode=none port=80:80|port= needs mode=private
 		mode=host subnet=10.0.0.0/8|subnet= needs mode=private
 		mode=host -t|-t needs mode=private
-		mode=none -d|-d needs mode=private; a volt-ns -n alone makes a namespace with loopback
 	EOF
+	range=port=1000-2000:3000-4000
+	run -125 --separate-stderr volt-net $range true
+	[ "$stderr" = "volt-net: $range: a range to other numbers has at most 256 ports" ]
+	run -125 --separate-stderr volt-net mode=none -d true
+	[ "$stderr" = "volt-net: -d needs mode=private; \
+a volt-ns -n alone makes a namespace with loopback" ]
+	for name in "" all default ../../x br.5 sixteen-letters- volt0a580002; do
+		run -125 --separate-stderr volt-net "bridge=$name" true
+		[ "$stderr" = "volt-net: bridge=$name: not the name of a bridge: \
+1 to 15 of a-z A-Z 0-9 _ -" ]
+	done
 }
 
-@test "words: no newline and no endless value reaches a file or the kernel" {
+@test "words: a newline or a very long value is refused" {
 	run -125 volt-net search=$'a\nnameserver 6.6.6.6' true
 	run -125 volt-net hosts=$'a\nb:1.1.1.1' true
 	run -125 volt-net hosts=$'a:1.1.1.1\n' true
@@ -127,7 +130,8 @@ marked_helpers() {
 	world_begin
 	run -0 --separate-stderr h volt-net -N port=8080:80 rate=out:1M false
 	[[ $stderr == *"bridge voltbr0 10.88.0.1/16 fd76:6f6c:a58::1, mtu 1500"* ]]
-	[[ $stderr == *"a veth pair, address the next free one, isolated"*"forward 8080:80"*"1048576 bytes a second out" ]]
+	[[ $stderr == *"a veth pair, address the next free one, isolated"*"forward 8080:80"* ]]
+	[[ $stderr == *"forward 8080:80"*"1048576 bytes a second out" ]]
 	[ -z "$(h ip link show type bridge)" ]
 	[ -z "$(h nft list tables)" ]
 }
@@ -168,10 +172,11 @@ marked_helpers() {
 @test "private: the command is in the same process, and there is no other process" {
 	world_begin
 	# shellcheck disable=SC2016 # expanded by those sh
-	run -0 h sh -c 'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
+	run -0 h sh -c \
+		'echo $$; exec volt-net sh -c "echo \$\$; env | grep VOLT_; ls /proc/self/fd"'
 	[ "${lines[0]}" = "${lines[1]}" ]
 	inside=${lines[*]:2}
-	run -0 h sh -c 'ls /proc/self/fd' # those of bats
+	run -0 h sh -c 'ls /proc/self/fd' # the descriptors that bats leaves open
 	[ "$inside" = "${lines[*]}" ]
 	run -7 h volt-net sh -c 'exit 7'
 	run -127 h volt-net ./none
@@ -179,7 +184,7 @@ marked_helpers() {
 	no_helper
 }
 
-@test "private: in the chain ports below 1024 are free, everybody may ping, and routers are ignored" {
+@test "private: ports below 1024 are free, all groups may ping, and routers are ignored" {
 	world_begin
 	chain
 	[ "$(at "$pid" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 0 ]
@@ -188,8 +193,8 @@ marked_helpers() {
 	[ "$(h cat /proc/sys/net/ipv6/conf/voltbr0/accept_ra)" = 0 ]
 }
 
-# The groups of the user namespace: only one; all; a map in pieces; pieces in another
-# order, of which only the larger one can be set.
+# The user namespace has one group; all groups; a map in pieces; a map with its pieces
+# in another order, of which only the larger one can be set.
 @test "private: an ordinary user in the chain can ping" {
 	world_begin
 	user=(setpriv --reuid 33 --regid 33 --clear-groups --inh-caps=-all --no-new-privs)
@@ -223,17 +228,20 @@ marked_helpers() {
 			exec $1 echo fine' sh "$form"
 		[ "$output" = fine ]
 		case $form in *volt-ns*) name=volt-ns ;; *) name=volt-net ;; esac
-		[ "$stderr" = "$name: /proc/sys/net/ipv4/ping_group_range stays as it is: Read-only file system" ]
+		[ "$stderr" = "$name: /proc/sys/net/ipv4/ping_group_range stays as it is: \
+Read-only file system" ]
 	done
 }
 
 @test "loopback that cannot be brought up is an error" {
 	need strace -qq -o /dev/null true
 	world_begin
-	run -125 --separate-stderr h strace -qq -o /dev/null --inject=ioctl:error=EPERM:when=1 volt-net mode=none true
+	run -125 --separate-stderr h strace -qq -o /dev/null \
+		--inject=ioctl:error=EPERM:when=1 volt-net mode=none true
 	[ "$stderr" = "volt-net: loopback: Operation not permitted" ]
 	for call in socket ioctl; do
-		run -125 --separate-stderr h strace -qq -o /dev/null "--inject=$call:error=EPERM" volt-ns -n true
+		run -125 --separate-stderr h strace -qq -o /dev/null \
+			"--inject=$call:error=EPERM" volt-ns -n true
 		[ "$stderr" = "volt-ns: loopback: Operation not permitted" ]
 	done
 }
@@ -295,7 +303,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: bridge=up0: an interface that is no bridge" ]
 }
 
-@test "private: no IPv6 on the host, or on new interfaces: the chain has none" {
+@test "private: if the host or its new interfaces have no IPv6, the chain has none" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	chain port=8080:80
@@ -311,7 +319,7 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: subnet6=: the host has no IPv6" ]
 }
 
-@test "private: two give a bridge different subnets at once: the loser leaves nothing" {
+@test "private: two give a bridge different subnets at once, and the loser leaves nothing" {
 	world_begin
 	for i in {1..8}; do
 		run h sh -c "volt-net bridge=r$i subnet=10.20.$i.0/24 true &
@@ -327,11 +335,15 @@ marked_helpers() {
 	world_begin
 	chain
 	run -125 --separate-stderr h volt-net bridge=apps true
-	[ "$stderr" = "volt-net: subnet=10.88.0.0/16: the host has a route to 10.88.0.0/16 by voltbr0; name another by subnet=" ]
+	[ "$stderr" = "volt-net: subnet=10.88.0.0/16: \
+the host has a route to 10.88.0.0/16 by voltbr0; name another by subnet=" ]
 	run -125 --separate-stderr h volt-net bridge=apps subnet=192.0.0.0/16 true
-	[ "$stderr" = "volt-net: subnet=192.0.0.0/16: the host has a route to 192.0.2.0/24 by up0; name another by subnet=" ]
-	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 subnet6=2001:db8:3::/64 true
-	[ "$stderr" = "volt-net: subnet6=2001:db8:3::/64: the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
+	[ "$stderr" = "volt-net: subnet=192.0.0.0/16: \
+the host has a route to 192.0.2.0/24 by up0; name another by subnet=" ]
+	run -125 --separate-stderr h volt-net bridge=apps subnet=10.9.0.0/24 \
+		subnet6=2001:db8:3::/64 true
+	[ "$stderr" = "volt-net: subnet6=2001:db8:3::/64: \
+the host has a route to 2001:db8:3::/64 by up1; name another by subnet6=" ]
 	run ! h ip link show apps
 	# A part of a wider network may be taken.
 	h ip route add 10.0.0.0/8 via 192.0.2.2
@@ -379,8 +391,9 @@ marked_helpers() {
 @test "leases: the next chain can have the address and ports of one that just ended; -r works" {
 	world_begin
 	root=$(copy_root)
-	everybodys_tun
-	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" "-t ip=10.88.0.9 port=8080:80" \
+	users_tun
+	for form in "ip=10.88.0.9" "ip=10.88.0.9 port=8080:80 port=8080:80/udp" \
+		"-t ip=10.88.0.9 port=8080:80" \
 		"-d ip=10.88.0.9 port=8080:80 volt-ns -Umpn root=$root volt-init" \
 		"bridge=small subnet=10.30.0.0/30 port=53:53/udp"; do
 		for i in {1..10}; do
@@ -390,23 +403,24 @@ marked_helpers() {
 			[ -z "$output" ]
 		done
 	done
-	# The old helper has the table, for its own port, a moment longer.
+	# The old helper keeps the table, for its own port, a moment longer.
 	for i in {1..10}; do
 		run -0 h volt-net ip=10.88.0.9 "port=$((8000 + i)):80" true
 		[ -z "$output" ]
 	done
 	for i in {1..10}; do
-		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true && volt-net -r bridge=gone'
+		run -0 h sh -c 'volt-net bridge=gone subnet=10.9.0.0/24 true &&
+			volt-net -r bridge=gone'
 		[ -z "$output" ]
 	done
 }
 
-@test "leases: in use while any process is in the namespace" {
+@test "leases: an address is in use while any process is in the namespace" {
 	world_begin
 	chain ip=10.88.0.9
 	nsenter -t "$pid" -n sleep 3600 3>&- </dev/null &
 	world+=("$!")
-	wait_for in_its_namespace "$!"
+	wait_for same_network "$pid" "$!"
 	kill -KILL "$pid"
 	run -125 --separate-stderr h volt-net ip=10.88.0.9 true
 	[ "$stderr" = "volt-net: ip=10.88.0.9: in use" ]
@@ -414,8 +428,9 @@ marked_helpers() {
 	[ "$stderr" = "volt-net: bridge voltbr0: in use by 1" ]
 }
 
-in_its_namespace() {
-	[ "$(readlink "/proc/$1/ns/net")" = "$(readlink "/proc/$pid/ns/net")" ]
+# same_network PID PID: are these two processes in the same network namespace?
+same_network() {
+	[ "$(readlink "/proc/$1/ns/net")" = "$(readlink "/proc/$2/ns/net")" ]
 }
 
 @test "leases: a /28 gives thirteen different ones" {
@@ -480,7 +495,7 @@ in_its_namespace() {
 	chain
 	[ "$(ask "$pid" TCP4 192.0.2.1 8080)" = 10.88.0.1 ]
 	[ "$(ask "$pid" TCP4 10.88.0.1 8080)" = 10.88.0.1 ]
-	# But not without the forward.
+	# The other chain does not reach the port directly.
 	[[ $(ask "$pid" TCP4 "$a_ip" 80) == *connect* ]] # an error
 }
 
@@ -493,14 +508,16 @@ in_its_namespace() {
 	serve "$pid" TCP4 6543
 	[ "$(ask "$CLIENT" UDP4 198.51.100.1 53)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" UDP4 127.0.0.1 53)" = 10.88.0.1 ]
-	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 8080)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 8080)" = \
+		"[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 9002)" = 198.51.100.2 ]
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 6543)" = 198.51.100.2 ]
-	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = 53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
+	[ "$(h volt-net | awk '/^lease/ { print $12 }')" = \
+		53:5353/udp,8080:80,9000-9002:7000-7002,6000-6999:6000-6999 ]
 }
 
-# The forwards 8080:80 and 5300:53/udp from the host by its IPv4 addresses. The
-# servers, of IPv6, see those so.
+# from_host4: the forwards 8080:80 and 5300:53/udp work from the host, by each of its IPv4
+# addresses. The servers use IPv6, and see mapped addresses.
 from_host4() {
 	local addr gw="[0000:0000:0000:0000:0000:ffff:0a58:0001]"
 
@@ -563,22 +580,25 @@ from_host4() {
 	[ "$(ask "$CLIENT" TCP4 198.51.100.1 83)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" TCP4 127.0.0.1 83)" = 10.88.0.1 ]
 	[[ $(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 83) == *refused* ]]
-	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 84)" = "[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
+	[ "$(ask "$CLIENT" TCP6 '[2001:db8:3::1]' 84)" = \
+		"[2001:0db8:0003:0000:0000:0000:0000:0002]" ]
 	[[ $(ask "$CLIENT" TCP4 198.51.100.1 84) == *refused* ]]
 	run -125 --separate-stderr h volt-net port=203.0.113.1:80:80 true
 	[ "$stderr" = "volt-net: port=203.0.113.1:80:80: the host has no such address" ]
 }
 
-@test "forwards: a port that is in use or forwarded is an error; ours is reserved" {
+@test "forwards: a port in use or forwarded is an error; no server can take a forwarded port" {
 	world_begin
 	serve "$HOST" TCP4 8080
 	run -125 --separate-stderr h volt-net port=8080:80 true
-	[ "$stderr" = "volt-net: port=8080:80: port 8080 of the host is in use or forwarded already" ]
+	[ "$stderr" = \
+		"volt-net: port=8080:80: port 8080 of the host is in use or forwarded already" ]
 	run -125 h volt-net port=8000-8100:8000-8100 true
 	run -0 h volt-net port=8080:80/udp true
 	chain port=8081:80
 	run -125 --separate-stderr h volt-net port=8081:80 true
-	[ "$stderr" = "volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
+	[ "$stderr" = \
+		"volt-net: port=8081:80: port 8081 of the host is in use or forwarded already" ]
 	run -125 h volt-net port=127.0.0.1:8081:80 true
 	run ask "$HOST" TCP4-LISTEN 8081 # another server
 	run -1 h socat -u TCP4-LISTEN:8081 /dev/null
@@ -592,7 +612,8 @@ from_host4() {
 	taken() {
 		run -125 --separate-stderr h volt-net "port=$1" true
 		echo "$stderr"
-		[ "$stderr" = "volt-net: port=$1: port $2 of the host is in use or forwarded already" ]
+		[ "$stderr" = \
+			"volt-net: port=$1: port $2 of the host is in use or forwarded already" ]
 	}
 	serve "$HOST" UDP4 5300
 	serve "$HOST" UDP6 5301,ipv6only
@@ -608,7 +629,8 @@ from_host4() {
 	taken 8083:80 8083
 	taken 8079-8083:8079-8083 8081
 	# The port is free at another address. The same holds for another chain's ports.
-	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp 'port=[2001:db8:2::1]:8086:80'
+	chain port=198.51.100.1:8082:80 port=192.0.2.1:8084:80 port=8085:80/udp \
+		'port=[2001:db8:2::1]:8086:80'
 	taken 8084:80 8084
 	taken 192.0.2.1:8084:80 8084
 	taken 0.0.0.0:8085:80/udp 8085
@@ -618,7 +640,8 @@ from_host4() {
 	# No socket can bind one of ours, whatever its options.
 	for listen in UDP4-LISTEN:8085,reuseaddr,reuseport UDP6-LISTEN:8085,reuseaddr,reuseport \
 		TCP4-LISTEN:8084,reuseaddr,reuseport TCP6-LISTEN:8086,ipv6only,reuseaddr,reuseport \
-		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
+		TCP4-LISTEN:8084,bind=192.0.2.1,reuseaddr \
+		UDP4-RECV:8085,bind=127.0.0.1,reuseaddr; do
 		run -1 h socat -u "$listen" /dev/null
 		echo "$output"
 		[[ $output == *"Address already in use"* ]]
@@ -633,20 +656,21 @@ from_host4() {
 	# shellcheck disable=SC2016 # expanded by that sh
 	run -0 h bash -c 'ulimit -n 6000 && exec 5000>/dev/full &&
 		exec volt-net port=8080:80 sh -c "
-			ls -l /proc/\$(pgrep --ns $1 --nslist net volt-net-helper)/fd"' bash "$HOST" 3>&-
+			helper=\$(pgrep --ns $1 --nslist net volt-net-helper)
+			ls -l /proc/\$helper/fd"' bash "$HOST" 3>&-
 	[[ $output == *socket:* ]]
 	[[ $output != */dev/full* ]]
 	nothing_left
 	wait_for no_helper
 }
 
-# talk OUT PID udp|tcp ADDR PORT: keep sending from one socket, and write the answers to OUT.
+# talk OUT PID udp|tcp ADDR PORT: keeps sending from one socket, writes the answers to OUT.
 talk() {
 	nsenter -t "$2" -n -- python3 "$TOP/tests/helpers/talk.py" "${@:3}" 3>&- </dev/null >>"$1" &
 	world+=("$!")
 }
 
-# answered FILE ...: wait for a new answer in each file.
+# answered FILE ...: waits for a new answer in each file.
 answered() {
 	local file
 
@@ -656,7 +680,8 @@ answered() {
 	done
 }
 
-# tracked PATTERN: the connections that the host tracks, "PROTO TO:PORT FROM:PORT ID".
+# tracked PATTERN: prints the connections that the host tracks, as
+# "PROTO TO:PORT FROM:PORT ID".
 tracked() {
 	h python3 "$TOP/tests/helpers/track.py" | grep -E "$1"
 }
@@ -665,7 +690,7 @@ untracked() {
 	! tracked "$1"
 }
 
-@test "forwards: a client that keeps sending reaches the next chain; other connections do not change" {
+@test "forwards: a client that keeps sending reaches the next chain; others do not change" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	chain port=5301:53/udp
@@ -710,7 +735,7 @@ untracked() {
 	talk tcp4 "$CLIENT" tcp 198.51.100.1 8080
 	talk tcp6 "$CLIENT" tcp 2001:db8:3::1 8080
 	answered tcp4 tcp6
-	# So that no packet says that the chain has ended.
+	# Now no packet can tell the clients that the chain has ended.
 	at "$pid" ip link set eth0 down
 	kill -KILL "$pid"
 	wait_for grep -q "Connection reset by peer" tcp4
@@ -727,13 +752,13 @@ untracked() {
 	at "$pid" ip route add 127.0.0.1 via 10.88.0.1 dev eth0
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]] # an error
 	[ "$(ask "$HOST" TCP4 127.0.0.1 9090)" = 127.0.0.1 ]
-	# And neither is its ::1.
+	# The host's ::1 is not reached either.
 	serve "$HOST" TCP6 9090 '[::1]'
 	at "$pid" ip addr del ::1/128 dev lo
 	at "$pid" ip -6 route add ::1 via fd76:6f6c:a58::1 dev eth0
 	[[ $(ask "$pid" TCP6 '[::1]' 9090) == *connect* ]]
 	[ "$(ask "$HOST" TCP6 '[::1]' 9090)" = "[0000:0000:0000:0000:0000:0000:0000:0001]" ]
-	# And not when a firewall that restarts has flushed all rules.
+	# Nor does it help that a restarting firewall has flushed all rules.
 	h nft flush ruleset
 	[[ $(ask "$pid" TCP4 127.0.0.1 9090) == *connect* ]]
 }
@@ -748,7 +773,8 @@ untracked() {
 	done
 	nothing_left
 	wait_for no_helper
-	run -125 --separate-stderr h sh -c 'ulimit -n 64; exec volt-net port=6000-6199:6000-6199 true'
+	run -125 --separate-stderr h sh -c \
+		'ulimit -n 64; exec volt-net port=6000-6199:6000-6199 true'
 	[ "$stderr" = "volt-net: port=6000-6199:6000-6199: Too many open files" ]
 }
 
@@ -756,8 +782,8 @@ untracked() {
 	world_begin
 	run -0 h volt-net true
 	user_dir
-	everybodys_tun
-	# To make a tap needs no more rights. The second fork(2) exceeds the limit.
+	users_tun
+	# Making a tap needs no other privilege. The second fork(2) exceeds the limit.
 	run -125 h prlimit --nproc=2 setpriv --reuid 64321 --regid 64321 --clear-groups \
 		--inh-caps=+net_admin,+bpf --ambient-caps=+net_admin,+bpf -- \
 		"$USER_DIR/bin/volt-net" -t port=8080:80 echo started
@@ -783,7 +809,7 @@ untracked() {
 	chain
 	b=$pid b_ip=$ip
 	refused "$a" "$b_ip"
-	# And not by way of the host, which could route.
+	# Nor through the host, which could route.
 	mac=$(h ip -br link show voltbr0 | awk '{ print $3 }')
 	at "$a" ip neigh replace "$b_ip" lladdr "$mac" dev eth0
 	refused "$a" "$b_ip"
@@ -812,23 +838,26 @@ untracked() {
 	reach "$c" fe80::76:aff:fe58:1%eth0
 	refused "$a" "$(six "$c" link)%eth0"
 	refused "$c" "$(six "$a" link)%eth0"
-	# By the hardware address only, whatever IP address is in the frame.
+	# The bridge looks at the hardware address only, whatever IP address is in the frame.
 	mac=$(at "$c" ip -br link show eth0 | awk '{ print $3 }')
 	at "$c" ip addr add 169.254.1.1/16 dev eth0
 	at "$a" ip route add 169.254.1.1 dev eth0
 	at "$a" ip neigh replace 169.254.1.1 lladdr "$mac" dev eth0
 	nsenter -t "$c" -n socat -u UDP4-RECV:7000 OPEN:one,creat 3>&- </dev/null &
 	world+=("$!")
-	nsenter -t "$c" -n socat -u UDP4-RECV:7001,ip-add-membership=224.0.0.251:eth0 OPEN:many,creat 3>&- </dev/null &
+	nsenter -t "$c" -n socat -u UDP4-RECV:7001,ip-add-membership=224.0.0.251:eth0 \
+		OPEN:many,creat 3>&- </dev/null &
 	world+=("$!")
-	nsenter -t "$HOST" -n socat -u UDP4-RECV:7002,ip-add-membership=224.0.0.251:voltbr0 OPEN:host,creat 3>&- </dev/null &
+	nsenter -t "$HOST" -n socat -u UDP4-RECV:7002,ip-add-membership=224.0.0.251:voltbr0 \
+		OPEN:host,creat 3>&- </dev/null &
 	world+=("$!")
 	wait_for at "$c" sh -c 'ss -Hlun | grep -q :7000 && ss -Hlun | grep -q :7001'
 	wait_for at "$HOST" sh -c 'ss -Hlun | grep -q :7002'
 	at "$a" ip route add 224.0.0.0/4 dev eth0
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:169.254.1.1:7000
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7001
-	echo x | at "$a" socat -u - UDP4-DATAGRAM:255.255.255.255:7000,broadcast,so-bindtodevice=eth0
+	echo x | at "$a" socat -u - \
+		UDP4-DATAGRAM:255.255.255.255:7000,broadcast,so-bindtodevice=eth0
 	echo x | at "$a" socat -u - UDP4-DATAGRAM:224.0.0.251:7002
 	wait_for test -s host
 	[ ! -s one ] && [ ! -s many ]
@@ -860,7 +889,8 @@ untracked() {
 	serve "$HOST" UDP4 9092
 	serve "$HOST" UDP6 9093
 	for p in "$a" "$pid"; do
-		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 2001:db8:2:: fd76:6f6c:a63::1; do
+		for addr in 192.0.2.1 10.99.0.1 10.99.0.255 2001:db8:2::1 \
+			2001:db8:2:: fd76:6f6c:a63::1; do
 			refused "$p" "$addr"
 		done
 		[ "$(ask "$p" TCP4 10.88.0.1 9090)" = "$(four "$p")" ]
@@ -877,7 +907,7 @@ untracked() {
 	refused "$o" 10.88.0.1
 	[ "$(ask "$CLIENT" TCP4 192.0.2.1 9090)" = 198.51.100.2 ]
 	[ "$(ask "$HOST" TCP4 10.88.0.1 9090)" = 10.88.0.1 ]
-	# A connection from the host is answered, from any address; and so is a forward.
+	# Connections from the host are answered, from any address; so are forwards.
 	serve "$a" TCP4 80
 	serve "$a" UDP6 81
 	[ "$(ask "$HOST" TCP4 "$a_ip" "80,bind=192.0.2.1")" = 192.0.2.1 ]
@@ -964,7 +994,8 @@ short: dropped" ]
 
 @test "short form: volt-ns with a root has the resolvers, and the root is not written to" {
 	world_begin
-	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" "search example.org lan" "options edns0"
+	world_resolv "nameserver 127.0.0.53" "nameserver 192.0.2.53" \
+		"search example.org lan" "options edns0"
 	root=$(copy_root)
 	echo old >"$root/etc/resolv.conf"
 	echo old >"$root/etc/hosts"
@@ -987,11 +1018,12 @@ old" ]
 	run -0 h volt-net dns=1.1.1.1 volt-ns -m root="$root" sh -c '! echo x >/etc/resolv.conf'
 	# The user's own bind is on top.
 	echo mine >mine
-	run -0 h volt-net volt-ns -m root="$root" bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	run -0 h volt-net volt-ns -m root="$root" \
+		bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
 	[ "$output" = mine ]
 }
 
-# linked DIR: make its /etc/resolv.conf the symlink that images have.
+# linked DIR: makes its /etc/resolv.conf the symlink that images have.
 linked() {
 	mkdir -p "$1/run" "$1/tmp"
 	rm -f "$1/etc/resolv.conf"
@@ -1005,9 +1037,11 @@ linked() {
 	linked "$root"
 	before=$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)
 	# shellcheck disable=SC2016 # expanded by that sh
-	show='cat /etc/resolv.conf; mkdir -p /run/systemd/resolve && echo other >/run/systemd/resolve/stub-resolv.conf
+	show='cat /etc/resolv.conf
+		mkdir -p /run/systemd/resolve && echo other >/run/systemd/resolve/stub-resolv.conf
 		cat /etc/resolv.conf; ! echo x >/etc/resolv.conf'
-	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" "mode=host volt-ns -m"; do
+	for form in "volt-ns -m" "volt-ns -Um" "volt-ns -Ump" "-d volt-ns -UmpniuC" \
+		"mode=host volt-ns -m"; do
 		for words in "tmpfs=/run" "overlay=tmpfs" "overlay=tmpfs tmpfs=/run"; do
 			echo "$form $words"
 			# shellcheck disable=SC2086 # several words
@@ -1025,7 +1059,8 @@ nameserver 192.0.2.53" ]
 	done
 	# The user's own bind is on top.
 	echo mine >mine
-	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
+	run -0 h volt-net volt-ns -m root="$root" tmpfs=/run \
+		bind="$PWD/mine:/etc/resolv.conf" cat /etc/resolv.conf
 	[ "$output" = mine ]
 	[ "$(cd "$root" && find . -printf '%p %y %l %s %T@\n' | sort)" = "$before" ]
 	ln -sfn "$PWD/canary" "$root/etc/resolv.conf"
@@ -1040,7 +1075,8 @@ nameserver 192.0.2.53" ]
 	linked "$USER_DIR/linked"
 	for words in "tmpfs=/run" "tmpfs=/run volt-init" ""; do
 		# shellcheck disable=SC2086 # several words
-		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump root="$USER_DIR/linked" $words \
+		run -0 as_user volt-net mode=host dns=192.0.2.53 volt-ns -Ump \
+			root="$USER_DIR/linked" $words \
 			cat /etc/resolv.conf
 		[ "$output" = "nameserver 192.0.2.53" ]
 	done
@@ -1055,11 +1091,11 @@ nameserver 192.0.2.53" ]
 	for form in "volt-net volt-ns -m" "volt-net -d volt-ns -Un -m"; do
 		# shellcheck disable=SC2086 # several words
 		run -0 --separate-stderr h $form root="$root" cat /etc/resolv.conf
-		[ "$stderr" = "volt-net: no resolver that the chain could reach: dns= names one" ]
+		[ "$stderr" = "volt-net: the chain can reach no resolver: name one by dns=" ]
 		[ "$output" = "# no resolver is known
 search example.org" ]
 	done
-	# It is not said where nothing uses the files, or where there is no network.
+	# Nothing is reported if no link uses the files, or if there is no network.
 	for form in "volt-net cat /dev/null" "volt-net mode=none volt-ns -m root=$root true" \
 		"volt-net dns=192.0.2.53 volt-ns -m root=$root true"; do
 		# shellcheck disable=SC2086
@@ -1082,16 +1118,20 @@ options edns0 trust-ad" ]
 	h mount -t tmpfs none /run
 	h mkdir -p /run/systemd/resolve
 	root=$(copy_root)
-	# resolv EXPECTED [WORD ...]: check the chain's resolv.conf.
+	# resolv EXPECTED [WORD ...]: checks the chain's resolv.conf.
 	resolv() {
-		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m root="$root" cat /etc/resolv.conf
+		run -0 --separate-stderr h volt-net "${@:2}" volt-ns -m \
+			root="$root" cat /etc/resolv.conf
 		echo "$output" "$stderr"
 		[ "$output" = "$1" ] && [ -z "$stderr" ]
 	}
-	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" "nameserver 192.0.2.300" \
+	world_resolv "# comment" "; another" "" "nameserver" "nameserver x" \
+		"nameserver 192.0.2.300" \
 		" nameserver 192.0.2.1" "nameservers 192.0.2.2" "#nameserver 192.0.2.3" \
-		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" "domain new.example and.more" \
-		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" "sortlist 10.0.0.0" "options trust-ad"
+		$'nameserver\t \t192.0.2.4 # the one\r' "search old.example" \
+		"domain new.example and.more" \
+		"options ndots:2 timeout:1" "options rotate ndots:2 ba/d" \
+		"sortlist 10.0.0.0" "options trust-ad"
 	resolv "nameserver 192.0.2.4
 search new.example
 options ndots:2 timeout:1 rotate trust-ad"
@@ -1106,7 +1146,7 @@ nameserver 2001:db8::7
 nameserver 2001:db8::8
 search .
 options edns0"
-	# Without IPv6 the chain has no such resolver. A word replaces the host's.
+	# Without IPv6, the chain gets no IPv6 resolver. A word replaces the host's value.
 	resolv "nameserver 192.0.2.4
 search .
 options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
@@ -1114,10 +1154,11 @@ options edns0" bridge=four subnet=10.4.0.0/24 subnet6=none
 	resolv "nameserver 192.0.2.4
 search my.example
 options edns0" bridge=four search=my.example
-	# What the chain cannot reach; and what it reaches at the gateway.
+	# The chain cannot reach some of these, and others only at the gateway.
 	world_resolv "nameserver 127.0.0.1" "nameserver 0.0.0.0" "nameserver ::1" "nameserver ::" \
 		"nameserver ::ffff:127.0.0.53" "nameserver fe80::1" "nameserver fe80::1%up0" \
-		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" "nameserver 2001:db8:3::1" \
+		"nameserver 198.51.100.1" "nameserver 192.0.2.1" "nameserver 10.88.0.1" \
+		"nameserver 2001:db8:3::1" \
 		"nameserver 169.254.169.253" "search x" "options trust-ad"
 	resolv "nameserver 10.88.0.1
 nameserver fd76:6f6c:a58::1
@@ -1143,7 +1184,7 @@ nameserver 2001:db8:3::1
 nameserver 169.254.169.253
 search x
 options trust-ad" mode=host
-	# Behind a stub: the options stay, but trust-ad was for the stub.
+	# The host uses a stub: its options stay, but trust-ad was for the stub.
 	world_resolv "nameserver 127.0.0.53" "options edns0 trust-ad ndots:1" "search stub.example"
 	h sh -c 'echo "nameserver 192.0.2.7" >/run/systemd/resolve/resolv.conf'
 	resolv "nameserver 192.0.2.7
@@ -1151,7 +1192,8 @@ search stub.example
 options edns0 ndots:1"
 	# A line that is too long, too many domains, a file that is too large.
 	long=$(printf '%0300d' 7)
-	world_resolv "nameserver $long" "search $long short.example" "options $long" "nameserver 192.0.2.4"
+	world_resolv "nameserver $long" "search $long short.example" \
+		"options $long" "nameserver 192.0.2.4"
 	resolv "nameserver 192.0.2.4
 search short.example"
 	long=$(printf 'd%0120d.example ' 1 2 3 4 5)
@@ -1194,7 +1236,7 @@ search short.example"
 	[ -n "$helper" ]
 	grep -q '^CapEff:	0*$' "/proc/$helper/status"
 	grep -q '^CapPrm:	0*1000$' "/proc/$helper/status" # CAP_NET_ADMIN
-	kill -KILL "${world[-1]}" "$pid"                  # the server is in that namespace, too
+	kill -KILL "${world[-1]}" "$pid"                  # the server keeps the namespace, too
 	nothing_left
 	wait_for no_helper
 }
@@ -1208,17 +1250,20 @@ search short.example"
 	[ "$stderr" = "volt-ns: no volt-ns -n took the network of volt-net -d" ]
 	run -125 --separate-stderr h volt-net -d volt-ns -Umu root="$root" true
 	[ "$stderr" = "volt-ns: no volt-ns -n took the network of volt-net -d" ]
-	run -125 --separate-stderr h volt-net volt-ns -n true
-	[ "$stderr" = "volt-ns: -n: volt-net has made the network already; leave -n out, or defer it: volt-net -d" ]
-	run -125 --separate-stderr h volt-net mode=host volt-ns -n true
-	[ "$stderr" = "volt-ns: -n: volt-net has made the network already; leave -n out, or defer it: volt-net -d" ]
+	for form in volt-net "volt-net mode=host"; do
+		# shellcheck disable=SC2086 # several words
+		run -125 --separate-stderr h $form volt-ns -n true
+		[ "$stderr" = "volt-ns: -n: volt-net has made the network already; \
+leave -n out, or defer it: volt-net -d" ]
+	done
 	run -125 --separate-stderr h volt-net dns=1.1.1.1 true
 	[ "$stderr" = "volt-net: dns=, search= and hosts= of volt-net need a volt-ns with a root" ]
 	run -125 --separate-stderr h volt-net -d dns=1.1.1.1 volt-ns -n true
 	[ "$stderr" = "volt-ns: dns=, search= and hosts= of volt-net need a root" ]
 	for words in -d dns=1.1.1.1; do
 		run -125 --separate-stderr h volt-net "$words" volt-net mode=none true
-		[ "$stderr" = "volt-net: a volt-net before this one left a network or files that nobody took" ]
+		[ "$stderr" = "volt-net: an earlier volt-net left a network or files \
+that no link has used" ]
 	done
 	run -0 h volt-net volt-net mode=none sh -c 'ls /proc/self/fd'
 	inside=$output
@@ -1239,7 +1284,7 @@ search short.example"
 	wait_for no_helper
 }
 
-@test "deferred: in front of volt-kvm it is an error" {
+@test "deferred: directly before volt-kvm it is an error" {
 	world_begin
 	k=$(tiny pvh)
 	run -125 --separate-stderr h volt-net -d volt-kvm memory=16M kernel="$k"
@@ -1249,7 +1294,7 @@ search short.example"
 	wait_for no_helper
 }
 
-@test "deferred: a lying plug gets nothing" {
+@test "deferred: a plug that lies gets nothing" {
 	command -v python3 >/dev/null || lacks python3
 	world_begin
 	cat >volt-liar <<-'EOF'
@@ -1257,19 +1302,21 @@ search short.example"
 		import array, ctypes, os, socket, struct, sys
 		s = socket.socket(fileno=int(os.environ["VOLT_PLUG"]))
 		ask = struct.pack("=IHHII", 0x67756c70, 3, 0, 0, 0)
-		route = lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+		netlink = lambda kind: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, kind)
+		route = lambda: netlink(0)
 		def send(data, *fds):
 		    a = array.array("i", fds)
 		    s.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, a)] if fds else [])
 		how = sys.argv[1]
 		if how == "home": send(ask, route().detach())
 		if how == "file": send(ask, os.open("/etc/passwd", 0))
-		if how == "nfnl": send(ask, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12).detach())
+		if how == "nfnl": send(ask, netlink(12).detach())
 		if how == "inet": send(ask, socket.socket().detach())
 		if how == "none": send(ask)
 		if how == "many": send(ask, *[route().detach() for i in range(1)] * 250)
 		if how == "junk": send(b"x" * 100000, route().detach())
-		if how == "kind": send(struct.pack("=IHHII", 0x67756c70, 4, 0, 0, 0), route().detach())
+		kind = struct.pack("=IHHII", 0x67756c70, 4, 0, 0, 0)
+		if how == "kind": send(kind, route().detach())
 		if how == "quit": sys.exit(0)
 		s.recv(1 << 16) # the offer
 		try:
@@ -1287,7 +1334,7 @@ search short.example"
 	done
 	no_lease
 	[ "$(h ip -br link | grep -c eth0)" = 0 ]
-	# And volt-ns accepts only a plug's descriptor.
+	# volt-ns accepts only a plug's descriptor.
 	exec 9</dev/null
 	VOLT_PLUG=9 run -125 --separate-stderr volt-ns -n true
 	[[ $stderr == "volt-ns: VOLT_PLUG: "* ]]
@@ -1357,21 +1404,23 @@ search short.example"
 		kill -0 "$pid"
 		kill -KILL "$pid" "$server"
 	done
-	# Before volt-ns asks for the network.
+	# The signal arrives before volt-ns asks for the network.
 	printf '#!/bin/sh\necho started >started\nexec sleep 3600\n' >volt-wait
 	chmod +x volt-wait
-	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 ./volt-wait 3>&- </dev/null &
+	nsenter -t "$HOST" -n -m --wdns="$PWD" -- volt-net -d port=8080:80 \
+		./volt-wait 3>&- </dev/null &
 	world+=("$!")
 	wait_for test -s started
 	ends_by_term
 	run -0 h volt-net port=8080:80 true
 }
 
+# killed STATUS: the check of kill_at_every_call. After every second kill, it removes the
+# bridge: the next chain starts as on a new machine.
 killed() {
 	no_hang "$1"
 	nothing_left
 	wait_for no_helper
-	# Every second time without the bridge, as on a new machine.
 	[ $((++kills % 2)) = 0 ] || h volt-net -r >/dev/null 2>&1 || true
 }
 
@@ -1379,12 +1428,12 @@ killed() {
 	need strace -qq -o /dev/null true
 	world_begin
 	kills=0
-	export WHERE="nsenter -t $HOST -n -m --"
+	calls='send.*|bind|clone.*|.*fork|setns|unshare|ioctl|execve|pidfd.*'
 	for form in "port=8080:80 port=443:443/udp rate=out:1M" \
 		"-d port=8080:80 volt-ns -Umpn root=$ROOT_BB overlay=tmpfs" mode=none; do
 		# shellcheck disable=SC2086 # several words
-		CALLS='send.*|bind|clone.*|.*fork|setns|unshare|ioctl|execve|pidfd.*' \
-			kill_at_every_call killed volt-net $form true
+		kill_at_every_call -w "nsenter -t $HOST -n -m --" -c "$calls" \
+			killed volt-net $form true
 		# The next run completes what was left unfinished.
 		# shellcheck disable=SC2086
 		h volt-net $form true
@@ -1439,12 +1488,14 @@ has_forward() {
 	need_systemd
 	# shellcheck disable=SC2016 # expanded by that sh
 	show='cat /proc/self/cgroup; for p in $(pgrep volt-net-helper); do
-		grep -qsaF "$TEST_MARK" /proc/$p/environ && echo "helper $(cat /proc/$p/cgroup)"; done'
+		grep -qsaF "$TEST_MARK" /proc/$p/environ && echo "helper $(cat /proc/$p/cgroup)"
+		done'
 	for form in "volt-net -d port=8080:80 volt-cg name=web pids.max=77 volt-ns -n" \
 		"volt-net port=8080:80 volt-cg name=web pids.max=77"; do
 		echo "$form"
 		# shellcheck disable=SC2086 # several words
-		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes \
+			"$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/" ]
 		wait_for no_helper
@@ -1453,7 +1504,8 @@ helper 0::/" ]
 		"volt-cg name=web pids.max=77 volt-net -d port=8080:80 volt-ns -n"; do
 		echo "$form"
 		# shellcheck disable=SC2086
-		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes "$O/bin/"$form sh -c "$show"
+		run -0 --separate-stderr "${systemd_args[@]}" --wait --pipe -p Delegate=yes \
+			"$O/bin/"$form sh -c "$show"
 		[ "$output" = "0::/system.slice/$UNIT.service/web
 helper 0::/system.slice/$UNIT.service/web" ]
 		wait_for no_helper
@@ -1470,19 +1522,26 @@ helper 0::/system.slice/$UNIT.service/web" ]
 	[ "$output" = '{"bridges":[],"leases":[]}' ]
 	chain ip=10.88.0.9 port=8080:80 port=53:53/udp
 	run -0 h volt-net
-	[[ $output == "bridge voltbr0 address 10.88.0.1/16 address6 fd76:6f6c:a58::1/64
-lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forwards 8080:80,53:53/udp unit "*" received "*" sent "* ]]
+	[ "${lines[0]}" = "bridge voltbr0 address 10.88.0.1/16 address6 fd76:6f6c:a58::1/64" ]
+	lease="lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid"
+	lease+=" forwards 8080:80,53:53/udp unit "
+	[[ ${lines[1]} == "$lease"*" received "*" sent "* ]]
 	[ "${#lines[@]}" = 2 ]
 	run -0 h volt-net -j
 	jq -e . <<<"$output"
-	[[ $output == '{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16","address6":"fd76:6f6c:a58::1/64"}],"leases":[{"address":"10.88.0.9","bridge":"voltbr0","interface":"volt0a580009","kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"],"unit":"'*'","received":'*',"sent":'*'}]}' ]]
+	json='{"bridges":[{"name":"voltbr0","address":"10.88.0.1/16",'
+	json+='"address6":"fd76:6f6c:a58::1/64"}],'
+	json+='"leases":[{"address":"10.88.0.9","bridge":"voltbr0","interface":"volt0a580009",'
+	json+='"kind":"veth","pid":'"$pid"',"forwards":["8080:80","53:53/udp"],"unit":"'
+	[[ $output == "$json"*'","received":'*',"sent":'*'}]}' ]]
 }
 
 @test "print: what a chain has received and sent" {
 	world_begin
 	chain ip=10.88.0.9
 	number() { h volt-net -j | jq ".leases[0].$1"; }
-	[ "$(number unit)" = '""' ] || [[ $(number unit) == *.service\" || $(number unit) == *.scope\" ]]
+	[ "$(number unit)" = '""' ] || [[ $(number unit) == *.service\" ||
+	$(number unit) == *.scope\" ]]
 	before=$(number received)
 	h ping -q -c 1 -s 1000 -W 60 10.88.0.9
 	[ "$(number received)" -ge $((before + 1000)) ]
@@ -1494,7 +1553,8 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	user_dir
 	chain ip=10.88.0.9 port=8080:80
 	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net"
-	[[ ${lines[1]} == "lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forwards ? unit "* ]]
+	lease="lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid"
+	[[ ${lines[1]} == "$lease forwards ? unit "* ]]
 	run -0 h setpriv --reuid 12345 --clear-groups --inh-caps=-all "$USER_DIR/bin/volt-net" -j
 	[[ $output == *',"forwards":null,"unit":'* ]]
 	chain ip=10.88.0.10
@@ -1505,10 +1565,11 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 @test "a dump that changes meanwhile is repeated" {
 	world_begin
 	chain ip=10.88.0.9 port=8080:80
-	as_it_is=$(h volt-net | sed 's/ received .*//')
+	complete=$(h volt-net | sed 's/ received .*//')
 	so=$(helper interrupt.so)
 	interrupted() {
-		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" "INTERRUPT=$1" volt-net "${@:2}"
+		h env ASAN_OPTIONS=verify_asan_link_order=0 "LD_PRELOAD=$so" \
+			"INTERRUPT=$1" volt-net "${@:2}"
 	}
 	while IFS='|' read -r words message; do
 		echo "$words"
@@ -1517,7 +1578,7 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 		[ "$stderr" = "volt-net: $message: Resource temporarily unavailable" ]
 		# shellcheck disable=SC2086
 		run -0 interrupted 3 $words
-		[ -n "$words" ] || [ "${output% received *}" = "$as_it_is" ]
+		[ -n "$words" ] || [ "${output% received *}" = "$complete" ]
 	done <<-'EOF'
 		|interfaces
 		ip=10.88.0.8 true|bridge voltbr0: addresses
@@ -1529,8 +1590,8 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 @test "host: a setting that cannot be read or made is an error" {
 	world_begin
 	h sh -c 'echo 1 >/proc/sys/net/ipv6/conf/up0/accept_ra'
-	# fails MESSAGE FILE OVER OPTIONS: run with OVER mounted on that file. (mem is that of
-	# the mount(8), which has ended.)
+	# fails MESSAGE FILE OVER OPTIONS: with OVER mounted on FILE, volt-net fails with
+	# MESSAGE. (/proc/self/mem is that of mount(8), which has ended: it cannot be read.)
 	fails() {
 		run -125 --separate-stderr h unshare -m sh -ec '
 			mount --bind "$2" "$1"
@@ -1606,8 +1667,9 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 	EOF
 	run -0 --separate-stderr h volt-net -v true
 	[ "$(grep -c 'it must accept' <<<"$stderr")" = 2 ]
-	[[ $stderr == *"nftables chain inet mine through drops what it has no rule for: it must accept iifname and oifname voltbr0"* ]]
-	[[ $stderr == *"nftables chain ip other FORWARD refuses what it has no rule for: it must accept iifname and oifname voltbr0"* ]]
+	must="what it has no rule for: it must accept iifname and oifname voltbr0"
+	[[ $stderr == *"nftables chain inet mine through drops $must"* ]]
+	[[ $stderr == *"nftables chain ip other FORWARD refuses $must"* ]]
 	chain port=8080:80
 	serve "$pid" TCP4 80
 	refused "$pid" 192.0.2.2
@@ -1644,9 +1706,10 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 
 @test "without root: the error names pasta" {
 	run -125 --separate-stderr as_user volt-net true
-	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	pasta="without root, use pasta(1) in place of volt-net"
+	[ "$stderr" = "volt-net: bridge voltbr0: Operation not permitted; $pasta" ]
 	run -125 --separate-stderr as_user volt-net mode=none true
-	[ "$stderr" = "volt-net: network namespace: Operation not permitted; without root, pasta(1) takes the place of volt-net" ]
+	[ "$stderr" = "volt-net: network namespace: Operation not permitted; $pasta" ]
 	run -0 as_user volt-net mode=host true
 	run -0 as_user volt-net
 }
@@ -1654,27 +1717,29 @@ lease 10.88.0.9 bridge voltbr0 interface volt0a580009 kind veth pid $pid forward
 @test "without root: pasta(1) in place of volt-net" {
 	command -v pasta >/dev/null || lacks pasta
 	world_begin
-	everybodys_tun
+	users_tun
 	need as_user unshare -Un true
 	user_dir
-	# Not by the gateway's address: to pasta that means the host.
+	# The gateway's address would not do: to pasta it means the host.
 	serve "$CLIENT" TCP4 80
 	# shellcheck disable=SC2016 # expanded by that sh
-	run h timeout 60 env PATH="$USER_DIR/bin:$PATH" setpriv --reuid "$TEST_UID" --regid "$TEST_UID" \
+	run h timeout 60 env PATH="$USER_DIR/bin:$PATH" setpriv --reuid \
+		"$TEST_UID" --regid "$TEST_UID" \
 		--clear-groups --inh-caps=-all -- pasta --config-net -- \
-		volt-ns -Umpu root="$ROOT_USER" nc 198.51.100.2 80 -e sh -c 'echo hello; read -r x; echo "$x" >&2'
+		volt-ns -Umpu root="$ROOT_USER" nc 198.51.100.2 80 -e sh -c 'echo hello; read -r x
+		echo "$x" >&2'
 	echo "$output"
 	[[ $output == *198.51.100.1* ]]
 }
 
-# A /dev/net/tun that users may open, as it is on most hosts.
-everybodys_tun() {
+# users_tun: makes a /dev/net/tun that users may open, as it is on most hosts.
+users_tun() {
 	mknod tun c 10 200
 	chmod 666 tun
 	h mount --bind "$PWD/tun" /dev/net/tun
 }
 
-# serves PID: the client gets hello from the host's port; then PID is ended.
+# serves PID: the client gets hello from the host's port; then PID gets a SIGTERM.
 serves() {
 	page() {
 		[ "$(at "$CLIENT" busybox wget -q -O - http://198.51.100.1:8080/)" = hello ]
@@ -1701,7 +1766,7 @@ serves() {
 @test "examples: rootless" {
 	command -v pasta >/dev/null || lacks pasta
 	world_begin
-	everybodys_tun
+	users_tun
 	user_dir
 	mkdir -p "$USER_DIR/www"
 	echo hello >"$USER_DIR/www/index.html"
@@ -1722,7 +1787,9 @@ serves() {
 	world_resolv "nameserver 1.1.1.1" "nameserver 2.2.2.2" "search a b" "options ndots:2 edns0"
 	run -0 --separate-stderr h volt-net -t ip=10.88.0.9 ./volt-guest
 	echo "$output" "$stderr"
-	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 dns=1.1.1.1,2.2.2.2 search=a,b options=ndots:2,edns0" ]
+	[ "${lines[0]}" = "name=volt0a580009 mac=02:76:0a:58:00:09 mtu=1500 \
+ip=10.88.0.9/16 gw=10.88.0.1 ip6=fd76:6f6c:a58::9/64 gw6=fd76:6f6c:a58::1 \
+dns=1.1.1.1,2.2.2.2 search=a,b options=ndots:2,edns0" ]
 	[ "${lines[1]}" = "queues 1 tap vnet_hdr 12" ]
 	[ "${lines[2]}" = "gateway 02:76:0a:58:00:01" ]
 	[ "${lines[3]}" = "echo reply" ]

@@ -20,7 +20,7 @@ teardown() {
 	end_test
 }
 
-# USER_DIR with what the tests want in it, also where it is not lib's own.
+# Make USER_DIR, with the directories that the tests need.
 places() {
 	user_dir && mkdir -p "$USER_DIR/tmp" "$USER_DIR/home"
 }
@@ -29,13 +29,14 @@ as_root() {
 	"$@"
 }
 
-# each CMD ...: CMD for root, if we are, and for a user: $who, $root, $U.
+# each CHECK: run CHECK as root, if we are root, and as an ordinary user. Its arguments are a
+# function that runs a command as that user, a root for it, and the flag U if it needs one.
 each() {
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root root=$ROOT_BB U='' "$@"
+		"$1" as_root "$ROOT_BB" ''
 	fi
 	need as_user unshare -U true
-	who=as_user root=$ROOT_USER U=U "$@"
+	"$1" as_user "$ROOT_USER" U
 }
 
 spaces() {
@@ -43,7 +44,7 @@ spaces() {
 }
 INSIDE='cd /proc/self/ns; for n in cgroup ipc mnt net pid time user uts; do readlink $n; done'
 
-# ends STATUS MESSAGE WORD ...: volt-ns ends so, and says this and no more.
+# ends STATUS MESSAGE WORD ...: volt-ns ends with this status, and prints only this message.
 ends() {
 	run "-$1" --separate-stderr volt-ns "${@:3}"
 	[ "$stderr" = "volt-ns: $2" ] || {
@@ -56,14 +57,15 @@ ends() {
 # --- namespaces -------------------------------------------------------------
 
 one_namespace() {
-	local letter name before after
+	local who=$1 U=$3 letter name before after
 
 	before=$(spaces)
 	for letter in C:cgroup i:ipc m:mnt n:net p:pid T:time U:user u:uts; do
 		name=${letter#*:} letter=${letter%:*}
 		run -0 --separate-stderr "$who" volt-ns "-$U$letter" sh -c "$INSIDE"
 		[ "$stderr" = "" ]
-		after=$(diff <(echo "$before") <(echo "$output") | sed -n 's/^> \([a-z]*\):.*/\1/p' | grep -vx "${U:+user}" || true)
+		after=$(diff <(echo "$before") <(echo "$output") |
+			sed -n 's/^> \([a-z]*\):.*/\1/p' | grep -vx "${U:+user}" || true)
 		[ "$letter" = U ] && [ -n "$U" ] && name=
 		[ "$after" = "$name" ] || {
 			echo "-$U$letter changed '$after'" >&2
@@ -73,17 +75,17 @@ one_namespace() {
 	[ "$(spaces)" = "$before" ]
 }
 
-@test "namespaces: each flag makes that one and no other" {
+@test "namespaces: each flag makes its own namespace and no other" {
 	each one_namespace
 }
 
 all_namespaces() {
-	run -0 --separate-stderr "$who" volt-ns -A sh -c "$INSIDE"
+	run -0 --separate-stderr "$1" volt-ns -A sh -c "$INSIDE"
 	[ "$stderr" = "" ]
 	[ "$(diff <(spaces) <(echo "$output") | grep -c '^>')" = 8 ]
 }
 
-@test "namespaces: -A makes all eight, and changes nothing of ours" {
+@test "namespaces: -A makes all eight, and leaves the caller's unchanged" {
 	before=$(spaces)
 	each all_namespaces
 	[ "$(spaces)" = "$before" ]
@@ -96,6 +98,8 @@ volt-ns: without root, add -U for a user namespace" ]
 }
 
 no_fork() {
+	local who=$1 U=$3
+
 	# shellcheck disable=SC2016
 	run -0 "$who" sh -c 'echo $$; exec volt-ns -'"$U"'mnuiCT sh -c "echo \$\$"'
 	[ "${lines[0]}" = "${lines[1]}" ]
@@ -107,7 +111,7 @@ no_fork() {
 	each no_fork
 }
 
-@test "no namespace at all: the command runs as it is" {
+@test "without a namespace, the command just runs" {
 	run -0 volt-ns echo plain
 	[ "$output" = plain ]
 	run -7 volt-ns sh -c 'exit 7'
@@ -121,32 +125,36 @@ no_fork() {
 
 # --- user namespaces --------------------------------------------------------
 
-@test "uidmap=auto: a user is root alone" {
-	run -0 as_user volt-ns -U sh -c 'id -u; id -g; cat /proc/self/setgroups; tr -s " " </proc/self/uid_map'
+@test "uidmap=auto: an ordinary user becomes root, with one ID" {
+	run -0 as_user volt-ns -U sh -c 'id -u; id -g; cat /proc/self/setgroups
+		tr -s " " </proc/self/uid_map'
 	[ "$output" = "0
 0
 deny
  0 $TEST_UID 1" ]
 }
 
-# Who is user 0 outside owns the host's /proc/sys, whatever its capabilities.
-@test "uidmap=auto: the host's root gets IDs that are nobody's, files keep theirs" {
+# User 0 of the host owns /proc/sys, with or without capabilities.
+@test "uidmap=auto: the host's root gets unused IDs, and files keep their owners" {
 	need_root
-	[ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ] || skip "needs the initial user namespace"
-	run -0 volt-ns -U sh -c 'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	[ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ] ||
+		skip "needs the initial user namespace"
+	run -0 volt-ns -U sh -c 'id -u; tr -s " " </proc/self/uid_map
+		tr -s " " </proc/self/gid_map'
 	[ "${lines[0]}" = 0 ]
 	read -r inside outside count <<<"${lines[1]}"
 	[ "$inside" = 0 ] && [ "$outside" -ge 65536 ] && [ "$count" = 65536 ]
 	[ "${lines[2]}" = "${lines[1]}" ]
 	r=$(copy_root) && chown 1000:1001 "$r/home/user"
-	run -0 --separate-stderr volt-ns -A root="$r" sh -c 'stat -c %u:%g / /home/user; touch /new; chown 7 /new'
+	run -0 --separate-stderr volt-ns -A root="$r" sh -c 'stat -c %u:%g / /home/user; touch /new
+		chown 7 /new'
 	[ "$stderr" = "" ]
 	[ "$output" = "0:0
 1000:1001" ]
 	[ "$(stat -c %u:%g "$r/new")" = 7:0 ]
 }
 
-@test "uidmap=auto: the IDs also differ where the process IDs do not" {
+@test "uidmap=auto: the IDs differ even if the process IDs are the same" {
 	need_root
 	start volt-ns -p volt-ns -U sleep 100
 	child=$(wait_for pgrep -P "$pid")
@@ -161,9 +169,10 @@ deny
  0 0 1" ]
 }
 
-@test "uidmap=: ranges as root, and gidmap= follows" {
+@test "uidmap=: ranges for root; gidmap= is the same by default" {
 	need_root
-	run -0 --separate-stderr volt-ns -U uidmap=0:100000:65536 sh -c 'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	run -0 --separate-stderr volt-ns -U uidmap=0:100000:65536 sh -c \
+		'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
 	[ "$stderr" = "" ]
 	[ "$output" = "0
  0 100000 65536
@@ -174,17 +183,19 @@ deny
  1 5000 10
  11 7000 1
  0 0 100" ]
-	# The files that are made belong to the mapped root.
+	# The new files belong to the mapped root.
 	mkdir "$BATS_TEST_TMPDIR/d" && chmod 777 "$BATS_TEST_TMPDIR/d"
 	chmod 711 "$BATS_TEST_TMPDIR"
 	run -0 volt-ns -U uidmap=0:100000:65536 touch "$BATS_TEST_TMPDIR/d/f"
 	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/d/f")" = 100000:100000 ]
 }
 
-@test "uidmap=: newuidmap serves a user with subordinate IDs" {
+@test "uidmap=: newuidmap maps the subordinate IDs of a user" {
 	need_root
 	need command -v newuidmap
-	run -0 --separate-stderr as_subid_user volt-ns -U sh -c 'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map; cat /proc/self/setgroups'
+	run -0 --separate-stderr as_subid_user volt-ns -U sh -c \
+		'id -u; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map
+		cat /proc/self/setgroups'
 	[ "$output" = "0
  0 $TEST_UID 1
  1 1000000000 65536
@@ -194,29 +205,33 @@ allow" ]
 	run -0 --separate-stderr as_subid_user volt-ns -pU uid=7 gid=8 groups=9,10 id
 	[ "$output" = "uid=7(lp) gid=8(mail) groups=8(mail),9(news),10(uucp)" ]
 	run -0 --separate-stderr as_subid_user volt-ns -U uidmap=0:1000000000:10 \
-		gidmap=0:1000000005:10 sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+		gidmap=0:1000000005:10 sh -c 'tr -s " " </proc/self/uid_map
+		tr -s " " </proc/self/gid_map'
 	[ "$output" = " 0 1000000000 10
  0 1000000005 10" ]
 }
 
-@test "uidmap=auto: a range in one of subuid and subgid alone is said, and not used" {
+@test "uidmap=auto: a range in only one of subuid and subgid is reported and not used" {
 	need_root
 	need command -v newuidmap
 	for file in subuid subgid; do
-		LACKS=$file run -0 --separate-stderr as_subid_user volt-ns -U sh -c 'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+		run -0 --separate-stderr as_subid_user_without "$file" volt-ns -U sh -c \
+			'tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
 		[ "$output" = " 0 $TEST_UID 1
  0 $TEST_UID 1" ]
-		[ "$stderr" = "volt-ns: volt has no range in /etc/$file: the caller's own IDs alone are mapped" ]
+		[ "$stderr" = "volt-ns: volt has no range in /etc/$file:\
+ only the caller's own IDs are mapped" ]
 	done
 }
 
-@test "uidmap=: what is not granted is refused by newuidmap" {
+@test "uidmap=: newuidmap refuses a range that is not granted" {
 	need_root
 	need command -v newuidmap
 	run -125 --separate-stderr as_subid_user volt-ns -U uidmap=0:0:1 true
 	[ "${stderr_lines[-1]}" = "volt-ns: newuidmap: failed for uidmap=" ]
 	run -125 --separate-stderr as_subid_user setpriv --no-new-privs volt-ns -U true
-	[[ $stderr == *"volt-ns: newuidmap: no_new_privs is set and takes its rights; map your own ID alone"* ]]
+	[[ $stderr == *"volt-ns: newuidmap: no_new_privs is set, so it gets no privileges;\
+ map only your own ID"* ]]
 }
 
 @test "uidmap=: bad ranges" {
@@ -230,7 +245,7 @@ allow" ]
 	[ "$stderr" = "volt-ns: uidmap= and gidmap=: both auto, or neither" ]
 }
 
-@test "setgroups: a single map cannot shed or take groups" {
+@test "setgroups: with a single ID, groups can be neither dropped nor added" {
 	run -125 --separate-stderr as_user volt-ns -U groups=1 true
 	[[ $stderr == "volt-ns: groups: "* ]]
 	run -125 --separate-stderr as_user volt-ns -U groups= true
@@ -247,7 +262,7 @@ volt-ns: this host allows no user namespaces: sysctl user.max_user_namespaces is
 }
 
 @test "PID limit: one line, and nothing is left" {
-	# As an ID of its own, whose limit nothing else counts for.
+	# Use an ID of its own: no other process counts against its limit.
 	need_root
 	places
 	cp "$O/bin/volt-ns" "$BATS_TEST_TMPDIR/" && chmod 711 "$BATS_TEST_TMPDIR"
@@ -260,9 +275,10 @@ volt-ns: this host allows no user namespaces: sysctl user.max_user_namespaces is
 
 # --- identity ---------------------------------------------------------------
 
-@test "uid= gid= groups=: as asked, in all of them" {
+@test "uid= gid= groups=: all IDs of the process change" {
 	need_root
-	run -0 volt-ns uid=1000 gid=1001 groups=7,9 grep -E '^(Uid|Gid|Groups|CapPrm|CapEff|CapInh|CapAmb)' /proc/self/status
+	run -0 volt-ns uid=1000 gid=1001 groups=7,9 grep -E \
+		'^(Uid|Gid|Groups|CapPrm|CapEff|CapInh|CapAmb)' /proc/self/status
 	[ "$output" = "Uid:	1000	1000	1000	1000
 Gid:	1001	1001	1001	1001
 Groups:	7 9 
@@ -270,7 +286,7 @@ CapInh:	0000000000000000
 CapPrm:	0000000000000000
 CapEff:	0000000000000000
 CapAmb:	0000000000000000" ]
-	# A new identity keeps none of the caller's groups.
+	# A new identity drops all groups of the caller.
 	run -0 setpriv --groups 3,4 volt-ns uid=1000 id -G
 	[ "$output" = 0 ]
 	run -0 setpriv --groups 3,4 volt-ns uid=1000 gid=1000 id -G
@@ -301,7 +317,7 @@ CapAmb:	0000000000000000" ]
 	[[ $stderr == "volt-ns: uid=5: Invalid argument"* ]]
 }
 
-@test "user=, and names: by the files of the root that the command runs in" {
+@test "user=, and names: they are looked up in the files of the command's root" {
 	need_root
 	root=$(copy_root)
 	printf 'web:x:33:34::/:/bin/sh\nshort:x:1\nbad:x:1x:1::/:\n' >>"$root/etc/passwd"
@@ -314,19 +330,19 @@ CapAmb:	0000000000000000" ]
 	[ "$output" = $'33\n0 50' ]
 	run -0 volt-ns -m root="$root" uid=web gid=ssl id -u
 	[ "$output" = 33 ]
-	# A terminal is the user's.
+	# The terminal belongs to the user.
 	run -0 volt-ns -m root="$root" user=web console=pty stat -c %u /dev/console
 	[ "${output%$'\r'}" = 33 ]
 	ends 125 "user=short: no user of that name in /etc/passwd" -m root="$root" user=short true
 	ends 125 "user=bad: no user of that name in /etc/passwd" -m root="$root" user=bad true
 	ends 125 "uid=nil: no user of that name in /etc/passwd" -m root="$root" uid=nil true
 	ends 125 "groups=nil: no group of that name in /etc/group" -m root="$root" groups=1,nil true
-	# In the caller's own root it is the caller's file.
+	# In the caller's own root, the caller's file counts.
 	run -0 volt-ns user=nobody id -u
 	[ "$output" = "$(id -u nobody)" ]
 }
 
-@test "user=: a root's files that are none are refused, and none leads outside" {
+@test "user=: unusable passwd and group files are refused, and no symlink leads outside" {
 	need_root
 	root=$(copy_root)
 	rm "$root/etc/passwd"
@@ -344,7 +360,7 @@ CapAmb:	0000000000000000" ]
 }
 
 user_alone() {
-	# The caller's ID alone is mapped: no groups can be set, and none need be.
+	# Only the caller's ID is mapped: groups cannot be set, and need not be.
 	run -0 --separate-stderr as_user volt-ns -U uidmap=0:"$TEST_UID":1 user=root id -u
 	[ "$output" = 0 ]
 }
@@ -357,51 +373,60 @@ user_alone() {
 # --- places that are made ---------------------------------------------------
 
 empty_root() {
-	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs:mode=711 bind="$root/bin":/bin:ro \
+	local who=$1 root=$2 U=$3
+
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs:mode=711 \
+		bind="$root/bin":/bin:ro \
 		volt-init stat -c '%a %u %F' /
 	[ "${lines[0]}" = "711 0 directory" ]
-	run -0 "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:ro volt-init sh -c 'echo x >/x; cat /x; ls /'
+	run -0 "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:ro volt-init sh -c \
+		'echo x >/x; cat /x; ls /'
 	[ "$output" = $'x\nbin\ndev\nproc\nx' ]
-	# All is made before it becomes read-only.
-	run -1 "$who" volt-ns "-mp$U" root=tmpfs:ro bind="$root/bin":/bin dir=/d volt-init touch /d/x
+	# Everything is made before the root becomes read-only.
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:ro bind="$root/bin":/bin \
+		dir=/d volt-init touch /d/x
 	[[ $output == *"Read-only file system"* ]]
-	run -1 "$who" volt-ns "-mp$U" root=tmpfs:size=4K bind="$root/bin":/bin volt-init sh -c 'dd if=/dev/zero of=/x bs=8K count=1 2>&1'
+	run -1 "$who" volt-ns "-mp$U" root=tmpfs:size=4K bind="$root/bin":/bin volt-init sh -c \
+		'dd if=/dev/zero of=/x bs=8K count=1 2>&1'
 	[[ $output == *"No space left"* ]]
 }
 
-@test "root=tmpfs: empty, in memory, the container's own" {
+@test "root=tmpfs: it is empty, in memory, and owned by the container's root" {
 	each empty_root
 	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs overlay=tmpfs true
 	ends 125 "root=tmpfs: an empty root has no layers" -m root=tmpfs lower=/ true
 	ends 125 "root=tmpfs:idmap: tmpfs: Unknown parameter 'idmap'" -mU root=tmpfs:idmap true
 	ends 125 "root=tmpfs needs -m" root=tmpfs true
-	# A directory of that name has a path.
+	# A directory of that name needs a path.
 	need_root
 	mkdir tmpfs
 	ends 127 "exec true: No such file or directory" -m root=./tmpfs proc=none dev=none true
 }
 
 written() {
-	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+	local -a in=("$1" volt-ns "-mp$3" root=tmpfs "bind=$2/bin:/bin:ro")
 
 	printf 'a\nb' >key
 	chmod 644 key
-	run -0 --separate-stderr "${in[@]}" file=3:/run/key text='x\: y:/etc/t:mode=600,ro' text=:/etc/empty text=$'l\n:/etc/l' \
-		volt-init sh -c 'cat /run/key; echo; cat /etc/t /etc/empty /etc/l; stat -c "%a %u %g" /run/key /etc/t; ! echo >&3' 3<key
+	run -0 --separate-stderr "${in[@]}" file=3:/run/key text='x\: y:/etc/t:mode=600,ro' \
+		text=:/etc/empty text=$'l\n:/etc/l' volt-init sh -c '
+		cat /run/key; echo; cat /etc/t /etc/empty /etc/l
+		stat -c "%a %u %g" /run/key /etc/t; ! echo >&3' 3<key
 	[ "$output" = $'a\nb\nx: y\nl\n644 0 0\n600 0 0' ]
 	[[ $stderr == *"3: Bad file descriptor" ]]
-	# Its own, of the size that is read; what is covered is as it was.
-	run -0 "${in[@]}" text=old:/etc/f file=3:/etc/f volt-init sh -c 'wc -c </etc/f; echo new >>/etc/f && tail -n 1 /etc/f' \
+	# The file is new, with the size of its contents. A file that it covers does not change.
+	run -0 "${in[@]}" text=old:/etc/f file=3:/etc/f volt-init sh -c \
+		'wc -c </etc/f; echo new >>/etc/f && tail -n 1 /etc/f' \
 		3< <(head -c 3000000 /dev/zero | tr '\0' '\n')
 	[ "$output" = $'3000000\nnew' ]
 	run -1 "${in[@]}" text=x:/etc/f:ro volt-init sh -c 'echo y >/etc/f'
-	# From standard input, which the command has not.
+	# It is read from standard input, which the command does not get.
 	run -0 "${in[@]}" file=0:/f volt-init sh -c 'cat /f; [ ! -e /proc/self/fd/0 ]' < <(echo in)
 	[ "$output" = in ]
 	[ "$(cat key)" = $'a\nb' ]
 }
 
-@test "file= and text=: files in memory, at their places" {
+@test "file= and text=: they make files in memory, at their places" {
 	each written
 	ends 125 "file=77: Bad file descriptor" -m file=77:/x true
 	ends 125 "file=x: not a number" -m file=x:/x true
@@ -411,20 +436,23 @@ written() {
 	for bad in mode= mode=8 mode=17777 mode=x; do
 		ends 125 "text=x:/y:$bad: unknown option" -m "text=x:/y:$bad" true
 	done
-	# In the caller's root too: nothing of it is left.
+	# It also works in the caller's root, where nothing is left of it.
 	need_root
 	run -0 volt-ns -m text=x:/etc/passwd sh -c 'cat /etc/passwd; [ -c /dev/null ]'
 	[ "$output" = x ]
 	[ "$(wc -l </etc/passwd)" -gt 1 ]
 	[ "$(grep -c ' /etc/passwd ' /proc/self/mountinfo)" = 0 ]
-	ends 125 "text=x:/proc: /proc is a directory, and a file is to be mounted there" -m text=x:/proc true
+	ends 125 "text=x:/proc: a file cannot be mounted on the directory /proc" -m text=x:/proc \
+		true
 }
 
 made() {
-	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+	local -a in=("$1" volt-ns "-mp$3" root=tmpfs "bind=$2/bin:/bin:ro")
 
-	run -0 --separate-stderr "${in[@]}" dir=/a/b/c:mode=1750 dir=/a:mode=700 dir=/tmp:mode=1777 symlink=a/b:/l symlink=a/b:/l \
-		symlink=/x:/n/m/ dir=/l/d volt-init sh -c 'stat -c "%a %u" /a/b/c /a /tmp /a/b/d; readlink /l; readlink /n/m'
+	run -0 --separate-stderr "${in[@]}" dir=/a/b/c:mode=1750 dir=/a:mode=700 \
+		dir=/tmp:mode=1777 symlink=a/b:/l symlink=a/b:/l symlink=/x:/n/m/ dir=/l/d \
+		volt-init sh -c 'stat -c "%a %u" /a/b/c /a /tmp /a/b/d
+		readlink /l; readlink /n/m'
 	[ "$output" = $'1750 0\n755 0\n1777 0\n755 0\na/b\n/x' ]
 	[ "$stderr" = "" ]
 	run -125 "${in[@]}" symlink=a:/l symlink=b:/l true
@@ -433,8 +461,9 @@ made() {
 	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
 	run -125 "${in[@]}" text=x:/f dir=/f true
 	[ "$output" = "volt-ns: dir=/f: Not a directory" ]
-	# A link of the root leads nowhere outside.
-	run -0 "${in[@]}" symlink=/../../tmp:/up dir=/up/here symlink=x:/up/there volt-init sh -c 'ls /tmp'
+	# A symlink of the root does not lead outside.
+	run -0 "${in[@]}" symlink=/../../tmp:/up dir=/up/here \
+		symlink=x:/up/there volt-init sh -c 'ls /tmp'
 	[ "$output" = $'here\nthere' ]
 	[ ! -e /tmp/here ] && [ ! -L /tmp/there ]
 }
@@ -454,22 +483,25 @@ made() {
 }
 
 tried() {
-	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs bind="$root/bin":/bin:try bind=/nil/x:/y:try bind=/etc/passwd/x:/z:ro,try \
-		volt-init ls /
+	run -0 --separate-stderr "$1" volt-ns "-mp$3" root=tmpfs bind="$2/bin":/bin:try \
+		bind=/nil/x:/y:try bind=/etc/passwd/x:/z:ro,try volt-init ls /
 	[ "$output" = $'bin\ndev\nproc' ]
 	[ "$stderr" = "" ]
 }
 
-@test "bind=: which side is meant" {
-	ends 125 "bind=$PWD/nil:/mnt: source $PWD/nil: No such file or directory" -Um bind="$PWD/nil:/mnt" true
-	ends 125 "bind=/etc:/etc/passwd/x:rec: place /etc/passwd/x: Not a directory" -Um bind=/etc:/etc/passwd/x:rec true
+@test "bind=: an error names the source or the place" {
+	ends 125 "bind=$PWD/nil:/mnt: source $PWD/nil: No such file or directory" \
+		-Um bind="$PWD/nil:/mnt" true
+	ends 125 "bind=/etc:/etc/passwd/x:rec: place /etc/passwd/x: Not a directory" -Um \
+		bind=/etc:/etc/passwd/x:rec true
 	need_root
 	run -0 volt-ns -N -Um root="$ROOT_BB" bind=/etc:/a bind=/etc:/b:ro bind=/etc:/c:idmap
 	[ "$(grep -c 'the option idmap maps them' <<<"$output")" = 1 ]
-	[[ $output == *"volt-ns: bind=/etc:/a: its owners stay the host's, nobody inside; the option idmap maps them"* ]]
+	[[ $output == *"volt-ns: bind=/etc:/a: its files keep the host's owners,\
+ who are nobody inside; the option idmap maps them"* ]]
 }
 
-@test "bind=...:try: left out if there is no source, and only then" {
+@test "bind=...:try: it is left out if there is no source, and only then" {
 	each tried
 	ln -s loop loop
 	run -125 --separate-stderr volt-ns -mU bind="$PWD/loop":/y:try true
@@ -479,12 +511,13 @@ tried() {
 
 # --- the environment --------------------------------------------------------
 
-@test "env= and unset=: from left to right, and not the chain's own" {
-	run -0 env -i A=1 B=2 C=3 PATH="$PATH" "$(command -v volt-ns)" env=none env=B env=D=4=5 env=NIL env=E= unset=C env
+@test "env= and unset=: they work from left to right, but not on the chain's variables" {
+	run -0 env -i A=1 B=2 C=3 PATH="$PATH" "$(command -v volt-ns)" env=none env=B env=D=4=5 \
+		env=NIL env=E= unset=C env
 	[ "$output" = $'B=2\nD=4=5\nE=' ]
 	run -0 env -i A=1 B=2 "$(command -v volt-ns)" unset=A unset=A env=B=3 env=B /usr/bin/env
 	[ "$output" = B=2 ]
-	# The next link is found all the same, and has its own variables.
+	# The next link is still found, and has its own variables.
 	need as_user unshare -U true
 	run -0 as_user volt-ns -Um root="$ROOT_USER" env=none volt-ns status=2 env=X=1 /bin/env
 	[ "$output" = $'X=1\nexit 0' ]
@@ -494,16 +527,16 @@ tried() {
 	ends 125 "unset=A=1: not the name of a variable" unset=A=1 true
 	ends 125 "env=VOLT_X=1: VOLT_ variables are the chain's own" env=VOLT_X=1 true
 	ends 125 "unset=VOLT_X: VOLT_ variables are the chain's own" unset=VOLT_X true
-	# The command is looked for along the new PATH.
+	# The new PATH finds the command.
 	ends 127 "exec true: No such file or directory" env=PATH=/nil true
 }
 
-@test "uid=: not without the right to it" {
+@test "uid=: it is refused without the privilege" {
 	run -125 --separate-stderr as_user volt-ns uid=0 true
 	[[ $stderr == "volt-ns: "*"Operation not permitted" ]]
 }
 
-@test "hostname=, domainname=: the command sees them, we do not" {
+@test "hostname=, domainname=: only the command sees them" {
 	before=$(uname -n)
 	run -0 as_user volt-ns -Uu hostname=guest domainname=dom sh -c \
 		'cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname'
@@ -518,7 +551,7 @@ dom" ]
 	[ "$output" = "${long%0}" ]
 }
 
-@test "umask: kept, and set" {
+@test "umask: it is kept, or set by umask=" {
 	umask 037
 	run -0 volt-ns sh -c umask
 	[ "$output" = 0037 ]
@@ -531,7 +564,7 @@ dom" ]
 	done
 }
 
-@test "umask 077: the mount points and /dev serve everyone all the same" {
+@test "umask 077: all users can still use the mount points and /dev" {
 	umask 077
 	places
 	cp -a "$ROOT_USER" "$USER_DIR/tmp/r$$"
@@ -550,7 +583,7 @@ dom" ]
 755" ]
 }
 
-@test "chdir=: in the root; relative, through links; not out of it" {
+@test "chdir=: inside the root, relative or through symlinks, and never outside" {
 	places
 	r=$USER_DIR/tmp/c$$ && cp -a "$ROOT_USER" "$r"
 	ln -s /etc "$r/abs" && ln -s ../../../../etc "$r/up" && ln -s / "$r/top"
@@ -570,12 +603,14 @@ dom" ]
 	for magic in /proc/self/root /proc/1/root /proc/self/cwd; do
 		run -125 --separate-stderr as_user volt-ns -Ump root="$r" chdir=$magic pwd
 		[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Symbolic link loop" ] ||
-			[ "${stderr_lines[0]}" = "volt-ns: chdir=$magic: Too many levels of symbolic links" ]
-		[ "${stderr_lines[1]}" = "volt-ns: it leads through a link of /proc/PID, or a loop of links" ]
+			[ "${stderr_lines[0]}" = \
+				"volt-ns: chdir=$magic: Too many levels of symbolic links" ]
+		[ "${stderr_lines[1]}" = "volt-ns: the path leads through a symlink of /proc/PID,\
+ or a loop of symlinks" ]
 	done
 }
 
-@test "chdir=: without a root, as cd does" {
+@test "chdir=: without a root, it works like cd" {
 	mkdir -p a/b && ln -s /etc a/abs
 	cd a/b
 	run -0 volt-ns chdir=.. sh -c 'pwd -P'
@@ -585,33 +620,34 @@ dom" ]
 	[ "$output" = "$(cd -P /etc && pwd)" ]
 }
 
-@test "working directory: kept without a root, / with one" {
+@test "working directory: it is kept without a root, and / with one" {
 	run -0 as_user sh -c 'cd "$HOME" && exec volt-ns -Ump sh -c "pwd -P"'
 	[ "$output" = "$(as_user sh -c 'cd "$HOME" && pwd -P')" ]
 	run -0 as_user volt-ns -Ump root="$ROOT_USER" pwd
 	[ "$output" = / ]
 }
 
-@test "-s: a session of its own, also for a process group leader" {
+@test "-s: a new session, also for a process group leader" {
 	need command -v python3
 	# shellcheck disable=SC2016
 	show='read -r _ _ _ _ pgrp sid _ </proc/self/stat; [ $sid = $$ ] && [ $pgrp = $$ ]'
 	run -0 volt-ns -s sh -c "$show"
 	run -0 as_user volt-ns -Ups root="$ROOT_USER" -m sh -c "$show"
-	# As a shell with job control starts it.
+	# Start it as a shell with job control does.
 	run -0 python3 -c 'import os, sys
 os.setpgid(0, 0)
 os.execvp("volt-ns", ["volt-ns", "-s", "sh", "-c", "ps -o sid= -p $$; echo $$"])'
 	[ "$((lines[0]))" != "$(($(ps -o sid= -p $$)))" ]
 }
 
-@test "-k: dies with its parent" {
+@test "-k: it dies with its parent" {
 	for flags in -Uk -Upk; do
-		BY=as_user start sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
+		start_by as_user sh -c 'volt-ns '"$flags"' sleep 1001 </dev/null & sleep 1002; :'
 		wait_for pgrep -f '^sleep 1001' >/dev/null
 		kill -KILL "$pid"
 		for p in $(pgrep -f '^sleep 1002'); do
-			tr '\0' '\n' <"/proc/$p/environ" | grep -qx "TEST_MARK=$TEST_MARK" && kill "$p"
+			tr '\0' '\n' <"/proc/$p/environ" | grep -qx "TEST_MARK=$TEST_MARK" &&
+				kill "$p"
 		done
 		no_leftovers
 	done
@@ -620,7 +656,10 @@ os.execvp("volt-ns", ["volt-ns", "-s", "sh", "-c", "ps -o sid= -p $$; echo $$"])
 # --- the root ---------------------------------------------------------------
 
 a_root() {
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c 'cut -d" " -f5 /proc/self/mountinfo; ls -A /dev; echo $$'
+	local who=$1 root=$2
+
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c \
+		'cut -d" " -f5 /proc/self/mountinfo; ls -A /dev; echo $$'
 	[ "$stderr" = "" ]
 	for n in / /proc /proc/sys /dev /dev/null /dev/zero /dev/full /dev/random \
 		/dev/urandom /dev/tty /dev/pts /dev/shm /sys; do
@@ -630,64 +669,72 @@ a_root() {
 	for n in fd full null ptmx pts random shm stderr stdin stdout tty urandom zero; do
 		[[ $'\n'$output$'\n' == *$'\n'$n$'\n'* ]]
 	done
-	run -0 "$who" volt-ns -A root="$root" sh -c 'for d in null zero full random urandom tty; do stat -c %t:%T /dev/$d; done'
+	run -0 "$who" volt-ns -A root="$root" sh -c \
+		'for d in null zero full random urandom tty; do stat -c %t:%T /dev/$d; done'
 	[ "$output" = "1:3
 1:5
 1:7
 1:8
 1:9
 5:0" ]
-	run -0 "$who" volt-ns -A root="$root" sh -c 'echo x >/dev/null && echo y >/dev/shm/y && cat /dev/shm/y && (echo z >/dev/stdout) | cat'
+	run -0 "$who" volt-ns -A root="$root" sh -c 'echo x >/dev/null && echo y >/dev/shm/y &&
+		cat /dev/shm/y && (echo z >/dev/stdout) | cat'
 	[ "$output" = "y
 z" ]
 }
 
-@test "root=: /proc, /dev, and of the host nothing" {
+@test "root=: it has /proc and /dev, and nothing of the host" {
 	before=$(cat /proc/self/mountinfo)
 	each a_root
 	[ "$(cat /proc/self/mountinfo)" = "$before" ]
 }
 
 safe_root() {
+	local who=$1 root=$2
+
 	run -0 "$who" volt-ns -A root="$root" cat /proc/self/mountinfo
-	# nosuid everywhere; nodev everywhere but on /dev, its devices and devpts.
+	# Every mount is nosuid, and nodev except /dev, its devices and devpts.
 	run -0 awk '$6 !~ /nosuid/ && $5 !~ "^/dev/" && $5 !~ "^/proc/"' <<<"$output"
 	[ "$output" = "" ]
 	run -0 "$who" volt-ns -A root="$root" cat /proc/self/mountinfo
-	run -0 awk '$6 !~ /nodev/ && $5 !~ "^/dev" && $9 != "devtmpfs" && $0 !~ / - devtmpfs / && $5 !~ "^/proc/"' <<<"$output"
+	run -0 awk '$6 !~ /nodev/ && $5 !~ "^/dev" && $9 != "devtmpfs" &&
+		$0 !~ / - devtmpfs / && $5 !~ "^/proc/"' <<<"$output"
 	[ "$output" = "" ]
-	# Nothing is shared with, or a slave of, anything outside.
-	run -0 "$who" volt-ns -A root="$root" grep -cE 'shared:|master:|propagate_from:' /proc/self/mountinfo || [ "$status" = 1 ]
+	# No mount is shared with a mount outside, or a slave of one.
+	run -0 "$who" volt-ns -A root="$root" grep -cE 'shared:|master:|propagate_from:' \
+		/proc/self/mountinfo || [ "$status" = 1 ]
 }
 
-# As every host with systemd has it: what is mounted in a clone of a shared mount
-# is mounted on the host, too.
+# systemd shares the mounts of a host. What is mounted in a clone of a shared mount is also
+# mounted on the host.
 @test "root=: nothing is mounted on a host whose mounts are shared" {
 	need_root
 	for flags in -m -Um -mp -Ump -A; do
-		for word in chdir=/ overlay=tmpfs "bind=/etc:/mnt:rec" "lower=/etc overlay=tmpfs"; do
+		for word in chdir=/ overlay=tmpfs "bind=/etc:/mnt:rec" \
+			"lower=/etc overlay=tmpfs"; do
 			# shellcheck disable=SC2016,SC2086
 			run -0 --separate-stderr unshare -m --propagation shared sh -c '
 				before=$(wc -l </proc/self/mountinfo)
 				volt-ns "$@" true || exit
-				[ "$(wc -l </proc/self/mountinfo)" = "$before" ]' sh $flags root="$ROOT_BB" $word
+				[ "$(wc -l </proc/self/mountinfo)" = "$before" ]' sh \
+				$flags root="$ROOT_BB" $word
 		done
 	done
 }
 
-@test "root=: nosuid, nodev and private" {
+@test "root=: it is nosuid, nodev and private" {
 	each safe_root
 }
 
-guarded() {
-
+masked() {
 	# shellcheck disable=SC2016
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" sh -c '
+	run -0 --separate-stderr "$1" volt-ns -A root="$2" sh -c '
 		for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
 		    /proc/sysrq-trigger /proc/irq/default_smp_affinity; do
 			[ ! -e $f ] || ! ( : >>$f ) 2>/dev/null || echo "$f is writable"
 		done
-		for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug /proc/interrupts; do
+		for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug \
+			/proc/interrupts; do
 			[ ! -e $f ] || [ -z "$(head -c 1 $f)" ] || echo "$f can be read"
 		done
 		for f in /proc/acpi /proc/scsi /sys/firmware /proc/asound; do
@@ -695,46 +742,54 @@ guarded() {
 		done
 		( : >>/sys/kernel/x ) 2>/dev/null && echo "/sys is writable"
 		mkdir /sys/fs/cgroup/x 2>/dev/null && echo "/sys/fs/cgroup is writable"
-		[ ! -e /sys/fs/cgroup/cgroup.procs ] || ! echo 1 2>/dev/null >/sys/fs/cgroup/cgroup.procs || echo "cgroup.procs is writable"
+		f=/sys/fs/cgroup/cgroup.procs
+		[ ! -e $f ] || ! echo 1 2>/dev/null >$f || echo "$f is writable"
 		true'
 	[ "$output" = "" ]
 }
 
 @test "defaults: kernel paths are masked, and read-only" {
-	each guarded
+	each masked
 }
 
-# Whatever place an explicit proc= or sys= has and whatever it is told, the
-# masks and read-only paths are those of what is there in the end.
+# An explicit proc= or sys= has the same masks and read-only paths, with any place and any
+# options.
 explicit_proc() {
 	# shellcheck disable=SC2016
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" proc=/proc:hidepid=2 sh -c '
+	run -0 --separate-stderr "$1" volt-ns -A root="$2" proc=/proc:hidepid=2 sh -c '
 		( : >>/proc/sys/kernel/core_pattern ) 2>/dev/null && echo core_pattern
 		( : >>/proc/sysrq-trigger ) 2>/dev/null && echo sysrq
-		[ ! -e /proc/timer_list ] || [ -z "$(head -c 1 /proc/timer_list)" ] || echo timer_list
+		f=/proc/timer_list
+		[ ! -e $f ] || [ -z "$(head -c 1 $f)" ] || echo timer_list
 		[ "$(grep -c " /proc/sys ro" /proc/self/mountinfo)" = 1 ] || echo /proc/sys
 		true'
 	[ "$output" = "" ]
 }
 
-@test "proc=/proc:hidepid=2 is masked as the default one is" {
+@test "proc=/proc:hidepid=2 is masked like the default /proc" {
 	each explicit_proc
 }
 
-@test "proc= sys= dev= cgroup= mask=: none, or elsewhere" {
+@test "proc= sys= dev= cgroup= mask=: none, or at another place" {
 	places
-	run -0 as_user volt-ns -A root="$ROOT_USER" proc=none sys=none dev=none sh -c 'ls -A /proc /sys'
+	run -0 as_user volt-ns -A root="$ROOT_USER" proc=none sys=none \
+		dev=none sh -c 'ls -A /proc /sys'
 	[ "$output" = "/proc:
 
 /sys:" ]
-	run -0 as_user volt-ns -A root="$ROOT_USER" mask=none sh -c '! grep -q " /proc/." /proc/self/mountinfo'
-	run -0 as_user volt-ns -A root="$ROOT_USER" cgroup=none sh -c '! grep -q cgroup2 /proc/self/mountinfo'
-	run -0 as_user volt-ns -A root="$ROOT_USER" dev=none dev=/run/dev tmpfs=/mnt proc=/mnt/p sys=/mnt/s cgroup=/mnt/c sh -c \
-		'readlink /mnt/p/self && ls /mnt/s/kernel /mnt/c/cgroup.procs >/dev/null && echo >/run/dev/null'
+	run -0 as_user volt-ns -A root="$ROOT_USER" mask=none sh -c \
+		'! grep -q " /proc/." /proc/self/mountinfo'
+	run -0 as_user volt-ns -A root="$ROOT_USER" cgroup=none sh -c \
+		'! grep -q cgroup2 /proc/self/mountinfo'
+	run -0 as_user volt-ns -A root="$ROOT_USER" dev=none dev=/run/dev tmpfs=/mnt proc=/mnt/p \
+		sys=/mnt/s cgroup=/mnt/c sh -c \
+		'readlink /mnt/p/self && ls /mnt/s/kernel /mnt/c/cgroup.procs >/dev/null &&
+		echo >/run/dev/null'
 }
 
-@test "mask= ro=: the caller's own" {
-	run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=/etc/passwd mask=/usr/lib mask=/home ro=/etc ro=/root sh -c '
+@test "mask= ro=: paths of the caller" {
+	run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" mask=/etc/passwd \
+		mask=/usr/lib mask=/home ro=/etc ro=/root sh -c '
 		cat /etc/passwd; ls -A /usr/lib /home | grep -v : | tr -d "\n"
 		touch /etc/x 2>&1; touch /root/x 2>&1; rm /etc/group 2>&1; true'
 	[ "$output" = "touch: /etc/x: Read-only file system
@@ -746,37 +801,40 @@ rm: can't remove '/etc/group': Read-only file system" ]
 	[ "$stderr" = "volt-ns: mask=relative: the place must begin with /" ]
 }
 
+# read_only WHO WORD ...
 read_only() {
-	run -0 --separate-stderr "$who" volt-ns -A "$@" sh -c 'touch /x 2>&1; touch /dev/shm/x && touch /dev/pts/ptmx; true'
+	run -0 --separate-stderr "$1" volt-ns -A "${@:2}" sh -c 'touch /x 2>&1
+		touch /dev/shm/x && touch /dev/pts/ptmx; true'
 	[ "${lines[0]}" = "touch: /x: Read-only file system" ]
 }
 
 read_only_root() {
-	read_only root="$root:ro"
-	read_only root="$root" ro=/
+	read_only "$1" root="$2:ro"
+	read_only "$1" root="$2" ro=/
 }
 
 @test "a read-only root, by root=DIR:ro and by ro=/" {
 	each read_only_root
 }
 
-@test "mount points are made where the root is writable" {
+@test "mount points are made if the root is writable" {
 	places
 	r=$USER_DIR/tmp/e$$ && as_user mkdir -p "$r/bin"
 	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
 	echo data >"$USER_DIR/tmp/file" && chmod 644 "$USER_DIR/tmp/file"
-	run -0 --separate-stderr as_user volt-ns -A root="$r" bind="$USER_DIR/tmp/file:/a/b/c" tmpfs=/t/u /bin/busybox cat /a/b/c
+	run -0 --separate-stderr as_user volt-ns -A root="$r" bind="$USER_DIR/tmp/file:/a/b/c" \
+		tmpfs=/t/u /bin/busybox cat /a/b/c
 	[ "$output" = data ]
 	[ -d "$r/proc" ] && [ -d "$r/dev" ] && [ -d "$r/sys" ] && [ -d "$r/t/u" ]
 	[ -f "$r/a/b/c" ] && [ ! -s "$r/a/b/c" ]
-	# and in one that is not, it says which is missing
+	# In a root that is not writable, an error names the missing one.
 	rmdir "$r/proc"
 	run -125 --separate-stderr as_user volt-ns -A root="$r:ro" true
 	[ "$stderr" = "volt-ns: /proc: /proc: Read-only file system" ] ||
 		[ "$stderr" = "volt-ns: /proc: Read-only file system" ]
 }
 
-@test "mount points are made where a dangling link leads, inside the root" {
+@test "mount points are made at the target of a dangling symlink, inside the root" {
 	places
 	r=$USER_DIR/tmp/d$$ && as_user mkdir -p "$r/bin" "$r/etc" "$r/proc" "$r/dev"
 	as_user cp "$ROOT_USER/bin/busybox" "$r/bin/"
@@ -795,34 +853,41 @@ read_only_root() {
 	places
 	r=$USER_DIR/tmp/t$$ && as_user mkdir -p "$r/dir" && as_user touch "$r/file"
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc:/file true
-	[ "$stderr" = "volt-ns: bind=/etc:/file: /file is a file, and a directory is to be mounted there" ]
+	[ "$stderr" = "volt-ns: bind=/etc:/file: a directory cannot be mounted on the file /file" ]
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" bind=/etc/hostname:/dir true
-	[ "$stderr" = "volt-ns: bind=/etc/hostname:/dir: /dir is a directory, and a file is to be mounted there" ]
+	[ "$stderr" = \
+		"volt-ns: bind=/etc/hostname:/dir: a file cannot be mounted on the directory /dir" ]
 	run -125 --separate-stderr as_user volt-ns -Um root="$r" tmpfs=/file true
-	[ "$stderr" = "volt-ns: tmpfs=/file: /file is a file, and a directory is to be mounted there" ]
+	[ "$stderr" = "volt-ns: tmpfs=/file: a directory cannot be mounted on the file /file" ]
 }
 
-@test "bind=: rw and exec are given, or it is an error" {
+@test "bind=: rw and exec take effect, or are an error" {
 	need_root
 	mkdir src && cp "$ROOT_BB/bin/busybox" src/echo
 	# shellcheck disable=SC2016
-	mounted='mount -t tmpfs t src && cp "$0/bin/busybox" src/echo && mount -o "remount,bind,$1" src && shift && exec "$@"'
+	mounted='mount -t tmpfs t src && cp "$0/bin/busybox" src/echo &&
+		mount -o "remount,bind,$1" src && shift && exec "$@"'
 	under() {
 		unshare -m sh -c "$mounted" "$ROOT_BB" "$@"
 	}
-	run -0 under ro,noexec volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:rw,exec" \
+	run -0 under ro,noexec volt-ns -Um root="$ROOT_BB" overlay=tmpfs \
+		bind="$PWD/src:/mnt:rw,exec" \
 		sh -c ': >/mnt/new && /mnt/echo given'
 	[ "$output" = given ]
-	run -0 under nosuid,nodev volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt:suid,dev" \
+	run -0 under nosuid,nodev volt-ns -Um root="$ROOT_BB" overlay=tmpfs \
+		bind="$PWD/src:/mnt:suid,dev" \
 		grep " /mnt rw,relatime " /proc/self/mountinfo
-	run -1 --separate-stderr under ro volt-ns -Um root="$ROOT_BB" overlay=tmpfs bind="$PWD/src:/mnt" sh -c ': >/mnt/new'
+	run -1 --separate-stderr under ro volt-ns -Um root="$ROOT_BB" overlay=tmpfs \
+		bind="$PWD/src:/mnt" sh -c ': >/mnt/new'
 	[[ $stderr == *"Read-only file system"* ]]
-	# An ordinary user cannot lift what the host's root set.
+	# An ordinary user cannot clear a flag that the host's root has set.
 	run -125 --separate-stderr under ro setpriv --reuid "$TEST_UID" --clear-groups \
 		env PATH="$PATH" volt-ns -Um bind="$PWD/src:/mnt:rw" true
-	[ "${stderr_lines[0]}" = "volt-ns: bind=$PWD/src:/mnt:rw: mount attributes: Operation not permitted" ]
-	[ "${stderr_lines[1]}" = "volt-ns: the source is mounted with what the options rw, exec, dev or suid are to lift, and that is locked" ]
-	# Nor can root where the file system itself is read-only.
+	[ "${stderr_lines[0]}" = \
+		"volt-ns: bind=$PWD/src:/mnt:rw: mount attributes: Operation not permitted" ]
+	[ "${stderr_lines[1]}" = "volt-ns: the flags of the source's mount are locked:\
+ the options rw, exec, dev and suid cannot clear them" ]
+	# Root cannot do it, either, if the file system itself is read-only.
 	mksquashfs src image -quiet -no-progress >/dev/null
 	# shellcheck disable=SC2016
 	run -125 --separate-stderr unshare -m sh -c 'mount -o loop image src && exec "$@"' sh \
@@ -830,7 +895,7 @@ read_only_root() {
 	[ "$stderr" = "volt-ns: bind=$PWD/src:/mnt:rw: rw: the file system is read-only" ]
 }
 
-@test "later mounts of the host: in the caller's root, and below a bind with slave" {
+@test "later mounts of the host appear in the caller's root, and below a bind with slave" {
 	need_root
 	mkdir -p host/below
 	# shellcheck disable=SC2016
@@ -865,7 +930,7 @@ read_only_root() {
 	run -0 --separate-stderr unshare -m bash -ec "$later" bash "$PWD"
 	[ "$(paste -sd ' ' <<<"$output")" = "yes no yes no yes no no no yes no yes no" ]
 	[ "$stderr" = "" ]
-	# A device that was mounted before is free once the host has unmounted it.
+	# A device that was mounted before is not busy after the host has unmounted it.
 	# shellcheck disable=SC2016
 	run -0 unshare -m bash -ec '
 		mount -t tmpfs host "$1/host" && mount --make-rshared /
@@ -880,7 +945,7 @@ read_only_root() {
 @test "a thousand binds, and 127 layers" {
 	places
 	many() {
-		local i words=()
+		local who=$1 root=$2 i words=()
 
 		ulimit -Sn 256
 		for ((i = 0; i < 1000; i++)); do
@@ -896,18 +961,20 @@ read_only_root() {
 			"$who" touch "$USER_DIR/tmp/layers-$who/$i/etc/only$i"
 			words+=("lower=$USER_DIR/tmp/layers-$who/$i")
 		done
-		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs "${words[@]}" \
-			sh -c 'ls /etc/only* | wc -l; : >/new'
+		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs \
+			"${words[@]}" sh -c 'ls /etc/only* | wc -l; : >/new'
 		[ "$output" = 127 ]
 	}
 	each many
 }
 
+# overlay WHO ROOT TMP
 overlay() {
-	local r=$TMP/r l=$TMP/l
+	local who=$1 root=$2 l=$3/l
 
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay=tmpfs:size=8M sh -c '
-		echo new >/etc/new && rm /etc/passwd && cat /etc/new && ls /etc/passwd 2>&1; df -m / | tail -n 1 >/dev/null'
+		echo new >/etc/new && rm /etc/passwd && cat /etc/new && ls /etc/passwd 2>&1
+		df -m / | tail -n 1 >/dev/null'
 	[ "${lines[0]}" = new ]
 	[[ ${lines[1]} == *"No such file"* ]]
 	[ ! -e "$root/etc/new" ] && [ -e "$root/etc/passwd" ]
@@ -915,22 +982,25 @@ overlay() {
 	for i in 1 2; do
 		echo "$i" | "$who" tee "$l/$i/etc/both" "$l/$i/etc/only$i" >/dev/null
 	done
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/1" lower="$l/2" overlay="$l/up" sh -c \
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/1" \
+		lower="$l/2" overlay="$l/up" sh -c \
 		'cat /etc/both /etc/only1 /etc/only2; test -e /etc/passwd && echo kept >/kept'
 	[ "$output" = "1
 1
 2" ]
 	[ "$(cat "$l/up/upper/kept")" = kept ]
 	[ ! -e "$l/1/kept" ] && [ ! -e "$root/kept" ]
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" lower="$l/1" overlay=tmpfs cat /etc/both
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" lower="$l/1" \
+		overlay=tmpfs cat /etc/both
 	[ "$output" = 2 ]
-	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" sh -c 'cat /etc/both; touch /x 2>&1; true'
+	run -0 --separate-stderr "$who" volt-ns -A root="$root" lower="$l/2" sh -c \
+		'cat /etc/both; touch /x 2>&1; true'
 	[ "$output" = "2
 touch: /x: Read-only file system" ]
-	# Changes are there the next time.
+	# The changes are there the next time.
 	run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$l/up" cat /kept
 	[ "$output" = kept ]
-	# Read-only is the root, and not the place of its changes.
+	# ro makes the root read-only, and not the place of its changes.
 	for i in tmpfs "$l/up"; do
 		run -0 --separate-stderr "$who" volt-ns -A root="$root" overlay="$i:ro" \
 			sh -c 'touch /x 2>&1; ls -d /proc/self'
@@ -939,33 +1009,33 @@ touch: /x: Read-only file system" ]
 	done
 }
 
-@test "overlay= and lower=: layers, their order, and where changes go" {
+@test "overlay= and lower=: the layers, their order, and where changes go" {
 	places
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB TMP=$BATS_TEST_TMPDIR/o overlay
-	who=as_user root=$ROOT_USER TMP=$USER_DIR/tmp/o$$ overlay
+	[ "$(id -u)" != 0 ] || overlay as_root "$ROOT_BB" "$BATS_TEST_TMPDIR/o"
+	overlay as_user "$ROOT_USER" "$USER_DIR/tmp/o$$"
 }
 
-@test "overlay=: an ordinary user's layer with mounts below it is refused, and rec is no way" {
+@test "overlay=: an ordinary user's layer with mounts below it is refused, also with rec" {
 	user_dir
 	for words in "root=/ overlay=tmpfs" "lower=/ root=/etc"; do
 		# shellcheck disable=SC2086 # words
 		run -125 --separate-stderr as_user volt-ns -Um $words true
 		[ "$stderr" = "volt-ns: ${words%%[ ]*}: Invalid argument
-volt-ns: there are mounts below it, and only the host's root can make a layer of that" ]
+volt-ns: there are mounts below it: only the host's root can make a layer of it" ]
 	done
 	run -125 --separate-stderr as_user volt-ns -Um bind=/:/mnt true
 	[ "${stderr_lines[1]}" = "volt-ns: there are mounts below it: add the option rec" ]
 }
 
-@test "/dev: in a user namespace without group 5 terminals have the caller's group" {
+@test "/dev: in a user namespace without group 5, terminals have the caller's group" {
 	places
 	nested() {
-		run -0 --separate-stderr "$who" volt-ns -U uidmap="0:$1:1" volt-ns -mp root="$root" \
-			console=pty stat -c %g /dev/console </dev/null
+		run -0 --separate-stderr "$1" volt-ns -U uidmap="0:$3:1" \
+			volt-ns -mp root="$2" console=pty stat -c %g /dev/console </dev/null
 		[ "${output%$'\r'}" = 0 ]
 	}
-	who=as_user root=$ROOT_USER nested "$TEST_UID"
-	[ "$(id -u)" != 0 ] || who=as_root root=$ROOT_BB nested 0
+	nested as_user "$ROOT_USER" "$TEST_UID"
+	[ "$(id -u)" != 0 ] || nested as_root "$ROOT_BB" 0
 	[ "$(id -u)" != 0 ] || {
 		run -0 volt-ns -mp root="$ROOT_BB" console=pty stat -c %g /dev/console </dev/null
 		[ "${output%$'\r'}" = 5 ]
@@ -983,14 +1053,15 @@ loops() {
 	cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -c "$BATS_TEST_TMPDIR" || true
 }
 
-@test "image=: erofs, squashfs, ext4, and no loop device afterwards" {
+@test "image=: erofs, squashfs, ext4; no loop device is left" {
 	need_root
 	need test -e /dev/loop-control
 	images
 	for t in erofs squashfs ext4; do
 		grep -qw "$t" /proc/filesystems || continue
 		for flags in -A -m -mpniuC; do
-			run -0 --separate-stderr volt-ns $flags image="img/$t" sh -c 'touch /x 2>&1; cat /etc/passwd | head -n 1'
+			run -0 --separate-stderr volt-ns $flags image="img/$t" sh -c \
+				'touch /x 2>&1; cat /etc/passwd | head -n 1'
 			[ "$stderr" = "" ]
 			[ "$output" = "touch: /x: Read-only file system
 root:x:0:0:root:/root:/bin/sh" ]
@@ -1006,10 +1077,11 @@ root:x:0:0:root:/root:/bin/sh" ]
 	run -0 volt-ns -A image=img/ext4:rw sh -c 'echo kept >/kept'
 	run -0 volt-ns -A image=img/ext4 cat /kept
 	[ "$output" = kept ]
-	wait_for sh -c "! cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -q '$BATS_TEST_TMPDIR'"
+	wait_for sh -c \
+		"! cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -q '$BATS_TEST_TMPDIR'"
 }
 
-@test "image=: what is none is refused" {
+@test "image=: a file that is no image is refused" {
 	need_root
 	head -c 8192 /dev/zero >zero && : >empty && mkfifo fifo
 	ends 125 "image=zero: not an erofs, squashfs or ext4 image" -m image=zero true
@@ -1017,27 +1089,29 @@ root:x:0:0:root:/root:/bin/sh" ]
 	ends 125 "image=.: not a file" -m image=. true
 	ends 125 "image=fifo: not a file" -m image=fifo true
 	ends 125 "image=none: No such file or directory" -m image=none true
-	# A superblock that promises what is not there.
+	# The superblock describes more than the file has.
 	printf 'hsqs' >trunc && head -c 8192 /dev/zero >>trunc
 	run -125 --separate-stderr timeout 60 volt-ns -m image=trunc true
 	[[ $stderr == "volt-ns: image=trunc: "* ]]
 }
 
-@test "image=: takes root, and says so" {
+@test "image=: it requires root, and says so" {
 	places
 	cp "$ROOT_BB/bin/busybox" "$USER_DIR/tmp/i$$"
 	printf 'hsqs' | dd of="$USER_DIR/tmp/i$$" conv=notrunc status=none
 	run -125 --separate-stderr as_user volt-ns -Um image="$USER_DIR/tmp/i$$" true
-	[[ $stderr == *"image= takes root's rights; unpack the image and use root=" ]]
+	[[ $stderr == *"image= requires root's rights; unpack the image and use root=" ]]
 }
 
-@test "bind=: attributes, by default and lifted" {
+@test "bind=: attributes, by default and cleared" {
 	places
 	d=$USER_DIR/tmp/b$$ && as_user mkdir -p "$d"
 	as_user cp "$ROOT_USER/bin/busybox" "$d/echo"
 	bind() {
-		run -0 --separate-stderr as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt$1" sh -c \
-			'grep " /mnt " /proc/self/mountinfo | cut -d" " -f6 | tr , "\n" | grep -xE "ro|rw|nosuid|nodev|noexec" | tr "\n" " "'
+		run -0 --separate-stderr as_user volt-ns -A \
+			root="$ROOT_USER" bind="$d:/mnt$1" sh -c \
+			'grep " /mnt " /proc/self/mountinfo | cut -d" " -f6 | tr , "\n" |
+			grep -xE "ro|rw|nosuid|nodev|noexec" | tr "\n" " "'
 	}
 	bind ""
 	[ "$output" = "rw nosuid nodev " ]
@@ -1047,43 +1121,48 @@ root:x:0:0:root:/root:/bin/sh" ]
 	[ "$output" = "ro nosuid nodev noexec " ]
 	bind :ro,rw,noexec,exec
 	[ "$output" = "rw nosuid nodev " ]
-	run -126 --separate-stderr as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt:noexec" /mnt/echo x
+	run -126 --separate-stderr as_user volt-ns -A root="$ROOT_USER" \
+		bind="$d:/mnt:noexec" /mnt/echo x
 	[ "$stderr" = "volt-ns: exec /mnt/echo: Permission denied" ]
 	run -0 as_user volt-ns -A root="$ROOT_USER" bind="$d:/mnt" /mnt/echo x
 	ends 125 "bind=/etc:/x:frob: unknown option" -m bind=/etc:/x:frob true
 	ends 125 "bind=/etc:x: the place must begin with /" -m bind=/etc:x true
 	ends 125 "bind=:/x: no source" -m bind=:/x true
 	need_root
-	run -0 volt-ns -mp root="$ROOT_BB" bind="$d:/mnt:suid,dev" sh -c 'grep " /mnt " /proc/self/mountinfo | grep -cE "nosuid|nodev"; true'
+	run -0 volt-ns -mp root="$ROOT_BB" bind="$d:/mnt:suid,dev" sh -c \
+		'grep " /mnt " /proc/self/mountinfo | grep -cE "nosuid|nodev"; true'
 	[ "$output" = 0 ]
 }
 
-# taken WORD ...: what the container's root can take back (tests/helpers/unlock.c).
-taken() {
-	run -0 --separate-stderr "$who" volt-ns "$@"
+# undone WHO WORD ...: print what the container's root can undo (tests/helpers/unlock.c).
+undone() {
+	run -0 --separate-stderr "$1" volt-ns "${@:2}"
 	echo "$output"
 }
 
-@test "locked: no flag, no mask and no mount is taken back by the container's root" {
+@test "locked: the container's root can undo no flag, no mask and no mount" {
 	locked() {
-		local bind=bind=$HELP/unlock:/tmp/unlock:ro
+		local who=$1 root=$2 bind=bind=$HELP/unlock:/tmp/unlock:ro
 
-		[ -z "$(taken -A root="$root" tmpfs=/tmp "$bind" mask=/etc ro=/bin /tmp/unlock)" ]
-		[ -z "$(taken -A root="$root" overlay=tmpfs:noexec "$bind" volt-init /tmp/unlock)" ]
-		[ -z "$(taken -Um root="$root" overlay=tmpfs "$bind" /tmp/unlock)" ]
-		[ -z "$(taken -Um bind=/etc:/mnt:ro,noexec "$HELP/unlock")" ]
-		[ -z "$(taken -Ump proc=/proc ro=/ "$HELP/unlock")" ]
+		[ -z "$(undone "$who" -A root="$root" tmpfs=/tmp "$bind" \
+			mask=/etc ro=/bin /tmp/unlock)" ]
+		[ -z "$(undone "$who" -A root="$root" overlay=tmpfs:noexec "$bind" \
+			volt-init /tmp/unlock)" ]
+		[ -z "$(undone "$who" -Um root="$root" overlay=tmpfs "$bind" /tmp/unlock)" ]
+		[ -z "$(undone "$who" -Um bind=/etc:/mnt:ro,noexec "$HELP/unlock")" ]
+		[ -z "$(undone "$who" -Ump proc=/proc ro=/ "$HELP/unlock")" ]
 	}
 	each locked
-	# Without a user namespace root is root, and the helper works.
+	# Without a user namespace, root can undo them: so the helper works.
 	need_root
-	taken=$(who=as_root taken -mp root="$ROOT_BB" overlay=tmpfs bind="$HELP/unlock:/tmp/unlock:ro" /tmp/unlock)
-	grep -qx "/tmp/unlock without ro" <<<"$taken"
-	grep -qx "/ without nodev" <<<"$taken"
-	grep -qx "/dev/shm unmounted" <<<"$taken"
+	undone=$(undone as_root -mp root="$ROOT_BB" overlay=tmpfs \
+		bind="$HELP/unlock:/tmp/unlock:ro" /tmp/unlock)
+	grep -qx "/tmp/unlock without ro" <<<"$undone"
+	grep -qx "/ without nodev" <<<"$undone"
+	grep -qx "/dev/shm unmounted" <<<"$undone"
 }
 
-@test "locked: a device node of an image stays one that cannot be opened" {
+@test "locked: a device node of an image still cannot be opened" {
 	need_root
 	root=$(copy_root)
 	mknod -m 666 "$root/disk" b 7 0
@@ -1095,33 +1174,33 @@ taken() {
 	grep -q "/disk: Permission denied" <<<"$stderr"
 }
 
-@test "locked: the toolbox, in PID 1 and in what joins" {
+@test "locked: the toolbox, in PID 1 and in processes that join" {
 	toolbox() {
-		local dir joined
+		local who=$1 root=$2 dir joined
 
 		dir=$USER_DIR/tmp/fifo$BASHPID
 		places && "$who" mkdir "$dir" && "$who" mkfifo "$dir/words"
-		BY=$who start volt-ns -A root="$root" overlay=tmpfs bind="$dir:/mnt" bind="$HELP/unlock:/tmp/unlock:ro" \
-			volt-lock @/mnt/words true
+		start_by "$who" volt-ns -A root="$root" overlay=tmpfs bind="$dir:/mnt" \
+			bind="$HELP/unlock:/tmp/unlock:ro" volt-lock @/mnt/words true
 		joined=$pid
 		wait_for "$who" volt-ns join="$joined" true 2>/dev/null
-		BY=$who start volt-ns join="$joined" volt-lock @/mnt/words true
+		start_by "$who" volt-ns join="$joined" volt-lock @/mnt/words true
 		# Both links wait for their words, with the toolbox open.
 		wait_for grep -qz volt-lock "/proc/$(pgrep -P "$pid")/cmdline"
-		[ -z "$(taken join="$joined" /tmp/unlock)" ]
+		[ -z "$(undone "$who" join="$joined" /tmp/unlock)" ]
 		kill "$pid" "$joined"
 	}
 	each toolbox
 }
 
-@test "bind=: without a root, in the mounts that are there" {
+@test "bind=: without a root, in a copy of the caller's mounts" {
 	mkdir src dst && echo here >src/f
 	run -0 unshare -m volt-ns -m bind=src:"$PWD/dst" cat dst/f || need_root
 	[ "$output" = here ]
 	[ ! -e dst/f ]
 }
 
-@test "bind=: rec takes the mounts below along" {
+@test "bind=: rec includes the mounts below" {
 	need_root
 	mkdir -p src/sub
 	sub='mount -t tmpfs t src/sub && touch src/sub/in && exec volt-ns -m root='"$ROOT_BB"
@@ -1129,41 +1208,49 @@ taken() {
 	[ "$output" = in ]
 	run -0 unshare -m sh -c "$sub bind=src:/mnt ls /mnt/sub"
 	[ "$output" = "" ]
-	# ro reaches all of them
+	# ro applies to all of them.
 	run -1 unshare -m sh -c "$sub bind=src:/mnt:rec,ro touch /mnt/sub/x"
 }
 
-@test "bind=: idmap shows the IDs as the container's own" {
+@test "bind=: idmap maps the owners like the container's IDs" {
 	need_root
 	mkdir src && touch src/root && chmod 755 . && chmod 777 src
-	run -0 --separate-stderr volt-ns -Ump uidmap=0:100000:65536 root="$ROOT_BB" bind=src:/mnt:idmap sh -c 'stat -c %u /mnt/root && touch /mnt/new'
+	run -0 --separate-stderr volt-ns -Ump uidmap=0:100000:65536 root="$ROOT_BB" \
+		bind=src:/mnt:idmap sh -c 'stat -c %u /mnt/root && touch /mnt/new'
 	[ "$output" = 0 ]
 	[ "$(stat -c %u src/new)" = 0 ]
 	run -125 --separate-stderr volt-ns -m root="$ROOT_BB" bind=src:/mnt:idmap true
 	[[ $stderr == "volt-ns: bind=src:/mnt:idmap"* ]]
-	# What to do where it cannot be had is to leave it out.
+	# If it is impossible, the advice is to leave it out.
 	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" bind=/tmp:/mnt:idmap true
 	[ "$stderr" = "volt-ns: bind=/tmp:/mnt:idmap: mount attributes: Operation not permitted
-volt-ns: the option idmap takes the rights of the host's root: leave it out" ]
+volt-ns: the option idmap requires the rights of the host's root: leave it out" ]
 	run -125 --separate-stderr volt-ns -Um root="$ROOT_BB" bind=/proc:/mnt:idmap true
 	[ "$stderr" = "volt-ns: bind=/proc:/mnt:idmap: mount attributes: Invalid argument
-volt-ns: this kernel cannot map the IDs of that file system, or of one below it; without the option idmap its files belong to nobody inside" ]
+volt-ns: this kernel cannot map the IDs of that file system, or of one below it;\
+ without the option idmap its files belong to nobody inside" ]
 }
 
-# Mounts stacked on "/" are found by a path with "..": a relative source is
-# looked up before the new root is attached.
+# A path with ".." leads to mounts stacked on "/". So a relative source must be looked up
+# before the new root is attached.
 relative() {
-	run -0 --separate-stderr "$who" sh -c 'cd "$1/a/b" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root="$root" bind=../../x:/mnt cat /mnt/mark
+	local who=$1 root=$2 U=$3
+
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/a/b" && shift && exec volt-ns "$@"' sh "$D" \
+		-mp"$U" root="$root" bind=../../x:/mnt cat /mnt/mark
 	[ "$output" = host ]
-	run -0 --separate-stderr "$who" sh -c 'cd "$1/a" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root="$root" bind=../../../../../../../../../../"$D/x":/mnt cat /mnt/mark
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/a" && shift && exec volt-ns "$@"' sh "$D" \
+		-mp"$U" root="$root" bind=../../../../../../../../../../"$D/x":/mnt cat /mnt/mark
 	[ "$output" = host ]
-	run -0 --separate-stderr "$who" sh -c 'cd "$1/x" && shift && exec volt-ns "$@"' sh "$D" -mp"$U" root=../../../../../../../../"$root" bind=.:/mnt cat /mnt/mark
+	run -0 --separate-stderr "$who" sh -c 'cd "$1/x" && shift && exec volt-ns "$@"' sh "$D" \
+		-mp"$U" root=../../../../../../../../"$root" bind=.:/mnt cat /mnt/mark
 	[ "$output" = host ]
-	run -0 --separate-stderr "$who" sh -c 'cd / && exec volt-ns "$@"' sh -mp"$U" root="$root" lower=.."$D/x" overlay=tmpfs cat /mark
+	run -0 --separate-stderr "$who" sh -c 'cd / && exec volt-ns "$@"' sh -mp"$U" root="$root" \
+		lower=.."$D/x" overlay=tmpfs cat /mark
 	[ "$output" = host ]
 }
 
-@test "sources with .. are the host's" {
+@test "sources with .. are paths of the host" {
 	places
 	D=$USER_DIR/tmp/rel$$
 	as_user mkdir -p "$D/a/b" "$D/x"
@@ -1173,7 +1260,8 @@ relative() {
 
 @test "a mount on the root itself is refused" {
 	places
-	r=$USER_DIR/tmp/self$$ && cp -a "$ROOT_USER" "$r" && ln -s / "$r/top" && ln -s ../../.. "$r/up"
+	r=$USER_DIR/tmp/self$$ && cp -a "$ROOT_USER" "$r" && ln -s / "$r/top" &&
+		ln -s ../../.. "$r/up"
 	for dst in / /usr/.. /.. // /./ /top /up /usr/../top/..; do
 		for word in "bind=/etc:$dst" "tmpfs=$dst" "mask=$dst" "proc=$dst" "dev=$dst"; do
 			run -125 --separate-stderr as_user volt-ns -Ump root="$r" "$word" true
@@ -1181,18 +1269,21 @@ relative() {
 		done
 	done
 	# A bind of the root somewhere else is another place.
-	run -0 --separate-stderr as_user volt-ns -Ump root="$r" bind="$r:/mnt" tmpfs=/mnt/tmp ro=/mnt true
+	run -0 --separate-stderr as_user volt-ns -Ump root="$r" bind="$r:/mnt" \
+		tmpfs=/mnt/tmp ro=/mnt true
 }
 
 @test "tmpfs=: sizes" {
 	run -0 as_user volt-ns -A root="$ROOT_USER" tmpfs=/mnt:size=1M tmpfs=/run sh -c \
 		'df -k /mnt /run /dev/shm | awk "NR>1 {print \$2}"; stat -c %a /mnt
-		dd if=/dev/zero of=/mnt/f bs=1024 count=2000 2>&1 | tail -n 1 | cut -d, -f1 | cut -d" " -f1'
+		dd if=/dev/zero of=/mnt/f bs=1024 count=2000 2>&1 | tail -n 1 |
+		cut -d, -f1 | cut -d" " -f1'
 	[ "${lines[0]}" = 1024 ]
 	[ "${lines[1]}" = 524288 ]
 	[ "${lines[2]}" = 65536 ]
 	[ "${lines[3]}" = 1777 ]
-	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" tmpfs=/mnt:size=99999999999999999999999 true
+	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" \
+		tmpfs=/mnt:size=99999999999999999999999 true
 	[[ $stderr == "volt-ns: tmpfs=/mnt:size=99999999999999999999999: "* ]]
 	run -125 --separate-stderr as_user volt-ns -Um root="$ROOT_USER" tmpfs=/mnt:nonsense=1 true
 	[[ $stderr == "volt-ns: tmpfs=/mnt:nonsense=1: "* ]]
@@ -1201,12 +1292,13 @@ relative() {
 # --- join= ------------------------------------------------------------------
 
 joining() {
-	local inner
+	local who=$1 root=$2 inner
 
-	BY=$who start volt-ns -A root="$root" hostname=box volt-init sh -c 'sleep 1000; :'
+	start_by "$who" volt-ns -A root="$root" hostname=box volt-init sh -c 'sleep 1000; :'
 	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
-	# The waiting volt-ns means its child.
-	run -0 --separate-stderr "$who" volt-ns join="$pid" sh -c 'hostname; cat /proc/1/comm; pwd; cd /; ls -d bin'
+	# A volt-ns that waits means its child.
+	run -0 --separate-stderr "$who" volt-ns join="$pid" sh -c 'hostname; cat /proc/1/comm; pwd
+		cd /; ls -d bin'
 	[ "$stderr" = "" ]
 	[ "$output" = "box
 volt-init
@@ -1218,16 +1310,17 @@ bin" ]
 	run -0 "$who" volt-ns join="$inner:user,uts" sh -c "uname -n; $INSIDE"
 	[ "${lines[0]}" = box ]
 	[ "$(diff <(spaces) <(echo "${lines[*]:1}" | tr ' ' '\n') | grep -c '^>')" = 2 ]
-	# All eight of them, and those of the container.
+	# The process is in all eight namespaces of the container.
 	run -0 "$who" volt-ns join="$inner" sh -c "$INSIDE"
-	[ "$output" = "$("$who" sh -c "cd /proc/$inner/ns; readlink cgroup ipc mnt net pid time user uts")" ]
-	# A link comes from the toolbox: the root has none.
+	inside=$("$who" sh -c "cd /proc/$inner/ns; readlink cgroup ipc mnt net pid time user uts")
+	[ "$output" = "$inside" ]
+	# A link comes from the toolbox, because the root has none.
 	run -0 --separate-stderr "$who" volt-ns join="$pid" volt-init -v echo linked
 	[ "$stderr" = "volt-init: wait as a subreaper" ]
 	[ "$output" = linked ]
 	run -9 "$who" volt-ns join="$pid" sh -c 'exit 9'
 	run -143 "$who" volt-ns join="$pid" sh -c 'kill $$'
-	# No descriptor, no variable.
+	# The command gets no descriptor and no variable.
 	run -0 "$ROOT_BB/bin/ls" /proc/self/fd
 	before=$output
 	run -0 "$who" volt-ns join="$pid" volt-init ls /proc/self/fd
@@ -1240,11 +1333,11 @@ bin" ]
 	wait_for sh -c "! kill -0 $pid 2>/dev/null"
 }
 
-@test "join=: all, some, by the waiting parent, with a link" {
+@test "join=: all namespaces, or some; through the waiting parent; with a link behind" {
 	each joining
 }
 
-@test "join=: by a volt-cg that waits in front" {
+@test "join=: through a volt-cg that waits before volt-ns" {
 	need_root
 	need volt-cg true
 	start volt-cg volt-ns -mpu root="$ROOT_BB" hostname=box volt-init sleep 1000
@@ -1259,33 +1352,36 @@ bin" ]
 	for bad in 0 '' x -1 01 99999999999; do
 		ends 125 "join=$bad: not a process ID" "join=$bad" true
 	done
-	ends 125 "join=1:frob: not a namespace: user mnt pid net uts ipc cgroup time" join=1:frob true
+	ends 125 "join=1:frob: not a namespace: user mnt pid net uts ipc cgroup time" join=1:frob \
+		true
 	run -125 --separate-stderr volt-ns join=2147483647 true
 	[ "$stderr" = "volt-ns: join=2147483647: No such process" ]
 	ends 125 "join= and root= do not go together" -m join=1 root=/ true
 	need_root
 	run -125 --separate-stderr as_user volt-ns join=1 true
 	[[ $stderr == "volt-ns: join: /proc/1/ns/"*": Permission denied
-volt-ns: a container is entered by the user who made it, and by the host's root" ]]
+volt-ns: only the user who made a container, and the host's root, may enter it" ]]
 }
 
-@test "join=: where there is nothing to join, or not yet, no command runs" {
+@test "join=: without a container, or before it is ready, no command runs" {
 	local waiting
 
 	sleep 1000 3>&- &
 	run -125 --separate-stderr volt-ns join="$!" echo ran
 	kill "$!"
 	[ "$output" = "" ]
-	[[ $stderr == *"is in no other namespace than we are" ]]
+	[[ $stderr == *"is in the same namespaces as we are" ]]
 
 	need strace -qq -o /dev/null true
-	BY=as_user start strace -f -qq -o /dev/null -e trace=unshare,move_mount,mount_setattr,fsopen \
+	start_by as_user strace -f -qq -o /dev/null \
+		-e trace=unshare,move_mount,mount_setattr,fsopen \
 		-e inject=move_mount,mount_setattr,fsopen:delay_enter=30000 \
 		volt-ns -Ump root="$ROOT_USER" volt-init sleep 1000
 	wait_for pgrep -P "$pid" >/dev/null
 	waiting=$(pgrep -P "$pid" | head -n 1)
 	refused=0
-	until run --separate-stderr as_user volt-ns join="$waiting" cat /proc/1/comm && [ "$status" = 0 ]; do
+	until run --separate-stderr as_user volt-ns join="$waiting" cat /proc/1/comm &&
+		[ "$status" = 0 ]; do
 		[ "$status" = 125 ]
 		refused=$((refused + 1))
 	done
@@ -1298,75 +1394,81 @@ volt-ns: a container is entered by the user who made it, and by the host's root"
 
 # --- standard streams -------------------------------------------------------
 
-# What is done with the names, and what comes of it: "1: " on standard output.
+# A script that uses the names, and its output: "1: " is standard output.
 # shellcheck disable=SC2016 # the command's
 names='cat /dev/stdin; echo out >/dev/stdout; echo tee | tee /dev/stderr
 exec 3<>/dev/stdout; echo three >&3; echo err >/dev/stderr'
 named=$'1: in\n1: out\n1: tee\n1: three\n2: err\n2: tee'
-# A shell of the caller's own, so that the pipes are his.
+# A shell of the user makes the pipes, so that they belong to the user.
 # shellcheck disable=SC2016 # that bash's
 piped='{ echo in | "$@" 2>&1 >&3 | sed "s/^/2: /"; } 3> >(sed "s/^/1: /") | cat'
 
-# through_pipes CMD ...: the streams of CMD are pipes, and $who's.
+# through_pipes WHO CMD ...: the streams of CMD are pipes of WHO.
 through_pipes() {
-	# shellcheck disable=SC2154 # each's
-	run -0 "${as:-$who}" bash -c "$piped" bash "$@"
+	local who=$1
+
+	shift
+	run -0 "$who" bash -c "$piped" bash "$@"
 	[ "$(sort <<<"$output")" = "$named" ]
-	run -0 "${as:-$who}" bash -c 'echo echo a script | "$@" | cat' bash "${@:1:$#-3}" sh /dev/stdin
+	run -0 "$who" bash -c 'echo echo a script | "$@" | cat' bash "${@:1:$#-3}" sh /dev/stdin
 	[ "$output" = "a script" ]
 }
 
 pipes_by_name() {
-	through_pipes volt-ns -U sh -c "$names"
-	through_pipes volt-ns -A root="$root" volt-init sh -c "$names"
-	# Another user in there, by whatever means.
-	through_pipes volt-ns -A root="$root" volt-init volt-lock caps=none sh -c "$names"
+	through_pipes "$1" volt-ns -U sh -c "$names"
+	through_pipes "$1" volt-ns -A root="$2" volt-init sh -c "$names"
+	through_pipes "$1" volt-ns -A root="$2" volt-init volt-lock caps=none sh -c "$names"
 }
 
 @test "standard streams: pipes open by their names" {
 	each pipes_by_name
 	if [ "$(id -u)" = 0 ]; then
-		who=as_root
-		for words in uid=33 "uid=33 gid=33 -s" "-U uid=33" "-Up uid=33" "-Up uidmap=0:100000:65536" \
-			"user=nobody" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init" \
+		for words in uid=33 "uid=33 gid=33 -s" "-U uid=33" "-Up uid=33" \
+			"-Up uidmap=0:100000:65536" \
+			"user=nobody" "-mp root=$ROOT_BB uid=33" \
+			"-A root=$ROOT_BB uid=33 volt-init" \
 			"-A root=$ROOT_BB volt-init volt-lock uid=7 caps=none"; do
 			# shellcheck disable=SC2086 # words
-			through_pipes volt-ns $words sh -c "$names"
+			through_pipes as_root volt-ns $words sh -c "$names"
 		done
-		# A program of the image that changes to another user.
-		through_pipes volt-ns -mp root=/ setpriv --reuid 33 --clear-groups sh -c "$names"
-		through_pipes volt-ns -U setpriv --reuid 33 --clear-groups sh -c "$names"
+		# A program of the image changes to another user.
+		for words in "-mp root=/" -U; do
+			# shellcheck disable=SC2086 # words
+			through_pipes as_root volt-ns $words setpriv --reuid 33 --clear-groups \
+				sh -c "$names"
+		done
 	fi
 	need as_subid_user volt-ns -U true
-	as=as_subid_user through_pipes volt-ns -U uid=5 sh -c "$names"
-	as=as_subid_user through_pipes volt-ns -A root="$ROOT_USER" volt-init volt-lock uid=5 sh -c "$names"
+	through_pipes as_subid_user volt-ns -U uid=5 sh -c "$names"
+	through_pipes as_subid_user volt-ns -A root="$ROOT_USER" volt-init volt-lock uid=5 \
+		sh -c "$names"
 }
 
-@test "standard streams: pipes open by their names for what joins" {
+@test "standard streams: pipes open by their names for a command that joins" {
 	need_root
-	who=as_root
 	start volt-ns -U -mp root="$ROOT_BB" volt-init sh -c 'echo ready; exec sleep 1000'
 	wait_for grep -qx ready out
-	through_pipes volt-ns join="$pid" sh -c "$names"
-	through_pipes volt-ns join="$pid" uid=33 sh -c "$names"
+	through_pipes as_root volt-ns join="$pid" sh -c "$names"
+	through_pipes as_root volt-ns join="$pid" uid=33 sh -c "$names"
 }
 
-@test "standard streams: one pipe serves users one after the other, and stays the caller's" {
+@test "standard streams: several users can open one pipe in turn, and its owner stays the caller" {
 	need_root
 	# shellcheck disable=SC2016 # that bash's
 	run -0 bash -c '{ for words in -U -U uid=33 uid=34; do
 		volt-ns $words sh -c "echo $words >/dev/stdout"
 	done; stat -L -c %u:%a /dev/stdout; } | cat'
 	[ "$output" = $'-U\n-U\nuid=33\nuid=34\n0:666' ]
-	# Nothing else is another user: nothing is changed.
+	# Without another user, nothing is changed.
 	run -0 bash -c 'volt-ns -mp stat -L -c %u:%a /dev/stdout | cat'
 	[ "$output" = 0:600 ]
-	run -0 bash -c 'volt-ns -U stdio=keep sh -c "echo lost >/dev/stdout || echo kept" 2>/dev/null | cat'
+	run -0 bash -c 'volt-ns -U stdio=keep sh -c "
+		echo lost >/dev/stdout || echo kept" 2>/dev/null | cat'
 	[ "$output" = kept ]
 	ends 125 "stdio=take: not give or keep" stdio=take true
 }
 
-@test "standard streams: a pipe of another user, as behind sudo, and without the right to it" {
+@test "standard streams: another user's pipe, as after sudo, with and without the privilege" {
 	need_root
 	need python3 -c pass
 	# shellcheck disable=SC2016 # python's
@@ -1376,12 +1478,14 @@ os.fchown(w, 1001, -1)
 subprocess.run(sys.argv[1:], stdout=w, check=True)
 os.close(w)
 sys.stdout.write(os.read(r, 4096).decode() + "\n")'
-	run -0 python3 -c "$other" volt-ns -U sh -c 'echo out >/dev/stdout; stat -L -c %a /dev/stdout'
+	run -0 python3 -c "$other" volt-ns -U sh -c 'echo out >/dev/stdout
+		stat -L -c %a /dev/stdout'
 	[ "$output" = $'out\n666' ]
 	run -0 --separate-stderr python3 -c "$other" setpriv --reuid "$TEST_UID" --clear-groups \
 		"$O/bin/volt-ns" -Uv stat -L -c %a /dev/stdout
 	[ "$output" = 600 ]
-	[[ $stderr == *"volt-ns: a standard stream is a pipe that its owner alone can open: Operation not permitted"* ]]
+	[[ $stderr == *"volt-ns: a standard stream is a pipe that only its owner can open:\
+ Operation not permitted"* ]]
 }
 
 @test "standard streams: no file, named pipe or terminal gets another owner or mode" {
@@ -1391,17 +1495,20 @@ sys.stdout.write(os.read(r, 4096).decode() + "\n")'
 	(umask 077 && : >file)
 	for words in -U uid=33 "-U console=pipe" "uid=33 console=pipe"; do
 		# shellcheck disable=SC2086 # words
-		volt-ns $words sh -c 'echo x >/dev/stdout || :; echo x >/dev/stderr || :' <fifo >file 2>&7 &
+		volt-ns $words sh -c 'echo x >/dev/stdout || :
+			echo x >/dev/stderr || :' <fifo >file 2>&7 &
 		wait "$!"
 		[ "$(stat -c %u:%a fifo file | tr '\n' ' ')" = "0:600 0:600 " ]
 		run -0 python3 -c 'import os, pty, subprocess, sys
 ours, terminal = pty.openpty()
 above, _ = os.pipe()
 before = os.fstat(terminal)
-subprocess.run(["volt-ns", *sys.argv[1].split(), "sh", "-c", "echo x >/dev/stdout || :"], stdin=subprocess.DEVNULL,
-    stdout=terminal, stderr=subprocess.DEVNULL, pass_fds=[above], check=True)
+subprocess.run(["volt-ns", *sys.argv[1].split(), "sh", "-c", "echo x >/dev/stdout || :"],
+    stdin=subprocess.DEVNULL, stdout=terminal, stderr=subprocess.DEVNULL, pass_fds=[above],
+    check=True)
 after = os.fstat(terminal)
-print(after.st_uid - before.st_uid, after.st_mode - before.st_mode, oct(os.fstat(above).st_mode & 0o777))' "$words"
+print(after.st_uid - before.st_uid, after.st_mode - before.st_mode,
+    oct(os.fstat(above).st_mode & 0o777))' "$words"
 		[ "$output" = "0 0 0o600" ]
 	done
 	exec 7>&-
@@ -1418,24 +1525,27 @@ console_pipe() {
 	for n in 0 1 255; do
 		run "-$n" volt-ns "$@" console=pipe sh -c "exit $n" </dev/null
 	done
-	run -137 volt-ns "$@" console=pipe sh -c "kill -9 \$\$; $([[ $* == *p* ]] && echo exit 137)" <in
-	# As the journal is.
+	run -137 volt-ns "$@" console=pipe sh -c \
+		"kill -9 \$\$; $([[ $* == *p* ]] && echo exit 137)" <in
+	# A socket is like the journal.
 	run -7 "$SOCKET" all volt-ns "$@" console=pipe sh -c "$names; exit 7" <in
 	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
-	# A pipe and what has no end stay as they are: there is nothing to copy.
-	run -0 bash -c '"$@" 2>/dev/null | cat' bash volt-ns "$@" console=pipe sh -c 'readlink /proc/self/fd/0 /proc/self/fd/2' </dev/null
+	# A pipe and /dev/null stay as they are: there is nothing to copy.
+	run -0 bash -c '"$@" 2>/dev/null | cat' bash volt-ns "$@" console=pipe sh -c \
+		'readlink /proc/self/fd/0 /proc/self/fd/2' </dev/null
 	[ "$output" = $'/dev/null\n/dev/null' ]
 }
 
-@test "console=pipe: files and sockets have names that open" {
+@test "console=pipe: instead of files and sockets, the command has pipes that open by name" {
 	need_root
 	for words in -U uid=33 "-U uid=33" "-Up uid=33 gid=33" "uid=33 -s" ""; do
 		# shellcheck disable=SC2086 # words
 		console_pipe $words
 	done
-	run -0 "$SOCKET" out volt-ns -A root="$ROOT_BB" console=pipe volt-init volt-lock uid=7 caps=none sh -c "$names" <in
+	run -0 "$SOCKET" out volt-ns -A root="$ROOT_BB" console=pipe volt-init volt-lock uid=7 \
+		caps=none sh -c "$names" <in
 	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
-	# volt-lock waits for nothing, and so takes this in front.
+	# volt-lock does not wait, and so needs a volt-ns before it.
 	run -0 "$SOCKET" out volt-ns console=pipe volt-lock uid=7 sh -c "$names" <in
 	[ "$output" = $'in\nout\ntee\ntee\nthree\nerr' ]
 	run -0 "$SOCKET" out volt-ns -U sh -c 'echo x >/dev/stdout || echo refused'
@@ -1448,7 +1558,7 @@ console_pipe() {
 	volt-ns -U console=pipe sh -c 'echo x >/dev/stdout' >fifo &
 	[ "$(cat fifo)" = x ]
 	wait "$!"
-	# Its writer is gone before we begin; and one reader comes after another.
+	# The writer has ended before we begin. One reader comes after another.
 	echo x >fifo &
 	exec 7<fifo
 	wait "$!"
@@ -1458,86 +1568,100 @@ console_pipe() {
 		[ "${lines[0]%$'\r'}" = x ]
 	done
 	exec 7>&-
-	timeout 60 volt-ns console=pipe sh -c 'echo first; until [ -e second ]; do sleep 0.1; done; echo second' >fifo &
+	timeout 60 volt-ns console=pipe sh -c 'echo first; until [ -e second ]; do sleep 0.1; done
+		echo second' >fifo &
 	[ "$(head -n 1 fifo)" = first ]
 	exec 7<fifo
 	: >second
 	[ "$(head -n 1 <&7)" = second ]
 	wait "$!"
 	exec 7<&-
-	run -3 "$TERMINAL" expect='ready' mode send='hello\n' expect='got hello' send='\x04' expect='over' \
-		send='\x03' expect='interrupted' -- \
+	run -3 "$TERMINAL" expect='ready' mode send='hello\n' expect='got hello' \
+		send='\x04' expect='over' send='\x03' expect='interrupted' -- \
 		volt-ns -Up console=pipe sh -c 'trap "echo interrupted >/dev/stdout; exit 3" INT
-			test ! -t 1 && echo ready >/dev/stderr; read x </dev/stdin; echo got $x >/dev/stdout
+			test ! -t 1 && echo ready >/dev/stderr
+			read x </dev/stdin; echo got $x >/dev/stdout
 			cat /dev/stdin; echo over; while :; do sleep 0.1; done'
 	[[ $output == *cooked* ]]
-	# Not in the foreground, input waits.
-	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pipe sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' expect='up' \
-		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
+	# In the background, input waits.
+	run -0 "$TERMINAL" expect='[#$] ' \
+		send='volt-ns console=pipe sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' \
+		expect='up' \
+		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' \
+		pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
 		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
 }
 
-@test "console=pipe: whole input and output, in order" {
+@test "console=pipe: complete input and output, in order" {
 	head -c 25165824 /dev/urandom >in
 	volt-ns console=pipe cat <in >out
 	cmp in out
 	"$SOCKET" all volt-ns -p console=pipe cat <in >out
 	cmp in out
-	# One place, one order.
+	# Both streams lead to the same file, so their order is kept.
 	# shellcheck disable=SC2016 # the command's
-	run -0 "$SOCKET" out volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done'
+	run -0 "$SOCKET" out volt-ns console=pipe sh -c '
+		for i in $(seq 500); do echo $i; echo $i >&2; done'
 	[ "$output" = "$(seq 500 | sed p)" ]
 	# shellcheck disable=SC2016 # the command's
 	volt-ns console=pipe sh -c 'for i in $(seq 500); do echo $i; echo $i >&2; done' >both 2>&1
 	[ "$(cat both)" = "$(seq 500 | sed p)" ]
-	# What the command does not read, or has not read, keeps nobody.
+	# Input that the command does not read keeps no process.
 	run -0 volt-ns console=pipe true <in
 	run -0 volt-ns console=pipe sh -c 'exec <&-; echo on' <in
 	[ "$output" = on ]
-	# No descriptor of ours is the command's; a closed one stays closed.
+	# The command gets no descriptor of ours. A closed one stays closed.
 	run -0 "$SOCKET" out volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
 	[ "$output" = $'0\n1\n2\n3' ]
-	run -0 "$SOCKET" out sh -c 'exec "$@" <&-' sh volt-ns console=pipe "$ROOT_BB/bin/ls" /proc/self/fd
+	run -0 "$SOCKET" out sh -c 'exec "$@" <&-' sh volt-ns console=pipe \
+		"$ROOT_BB/bin/ls" /proc/self/fd
 	[ "$output" = $'0\n1\n2' ] # 0 is the directory
 }
 
-@test "console=pipe: output that cannot be written is a line, and 125 for a command that has 0" {
-	# A limit of 1024 bytes, and a full file system is no other.
-	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
+@test "console=pipe: lost output is reported, and turns status 0 into 125" {
+	# A limit of 1024 bytes has the same effect as a full file system.
+	run -125 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "
+		trap \"\" PIPE; head -c 100000 /dev/zero 2>/dev/null; exit 0" >file'
 	[ "$stderr" = "volt-ns: the command's output: File too large" ]
 	[ "$(stat -c %s file)" = 1024 ]
-	run -9 --separate-stderr bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
+	run -9 --separate-stderr bash -c \
+		'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; exit 9" >file'
 	[ "$stderr" = "volt-ns: the command's output: File too large" ]
 	# The other stream goes on.
-	run -9 bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "head -c 100000 /dev/zero; seq 5 >&2; exit 9" >file 2>err'
-	[ "$(head -n 1 err)" = "volt-ns: the command's output: File too large" ] || [ "$(grep -c '^[1-5]$' err)" = 5 ]
+	run -9 bash -c 'ulimit -f 1; volt-ns console=pipe sh -c "
+		head -c 100000 /dev/zero; seq 5 >&2; exit 9" >file 2>err'
+	[ "$(head -n 1 err)" = "volt-ns: the command's output: File too large" ] ||
+		[ "$(grep -c '^[1-5]$' err)" = 5 ]
 }
 
-@test "console=pipe: without a reader the command has a SIGPIPE" {
+@test "console=pipe: without a reader, the command gets a SIGPIPE" {
 	run -141 --separate-stderr "$SOCKET" gone volt-ns console=pipe yes
 	[ "${lines[0]}" = y ]
-	# It depends on the moment what of its output was on its way.
-	[[ $stderr == "" || $stderr == "volt-ns: the command's output: "@("Broken pipe"|"Connection reset by peer") ]]
-	# Also when there is nothing on its way.
+	# Whether some output was on its way depends on the moment.
+	lost="volt-ns: the command's output"
+	[[ $stderr == "" || $stderr == "$lost: "@("Broken pipe"|"Connection reset by peer") ]]
+	# It is the same when no output is on its way.
 	run -7 --separate-stderr "$SOCKET" gone volt-ns console=pipe sh -c 'trap "" PIPE; echo first
 		while echo x 2>/dev/null; do sleep 0.1; done; exit 7'
 	[ "${lines[0]}" = first ]
 }
 
-@test "console=pipe: what the command left behind, and a reader that takes nothing" {
+@test "console=pipe: processes that the command left, and a stalled reader" {
 	need python3 -c 'import pty'
 	run -5 --separate-stderr sh -c "exec volt-ns console=pipe sh -c '$left_behind 5' >file"
 	[ "$stderr" = "" ]
 	[ "$(head -n 1 file)" = a ]
 	for signal in TERM INT HUP QUIT; do
-		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns console=pipe sh -c 'ulimit -c 0; exec yes'
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns \
+			console=pipe sh -c 'ulimit -c 0; exec yes'
 		[ "$output" = $((128 + $(kill -l $signal))) ]
 		[ "$stderr" = "volt-ns: the command's output: nobody took all of it" ]
 	done
 }
 
-@test "console=pipe: it waits, as with -p" {
-	start volt-ns console=pipe stop=USR1 status=9 sh -c 'trap "exit 6" USR1; echo ready; while :; do sleep 0.1; done' 9>how
+@test "console=pipe: volt-ns waits for the command, as with -p" {
+	start volt-ns console=pipe stop=USR1 status=9 sh -c 'trap "exit 6" USR1; echo ready
+		while :; do sleep 0.1; done' 9>how
 	wait_for grep -qx ready out
 	kill "$pid"
 	ended 6
@@ -1546,36 +1670,43 @@ console_pipe() {
 	ends 125 "console=pipes: not pty or pipe" console=pipes true
 }
 
-@test "console=pipe: SIGKILL at every step leaves nothing, and hangs nowhere" {
+@test "console=pipe: SIGKILL at every step leaves nothing and never hangs" {
 	need strace -qq -o /dev/null true
-	CALLS='pipe2|fchmod|clone3|clone|dup2|close|poll|read|write|execve|exit_group' \
-		kill_at_every_call no_hang volt-ns ${U:+-U} console=pipe sh -c 'echo x >/dev/stdout' >file
+	kill_at_every_call \
+		-c 'pipe2|fchmod|clone3|clone|dup2|close|poll|read|write|execve|exit_group' \
+		no_hang volt-ns console=pipe sh -c 'echo x >/dev/stdout' >file
 }
 
 # --- console=pty ------------------------------------------------------------
 
+# feed WHO CMD ...
 feed() {
-	printf 'a\nb' | "$who" timeout 60 "$@"
+	printf 'a\nb' | "$1" timeout 60 "${@:2}"
 }
 
 pty_basics() {
-	run -0 "$who" volt-ns -A root="$root" console=pty sh -c 'tty; test -t 0 && test -t 1 && test -t 2 && stat -c %t /dev/console; echo x >/dev/console' </dev/null
+	local who=$1 root=$2 U=$3
+
+	run -0 "$who" volt-ns -A root="$root" console=pty sh -c 'tty; test -t 0 && test -t 1 &&
+		test -t 2 && stat -c %t /dev/console; echo x >/dev/console' </dev/null
 	[ "$output" = $'/dev/pts/0\r\n88\r\nx\r' ]
 	run -5 "$who" volt-ns -A root="$root" console=pty sh -c 'exit 5' </dev/null
 	# Input from a pipe reaches its end.
-	run -0 feed volt-ns -A root="$root" console=pty cat
+	run -0 feed "$who" volt-ns -A root="$root" console=pty cat
 	[[ $output == *b* ]]
 	# All output arrives. (The end of our input is a character, which raw echoes.)
 	for i in 1 2 3; do
-		n=$("$who" volt-ns -A root="$root" console=pty sh -c 'stty raw -echo; head -c 1048576 /dev/zero' </dev/null | wc -c)
+		n=$("$who" volt-ns -A root="$root" console=pty sh -c \
+			'stty raw -echo; head -c 1048576 /dev/zero' </dev/null | wc -c)
 		[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 	done
-	n=$("$who" volt-ns ${U:+-U} console=pty sh -c 'stty raw -echo; head -c 1048576 /dev/zero' </dev/null | wc -c)
+	n=$("$who" volt-ns ${U:+-U} console=pty sh -c 'stty raw -echo; head -c 1048576 /dev/zero' \
+		</dev/null | wc -c)
 	[ "$n" = 1048576 ] || { echo "$n bytes" && false; }
 }
 
-# A signal that is pending, and would end the command if it came sooner.
-@test "console=: a signal takes none of the output that somebody reads" {
+# A signal is pending. It would end the command if it were passed on earlier.
+@test "console=: a signal loses no output that is read" {
 	need python3 -c 'import ctypes'
 	run -0 --separate-stderr python3 -c 'import ctypes, os, subprocess, sys
 def pending():
@@ -1591,7 +1722,7 @@ for n in range(100):
 	[ "$stderr" = "" ]
 }
 
-@test "console=pty: a terminal of its own, whole input and output, status" {
+@test "console=pty: a new terminal, complete input and output, status" {
 	each pty_basics
 }
 
@@ -1600,17 +1731,18 @@ terminals='for n in stdin stdout stderr tty $more; do echo $n >/dev/$n || exit; 
 exec 3<>/dev/stdout && echo three >&3 && stat -L -c %u /dev/stdout'
 
 pty_names() {
-	# shellcheck disable=SC2154 # each's
-	run -0 "$who" volt-ns -U console=pty sh -c "$terminals" </dev/null
+	run -0 "$1" volt-ns -U console=pty sh -c "$terminals" </dev/null
 	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nthree\r\n0\r' ]
-	run -0 "$who" volt-ns -A root="$root" console=pty volt-init sh -c "more=console; $terminals" </dev/null
+	run -0 "$1" volt-ns -A root="$2" console=pty volt-init sh -c \
+		"more=console; $terminals" </dev/null
 	[ "$output" = $'stdin\r\nstdout\r\nstderr\r\ntty\r\nconsole\r\nthree\r\n0\r' ]
 }
 
 @test "console=pty: the terminal opens by all of its names" {
 	each pty_names
 	if [ "$(id -u)" = 0 ]; then
-		for words in uid=33 "-U uid=33" "-Up uid=33" "-mp root=$ROOT_BB uid=33" "-A root=$ROOT_BB uid=33 volt-init"; do
+		for words in uid=33 "-U uid=33" "-Up uid=33" "-mp root=$ROOT_BB uid=33" \
+			"-A root=$ROOT_BB uid=33 volt-init"; do
 			more=
 			[[ $words != *root=* ]] || more=console
 			# shellcheck disable=SC2086 # words
@@ -1619,14 +1751,16 @@ pty_names() {
 		done
 	fi
 	need as_subid_user volt-ns -U true
-	run -0 as_subid_user volt-ns -A root="$ROOT_USER" uid=5 console=pty sh -c "more=console; $terminals" </dev/null
+	run -0 as_subid_user volt-ns -A root="$ROOT_USER" uid=5 console=pty sh -c \
+		"more=console; $terminals" </dev/null
 	[ "${lines[-1]}" = $'5\r' ]
 }
 
+# pty_terminal ROOT
 pty_terminal() {
 	run -3 "$TERMINAL" size=33x99 expect='ready' mode send='hello\n' expect='got hello' \
 		size=40x100 expect='winch' send='\x03' expect='interrupted' -- \
-		"$BATS_TEST_TMPDIR/who" volt-ns -A root="$root" console=pty sh -c '
+		"$BATS_TEST_TMPDIR/who" volt-ns -A root="$1" console=pty sh -c '
 			trap "stty size; echo winch" WINCH
 			trap "echo interrupted; exit 3" INT
 			stty size; echo ready; read x; echo got $x
@@ -1642,16 +1776,15 @@ pty_terminal() {
 		{
 			echo '#!/bin/bash'
 			declare -f as_root as_user user_dir
-			# shellcheck disable=SC2154
-			echo "$who"' "$@"'
+			echo "$1"' "$@"'
 		} >"$BATS_TEST_TMPDIR/who"
 		chmod 755 "$BATS_TEST_TMPDIR/who"
-		pty_terminal
+		pty_terminal "$2"
 	}
 	each who_script
 }
 
-@test "console=pty: the caller's terminal is as it was" {
+@test "console=pty: the caller's terminal is restored" {
 	need command -v python3
 	run -0 "$TERMINAL" expect=ready -- sh -c 'a=$(stty -g)
 		volt-ns console=pty sh -c "echo ready; sleep 0.2"
@@ -1662,71 +1795,83 @@ pty_terminal() {
 		exit $s'
 }
 
-@test "console=pty and -s: nobody types into the caller's terminal" {
+@test "console=pty and -s: the command cannot type into the caller's terminal" {
 	need_root
 	need command -v python3
 	cp "$HELP/push" .
-	for words in "-A root=$ROOT_BB overlay=tmpfs bind=$PWD/push:/mnt/push console=pty /mnt/push" \
-		"-mpniuC root=$ROOT_BB overlay=tmpfs bind=$PWD/push:/mnt/push console=pty /mnt/push" \
+	inside="root=$ROOT_BB overlay=tmpfs bind=$PWD/push:/mnt/push console=pty /mnt/push"
+	for words in "-A $inside" "-mpniuC $inside" \
 		"-p console=pty $PWD/push" "-s $PWD/push </dev/null >/dev/null 2>&1"; do
 		run -0 "$TERMINAL" -- sh -c "volt-ns $words"
 		[[ $output != *typed* ]]
 	done
-	# The test itself sees it where nothing is in the way.
-	if [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] || [ "$(id -u)" = 0 ]; then
+	# Without volt-ns, the helper can type: so the test works.
+	if [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] ||
+		[ "$(id -u)" = 0 ]; then
 		run -0 "$TERMINAL" -- "$PWD/push"
 		[[ $output == *typed:* ]]
 	fi
 }
 
-@test "console=pty: output that cannot be written is a line, and 125 for a command that has 0" {
+@test "console=pty: lost output is reported, and turns status 0 into 125" {
 	for flags in "" -Up; do
-		run -125 --separate-stderr sh -c "volt-ns $flags console=pty echo x </dev/null >/dev/full"
+		run -125 --separate-stderr sh -c \
+			"volt-ns $flags console=pty echo x </dev/null >/dev/full"
 		[ "$stderr" = "volt-ns: the command's output: No space left on device" ]
-		run -3 --separate-stderr sh -c "volt-ns $flags console=pty sh -c 'echo x; exit 3' </dev/null >/dev/full"
+		run -3 --separate-stderr sh -c \
+			"volt-ns $flags console=pty sh -c 'echo x; exit 3' </dev/null >/dev/full"
 		[ "$stderr" = "volt-ns: the command's output: No space left on device" ]
 	done
-	run -125 bash -c 'volt-ns console=pty status=9 echo x </dev/null >/dev/full 2>/dev/null 9>&2; exit $?'
-	run -125 --separate-stderr bash -c 'volt-ns console=pty status=9 echo x </dev/null 9>&1 >/dev/full'
+	run -125 bash -c 'volt-ns console=pty status=9 echo x </dev/null >/dev/full 2>/dev/null 9>&2
+		exit $?'
+	run -125 --separate-stderr bash -c \
+		'volt-ns console=pty status=9 echo x </dev/null 9>&1 >/dev/full'
 	[ "$output" = "exit 0" ]
 	run -0 sh -c 'volt-ns console=pty true </dev/null >/dev/full'
 }
 
-@test "console=pty: without a reader the command is hung up" {
+@test "console=pty: without a reader, the command gets a SIGHUP" {
 	# shellcheck disable=SC2016 # that bash's
-	run -129 --separate-stderr bash -c 'volt-ns console=pty yes </dev/null | head -n 1; exit ${PIPESTATUS[0]}'
+	run -129 --separate-stderr bash -c 'volt-ns console=pty yes </dev/null | head -n 1
+		exit ${PIPESTATUS[0]}'
 	[ "$output" = $'y\r' ]
 	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
 	# shellcheck disable=SC2016 # that bash's
-	run -7 --separate-stderr bash -c 'volt-ns console=pty sh -c "trap \"\" HUP; while echo y; do :; done; exit 7" </dev/null | head -n 1
+	run -7 --separate-stderr bash -c 'volt-ns console=pty sh -c "
+		trap \"\" HUP; while echo y; do :; done; exit 7" </dev/null | head -n 1
 		exit ${PIPESTATUS[0]}'
 	[ "$stderr" = "volt-ns: the command's output: Broken pipe" ]
 }
 
-# What is left behind has the terminal and no end of words.
-left_behind='trap "" HUP; echo a; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
+# This command leaves a process that writes to the terminal without end.
+left_behind='trap "" HUP; echo a
+while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 
-@test "console=pty: what the command left behind does not keep a slow reader for ever" {
+@test "console=pty: processes that the command left do not keep a slow reader for ever" {
 	need python3 -c 'import pty'
-	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" slow volt-ns console=pty sh -c "$left_behind 5"
+	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" slow volt-ns \
+		console=pty sh -c "$left_behind 5"
 	[ "$stderr" = "" ]
 	[ "${lines[0]}" -gt 1000 ]
 	[ "${lines[1]}" = 5 ]
 }
 
-@test "console=pty: a reader that takes nothing, and a signal" {
+@test "console=pty: a stalled reader, and a signal" {
 	need python3 -c 'import pty'
 	lost="volt-ns: the command's output: nobody took all of it"
 	for signal in TERM INT HUP USR1; do
-		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck $signal volt-ns console=pty sh -c "$left_behind 5"
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck $signal volt-ns \
+			console=pty sh -c "$left_behind 5"
 		[ "$output" = 5 ]
 		[ "$stderr" = "$lost" ]
 	done
-	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck TERM volt-ns console=pty sh -c "$left_behind 0"
+	run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck TERM volt-ns \
+		console=pty sh -c "$left_behind 0"
 	[ "$output" = 125 ]
-	# The signal is the command's while it lives; then nobody is waited for.
+	# The signal goes to the command. After its end, volt-ns does not wait for the reader.
 	for signal in TERM INT HUP QUIT; do
-		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns console=pty sh -c 'ulimit -c 0; exec yes'
+		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns \
+			console=pty sh -c 'ulimit -c 0; exec yes'
 		[ "$output" = $((128 + $(kill -l $signal))) ]
 		[ "$stderr" = "$lost" ]
 	done
@@ -1739,8 +1884,11 @@ left_behind='trap "" HUP; echo a; while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do 
 
 @test "console=pty: sent to the background and back, input still arrives" {
 	need command -v python3
-	run -0 "$TERMINAL" expect='[#$] ' send='volt-ns console=pty sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' expect='up' \
-		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
+	run -0 "$TERMINAL" expect='[#$] ' \
+		send='volt-ns console=pty sh -c "echo u\\"\\"p; read x; echo got \\$x" &\n' \
+		expect='up' \
+		send='echo she""ll\n' expect='shell' pause=0.3 send='fg\n' expect='volt-ns' \
+		pause=0.3 send='typed\n' expect='got typed' pause=0.5 \
 		send='exit\n' -- env PS1='$ ' bash --norc --noediting -i
 }
 
@@ -1750,7 +1898,7 @@ status_of() {
 	run "$1" --separate-stderr bash -c '"$@" 9>status; s=$?; cat status; exit $s' bash "${@:2}"
 }
 
-@test "status=: what the command did, or that it never ran" {
+@test "status=: how the command ended, or that it never ran" {
 	for flags in "" -p; do
 		set -- volt-ns ${flags:+"$flags"} status=9
 		[ "$(id -u)" = 0 ] || set -- volt-ns "-U${flags#-}" status=9
@@ -1793,7 +1941,7 @@ status_of() {
 	ends 125 "status=x: not a number" status=x true
 }
 
-@test "status=: a line that cannot be written is said, and is no success" {
+@test "status=: a line that cannot be written is reported, and is no success" {
 	local link
 
 	for link in volt-ns volt-init; do
@@ -1804,9 +1952,9 @@ status_of() {
 	done
 }
 
-@test "stop=: what a SIGTERM becomes" {
+@test "stop=: the command gets this signal in place of SIGTERM" {
 	for stop in USR1:10 SIGHUP:1 RTMIN+3:37 64:64; do
-		BY=as_user start volt-ns -Up stop="${stop%:*}" sh -c "
+		start_by as_user volt-ns -Up stop="${stop%:*}" sh -c "
 			trap 'echo got ${stop#*:}; exit' ${stop#*:}; trap 'exit 9' TERM
 			echo ready; while :; do sleep 0.1; done"
 		wait_for grep -q ready out
@@ -1819,7 +1967,7 @@ status_of() {
 }
 
 # A signal that PID 1 would lose is held back, ten seconds at the most.
-@test "a signal that cannot be lost is not held back" {
+@test "a signal that PID 1 cannot lose is passed on at once" {
 	need python3 -c 'import signal'
 	cat >server.py <<-'EOF2'
 		import signal, sys, time
@@ -1830,7 +1978,7 @@ status_of() {
 		    time.sleep(0.1)
 		raise SystemExit(signal.sigwait(all))
 	EOF2
-	BY=as_user start volt-ns -Up stop=KILL sh -c 'trap "" TERM; echo ready; sleep 1000; :'
+	start_by as_user volt-ns -Up stop=KILL sh -c 'trap "" TERM; echo ready; sleep 1000; :'
 	wait_for grep -q ready out
 	SECONDS=0
 	kill "$pid"
@@ -1848,7 +1996,8 @@ status_of() {
 
 @test "monotonic= boottime=: the clocks are ahead" {
 	need as_user unshare -UrT true
-	run -0 as_user volt-ns -UT monotonic=1000000 boottime=2000000 sh -c 'cut -d. -f1 /proc/uptime; tr -s " " </proc/self/timens_offsets'
+	run -0 as_user volt-ns -UT monotonic=1000000 boottime=2000000 sh -c \
+		'cut -d. -f1 /proc/uptime; tr -s " " </proc/self/timens_offsets'
 	[ "${lines[0]}" -ge 2000000 ]
 	[[ ${lines[1]} == "monotonic 1000000 0" ]]
 	[[ ${lines[2]} == "boottime 2000000 0" ]]
@@ -1866,7 +2015,8 @@ status_of() {
 
 @test "-h, -V" {
 	run -0 --separate-stderr volt-ns -h
-	[[ ${lines[0]} == "usage: volt-ns [-"*"hV] [key=value ...] [@file ...] [--] [command [arg ...]]" ]]
+	[[ ${lines[0]} == "usage: volt-ns [-"*"hV] [key=value ...] [@file ...]\
+ [--] [command [arg ...]]" ]]
 	[ "$stderr" = "" ]
 	run -0 --separate-stderr volt-ns -V
 	[[ $output =~ ^volt-ns\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
@@ -1877,13 +2027,15 @@ status_of() {
 @test "-N says what would be done and does nothing; -v says it and does it" {
 	places
 	r=$USER_DIR/tmp/n$$ && as_user mkdir "$r"
-	run -0 --separate-stderr as_user volt-ns -NA root="$r" hostname=x tmpfs=/made mask=/m ro=/ touch "$r/never"
+	run -0 --separate-stderr as_user volt-ns -NA root="$r" hostname=x tmpfs=/made \
+		mask=/m ro=/ touch "$r/never"
 	[ "$output" = "" ]
 	[[ $stderr == *"volt-ns: new user namespace"* ]]
 	[[ $stderr == *"tmpfs"*"/made"* ]]
 	[ "$(ls -A "$r")" = "" ]
 	run -0 --separate-stderr as_user volt-ns -N -A
-	run -0 --separate-stderr as_user volt-ns -vA root="$ROOT_USER" hostname=x tmpfs=/run hostname
+	run -0 --separate-stderr as_user volt-ns -vA root="$ROOT_USER" \
+		hostname=x tmpfs=/run hostname
 	[ "$output" = x ]
 	[[ $stderr == *"/run"* ]]
 	[[ $stderr == *"host name x"* ]]
@@ -1916,7 +2068,8 @@ status_of() {
 
 @test "a root and sources that are missing" {
 	need_root
-	ends 125 "bind=none:/mnt: source none: No such file or directory" -m root="$ROOT_BB" bind=none:/mnt true
+	ends 125 "bind=none:/mnt: source none: No such file or directory" -m \
+		root="$ROOT_BB" bind=none:/mnt true
 	for word in root=none lower=none "root=$ROOT_BB lower=none" "root=$ROOT_BB overlay=none"; do
 		# shellcheck disable=SC2086
 		ends 125 "${word##* }: No such file or directory" -m $word true
@@ -1926,7 +2079,8 @@ status_of() {
 @test "a root that is a file is refused with one line, also with layers" {
 	need_root
 	: >file && mkdir dir
-	for words in "root=file" "root=file overlay=tmpfs" "root=dir lower=file" "root=dir overlay=file"; do
+	for words in "root=file" "root=file overlay=tmpfs" "root=dir lower=file" \
+		"root=dir overlay=file"; do
 		# shellcheck disable=SC2086
 		run -125 --separate-stderr volt-ns -m $words true
 		[ "${#stderr_lines[@]}" = 1 ]
@@ -1946,7 +2100,8 @@ status_of() {
 	ends 125 "@./none: No such file or directory" @./none true
 	ends 125 "@none-of-that-name: No such file or directory" @none-of-that-name true
 	echo umask=0 >web.words
-	ends 125 "@web.words: not in ~/.config/volt, /etc/volt or share/volt; the file here is @./web.words" @web.words true
+	ends 125 "@web.words: not in ~/.config/volt, /etc/volt or share/volt;\
+ the file here is @./web.words" @web.words true
 	ends 125 "@: no file name" @ true
 	ends 125 "@/: Is a directory" @/ true
 	printf 'umask=0\0' >nul

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# volt-seccomp: a filter means what its profile says, by an interpreter of both
-# that shares nothing with it (tests/helpers/filter.py).
+# volt-seccomp: a filter means what its profile says. An interpreter of both, which shares no
+# code with it, checks that (tests/helpers/filter.py).
 
 bats_require_minimum_version 1.5.0
 
@@ -18,8 +18,10 @@ teardown() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	for p in strict default ports no-tcp no-listen no-udp no-net no-unix; do
-		volt-seccomp profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >filter
-		volt-seccomp -r profile="$TOP/share/$p.seccomp" groups="$TOP/share/seccomp.groups" >reference
+		volt-seccomp profile="$TOP/share/$p.seccomp" \
+			groups="$TOP/share/seccomp.groups" >filter
+		volt-seccomp -r profile="$TOP/share/$p.seccomp" \
+			groups="$TOP/share/seccomp.groups" >reference
 		run -0 python3 "$TOP/tests/helpers/filter.py" filter "$TOP/share/$p.seccomp" \
 			"$TOP/share/seccomp.groups" names reference
 		[[ $output == *" 0 differ" ]]
@@ -50,7 +52,7 @@ teardown() {
 	[[ $output == *" 0 differ" ]]
 }
 
-@test "what a line says twice counts once, in groups of groups too" {
+@test "a call that a line names twice counts once, in groups of groups too" {
 	cat >twice <<-'EOF'
 		@a: read read write
 		@b: @a read @a
@@ -68,7 +70,8 @@ teardown() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	awk '{ for (i = 0; i < 4; i++)
-		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7, i % 2 ? "INVAL" : "PERM"
+		printf "%s if a%d==0x%d00000000%d = E%s\n", $2, i, i + 1, $1 % 7,
+			i % 2 ? "INVAL" : "PERM"
 	}' names | head -n 560 >profile
 	volt-seccomp profile=./profile >filter
 	run -0 python3 "$TOP/tests/helpers/filter.py" filter profile /dev/null names
@@ -80,7 +83,7 @@ teardown() {
 	[ "$stderr" = "volt-seccomp: ./profile: Argument list too long" ]
 }
 
-@test "no filter to a terminal, and no command" {
+@test "no filter is written to a terminal, and no command is accepted" {
 	run -125 --separate-stderr volt-seccomp profile=strict.seccomp true
 	[ "$stderr" = "volt-seccomp: true: takes no command" ]
 	run -125 script -qec "volt-seccomp profile=strict.seccomp" /dev/null </dev/null

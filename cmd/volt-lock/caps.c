@@ -1,11 +1,13 @@
 /*
- * Capabilities (capabilities(7)). All five sets come to the same: what is kept
- * is permitted, inheritable and ambient, so that the command has it whoever it
- * runs as, and everything else leaves the bounding set too. Then user ID 0 is
- * no more special than any other, and the securebits that say so are locked.
+ * Capabilities (capabilities(7)). All five sets become the same. What is kept
+ * is permitted, inheritable and ambient, so that the command has it with any
+ * user ID. Everything else leaves the bounding set, too. Then user ID 0 has no
+ * more capabilities than any other, and the securebits that ensure this are
+ * locked.
  *
- * A caller without CAP_SETPCAP can neither change its bounding set nor its
- * securebits. It has no need to: under no_new_privs exec(2) adds nothing.
+ * A caller without CAP_SETPCAP can change neither its bounding set nor its
+ * securebits. That is not needed: under no_new_privs, exec(2) adds no
+ * capability.
  */
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -23,10 +25,10 @@
 #include "say.h"
 #include "value.h"
 
-#define CAPS 64	/* what the sets have room for */
+#define CAPS 64	/* bits of a set */
 #define BIT(cap) ((uint64_t)1 << (cap))
 
-/* By number, without "CAP_". A newer one is known by its number alone. */
+/* The names by number, without "CAP_". A newer capability has a number only. */
 static const char *const names[] = {
 #include "caps.inc"
 };
@@ -56,7 +58,7 @@ parse_name(const char *key, const char *value, const char *name)
 	word_bad(key, value, "not a capability");
 }
 
-/* none, a list of names, or a list of +name and -name. */
+/* Parse none, a list of names, or a list of +name and -name. */
 void
 caps_parse(void *caps, const char *key, const char *value)
 {
@@ -72,7 +74,7 @@ caps_parse(void *caps, const char *key, const char *value)
 	while (value_field(&cursor, ',', field, sizeof(field)) == 1) {
 		name = field + (c->relative ? 1 : 0);
 		if (c->relative != (*field == '+' || *field == '-'))
-			word_bad(key, value, "+ and - before all or none");
+			word_bad(key, value, "put + or - before all names, or none");
 		bit = parse_name(key, value, name);
 		if (*field == '-') {
 			c->drop |= bit;
@@ -140,7 +142,7 @@ set_sets(const struct sets *s)
 		err(EXIT_LINK, "capset");
 }
 
-/* What is to be left of the permitted set. */
+/* The part of the permitted set that we keep. */
 static uint64_t
 kept(const struct caps *c, uint64_t permitted)
 {
@@ -148,8 +150,8 @@ kept(const struct caps *c, uint64_t permitted)
 }
 
 /*
- * Before the IDs change: check that all that is asked for is there, and empty
- * the bounding set, which takes CAP_SETPCAP.
+ * Before the IDs change: check that we have all capabilities that the word
+ * keeps, and drop all others from the bounding set. That needs CAP_SETPCAP.
  */
 void
 caps_begin(const struct lock *lock)
@@ -168,12 +170,12 @@ caps_begin(const struct lock *lock)
 	if (missing != 0) {
 		caps_describe(&(struct caps){ .add = missing }, list,
 		    sizeof(list));
-		errx(EXIT_LINK, "caps: %s: not ours to keep", list);
+		errx(EXIT_LINK, "caps: %s: we do not have that", list);
 	}
 	for (cap = 0; cap < CAPS; cap++) {
-		/* 1: there, 0: gone already */
+		/* 1: it is in the set; 0: it is not */
 		there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-		/* Passed the kernel's last: all with a name it has. */
+		/* The kernel's last was before. It has all that have a name. */
 		if (there == -1 && errno == EINVAL && cap >= (int)NAMES)
 			return;
 		if (there == -1)
@@ -182,7 +184,7 @@ caps_begin(const struct lock *lock)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		/* Who has CAP_SETPCAP is refused by something else. */
+		/* If we have CAP_SETPCAP, EPERM has another cause. */
 		if (errno != EPERM || (s.effective & BIT(CAP_SETPCAP)) != 0)
 			err(EXIT_LINK, "caps: bounding set");
 		say("the bounding set stays: no CAP_SETPCAP; "
@@ -191,7 +193,9 @@ caps_begin(const struct lock *lock)
 	}
 }
 
-/* Let nobody undo it. What an earlier link locked stays as it is. */
+/*
+ * Make it permanent. Securebits that an earlier link locked stay as they are.
+ */
 static void
 lock_securebits(const struct caps *c)
 {
@@ -210,8 +214,8 @@ lock_securebits(const struct caps *c)
 }
 
 /*
- * After the IDs have changed, with the permitted set kept over that
- * (PR_SET_KEEPCAPS): all other sets, and the securebits.
+ * After the IDs have changed: set all other sets, and the securebits. The
+ * change has left the permitted set as it was (PR_SET_KEEPCAPS).
  */
 void
 caps_finish(const struct lock *lock)
@@ -225,12 +229,12 @@ caps_finish(const struct lock *lock)
 		return;
 	get_sets(&s);
 	keep = kept(c, s.permitted);
-	/* Relative: what was not named is for this user ID, if it is 0. */
+	/* With + and -, capabilities without a name are left to user ID 0. */
 	listed = c->add;
 	s.effective = s.permitted;
 	s.inheritable = listed;
 	set_sets(&s);
-	/* What is not inheritable has left the ambient set by itself. */
+	/* What is no longer inheritable is no longer ambient, either. */
 	for (cap = 0; cap < CAPS; cap++)
 		if ((listed & BIT(cap)) != 0 && prctl(PR_CAP_AMBIENT,
 			PR_CAP_AMBIENT_IS_SET, cap, 0, 0) != 1 &&

@@ -1,4 +1,7 @@
-/* The working directory, which no rule of Landlock's takes from a process. */
+/*
+ * The working directory. A process keeps it, whatever the rules of Landlock
+ * say.
+ */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -28,7 +31,10 @@ same(int a, int b)
 	return x.st_dev == y.st_dev && x.st_ino == y.st_ino && m == n;
 }
 
-/* Does ".." lead to the root? Elsewhere it ends where it leads to itself. */
+/*
+ * Does ".." lead to the root? If not, it ends at a directory that is its own
+ * "..".
+ */
 static bool
 below_root(void)
 {
@@ -53,9 +59,10 @@ below_root(void)
 }
 
 /*
- * Outside the root it is a way out. The kernel's own getcwd tells; the C
- * library's may hide it. Of a directory that was removed, and of a path that is
- * too long, it does not tell, and leaves path empty.
+ * Is the working directory outside the root? Then it is a way out of it. The
+ * kernel's getcwd says so; that of the C library may hide it. If the directory
+ * was removed, or its path is too long, the kernel does not say: then path is
+ * empty, and we look for the root.
  */
 static bool
 is_outside(char *path, size_t size)
@@ -69,8 +76,9 @@ is_outside(char *path, size_t size)
 }
 
 /*
- * Behind landlock_enforce(). That the working directory was not granted is the
- * cause of errors that do not name it; only in "/" nobody works.
+ * After landlock_enforce(), check the working directory. If no word grants it,
+ * the command gets errors that do not name it, so warn. Do not warn in "/": a
+ * command there rarely needs its working directory.
  */
 void
 cwd_check(const struct lock *lock)
@@ -82,7 +90,7 @@ cwd_check(const struct lock *lock)
 		errx(EXIT_LINK, "the working directory is outside the root");
 	if (lock->ll.ruleset == -1 || strcmp(path, "/") == 0)
 		return;
-	/* access(2) is what Landlock has no say about. */
+	/* Landlock does not restrict access(2). */
 	fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1 && errno == EACCES && access(".", R_OK) == 0)
 		warnx("no word grants reading the working directory");

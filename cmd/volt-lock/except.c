@@ -1,15 +1,16 @@
 /*
  * except=: paths that rules leave out. Theory of operation:
  *
- * Landlock knows no exceptions: a rule for a directory is for all below it. So
- * a directory with something excepted below it gets no rule; what is in it gets
- * one each, and so on down to the excepted ones, which get none. What is made in
- * such a directory later has no rule either, nor can the command make it.
+ * Landlock has no exceptions: a rule for a directory is for everything below it. So
+ * a directory with an excepted path below it gets no rule. Instead each of its
+ * entries gets a rule of its own, and so on down to the excepted paths, which get
+ * none. A file that is made in such a directory later has no rule, either. The
+ * command cannot make one.
  *
- * What is what is told by inode. The patterns are followed from the root, links
- * too, to all that they match now. Each of these is excepted; and each directory
- * on the way, be it by the pattern or by "..", is to be opened up, even where
- * the last name of the pattern is not there yet.
+ * Files are compared by inode. The patterns are expanded from the root, through
+ * symlinks too, to all paths that match now. Each of these is excepted. Each
+ * directory on the way, by the pattern or by "..", gets rules for its entries in
+ * place of its own, even if the last name of the pattern does not exist yet.
  */
 #include <sys/stat.h>
 
@@ -41,7 +42,7 @@ struct inode {
 };
 
 struct except_set {
-	const char *patterns, *prefix;	/* what it was made of */
+	const char *patterns, *prefix;	/* the words that it was made from */
 	struct inode *inodes;
 	size_t n, size;
 };
@@ -58,7 +59,7 @@ part_of(const struct except_set *set, const struct stat *st)
 	return PART_NONE;
 }
 
-/* Returns whether that is new. */
+/* Add an inode to the set. Returns false if the set has it already. */
 static bool
 add(struct except_set *set, const struct stat *st, enum part part)
 {
@@ -84,7 +85,10 @@ add(struct except_set *set, const struct stat *st, enum part part)
 	return true;
 }
 
-/* The directory open at dir, and all that ".." leads to, are on the way. */
+/*
+ * Mark the directory that is open at dir, and all those above it, as on the way.
+ * Closes dir.
+ */
 static void
 add_way(struct except_set *set, int dir)
 {
@@ -98,7 +102,7 @@ add_way(struct except_set *set, int dir)
 			break;
 		up = openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (up == -1 && errno == EACCES)
-			break;	/* closed to us, and to the command */
+			break;	/* the command cannot go there, either */
 		if (up == -1)
 			err(EXIT_LINK, "except=%s", set->patterns);
 		close(dir);
@@ -108,8 +112,9 @@ add_way(struct except_set *set, int dir)
 }
 
 /*
- * Open a path of the root or of prefix=. Returns -1 if it is not there, or not
- * for us to reach: what the command cannot reach either needs no exception.
+ * Open a path below the root or below prefix=. Returns -1 if it does not exist, or
+ * if we cannot reach it. The command cannot reach it, either, so it needs no
+ * exception.
  */
 static int
 look(const struct except_set *set, const char *path, int flags)
@@ -134,8 +139,8 @@ join(const struct except_set *set, char path[static PATH_MAX],
 }
 
 /*
- * Except path, whose directory is on the way already, and if it is a link, what
- * it leads to.
+ * Except path, and if it is a symlink, also its target. The directory of path is
+ * marked already.
  */
 static void
 except_path(struct except_set *set, const char *path)
@@ -170,7 +175,7 @@ except_path(struct except_set *set, const char *path)
 	}
 }
 
-/* The next name but "." and ".."; NULL behind the last. An error is the end. */
+/* The next name except "." and "..", or NULL at the end. An error ends volt-lock. */
 static const char *
 next_name(DIR *list, const char *word, const char *value)
 {
@@ -189,7 +194,7 @@ next_name(DIR *list, const char *word, const char *value)
 static void expand(struct except_set *set, const char *path,
     const char *pattern);
 
-/* A name with wildcards: all in the directory dir, which is path, that it matches. */
+/* Expand name, which has wildcards, in the directory path that is open at dir. */
 static void
 expand_wild(struct except_set *set, const char *path, int dir,
     const char *name, const char *rest)
@@ -200,7 +205,7 @@ expand_wild(struct except_set *set, const char *path, int dir,
 	DIR *list;
 
 	if (fd == -1 && errno == EACCES)
-		return;	/* nothing in there will be granted */
+		return;	/* nothing in it will be granted */
 	if (fd == -1 || (list = fdopendir(fd)) == NULL)
 		err(EXIT_LINK, "except=%s: %s", set->patterns, path);
 	while ((found = next_name(list, "except", set->patterns)) != NULL) {
@@ -212,7 +217,7 @@ expand_wild(struct except_set *set, const char *path, int dir,
 	closedir(list);
 }
 
-/* All that pattern matches below path, which is a directory on the way. */
+/* Except all that pattern matches below the directory path. */
 static void
 expand(struct except_set *set, const char *path, const char *pattern)
 {
@@ -242,7 +247,7 @@ expand(struct except_set *set, const char *path, const char *pattern)
 	add_way(set, dir);
 }
 
-/* The set of a rule's patterns; the one before it is often the same. */
+/* The set for a rule's patterns. Often it is the set of the rule before. */
 static const struct except_set *
 set_of(const struct path_rule *p)
 {
@@ -261,8 +266,9 @@ set_of(const struct path_rule *p)
 }
 
 /*
- * Patterns are paths from the root, so that they mean the same everywhere. They
- * add up for the words that follow; an empty one ends that.
+ * except=PATH,... Patterns are absolute paths, so that they mean the same in every
+ * working directory. They add up and apply to all following words, until an empty
+ * except= clears them.
  */
 void
 except_word(void *ctx, const char *key, const char *value)
@@ -277,11 +283,11 @@ except_word(void *ctx, const char *key, const char *value)
 	}
 	while (value_field(&cursor, ',', pattern, sizeof(pattern)) == 1) {
 		if (pattern[0] != '/' || pattern[strspn(pattern, "/")] == '\0')
-			word_bad(key, value, "a path below / is wanted");
+			word_bad(key, value, "not a path below /");
 		for (s = pattern; s != NULL; s = strchr(s + 1, '/'))
 			if (strncmp(s, "/..", 3) == 0 &&
 			    (s[3] == '/' || s[3] == '\0'))
-				word_bad(key, value, "no .. in it");
+				word_bad(key, value, "a pattern must not contain ..");
 	}
 	if (errno != 0)
 		word_bad(key, value, "path too long");
@@ -294,8 +300,8 @@ except_word(void *ctx, const char *key, const char *value)
 }
 
 /*
- * Grant what is open at fd, and below it, but for what is excepted. Takes the
- * descriptor.
+ * Grant p's rights for the file that is open at fd and for all below it, except
+ * for what set excepts. Closes fd.
  */
 static void
 grant(struct landlock *ll, const struct path_rule *p,
@@ -323,7 +329,7 @@ grant(struct landlock *ll, const struct path_rule *p,
 		each = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (each == -1 && errno != ENOENT && errno != EACCES)
 			err(EXIT_LINK, "%s=%s: %s", p->key, p->path, name);
-		/* A link is no file; what it leads to has its own place. */
+		/* A symlink needs no rule. Its target has one at its own place. */
 		if (each != -1 && fstat(each, &st) == 0 && S_ISLNK(st.st_mode))
 			close(each);
 		else if (each != -1)
@@ -334,7 +340,7 @@ grant(struct landlock *ll, const struct path_rule *p,
 	close(fd);
 }
 
-/* The rule of p, which is open at fd, around what is excepted. */
+/* Add the rules for p, whose path is open at fd, without what is excepted. */
 void
 except_fill(struct landlock *ll, const struct path_rule *p, int fd)
 {

@@ -1,4 +1,4 @@
-/* User and group IDs. What a name means was looked up before (identity.h). */
+/* User and group IDs. The names were looked up before (identity.h). */
 #include <sys/prctl.h>
 
 #include <err.h>
@@ -14,22 +14,23 @@
 #include "say.h"
 
 /*
- * While we still can: let the command open its standard streams by their names.
- * Without the capability to open all files root needs that, too.
+ * Let the command open its standard streams by name. We can do this only before
+ * the IDs change. Even root needs it if it loses the capability to open all
+ * files.
  */
 void
 ids_streams(const struct lock *lock)
 {
 	if ((lock->id.uid_given || lock->caps.given) && lock->give_stdio &&
 	    reopen_allow_stdio() == -1)
-		say("a standard stream is a pipe that its owner alone can "
+		say("a standard stream is a pipe that only its owner can "
 		    "open: %s", strerror(errno));
 }
 
 /*
- * Change to the IDs that were asked for, and keep the permitted capabilities
- * where caps= still has to decide about them. With a new user or group ID the
- * supplementary groups go too, unless groups= says which.
+ * Change to the IDs of the words. Keep the permitted capabilities until
+ * caps_finish() if there is a caps=. A new user or group ID also drops the
+ * supplementary groups, unless groups= names some.
  */
 void
 ids_change(const struct lock *lock)

@@ -1,15 +1,14 @@
 /*
  * Landlock (landlock(7)). Theory of operation:
  *
- * Landlock is in force as soon as one of its words is given. Then every right
- * that this kernel knows is handled, which means denied, but for what a word
- * grants: by a rule for a path or port, or, for all ports, by not handling the
- * right. Scopes have no rules: they are on but for those that scope= leaves
- * out.
+ * Landlock is in force if one of its words is given. Then every right that this
+ * kernel knows is handled. That means denied, except for what a word grants by
+ * a rule for a path or port. "any" grants a right by not handling it. Scopes
+ * have no rules: all are on, except those that scope= leaves out.
  *
- * The ruleset is made and filled in landlock_plan(), with the rights of the
- * caller, and enforced when those are gone. Its rules are bound to what the
- * paths were then.
+ * landlock_plan() makes and fills the ruleset, with the caller's rights. It is
+ * enforced after these are given up. A rule stays bound to the file that its
+ * path named when the rule was made.
  */
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -30,8 +29,8 @@
 #define LAYERS 16	/* LANDLOCK_MAX_NUM_LAYERS */
 
 /*
- * Does this kernel know the right? If it does not, that is the end, or with -b
- * or within try= the word has no effect.
+ * Does this kernel know the right? If not, the program ends; with -b or within
+ * try=, false is returned and the word has no effect.
  */
 bool
 landlock_has(const struct lock *lock, const struct right *r, const char *key,
@@ -53,7 +52,7 @@ landlock_has(const struct lock *lock, const struct right *r, const char *key,
 	return false;
 }
 
-/* scope= and log=: names of the kind, or none. */
+/* scope= and log=: the bits of the names in value, or 0 for none. */
 static uint64_t
 add_names(struct lock *lock, const char *key, const char *value,
     enum right_kind kind)
@@ -86,7 +85,7 @@ kernel_abi(void)
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
 
-	/* Not built in, or not enabled at boot. */
+	/* Landlock is not built in, or was not enabled at boot. */
 	if (abi == -1 && (errno == ENOSYS || errno == EOPNOTSUPP))
 		return 0;
 	if (abi == -1)
@@ -94,7 +93,7 @@ kernel_abi(void)
 	return (int)abi;
 }
 
-/* One of Landlock's words. */
+/* Parse one of Landlock's words. */
 void
 landlock_word(void *ctx, const char *key, const char *value)
 {
@@ -126,7 +125,7 @@ landlock_word(void *ctx, const char *key, const char *value)
 	} else if (r->kind == RIGHT_NET) {
 		ports_word(lock, r, value);
 	} else if (r->kind == RIGHT_FS) {
-		/* That no socket is granted a filter can see to. */
+		/* unix=none needs no Landlock: a filter can enforce it. */
 		if (!(r->bit == LANDLOCK_ACCESS_FS_RESOLVE_UNIX &&
 			paths_all(lock, key, value, r->bit)) &&
 		    landlock_has(lock, r, key, value))
@@ -136,9 +135,9 @@ landlock_word(void *ctx, const char *key, const char *value)
 }
 
 /*
- * The next link comes from the toolbox: it and the files of words there may be
- * read and run. Rules are of inodes, which the root may show as well; so the
- * command gets none: by now there is no toolbox for it (chain_prepare()).
+ * If the next link comes from the toolbox, let it read and run the files there.
+ * A rule is for an inode, and the root may show the same inode. So there is no
+ * rule if the command comes next: then chain_prepare() has removed the toolbox.
  */
 static void
 fill_toolbox(const struct landlock *ll)
@@ -156,7 +155,7 @@ fill_toolbox(const struct landlock *ll)
 			err(EXIT_LINK, TOOLBOX_VARIABLE);
 }
 
-/* Say which rights will not be enforced though nobody granted them. */
+/* Say which rights will not be enforced although no word grants them. */
 static void
 tell_unknown(const struct lock *lock)
 {
@@ -179,7 +178,7 @@ tell_unknown(const struct lock *lock)
 		    "ABI %d, the newest known here", ll->abi, ABI_KNOWN);
 }
 
-/* Is the next command one that fill_toolbox() lets run? */
+/* Does fill_toolbox() permit to execute the next command? */
 static bool
 from_toolbox(const char *next)
 {
@@ -194,7 +193,7 @@ from_toolbox(const char *next)
 	return found == 1;
 }
 
-/* Make the ruleset, for the command next, or NULL. */
+/* Make the ruleset. next is the name of the command, or NULL without one. */
 void
 landlock_plan(struct lock *lock, const char *next)
 {
@@ -239,7 +238,7 @@ landlock_plan(struct lock *lock, const char *next)
 		    "does, and fs=any leaves files alone");
 }
 
-/* no_new_privs, always, and the ruleset. From here on it is for good. */
+/* Set no_new_privs, always, and enforce the ruleset. Neither can be undone. */
 void
 landlock_enforce(const struct lock *lock)
 {

@@ -1,4 +1,4 @@
-/* Limits, keyring, speculation, descriptors: what takes one call or two. */
+/* Limits, keyring, speculation, descriptors: steps of one or two calls each. */
 #include <linux/keyctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,7 +28,7 @@
 static const struct {
 	const char *key;
 	int resource;
-	bool bytes;	/* K, M, G and T may be said */
+	bool bytes;	/* the suffixes K, M, G and T are allowed */
 } resources[] = {
 	{ "rlimit.as", RLIMIT_AS, true },
 	{ "rlimit.core", RLIMIT_CORE, true },
@@ -69,7 +69,7 @@ parse_limit(const char *key, const char *value, bool bytes)
 	    word_uint(key, value, UINT64_MAX);
 }
 
-/* rlimit.NAME=SOFT[:HARD]; the last one counts. */
+/* rlimit.NAME=SOFT[:HARD]. If a word is repeated, the last one counts. */
 void
 limit_word(void *ctx, const char *key, const char *value)
 {
@@ -102,8 +102,8 @@ void
 limits_apply(const struct lock *lock)
 {
 	/*
-	 * No core file, and none down a pipe: 1 is below the least that is
-	 * written, and what a piped dump takes for "never" (core(5)).
+	 * 1 prevents a core file, and also a dump to a pipe: it is below the
+	 * least that a file needs, and for a pipe it means "never" (core(5)).
 	 */
 	const struct rlimit no_core = { 1, 1 };
 	struct rlimit r;
@@ -121,7 +121,7 @@ limits_apply(const struct lock *lock)
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1) {
 		const struct rlimit zero = { 0, 0 };
 
-		/* It was 0 already, and may not be raised. */
+		/* The limit was 0 already, and we may not raise it. */
 		if (errno != EPERM || setrlimit(RLIMIT_CORE, &zero) == -1)
 			err(EXIT_LINK, "dumpable=no");
 	}
@@ -129,7 +129,7 @@ limits_apply(const struct lock *lock)
 		err(EXIT_LINK, "dumpable=no");
 }
 
-/* A session keyring of our own, empty, in place of the caller's. */
+/* Replace the caller's session keyring by a new, empty one. */
 void
 keyring_drop(const struct lock *lock)
 {
@@ -140,8 +140,9 @@ keyring_drop(const struct lock *lock)
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) != -1)
 		return;
 	/*
-	 * A kernel without keys has none to drop; and a filter that refuses the
-	 * call keeps all keys from the command, unless it refuses this alone.
+	 * A kernel without keys has none to drop. If a filter denies keyctl(2),
+	 * the command cannot use any key. But the filter may deny only this
+	 * operation, so try another one.
 	 */
 	saved = errno;
 	if ((saved == ENOSYS || saved == EPERM) && syscall(SYS_keyctl,
@@ -188,8 +189,8 @@ spec_parse(void *ctx, const char *key, const char *value)
 }
 
 /*
- * Speculation controls. A processor that is not affected, and one that has it
- * off for everybody, need nothing.
+ * Set the speculation controls. Nothing is needed if the processor is not
+ * affected, or if the speculation is off for all processes.
  */
 void
 spec_apply(const struct lock *lock)
@@ -217,9 +218,10 @@ spec_apply(const struct lock *lock)
 }
 
 /*
- * fds=close: nothing above standard error reaches the command. All is marked
- * rather than closed, since exec(2) may yet fail. What the chain itself needs
- * goes on to the next link; before the command chain_prepare() marks that, too.
+ * fds=close: no descriptor above standard error reaches the command. They are
+ * marked close-on-exec instead of closed, because exec(2) may still fail. The
+ * chain's own descriptors go on to the next link. If the command comes next,
+ * chain_prepare() has marked those, too.
  */
 void
 fds_close(const struct lock *lock)

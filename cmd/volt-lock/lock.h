@@ -1,4 +1,4 @@
-/* volt-lock: what was asked for, and the files that see to it. */
+/* volt-lock: the plan that the words fill, and what its files share. */
 #ifndef VOLT_LOCK_H
 #define VOLT_LOCK_H
 
@@ -20,14 +20,14 @@
 #define LOCK_LIMITS 16
 #define LOCK_PATH 4096
 
-/* Rights that a word grants below one path. The strings live on. */
+/* Rights that a word grants below one path. The strings are never freed. */
 struct path_rule {
 	const char *key;	/* of the word, for messages */
 	char *path;
-	const char *prefix;	/* NULL: the path is as it stands */
-	const char *except;	/* patterns of what is left out, or NULL */
+	const char *prefix;	/* the path is below this; NULL: it is not */
+	const char *except;	/* patterns of the paths to leave out, or NULL */
 	uint64_t access;
-	bool optional;	/* a path that is missing is passed over */
+	bool optional;	/* skip the rule if the path is missing */
 };
 
 struct port_rule {
@@ -36,29 +36,32 @@ struct port_rule {
 	uint64_t access;
 };
 
-/* What a rule that was added grants, for -l: rules are of inodes. */
+/* What a rule grants, for -l. Rules are for inodes. */
 struct grant {
 	dev_t dev;
 	ino_t ino;
 	uint64_t access;
 };
 
-/* What landlock.c enforces. */
+/* The policy that landlock.c enforces. */
 struct landlock {
 	struct path_rule *paths;
 	size_t npaths, size;
 	struct port_rule *ports;
 	size_t nports, ports_size;
-	/* any: rights that are left alone; none: a word said so, and no later one */
+	/*
+	 * any: rights that are not restricted. none: rights for which a word said
+	 * none, and which no later word grants.
+	 */
 	uint64_t fs_any, fs_none, net_any, net_none;
-	uint64_t fs_weak;	/* any of try=, that other words override */
-	uint64_t net_named;	/* a word is about them */
+	uint64_t fs_weak;	/* any within try=: every other word overrides it */
+	uint64_t net_named;	/* rights that some word is about */
 	uint64_t net_try;	/* none within try= */
-	unsigned int filters;	/* FILTER() bits, for what Landlock does not see */
+	unsigned int filters;	/* FILTER() bits, for what Landlock does not check */
 	uint64_t scoped;
 	uint32_t flags;	/* of landlock_restrict_self(2) */
 	bool scope_given, wanted;
-	int abi, min_abi;	/* abi: the kernel's; 0: it has none */
+	int abi, min_abi;	/* abi: of the kernel; 0: it has no Landlock */
 	int ruleset;	/* descriptor, or -1 */
 	uint64_t handled_fs, handled_net, handled_scope;
 	bool remember;	/* what is granted */
@@ -68,7 +71,7 @@ struct landlock {
 
 struct caps {
 	bool given, relative;
-	uint64_t add, drop;	/* not relative: add is the whole set */
+	uint64_t add, drop;	/* if not relative, add is the whole set */
 };
 
 struct limit {
@@ -81,8 +84,8 @@ enum filter_action { ACTION_ERRNO, ACTION_KILL, ACTION_LOG };
 
 struct lock {
 	bool dry, json, best_effort, learn;
-	bool optional;	/* within try= */
-	const char *prefix, *except;	/* for the paths that follow */
+	bool optional;	/* we are within try= */
+	const char *prefix, *except;	/* for the following paths */
 	struct landlock ll;
 
 	struct caps caps;
@@ -100,12 +103,12 @@ struct lock {
 	const char *learn_file, *learn_words;
 };
 
-/* Two words of which one would be without effect. */
-#define WORD_UNDOES "it would undo what words before it restrict"
+/* Errors for a word that contradicts an earlier one. */
+#define WORD_UNDOES "it would undo what earlier words restrict"
 #define WORD_ADDS_NOTHING \
-	"any before it grants all; none between them takes that back"
+	"an earlier any grants all; put none between them to undo that"
 
-/* Filters that come with volt besides the profiles. */
+/* The filters that come with volt, besides the profiles. */
 enum { FILTER_PORTS, FILTER_NO_LISTEN, FILTER_NO_TCP, FILTER_NO_UDP,
 	FILTER_NO_NET, FILTER_NO_UNIX, FILTERS };
 #define FILTER(name) (1U << FILTER_##name)
@@ -124,7 +127,7 @@ struct right {
 	enum right_kind kind;
 	uint64_t bit;
 	int abi;
-	bool file;	/* may be granted for what is not a directory */
+	bool file;	/* it may be granted for a file that is no directory */
 };
 void landlock_word(void *lock, const char *key, const char *value);
 void landlock_plan(struct lock *lock, const char *next);

@@ -9,7 +9,9 @@
 
 #define LINE 1024
 
-/* What was asked for cannot be had: the end, or with -b a line about it. */
+/*
+ * A request cannot be enforced: end with the message, or with -b only print it.
+ */
 void
 lost(const struct lock *lock, const char *fmt, ...)
 {

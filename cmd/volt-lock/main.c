@@ -19,7 +19,7 @@ main(int argc, char *argv[])
 	if (*argv == NULL)
 		return show(&lock);
 
-	/* With all rights: what is opened, looked up and run for ourselves. */
+	/* While we have all rights: open, look up and run what we need. */
 	seccomp_plan(&lock);
 	learn_plan(&lock);
 	landlock_plan(&lock, argv[0]);

@@ -1,4 +1,4 @@
-/* Landlock's rights to paths: their words and their rules. */
+/* Landlock's rights on paths: their words and their rules. */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -48,7 +48,7 @@ paths_granted(const struct landlock *ll, uint64_t access)
 	return false;
 }
 
-/* All rights of a kind: to files, or to UNIX sockets, which have a word apart. */
+/* All rights of access's kind: those on files, or the one on UNIX sockets. */
 static uint64_t
 kind_of(uint64_t access)
 {
@@ -59,8 +59,8 @@ kind_of(uint64_t access)
 }
 
 /*
- * any, of fs= and unix=: leave these rights alone. Within try= it is for want of
- * another word: any other, before it or after it, counts.
+ * fs=any and unix=any: do not restrict these rights. Within try=, any counts only
+ * if there is no other word about them, before it or after it.
  */
 static void
 leave_alone(struct lock *lock, const char *key, uint64_t access)
@@ -78,7 +78,7 @@ leave_alone(struct lock *lock, const char *key, uint64_t access)
 	}
 }
 
-/* none: take these rights back from all paths so far, and from any. */
+/* none: revoke these rights from all paths so far, and undo any. */
 static void
 take_back(struct landlock *ll, uint64_t access)
 {
@@ -97,7 +97,7 @@ take_back(struct landlock *ll, uint64_t access)
 	ll->npaths = n;
 }
 
-/* any or none, of fs= and unix=. Returns false if the value is another one. */
+/* fs= and unix= with any or none. Returns false if value is neither. */
 bool
 paths_all(struct lock *lock, const char *key, const char *value,
     uint64_t access)
@@ -111,7 +111,7 @@ paths_all(struct lock *lock, const char *key, const char *value,
 	return true;
 }
 
-/* PATH,... or none, for the rights of one word. */
+/* Parse PATH,... or none, for the rights of one word. */
 void
 paths_word(struct lock *lock, const char *key, const char *value,
     uint64_t access)
@@ -122,7 +122,7 @@ paths_word(struct lock *lock, const char *key, const char *value,
 	char path[PATH_MAX];
 
 	if (strcmp(value, "none") == 0) {
-		/* What is not to be written or executed may be read on. */
+		/* To revoke writing or executing does not revoke reading. */
 		take_back(ll, (access & ~reading) != 0 ? access & ~reading :
 		    access);
 		return;
@@ -166,7 +166,7 @@ paths_open(const char *prefix, const char *path, int flags)
 	return path_open(dir, path, flags);
 }
 
-/* Grant what this kernel knows of access. Returns -1 and errno. */
+/* Grant the rights of access that are handled. Returns -1 and errno. */
 int
 paths_add(const struct landlock *ll, int fd, uint64_t access)
 {
@@ -199,8 +199,8 @@ remember(struct landlock *ll, int fd, uint64_t access)
 }
 
 /*
- * Grant the rights of p for what is open at fd. among: it was not named itself,
- * and a file may be of a kind that p has no right for.
+ * Grant the rights of p for the file that is open at fd. among says that p does not
+ * name this file itself. Then it is no error if p has no right for such a file.
  */
 void
 paths_grant(struct landlock *ll, const struct path_rule *p, int fd,
@@ -211,7 +211,7 @@ paths_grant(struct landlock *ll, const struct path_rule *p, int fd,
 	int rc;
 
 	rc = paths_add(ll, fd, p->access);
-	/* Not a directory: with the rights that mean something there. */
+	/* Not a directory: grant only the rights that apply to files. */
 	if (rc == -1 && errno == EINVAL && fstat(fd, &st) == 0 &&
 	    !S_ISDIR(st.st_mode)) {
 		if (of_files == 0 && !among)
@@ -225,14 +225,14 @@ paths_grant(struct landlock *ll, const struct path_rule *p, int fd,
 		remember(ll, fd, p->access);
 }
 
-/* Open what the rule is about and grant it, unless it may be missing and is. */
+/* Open the rule's path and grant its rights. Skip it if it may be missing and is. */
 static void
 fill(struct landlock *ll, const struct path_rule *p, bool dry)
 {
 	int fd = paths_open(p->prefix, p->path, O_PATH);
 
 	if (fd == -1 && dry && chain_is_to(CHAIN_ROOT))
-		return; /* it is not our root that is meant */
+		return; /* the word means another root than ours */
 	if (fd == -1 && p->optional && (errno == ENOENT || errno == ENOTDIR)) {
 		say("passed over: %s=%s: not there", p->key, p->path);
 		return;

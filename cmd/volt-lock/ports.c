@@ -1,4 +1,7 @@
-/* Landlock's rights to ports: their words, their rules, and what they miss. */
+/*
+ * Landlock's rights on ports: their words, their rules, and filters beside
+ * them.
+ */
 #include <sys/syscall.h>
 
 #include <err.h>
@@ -69,7 +72,7 @@ add_port(struct landlock *ll, const struct right *r, const char *value,
 		(uint16_t)last, r->bit };
 }
 
-/* none takes back what words before it granted. */
+/* none revokes what earlier words grant. */
 static void
 take_back(struct landlock *ll, uint64_t right)
 {
@@ -83,9 +86,9 @@ take_back(struct landlock *ll, uint64_t right)
 }
 
 /*
- * any, none, or ports. That this kernel does not know the right is an error,
- * but of any, which is then what there is, and of none, which a filter may
- * enforce: ports_plan() knows.
+ * Parse any, none, or ports. If this kernel does not know the right, ports are
+ * an error. any is not: then the right is not restricted anyway. none is not: a
+ * filter may enforce it (ports_plan()).
  */
 void
 ports_word(struct lock *lock, const struct right *r, const char *value)
@@ -115,7 +118,7 @@ ports_word(struct lock *lock, const struct right *r, const char *value)
 	}
 }
 
-/* Which filters close the ways past the rights to ports. */
+/* The filters that close the ways around the rights on ports. */
 static unsigned int
 filters(const struct landlock *ll)
 {
@@ -129,7 +132,10 @@ filters(const struct landlock *ll)
 		f |= FILTER(PORTS);
 	if (udp)
 		f |= FILTER(NO_UDP);
-	/* No TCP at all, or a way to connect, which needs such sockets. */
+	/*
+	 * Deny all TCP sockets, unless a word permits to connect: that needs
+	 * them.
+	 */
 	if ((ll->net_none & LANDLOCK_ACCESS_NET_BIND_TCP) == 0)
 		return f;
 	if ((ll->net_any & LANDLOCK_ACCESS_NET_CONNECT_TCP) == 0 &&
@@ -139,8 +145,9 @@ filters(const struct landlock *ll)
 }
 
 /*
- * What the words come to on this kernel. Both of a protocol's rights being none
- * is enforced by a filter; one of them alone takes Landlock.
+ * Adapt the words to this kernel. If both rights of a protocol are none, a
+ * filter enforces that. If only one of them is none, Landlock must know the
+ * right.
  */
 void
 ports_plan(struct lock *lock)
@@ -163,9 +170,9 @@ ports_plan(struct lock *lock)
 	if ((ll->net_named & TCP & ~ll->net_any) != 0 &&
 	    (ll->net_named & UDP) == 0 && (rights_known(RIGHT_NET, ll->abi) &
 	    UDP) != UDP)
-		warnx("UDP is not restricted: this kernel's Landlock cannot; "
-		    "udp.bind=none udp.connect=none refuses it, any leaves it "
-		    "alone");
+		warnx("UDP is not restricted: this kernel's Landlock cannot do "
+		    "that; udp.bind=none udp.connect=none denies UDP, any "
+		    "leaves it alone");
 }
 
 /* Add the rules to the ruleset. */

@@ -1,4 +1,4 @@
-/* The rights of Landlock, as data: their words, and the ABI that brought them. */
+/* The rights of Landlock as data: their words, and the ABI that introduced them. */
 #include <string.h>
 
 #include "lock.h"
@@ -41,7 +41,7 @@ const struct right rights[] = {
 	{ NULL, RIGHT_FS, 0, 0, false },
 };
 
-/* What a word for several rights at once means. */
+/* The words that stand for several rights at once. */
 static const struct {
 	const char *key;
 	uint64_t access;
@@ -57,7 +57,7 @@ static const struct {
 	    FS(TRUNCATE) | FS(IOCTL_DEV) },
 };
 
-/* The Linux that brought an ABI. */
+/* The version of Linux that introduced an ABI. */
 const char *
 abi_linux(int abi)
 {
@@ -92,7 +92,7 @@ rights_known(enum right_kind kind, int abi)
 	return all;
 }
 
-/* Those that mean something for what is not a directory. */
+/* All rights that apply to files that are no directories. */
 uint64_t
 rights_of_files(void)
 {
@@ -105,7 +105,7 @@ rights_of_files(void)
 	return all;
 }
 
-/* The rights of fs.ro and its kin; 0 if key is none of them. */
+/* The rights of fs.ro and the other groups, or 0 if key is none of them. */
 uint64_t
 rights_of_group(const char *key)
 {
@@ -117,7 +117,7 @@ rights_of_group(const char *key)
 	return 0;
 }
 
-/* The other way: the word that grants just these rights, or NULL. */
+/* The word that grants exactly these rights, or NULL. */
 const char *
 rights_group(uint64_t access)
 {

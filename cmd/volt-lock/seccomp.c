@@ -1,7 +1,7 @@
 /*
- * The filter of system calls (seccomp(2)). Those of strict and default were
- * made when volt was built; a file is compiled by volt-seccomp(1), before
- * anything is given up.
+ * The filter of system calls (seccomp(2)). The filters of strict and default were
+ * compiled when volt was built. volt-seccomp(1) compiles a file, before we give up
+ * any right.
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -54,7 +54,7 @@ static const struct sock_filter no_unix_filter[] = {
 #define LENGTH(filter) (sizeof(filter) / sizeof((filter)[0]))
 
 static const struct {
-	const char *name;	/* of the text, in share/volt */
+	const char *name;	/* of its source in share/volt */
 	const struct sock_filter *insn;
 	size_t n;
 } filters[FILTERS] = {
@@ -68,7 +68,7 @@ static const struct {
 	    LENGTH(no_unix_filter) },
 };
 
-/* Become volt-seccomp for this profile, with the filter going to out. */
+/* Become volt-seccomp for this profile, and write the filter to out. */
 static _Noreturn void
 run_compiler(const char *profile, int out)
 {
@@ -96,10 +96,10 @@ run_compiler(const char *profile, int out)
 }
 
 /*
- * Run the compiler as a child of this process, not of the one that becomes the
- * command: a program that was executed raises SIGCHLD at its end, which would stay
- * pending there, and where that is ignored there is nothing to wait for. Ends with
- * the compiler's status.
+ * Run the compiler as a child of this process, not of the process that becomes the
+ * command. After an exec, a child raises SIGCHLD at its end. That signal would stay
+ * pending in the command; and if the caller ignores SIGCHLD, we could not wait for
+ * the child. Ends with the compiler's status.
  */
 static _Noreturn void
 run_apart(const char *profile, int out)
@@ -141,7 +141,7 @@ compile(struct lock *lock)
 		errx(EXIT_LINK, "seccomp=%s: no filter", lock->seccomp);
 	if (len <= 0 || (size_t)len % sizeof(struct sock_filter) != 0)
 		errx(EXIT_LINK, "seccomp=%s: not a filter", lock->seccomp);
-	/* An array of char has no alignment. */
+	/* Copy it, because an array of char may not be aligned. */
 	lock->nfilter = (unsigned short)((size_t)len /
 	    sizeof(struct sock_filter));
 	if ((lock->filter = malloc((size_t)len)) == NULL)
@@ -162,8 +162,8 @@ builtin(struct lock *lock, const struct sock_filter *f, size_t n)
 }
 
 /*
- * seccomp.action=: kill takes the place of EPERM; log that of every error, so
- * that the call is made, and written to the audit log.
+ * seccomp.action=: kill replaces EPERM. log replaces every error: the call is made,
+ * and recorded in the audit log.
  */
 static void
 set_action(struct lock *lock)
@@ -182,7 +182,7 @@ set_action(struct lock *lock)
 	}
 }
 
-/* Have the filter ready. */
+/* Load or compile the filter. */
 void
 seccomp_plan(struct lock *lock)
 {
@@ -208,9 +208,10 @@ install(const struct sock_filter *f, size_t n)
 }
 
 /*
- * What a filter here says of calls by the numbers of 32-bit x86, in place of
- * killing: a policy about ports or files does not say what programs there may
- * be. They get no sockets, as what socketcall(2) is asked for stands in memory.
+ * How our filters treat calls by the numbers of 32-bit x86, in place of killing the
+ * process: a policy about ports or files does not forbid 32-bit programs. They get
+ * no sockets, because the arguments of socketcall(2) are in memory, where a filter
+ * cannot see them.
  */
 #define JUMP(op, k, jt, jf) { BPF_JMP | BPF_K | (op), jt, jf, k }
 #define RETURN(k) { BPF_RET | BPF_K, 0, 0, k }
@@ -231,8 +232,9 @@ static const struct sock_filter i386_filter[] = {
 };
 
 /*
- * Install one of our filters. volt-seccomp begins it with "load the architecture,
- * skip the next if it is ours, kill": that next goes on behind the end instead.
+ * Install one of our filters. volt-seccomp begins a filter with "load the
+ * architecture, skip the next instruction if it is ours, kill". Replace the kill by
+ * a jump to i386_filter, which follows the filter.
  */
 static int
 install_beside(const struct sock_filter *f, size_t n)
@@ -263,9 +265,10 @@ seccomp_filter_name(unsigned int filter)
 }
 
 /*
- * Landlock asks at bind(2) and connect(2) of TCP and UDP sockets, and knows not
- * all of that everywhere. Filters close the ways past it, and stand in for what
- * an older kernel lacks, with or without a profile.
+ * Install the filters beside Landlock, with or without a profile. Landlock checks
+ * bind(2) and connect(2) of TCP and UDP sockets, and older kernels check fewer of
+ * them. The filters close the ways around it, and replace what an older kernel
+ * lacks.
  */
 void
 seccomp_filters(const struct lock *lock)
@@ -279,7 +282,7 @@ seccomp_filters(const struct lock *lock)
 			    "see: %s", filters[i].name, strerror(errno));
 }
 
-/* Install the profile. Nothing but exec(2) and its kin come after this. */
+/* Install the profile. After this we only make the calls that exec needs. */
 void
 seccomp_enforce(const struct lock *lock)
 {

@@ -1,6 +1,6 @@
 /*
- * The policy as it stands after all includes, and what this kernel can do:
- * "key value" lines or JSON on standard output, or lines of -v.
+ * Print the policy after all includes, and what this kernel can do: as "key value"
+ * lines or JSON on standard output, or as lines of -v.
  */
 #include <sys/prctl.h>
 
@@ -61,7 +61,7 @@ list_add(char *list, size_t size, const char *name)
 	snprintf(list + len, size - len, "%s%s", len > 0 ? "," : "", name);
 }
 
-/* One path, by a word that grants just what is left of the rights, or several. */
+/* Print one path: with the word that grants exactly its rights, or with several. */
 static void
 show_path(struct out *out, const struct path_rule *p)
 {
@@ -76,7 +76,7 @@ show_path(struct out *out, const struct path_rule *p)
 			item(out, r->key, "%s%s", prefix, p->path);
 }
 
-/* Paths, and what is any; none where something is denied that no path grants. */
+/* Print the paths, and any, and none for each right that no path has. */
 static void
 show_paths(struct out *out)
 {
@@ -261,7 +261,7 @@ show_kernel(struct out *out, int abi)
 		item(out, "kernel.caps", "unknown: %s", strerror(errno));
 }
 
-/* Without a command. Returns the exit status. */
+/* Without a command: print the policy and the kernel. Returns the exit status. */
 int
 show(struct lock *lock)
 {
@@ -269,7 +269,7 @@ show(struct lock *lock)
 		.form = lock->json ? OUT_JSON : OUT_TEXT };
 	bool policy = lock->ll.wanted;
 
-	/* That the paths and profiles are there is a part of the answer. */
+	/* A missing path or profile must be an error here, too. */
 	if (policy)
 		landlock_plan(lock, NULL);
 	else
@@ -291,7 +291,7 @@ show(struct lock *lock)
 	return 0;
 }
 
-/* With -v and -N: what is about to be done. */
+/* With -v and -N: say what is about to be done. */
 void
 show_plan(struct lock *lock)
 {

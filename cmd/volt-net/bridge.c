@@ -1,7 +1,7 @@
 /*
- * The bridge. The first volt-net makes it, and it stays for those that follow.
- * Many may do each step at the same time: the kernel tells all but one of them
- * EEXIST, and they go on with what that one has made.
+ * The bridge. The first volt-net makes it, and it stays for later ones. Several
+ * may do each step at the same time. Then one succeeds, and the others get
+ * EEXIST from the kernel and use what that one has made.
  */
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
@@ -58,9 +58,7 @@ sysctl_read(const char *dir, const char *name, const char *leaf, char *buf,
 	return kfile_read(AT_FDCWD, path, buf, size) == -1 ? -1 : 0;
 }
 
-/*
- * Set net/DIR/NAME/LEAF to value. Returns whether it had another one, or ends.
- */
+/* Set net/DIR/NAME/LEAF to value, or end. Returns whether that changed it. */
 static bool
 sysctl_set(const char *dir, const char *name, const char *leaf,
     const char *value)
@@ -78,7 +76,8 @@ sysctl_set(const char *dir, const char *name, const char *leaf,
 }
 
 /*
- * Is IPv6 disabled for NAME? -1: no such interface, or a kernel without IPv6.
+ * Is IPv6 disabled for NAME? Returns -1 if there is no such interface, or if
+ * the kernel has no IPv6.
  */
 static int
 disabled6(const char *name)
@@ -164,7 +163,10 @@ default6(struct bridge *b)
 	b->len6 = 64;
 }
 
-/* The IPv4 subnet: that of the bridge, if it has an address; or the words'. */
+/*
+ * Choose the IPv4 subnet: that of the bridge if it has an address, or the
+ * words'.
+ */
 static void
 choose4(struct bridge *b, const struct subnets *s, const struct present *p)
 {
@@ -188,7 +190,7 @@ choose4(struct bridge *b, const struct subnets *s, const struct present *p)
 	b->mask = ~(UINT32_MAX >> b->len);
 }
 
-/* The same for IPv6, of which the chain may have none. */
+/* The same for IPv6. The chain may have no IPv6. */
 static void
 choose6(struct bridge *b, const struct subnets *s, const struct present *p)
 {
@@ -224,7 +226,7 @@ choose6(struct bridge *b, const struct subnets *s, const struct present *p)
 		b->net6.s6_addr[i] &= mask[i];
 }
 
-/* Do not take a subnet that the host has a route to. */
+/* End if the host has a route to the subnet already. */
 static void
 refuse_overlap(const char *bridge, struct nl *route, int family,
     const void *addr, unsigned int len)
@@ -346,7 +348,8 @@ keep_routers(const char *bridge)
 }
 
 /*
- * Let the host forward, and the bridge take packets from 127.0.0.1 if need be.
+ * Let the host forward packets, and if needed let the bridge accept packets
+ * from 127.0.0.1.
  */
 static void
 forwarding(const struct bridge *b, bool from_loopback)
@@ -370,7 +373,7 @@ forwarding(const struct bridge *b, bool from_loopback)
 		say("the host forwards IPv6 now");
 }
 
-/* The host accepts no routes from what is connected to the bridge. */
+/* Let the host accept no routes from machines on the bridge. */
 static void
 refuse_routes(const struct bridge *b)
 {
@@ -386,8 +389,8 @@ refuse_routes(const struct bridge *b)
 
 /*
  * Another volt-net gave the bridge another subnet before us, and the first IPv4
- * address counts. Remove our addresses; of IPv6 only if the other one has its
- * own.
+ * address counts. Remove our addresses, but the one of IPv6 only if the bridge
+ * has another.
  */
 static void
 withdraw(const struct bridge *b, const struct present *p, struct nl *route)
@@ -412,8 +415,8 @@ bridge_open(struct bridge *b, bool from_loopback, struct nl *route)
 	if (make(b, route) == -1) {
 		if (errno == EPERM)
 			errx(EXIT_LINK, "bridge %s: Operation not permitted; "
-			    "without root, pasta(1) takes the place of "
-			    "volt-net", b->name);
+			    "without root, use pasta(1) in place of volt-net",
+			    b->name);
 		if (errno != EEXIST)
 			nl_fail(route, "bridge %s", b->name);
 		ours = false;
@@ -424,7 +427,10 @@ bridge_open(struct bridge *b, bool from_loopback, struct nl *route)
 		refuse_routes(b);
 	if (iface_up(route, b->index, ours ? NET_ALIAS : NULL) == -1)
 		nl_fail(route, "bridge %s", b->name);
-	/* IPv4 last: who finds that address finds the other one as well. */
+	/*
+	 * IPv4 last: a volt-net that finds that address finds the other one,
+	 * too.
+	 */
 	if ((b->has6 && iface_add_address(route, b->index, AF_INET6, &b->gw6,
 	    b->len6) == -1) ||
 	    iface_add_address(route, b->index, AF_INET, &gw, b->len) == -1)
@@ -465,8 +471,9 @@ see_port(const struct nlmsghdr *msg, void *ctx)
 }
 
 /*
- * Count the ports of the bridge, or end. Those that certainly go away are not
- * counted. *patience is how long to wait, in ms, for those that may go away.
+ * Count the ports of the bridge, or end. Ports that will certainly go away are
+ * not counted. *patience becomes the time to wait, in ms, for those that may go
+ * away.
  */
 static unsigned int
 count_ports(const char *name, int bridge, struct nl *route, int *patience)
@@ -513,8 +520,8 @@ bridge_remove(const char *name, struct nl *route, struct nl *nft)
 	if (n > 0)
 		errx(EXIT_LINK, "bridge %s: in use by %u", name, n);
 	/*
-	 * The rules first: if another volt-net makes the bridge anew, it makes
-	 * its own.
+	 * Remove the rules first: if another volt-net makes the bridge again,
+	 * it makes its own rules.
 	 */
 	rules_bridge_remove(name, nft);
 	if (iface_delete(route, name) == -1)

@@ -17,7 +17,7 @@
 #define NAME_MAX_LEN 253
 #define LOCALHOST "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
 
-/* A host or domain name as resolvers take it. */
+/* Is it a host or domain name that resolvers accept? */
 static bool
 is_name(const char *s)
 {
@@ -38,7 +38,7 @@ is_address(const char *s)
 	    inet_pton(AF_INET6, s, &a) == 1;
 }
 
-/* An address, which may be link-local with its interface: fe80::1%eth0. */
+/* Is it an address? It may be link-local with an interface: fe80::1%eth0. */
 static bool
 is_scoped(const char *s)
 {
@@ -58,7 +58,7 @@ is_scoped(const char *s)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(zone + 1);
 }
 
-/* Has the address another meaning, or none, in the chain's namespace? */
+/* Does the address have another meaning, or none, in the chain's namespace? */
 static bool
 is_local4(struct in_addr a)
 {
@@ -77,9 +77,9 @@ is_local6(const struct in6_addr *a)
 }
 
 /*
- * The address by which the chain reaches the resolver, or NULL. The chain does
- * not reach the host's own addresses; but a resolver that listens on all of
- * them also answers at the gateway's.
+ * The address by which the chain reaches the resolver, or NULL. The chain
+ * cannot reach the host's own addresses. But a resolver that listens on all of
+ * them also answers at the gateway's address.
  */
 static const char *
 reached(const struct bridge *b, struct nl *route, const char *s,
@@ -103,7 +103,7 @@ reached(const struct bridge *b, struct nl *route, const char *s,
 	return buf;
 }
 
-/* An option of resolv.conf(5). */
+/* Is it an option of resolv.conf(5)? */
 static bool
 is_option(const char *s)
 {
@@ -197,13 +197,13 @@ dns_hosts(void *ctx, const char *key, const char *value)
 	names->given = true;
 }
 
-/* The reading of the host's files, and what it adds to. */
+/* For take_line(): what is read from the host's files, and where to. */
 struct reading {
 	struct names *names;
 	const struct bridge *bridge;	/* NULL: the network is the host's */
 	struct nl *route;
 	bool search;	/* there was no search= */
-	bool cut;	/* not all domains fitted */
+	bool cut;	/* some domains did not fit */
 	bool trust;	/* this file has the option trust-ad */
 };
 
@@ -279,8 +279,8 @@ read_file(struct reading *r, const char *path)
 /*
  * Unless there is a dns=, read the host's configuration and fill in what the
  * words leave open. A resolver on the host's loopback is a stub, which a chain
- * cannot reach. systemd-resolved has another file, with the resolvers behind
- * its stub. taken: a program that uses the files may follow.
+ * cannot reach. systemd-resolved has another file, with the resolvers that its
+ * stub uses. taken says that a program which uses the files may follow.
  */
 void
 dns_plan(struct plan *plan, const struct bridge *b, struct nl *route,
@@ -308,14 +308,14 @@ dns_plan(struct plan *plan, const struct bridge *b, struct nl *route,
 	if (*n->dns != '\0')
 		say("resolvers %s", n->dns);
 	else if (taken && plan->mode == MODE_PRIVATE)
-		warnx("no resolver that the chain could reach: dns= names one");
+		warnx("the chain can reach no resolver: name one by dns=");
 	else
-		say("no resolver that the chain could reach: dns= names "
-		    "one");
+		say("the chain can reach no resolver: name one by dns=");
 }
 
 /*
- * Add one line with all items of a list, or one for each. Returns the new end.
+ * Add one line with all items of a list, or a line for each. Returns the new
+ * end.
  */
 static char *
 add_lines(char *end, const char *limit, const char *key, const char *list,

@@ -1,6 +1,6 @@
 /*
- * The host's other rule sets. Often one of their nftables chains drops what it
- * has no rule for, and then a chain reaches the host and nothing else.
+ * The host's other rule sets. Often one of their nftables chains drops every
+ * packet that no rule matches. Then a chain reaches the host and nothing else.
  */
 #include <arpa/inet.h>	/* before the kernel's own <linux/in.h> */
 
@@ -28,7 +28,7 @@ struct foreign {
 		bool drops;	/* its policy */
 	} item[FOREIGN];
 	size_t n;
-	bool last_drops;	/* the last rule seen ends every packet */
+	bool last_drops;	/* the last rule seen drops or rejects all */
 };
 
 static void
@@ -115,7 +115,7 @@ see_verdict(const struct nlmsghdr *msg, void *ctx)
 	}
 }
 
-/* With -v, say which of them drop or reject what they have no rule for. */
+/* With -v, say which of them drop or reject packets that no rule matches. */
 void
 foreign_tell(const char *bridge, struct nl *nft)
 {

@@ -1,4 +1,4 @@
-/* port=: what the word says, and the reservation of the host's ports. */
+/* port=: parse the word, and reserve the host's ports. */
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -14,10 +14,10 @@
 
 #include "net.h"
 
-/* The caller's limit on descriptors, while ours is higher. */
+/* The caller's limit on descriptors, which we raise for a time. */
 static struct rlimit caller_limit;
 
-#define SHIFTED 256	/* ports, if the numbers differ: each needs a rule */
+#define SHIFTED 256	/* most ports if the numbers differ: a rule for each */
 
 /* Parse "N" or "N-M". Returns false if these are no ports. */
 static bool
@@ -63,7 +63,7 @@ parse_address(struct forward *f, const char *key, const char *value)
 		f->family = AF_INET6;
 		return end + 2;
 	}
-	/* Two colons: the first field is an address. */
+	/* If there are two colons, the first field is an address. */
 	end = strchr(s, ':');
 	if (end == NULL || strchr(end + 1, ':') == NULL)
 		return s;
@@ -135,7 +135,7 @@ forward_from_loopback(const struct forwards *fs)
 	return false;
 }
 
-/* Is it from addresses of this family? has6: the chain has IPv6. */
+/* Is it from addresses of this family? has6 says that the chain has IPv6. */
 bool
 forward_has(const struct forward *f, int family, bool has6)
 {
@@ -166,9 +166,9 @@ bind_port(int fd, const struct forward *f, int family, uint16_t port)
 }
 
 /*
- * Bind the port to a socket that never listens. Nobody else can have the port
- * while that socket is open. If a chain has just ended, its helper may have the
- * port for a moment more.
+ * Bind the port to a socket that never listens. No other process can bind the
+ * port while that socket is open. If a chain has just ended, its helper may
+ * keep the port for a moment.
  */
 static void
 reserve(const struct forward *f, int family, uint16_t port, int64_t *begin)

@@ -15,16 +15,15 @@
  * - extension headers behind which such messages could hide.
  *
  * With isolate=yes it also drops what is for an address of the subnet, except
- * the host's, and what is for the hardware address of another chain, by
- * whatever IP address. It passes multicast and broadcast to the host alone.
- * Then there is a second program, for frames to the chain (egress), which drops
- * what comes from other chains. So two chains reach each other only if both
- * have isolate=no.
+ * the host's, and what is for the hardware address of another chain, whatever
+ * its IP address is. It passes multicast and broadcast only to the host. A
+ * second program, for frames to the chain (egress), drops what comes from other
+ * chains. So two chains reach each other only if both have isolate=no.
  *
- * A frame for the host goes to the host directly, and not by the bridge. If
- * br_netfilter is loaded, as container engines do, the bridge would take a
- * forward from one chain to another for a bridged frame, and drop it because
- * the ports are isolated.
+ * A frame for the host goes to the host directly, and not by the bridge.
+ * Container engines load br_netfilter. With that, the bridge would treat a
+ * forward from one chain to another as a bridged frame, and drop it because the
+ * ports are isolated.
  */
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -59,7 +58,7 @@
 #define IP6_DST 38
 #define IP6_END 54
 #define ICMP6_TYPE 54
-#define FRAG_NEXT 54	/* behind a fragment header */
+#define FRAG_NEXT 54	/* after a fragment header */
 #define FRAG_OFFSET 56
 #define FRAG_ICMP6_TYPE 62
 #define ND_TARGET 62
@@ -70,8 +69,8 @@
 #define ND_REDIRECT_TYPE 137
 
 /*
- * Jump unless the address at off has the prefix of len bits of a. Writes the
- * jumps to out, and returns how many they are.
+ * Jump unless the first len bits of the address at off are those of a. Writes
+ * the jumps to out, and returns their number.
  */
 static size_t
 jump_unless6(struct bpf_prog *p, int off, const struct in6_addr *a,
@@ -148,7 +147,7 @@ refuse_subnet6(struct bpf_prog *p, const struct bridge *b, int off)
 
 /*
  * Drop the frame if the hardware address at off is that of a chain on the
- * bridge. The bridge's own address looks like one of these, and may be of
+ * bridge. The bridge's own address looks like one of these, and may belong to
  * another subnet that the bridge had before.
  */
 static void
@@ -182,8 +181,8 @@ refuse_chain(struct bpf_prog *p, const struct bridge *b, int off)
 }
 
 /*
- * Drop what is for 127.0.0.0/8. A rule drops it too (rules.c). But if somebody
- * flushes the host's rules, route_localnet stays on.
+ * Drop what is for 127.0.0.0/8. A rule drops it, too (rules.c). But
+ * route_localnet stays on if the host's rules are flushed.
  */
 static void
 refuse_loopback(struct bpf_prog *p)
@@ -247,8 +246,7 @@ pass(struct bpf_prog *p, const struct bridge *b, bool isolate)
 }
 
 /*
- * The byte at off says which header is next. Drop those that could hide
- * another.
+ * The byte at off says which header is next. Drop if that could hide another.
  */
 static void
 refuse_headers(struct bpf_prog *p, int off)
@@ -262,8 +260,9 @@ refuse_headers(struct bpf_prog *p, int off)
 }
 
 /*
- * Large messages arrive in fragments. The first fragment has the type of an
- * ICMPv6 message. No message of neighbour discovery is fragmented (RFC 6980).
+ * Drop fragments of the messages that we drop. The first fragment has the type
+ * of an ICMPv6 message. Other large messages may come in fragments; messages of
+ * neighbour discovery must not (RFC 6980).
  */
 static void
 refuse_fragment(struct bpf_prog *p)
@@ -347,7 +346,10 @@ police(struct bpf_prog *p, uint64_t rate, int map)
 	bpf_write(p, BPF_DW, 8, 9, 0);
 }
 
-/* The program for frames from the chain. map: the clock of rate=out, or -1. */
+/*
+ * The program for frames from the chain. map has the clock of rate=out, or is
+ * -1.
+ */
 static void
 from_chain(struct bpf_prog *p, const struct lease *l, const struct bridge *b,
     bool isolate, uint64_t rate_out, int map)

@@ -31,8 +31,8 @@
 #include "net.h"
 
 /*
- * Fork twice. Returns true in the helper; and false in the chain's process,
- * when the first child has ended.
+ * Fork twice. Returns true in the helper. In the chain's process, waits for the
+ * first child and returns false.
  */
 static bool
 detach(void)
@@ -63,9 +63,9 @@ detach(void)
 }
 
 /*
- * Give up all capabilities but CAP_NET_ADMIN, and that as well while it is not
- * effective: the helper takes it back to forget connections. To hold sockets
- * open needs none.
+ * Give up all capabilities except CAP_NET_ADMIN, and make that one effective or
+ * not. The helper needs it to forget connections. To hold sockets open, it needs
+ * no capability.
  */
 static void
 set_rights(bool effective)
@@ -82,8 +82,8 @@ set_rights(bool effective)
 }
 
 /*
- * Let go of the caller's directory and streams, and of the capabilities.
- * Standard error stays until the forwards work. Returns what is to replace it
+ * Release the caller's directory and streams, and give up the capabilities. Keep
+ * standard error until the forwards work. Returns the descriptor that replaces it
  * then.
  */
 static int
@@ -102,8 +102,8 @@ let_go(void)
 }
 
 /*
- * Wait until the chain's process ends, a SIGTERM comes, or fd (unless it is -1)
- * is readable. Returns whether fd is readable. *told: a SIGTERM came.
+ * Wait until the chain's process ends, a SIGTERM comes, or fd (unless it is -1) is
+ * readable. Returns whether fd is readable. *told becomes true if a SIGTERM came.
  */
 static bool
 await(int chain, int fd, bool *told)
@@ -126,10 +126,10 @@ await(int chain, int fd, bool *told)
 
 /*
  * Hold the forwards until the chain's process ends. Then close the socket that
- * owns the rules, forget the connections, and release the ports last: so nobody
- * can forward these ports while we forget their connections. After a SIGTERM,
- * which systemd sends to all of a unit, forget nothing: the chain may still be
- * serving its clients.
+ * owns the rules, forget the connections, and release the ports last: so no other
+ * volt-net can forward these ports while we forget their connections. After a
+ * SIGTERM, which systemd sends to all processes of a unit, forget nothing: the
+ * chain may still be serving its clients.
  *
  * The kernel needs 10 ms or more to go through all connections. The chain does
  * not wait for that.
@@ -148,7 +148,7 @@ hold(struct net *net, int chain, int errors)
 	(void)await(chain, -1, &told);
 	close(net->nft.fd);
 	set_rights(true);
-	/* Who could be told of an error is gone; they end by themselves, later. */
+	/* Nobody reads an error now. The kernel forgets them later by itself. */
 	if (!told)
 		may_fail(track_forget(fs, &net->lease, true, &net->track,
 		    &net->route));
@@ -156,8 +156,8 @@ hold(struct net *net, int chain, int errors)
 }
 
 /*
- * Close the caller's descriptors: somebody may wait for the end of a pipe that
- * we would keep open. Ours are those that are closed on exec.
+ * Close the caller's descriptors: a process may wait for the end of a pipe that we
+ * would keep open. Ours are those that are close-on-exec.
  */
 static void
 close_inherited(void)
@@ -204,17 +204,15 @@ helper_hold(struct net *net)
 	char byte = 0;
 	ssize_t n;
 
-	/*
-	 * We are in the chain's namespace. The helper must not keep that alive.
-	 */
+	/* We are in the chain's namespace. The helper must not keep that alive. */
 	if ((home = plug_namespace(net->route.fd)) == -1)
 		err(EXIT_LINK, "host's namespace");
 	if (pipe2(ready, O_CLOEXEC) == -1)
 		err(EXIT_LINK, "helper");
 	if (detach()) {
 		/*
-		 * With -t we are in the host's, and may lack the right to
-		 * setns(2).
+		 * With -t we are in the host's namespace already, and may not
+		 * have the right to call setns(2).
 		 */
 		if (!net->plan->tap && setns(home, CLONE_NEWNET) == -1)
 			err(EXIT_LINK, "helper: host's namespace");
@@ -239,7 +237,7 @@ helper_hold(struct net *net)
 	say("helper holds the forwards");
 }
 
-/* The helper with -d: make the network when volt-ns asks for it by the plug. */
+/* Be the helper of -d: make the network when volt-ns asks for it by the plug. */
 static _Noreturn void
 serve(struct net *net, int plug, int chain)
 {

@@ -193,8 +193,8 @@ address_begin(struct nlreq *r, int type, int flags, int index, int family,
 
 /*
  * Give the interface an address (network byte order). It is no error if the
- * interface has that address already. There is no duplicate address detection:
- * nobody else assigns addresses here.
+ * interface has that address already. There is no duplicate address detection,
+ * because only volt-net assigns addresses here.
  */
 int
 iface_add_address(struct nl *nl, int index, int family, const void *addr,

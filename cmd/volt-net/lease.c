@@ -1,6 +1,6 @@
 /*
  * The lease: an interface whose name encodes the address. The kernel permits
- * one interface of a name, so whichever chain makes the interface has the
+ * only one interface of a name. So the chain that makes the interface has the
  * address, as long as the interface exists.
  */
 #include <linux/if_bridge.h>
@@ -21,10 +21,10 @@
 #include "net.h"
 
 /*
- * How long to wait for an interface to go away, in ms; 0 if it is in use. When
+ * How long to wait for an interface to go away, in ms; 0 if it is in use. After
  * the chain's process has ended, its namespace goes away some milliseconds
- * later, because the kernel closes sockets first; but if another process is in
- * the namespace, that stays.
+ * later, because the kernel closes sockets first. But if another process is in
+ * the namespace, the namespace stays.
  */
 int
 lease_patience(struct nl *route, const struct iface *i)
@@ -45,8 +45,8 @@ lease_patience(struct nl *route, const struct iface *i)
 }
 
 /*
- * Try to take one address. Returns false if it is in use, and then raises
- * *patience to how long it is worth to wait for it.
+ * Try to take one address. If it is in use, returns false, and raises *patience
+ * to the time, in ms, that it is worth waiting for.
  */
 static bool
 try(struct net *net, uint32_t addr, lease_make *make, void *ctx, int *patience)
@@ -72,10 +72,10 @@ try(struct net *net, uint32_t addr, lease_make *make, void *ctx, int *patience)
 
 /*
  * Take an address: that of ip=, or a free one. The search for a free one begins
- * at an address that depends on our PID: so volt-nets that start together do
- * not try the same ones, and an address that was just released is not taken at
- * once. make returns -1 and EEXIST or EBUSY if the name is in use. If the chain
- * that had an address has ended, wait for the address.
+ * at an address that depends on our PID. So volt-nets that start together do
+ * not try the same ones, and an address that was just released is not used
+ * again at once. make must return -1 and EEXIST or EBUSY if the name is in use.
+ * If the chain that had an address has ended, wait for the address.
  */
 void
 lease_take(struct net *net, lease_make *make, void *ctx)
@@ -135,8 +135,9 @@ join_bridge(const struct lease *l, const struct bridge *b, pid_t pid,
 }
 
 /*
- * Set up the port, and bring it up. Its hardware address is known: so the
- * bridge need not learn addresses from it, nor send it frames for unknown ones.
+ * Set up the port, and bring it up. Its hardware address is known. So the
+ * bridge need not learn addresses from it, nor send it frames for unknown
+ * addresses.
  */
 static void
 open_port(const struct lease *l, const char *bridge, bool isolate,

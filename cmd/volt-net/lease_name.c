@@ -1,4 +1,4 @@
-/* The name of a lease, and all else that follows from its address. */
+/* The name of a lease, and everything else that follows from its address. */
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ lease_process(const struct iface *i, pid_t *pid)
 	return true;
 }
 
-/* Fill in all that follows from the address. */
+/* Fill in everything that follows from the address. */
 void
 lease_fill(const struct bridge *b, struct lease *l, uint32_t addr)
 {

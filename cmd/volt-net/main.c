@@ -45,8 +45,8 @@ enter_namespace(void)
 	if (unshare(CLONE_NEWNET) == -1) {
 		if (errno == EPERM)
 			errx(EXIT_LINK, "network namespace: Operation not "
-			    "permitted; without root, pasta(1) takes the place "
-			    "of volt-net");
+			    "permitted; without root, use pasta(1) in place of "
+			    "volt-net");
 		err(EXIT_LINK, "network namespace");
 	}
 	if (netns_loopback() == -1)
@@ -126,7 +126,7 @@ describe(const struct plan *plan)
 		say("at most %" PRIu64 " bytes a second out", plan->rate_out);
 }
 
-/* An earlier volt-net may have left a network or files: do not replace them. */
+/* End if an earlier volt-net left a network or files that no link has used. */
 static void
 refuse_second(void)
 {
@@ -140,8 +140,8 @@ refuse_second(void)
 	}
 	if (plug_peek(sock, &before) == 0 &&
 	    (before.kind == PLUG_DEFERRED || (before.flags & PLUG_FILES) != 0))
-		errx(EXIT_LINK, "a volt-net before this one left a network or "
-		    "files that nobody took");
+		errx(EXIT_LINK, "an earlier volt-net left a network or files "
+		    "that no link has used");
 	plug_close(sock);
 }
 

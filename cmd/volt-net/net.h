@@ -11,11 +11,11 @@
  *	PREFIX::102		the IPv6 address
  *	volt0a580102		the nftables table of the forwards
  *
- * The kernel permits one interface of a name, so no two chains have one
- * address. The guard, two BPF programs at the host's end, drops what does not
- * come from these addresses, and with isolate=yes all that is from or to other
- * chains. The kernel removes all of this with the namespace or with the tap's
- * descriptor.
+ * The kernel permits only one interface of a name, so no two chains have the
+ * same address. The guard, two BPF programs at the host's end, drops frames
+ * that do not come from these addresses, and with isolate=yes all frames from
+ * or to other chains. The kernel removes all of this with the namespace or with
+ * the tap's descriptor.
  *
  * The table of the forwards belongs to a socket, and each forwarded port is
  * bound by a socket that never listens. A helper on the host holds these
@@ -48,7 +48,7 @@
 #define NET_ALIAS "volt-net"	/* of bridges; of leases, with the PID */
 #define NET_FORWARDS 64
 #define NET_TEXT 512
-#define NET_GOING 10000	/* ms to wait for what certainly goes away */
+#define NET_GOING 10000	/* ms to wait for what will certainly go away */
 #define NET_PERHAPS 1000	/* ms to wait for what may go away */
 
 enum net_mode { MODE_PRIVATE, MODE_HOST, MODE_NONE };
@@ -74,7 +74,7 @@ struct forwards {
  */
 struct subnets {
 	char bridge[IFNAMSIZ];
-	bool given, given6;	/* there was such a word */
+	bool given, given6;	/* there was a subnet=, a subnet6= */
 	bool no6;	/* subnet6=none */
 	uint32_t net;
 	unsigned int len;

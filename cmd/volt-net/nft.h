@@ -22,8 +22,9 @@
 #define NFT_COMMENT_LEN 160
 
 /*
- * A transaction. nft_commit() sends it: the kernel does all of it, or nothing
- * and nft_commit() returns -1 and errno.
+ * A transaction. nft_commit() sends it. The kernel does all of it and
+ * nft_commit() returns 0, or it does nothing and nft_commit() returns -1 and
+ * errno.
  */
 void nft_begin(struct nlreq *r);
 MUST_CHECK int nft_commit(struct nl *nl, struct nlreq *r);

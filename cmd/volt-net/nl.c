@@ -38,7 +38,7 @@ whole(const struct nlmsghdr *msg, int left)
 	    msg->nlmsg_len <= (unsigned int)left;
 }
 
-/* Use fd, a netlink socket that another process may have too. */
+/* Use fd, a netlink socket that another process may have, too. */
 void
 nl_use(struct nl *nl, int fd)
 {
@@ -47,7 +47,7 @@ nl_use(struct nl *nl, int fd)
 	*nl = (struct nl){ .fd = fd, .seq = 1 };
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-	/* A dump can be of one interface only. */
+	/* It lets us dump the ports or addresses of only one interface. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
 	    sizeof(on));
 }
@@ -85,8 +85,8 @@ nl_fail(const struct nl *nl, const char *fmt, ...)
 }
 
 /*
- * Number the messages of r and send them. Returns how many want an answer, or
- * -1.
+ * Number the messages of r and send them. Returns how many of them ask for an
+ * acknowledgement, or -1.
  */
 static int
 transmit(struct nl *nl, const struct nlreq *r)
@@ -105,7 +105,7 @@ transmit(struct nl *nl, const struct nlreq *r)
 
 /*
  * Receive one datagram from the kernel. The root of the chain's namespace may
- * have the socket too: so do not wait for ever, and ignore every other sender.
+ * have the socket, too. So do not wait for ever, and ignore every other sender.
  */
 static ssize_t
 receive(struct nl *nl, char *buf, size_t size)
@@ -138,7 +138,7 @@ receive(struct nl *nl, char *buf, size_t size)
 	}
 }
 
-/* Set errno to the error of a message, which is negative. Returns -1. */
+/* Set errno from the error of a message, which is negative. Returns -1. */
 static int
 failed(int error)
 {
@@ -182,9 +182,9 @@ take_done(const struct nlmsghdr *msg)
 
 /*
  * Send r and receive the answers, and call cb for each message in them, until
- * every request is acknowledged or the dump ends. Returns 0; or -1 and errno,
- * for the first error. The next nl_run() skips the answers that follow that
- * one: it knows them by their numbers.
+ * every request is acknowledged or the dump ends. Returns 0, or -1 and errno
+ * for the first error. The next nl_run() skips the answers after that one,
+ * which it recognizes by their numbers.
  */
 int
 nl_run(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
@@ -256,9 +256,9 @@ gather(const struct nlmsghdr *msg, void *ctx)
 }
 
 /*
- * As nl_run(), for a dump that is consistent: cb is called when the whole dump
- * has arrived. If something changed while the kernel made the dump, ask again.
- * If it changes every time, the error is EAGAIN.
+ * Like nl_run(), for a consistent dump: cb is called when the whole dump has
+ * arrived. If something changed while the kernel made the dump, ask again. If
+ * it changes every time, the error is EAGAIN.
  */
 int
 nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
@@ -287,7 +287,7 @@ nl_dump(struct nl *nl, struct nlreq *r, nl_cb *cb, void *ctx)
 	return rc;
 }
 
-/* As nl_run(), for a request that has no answer but acknowledgements. */
+/* Like nl_run(), for a request whose only answers are acknowledgements. */
 int
 nl_talk(struct nl *nl, struct nlreq *r)
 {
@@ -295,8 +295,8 @@ nl_talk(struct nl *nl, struct nlreq *r)
 }
 
 /*
- * Begin a request of one message, which wants an acknowledgement. Behind the
- * netlink header is another one of extra bytes: returns that, zeroed.
+ * Begin a request of one message, and ask for its acknowledgement. A second
+ * header of extra bytes follows the netlink header. Returns that one, zeroed.
  */
 void *
 nlreq_init(struct nlreq *r, int type, int flags, size_t extra)
@@ -321,7 +321,8 @@ nlreq_batch(struct nlreq *r)
 }
 
 /*
- * Begin the next message, as nlreq_init(). If r is full, the header is scratch.
+ * Begin the next message, like nlreq_init(). If r is full, the header is
+ * scratch.
  */
 void *
 nlreq_next(struct nlreq *r, int type, int flags, size_t extra)
@@ -342,7 +343,7 @@ nlreq_next(struct nlreq *r, int type, int flags, size_t extra)
 	return mnl_nlmsg_put_extra_header(r->msg, extra);
 }
 
-/* Has the last message room for len more bytes? */
+/* Does the last message have room for len more bytes? */
 static bool
 fits(struct nlreq *r, size_t len)
 {
@@ -351,7 +352,7 @@ fits(struct nlreq *r, size_t len)
 	return !r->full;
 }
 
-/* The last message has grown. */
+/* Update used after the last message has grown. */
 static void
 update_used(struct nlreq *r)
 {
@@ -370,7 +371,7 @@ nlreq_put(struct nlreq *r, int attr, const void *data, size_t len)
 	update_used(r);
 }
 
-/* The kernel wants the NUL in some attributes, and accepts it in all. */
+/* The kernel requires the NUL in some attributes, and accepts it in all. */
 void
 nlreq_str(struct nlreq *r, int attr, const char *s)
 {
@@ -389,7 +390,7 @@ nlreq_u32(struct nlreq *r, int attr, uint32_t v)
 	nlreq_put(r, attr, &v, sizeof(v));
 }
 
-/* In network byte order, as nftables wants it. */
+/* Put v in network byte order, as nftables requires. */
 void
 nlreq_be32(struct nlreq *r, int attr, uint32_t v)
 {
@@ -397,7 +398,8 @@ nlreq_be32(struct nlreq *r, int attr, uint32_t v)
 }
 
 /*
- * Put a header of size bytes, zeroed, into an attribute. NULL when r is full.
+ * Put a header of size bytes, zeroed, into an attribute. Returns it, or NULL if
+ * r is full.
  */
 void *
 nlreq_extra(struct nlreq *r, size_t size)
@@ -430,7 +432,7 @@ nlreq_end(struct nlreq *r, struct nlattr *nest)
 		mnl_attr_nest_end(r->msg, nest);
 }
 
-/* The payload of an attribute in a list of size bytes, or NULL. */
+/* The data of an attribute in a list of size bytes, or NULL. */
 const void *
 nl_inside(const void *nest, size_t size, int attr, size_t *len)
 {
@@ -456,9 +458,7 @@ nl_header(const struct nlmsghdr *msg, size_t size)
 	    mnl_nlmsg_get_payload(msg);
 }
 
-/*
- * The payload of an attribute of msg, behind a header of extra bytes, or NULL.
- */
+/* The data of an attribute of msg, after a header of extra bytes, or NULL. */
 const void *
 nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 {
@@ -471,10 +471,7 @@ nl_find(const struct nlmsghdr *msg, size_t extra, int attr, size_t *len)
 	    size - extra, attr, len);
 }
 
-/*
- * Copy a string attribute: it ends with a NUL, and is cut to fit buf. Returns
- * buf.
- */
+/* Copy a string attribute to buf, with a NUL, cut if too long. Returns buf. */
 const char *
 nl_string(const void *data, size_t len, char *buf, size_t size)
 {
@@ -490,10 +487,7 @@ nl_string(const void *data, size_t len, char *buf, size_t size)
 	return buf;
 }
 
-/*
- * Copy the attribute if it is there and has this size. Returns whether it is
- * so.
- */
+/* Copy the attribute. Returns false if it is missing or has another size. */
 bool
 nl_copy(const struct nlmsghdr *msg, size_t extra, int attr, void *to,
     size_t size)
@@ -507,7 +501,7 @@ nl_copy(const struct nlmsghdr *msg, size_t extra, int attr, void *to,
 	return true;
 }
 
-/* The same for a string; "" if it is not there. */
+/* Copy a string attribute, or "" if it is missing. */
 void
 nl_copy_string(const struct nlmsghdr *msg, size_t extra, int attr, char *to,
     size_t size)

@@ -1,6 +1,6 @@
 /*
- * Netlink, on libmnl. A request is built without checks: what does not fit sets
- * a flag, and nl_run() then refuses the whole request.
+ * Netlink, on libmnl. A request is built without checks: if something does not
+ * fit, that sets a flag, and nl_run() then refuses the whole request.
  */
 #ifndef VOLT_NET_NL_H
 #define VOLT_NET_NL_H

@@ -1,11 +1,12 @@
 /*
  * The control group of the helper. If systemd started the chain, the helper is
- * outside of the chain's unit, for two reasons: systemd kills what is left in a
- * unit when its main process ends, and a volt-cg behind us needs the unit's
- * group for itself. The helper ends with the chain's process in any case.
+ * outside of the chain's unit, for two reasons: systemd kills all processes of
+ * a unit when its main process ends, and a later volt-cg needs the unit's group
+ * without other processes. The helper ends with the chain's process in any
+ * case.
  *
- * If there is a volt-cg in front of us, the helper is in that one's group: the
- * caller wants all of the chain there.
+ * If there is a volt-cg before us, the helper is in the group of that volt-cg:
+ * the caller wants all of the chain there.
  */
 #include <sys/xattr.h>
 
@@ -26,7 +27,7 @@ has(int dir, const char *mark)
 	return fgetxattr(dir, mark, NULL, 0) > 0;
 }
 
-/* Is this the group of a unit? 1: yes; 0: no, of a volt-cg; -1: of neither. */
+/* Whose group is this? Returns 1: a unit's; 0: a volt-cg's; -1: neither. */
 static int
 is_unit(int dir)
 {
@@ -38,7 +39,7 @@ is_unit(int dir)
 
 /*
  * If we are in a unit, open the top of the tree, which always accepts
- * processes. Else return -1.
+ * processes. Otherwise return -1.
  */
 static int
 find_group(void)
@@ -64,7 +65,7 @@ find_group(void)
 }
 
 /*
- * As fork(2), but the child is outside of the unit. If the kernel does not
+ * Like fork(2), but the child is outside of the unit. If the kernel does not
  * permit that, as in a container, the child stays in the unit.
  */
 pid_t

@@ -17,7 +17,7 @@
 
 #include "net.h"
 
-#define MANY 65536	/* interfaces looked at */
+#define MANY 65536	/* interfaces that we look at */
 
 /* An interface. */
 struct item {
@@ -112,7 +112,7 @@ struct printing {
 	unsigned int n;
 };
 
-/* Print a forward once, though it has a rule for each family. */
+/* Print a forward only once, although it has a rule for each family. */
 static void
 print_forward(const char *text, void *ctx)
 {

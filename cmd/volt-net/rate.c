@@ -1,7 +1,7 @@
 /*
  * rate=in: a token bucket at the host's end, for what goes to the chain.
- * rate=out is in guard.c: the chain's root could remove a queue of the chain's
- * own end.
+ * rate=out is in guard.c, because the chain's root could remove a queue at the
+ * chain's own end.
  */
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>

@@ -82,7 +82,7 @@ route_is_local(struct nl *nl, int family, const void *addr)
 	return nl_run(nl, &r, take_type, &type) == 0 && type == RTN_LOCAL;
 }
 
-/* If the route is to the network or to a part of it, it is the answer. */
+/* If the route leads to the network or to a part of it, it is the answer. */
 static void
 see_route(const struct nlmsghdr *msg, void *ctx)
 {
@@ -116,10 +116,10 @@ see_route(const struct nlmsghdr *msg, void *ctx)
 }
 
 /*
- * Has the host a route to the network, or to a part of it, by another interface
- * than o->except? A route to a wider network does not count: the route to ours
- * is more specific, and takes precedence. Returns 0 and sets o->found, or -1
- * and errno.
+ * Does the host have a route to the network, or to a part of it, by another
+ * interface than o->except? A route to a wider network does not count: the
+ * route to ours is more specific, and takes precedence. Returns 0 and sets
+ * o->found, or -1 and errno.
  */
 int
 route_overlap(struct nl *nl, struct overlap *o)

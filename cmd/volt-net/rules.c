@@ -1,9 +1,9 @@
 /*
  * The rules. Theory of operation:
  *
- * A bridge has one table that stays, volt-BRIDGE. The first volt-net makes it
- * in one transaction, and the others get EEXIST. Its comment names the subnets;
- * if these are not those of the bridge, the table is replaced. The table
+ * A bridge has one permanent table, volt-BRIDGE. The first volt-net makes it in
+ * one transaction, and the others get EEXIST. Its comment names the subnets. If
+ * these are not those of the bridge, the table is replaced. The table
  * - masquerades what goes from the bridge to the outside;
  * - drops what comes from outside, except answers and forwards;
  * - drops what chains send to addresses of the host that are not the bridge's,
@@ -42,7 +42,8 @@
 #define PRIO_SNAT 100
 
 /*
- * A part of the table's comment, so that an older volt-net's table is replaced.
+ * It is a part of the table's comment. So the table of an older one is
+ * replaced.
  */
 #define VERSION 2
 
@@ -51,7 +52,8 @@
 #define STATUS_DNAT (1U << 5)
 
 /*
- * What may reach the bridge from the outside, and the host's loopback from it.
+ * Rules for packets from the outside to the bridge, and from the bridge to the
+ * host's loopback.
  */
 static void
 bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
@@ -88,9 +90,9 @@ bridge_filter(struct nlreq *r, const char *table, const struct bridge *b)
 /*
  * Of the host's addresses, chains reach only those of the bridge. A service
  * that listens on another address is not meant for them, but the kernel accepts
- * its packets by any interface. The rule knows chains by their hardware
- * addresses, which the guard enforces: a bridge that volt-net did not make may
- * have ports that are no chains, and the rule does not apply to those.
+ * its packets by any interface. The rule recognizes chains by their hardware
+ * addresses, which the guard enforces. A bridge that volt-net did not make may
+ * have ports that are no chains. The rule does not apply to those.
  */
 static void
 bridge_input(struct nlreq *r, const char *table, const struct bridge *b)
@@ -202,7 +204,7 @@ bridge_table(const char *bridge, char name[static NFT_NAME_LEN])
 	snprintf(name, NFT_NAME_LEN, "volt-%s", bridge);
 }
 
-/* Make the bridge's table, unless it exists as it should be. */
+/* Make the bridge's table, unless it exists with the right comment. */
 void
 rules_bridge(const struct bridge *b, struct nl *nft)
 {
@@ -273,7 +275,7 @@ forward_match(struct nlreq *r, const struct forward *f, int family,
 
 /*
  * Forward to the chain. One rule is enough if the ports have the same numbers
- * there; else each port needs its own.
+ * there. Otherwise each port needs its own rule.
  */
 static void
 forward_dnat(struct nlreq *r, const struct lease *l, const struct forward *f,
@@ -294,8 +296,8 @@ forward_dnat(struct nlreq *r, const struct lease *l, const struct forward *f,
 }
 
 /*
- * Do not forward what the kernel would drop later: it accepts ::1 on the
- * loopback interface only, and does not route link-local addresses.
+ * Do not forward packets that the kernel would drop later: it accepts ::1 only
+ * on the loopback interface, and does not route link-local addresses.
  */
 static void
 forward_not_local6(struct nlreq *r, const char *table, const char *nft_chain)
@@ -323,8 +325,9 @@ forward_not_local6(struct nlreq *r, const char *table, const char *nft_chain)
 }
 
 /*
- * Refuse what was not forwarded. For TCP the kernel does so, because the socket
- * that reserves the port does not listen. The socket for UDP would receive it.
+ * Refuse packets that were not forwarded. For TCP the kernel does so, because
+ * the socket that reserves the port does not listen. A UDP socket would receive
+ * them.
  */
 static void
 forward_refuse(struct nlreq *r, const struct lease *l, const struct forward *f,
@@ -385,7 +388,7 @@ make_forwards(const struct forwards *fs, const struct lease *l, bool has6,
 
 /*
  * Make the lease's table. If another chain had the lease before, its helper may
- * have the table for a moment more. The kernel then tells us EPERM.
+ * keep the table for a moment. The kernel then returns EPERM.
  */
 void
 rules_forwards(const struct forwards *fs, const struct lease *l, bool has6,

@@ -62,7 +62,9 @@ make(struct net *net, void *ctx)
 	return -1;
 }
 
-/* The headers of virtio 1.0, all offloads, and no other user may attach. */
+/*
+ * Set the headers of virtio 1.0 and all offloads, and let no other user attach.
+ */
 static void
 set_up(int fd, bool first)
 {
@@ -74,7 +76,7 @@ set_up(int fd, bool first)
 		err(EXIT_LINK, "tap: header size");
 	if (!first)
 		return;
-	/* UDP segmentation came with Linux 6.2. */
+	/* UDP segmentation needs Linux 6.2. */
 	if (ioctl(fd, TUNSETOFFLOAD, most | TUN_F_USO4 | TUN_F_USO6) == -1 &&
 	    ioctl(fd, TUNSETOFFLOAD, most) == -1)
 		err(EXIT_LINK, "tap: offloads");

@@ -1,10 +1,10 @@
 /*
  * Connections that the kernel tracks. The first packet decides where a
- * connection goes, and UDP from one socket without a pause is one connection
- * for ever. So when a forward begins, connections to its port may still go to
- * the chain that had it before; and when it ends, to a chain that is gone. We
- * make the kernel forget these connections: then the next packet counts as a
- * first one.
+ * connection goes, and UDP packets from one socket without a pause are one
+ * connection for ever. So when a forward begins, connections to its port may
+ * still go to the chain that had the port before. When it ends, they may go to
+ * a chain that no longer exists. We make the kernel forget these connections:
+ * then the next packet counts as a first one.
  */
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -35,17 +35,17 @@ struct entry {
 	char tuple[TUPLE];	/* of the first packet, as in the dump */
 };
 
-/* Which connections to look for, and those found. */
+/* The connections to look for, and those that were found. */
 struct search {
 	const struct forwards *forwards;
 	const struct lease *lease;
-	bool ours;	/* those that go to our chain; else all others */
+	bool ours;	/* true: those to our chain; false: all others */
 	struct entry *entry;
 	size_t n;
 	bool failed;	/* out of memory */
 };
 
-/* Copy an attribute if it is there, and has this size. */
+/* Copy an attribute. Returns false if it is missing or has another size. */
 static bool
 take(const void *nest, size_t size, int attr, void *to, size_t want)
 {
@@ -161,7 +161,7 @@ begin(struct nlreq *r, int type, int flags, int family)
 	nf->nfgen_family = (uint8_t)family;
 }
 
-/* Delete this one. By its ID: another one may have the same tuple by now. */
+/* Delete an entry, by its ID: another entry may have the same tuple by now. */
 static int
 delete(struct nl *nl, const struct entry *e)
 {
@@ -177,7 +177,7 @@ delete(struct nl *nl, const struct entry *e)
 
 /*
  * Leave out connections that only pass through the host, to a port of the same
- * number. Ask once for a row of connections to the same address.
+ * number. Consecutive connections to the same address need only one question.
  */
 static void
 leave_others(struct search *s, struct nl *route)
@@ -199,8 +199,8 @@ leave_others(struct search *s, struct nl *route)
 }
 
 /*
- * Forget the connections to the forwarded ports that go elsewhere; or, with
- * ours, those that go to our chain. Returns 0, or -1 and errno.
+ * Forget the connections to the forwarded ports that do not go to our chain, or
+ * with ours those that do. Returns 0, or -1 and errno.
  */
 int
 track_forget(const struct forwards *fs, const struct lease *l, bool ours,

@@ -19,8 +19,8 @@
 #define INNER "eth0"
 
 /*
- * Make the pair. ctx points to a descriptor of the namespace in which the peer
- * is made. The peer must not be up: the kernel would undo the whole request.
+ * Make the pair. ctx points to a descriptor of the namespace for the peer. Do
+ * not ask for a peer that is up: the kernel would undo the whole request.
  */
 static int
 make(struct net *net, void *ctx)
@@ -48,7 +48,7 @@ make(struct net *net, void *ctx)
 	return nl_talk(&net->route, &r);
 }
 
-/* Configure the chain's end, by a socket of its namespace. */
+/* Configure the chain's end by inner, a socket of its namespace. */
 static void
 configure(const struct lease *l, const struct bridge *b, struct nl *inner)
 {
@@ -68,8 +68,8 @@ configure(const struct lease *l, const struct bridge *b, struct nl *inner)
 }
 
 /*
- * Give a lease to the namespace of inner, a route netlink socket, and close
- * that.
+ * Give a lease to the namespace of inner, which is a route netlink socket.
+ * Closes inner.
  */
 void
 veth_attach(struct net *net, int inner)
@@ -83,7 +83,9 @@ veth_attach(struct net *net, int inner)
 	nl_use(&nl, inner);
 	if ((ns = plug_namespace(inner)) == -1)
 		err(EXIT_LINK, "network namespace");
-	/* So that EEXIST can only mean that the lease is in use. */
+	/*
+	 * Check this first: then EEXIST can only mean that the lease is in use.
+	 */
 	if (iface_index(&nl, INNER) != -1)
 		errx(EXIT_LINK, "the namespace has an %s already", INNER);
 	if (errno != ENODEV)

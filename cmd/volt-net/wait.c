@@ -1,4 +1,4 @@
-/* Waiting until the kernel, or a helper, releases something. */
+/* Wait until the kernel, or a helper, releases something. */
 #include <time.h>
 
 #include "clock.h"
@@ -6,8 +6,8 @@
 #include "net.h"
 
 /*
- * Sleep for a moment, so that the caller can try again. Returns false when ms
- * have passed since the first call, before which *begin is 0.
+ * Sleep for a moment, so that the caller can try again. *begin must be 0 before
+ * the first call. Returns false when ms have passed since the first call.
  */
 bool
 wait_more(int64_t *begin, int ms)

@@ -48,7 +48,7 @@ set_subnet(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "not an IPv4 network from /8 to /30");
 	s->net = ntohl(a.s_addr);
 	if ((s->net & (UINT32_MAX >> s->len)) != 0)
-		word_bad(key, value, "bits are set behind the prefix");
+		word_bad(key, value, "bits are set after the prefix");
 	if (s->net >> 24 == 0 || s->net >> 24 == 127 || s->net >> 28 >= 0xe)
 		word_bad(key, value, "not a network for hosts");
 	s->given = true;
@@ -74,7 +74,7 @@ set_subnet6(void *ctx, const char *key, const char *value)
 	cidr_mask(s->len6, mask);
 	for (i = 0; i < sizeof(mask); i++)
 		if ((s->net6.s6_addr[i] & ~mask[i]) != 0)
-			word_bad(key, value, "bits are set behind the prefix");
+			word_bad(key, value, "bits are set after the prefix");
 	if (s->net6.s6_addr[0] == 0 || s->net6.s6_addr[0] >= 0xfe)
 		word_bad(key, value, "not a network for hosts");
 }
@@ -150,7 +150,7 @@ set_rate(void *ctx, const char *key, const char *value)
 static const struct flag flags[] = {
 	FLAG_DRY(struct plan),
 	FLAG('d', struct plan, defer,
-	    "defer: the volt-ns -n that follows makes the namespace"),
+	    "defer: the following volt-ns -n makes the namespace"),
 	FLAG('j', struct plan, json, "print JSON"),
 	FLAG('r', struct plan, remove,
 	    "without a command: remove an idle bridge and its rules"),
@@ -223,7 +223,7 @@ net_check(const struct plan *plan, bool command)
 	if (!plan->tap && plan->queues > 1)
 		errx(EXIT_LINK, "queues= needs -t");
 	if (plan->tap && *plan->names.hosts != '\0')
-		errx(EXIT_LINK, "hosts= cannot be handed on with -t");
+		errx(EXIT_LINK, "hosts= cannot be passed on with -t");
 	if (plan->forwards.n > 0 && plan->ip != 0 && s->given &&
 	    (plan->ip & ~(UINT32_MAX >> s->len)) != s->net)
 		errx(EXIT_LINK, "ip= is outside subnet=");

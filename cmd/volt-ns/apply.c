@@ -1,4 +1,4 @@
-/* The mounts of the plan, carried out one by one. */
+/* Carry out the mounts of the plan, one by one. */
 #include <sys/stat.h>
 
 #include <err.h>
@@ -26,8 +26,8 @@ type_of(const struct mount *m, int fd)
 }
 
 /*
- * A detached mount of an empty directory, read-only. The first is made and
- * then, attached, cloned for all others.
+ * Return a detached read-only mount of an empty directory, or -1 and errno. The
+ * first one is made. Once it is attached, all others are clones of it.
  */
 static int
 empty_directory(const struct mount *m, struct build *b)
@@ -84,10 +84,7 @@ apply_ro(const struct mount *m, int root)
 	return true;
 }
 
-/*
- * What the OCI runtimes hide, and what they make read-only, below a proc or a
- * sysfs of a root.
- */
+/* What OCI runtimes mask or make read-only below a root's /proc and /sys. */
 static const struct {
 	enum mount_kind fs, kind;
 	const char *path;
@@ -112,9 +109,9 @@ static const struct {
 };
 
 /*
- * Guard the file system m, whose mount is fd, or with b NULL say how it would
- * be. What is guarded is found from the mount: once that is there, the path by
- * which its place was found may lead elsewhere.
+ * Mask or make read-only what guarded[] names below the file system m, whose mount
+ * is fd. If b is NULL, only say so. The names are looked up from the mount: after
+ * it is attached, the path to its place may lead elsewhere.
  */
 static void
 guard(const struct ns *ns, const struct mount *m, int fd, struct build *b)
@@ -153,8 +150,8 @@ apply_describe(const struct ns *ns, const struct mount *m)
 }
 
 /*
- * Without a PID namespace of our own the kernel lets nobody but its owner mount
- * a new /proc; then the one that is there is shown again.
+ * Clone the /proc that we have. Without a new PID namespace, the kernel may refuse
+ * a new /proc: it permits one only to the owner of the PID namespace.
  */
 static int
 old_proc(void)
@@ -163,7 +160,7 @@ old_proc(void)
 	    OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 }
 
-/* Make the file systems of m, one that is made by fsopen(2). */
+/* Make the file systems of m, whose kind is made by fsopen(2). */
 void
 apply_make(const struct ns *ns, const struct mount *m, struct parts *p)
 {
@@ -175,7 +172,7 @@ apply_make(const struct ns *ns, const struct mount *m, struct parts *p)
 		dev_make(ns, m, p);
 	else
 		p->fd[PART_FS] = mount_fs(m, mount_fstype(m));
-	/* Without a PID namespace there is another way: old_proc(). */
+	/* Without a PID namespace, apply_fs() tries old_proc(). */
 	if (p->fd[PART_FS] == -1 && m->kind == MOUNT_PROC &&
 	    (ns->flags & CLONE_NEWPID) != 0) {
 		errno = EPERM;
@@ -192,7 +189,7 @@ apply_fs(struct ns *ns, const struct mount *m, const struct parts *p,
 	if (fd == -1 && m->kind == MOUNT_PROC && (fd = old_proc()) == -1)
 		mount_failed(m, "proc");
 	if (fd == -1)
-		return; /* a default that we cannot have here */
+		return; /* a default that is impossible here */
 	/* Without /sys there is no place for the default cgroup tree. */
 	if (mount_attach(m, fd, b->root, m->kind == MOUNT_CGROUP &&
 		m->optional ? 0 : S_IFDIR)) {
@@ -203,7 +200,7 @@ apply_fs(struct ns *ns, const struct mount *m, const struct parts *p,
 		close(fd);
 }
 
-/* Have the file systems of m made, by us or by the inner actor, and place them. */
+/* Make the file systems of m, or get them from the inner actor, and place them. */
 static void
 apply_new(struct ns *ns, const struct mount *m, struct build *b)
 {
@@ -225,7 +222,7 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 			close(p.fd[i]);
 }
 
-/* The directory of m. One that is there stays as it is. */
+/* Make the directory of m. If it exists, leave it as it is. */
 static void
 apply_dir(const struct mount *m, int root)
 {
@@ -242,7 +239,7 @@ apply_dir(const struct mount *m, int root)
 	close(place);
 }
 
-/* The symbolic link of m. One that is there may say the same. */
+/* Make the symlink of m. It may exist already if its target is the same. */
 static void
 apply_link(const struct mount *m, int root)
 {
@@ -251,7 +248,7 @@ apply_link(const struct mount *m, int root)
 	ssize_t n;
 	int dir;
 
-	memcpy(parent, m->dst, len + 1); /* mount_parse() saw to the length */
+	memcpy(parent, m->dst, len + 1); /* mount_parse() checked the length */
 	while (len > 1 && parent[len - 1] == '/')
 		parent[--len] = '\0';
 	name = strrchr(parent, '/');

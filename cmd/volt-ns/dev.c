@@ -1,4 +1,6 @@
-/* A minimal /dev: six devices of the host's, a devpts of its own, and links. */
+/*
+ * A minimal /dev: six devices of the host, a devpts of its own, and symlinks.
+ */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -29,8 +31,9 @@ placeholder(int dev, const char *name)
 }
 
 /*
- * Open the devices of the old root: a user namespace may not make nodes. One
- * that is missing, or not what its numbers say, is -1 until somebody wants it.
+ * Open the devices of the old root, because a user namespace cannot make device
+ * nodes. A device that is missing, or has other numbers, becomes -1. That is an
+ * error only if it is used.
  */
 void
 dev_open(struct build *b)
@@ -52,7 +55,10 @@ dev_open(struct build *b)
 	}
 }
 
-/* Read-only: who owns the node cannot change it, and the device is as ever. */
+/*
+ * Clone the mount of a device node, or end. The clone is read-only: that
+ * protects the node from its owner. The device itself can still be written to.
+ */
 static int
 clone_device(const struct build *b, size_t i)
 {
@@ -70,14 +76,14 @@ clone_device(const struct build *b, size_t i)
 	return fd;
 }
 
-/* A detached mount of /dev/null, for masks. */
+/* Return a detached mount of /dev/null, for masks. */
 int
 dev_null(const struct build *b)
 {
 	return clone_device(b, 0);
 }
 
-/* Make the directory name, for a mount of type that is told opts. */
+/* Make the directory name, and for it a detached mount of type with opts. */
 static int
 part_make(int dev, const char *name, const char *type, const char *opts,
     uint64_t attrs, bool silent)
@@ -119,7 +125,10 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	if (ns->console == CONSOLE_PTY)
 		placeholder(dev, "console");
 
-	/* Terminals belong to group tty, 5 wherever it has a number. */
+	/*
+	 * Terminals belong to the group tty, which is 5 if it has a fixed
+	 * number.
+	 */
 	p->fd[PART_FS] = dev;
 	p->fd[PART_PTS] = part_make(dev, "pts", "devpts",
 	    idmap_has_group(ns, 5) ? "mode=620,ptmxmode=666,gid=5" :
@@ -140,7 +149,7 @@ attach(int dev, int fd, const char *name)
 		err(EXIT_LINK, "mount /dev/%s", name);
 }
 
-/* Put what dev_make() made at m's place, and the devices into it. */
+/* Attach what dev_make() made at m's place, and attach the devices in it. */
 void
 dev_place(const struct mount *m, const struct parts *p,
     const struct build *b)
@@ -152,7 +161,7 @@ dev_place(const struct mount *m, const struct parts *p,
 	int dev = p->fd[PART_FS], fd;
 	size_t i;
 
-	/* Its place is made, or that is an error. */
+	/* It makes its place, so it cannot return false. */
 	may_fail(mount_attach(m, dev, b->root, S_IFDIR));
 	for (i = 0; i < NS_DEVICES; i++) {
 		fd = clone_device(b, i);

@@ -1,4 +1,4 @@
-/* Why volt-ns cannot, with advice. */
+/* Errors with a line of advice. */
 #include <err.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include "ns.h"
 
 /*
- * End with errno's message, as err(3) does, and if errno is cause with a line of
- * advice behind it.
+ * End with errno's message, as err(3) does. If errno is cause, a line of advice
+ * follows.
  */
 _Noreturn void
 fail(int cause, const char *advice, const char *fmt, ...)
@@ -28,7 +28,7 @@ fail(int cause, const char *advice, const char *fmt, ...)
 	exit(EXIT_LINK);
 }
 
-/* Why clone3(2) or unshare(2) failed, with advice for the common causes. */
+/* End because clone3(2) or unshare(2) failed, with advice on the common causes. */
 _Noreturn void
 fail_namespaces(const struct ns *ns)
 {

@@ -1,8 +1,9 @@
 /*
- * Files that we write: those of file= and text=, and of volt-net. They are on a
- * tmpfs of our own, and each is mounted at its place, so that nothing is written
- * to the root. A file can be cloned from a file system that is attached only: it
- * is on the old root's /dev, or on the stage, for as long as that takes.
+ * Files that we write: those of file= and text=, and those of volt-net. They are
+ * on a tmpfs of our own, and each is mounted at its place, so that nothing is
+ * written to the root. The kernel clones a file only if its file system is
+ * attached. So meanwhile the tmpfs is attached on the old root's /dev, or on the
+ * stage.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -31,7 +32,7 @@ write_all(int fd, const char *buf, size_t len)
 	return true;
 }
 
-/* Copy what can be read from one to the other. */
+/* Copy everything that can be read. Returns false and errno on an error. */
 static bool
 copy(int from, int to)
 {
@@ -50,8 +51,9 @@ copy(int from, int to)
 }
 
 /*
- * Write the file name in dir: what is read from the descriptor from, or m's
- * text, which ends with a newline. It becomes m's detached mount.
+ * Write the file name in dir. Its contents are read from the descriptor from, or
+ * if that is -1 they are m's text, with a newline at its end. The file becomes
+ * m's detached mount.
  */
 void
 files_write(struct mount *m, int dir, const char *name, int from)
@@ -88,7 +90,7 @@ is_wanted(const struct ns *ns)
 	    (*ns->offer->resolv != '\0' || *ns->offer->hosts != '\0');
 }
 
-/* Make the files, while the old root is still "/". */
+/* Make the files. The old root must still be "/". */
 void
 files_open(struct ns *ns)
 {

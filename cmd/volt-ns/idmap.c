@@ -1,16 +1,17 @@
 /*
- * The ID maps of a user namespace (user_namespaces(7)). What "auto" is:
+ * The ID maps of a user namespace (user_namespaces(7)). "auto" means:
  *
- * An ordinary caller is root inside, alone or with the ranges of /etc/subuid and
- * /etc/subgid behind it, by newuidmap(1) and newgidmap(1).
+ * An ordinary caller becomes root inside. The ranges that /etc/subuid and
+ * /etc/subgid grant, if any, follow that ID; newuidmap(1) and newgidmap(1) write
+ * them.
  *
- * The host's root is not: whoever is user 0 outside owns /proc/sys and /sys
- * there, with or without capabilities. The container gets 65536 IDs that are
- * nobody's, and its root directory is ID-mapped, so that files keep the owners
+ * The host's root does not become root inside: user 0 of the host owns /proc/sys
+ * and /sys, with or without capabilities. The container gets 65536 IDs that no
+ * user has, and its root directory is ID-mapped, so that files keep the owners
  * that they have on disk.
  *
- * Root of a user namespace, who is nobody special outside, keeps all IDs that it
- * has, unchanged.
+ * The root of a user namespace has no such rights on the host, and keeps all the
+ * IDs that it has, unchanged.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -48,7 +49,7 @@ add_extent(struct idmap *m, uint64_t inside, uint64_t outside, uint64_t count)
 		(uint32_t)outside, (uint32_t)count };
 }
 
-/* uidmap=auto, or IN:OUT:N ranges; repeated words add up. */
+/* Parse uidmap=auto, or IN:OUT:N ranges. Repeated words add ranges. */
 void
 idmap_parse(void *map, const char *key, const char *value)
 {
@@ -79,7 +80,7 @@ idmap_parse(void *map, const char *key, const char *value)
 		word_bad(key, value, "not IN:OUT:N");
 }
 
-/* What inside is outside, if it is mapped. */
+/* Translate the ID inside to the one outside. Returns false if it is not mapped. */
 bool
 idmap_outside(const struct idmap *m, uint32_t inside, uint32_t *outside)
 {
@@ -101,7 +102,7 @@ idmap_has(const struct idmap *m, uint32_t inside)
 	return idmap_outside(m, inside, &outside);
 }
 
-/* May anyone write this map, that is: is it the caller's own ID alone? */
+/* Does the map have only the caller's own ID? Then anyone may write it. */
 static bool
 is_own(const struct idmap *m, uint32_t id)
 {
@@ -109,7 +110,7 @@ is_own(const struct idmap *m, uint32_t id)
 	    m->extent[0].outside == id;
 }
 
-/* A file that may be missing: then it says nothing. */
+/* Read a file, to be freed. A missing file is like an empty one. */
 static char *
 read_whole(const char *path)
 {
@@ -125,7 +126,7 @@ read_whole(const char *path)
 	return buf;
 }
 
-/* Every ID of our own namespace, as it is. */
+/* Map each ID of our own namespace to itself. own is the file with our map. */
 static void
 add_identity(struct idmap *m, const char *own)
 {
@@ -142,8 +143,8 @@ add_identity(struct idmap *m, const char *own)
 }
 
 /*
- * Does the user namespace that the container's files are made in have group gid?
- * Without /proc that cannot be told, and it has not.
+ * Does the user namespace in which the container's files are made have group gid?
+ * Without /proc we cannot know, and the answer is no.
  */
 bool
 idmap_has_group(const struct ns *ns, uint32_t gid)
@@ -180,8 +181,9 @@ user_name(uid_t uid, char *buf, size_t size)
 }
 
 /*
- * Add what path (subuid(5), subgid(5)) grants the user, after what is there. A
- * user without a name has no line by name. Returns whether that was anything.
+ * Add the ranges that path (subuid(5), subgid(5)) grants the user, after those in
+ * m. If the user has no name, only a line with the number counts. Returns whether
+ * there was any range.
  */
 static bool
 add_granted(struct idmap *m, const char *path, const char *user, uid_t uid)
@@ -244,11 +246,11 @@ is_initial(void)
 }
 
 /*
- * A range of IDs for one container, in the upper part of what systemd reserves
- * for containers, above the usual /etc/subuid. Our process ID makes it differ
- * from that of any other that runs in our PID namespace; the PID namespace
- * itself, by Knuth's multiplicative hash, from those in another, but for a rare
- * chance.
+ * The first ID of a range for one container. It lies in the upper part of the IDs
+ * that systemd reserves for containers, above the usual ranges of /etc/subuid. Our
+ * process ID makes the range differ from those of all other containers of our PID
+ * namespace. The number of that namespace, by Knuth's multiplicative hash, makes
+ * it differ from those of other PID namespaces, except by a rare coincidence.
  */
 static uint32_t
 free_range(void)
@@ -261,7 +263,7 @@ free_range(void)
 	    (uint32_t)st.st_ino * 2654435761u) % RANGES * RANGE;
 }
 
-/* Let the root and where its changes go keep their owners. */
+/* ID-map the root and the directory for its changes: files keep their owners. */
 static void
 shift_root(struct ns *ns)
 {
@@ -274,7 +276,7 @@ shift_root(struct ns *ns)
 		ns->overlay.idmap = true;
 }
 
-/* What bind= shows is not theirs unless it is asked for: that is easily missed. */
+/* Say which bind= words keep the host's owners, because that is easily missed. */
 static void
 tell_of_binds(const struct ns *ns)
 {
@@ -283,8 +285,9 @@ tell_of_binds(const struct ns *ns)
 	for (m = ns->mounts; m < ns->mounts + ns->nmounts; m++)
 		if (m->kind == MOUNT_BIND && !m->idmap &&
 		    (m->attrs & MOUNT_ATTR_RDONLY) == 0)
-			say("%s: its owners stay the host's, nobody inside; "
-			    "the option idmap maps them", m->what);
+			say("%s: its files keep the host's owners, who are "
+			    "nobody inside; the option idmap maps them",
+			    m->what);
 }
 
 static void
@@ -308,18 +311,17 @@ plan_auto(struct ns *ns)
 	add_extent(&ns->uidmap, 0, geteuid(), 1);
 	add_extent(&ns->gidmap, 0, getegid(), 1);
 	if (!on_path("newuidmap") || !on_path("newgidmap")) {
-		say("no newuidmap: the caller's own IDs alone are mapped");
+		say("no newuidmap: only the caller's own IDs are mapped");
 		return;
 	}
 	user_name(geteuid(), user, sizeof(user));
 	uids = add_granted(&ns->uidmap, "/etc/subuid", user, geteuid());
 	gids = add_granted(&ns->gidmap, "/etc/subgid", user, geteuid());
 	if (uids != gids)
-		warnx("%s has no range in %s: the caller's own IDs alone are "
+		warnx("%s has no range in %s: only the caller's own IDs are "
 		    "mapped", user, uids ? "/etc/subgid" : "/etc/subuid");
 	if (!uids || !gids) {
-		say("no /etc/subuid range: the caller's own IDs alone "
-		    "are mapped");
+		say("no /etc/subuid range: only the caller's own IDs are mapped");
 		ns->uidmap.n = ns->gidmap.n = 1;
 	}
 }
@@ -336,8 +338,8 @@ describe(const struct idmap *m)
 }
 
 /*
- * Complete the maps before anything is done. One that is not given follows the
- * other: the same numbers, or auto.
+ * Complete the maps before anything is done. If only one map is given, the other
+ * gets the same numbers. If none is given, both are auto.
  */
 void
 idmap_plan(struct ns *ns)
@@ -365,7 +367,7 @@ idmap_plan(struct ns *ns)
 	describe(g);
 }
 
-/* Can the new process not write its maps itself? */
+/* Does the new process need the outer actor, because it cannot write its maps? */
 bool
 idmap_needs_outer(const struct ns *ns)
 {
@@ -397,7 +399,7 @@ write_by_helper(const struct idmap *m, const char *helper, const char *pid)
 		}
 	}
 	argv[argc] = NULL;
-	/* posix_spawn(3) of musl would let signals 32 to 34 through. */
+	/* No posix_spawn(3): that of musl would unblock signals 32 to 34. */
 	if ((child = fork()) == -1)
 		err(EXIT_LINK, "%s", helper);
 	if (child == 0) {
@@ -412,10 +414,10 @@ write_by_helper(const struct idmap *m, const char *helper, const char *pid)
 		return;
 	if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == EXIT_NOTFOUND)
 		exit(EXIT_LINK); /* the child has said why */
-	/* It has said itself what it did not like. */
+	/* The helper has printed its own error. */
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-		warnx("%s: no_new_privs is set and takes its rights; map your "
-		    "own ID alone", helper);
+		warnx("%s: no_new_privs is set, so it gets no privileges; map "
+		    "only your own ID", helper);
 	errx(EXIT_LINK, "%s: failed for %s=", helper, m->key);
 }
 
@@ -450,9 +452,9 @@ write_map(const struct idmap *m, const char *helper, const char *file,
 }
 
 /*
- * Write both maps of the process that /proc calls pid. Where the caller has no
- * rights over groups, setgroups(2) is denied first: a group may be there to
- * forbid.
+ * Write both maps of the process that /proc calls pid. If the caller has no
+ * privileges over groups, deny setgroups(2) first, as the kernel requires: a group
+ * may exist to deny its members something.
  */
 void
 idmap_write(const struct ns *ns, const char *pid)
@@ -469,8 +471,9 @@ idmap_write(const struct ns *ns, const char *pid)
 }
 
 /*
- * As idmap_write(), for a user namespace whose parent has these maps already:
- * each ID is itself. Whether setgroups(2) is denied it has from its parent.
+ * Like idmap_write(), for a user namespace whose parent has these maps already:
+ * map each ID to itself. It inherits from its parent whether setgroups(2) is
+ * denied.
  */
 void
 idmap_write_same(const struct ns *ns, const char *pid)
@@ -499,7 +502,7 @@ sysctl_is(const char *path, const char *value)
 	    buf[strlen(value)] == '\n';
 }
 
-/* One line on why this host refuses user namespaces, if it is known. */
+/* Print one line on why this host refuses user namespaces, if we know it. */
 void
 idmap_advise(int error)
 {
@@ -512,7 +515,7 @@ idmap_advise(int error)
 		warnx("too many user namespaces, or nested too deep: sysctl "
 		    "user.max_user_namespaces");
 	else if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-		warnx("this host allows them to root alone: sysctl "
+		warnx("this host allows user namespaces to root only: sysctl "
 		    "kernel.unprivileged_userns_clone is 0");
 	else if (sysctl_is("/proc/sys/kernel/"
 		"apparmor_restrict_unprivileged_userns", "1"))

@@ -1,4 +1,4 @@
-/* Whose rights files are made with, and who the command is. */
+/* The IDs with which we make files, and the IDs of the command. */
 #include <linux/capability.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
@@ -14,8 +14,8 @@
 #include "ns.h"
 
 /*
- * In a user namespace, be its root: only then do its files belong to us. What
- * comes from outside of it is opened before, as the caller.
+ * In a user namespace, become its root, so that the files that we make belong
+ * to it. What comes from outside was opened before, with the caller's IDs.
  */
 void
 ids_become_root(const struct ns *ns)
@@ -33,9 +33,10 @@ ids_become_root(const struct ns *ns)
 }
 
 /*
- * As the host's root, make files that belong to the container's: a mount whose
- * IDs are mapped takes no others. The kernel takes the effective capabilities
- * over files away with the ID; they are taken back.
+ * As the host's root, make files that belong to the container's root: on a
+ * mount whose IDs are mapped, the kernel makes no others. When the file system
+ * ID changes from 0, the kernel drops the effective capabilities over files. We
+ * set them again.
  */
 void
 ids_act_as_root(const struct ns *ns)
@@ -53,7 +54,9 @@ ids_act_as_root(const struct ns *ns)
 		return;
 	if (death_hold(&death, ns->parent) == -1)
 		err(EXIT_LINK, "death signal");
-	/* They return the ID before, whatever happens: look. */
+	/*
+	 * They report no error, and return the ID that was set before. So ask.
+	 */
 	(void)setfsgid(gid);
 	(void)setfsuid(uid);
 	if (setfsgid(gid) != (int)gid || setfsuid(uid) != (int)uid)
@@ -70,9 +73,9 @@ ids_act_as_root(const struct ns *ns)
 }
 
 /*
- * Our files in /proc, the ID maps among them, belong to root while we are not
- * dumpable, as our parent that waits made us. They are ours again. That is safe
- * while nobody else is in our namespaces: never after join=.
+ * Make our files in /proc ours again, the ID maps among them. They belong to
+ * root while we are not dumpable, and the parent that waits made us so. This is
+ * safe only while no other process is in our namespaces: so never after join=.
  */
 void
 ids_be_writable(const struct ns *ns)
@@ -82,8 +85,8 @@ ids_be_writable(const struct ns *ns)
 }
 
 /*
- * The groups asked for. A change of identity without groups= leaves none of the
- * caller's, unless the user namespace forbids even that.
+ * Set the groups of groups=. Without that word, a change of identity drops all
+ * groups of the caller, unless the user namespace denies setgroups(2).
  */
 static void
 set_groups(const struct ns *ns)
@@ -94,13 +97,16 @@ set_groups(const struct ns *ns)
 		return;
 	if (setgroups(ns->id.ngroups, ns->id.groups) == 0)
 		return;
-	/* Its root lacks no right: setgroups(2) is denied there. */
+	/*
+	 * A user namespace's root gets EPERM only if setgroups(2) is denied
+	 * there.
+	 */
 	if ((ns->id.groups_given && !ns->id.groups_implied) || !userns ||
 	    errno != EPERM)
 		err(EXIT_LINK, "groups");
 }
 
-/* Be who the words uid=, gid= and groups= say. */
+/* Take the identity that uid=, gid= and groups= give. */
 void
 ids_set(const struct ns *ns)
 {

@@ -1,6 +1,7 @@
 /*
- * An image as the root: a loop device that goes away with its mount. The file
- * system is known by its superblock's magic number, one of three, no more.
+ * An image as the root: a loop device that the kernel releases with its mount.
+ * The magic number of the superblock tells the type of the file system. Three
+ * types are known.
  */
 #include <linux/loop.h>
 #include <sys/ioctl.h>
@@ -41,7 +42,9 @@ fs_type(const struct mount *m, int fd)
 	errx(EXIT_LINK, "%s: not an erofs, squashfs or ext4 image", m->what);
 }
 
-/* Tie a free loop device to file; its descriptor, and its path in buf. */
+/*
+ * Tie a free loop device to file. Returns its descriptor, and its path in buf.
+ */
 static int
 loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 {
@@ -54,8 +57,8 @@ loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 
 	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control == -1)
-		fail(EACCES, "image= takes root's rights; unpack the image and "
-		    "use root=", "%s: /dev/loop-control", m->what);
+		fail(EACCES, "image= requires root's rights; unpack the image "
+		    "and use root=", "%s: /dev/loop-control", m->what);
 	for (tries = 0; tries < 64; tries++) {
 		if ((n = ioctl(control, LOOP_CTL_GET_FREE)) == -1)
 			break;
@@ -70,12 +73,12 @@ loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 		close(loop);
 		if (errno != EBUSY)
 			break;
-		/* Somebody was quicker: the next one. */
+		/* Another process was faster: try the next device. */
 	}
 	err(EXIT_LINK, "%s: loop device", m->what);
 }
 
-/* The detached mount of the image m->src. Errors end the program. */
+/* Return a detached mount of the image m->src. Errors end the program. */
 int
 image_open(const struct mount *m)
 {

@@ -20,7 +20,7 @@
 #include "toolbox.h"
 
 /*
- * unshare(2) prepares a time namespace for children; with its offsets set we
+ * unshare(2) makes a time namespace for our children. Set its offsets, and then
  * enter it ourselves.
  */
 static void
@@ -69,7 +69,9 @@ set_names(const struct ns *ns)
 	}
 }
 
-/* The working directory, looked up inside a root that is not the caller's. */
+/*
+ * Change the working directory. In a root of its own, look it up inside that.
+ */
 static void
 change_directory(const struct ns *ns)
 {
@@ -85,8 +87,8 @@ change_directory(const struct ns *ns)
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = path_open(root, ns->chdir, O_PATH | O_DIRECTORY);
 	if (fd == -1)
-		fail(ELOOP, "it leads through a link of /proc/PID, or a loop "
-		    "of links", "chdir=%s", ns->chdir);
+		fail(ELOOP, "the path leads through a symlink of /proc/PID, or "
+		    "a loop of symlinks", "chdir=%s", ns->chdir);
 	if (fchdir(fd) == -1)
 		err(EXIT_LINK, "chdir=%s", ns->chdir);
 	close(fd);
@@ -102,12 +104,12 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->staged) {
 		stage_take(ns);
 	} else if (mounts) {
-		/* A mount may hide where the next link is. */
+		/* A mount may hide the directory of the next link. */
 		if (ns->link && !root_is_plain(ns) && toolbox_pack() == -1)
 			err(EXIT_LINK, "toolbox");
 		root_open(ns, &b);
 	}
-	/* Our files in /proc are not ours any more once the ID has changed. */
+	/* Before the ID changes: then our files in /proc are no longer ours. */
 	if ((ns->flags & CLONE_NEWTIME) != 0)
 		enter_time(ns);
 	if ((ns->flags & CLONE_NEWUSER) != 0)
@@ -126,7 +128,7 @@ inner_run(struct ns *ns, char *const argv[])
 	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
 	if (ns->console != CONSOLE_PTY && ns->new_session)
-		(void)setsid(); /* must_wait() saw to it that it works */
+		(void)setsid(); /* because of must_wait() it cannot fail */
 	ids_set(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);

@@ -1,6 +1,7 @@
 /*
- * Entering the namespaces of a running process: one setns(2) with its pidfd,
- * so that no PID that was used again is taken for it, and never half of them.
+ * Enter the namespaces of a running process, by one setns(2) with its pidfd. So
+ * we enter all of them or none, and never those of a process that reuses the
+ * PID.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -63,7 +64,9 @@ join_parse(void *ctx, const char *key, const char *value)
 		word_bad("join", value, "not a namespace");
 }
 
-/* Read /proc/PID/NAME as a string, cut to size. Returns -1 if it cannot be. */
+/*
+ * Read /proc/PID/NAME as a string, cut to size. Returns -1 and errno on error.
+ */
 static ssize_t
 look(pid_t pid, const char *name, char *buf, size_t size)
 {
@@ -81,8 +84,8 @@ look(pid_t pid, const char *name, char *buf, size_t size)
 }
 
 /*
- * Is child a container of the volt-ns pid, or still one of its own processes?
- * Those have the parent's arguments, or none if they have ended.
+ * Is child the container of the volt-ns pid? If not, it is one of volt-ns's own
+ * processes. Those have the parent's arguments, or none if they have ended.
  */
 static bool
 is_container(pid_t pid, pid_t child)
@@ -94,7 +97,7 @@ is_container(pid_t pid, pid_t child)
 	return n > 0 && m > 0 && (n != m || memcmp(ours, its, (size_t)n) != 0);
 }
 
-/* The child of a link that waits, once it is another program. */
+/* The child of a link that waits. Ends if no child is another program yet. */
 static pid_t
 waited_for(pid_t pid)
 {
@@ -113,9 +116,10 @@ waited_for(pid_t pid)
 }
 
 /*
- * A volt-ns that waits for its container stands outside of it: its child is
- * meant. (The PID that a shell or systemd knows is that of the waiting parent.)
- * The volt-ns may be the child of a volt-cg that waits.
+ * Find the process that join=pid means. A volt-ns that waits is outside of its
+ * container, so its child is meant: a shell or systemd knows only the PID of
+ * the parent that waits. The volt-ns may itself be the child of a volt-cg that
+ * waits.
  */
 static pid_t
 resolve(pid_t pid)
@@ -132,10 +136,13 @@ resolve(pid_t pid)
 	return pid;
 }
 
-#define WHO_MAY "a container is entered by the user who made it, and by the " \
-	"host's root"
+#define WHO_MAY "only the user who made a container, and the host's root, " \
+	"may enter it"
 
-/* Of the namespaces wanted, or all, those in which pid is not where we are. */
+/*
+ * The namespaces of pid that are not ours. If wanted is not 0, only those in
+ * it.
+ */
 static int
 differing(pid_t pid, int wanted)
 {
@@ -152,7 +159,7 @@ differing(pid_t pid, int wanted)
 		if (stat(path, &its) == -1) {
 			if (errno == ENOENT && wanted == 0 &&
 			    kinds[i].flag == CLONE_NEWTIME)
-				continue; /* a kernel without */
+				continue; /* the kernel has none */
 			fail(EACCES, WHO_MAY, "join: %s", path);
 		}
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].name);
@@ -164,11 +171,11 @@ differing(pid_t pid, int wanted)
 	return flags;
 }
 
-/* Enter the namespaces of ns->join; with toolbox, a link comes after us. */
+/* Enter the namespaces of ns->join. toolbox says that a link comes after us. */
 void
 join_enter(struct ns *ns, bool toolbox)
 {
-	/* setns(2) takes no second thread into a user namespace. */
+	/* A process with a second thread cannot enter a user namespace. */
 	struct death death = { .alone = true };
 	pid_t pid = resolve(ns->join);
 	int pidfd, here;
@@ -179,8 +186,8 @@ join_enter(struct ns *ns, bool toolbox)
 		errx(EXIT_LINK, "join=%d: it has ended", (int)ns->join);
 	ns->join_flags = differing(pid, ns->join_flags);
 	if (ns->join_flags == 0)
-		errx(EXIT_LINK, "join=%d: process %d is in no other namespace "
-		    "than we are", (int)ns->join, (int)pid);
+		errx(EXIT_LINK, "join=%d: process %d is in the same namespaces "
+		    "as we are", (int)ns->join, (int)pid);
 	say("join the namespaces of process %d", (int)pid);
 	if (ns->dry)
 		return;
@@ -188,7 +195,7 @@ join_enter(struct ns *ns, bool toolbox)
 		((here == 1 || (ns->join_flags & CLONE_NEWNS) != 0) &&
 		toolbox_lock() == -1)))
 		err(EXIT_LINK, "toolbox");
-	/* Those inside see us from here on; they get no hold of us. */
+	/* From here on, processes inside see us. They must not ptrace us. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||
 	    setns(pidfd, ns->join_flags) == -1)
 		fail(EPERM, WHO_MAY, "join=%d", (int)ns->join);

@@ -44,7 +44,7 @@ describe_namespaces(const struct ns *ns)
 			say("new %s namespace", names[i].name);
 }
 
-/* In the new user namespace: have its ID maps written, or write them. */
+/* In the new user namespace: let the outer actor write the ID maps, or write them. */
 static void
 take_maps(const struct ns *ns)
 {
@@ -54,12 +54,12 @@ take_maps(const struct ns *ns)
 		outer_ask(ns->outer);
 	else
 		idmap_write(ns, "self");
-	may_fail(talk_ended()); /* it has answered */
+	may_fail(talk_ended()); /* it has done its work */
 }
 
 /*
- * No PID namespace: become the command ourselves. Where something needs the
- * caller's privileges, a helper has them for a moment.
+ * There is no PID namespace: become the command ourselves. If something needs the
+ * caller's privileges, a helper keeps them for that long.
  */
 static _Noreturn void
 run_here(struct ns *ns, char *argv[])
@@ -109,7 +109,7 @@ start(struct supervise *s)
 	return pid;
 }
 
-/* A container in a group that was delegated starts in one below (payload.c). */
+/* In a delegated group, start the container in a group below it (payload.c). */
 static void
 choose_group(struct ns *ns, struct clone_args *args)
 {
@@ -124,7 +124,7 @@ choose_group(struct ns *ns, struct clone_args *args)
 	    CLONE_INTO_CGROUP;
 }
 
-/* The child is the inner actor; we are the outer one, and wait. */
+/* The child is the inner actor. We are the outer actor, and wait. */
 static _Noreturn void
 run_child(struct ns *ns, char *argv[])
 {
@@ -168,7 +168,7 @@ run_child(struct ns *ns, char *argv[])
 		if (ns->served)
 			outer_serve(ns, st.pair[1]);
 	}
-	/* If a builder fails the inner actor ends too, and with its status. */
+	/* If a builder fails, the inner actor ends too, with the same status. */
 	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
 		master = console_recv(st.pair[1]);
@@ -179,8 +179,8 @@ run_child(struct ns *ns, char *argv[])
 	if (rc == -1)
 		err(EXIT_LINK, "wait");
 	/*
-	 * The kernel's way to say that PID 1 called reboot(2) to halt or power
-	 * off (pid_namespaces(7)); no signal from outside can do that to it.
+	 * The kernel says by SIGINT that PID 1 called reboot(2) to halt or to
+	 * power off (pid_namespaces(7)). A SIGINT from outside does not kill it.
 	 */
 	if (s.is_init && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT)
 		wstatus = 0;
@@ -188,8 +188,9 @@ run_child(struct ns *ns, char *argv[])
 }
 
 /*
- * Only what cannot be done to ourselves takes a child: entering a PID namespace,
- * a pty or pipes, telling how the command ended, and leaving a process group we lead.
+ * We need a child only for what we cannot do to ourselves: to enter a PID
+ * namespace, to serve a pty or pipes, to report how the command ended, and to
+ * leave a process group that we lead.
  */
 static bool
 must_wait(const struct ns *ns)
@@ -200,8 +201,8 @@ must_wait(const struct ns *ns)
 }
 
 /*
- * May the command, or what it runs, be another user than we are? Users of an
- * image are, when its own programs change to them.
+ * May the command, or a program that it runs, be another user than we are? With a
+ * root, its programs may change to users of their own.
  */
 static bool
 has_other_users(const struct ns *ns)
@@ -210,16 +211,19 @@ has_other_users(const struct ns *ns)
 	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
-/* They can use a pipe that cannot be changed, if not by its name: no error. */
+/*
+ * Let other users open our standard streams by name. If a pipe's mode cannot be
+ * changed, that is no error: they can still use its descriptor.
+ */
 static void
 allow_stdio(void)
 {
 	if (reopen_allow_stdio() == -1)
-		say("a standard stream is a pipe that its owner alone can "
+		say("a standard stream is a pipe that only its owner can "
 		    "open: %s", strerror(errno));
 }
 
-/* Many mounts need many descriptors; the command has its limit back in the end. */
+/* Many mounts need many descriptors. inner_run() restores the command's limit. */
 static void
 raise_limit(struct ns *ns)
 {
@@ -235,7 +239,7 @@ raise_limit(struct ns *ns)
 		err(EXIT_LINK, "limit of descriptors");
 }
 
-/* A toolbox that came with us is not to be made writable inside. */
+/* Lock a toolbox that came with us, so that nobody inside can make it writable. */
 static void
 lock_toolbox(void)
 {

@@ -1,7 +1,7 @@
 /*
- * A single mount: its word, its file system, its place. Each is made detached,
- * gets its attributes while nobody can see it, and is then moved to a place that
- * was resolved inside the root.
+ * A single mount: its word, its file system, its place. A mount is made detached,
+ * gets its attributes while no process can see it, and is then moved to a place
+ * that was resolved inside the root.
  */
 #include <sys/stat.h>
 
@@ -25,15 +25,15 @@
 #define ATTR_DEFAULT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define ATTR_KERNEL (ATTR_DEFAULT | MOUNT_ATTR_NOEXEC)
 
-/* What each kind of mount is, where it differs. */
+/* How the kinds of mounts differ. */
 static const struct {
 	const char *fstype;	/* made by fsopen(2) */
-	const char *fsopts;	/* unless told otherwise */
+	const char *fsopts;	/* the default */
 	uint64_t attrs;
 	bool has_src, has_dst;
-	bool shows;	/* what there is at src */
-	bool more_fsopts;	/* a word may add to them */
-	mode_t mode;	/* unless told otherwise; 0: none can be told */
+	bool shows;	/* it shows the files at src */
+	bool more_fsopts;	/* a word may add options to fsopts */
+	mode_t mode;	/* the default; 0: there is no option mode= */
 } kinds[] = {
 	[MOUNT_ROOT] = { .attrs = ATTR_DEFAULT, .has_src = true,
 		.shows = true },
@@ -67,7 +67,7 @@ static const struct {
 		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY, .has_dst = true },
 };
 
-/* mode=OCTAL, of what is made. Returns whether it is that. */
+/* Apply mode=OCTAL. Returns false if option is something else, or not valid. */
 static bool
 apply_mode(struct mount *m, const char *option)
 {
@@ -83,7 +83,7 @@ apply_mode(struct mount *m, const char *option)
 	return *s == '\0' && mode <= 07777;
 }
 
-/* Apply one option of a mount; returns whether there is one of that name. */
+/* Apply one option of a mount. Returns false if there is no such option. */
 static bool
 apply_option(struct mount *m, const char *name)
 {
@@ -148,7 +148,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		if (!kinds[m->kind].more_fsopts || *option == '\0' ||
 		    (m->kind == MOUNT_OVERLAY && strcmp(m->src, "tmpfs") != 0))
 			word_bad(key, value, "unknown option");
-		/* The kernel would take one that overflows for another. */
+		/* If a size overflows, the kernel takes it for another size. */
 		if (strncmp(option, "size=", 5) == 0 &&
 		    option[strlen(option) - 1] != '%' &&
 		    value_size(option + 5, &bytes) == -1)
@@ -161,7 +161,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 		word_bad(key, value, "option too long");
 }
 
-/* The next field of a word, in memory of its own. */
+/* The next field of a word, in memory of its own. NULL if there is none. */
 static char *
 take_field(const char **cursor, const char *key, const char *value)
 {
@@ -177,7 +177,7 @@ take_field(const char **cursor, const char *key, const char *value)
 	return copy;
 }
 
-/* Fill in m from its word: [SRC][:DST][:OPTS], as its kind wants them. */
+/* Fill in m from its word: [SRC][:DST][:OPTS]. Its kind says which it has. */
 void
 mount_parse(struct mount *m, enum mount_kind kind, const char *key,
     const char *value)
@@ -209,7 +209,7 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 	parse_options(m, key, value, cursor);
 }
 
-/* Is it a file system in memory that root= or overlay= names? */
+/* Does the value of root= or overlay= name a file system in memory? */
 bool
 mount_is_tmpfs(const char *value)
 {
@@ -219,7 +219,7 @@ mount_is_tmpfs(const char *value)
 	    (value[len] == '\0' || value[len] == ':');
 }
 
-/* One more at the end of a list of n; those before may move. */
+/* Add a mount at the end of a list of n. The others may move in memory. */
 struct mount *
 mount_add(struct mount **list, size_t *n)
 {
@@ -233,7 +233,7 @@ mount_add(struct mount **list, size_t *n)
 	return &more[(*n)++];
 }
 
-/* A mount that comes with a root of its own; skipped where it cannot be. */
+/* Add a mount that comes with every root. It is skipped where it is impossible. */
 void
 mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
 {
@@ -248,7 +248,7 @@ mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
 		.fsopts = (char *)(uintptr_t)kinds[kind].fsopts };
 }
 
-/* The type of file system that m is, or NULL if it shows one that exists. */
+/* The type of the file system that m makes, or NULL if it makes none. */
 const char *
 mount_fstype(const struct mount *m)
 {
@@ -264,7 +264,7 @@ mount_failed(const struct mount *m, const char *type)
 		int cause;
 		const char *advice;
 	} causes[] = {
-		{ "proc", EPERM, "a new /proc needs -p, and outside of it one "
+		{ "proc", EPERM, "a new /proc needs -p, and a /proc outside "
 		    "that is not masked itself" },
 		{ "sysfs", EPERM, "in a user namespace a new /sys needs -n" },
 		{ "overlay", EINVAL, "in a user namespace no layer may have "
@@ -279,7 +279,7 @@ mount_failed(const struct mount *m, const char *type)
 	err(EXIT_LINK, "%s: mount %s", m->what, type);
 }
 
-/* End with what the kernel's log of this fs context says, or errno. */
+/* End with the kernel's message for this fs context, or else with errno's. */
 static _Noreturn void
 fs_failed(const struct mount *m, int fs, const char *type)
 {
@@ -296,9 +296,9 @@ fs_failed(const struct mount *m, int fs, const char *type)
 }
 
 /*
- * May a default be left out for this errno? Where the kernel has no such file
- * system, and where it does not permit a new one: that is said, but for /proc,
- * in whose place the caller's is shown.
+ * May a default be left out because of this errno? Yes if the kernel has no such
+ * file system, or does not permit a new one. That is reported, except for /proc,
+ * because the caller's /proc is shown in its place.
  */
 static bool
 left_out(const struct mount *m, const char *type)
@@ -315,9 +315,9 @@ left_out(const struct mount *m, const char *type)
 }
 
 /*
- * Make the detached mount of a file system of type, told fsopts (a comma list
- * of key=value and flags). Ends the program on error, unless m is optional and
- * the kernel does not permit it: -1 then.
+ * Make a detached mount of a new file system of type, with m->fsopts (key=value
+ * and flags, separated by commas). Returns its descriptor, or -1 if m is optional
+ * and may be left out. Other errors end the program.
  */
 int
 mount_fs(const struct mount *m, const char *type)
@@ -352,9 +352,10 @@ mount_fs(const struct mount *m, const char *type)
 }
 
 /*
- * Open m's place below root. It is made, of type S_IFDIR or S_IFREG, if it is
- * missing; with type 0 it must be there. Returns -1 if m is optional and it is
- * not. The root itself cannot be a place: it would hide the new root from us.
+ * Open m's place below root. If it is missing, it is made, of type S_IFDIR or
+ * S_IFREG. With type 0 it is not made: if it is missing, the program ends, or if
+ * m is optional, -1 is returned. The root itself cannot be a place: the mount
+ * would hide the new root from us.
  */
 int
 mount_place(const struct mount *m, int root, mode_t type)
@@ -382,7 +383,7 @@ mount_place(const struct mount *m, int root, mode_t type)
 	return fd;
 }
 
-/* The kernel mounts directories on directories, and other files on others. */
+/* The kernel mounts a directory only on a directory, and a file only on a file. */
 static void
 same_type(const struct mount *m, int fd, int place)
 {
@@ -391,16 +392,16 @@ same_type(const struct mount *m, int fd, int place)
 	if (fstat(fd, &what) == -1 || fstat(place, &where) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	if (S_ISDIR(what.st_mode) && !S_ISDIR(where.st_mode))
-		errx(EXIT_LINK, "%s: %s is a file, and a directory is to be "
-		    "mounted there", m->what, m->dst);
+		errx(EXIT_LINK, "%s: a directory cannot be mounted on the file "
+		    "%s", m->what, m->dst);
 	if (!S_ISDIR(what.st_mode) && S_ISDIR(where.st_mode))
-		errx(EXIT_LINK, "%s: %s is a directory, and a file is to be "
-		    "mounted there", m->what, m->dst);
+		errx(EXIT_LINK, "%s: a file cannot be mounted on the directory "
+		    "%s", m->what, m->dst);
 }
 
 /*
  * Attach the detached mount fd at m's place below root (mount_place()). Returns
- * whether there was one.
+ * false if there is no place.
  */
 bool
 mount_attach(const struct mount *m, int fd, int root, mode_t type)
@@ -417,7 +418,7 @@ mount_attach(const struct mount *m, int fd, int root, mode_t type)
 	return true;
 }
 
-/* Say what was done, for -v, or would be, for -N. */
+/* Say what was done, for -v, or what would be done, for -N. */
 void
 mount_describe(const struct mount *m)
 {
@@ -431,10 +432,10 @@ mount_describe(const struct mount *m)
 		say("make the directory %s, mode %o", m->dst,
 		    (unsigned int)m->mode);
 	else if (m->kind == MOUNT_LINK)
-		say("make the symbolic link %s to %s", m->dst, m->src);
+		say("make the symlink %s to %s", m->dst, m->src);
 	else
 		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s",
-		    m->kind == MOUNT_FILE ? "what is read from descriptor " :
+		    m->kind == MOUNT_FILE ? "the contents of descriptor " :
 		    m->kind == MOUNT_TEXT ? "the text " : "",
 		    fs != NULL ? fs : m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",
@@ -447,7 +448,7 @@ mount_describe(const struct mount *m)
 		    m->fsopts != NULL ? m->fsopts : "");
 }
 
-/* Does m ask for other attributes than its kind has anyway? */
+/* Does m have other attributes than the defaults of its kind? */
 bool
 mount_has_options(const struct mount *m)
 {

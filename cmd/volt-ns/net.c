@@ -1,7 +1,7 @@
 /*
- * What volt-net left for us: the network of our new namespace, and the files
- * that go with it (plug.h). The files are bound over /etc/resolv.conf and
- * /etc/hosts of the new root (files.c).
+ * What volt-net offers by its plug (plug.h): the network of our new namespace,
+ * and the files that belong to it. The files are bound over /etc/resolv.conf
+ * and /etc/hosts of the new root (files.c).
  */
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -26,8 +26,9 @@
 	MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /*
- * Before anything is done: is there a plug, and is it for us? A deferred one is
- * for the volt-ns with -n, the files of another for the one with a root.
+ * Before anything is done, find out whether there is a plug for us. A deferred
+ * volt-net is for the volt-ns with -n. If volt-net has made the network, its
+ * files are for the volt-ns with a root.
  */
 void
 net_find(struct ns *ns)
@@ -38,7 +39,7 @@ net_find(struct ns *ns)
 
 	sock = plug_find();
 	if (sock == -1 && (errno == ENOENT || (!makes && !has_root(ns))))
-		return; /* none, or none of our business */
+		return; /* there is none, or it does not concern us */
 	if (sock == -1 || plug_peek(sock, &offer) == -1)
 		err(EXIT_LINK, PLUG_VARIABLE);
 	if (offer.kind == PLUG_MADE && makes)
@@ -57,8 +58,8 @@ net_find(struct ns *ns)
 }
 
 /*
- * A new network namespace has a loopback interface, but down; the rest is for
- * volt-net's host side to furnish.
+ * Bring up the loopback interface of the new network namespace. Then let
+ * volt-net's helper on the host do the rest.
  */
 void
 net_plug(struct ns *ns)
@@ -70,7 +71,10 @@ net_plug(struct ns *ns)
 		err(EXIT_LINK, "loopback");
 	if (ns->plug == -1)
 		return;
-	/* Before there is an interface that could hear a router. */
+	/*
+	 * Do this before there is an interface that could receive from a
+	 * router.
+	 */
 	if (netns_settings(&path) == -1)
 		warn("%s stays as it is", path);
 	route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -98,7 +102,7 @@ file_open(struct mount *m, int dir, const char *name, const char *dst,
 	m->src = (char *)(uintptr_t)"volt-net's file";
 }
 
-/* Make the files in dir. */
+/* Make the files of the offer in dir. */
 void
 net_files_open(struct ns *ns, int dir)
 {
@@ -110,9 +114,9 @@ net_files_open(struct ns *ns, int dir)
 }
 
 /*
- * Where to mount m. Many images have /etc/resolv.conf as a link to a file that
- * a running system makes, below /run: it is covered itself, and whatever is
- * mounted there later hides nothing.
+ * Open the place for m. In many images /etc/resolv.conf is a symlink to a file
+ * that a running system makes, below /run. We cover the symlink itself, so that
+ * no later mount on /run hides our file.
  */
 static int
 place_of(const struct mount *m, int root)
@@ -126,7 +130,7 @@ place_of(const struct mount *m, int root)
 	return fd;
 }
 
-/* Bind them over those of the new root, whose own stay as they are. */
+/* Bind the files over those of the new root, which are not changed. */
 void
 net_files_apply(struct ns *ns, struct build *b)
 {

@@ -1,16 +1,16 @@
 /*
  * volt-ns: one plan, filled by the words, carried out by up to three actors.
  *
- * The inner actor becomes the command. It is in the new namespaces and has, in a
- * user namespace, privileges over those only.
+ * The inner actor becomes the command. It is in the new namespaces. If one of them
+ * is a user namespace, it has privileges over the new namespaces only.
  *
- * The outer actor keeps what the caller could do: it writes the ID maps. With a
- * PID namespace, console= or status= it is the parent that waits; else it is a
- * helper that ends before the command starts, and where nothing needs it there
- * is none.
+ * The outer actor keeps the caller's privileges and writes the ID maps. With a
+ * PID namespace, console= or status= it is the parent that waits. Otherwise it is
+ * a helper that ends before the command starts. If nothing needs it, there is no
+ * outer actor.
  *
- * The builder puts the root together where there is a user namespace, so that
- * the container's root cannot take back what the words asked for (stage.c). It
+ * If there is a user namespace, the builder puts the root together, so that the
+ * container's root cannot undo what the words asked for (stage.c). The builder
  * ends before the command starts.
  */
 #ifndef VOLT_NS_H
@@ -62,32 +62,32 @@ struct mount {
 	const char *what;	/* the word, for messages: "bind=/a:/b" */
 	char *src, *dst;
 	uint64_t attrs;	/* MOUNT_ATTR_ to set */
-	uint64_t lifted;	/* those that the word wants unset */
+	uint64_t lifted;	/* MOUNT_ATTR_ that the word clears */
 	bool rec;	/* with the mounts below src */
-	bool slave;	/* later mounts of the host below src show */
-	bool try;	/* left out if there is no src */
-	int mode;	/* of what is made */
-	bool idmap;	/* IDs as the new user namespace maps them */
-	bool optional;	/* a default: skipped where it cannot be */
-	bool silent;	/* and that is no news: the manual says when */
-	char *fsopts;	/* what the file system itself is told, or NULL */
+	bool slave;	/* show what the host mounts below src later */
+	bool try;	/* skip this mount if src does not exist */
+	int mode;	/* of the file or directory that we make */
+	bool idmap;	/* map IDs as the new user namespace does */
+	bool optional;	/* a default: skip it where it is impossible */
+	bool silent;	/* skip it without a warning: the manual says when */
+	char *fsopts;	/* options for the file system itself, or NULL */
 	int fd;	/* a detached mount of src, or -1 */
 };
 
-/* What building the root holds open. */
+/* The descriptors that are open while the root is built. */
 struct build {
 	int root;	/* the new root */
-	int device[NS_DEVICES];	/* the old root's, in dev.c's order */
+	int device[NS_DEVICES];	/* of the old root, in dev.c's order */
 	int empty;	/* an attached empty directory, or -1 */
 	int inner;	/* the socket to the inner actor, which makes the file
 			 * systems; -1: we make them */
 	int stage;	/* where the builder leaves the root, or -1 */
 };
 
-/* The new mounts of one word: a file system, and those of a /dev below it. */
+/* The new mounts of one word: a file system, and for a /dev those below it. */
 enum { PART_FS, PART_PTS, PART_SHM, PART_MQUEUE, NS_PARTS };
 struct parts {
-	int fd[NS_PARTS];	/* detached mounts; -1: cannot be had here */
+	int fd[NS_PARTS];	/* detached mounts; -1: none, or impossible here */
 };
 
 enum console { CONSOLE_PTY, CONSOLE_PIPE, CONSOLE_NONE };
@@ -105,7 +105,7 @@ struct ns {
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
 	struct mount *lower;	/* top first */
 	size_t nlower;
-	struct mount *mounts;	/* as the words come */
+	struct mount *mounts;	/* in the order of the words */
 	size_t nmounts;
 	struct mount defaults[NS_DEFAULTS]; /* before mounts */
 	size_t ndefaults;
@@ -124,18 +124,18 @@ struct ns {
 	bool link;	/* the command is looked up in the toolbox */
 	bool served;	/* the outer actor writes the ID maps */
 	bool staged;	/* a builder builds the root */
-	bool between;	/* it needs a user namespace of its own for that */
+	bool between;	/* the builder needs a user namespace of its own */
 	bool late_cgroup;	/* inner makes its cgroup namespace itself */
 	int toolbox[TOOLBOX_PARTS];	/* on the stage; -1: not there */
 	int outer;	/* inner's socket to the outer actor, or -1 */
 	int builder;	/* inner's socket to the builder, or -1 */
-	int parent;	/* readable once our parent is gone, or -1: whatever */
-	int stream[3];	/* console=pipe: the command's streams, or -1 each */
-	const char *dev;	/* where the new root's /dev is, or NULL */
+	int parent;	/* readable once our parent has ended; -1: not watched */
+	int stream[3];	/* console=pipe: the command's streams; each may be -1 */
+	const char *dev;	/* path of /dev in the new root, or NULL */
 
-	int plug;	/* volt-net's, that we take, or -1 */
-	const struct plug_offer *offer;	/* what it says */
-	struct mount files[NS_FILES];	/* of it; what == NULL: none */
+	int plug;	/* the plug that we use, or -1 */
+	const struct plug_offer *offer;	/* what the plug offers */
+	struct mount files[NS_FILES];	/* from the offer; what == NULL: none */
 };
 
 /* fail.c */
@@ -185,10 +185,10 @@ void outer_serve(struct ns *ns, int sock);
 void outer_ask(int sock);
 
 /* stage.c */
-#define STAGE "/dev"	/* where it is, in the builder and in inner */
+#define STAGE "/dev"	/* the stage's path, for the builder and for inner */
 #define STAGE_ROOT STAGE "/root"	/* the new root, when it is finished */
-#define STAGE_BENCH STAGE "/bench"	/* inner's: the layers of an overlay */
-#define STAGE_FILES STAGE "/files"	/* the builder's: those of volt-net */
+#define STAGE_BENCH STAGE "/bench"	/* of inner: the layers of an overlay */
+#define STAGE_FILES STAGE "/files"	/* of the builder: files that we write */
 MUST_CHECK bool stage_needed(const struct ns *ns);
 MUST_CHECK pid_t stage_clone(struct ns *ns, const struct clone_args *args, int
     pair[2]);

@@ -1,26 +1,27 @@
-/* The outer actor: what only the caller's own privileges can do (ns.h). */
+/* The outer actor does what needs the caller's own privileges (ns.h). */
 #include <signal.h>
 
 #include "ns.h"
 
 /*
- * Serve one that is in its user namespace, or is about to be: write its ID
- * maps. Errors end this process, and by the closed socket the other one too.
+ * Write the ID maps of the process at the other end of sock, which is in its
+ * user namespace or about to enter it. Errors end this process, and then the
+ * closed socket makes the other one end too.
  */
 void
 outer_serve(struct ns *ns, int sock)
 {
 	char pid[16];
 
-	/* The caller may ignore it, and newuidmap(1) is to be waited for. */
+	/* If the caller ignores SIGCHLD, we could not wait for newuidmap(1). */
 	signal(SIGCHLD, SIG_DFL);
-	/* Until it says so it may still be in our namespaces. */
+	/* Before its message, it may still be in our namespaces. */
 	talk_heard(sock, pid, sizeof(pid));
 	idmap_write(ns, pid);
 	talk_send(sock, -1);
 }
 
-/* The other side of outer_serve(). */
+/* Ask for what outer_serve() does, and wait for it. */
 void
 outer_ask(int sock)
 {

@@ -1,7 +1,8 @@
 /*
- * The root as an overlay. It takes only layers that are attached in the mount
- * namespace of the one who makes it, so they are put on the bench: a tmpfs that
- * goes away with the old root. With overlay=tmpfs it takes the changes as well.
+ * The root as an overlay. The kernel accepts a layer only if it is attached in
+ * the mount namespace of the process that makes the overlay. So the layers are
+ * attached on the bench: a tmpfs that is unmounted with the old root. With
+ * overlay=tmpfs the bench holds the changes as well.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -32,7 +33,9 @@ bench_attach(int bench, int fd, const char *what)
 		err(EXIT_LINK, "%s: attach", what);
 }
 
-/* A tmpfs for layers; with overlay=tmpfs it takes the changes as well. */
+/*
+ * Make the bench: a tmpfs for layers, and for the changes with overlay=tmpfs.
+ */
 static int
 bench_make(const struct ns *ns)
 {
@@ -42,7 +45,8 @@ bench_make(const struct ns *ns)
 
 	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") == 0)
 		m = ns->overlay;
-	m.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY; /* the root is, not its changes */
+	/* ro makes the root read-only, but not the place for its changes. */
+	m.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	bench = mount_fs(&m, "tmpfs");
 	if (sys_move_mount(bench, "", AT_FDCWD, ns->staged ? STAGE_BENCH :
 		"/dev", MOVE_MOUNT_F_EMPTY_PATH) == -1)
@@ -50,7 +54,7 @@ bench_make(const struct ns *ns)
 	return bench;
 }
 
-/* Open the directory name below dir, made if it is missing. */
+/* Open the directory name below dir. Make it if it is missing. */
 static int
 subdirectory(const struct mount *m, int dir, const char *name)
 {
@@ -64,7 +68,9 @@ subdirectory(const struct mount *m, int dir, const char *name)
 	return fd;
 }
 
-/* Options of an overlay: directories by number, below /proc/self/fd. */
+/*
+ * The options of an overlay. A directory is named by its descriptor's number.
+ */
 struct options {
 	char *text;
 	size_t len, size;
@@ -85,8 +91,9 @@ add(struct options *o, const char *fmt, ...)
 }
 
 /*
- * Name the place where changes go. The root directory of an overlay is that of
- * its changes: a new one gets owner and mode of the top layer's.
+ * Add the options that say where changes go. The overlay's root directory is
+ * that of its changes: a new one gets the owner and mode of the top layer's
+ * root.
  */
 static void
 add_upper(const struct mount *m, int bench, int top, struct options *o)
@@ -97,7 +104,9 @@ add_upper(const struct mount *m, int bench, int top, struct options *o)
 	struct stat st;
 
 	if (made && (fstat(top, &st) == -1 ||
-	    /* An owner that this user namespace does not know stays ours. */
+	    /*
+	     * If this user namespace does not map the owner, we stay the owner.
+	     */
 	    (fchownat(upper, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) == -1 &&
 		errno != EPERM && errno != EINVAL) ||
 	    fchmodat(dir, "upper", st.st_mode & 07777, 0) == -1))
@@ -105,7 +114,7 @@ add_upper(const struct mount *m, int bench, int top, struct options *o)
 	add(o, ",upperdir=%d,workdir=%d", upper, subdirectory(m, dir, "work"));
 }
 
-/* Does this kernel take layers one by one (Linux 6.5)? */
+/* Does this kernel accept layers one by one (Linux 6.5)? */
 static bool
 takes_layers(void)
 {
@@ -119,7 +128,9 @@ takes_layers(void)
 	return takes;
 }
 
-/* By mount(2), whose options may be a page long, on the bench. */
+/*
+ * Make the overlay by mount(2), on the bench: its options may be a page long.
+ */
 static int
 mount_long(const struct mount *m, int bench, const char *options)
 {
@@ -138,9 +149,10 @@ mount_long(const struct mount *m, int bench, const char *options)
 }
 
 /*
- * The layers and what is on top of them, as one detached overlay. Layers are
- * named by descriptor, so that no path needs quoting and none is looked up
- * twice. What it opens stays open until exec; the working directory changes.
+ * Make one detached overlay of the layers and of the place for changes. Layers
+ * are named by descriptor, so that no path needs quoting and none is looked up
+ * twice. What this function opens stays open until exec. It changes the working
+ * directory.
  */
 int
 overlay_make(struct ns *ns)
@@ -150,7 +162,7 @@ overlay_make(struct ns *ns)
 	const size_t n = ns->nlower + (ns->root.what != NULL);
 	struct options o = { .size = n * 24 + 128 };
 	const struct mount *layer;
-	/* One string of fsconfig(2) has up to 255 bytes. */
+	/* A string of fsconfig(2) has at most 255 bytes. */
 	const bool many = n * sizeof("123") > 200;
 	const bool plus = many && takes_layers();
 	const char *key = plus ? "lowerdir+=" : "lowerdir=";

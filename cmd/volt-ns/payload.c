@@ -1,11 +1,13 @@
 /*
- * A container in a group that was delegated (volt-cg -d, Delegate=yes) and has
- * no process but us. A group has limits for groups below it only while it has
- * no processes itself, and we stay to wait: so we go to a group below it, and
- * the container to another, which is the root of its cgroup namespace and
- * belongs to its root. There it can make groups and limit them, as systemd
- * does; its own limits are those of the group above, and out of its reach.
- * Whoever delegated the group removes all of it.
+ * The groups "supervisor" and "payload", for a container in a delegated group
+ * (volt-cg -d, Delegate=yes) that has no process but us. A group can limit the
+ * groups below it only while it has no processes itself, and we stay in order
+ * to wait. So we move to one group below it, and the container starts in
+ * another. That one is the root of the container's cgroup namespace and belongs
+ * to the container's root, which can make groups there and limit them, as
+ * systemd does. The container's own limits are those of the group above, which
+ * it cannot change. volt-cg or systemd, which delegated the group, removes it
+ * with all groups below.
  */
 #include <sys/stat.h>
 
@@ -28,7 +30,7 @@
 #define OURS "supervisor"
 #define THEIRS "payload"
 
-/* Let the groups below have every controller that there is. */
+/* Enable every controller that there is for the groups below. */
 static void
 enable_all(int dir)
 {
@@ -45,7 +47,7 @@ enable_all(int dir)
 	}
 }
 
-/* An empty group. Returns its directory, or -1 and errno. */
+/* Make an empty group. Returns its directory, or -1 and errno. */
 static int
 make(int dir, const char *name)
 {
@@ -62,8 +64,8 @@ make(int dir, const char *name)
 }
 
 /*
- * The container's root, as we see him. False where we could not give him a
- * group: then there is no sense in one.
+ * The IDs that the container's root has in our user namespace. Returns false if
+ * we cannot give it a group: then we make none.
  */
 static bool
 container_root(const struct ns *ns, uint32_t *uid, uint32_t *gid)
@@ -77,8 +79,9 @@ container_root(const struct ns *ns, uint32_t *uid, uint32_t *gid)
 }
 
 /*
- * Leave our group, and make one for the container, if ours is such a group.
- * Returns the new one's directory, or -1: the container stays where we are.
+ * If our group is such a delegated group, leave it and make one for the
+ * container. Returns the directory of that group, or -1: the container stays in
+ * our group.
  */
 int
 payload_make(struct ns *ns)

@@ -1,18 +1,18 @@
 /*
  * The root. Theory of operation:
  *
- * We are in a mount namespace of our own, made private. First everything that
- * comes from the old root is opened. Then the new root is attached on top of
- * "/", where no path that begins at "/" leads, and all places below it are
- * resolved by its descriptor. (What is mounted over "/" is found by a path with
- * "..", though: nothing of the old root may be looked up by a path of the
- * user's from here on, and nothing may be mounted over the new root.) At last
- * pivot_root(2) swaps the two, and one umount2(2) lets the old root go with all
- * that is below it.
+ * We are in a mount namespace of our own, whose mounts are slaves of the
+ * caller's. First we open everything that comes from the old root. Then we
+ * attach the new root on top of "/". A path that begins at "/" does not lead
+ * there, so all places below it are resolved from its descriptor. (But a path
+ * with ".." does lead to what is mounted over "/". So from here on, no path of
+ * the user may be looked up in the old root, and nothing may be mounted over
+ * the new root.) At last pivot_root(2) swaps the two, and one umount2(2)
+ * removes the old root with all mounts below it.
  *
- * A builder (stage.c) does all that but the last step, for which it leaves the
- * new root on the stage. It has one also where the words name none: the old
- * root, with all that is below it.
+ * A builder (stage.c) does all that except the last step: it leaves the new
+ * root on the stage. It has a new root even if the words name none: a clone of
+ * the old root, with all mounts below it.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -31,7 +31,7 @@
 #include "say.h"
 #include "sys.h"
 
-/* Complete the plan with what comes with a root unless it was refused. */
+/* Add to the plan what comes with every root, unless the words refuse it. */
 void
 root_plan(struct ns *ns)
 {
@@ -40,7 +40,7 @@ root_plan(struct ns *ns)
 		return;
 	}
 	if (is_overlay(ns))
-		ns->root.rec = false; /* no overlay shows what is below */
+		ns->root.rec = false; /* an overlay shows no mounts below */
 	if (!ns->no_proc)
 		mount_default(ns, MOUNT_PROC, "/proc");
 	if (!ns->no_dev) {
@@ -67,7 +67,7 @@ describe_root(const struct ns *ns)
 		say("keep changes to / in %s", ns->overlay.src);
 }
 
-/* The whole plan, for -N. */
+/* Say the whole plan, for -N. */
 void
 root_describe(struct ns *ns)
 {
@@ -82,7 +82,7 @@ root_describe(struct ns *ns)
 		say("make / read-only");
 }
 
-/* Is there anything to do but to be in a mount namespace? */
+/* Is a mount namespace all that is needed, without a change to the mounts? */
 bool
 root_is_plain(const struct ns *ns)
 {
@@ -110,9 +110,10 @@ sources_open(struct ns *ns, struct build *b)
 }
 
 /*
- * Leave the caller's mounts alone, and open what the plan shows of them. What
- * the caller mounts or unmounts later shows in our mounts, too: else a chain
- * without a root would keep each device busy that was mounted when it began.
+ * Protect the caller's mounts from our changes, and open those that the plan
+ * shows. What the caller mounts or unmounts later also happens in our
+ * namespace. Otherwise a chain without a root would keep busy each device that
+ * was mounted at its start.
  */
 void
 root_open(struct ns *ns, struct build *b)
@@ -154,7 +155,7 @@ root_attach(struct ns *ns, struct build *b)
 	describe_root(ns);
 }
 
-/* Make root "/" of the process, and let the old one go. */
+/* Make root the "/" of the process, and unmount the old one. */
 void
 root_enter(const struct ns *ns, int root)
 {
@@ -174,7 +175,7 @@ root_enter(const struct ns *ns, int root)
 		err(EXIT_LINK, "%s", keep ? cwd : "root");
 }
 
-/* Carry out the plan for the mount namespace that we are in. */
+/* Carry out the plan in the mount namespace that we are in. */
 void
 root_build(struct ns *ns, struct build *b)
 {

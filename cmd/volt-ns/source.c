@@ -1,4 +1,4 @@
-/* What the words show of the caller's files, as detached mounts. */
+/* Open the caller's files that the words show, as detached mounts. */
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -22,7 +22,7 @@ is_directory(const struct mount *m)
 	return S_ISDIR(st.st_mode);
 }
 
-/* Can nothing be written there, whatever the mount says? */
+/* Is the file system itself read-only, or the mount? */
 static bool
 is_read_only(const struct mount *m)
 {
@@ -34,20 +34,20 @@ is_read_only(const struct mount *m)
 }
 
 /*
- * Open m's source, unless that is done: a clone of a directory or of a file, or
- * an image, with m's attributes.
+ * Open m's source with m's attributes: a clone of a directory or of a file, or an
+ * image. Does nothing if it is open already.
  */
 void
 source_open(const struct ns *ns, struct mount *m)
 {
-	/* The overlay is what cannot be written to: it takes a place that can. */
+	/* ro makes the overlay read-only, but not the place for its changes. */
 	const uint64_t not_here = m->kind == MOUNT_OVERLAY ?
 	    MOUNT_ATTR_RDONLY : 0;
-	/* A clone of a shared mount would show the host our mounts. */
+	/* A clone that stays shared would show our mounts to the host. */
 	const struct mount_attr attr = { .attr_set = m->attrs & ~not_here,
 		.propagation = m->slave ? SYS_PROPAGATION_SLAVE :
 		SYS_PROPAGATION_PRIVATE };
-	/* Of the source itself; those below it stay as they are. */
+	/* For the source itself. The mounts below it keep their attributes. */
 	const struct mount_attr lift = { .attr_clr = m->lifted };
 	unsigned int rec = m->rec ? AT_RECURSIVE : 0;
 
@@ -66,8 +66,8 @@ source_open(const struct ns *ns, struct mount *m)
 		err(EXIT_LINK, "%s: source %s", m->what, m->src);
 	if (m->fd == -1)
 		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
-		    m->kind != MOUNT_BIND ? "there are mounts below it, and "
-		    "only the host's root can make a layer of that" : "there are mounts "
+		    m->kind != MOUNT_BIND ? "there are mounts below it: only "
+		    "the host's root can make a layer of it" : "there are mounts "
 		    "below it: add the option rec", "%s", m->what);
 	if (m->kind != MOUNT_BIND && !is_directory(m)) {
 		errno = ENOTDIR;
@@ -77,15 +77,15 @@ source_open(const struct ns *ns, struct mount *m)
 		err(EXIT_LINK, "%s: mount attributes", m->what);
 	if (m->lifted != 0 &&
 	    sys_mount_setattr(m->fd, "", AT_EMPTY_PATH, &lift) == -1)
-		fail(EPERM, "the source is mounted with "
-		    "what the options rw, exec, dev or suid are to lift, and "
-		    "that is locked", "%s: mount attributes", m->what);
+		fail(EPERM, "the flags of the source's mount are locked: the "
+		    "options rw, exec, dev and suid cannot clear them",
+		    "%s: mount attributes", m->what);
 	if ((m->lifted & MOUNT_ATTR_RDONLY) != 0 && is_read_only(m))
 		errx(EXIT_LINK, "%s: rw: the file system is read-only",
 		    m->what);
 }
 
-/* Map the IDs of what source_open() opened as userns has them, if m asks. */
+/* If m has the option idmap, map the IDs of its source as userns does. */
 void
 source_idmap(struct mount *m, int userns)
 {
@@ -100,20 +100,20 @@ source_idmap(struct mount *m, int userns)
 		(m->rec ? AT_RECURSIVE : 0), &attr) == 0)
 		return;
 	if (errno == EPERM)
-		fail(EPERM, "the option idmap takes the rights of the host's "
+		fail(EPERM, "the option idmap requires the rights of the host's "
 		    "root: leave it out", "%s: mount attributes", m->what);
 	fail(EINVAL, m->kind == MOUNT_BIND ? "this kernel cannot map "
 	    "the IDs of that file system, or of one below it; without the "
 	    "option idmap its files belong to nobody inside" :
 	    "this kernel cannot map the IDs of that file system, or of one "
-	    "below it; uidmap=0:0:65536 leaves IDs as they are, and with them "
-	    "the host's root",
+	    "below it; uidmap=0:0:65536 leaves IDs as they are, but then the "
+	    "container's root is the host's root",
 	    "%s: mount attributes", m->what);
 }
 
 /*
  * The directories of the new root: the layers, the first on top, and last the
- * place for changes, if that is one. Returns the Ith, or NULL at the end.
+ * directory for changes, if there is one. Returns number i, or NULL at the end.
  */
 struct mount *
 source_layer(struct ns *ns, size_t i)

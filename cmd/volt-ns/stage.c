@@ -2,26 +2,25 @@
  * The stage: how the mounts of a container come to be locked. Theory of
  * operation:
  *
- * What a word asked for, the container's root must not take back. The kernel
- * locks the flags of a mount, and the mount itself over what it covers, when it
- * copies the mount into a mount namespace whose user namespace is a less
- * privileged one (mount_namespaces(7)). So the inner actor, which has the
- * container's user namespace, does not put the root together. A builder does,
- * in a mount namespace of its own, with the rights of the host's root or, for
- * an ordinary caller, in a user namespace between the caller's and the
- * container's.
+ * The container's root must not undo what a word asked for. The kernel locks the
+ * flags of a mount, and the mount itself over what it covers, when it copies the
+ * mount into a mount namespace whose user namespace is less privileged
+ * (mount_namespaces(7)). So the inner actor, which has the container's user
+ * namespace, does not put the root together. A builder does, in a mount namespace
+ * of its own: with the rights of the host's root, or for an ordinary caller in a
+ * user namespace between the caller's and the container's.
  *
- * In the builder's mount namespace is the stage, a shared tmpfs on /dev. The
- * inner actor's mount namespace is a copy, in which the stage is a slave of the
+ * The builder's mount namespace has the stage, a shared tmpfs on /dev. The inner
+ * actor's mount namespace is a copy, in which the stage is a slave of the
  * builder's. The inner actor makes the file systems that belong to its own
- * namespaces, such as /proc, and sends them to the builder, attached nowhere.
- * The builder puts all mounts in their places, out of the inner actor's sight,
- * and at last moves the root onto the stage by one move_mount(2). That shows on
- * the inner actor's stage as well, and there all of it but the root's own mount
- * point is locked. The inner actor goes there by pivot_root(2).
+ * namespaces, such as /proc, and sends them to the builder as detached mounts. The
+ * builder attaches all mounts at their places, where the inner actor cannot see
+ * them. At last it moves the root onto the stage by one move_mount(2). That
+ * propagates to the inner actor's stage. There everything is locked except the
+ * mount of the root itself. The inner actor enters the root by pivot_root(2).
  *
- * The toolbox stands on the stage before the inner actor is there, and is locked
- * likewise: a clone of a locked mount keeps its locks.
+ * The toolbox is on the stage before the inner actor starts, and is locked in the
+ * same way: a clone of a locked mount keeps its locks.
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -53,7 +52,7 @@ stage_needed(const struct ns *ns)
 	return (ns->flags & both) == both && !root_is_plain(ns);
 }
 
-/* Have the programs and files of the next link on the stage. */
+/* Put the programs and files that the next link needs on the stage. */
 static void
 toolbox_put(struct ns *ns, int stage)
 {
@@ -76,8 +75,8 @@ toolbox_put(struct ns *ns, int stage)
 }
 
 /*
- * Open what the plan shows of the caller's files, and make the stage, before
- * the inner actor leaves our mount namespace.
+ * Open the caller's files that the plan shows, and make the stage. This comes
+ * before the inner actor leaves our mount namespace.
  */
 static void
 stage_make(struct ns *ns, struct build *b)
@@ -110,12 +109,12 @@ stage_make(struct ns *ns, struct build *b)
 		err(EXIT_LINK, "stage: root");
 	close(fd);
 	umask(mask);
-	/* The child's files in /proc, too, and IDs may have changed. */
+	/* This also concerns the child's files. IDs may have changed above. */
 	if (ns->between)
 		ids_be_writable(ns);
 }
 
-/* Map the IDs of what was opened, as the user namespace has them. */
+/* Map the IDs of all sources that ask for it, as the user namespace does. */
 static void
 map_sources(struct ns *ns, int userns)
 {
@@ -128,7 +127,7 @@ map_sources(struct ns *ns, int userns)
 		source_idmap(&ns->mounts[i], userns);
 }
 
-/* The builder, once the inner actor is at the other end of sock. */
+/* Be the builder, with the inner actor at the other end of sock. */
 static _Noreturn void
 build(struct ns *ns, struct build *b, int sock)
 {
@@ -151,7 +150,7 @@ build(struct ns *ns, struct build *b, int sock)
 	if (!ns->between)
 		ids_act_as_root(ns);
 	if (say_on)
-		talk_wait(sock); /* what is said stays in order */
+		talk_wait(sock); /* keep the messages of both in order */
 	b->inner = sock;
 	root_build(ns, b);
 	if (sys_move_mount(b->root, "", b->stage, "", MOVE_MOUNT_F_EMPTY_PATH |
@@ -161,7 +160,7 @@ build(struct ns *ns, struct build *b, int sock)
 	_exit(0);
 }
 
-/* A socket pair with the builder: ours is pair[0]. */
+/* Make a socket pair. pair[0] is the end of the process that asks. */
 static void
 talk_pair(int pair[2])
 {
@@ -169,7 +168,7 @@ talk_pair(int pair[2])
 		err(EXIT_LINK, "socketpair");
 }
 
-/* Have the ID maps of the namespace between written, or write them. */
+/* Let the outer actor write the ID maps of the builder's namespace, or do it. */
 static void
 take_maps_between(const struct ns *ns, int outer)
 {
@@ -182,7 +181,7 @@ take_maps_between(const struct ns *ns, int outer)
 		idmap_write(ns, "self");
 }
 
-/* In the child that is to build: clone the inner actor. Returns in that, 0. */
+/* In the builder: clone the inner actor. Returns 0, in the inner actor only. */
 static pid_t
 builder_run(struct ns *ns, const struct clone_args *args, int outer)
 {
@@ -199,7 +198,7 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
 	if (poll(&parent, 1, 0) == 1)
 		_exit(EXIT_LINK); /* the outer actor is dead already */
 	talk_pair(pair);
-	/* It is our parent's child: that waits for it, and we do not. */
+	/* It becomes our parent's child, so that our parent can wait for it. */
 	inner.flags |= CLONE_PARENT;
 	inner.exit_signal = 0;
 	if ((pid = sys_clone3(&inner)) == -1)
@@ -216,10 +215,10 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
 }
 
 /*
- * As clone3(2) does it with args, but the child is in a copy of a builder's
- * mount namespace. pair is that of inner and outer actor; its first end is
- * closed here in the outer one, which is to wait for the builder by
- * talk_ended(). Returns -1 and errno if there are no namespaces.
+ * Do what clone3(2) does with args, but put the child in a copy of a builder's
+ * mount namespace. pair connects the inner and the outer actor. In the outer actor
+ * this closes pair[0]; the outer actor must then wait for the builder by
+ * talk_ended(). Returns -1 and errno if namespaces cannot be made.
  */
 pid_t
 stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
@@ -256,7 +255,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 	return child;
 }
 
-/* Enter the namespaces ourselves, with a builder left in a copy of the mounts. */
+/* Enter the namespaces ourselves, and leave a builder in a copy of the mounts. */
 void
 stage_unshare(struct ns *ns)
 {
@@ -286,8 +285,8 @@ stage_unshare(struct ns *ns)
 }
 
 /*
- * The inner actor: have our ID maps written, and take what the builder has for
- * us: the toolbox, and the layers of an overlay.
+ * In the inner actor: wait for our ID maps, and take what the builder has for us:
+ * the toolbox, and the layers of an overlay.
  */
 void
 stage_take(struct ns *ns)
@@ -336,7 +335,7 @@ stage_recv(int sock, struct parts *p)
 		p->fd[i] = talk_recv(sock);
 }
 
-/* Do later mounts of the host show? Else our mounts need not be slaves. */
+/* Must later mounts of the host show? If not, our mounts need not be slaves. */
 static bool
 has_slave(struct ns *ns)
 {
@@ -353,8 +352,8 @@ has_slave(struct ns *ns)
 }
 
 /*
- * The inner actor: make the file systems of our namespaces for the builder, in
- * the order of root_build(), and enter the root that it makes.
+ * In the inner actor: make the file systems of our namespaces for the builder, in
+ * the order of root_build(), and enter the root that the builder makes.
  */
 void
 stage_fill(struct ns *ns)
@@ -388,6 +387,6 @@ stage_fill(struct ns *ns)
 	close(fd);
 	close(ns->builder);
 	ns->builder = -1;
-	may_fail(talk_ended()); /* it has answered */
+	may_fail(talk_ended()); /* it has done its work */
 	umask(mask);
 }

@@ -1,7 +1,7 @@
 /*
- * What the actors tell each other: one descriptor, or none, in each message of
- * a SOCK_SEQPACKET pair. An actor whose peer has ended ends too, with status
- * 125: the peer has said why.
+ * The messages between the actors. Each message on a SOCK_SEQPACKET pair has
+ * one descriptor or none. If the peer of an actor has ended, the actor ends
+ * too, with status 125: the peer has printed why.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,7 +18,7 @@
 
 static pid_t helper;	/* our child at the other end, or 0 */
 
-/* The peer is our child pid. */
+/* Remember that the peer is our child pid. */
 void
 talk_with(pid_t pid)
 {
@@ -26,8 +26,8 @@ talk_with(pid_t pid)
 }
 
 /*
- * Wait for that child to end. If a signal killed it, say so: it cannot have
- * said anything itself. Returns whether it did its work.
+ * Wait for that child to end. If a signal killed it, print that, because it
+ * cannot have printed anything itself. Returns whether it exited with 0.
  */
 bool
 talk_ended(void)
@@ -55,7 +55,7 @@ failed(const char *what)
 	exit(EXIT_LINK);
 }
 
-/* Send fd, or that there is none (-1). */
+/* Send fd, or with -1 a message without a descriptor. */
 void
 talk_send(int sock, int fd)
 {
@@ -63,7 +63,7 @@ talk_send(int sock, int fd)
 		failed("send to");
 }
 
-/* Receive what talk_send() sends. The descriptor is the caller's. */
+/* Receive what talk_send() sends. The caller closes the descriptor. */
 int
 talk_recv(int sock)
 {
@@ -80,7 +80,7 @@ talk_recv(int sock)
 	failed("receive from");
 }
 
-/* Receive no more than the word that the peer has come so far. */
+/* Wait for a message of the peer, and drop its descriptor if it has one. */
 void
 talk_wait(int sock)
 {
@@ -91,8 +91,8 @@ talk_wait(int sock)
 }
 
 /*
- * Tell who we are: our process ID as the /proc that both see has it, which may
- * be that of another PID namespace than ours.
+ * Send our process ID. It is taken from /proc, which both of us see, and which
+ * may belong to another PID namespace than ours.
  */
 void
 talk_hello(int sock)
@@ -106,7 +106,7 @@ talk_hello(int sock)
 		failed("send to");
 }
 
-/* Receive that, as a string. */
+/* Receive what talk_hello() sends, as a string. */
 void
 talk_heard(int sock, char *pid, size_t size)
 {
@@ -123,9 +123,9 @@ talk_heard(int sock, char *pid, size_t size)
 }
 
 /*
- * The process ID of whoever sends the next message, as our PID namespace has
- * it. SO_PASSCRED must be set before it is sent; it is unset here. Returns -1
- * if the other end is closed.
+ * Receive a message, and return the process ID of its sender in our PID
+ * namespace, or -1 if the other end is closed. SO_PASSCRED must have been set
+ * before the message was sent. This function clears it.
  */
 pid_t
 talk_sender(int sock)

@@ -1,4 +1,4 @@
-/* The words of volt-ns: what may be said, and what must not be said together. */
+/* The words of volt-ns: which there are, and which exclude or need each other. */
 #include <err.h>
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +21,7 @@ set_root(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "there can be only one root= or image=");
 	mount_parse(&ns->root, strcmp(key, "root") != 0 ? MOUNT_IMAGE :
 	    mount_is_tmpfs(value) ? MOUNT_EMPTY : MOUNT_ROOT, key, value);
-	/* Read-only once all places are made. */
+	/* It becomes read-only after all places in it are made. */
 	if (ns->root.kind == MOUNT_EMPTY &&
 	    (ns->root.attrs & MOUNT_ATTR_RDONLY) != 0) {
 		ns->root.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
@@ -79,7 +79,7 @@ set_mount(void *ctx, const char *key, const char *value)
 		ns->dev = m->dst;
 	if (m->kind == MOUNT_FILE)
 		(void)word_fd(key, m->src);
-	/* An explicit one takes the place of the default. */
+	/* An explicit mount replaces the default one. */
 	if (kinds[i].no != 0 && kinds[i].kind != MOUNT_MASK)
 		*(bool *)((char *)ns + kinds[i].no) = true;
 }
@@ -170,7 +170,7 @@ static const struct word words[] = {
 	CTX_WORD("bind", set_mount, "SRC[:DST[:OPTS]]", "show SRC of the host at DST"),
 	CTX_WORD("tmpfs", set_mount, "DST[:OPTS]", "an empty file system in memory"),
 	CTX_WORD("file", set_mount, "FD:DST[:OPTS]",
-	    "a file with what is read from FD"),
+	    "a file with the contents of FD"),
 	CTX_WORD("text", set_mount, "TEXT:DST[:OPTS]", "a file with a line of text"),
 	CTX_WORD("dir", set_mount, "DST[:mode=OCTAL]",
 	    "a directory, made if it is missing"),
@@ -196,7 +196,7 @@ static const struct word words[] = {
 	CHOICE_WORD("console", struct ns, console, enum console, "pty|pipe",
 	    "a terminal, or pipes, of the command's own"),
 	BOOL_WORD("stdio", struct ns, give_stdio, "give|keep",
-	    "may the command open its pipes by /dev/stdout"),
+	    "let the command open its pipes by /dev/stdout"),
 	CALL_WORD("monotonic", set_offset, struct ns, monotonic, "SECONDS",
 	    "offset of CLOCK_MONOTONIC"),
 	CALL_WORD("boottime", set_offset, struct ns, boottime, "SECONDS",
@@ -227,7 +227,7 @@ has_root(const struct ns *ns)
 	return ns->root.what != NULL || ns->nlower > 0;
 }
 
-/* Will the root be an overlay? Else it is a single mount. */
+/* Will the root be an overlay? If not, it is a single mount. */
 bool
 is_overlay(const struct ns *ns)
 {
@@ -235,7 +235,7 @@ is_overlay(const struct ns *ns)
 	    ns->nlower + (ns->root.what != NULL) > 1;
 }
 
-/* Options that would be ignored are refused. */
+/* Refuse options that would be ignored. */
 static void
 check_options(const struct ns *ns, const struct mount *m)
 {
@@ -246,11 +246,11 @@ check_options(const struct ns *ns, const struct mount *m)
 	if (is_overlay(ns) && (m->kind == MOUNT_ROOT ||
 		m->kind == MOUNT_IMAGE || m->kind == MOUNT_LOWER) &&
 	    mount_has_options(m))
-		errx(EXIT_LINK, "%s: of layers only overlay= has mount options",
-		    m->what);
+		errx(EXIT_LINK, "%s: a layer has no mount options of its own; "
+		    "give them to overlay=", m->what);
 }
 
-/* Refuse combinations that cannot mean anything, before anything is done. */
+/* Refuse senseless combinations before anything is done. */
 void
 ns_check(struct ns *ns, bool command)
 {

@@ -19,7 +19,7 @@ WORDS = ["prefix=/", "except=/usr/lib", "fs.rx=/", "try=fs.rw=/nonexistent", "tr
 
 
 class Chain:
-    """words are what stands before the probe, and as whom it is run."""
+    """A chain: words come before the probe, and kinds are the callers that run it."""
 
     def __init__(self, name: str, words: List[str], kinds: str = "root", probe: bool = True,
                  before: Optional[List[List[str]]] = None, fds: Optional[List[int]] = None,
@@ -28,7 +28,7 @@ class Chain:
         self.argv = words + (PROBE if probe else [])
         self.kinds = kinds.split()
         self.probe = probe
-        self.before = before or []  # commands, each time
+        self.before = before or []  # commands before each run
         self.fds = fds or []
         self.needs = needs
         self.guest = words[:len(GUEST)] == GUEST
@@ -77,14 +77,14 @@ CHAINS = [
     Chain("net-none", ["volt-net", "mode=none"]),
     Chain("cg", ["volt-cg", "name=fault", "-s", "cgroup.max.depth=5", "volt-ns", "-C",
                  "volt-init"], needs="cgroup"),
-    Chain("cg-delegate", ["volt-cg", "-d", "parent=/volt", "name=fault", "volt-ns", "-mpC", R, "volt-init"],
-          needs="cgroup"),
+    Chain("cg-delegate", ["volt-cg", "-d", "parent=/volt", "name=fault", "volt-ns", "-mpC", R,
+                          "volt-init"], needs="cgroup"),
     Chain("cg-limits", ["volt-cg", "name=fault", "memory.max=64M", "pids.max=50", "cpus=1"],
           needs="memory"),
     Chain("kvm", ["volt-kvm", "memory=16M", "kernel=/srv/guest/pvh"], probe=False,
           needs="kvm"),
-    Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk", 
-                          "disk=/srv/data/disk2:overlay", "status=5"],
+    Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh",
+                          "disk=/srv/data/disk", "disk=/srv/data/disk2:overlay", "status=5"],
           probe=False, fds=[5], needs="kvm"),
     Chain("guest", GUEST + ["-", "hostname=inside", "chdir=/tmp"] + CARD + ["--"]),
     Chain("guest-console", GUEST + ["-", "console=pty", "size=30 90", "--"]),

@@ -1,14 +1,14 @@
-"""What each system call may answer, where there is any reason why it fails."""
+"""The errors with which each system call can fail, if it can."""
 
 from errno import (EACCES, EADDRINUSE, EAGAIN, EBUSY, EEXIST, EINTR, EINVAL, EIO, EMFILE,
                    ENFILE, ENOBUFS, ENODEV, ENOENT, ENOLCK, ENOMEM, ENOSPC, EPERM, EROFS,
                    ESRCH, ETOOMANYREFS)
 from typing import Dict, List, Tuple
 
-SHORT = 0  # no error: less is read or written than asked for
+SHORT = 0  # no error: the call reads or writes less than requested
 
-# These cannot fail, or only if the program is wrong; or they do what they are to do
-# whatever they answer, as close(2). brk(2) answers with the old break, never an error.
+# These cannot fail, or only if the program is wrong; or they do their work even if they
+# return an error, such as close(2). brk(2) returns the old break, and never an error.
 NEVER = set("""
 close close_range exit exit_group rt_sigreturn rt_sigaction rt_sigprocmask rt_sigpending
 getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getpgid getpgrp
@@ -22,7 +22,7 @@ MAKES = [ENOSPC, EACCES, ENOMEM]
 SENDS = [EINTR, ENOBUFS, ETOOMANYREFS, ENOMEM]
 WAITS = [EINTR, ENOMEM]
 
-# What is not here gets ENOMEM and EPERM.
+# A call that is not here gets ENOMEM and EPERM.
 ERRORS: Dict[str, List[int]] = {}
 for _names, _errors in (
         ("open openat openat2 open_tree", OPENS + [EINTR, EIO]),
@@ -71,7 +71,7 @@ for _names, _errors in (
     for _name in _names.split():
         ERRORS[_name] = _errors
 
-# ioctl(2)'s requests, and what they answer: of loop devices and KVM.
+# Requests of ioctl(2) and their errors, for loop devices and KVM.
 REQUESTS: Dict[int, List[int]] = {
     0x4c82: [ENOSPC, ENODEV, EINTR],  # LOOP_CTL_GET_FREE
     0x4c0a: [EBUSY, ENOMEM, EINVAL, EINTR],  # LOOP_CONFIGURE
@@ -81,7 +81,7 @@ REQUESTS: Dict[int, List[int]] = {
 
 
 def errors_of(name: str, argument: int) -> List[int]:
-    """What the call is to answer; argument is its second one."""
+    """The errors for a call. argument is its second one."""
     if name in NEVER:
         return []
     if name == "fcntl":
@@ -91,4 +91,4 @@ def errors_of(name: str, argument: int) -> List[int]:
     return list(dict.fromkeys(ERRORS.get(name, [ENOMEM, EPERM])))
 
 
-Call = Tuple[str, str, int, int]  # task, program, number, the how manieth
+Call = Tuple[str, str, int, int]  # task, program, number, which of them in order

@@ -1,4 +1,4 @@
-"""Is a run in which a call failed as it ought to be?"""
+"""Does a chain behave as it should when a call fails?"""
 
 import json
 import os
@@ -11,7 +11,7 @@ STATUS = ("Seccomp", "Seccomp_filters", "NoNewPrivs", "Speculation_Store_Bypass"
 
 
 class Run:
-    """What one line of the helper says; of a guest, and what its control port says."""
+    """The result of one run, from a line of the helper, and from a guest's control port."""
 
     def __init__(self, line: bytes, host: Dict[str, int], control: Optional[str]) -> None:
         told = json.loads(line)
@@ -24,7 +24,7 @@ class Run:
         self.left = text(told["left"])
         self.files: List[str] = [text(f) for f in told["files"]]
         self.calls: List[Any] = told["calls"]
-        self.remains: List[str] = []  # of the host's, that the chain has left
+        self.remains: List[str] = []  # what the chain has left on the host
         if control is not None:
             self.status = guest_status(control, self.status)
             if "lost" in control.splitlines():
@@ -53,7 +53,7 @@ def mount_line(line: str) -> str:
 
 
 def devices(mounts: str) -> Dict[int, str]:
-    """The mounts of each device by its number, which is another in each run."""
+    """The mounts of each device, by the device's number, which differs in each run."""
     result: Dict[int, str] = {}
     for line in mounts.splitlines():
         major, minor = map(int, line.split()[2].split(":"))
@@ -63,7 +63,7 @@ def devices(mounts: str) -> Dict[int, str]:
 
 
 def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
-    """The probe's report by name; None if there is none."""
+    """The probe's report by name, or None."""
     try:
         told = json.loads(out)
     except ValueError:
@@ -77,10 +77,10 @@ def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
     on = devices(told["mounts"])
     for key in ("cwd_id", "root_id"):
         told[key] = [on.get(told[key][0], "no mount"), told[key][1]]
-    # Where a file is read or written next, and so how much was said, is left out.
+    # Leave out file positions, which depend on the length of messages.
     told["fds"] = [[fd[0], on.get(fd[1], fd[1])] + fd[2:6] + fd[7:] for fd in told["fds"]]
     told["mounts"] = "\n".join(mount_line(m) for m in told["mounts"].splitlines())
-    # Without the flags, one of which is that the address is not yet known to be alone.
+    # Leave out the flags: one says that duplicate address detection is not over yet.
     told["addresses6"] = sorted(x.split()[:4] for x in told["addresses6"].splitlines())
     told["status"] = [x for x in told["status"].splitlines() if x.split(":")[0] in STATUS]
     told["interfaces"] = sorted(x.split(":")[0].strip() for x in told["interfaces"].splitlines()
@@ -91,7 +91,7 @@ def flat(out: str, host: Dict[str, int]) -> Optional[Dict[str, str]]:
 
 
 class Usual:
-    """What comes of a chain when nothing fails."""
+    """The results of a chain when nothing fails."""
 
     def __init__(self, runs: List[Run]) -> None:
         self.runs = runs
@@ -103,14 +103,14 @@ class Usual:
                            if all((r.report or {}).get(key) == value for r in runs)}
 
     def lines(self, run: Run) -> List[str]:
-        """What it says that is not always said; on the command's terminal, too."""
+        """The lines that are not always printed, also those on the command's terminal."""
         lines = run.err.splitlines()
         if run.report is None:
             lines += [x for x in run.files[0].splitlines() if re.match("volt-[a-z]+: .", x)]
         return [x for x in lines if without_numbers(x) not in self.said]
 
     def differs(self, run: Run) -> List[str]:
-        """In what the command is not where it was to be."""
+        """The differences in the command's environment."""
         if self.report is None or run.report is None:
             return [] if self.report is run.report is None else ["no report"]
         return [f"{key}: {delta(value, run.report.get(key, ''))}"
@@ -140,12 +140,12 @@ def judge(usual: Usual, run: Run, call: str) -> List[str]:
         bad.append(f"crashed: status {run.status}")
     if any(not re.match(r"volt-[a-z]+: .", line) for line in lines):
         bad.append(f"not a message: {run.err!r}")
-    # One line, and perhaps one of advice; of one program.
+    # There may be one line, and one of advice, of one program.
     if len(lines) > 2 or len({line.split(":")[0] for line in lines}) > 1:
         bad.append(f"says too much: {run.err!r}")
     same = (run.ran == usual.first.ran and run.status == usual.first.status and
             not usual.differs(run))
-    # Recovered, perhaps with a line; or a line says that status= has none.
+    # It has recovered, perhaps with a line; or a line says that status= wrote nothing.
     if same and (run.files[2:] == usual.first.files[2:] or
                  any(re.match(r"volt-[a-z]+: status=\d+: ", x) for x in lines)):
         return bad

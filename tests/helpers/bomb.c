@@ -1,6 +1,6 @@
 /*
- * bomb: fork for ever in every process there is; none of them ends by itself
- * but all of them once 10000 were made, as nothing bounds them then.
+ * bomb: fork for ever, in every process that this makes. A process ends only when
+ * 10000 were made, because then nothing limits them.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /*
- * deed NAME [ARG ...]: do one thing and print "ok", what it gave, or errno's
- * name. Static, so that it needs no right but that to be executed.
+ * deed NAME [ARG ...]: do one thing and print "ok", its result, or errno's name. It
+ * is static, so that it needs only the right to be executed.
  */
 #define _GNU_SOURCE
 #include <sys/ioctl.h>
@@ -81,11 +81,11 @@ inet(int type, int binding, const char *port)
 	if (binding)
 		return bind(s, (struct sockaddr *)&in, sizeof(in));
 	rc = connect(s, (struct sockaddr *)&in, sizeof(in));
-	/* That nobody listens is not what we ask about. */
+	/* We do not ask whether a process listens. */
 	return rc == -1 && errno == ECONNREFUSED ? 0 : rc;
 }
 
-/* Connect to a port by sending, or with that put off until something is sent. */
+/* Connect to a port when the first data is sent: at once, or by a later send. */
 static long
 fastopen(const char *how, const char *port)
 {
@@ -169,7 +169,7 @@ call(char *argv[])
 	return done(syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
 }
 
-/* Every call of the list on stdin, with arguments that can do no harm. */
+/* Make every call of the list on stdin, with arguments that can do no harm. */
 static int
 calls(void)
 {
@@ -254,7 +254,7 @@ main(int argc, char *argv[])
 		return done(inet(SOCK_DGRAM, 0, a));
 	if (OP("fastopen"))
 		return done(fastopen(a, b));
-	if (OP("listen")) { /* a socket of this family, that nobody bound */
+	if (OP("listen")) { /* on a socket of this family that is not bound */
 		n = socket(atoi(a), SOCK_STREAM, 0);
 		return done(n == -1 ? -1 : listen(n, 1));
 	}

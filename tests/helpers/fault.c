@@ -5,23 +5,22 @@
  * Each line of standard input is one run:
  *
  *	-			nothing fails; the calls are listed
- *	TASK PROGRAM NR N HOW	the Nth call NR that TASK makes as PROGRAM
- *				does not happen: it answers the error HOW; or
- *				with HOW 0 it is told to read or write less
+ *	TASK PROGRAM NR N HOW	the Nth call NR that TASK makes as PROGRAM is
+ *				not made: it returns the error HOW; or with
+ *				HOW 0 it is made to read or write less
  *
- * A task is named by its parents: the first is 0, its second child 0.1. Only
- * programs called volt-* are told of; the command is the first program that one of
- * them becomes and that is called otherwise. Standard output gets one line for each
- * run, JSON.
+ * A task is named after its parents: the first is 0, and its second child is 0.1.
+ * Only programs with names that begin with volt- are traced. The command is the
+ * first program with another name that one of them becomes. Standard output gets
+ * one line of JSON for each run.
  *
- * volt-guest runs here without a guest: its mounts of /sys and /dev do not happen,
- * and answer 0; and when it has done its work, and waits for the end of the guest, it
- * is killed.
+ * volt-guest runs here without a guest. Its mounts of /sys and /dev are not made, and
+ * return 0. When its work is done it waits for the end of the guest: then it is killed.
  *
- * The chain runs as that user, in an environment of PATH, with /dev/null as
- * standard input and files in memory as standard output, standard error and
- * the descriptors -f. A run that takes longer than SECONDS is ended, and so is
- * what the chain left running that long after it.
+ * The chain runs as UID, with PATH as its environment, /dev/null as standard input,
+ * and files in memory as standard output, standard error and the descriptors of -f.
+ * A run that takes longer than SECONDS is ended. A process that the chain left is
+ * ended after the same time.
  */
 #define _GNU_SOURCE
 #include <sys/auxv.h>
@@ -45,18 +44,18 @@
 #define CALLS 512
 #define FILES 4	/* standard output and error, and -f */
 #define NAME 48
-#define LOADER_SIZE 0x40000	/* more than its code has */
+#define LOADER_SIZE 0x40000	/* more than the size of its code */
 
 struct task {
 	pid_t pid;	/* 0: none */
-	char name[NAME];	/* "": its parent has not told yet */
+	char name[NAME];	/* "": not known yet, its parent has not stopped */
 	char program[NAME];
 	int children;
-	uint64_t loader;	/* where the dynamic loader is; 0: there is none */
-	bool waiting;	/* stopped until it has its name */
-	bool old;	/* has waited for a tick */
-	bool free;	/* its calls are not looked at */
-	bool answered;	/* the call that it is in does not happen, but answers this: */
+	uint64_t loader;	/* address of the dynamic loader; 0: there is none */
+	bool waiting;	/* it is stopped until it has its name */
+	bool old;	/* it has waited for a tick */
+	bool free;	/* we do not look at its calls */
+	bool answered;	/* the call that it is in is not made, and returns this: */
 	long answer;
 	unsigned int calls[CALLS];
 };
@@ -151,8 +150,8 @@ see_program(struct task *t)
 }
 
 /*
- * Where the kernel has put the dynamic loader, from the auxiliary vector. What it
- * does before main is not the program's.
+ * Get the address of the dynamic loader, from the auxiliary vector. The calls that
+ * it makes before main are not the program's.
  */
 static void
 see_loader(struct task *t)
@@ -183,12 +182,12 @@ execed(struct task *t)
 	see_loader(t);
 	memset(t->calls, 0, sizeof(t->calls));
 	t->free = strncmp(t->program, "volt-", 5) != 0;
-	/* newuidmap and its kin are nobody's command. */
+	/* newuidmap and newgidmap are not the command. */
 	if (was_link && t->free && strncmp(t->program, "new", 3) != 0)
 		command_ran = true;
 }
 
-/* Name the child that t has made, and let it go if it is there already. */
+/* Name the child that t has made, and let it go on if it has stopped already. */
 static void
 had_child(struct task *t)
 {
@@ -210,8 +209,9 @@ had_child(struct task *t)
 }
 
 /*
- * One ended, perhaps before it could tell of its child: that goes on without a name.
- * old: only if it has waited since the last tick, as when it came after that end.
+ * Let waiting tasks go on without a name: a parent may have ended before we could
+ * learn the name of its child. With old, only those that have waited since the last
+ * tick: these came after their parent's end.
  */
 static void
 release_waiting(bool old)
@@ -231,7 +231,7 @@ release_waiting(bool old)
 	}
 }
 
-/* Strings among the arguments of a call, for whoever reads the report. */
+/* Add the strings among the arguments of a call, for readers of the report. */
 static void
 add_arguments(struct text *s, pid_t pid, const uint64_t *args)
 {
@@ -260,8 +260,9 @@ add_arguments(struct text *s, pid_t pid, const uint64_t *args)
 }
 
 /*
- * Can that read or write end as it is to? Of an eventfd and its kin only by EINTR;
- * and short not where a message is whole, or what the kernel makes of a write.
+ * Can this read or write really end in the wanted way? With an eventfd and similar
+ * files, it can fail only with EINTR. It cannot be short for a message that is always
+ * whole, or for a write to a file that the kernel interprets as a whole.
  */
 static bool
 is_plausible(pid_t pid, uint64_t fd, uint64_t len)
@@ -293,7 +294,7 @@ set_register(const struct task *t, size_t which, long value)
 	(void)ptrace(PTRACE_POKEUSER, t->pid, which, value);
 }
 
-/* t is at the entry of a call that does not happen. */
+/* t is at the entry of a call that must not be made. */
 static void
 answer(struct task *t, long value)
 {
@@ -302,7 +303,7 @@ answer(struct task *t, long value)
 	t->answer = value;
 }
 
-/* t is at the entry of the call that is to fail. */
+/* t is at the entry of the call that must fail. */
 static void
 inject(struct task *t, const struct __ptrace_syscall_info *info)
 {
@@ -391,7 +392,7 @@ stopped(struct task *t, int wstatus)
 		execed(t);
 		break;
 	case PTRACE_EVENT_STOP:
-		if (signo != SIGTRAP) { /* by job control: stay so */
+		if (signo != SIGTRAP) { /* job control stopped it: leave it */
 			(void)ptrace(PTRACE_LISTEN, t->pid, NULL, NULL);
 			return;
 		}
@@ -407,7 +408,7 @@ stopped(struct task *t, int wstatus)
 	go_on(t, 0);
 }
 
-/* Did a program end by a fault of its own? */
+/* Did a fault of its own end the program? */
 static bool
 is_crash(int wstatus)
 {
@@ -421,7 +422,7 @@ is_crash(int wstatus)
 	return false;
 }
 
-/* What is left after its time: say what it is, and end it. */
+/* The time is over: report the processes that are left, and end them. */
 static void
 end_all(bool hang)
 {
@@ -441,7 +442,7 @@ end_all(bool hang)
 	}
 }
 
-/* Follow them all to their ends. Returns the first one's wait status. */
+/* Follow all tasks until they end. Returns the wait status of the first. */
 static int
 follow(pid_t first)
 {
@@ -483,7 +484,7 @@ follow(pid_t first)
 	return code;
 }
 
-/* The process that becomes the chain, once it is told to go. */
+/* Become the chain, once we are told to go. */
 static void
 become(char *argv[], int gate)
 {
@@ -543,7 +544,7 @@ add_content(struct text *s, int fd)
 	text_hex(s, buf, n > 0 ? (size_t)n : 0);
 }
 
-/* One run. */
+/* Do one run, and print its line. */
 static void
 run(char *argv[])
 {
@@ -604,7 +605,7 @@ main(int argc, char *argv[])
 		if (file_fds[i] == -1)
 			continue;
 		fd = memfd_create("chain", MFD_CLOEXEC);
-		/* Out of the way of what the chain is handed. */
+		/* A high number does not collide with the chain's descriptors. */
 		files[i] = fcntl(fd, F_DUPFD_CLOEXEC, 100);
 		close(fd);
 	}

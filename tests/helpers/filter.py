@@ -3,16 +3,16 @@
 filter.py FILTER PROFILE GROUPS NAMES [REFERENCE]
 
 Run FILTER, a compiled seccomp filter, for every number of a system call and all
-arguments that could matter, and compare what it says with what the text of
-PROFILE means; and with REFERENCE, libseccomp's own filter of the same profile,
-in which a call that depends on its arguments returns SECCOMP_RET_TRACE. Nothing
-here is shared with volt-seccomp: neither the parser nor the meaning. NAMES has
-a line "NUMBER NAME" for each call.
+arguments that could matter. Compare its results with the meaning of PROFILE's text,
+and with REFERENCE, libseccomp's own filter of the same profile, in which a call that
+depends on its arguments returns SECCOMP_RET_TRACE. This program shares neither the
+parser nor the evaluation with volt-seccomp. NAMES has a line "NUMBER NAME" for each
+call.
 
 filter.py sockets FILTER
 
-Print the sockets that FILTER lets be made: a line "FAMILY TYPE PROTOCOLS" for
-each family and type, whatever the flags and the upper halves of the arguments.
+Print the sockets that FILTER permits: a line "FAMILY TYPE PROTOCOLS" for each family and
+type. The flags and the upper halves of the arguments must not matter.
 """
 
 import itertools
@@ -62,7 +62,7 @@ COMPARE = {
 
 
 def run(code, nr, arch, args):
-    """What the filter returns."""
+    """The value that the filter returns."""
     data = struct.pack("<iIQ6Q", nr - (nr >> 31 << 32), arch, 0x1234, *args)
     a, pc = 0, 0
     while True:
@@ -104,7 +104,7 @@ def condition(text):
 
 
 def read_profile(paths, names):
-    """Lists of (conditions, action) by number, and what is left."""
+    """Lists of (conditions, action) by number, and the default action."""
     groups, rules, other = {}, {}, ERRNO | 38
     for path in paths:
         for line in open(path):
@@ -159,7 +159,7 @@ def arguments(rules):
         per.append(interesting(mine) if mine else [0, ALL] if arg == 0 else [0])
     if math.prod(map(len, per)) <= ENOUGH:
         return itertools.product(*per)
-    # Too many: each value of each argument beside a few of the others.
+    # There are too many: take each value of each argument with a few of the others.
     draw = random.Random(1)
     return [
         [v if i == arg else draw.choice(per[i]) for i in range(6)]

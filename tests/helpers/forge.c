@@ -1,8 +1,7 @@
 /*
- * forge STATUS: take every descriptor of every process in sight, as root of a
- * container may, and write to it and read from it whatever could tell somebody
- * that a command failed, or started; then end with STATUS. Prints how many
- * descriptors it could take.
+ * forge STATUS: take every descriptor of every visible process, as the container's
+ * root may. Write to it and read from it everything that could report that a command
+ * failed, or started. Then end with STATUS. Prints how many descriptors it could take.
  */
 #define _GNU_SOURCE
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A link (call it volt-something) that uses VOLT_TAP as a guest would: it asks
-for the gateway's hardware address and sends it an ICMP echo."""
+"""A link that uses VOLT_TAP as a guest would: it asks for the gateway's hardware address
+and sends it an ICMP echo. Its name must begin with volt-."""
 
 import fcntl
 import os
@@ -56,15 +56,22 @@ def echo(src, to, dst=gw):
     return to + mac + b"\x08\x00" + head + icmp
 
 
-send(b"\xff" * 6 + mac + b"\x08\x06" + struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, mac, ip, bytes(6), gw))
+send(b"\xff" * 6 + mac + b"\x08\x06" +
+     struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, mac, ip, bytes(6), gw))
 reply = receive(lambda f: f[12:14] == b"\x08\x06" and f[28:32] == gw and f[20:22] == b"\0\2")
 if reply is None:
     sys.exit("no ARP reply")
 gw_mac = reply[22:28]
 print("gateway", ":".join("%02x" % b for b in gw_mac))
+
+
+def is_echo_reply(frame):
+    return frame[12:14] == b"\x08\0" and frame[34:35] == b"\0"
+
+
 send(echo(ip, gw_mac))
-print("echo reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0") else "no reply")
+print("echo reply" if receive(is_echo_reply) else "no reply")
 send(echo(socket.inet_aton("10.88.9.9"), gw_mac))
-print("spoofed:", "reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0", 1.0) else "no reply")
+print("spoofed:", "reply" if receive(is_echo_reply, 1.0) else "no reply")
 send(echo(ip, gw_mac, socket.inet_aton("192.0.2.1")))
-print("another address:", "reply" if receive(lambda f: f[12:14] == b"\x08\0" and f[34:35] == b"\0", 1.0) else "no reply")
+print("another address:", "reply" if receive(is_echo_reply, 1.0) else "no reply")

@@ -1,6 +1,6 @@
 /*
- * To be loaded before a dynamic program: as often as INTERRUPT says, a dump of
- * the kernel's by netlink ends as one that something changed during.
+ * Preload this into a dynamic program: as often as INTERRUPT says, a netlink dump of
+ * the kernel looks as if something had changed while it was made.
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""journal.py HOW CMD [ARG ...]: run CMD with a stream socket as standard output
-and error, as a service has it for the journal. Prints what came over it, and
-ends with CMD's status, 128+N for a signal.
+"""journal.py HOW CMD [ARG ...]: run CMD with a stream socket as standard output and error,
+as a service has it for the journal. Prints what comes over it, and ends with CMD's
+status, 128+N for a signal.
 
-all	the socket is standard input, too: what we read is sent to it
+all	the socket is standard input, too: we send it what we read
 out	standard input is ours
-gone	likewise, but close our side once something came; prints nothing more
+gone	like out, but we close our side after the first data and print nothing more
 """
 import os
 import socket

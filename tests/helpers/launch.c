@@ -1,20 +1,20 @@
 /*
- * Become the first program of a random chain, after having made ourselves the
- * caller that it is to have. Standard input is a list of records, each a letter,
- * a value and a NUL; standard output gets a snapshot (snapshot.h) of what the
- * chain is given. What fails is said there, too, behind a "!".
+ * Become the first program of a random chain, after we have become the caller that it
+ * needs. Standard input is a list of records. Each has a letter, a value and a NUL.
+ * Standard output gets a snapshot (snapshot.h) of what the chain gets. An error goes
+ * there, too, after a "!".
  *
  *	P path of the program, a argument, e string of the environment
- *	f "NEW OLD CLOEXEC": descriptor OLD of ours is NEW; all others are closed
+ *	f "NEW OLD CLOEXEC": our descriptor OLD becomes NEW; all others are closed
  *	c cgroup.procs to enter, d working directory, D remove it afterwards
  *	U be root of a user namespace, in which IDs 0 to N-1 are those outside,
- *	  or with 0 user 0 is our own
+ *	  or with 0 our own user is 0
  *	u user ID, g group ID, G groups, B bounding set, I inheritable and A ambient
  *	  capabilities, E no ambient ones, S securebits
  *	m umask, n nice, r "RESOURCE SOFT HARD", o oom_score_adj, x personality
  *	l scheduler, t timer slack
  *	b blocked signals, i ignored signals, q a signal pending
- *	s a session of our own, y the same with this terminal, p a process group
+ *	s a new session, y the same with this terminal, p a process group
  *	k death signal, N no_new_privs, z a child that has ended
  */
 #define _GNU_SOURCE
@@ -28,11 +28,11 @@
 
 #include "snapshot.h"
 
-#define BASE 600	/* descriptors from here to BASE + MANY - 1 are for a while */
+#define BASE 600	/* from here to BASE + MANY - 1: temporary descriptors */
 #define MANY 100
 #define SPEC_MAX ((size_t)1 << 20)
 
-static int before;	/* where the snapshot goes */
+static int before;	/* the snapshot goes to this descriptor */
 static char *spec, *spec_end;
 
 static void
@@ -65,7 +65,7 @@ read_spec(void)
 	spec_end = spec + len;
 }
 
-/* The next record of that letter after s; NULL at the end. */
+/* The next record of that letter after s, or NULL. */
 static char *
 next(char letter, char *s)
 {
@@ -92,7 +92,7 @@ all(char letter)
 	return list;
 }
 
-/* The first such record as a number, if there is one. */
+/* The first record of that letter as a number, if there is one. */
 static int
 number(char letter, unsigned long long *n)
 {
@@ -114,7 +114,7 @@ write_file(const char *path, const char *s)
 	close(fd);
 }
 
-/* A user namespace takes somebody outside of it to write its maps. */
+/* Only a process outside of a user namespace can write its maps. */
 static void
 enter_userns(unsigned long long n)
 {
@@ -154,7 +154,7 @@ enter_userns(unsigned long long n)
 	check(syscall(SYS_setresuid, 0, 0, 0), "setresuid");
 }
 
-/* Each of the new ones from where the old ones were put aside. */
+/* Make each new descriptor from the copies of the old ones. */
 static void
 place_descriptors(void)
 {
@@ -345,7 +345,7 @@ main(void)
 	set_ids();
 	set_session();
 	set_signals();
-	/* As exec(2) makes it: a change of IDs does not count. */
+	/* Set it as exec(2) does: a change of IDs must not count. */
 	check(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable");
 	snapshot(&t, argv, env, before);
 	text_add(&t, "}\n");

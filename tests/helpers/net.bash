@@ -12,7 +12,7 @@
 world=()
 
 # hold NAME ARG ...: start a process in the namespaces that unshare(1) makes with these
-# arguments. Its PID is in $NAME.
+# arguments. Sets $NAME to its PID.
 hold() {
 	local name=$1 pid
 
@@ -70,7 +70,7 @@ world_begin() {
 	at "$CLIENT" ip -6 route add default via 2001:db8:3::1
 }
 
-# world_resolv LINE ...: the host's resolv.conf has these lines.
+# world_resolv LINE ...: write these lines to the host's resolv.conf.
 world_resolv() {
 	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/resolv.conf"
 	h mount --bind "$BATS_TEST_TMPDIR/resolv.conf" /etc/resolv.conf
@@ -105,13 +105,14 @@ chain() {
 	lease_of "$pid"
 }
 
-# four PID, six PID [SCOPE]: the address of a chain. SCOPE is global or link.
+# four PID, six PID [SCOPE]: print the address of a chain. SCOPE is global or link.
 four() {
 	at "$1" ip -4 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }'
 }
 
 six() {
-	at "$1" ip -6 -o addr show dev eth0 scope "${2:-global}" | awk '{ sub("/.*", "", $4); print $4 }'
+	at "$1" ip -6 -o addr show dev eth0 scope "${2:-global}" |
+		awk '{ sub("/.*", "", $4); print $4 }'
 }
 
 lease_of() {
@@ -120,7 +121,8 @@ lease_of() {
 		'$1 == "lease" && $10 == pid { print $2, $6 }')"
 }
 
-# serve PID PROTO PORT[,OPTION...] [ADDR]: a server that answers with its client's address.
+# serve PID PROTO PORT[,OPTION...] [ADDR]: start a server that answers with its client's
+# address.
 serve() {
 	# shellcheck disable=SC2016 # expanded by socat's sh
 	nsenter -t "$1" -n -- socat -T 5 "$2-LISTEN:$3,fork,reuseaddr${4:+,bind=$4}" \
@@ -132,7 +134,7 @@ serve() {
 	done
 }
 
-# ask PID PROTO ADDR PORT: what that server answers. (-t: how long it may take.)
+# ask PID PROTO ADDR PORT: print the answer of that server. (-t is the time that it has.)
 ask() {
 	echo hello | at "$1" timeout 20 socat -t 3 - "$2:$3:$4,connect-timeout=3" 2>&1 |
 		tail -n 1

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""orphan.py DEPTH LINK ...: all chains of DEPTH of these links (a link is one
-argument, its words between blanks), each with a command that sleeps. Kill each
-parent that waits, one at a time: the command must end. Prints the chains where
-it does not; a chain that does not start in that order is left out.
+"""orphan.py DEPTH LINK ...: start all chains of DEPTH of these links, each with a command
+that sleeps. (A link is one argument, with blanks between its words.) Kill each parent that
+waits, one at a time: the command must end. Prints the chains in which it does not. A chain
+that does not start in that order is left out.
 """
 import itertools
 import os
@@ -22,7 +22,7 @@ def child_of(pid):
 
 
 def start(chain):
-    """The chain, once its command runs, and the end of its output; or None."""
+    """Start the chain, and wait for its command. Returns None if it does not start."""
     words = [word for link in chain for word in link.split()]
     p = subprocess.Popen(words + COMMAND, stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -35,7 +35,7 @@ def start(chain):
 
 
 def parents(p):
-    """Who waits: all from the first process down, but the last."""
+    """The parents that wait: all from the first process down, except the last."""
     found, pid = [], p.pid
     while (child := child_of(pid)) is not None:
         found.append(pid)
@@ -44,7 +44,7 @@ def parents(p):
 
 
 def survives(p, victim):
-    """Does anybody live on who has our pipe, after the victim's end?"""
+    """After the victim's end, does a process live on that has our pipe?"""
     os.kill(victim, signal.SIGKILL)
     ended, _, _ = select.select([p.stdout], [], [], PATIENCE)
     alive = not ended or p.stdout.read() != b""

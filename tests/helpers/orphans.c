@@ -1,6 +1,6 @@
 /*
- * orphans N: leave N children that end at once to whoever reaps here, then
- * wait until none of them is left in the process table. Needs /proc.
+ * orphans N: make N orphans that end at once, for the process that reaps here. Then
+ * wait until none of them is in the process table. Needs /proc.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -1,19 +1,19 @@
 /*
- * The command of a random chain. Says what it sees of itself (snapshot.h), does
+ * The command of a random chain. Prints what it sees of itself (snapshot.h), does
  * what its first argument asks for, and ends. The first argument is a list:
  *
- *	m	as the first: say more, of mounts, filters and network
- *	rFD	the descriptor to say it on; 1 unless told otherwise
+ *	m	only as the first: also print mounts, filters and network
+ *	rFD	the descriptor to print to; the default is 1
  *	e	write a line to standard error
  *	c	copy standard input to standard output
  *	tPATH	try to open PATH, for reading and for writing
  *	bPORT	try to bind a TCP socket to PORT
- *	W, H	wait for signals, by sigwait(3) or by handlers, and say "sig N" for
- *		each until signal 64 comes
+ *	W, H	wait for signals, by sigwait(3) or by handlers, and print "sig N"
+ *		for each until signal 64 comes
  *	DN	wait for signal N without a handler
  *	S	stop ourselves
  *	ZMS	sleep
- *	kN	be ended by signal N
+ *	kN	end by signal N
  *	xN	exit with N
  */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@
 #include "snapshot.h"
 
 #define LAST 64
-#define PATIENCE 60	/* s; then whoever asked is gone */
+#define PATIENCE 60	/* s; then our caller has ended */
 
 static int report = 1;
 static volatile sig_atomic_t ended;
@@ -73,7 +73,7 @@ told(int signo)
 	errno = saved;
 }
 
-/* The return from a handler, as the kernel wants it told. */
+/* The return from a handler, which the kernel needs to know. */
 __asm__(".globl probe_restorer\nprobe_restorer:\n\tmov $15, %eax\n\tsyscall\n");
 void probe_restorer(void);
 
@@ -93,7 +93,7 @@ set_mask(uint64_t mask)
 	(void)syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, 8);
 }
 
-/* What belongs before the line is written: its reader may send signals at once. */
+/* Prepare before the line is written: its reader may send signals at once. */
 static void
 prepare(struct text *t, const char *word, const char **comma)
 {
@@ -211,7 +211,7 @@ act(const char *word)
 		wait_signals(*word == 'H');
 		break;
 	case 'D':
-		if (getpid() == 1) /* it would wait in vain */
+		if (getpid() == 1) /* PID 1 would wait for ever */
 			_exit(77);
 		nap(PATIENCE * 1000L);
 		_exit(98);

@@ -1,7 +1,7 @@
 /*
- * Try to type into every terminal in reach: TIOCSTI, also with rubbish above
- * the 32 bits that the kernel looks at, and TIOCLINUX's paste. Prints what it
- * could not open; never fails.
+ * Try to type into every terminal that we can reach: by TIOCSTI, also with garbage
+ * above the 32 bits that the kernel uses, and by TIOCLINUX's paste. Prints what it
+ * could not open. Never fails.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""reader.py HOW [SIGNAL] CMD [ARG ...]: run CMD with a small pipe as standard
-output, and be a bad reader. Prints CMD's status, 128+N for a signal.
+"""reader.py HOW [SIGNAL] CMD [ARG ...]: run CMD with a small pipe as standard output, and
+be a bad reader. Prints CMD's status, 128+N for a signal.
 
 stuck SIGNAL	read nothing; once CMD has no child, send it SIGNAL
-slow		read a little at a time until the end; print how much, too
-terminal SIGNAL	a terminal instead, and read nothing; once it takes no more,
+slow		read a little at a time until the end; also print how much
+terminal SIGNAL	read nothing, from a terminal instead of a pipe; once it is full,
 		send CMD the signal
 """
 import fcntl

@@ -1,6 +1,6 @@
 /*
- * seize: get hold of the parent process, before anything else is done. Prints
- * the ways that worked, a line each, and nothing where there are none.
+ * seize: before anything else, try to take control of the parent process. Prints a
+ * line for each way that worked.
  */
 #define _GNU_SOURCE
 #include <sys/ptrace.h>

@@ -1,9 +1,9 @@
 /*
- * What a process can see of itself, as one line: for launch.c and probe.c, which
- * say so before a chain and behind it. The line is JSON, and without true, false
- * and null also Python. Strings are in hexadecimal, since they may be anything.
- * What cannot be told, for want of /proc or by a filter of system calls, is a
- * negative errno or an empty list.
+ * What a process can see of itself, as one line. launch.c prints it before a chain, and
+ * probe.c after it. The line is JSON, and without true, false and null also Python.
+ * Strings are in hexadecimal, because they may have any bytes. If a value is unknown,
+ * without /proc or because of a filter of system calls, it is a negative errno or an
+ * empty list.
  */
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
@@ -26,12 +26,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FDS_LOOKED_AT 8192	/* where /proc does not list them */
+#define FDS_LOOKED_AT 8192	/* if /proc does not list them */
 #define CAPS 64
 #define SIGNALS 64
 #define LIMITS 16
 
-/* The kernel's own; the C library keeps 32 and 33 from its callers. */
+/* The kernel's call: the C library hides signals 32 and 33 from its callers. */
 struct kernel_sigaction {
 	void (*handler)(int);
 	unsigned long flags;
@@ -110,7 +110,7 @@ add_result(struct text *t, const char *key, long n)
 	add_number(t, key, n == -1 ? -errno : n);
 }
 
-/* What a file says; returns its length, or -1. */
+/* Read a file as a string. Returns its length, or -1. */
 static ssize_t
 read_text(const char *path, char *buf, size_t size)
 {
@@ -231,7 +231,7 @@ add_limits(struct text *t)
 		text_add(t, "%s[%llu,%llu]", i > 0 ? "," : "", r[0], r[1]);
 	}
 	text_add(t, "]");
-	/* The kernel's own returns 20 - nice. */
+	/* The kernel's call returns 20 - nice. */
 	add_number(t, "nice", 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0));
 	add_result(t, "scheduler", syscall(SYS_sched_getscheduler, 0));
 	add_result(t, "ioprio", syscall(SYS_ioprio_get, 1, 0));
@@ -288,7 +288,7 @@ add_places(struct text *t)
 	add_result(t, "keyring", syscall(SYS_keyctl, 0, -3, 0));
 }
 
-/* Process group, session, terminal. */
+/* Add process group, session and terminal. */
 static void
 add_family(struct text *t)
 {
@@ -312,7 +312,7 @@ add_descriptor(struct text *t, int fd, const char **comma)
 
 	if (flags == -1 || fstat(fd, &st) == -1)
 		return;
-	/* fd, device, inode, mode, device that it is, flags, position, cloexec */
+	/* fd, device, inode, mode, own device number, flags, position, cloexec */
 	text_add(t, "%s[%d,%llu,%llu,%u,%llu,%d,%lld,%d]", *comma, fd,
 	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
 	    st.st_mode, (unsigned long long)st.st_rdev, fcntl(fd, F_GETFL),
@@ -320,7 +320,7 @@ add_descriptor(struct text *t, int fd, const char **comma)
 	*comma = ",";
 }
 
-/* All but the one that the line is to be written to, if it is ours. */
+/* Add all descriptors, except the one to which the line is written if it is ours. */
 static void
 add_descriptors(struct text *t, int except)
 {
@@ -345,7 +345,7 @@ add_descriptors(struct text *t, int except)
 	text_add(t, "]");
 }
 
-/* All but its end: the caller may add to it. */
+/* Make the line without its end, so that the caller may add to it. */
 static void
 snapshot(struct text *t, char *const *argv, char *const *env, int except)
 {
@@ -362,7 +362,7 @@ snapshot(struct text *t, char *const *argv, char *const *env, int except)
 	add_places(t);
 }
 
-/* Write all of it, or as much as there is a reader for. */
+/* Write all of it, or until the reader has ended. */
 static void
 text_write(const struct text *t, int fd)
 {

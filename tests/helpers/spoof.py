@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""spoof.py IP PID HOST LINK: from eth0 of this namespace send frames, good and
-forged, and say which of them the host end, LINK in the network namespace of the
-process HOST, lets through to the bridge."""
+"""spoof.py IP PID HOST IFACE: from eth0 of this namespace, send good and forged frames.
+Print which of them pass the host's end, IFACE in the network namespace of the process
+HOST, to the bridge."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-ip, _, host, link = sys.argv[1:5]
+ip, _, host, _ = sys.argv[1:5]
 libc = ctypes.CDLL(None, use_errno=True)
 ETH_P_ALL = 3
 
@@ -28,7 +28,7 @@ other_mac = bytes.fromhex("027600000001")
 bridge = bytes.fromhex("02760a580001")
 all_nodes = socket.inet_pton(socket.AF_INET6, "ff02::1")
 
-# The bridge's own view of what has come in.
+# Look at what arrives at the bridge.
 with open("/proc/%s/ns/net" % host) as ns:
     if libc.setns(ns.fileno(), 0) != 0:
         sys.exit("setns")
@@ -78,11 +78,13 @@ frames = [
     ("redirect", eth(0x86DD, v6(a6, icmp6(137, bytes(36)), 58))),
     ("own neighbour", eth(0x86DD, v6(a6, advert(a6), 58))),
     ("neighbour for the gateway", eth(0x86DD, v6(a6, advert(gw6), 58))),
-    ("hop-by-hop", eth(0x86DD, v6(a6, struct.pack("!BBBBI", 58, 0, 1, 4, 0) + icmp6(134, bytes(12)), 0))),
+    ("hop-by-hop", eth(0x86DD, v6(a6, struct.pack("!BBBBI", 58, 0, 1, 4, 0) +
+                                  icmp6(134, bytes(12)), 0))),
     ("a fragment", eth(0x86DD, v6(a6, fragment(17, 0, bytes(16)), 44))),
     ("echo in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, icmp6(128, bytes(12))), 44))),
     ("a later fragment", eth(0x86DD, v6(a6, fragment(58, 8, bytes([134]) + bytes(15)), 44))),
-    ("router advertisement in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, icmp6(134, bytes(12))), 44, all_nodes))),
+    ("router advertisement in a fragment",
+     eth(0x86DD, v6(a6, fragment(58, 0, icmp6(134, bytes(12))), 44, all_nodes))),
     ("neighbour in a fragment", eth(0x86DD, v6(a6, fragment(58, 0, advert(gw6)), 44))),
     ("hop-by-hop in a fragment", eth(0x86DD, v6(a6, fragment(0, 0, bytes(24)), 44))),
     ("fragment in a fragment", eth(0x86DD, v6(a6, fragment(44, 0, bytes(24)), 44))),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""talk.py udp|tcp ADDR PORT: from one socket send a line again and again, and
-print each answer, or "error: " and what is wrong."""
+"""talk.py udp|tcp ADDR PORT: from one socket, send a line again and again. Print each
+answer, or "error: " and the reason."""
 
 import socket
 import sys

@@ -1,31 +1,31 @@
 #!/usr/bin/python3
 """terminal.py [STEP ...] -- CMD [ARG ...]
 
-Run CMD in the foreground of a session on a terminal of its own, 24 by 80, and
-do the steps one after the other, then wait for its end:
+Run CMD in the foreground of a session, on a terminal of its own, 24 by 80. Do the steps
+one after the other, and then wait for its end:
 
 	expect=REGEX	wait until the output since the last match has it
-	send=TEXT	type it; Python's escapes, as \\x03
+	send=TEXT	type it, with Python's escapes, such as \\x03
 	size=ROWSxCOLS	resize the terminal
-	mode		say whether the terminal is "cooked" or "raw"
+	mode		print whether the terminal is "cooked" or "raw"
 	pause=SECONDS
 
-Prints the output of CMD, and at the end "typed: TEXT" if anything is left in
-the terminal's input that nobody has read. Ends with the status of CMD, 128+N
-for signal N; 99 if something expected did not come, 98 if CMD did not end.
+Prints the output of CMD, and at the end "typed: TEXT" if some of the terminal's input was
+not read. Ends with the status of CMD, 128+N for signal N, 99 if an expected text did not
+come, or 98 if CMD did not end.
 """
 import codecs, fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 LIMIT = 15
 at = sys.argv.index("--")
 steps, command = sys.argv[1:at], sys.argv[at + 1:]
-# Its own slave stays open, so that what is typed and not read can be seen.
+# The slave stays open, so that we can see what was typed and not read.
 master, slave = pty.openpty()
 fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
 
 def leader():
-    """Lead the session, run CMD and see what it left behind."""
+    """Lead the session, run CMD, and look for input that it left."""
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in 0, 1, 2:
@@ -60,7 +60,7 @@ seen = b""
 
 
 def take(seconds):
-    """Read what there is; whether there was anything."""
+    """Read what there is. Returns whether there was anything."""
     global seen
     if not select.select([master], [], [], seconds)[0]:
         return False

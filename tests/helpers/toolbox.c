@@ -1,6 +1,6 @@
 /*
- * A link that is one more look at the toolbox: its ".." stays in it, and nothing
- * can be written there. Says what openat(2) said; exits 1 or 2 if one got out.
+ * A link that checks the toolbox: its ".." must stay in it, and nothing can be written
+ * to it. Prints the result of openat(2). Exits with 1 or 2 if we could leave it.
  */
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""track.py: the connections that the kernel tracks in this network namespace:
-protocol, whom the first packet was for, whom the answers come from, an ID."""
+"""track.py: print the connections that the kernel tracks in this network namespace:
+protocol, destination of the first packet, sender of the answers, ID."""
 
 import ipaddress
 import socket
@@ -27,7 +27,7 @@ def end(data, dst):
     return l4[1][0], "%s:%d" % (addr, port)
 
 
-# Of all families, IPCTNL_MSG_CT_GET of NFNL_SUBSYS_CTNETLINK, a dump.
+# A dump of all families: IPCTNL_MSG_CT_GET of NFNL_SUBSYS_CTNETLINK.
 s.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 1, 0x301, 1, 0, 0, 0, 0))
 while True:
     data = s.recv(1 << 20)

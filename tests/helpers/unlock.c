@@ -1,8 +1,7 @@
 /*
- * unlock: be the container's root that wants its mounts back. Try to take a
- * flag from each mount that is to be seen, and from each that a descriptor of
- * some process here leads to; from clones of them too; then to unmount each.
- * Print what worked.
+ * unlock: as the container's root, try to undo the mounts. Try to clear a flag of each
+ * visible mount, of each mount to which a descriptor of a visible process leads, and of
+ * clones of these. Then try to unmount each. Prints what worked.
  */
 #define _GNU_SOURCE
 #include <sys/mount.h>

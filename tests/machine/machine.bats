@@ -181,16 +181,18 @@ done
 END
 }
 
-@test "the stable kernel has what the tests rely on" {
+@test "the stable kernel has the features that the tests need" {
 	probe
 	run -0 "$machine" -d "$tree" sh probe
 }
 
-@test "the backports kernel has it too, two processors, and a guest of that kernel" {
+@test "the backports kernel has them too, and two processors, and a guest of that kernel" {
 	probe
 	cp -r "$BATS_TEST_DIRNAME/../../build/bin" "$tree/"
-	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c '[ "$(nproc)" = 2 ] && . ./probe &&
-		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s volt-init -V'
+	run -0 "$machine" -m 2G -d "$tree" -c 2 -k backports sh -c \
+		'[ "$(nproc)" = 2 ] && . ./probe &&
+		timeout 600 bin/volt-kvm kernel="/boot/vmlinuz-$(uname -r)" boot_timeout=400s \
+			volt-init -V'
 	[ "${lines[-1]}" = "$("$tree/bin/volt-init" -V)" ]
 }
 

@@ -1,18 +1,18 @@
-"""One random chain: its command line, and what its caller is like."""
+"""One random chain: its command line, and a description of its caller."""
 
 import os
 import random
 import re
 from typing import Any, Dict, List, Optional
 
-# Where the worker has its files, in a mount namespace of its own.
+# The directories of the worker, in a mount namespace of its own.
 TOP = "/srv"
 BIN = TOP + "/bin"
 CMD = TOP + "/cmd"
 CWD = TOP + "/cwd"
 ROOT = TOP + "/root"
 
-# An ordinary user; where we are one, that one.
+# An ordinary user. If we are one, it is ourselves.
 USER_ID = os.geteuid() or 12345
 SUBID_ID = 12346
 SUBID_RANGE = (1000000000, 65536)
@@ -20,13 +20,13 @@ GROUPS = [20001, 20002]
 
 KINDS = ("root", "user", "nsroot", "subid")
 
-# What the caller is like where a case says nothing else.
+# The default environment of the caller.
 ENV = [f"PATH={CMD}:{BIN}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LC_ALL=C"]
 
 
 class Case:
-    """argv is flat, so that any token of it can be left out. caller holds only what
-    differs from the usual, so that any entry of it can be left out, too."""
+    """argv is flat, so that any token of it can be left out. caller has only what
+    differs from the default, so that any entry of it can be left out, too."""
 
     def __init__(self, seed: int, kind: str, argv: List[str],
                  caller: Optional[Dict[str, Any]] = None) -> None:
@@ -47,7 +47,7 @@ class Case:
         return list(env) + list(self.get("extra_env", []))
 
     def has_flag(self, program: str, flag: str) -> bool:
-        """Is one of the links of that name given the flag?"""
+        """Does one of the links of that name have the flag?"""
         inside = False
         for arg in self.argv:
             if os.path.basename(arg) == program:
@@ -60,7 +60,7 @@ class Case:
         return False
 
     def shell(self) -> str:
-        """The command line, as one would type it."""
+        """The command line, as it would be typed."""
         return " ".join(quote(a) for a in self.argv)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Case:
 
 
 def quote(s: str) -> str:
-    """s as the shell takes it; what is no text, as bash and ksh do."""
+    """Quote s for the shell. Bytes that are no text are quoted for bash and ksh."""
     if len(s) > 100:
         return quote(s[:20]) + f"...({len(s)})"
     if re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", s):

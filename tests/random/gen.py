@@ -1,5 +1,5 @@
-"""Random chains: mostly such as somebody could mean, now and then such as nobody
-could. What comes out depends on the seed, the kinds of callers and nothing else."""
+"""Random chains: most of them make sense, and some do not. A chain depends only on
+the seed and on the kinds of callers."""
 
 import random
 from typing import Any, Callable, Dict, List, Sequence, Tuple
@@ -94,7 +94,7 @@ def ns_ids(rng: Rng, kind: str, ctx: Dict[str, Any], flags: str) -> List[str]:
             pool += ["uidmap=0:100000:65536", "uidmap=0:0:4294967295", "uidmap=0:0:1",
                      "uidmap=0:100000:1000,1000:200000:1000", "gidmap=0:100000:65536"]
         words.append(rng.choice(pool))
-    # An ordinary user is mostly refused these.
+    # For an ordinary user, most of these are refused.
     rare = 1.0 if kind in ("root", "nsroot") else 0.25
     if some(rng, 0.15 * rare):
         words.append("uid=" + number(rng))
@@ -156,7 +156,7 @@ def make_join(rng: Rng, ctx: Dict[str, Any]) -> List[str]:
 
 
 def mix(rng: Rng, letters: List[str], words: List[str]) -> List[str]:
-    """Flags alone or joined, anywhere among the words, whose order stays."""
+    """Put flags, alone or joined, anywhere among the words, and keep their order."""
     groups: List[str] = []
     for letter in letters:
         if groups and some(rng, 0.8):
@@ -179,7 +179,7 @@ def make_init(rng: Rng, kind: str, ctx: Dict[str, Any]) -> List[str]:
     flags = [f for f, p in (("g", 0.15), ("k", 0.1), ("v", 0.03), ("N", 0.01),
                             ("b", 0.005)) if some(rng, p)]
     if kind == "root" and not ctx.get("root") and "b" in flags:
-        flags.remove("b")  # it would mount what a system needs, in our own namespace
+        flags.remove("b")  # it would mount /run and /tmp in our own namespace
     return mix(rng, flags, words)
 
 
@@ -349,7 +349,7 @@ def command(rng: Rng, argv: List[str], deed: str) -> List[str]:
 
 
 def descriptors(rng: Rng, caller: Dict[str, Any], ctx: Dict[str, Any]) -> int:
-    """Fill in what the caller has open; returns where the probe is to report."""
+    """Fill in the caller's descriptors. Returns the one for the probe's report."""
     used = {7} if some(rng, 0.3) else set()
     fds: List[Tuple[int, str, int]] = [(7, "file", 0)] if used else []
     if some(rng, 0.4):
@@ -372,7 +372,7 @@ def descriptors(rng: Rng, caller: Dict[str, Any], ctx: Dict[str, Any]) -> int:
 
 
 def person(rng: Rng, kind: str, caller: Dict[str, Any]) -> None:
-    """What the caller is and has, but for descriptors."""
+    """Fill in the caller's attributes, except descriptors."""
     def maybe(p: float, key: str, value: Any) -> None:
         if some(rng, p):
             caller[key] = value
@@ -427,7 +427,7 @@ def streams(rng: Rng, caller: Dict[str, Any]) -> None:
 
 
 def play(rng: Rng, caller: Dict[str, Any]) -> str:
-    """What happens to the chain; returns what the probe is to do besides."""
+    """Choose what happens to the chain. Returns words for the probe."""
     how = rng.random()
     if how < 0.08:
         caller["play"] = ["signals"] + [rng.choice(SIGNALS) for _ in range(rng.randrange(1, 5))]
@@ -464,7 +464,7 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
     streams(rng, caller)
     ending = play(rng, caller)
     if caller.get("play", [""])[0] in ("signals", "default"):
-        for key in ("pending", "child"):  # they would come, too, or its SIGCHLD
+        for key in ("pending", "child"):  # the signal, or SIGCHLD, would come, too
             caller.pop(key, None)
     if caller.get("play", [""])[0] == "term":
         for key in ("pending", "blocked", "ignored"):
@@ -484,16 +484,16 @@ def make(seed: int, kinds: Sequence[str], asan: bool = False) -> c.Case:
             w == "c" and caller.get("stdin", [""])[0] == "tty")] + [ending])
     argv += command(rng, argv, deed)
     if "console=pty" in argv and caller.get("stdin", [""])[0] != "tty":
-        caller.pop("stdin", None)  # a terminal takes some bytes for its own
+        caller.pop("stdin", None)  # a terminal interprets some bytes
     if "console=pty" in argv or caller.get("stdin", [""])[0] == "tty":
-        # In the background of a terminal it waits until somebody stops it.
+        # In the background of a terminal, timeout(1) waits for ever.
         while "timeout" in argv:
             at = argv.index("timeout")
             del argv[at:at + 2]
     if not argv[0].startswith("volt-") and "/" not in argv[0]:
         caller.pop("argv0", None)
     if asan:
-        # The sanitizer has a lot of address space, and wants /proc.
+        # The sanitizer needs much address space, and /proc.
         argv = [a for a in argv if a != "proc=none" and not a.startswith("rlimit.as=")]
         argv = [x for a in argv for x in ([a, SANITIZER] if a == "-i" else [a])]
         caller.pop("env", None)

@@ -14,17 +14,17 @@ U64 = (1 << 64) - 1
 
 
 class Refused(Exception):
-    """This program ends the chain by itself; why is for people."""
+    """This program ends the chain. The reason is for readers only."""
 
     def __init__(self, why: str, status: int = 125, silent: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.status = status
-        self.silent = silent  # nothing is said on standard error
+        self.silent = silent  # it prints nothing on standard error
 
 
 class Unknown(Exception):
-    """The model does not know what this line does: the case is passed over."""
+    """The model does not know what this line does: the case is skipped."""
 
 
 class Word(NamedTuple):
@@ -59,7 +59,7 @@ def size(value: str) -> int:
 
 
 def time(value: str) -> int:
-    """In milliseconds."""
+    """Convert a time to milliseconds."""
     m = re.fullmatch(r"(0|[1-9][0-9]*)(ms|s|m)?", value, re.A)
     if not m or (m[2] is None and m[1] != "0"):
         bad(f"{value}: not a time")
@@ -80,7 +80,7 @@ def signal(value: str) -> int:
 
 
 def fields(value: str, sep: str) -> List[str]:
-    """The fields of a list, in which a backslash takes sep or itself."""
+    """The fields of a list. A backslash before sep or a backslash quotes it."""
     out, field, i = [], "", 0
     while i < len(value):
         c = value[i]
@@ -98,7 +98,7 @@ def fields(value: str, sep: str) -> List[str]:
 
 
 def split(value: str, sep: str, n: int) -> List[str]:
-    """At most n fields, of which the last is what is left as it stands."""
+    """At most n fields. The last is the rest, unchanged."""
     out: List[str] = []
     rest: Optional[str] = value
     while rest is not None and len(out) < n - 1:
@@ -151,7 +151,7 @@ def items(argv: List[str], read: Callable[[str], str]) -> Iterator[Tuple[str, Wo
 
 def parse(argv: List[str], flags: str, check: Callable[[str, str], None],
           read: Callable[[str], str]) -> Parsed:
-    """Take argv apart. check refuses a wrong word; what is wrong first counts."""
+    """Parse argv. check refuses a wrong word. The first error counts."""
     found, words = "", []
     for kind, word in items(argv, read):
         if kind == "":

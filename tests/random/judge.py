@@ -1,5 +1,5 @@
-"""Compare what was seen of a chain with what the model expects. Each complaint is
-a line, "what: ...", and an empty list is a good chain."""
+"""Compare what was seen of a chain with what the model expects. Each complaint is a
+line, "what: ...". An empty list means a good chain."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from state import ANY
 MARK = b"probe: standard error\n"
 NEEDS_PROC = ("oom", "uid_map", "gid_map", "setgroups", "offsets", "tty", "tpgid")
 SHELL_VARIABLES = ("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID")
-DENIED = (-1, -38)  # by a filter: EPERM, ENOSYS
+DENIED = (-1, -38)  # the errors of a filter: EPERM, ENOSYS
 CONT = 18
 
 
@@ -73,7 +73,7 @@ class Judge:
         return self.complaints
 
     def terminated(self) -> None:
-        """By SIGTERM, whenever it came: the chain has ended by it or refused."""
+        """A SIGTERM came at some time: it has ended the chain, or the chain refused."""
         got = ended(self.seen.wstatus or 0)
         allowed = [("signal", 15)] + [("exit", 128 + (x.stop or 15)) for x in self.s.waiters]
         if self.s.pid_one or any(x.pid_one for x in self.s.waiters):
@@ -89,7 +89,7 @@ class Judge:
         return self.seen.report_fd in self.s.fds or (self.s.console and self.seen.report_fd < 3)
 
     def outcome(self) -> None:
-        """Did the command run, or who refused, and is the status right?"""
+        """Did the command run? If not, which program refused? Is the status right?"""
         e, seen = self.expect, self.seen
         got = ended(seen.wstatus or 0)
         ran = seen.after is not None
@@ -101,7 +101,7 @@ class Judge:
             self.refusal(self.s.maybe, True)
             return
         if e.ran and not ran and self.s.maybe and got == ("exit", 125):
-            self.errors(self.s.maybe, False)  # it ran, or not: who knows
+            self.errors(self.s.maybe, False)  # we cannot know whether it ran
             self.lines_of_failure()
             return
         if not e.ran:
@@ -133,7 +133,7 @@ class Judge:
     # --- standard error -------------------------------------------------------------
 
     def name(self, program: str) -> str:
-        """As program calls itself."""
+        """The name by which program calls itself."""
         if program == self.first_program() and "argv0" in self.case.caller:
             return os.path.basename(self.case.get("argv0"))
         return program
@@ -142,7 +142,7 @@ class Judge:
         return os.path.basename(self.case.argv[0])
 
     def errors(self, by: Set[str], must: bool) -> None:
-        """Every line of standard error is somebody's, and no more than it may be."""
+        """Each line of standard error is from a program that may print one."""
         if (2 in self.case.get("closed", []) and not self.s.console) or "*" in self.s.chatty:
             return
         err = self.seen.err
@@ -170,15 +170,16 @@ class Judge:
                 self.bad("standard error", f"nothing, or lines of {sorted(names)}", line)
                 return
             told[who] = told.get(who, 0) + 1
-        if any(n > 2 for who, n in told.items() if who not in chatty) or len(set(told) - chatty) > 1:
+        if any(n > 2 for who, n in told.items() if who not in chatty) or \
+                len(set(told) - chatty) > 1:
             self.bad("standard error", "one message and perhaps advice", err)
         if 2 in self.case.get("closed", []) and self.s.maybe:
-            must = False  # who refused had no terminal yet
+            must = False  # the program that refused had no terminal yet
         if must and not told:
             self.bad("standard error", f"a message of {sorted(names)}", err)
 
     def refusal(self, by: Set[str], must: bool) -> None:
-        """Nothing was started, and one program has said why."""
+        """The command was not started, and one program has printed why."""
         e = self.expect
         if e.external and e.by in by and not must:
             pass
@@ -194,7 +195,7 @@ class Judge:
         got = ended(self.seen.wstatus or 0)
         for counter in self.s.counters:
             how = "exit" if counter.started else "failed"
-            # A link that refuses before it forks says nothing.
+            # A link that refuses before it forks writes nothing.
             allowed = [f"{how} {got[1]}\n", ""]
             for fd in counter.fds:
                 line = self.seen.status.get(fd, b"").decode()
@@ -280,7 +281,7 @@ class Judge:
             if key != "pid" and got == after["pid"]:
                 self.bad(key, "another's", got)
         elif want == "pty":
-            if got == 0:  # of another devpts it may have the same number
+            if got == 0:  # on another devpts it may have the same number
                 self.bad(key, "a terminal", got)
         elif want == "range":
             m = re.fullmatch(r" +0 +(\d+) +65536\n", text(got))
@@ -307,7 +308,7 @@ class Judge:
         names = [text(v).split("=")[0] for v in want]
 
         def plain(entries: List[str]) -> Set[str]:
-            """Those that a shell keeps as they are."""
+            """The variables that a shell leaves unchanged."""
             return {text(v) for v in entries if "=" in text(v) and self.kept(
                 text(v).split("=")[0], names)}
 
@@ -355,7 +356,7 @@ class Judge:
                 self.bad(f"position of {fd}", old[fd][6], new[fd][6])
 
     def opened(self, fd: int, want: List[int], mode: int) -> List[int]:
-        """A pipe of the standard streams may have been given to the command."""
+        """The command may have been given access to a pipe of the standard streams."""
         if fd > 2 or want[2] != stat.S_IFIFO | 0o600 or self.s.given is False:
             return want
         if self.s.given is ANY and mode == want[2]:
@@ -379,26 +380,26 @@ class Judge:
     # --- signals ----------------------------------------------------------------------
 
     def stopped(self) -> None:
-        # PID 1 cannot stop, and nobody sees it try.
+        # PID 1 cannot stop, and no process sees it try.
         want = not self.s.pid_one and not any(x.pid_one for x in self.s.waiters)
         if self.seen.stopped != want:
             self.bad("stops with its command", want, self.seen.stopped)
 
     def in_group(self) -> bool:
-        """A group of processes is told, and those in it that wait pass it on as well."""
+        """Is the signal sent to a process group, in which other waiters pass it on, too?"""
         return 0 <= self.s.group_from < len(self.s.waiters)
 
     def signals(self) -> None:
         want, got, asked = [], self.seen.got, self.case.get("play")[1:]
         for n in asked + [64]:
             if self.s.group_from >= 0 and n in STOPPING:
-                continue  # it stops the group for certain
+                continue  # it stops the whole group
             for i, waiter in enumerate(self.s.waiters):
                 if n == 15 and waiter.stop and not (self.in_group() and i >= self.s.group_from):
                     n = waiter.stop
             want.append(n)
         if CONT not in want or {15, *STOPPING} & set(asked):
-            # How often it comes with others is not ours to count.
+            # Beside other signals, its number is not determined.
             want, got = ([n for n in x if n != CONT] for x in (want, got))
         if self.in_group():
             self.told_as_group(set(want), set(got))
@@ -406,7 +407,7 @@ class Judge:
             self.same("signals", want, got)
 
     def told_as_group(self, want: Set[int], got: Set[int]) -> None:
-        """SIGTERM comes as it is, or as who waits in the group passes it on, or both."""
+        """SIGTERM comes itself, or as the signal of a waiter's stop=, or both."""
         terms = {15} | {w.stop for w in self.s.waiters[self.s.group_from:] if w.stop}
         if 15 in want and not terms & got:
             self.bad("signals", sorted(want), sorted(got))

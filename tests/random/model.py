@@ -1,6 +1,6 @@
-"""What a command line must do: a model of volt(7) and of the programs' manuals,
-written from these and not from the code. It says how the chain ends, who may
-refuse, and what the command sees of itself."""
+"""What a command line must do: a model of volt(7) and of the programs' manuals, written
+from these and not from the code. It says how the chain ends, which program may refuse,
+and what the command sees of itself."""
 
 import os
 import re
@@ -17,17 +17,17 @@ from state import ANY, SIGCHLD, State, Waiter
 
 VOLT = ("volt-ns", "volt-cg", "volt-init", "volt-lock", "volt-net")
 EXTERNAL = ("env", "nice", "setsid", "setpriv", "timeout", "sh")
-# Where execvp(3) looks without a PATH: musl's and glibc's.
+# The directories in which execvp(3) looks without a PATH, of musl and of glibc.
 NO_PATH = ("/usr/local/bin", "/bin", "/usr/bin")
 
 
 class Host:
-    """What this machine can do, as found out before."""
+    """What this machine can do. It was found out before."""
 
     def __init__(self) -> None:
         self.facts: Dict[Tuple[str, str], bool] = {}
         self.find: Callable[[str, str], bool] = lambda what, kind: True
-        self.targets: Dict[str, Any] = {}  # what the containers to join see
+        self.targets: Dict[str, Any] = {}  # snapshots of the containers to join
         self.cap_full = 0
         self.abi = 0
         self.fresh_net: Set[str] = set()
@@ -50,7 +50,7 @@ class Expect:
         self.by: Optional[str] = None  # the program that refuses
         self.why = ""
         self.silent = False
-        self.external = False  # what it says is not ours
+        self.external = False  # its messages are not volt's
         self.argv: List[str] = []
         self.deed: List[str] = []
 
@@ -90,7 +90,7 @@ class Model:
     # --- finding the next program ---------------------------------------------
 
     def inside(self, path: str) -> str:
-        """path of the chain's root, as we see it."""
+        """Translate a path of the chain's root to our own."""
         if not path.startswith("/"):
             if self.s.rooted or not isinstance(self.s.see["cwd"], str):
                 raise Unknown("relative path in a new root")
@@ -98,9 +98,9 @@ class Model:
         return path if self.s.root == "/" else self.s.root + path
 
     def look_up(self, name: str, volt: bool, first: bool = False) -> Tuple[str, str]:
-        """What exec of name is: ("volt", "external" or "probe", which), ("none", ""),
-        ("cannot", ""). volt: it is one of our links that looks. The first program is
-        found for the caller."""
+        """What an exec of name finds: ("volt", "external" or "probe", which),
+        ("none", ""), ("cannot", ""). volt says that a volt link looks. For the first
+        program, the caller looks."""
         if volt and name.startswith("volt-") and "/" not in name and (
                 name in VOLT or name == "volt-seccomp"):
             return "volt", name
@@ -108,7 +108,7 @@ class Model:
             return self.classify(self.inside(name))
         if name == "":
             if not volt:
-                raise Unknown("what others make of no name differs")
+                raise Unknown("others treat an empty name differently")
             return "none", ""
         path = env_value(c.ENV if first else self.s.env, "PATH")
         found = "none"
@@ -182,7 +182,7 @@ class Model:
                 return self.no_command(e, "cannot", before, volt, name)
             s.exec_caps()
             if kind == "script":
-                # exec(2) refuses it; a shell, and glibc's execvp(3), run it.
+                # exec(2) refuses it. A shell and glibc's execvp(3) run it.
                 if not volt:
                     raise Unknown("a script without #!")
                 return self.no_command(e, "cannot", before, volt, name)
@@ -193,7 +193,7 @@ class Model:
                     if self.host.sanitized and not s.proc:
                         raise Unknown("a sanitizer without /proc")
                     if what == "volt-net" and s.root != "/":
-                        # It alone is dynamic, and has no libraries there.
+                        # Only volt-net is dynamic, and its libraries are not there.
                         if self.host.sanitized:
                             raise Unknown("volt-net with some of its libraries")
                         return self.no_command(e, "none", before, volt, name)
@@ -209,11 +209,11 @@ class Model:
                 raise Unknown(f"{what} without a command")
 
     def named(self, name: str) -> bool:
-        """Called like one of ours, and not behind a change of the root."""
+        """It has the name of a volt program, and the root has not changed."""
         return os.path.basename(name).startswith("volt-") and not self.s.toolbox
 
     def leave(self, link: bool, program: str) -> None:
-        """A link execs: what is not a link is given nothing of the chain's own."""
+        """A link execs. A command that is not a link gets nothing of the chain's own."""
         s = self.s
         self.last_counter = None
         if link:
@@ -221,7 +221,7 @@ class Model:
         if s.plug == "deferred":
             g.bad("no volt-ns -n took the network of volt-net -d")
         if s.plug == "files":
-            g.bad("dns= and its kin need a volt-ns with a root")
+            g.bad("dns=, search= and hosts= need a volt-ns with a root")
         s.env = [v for v in s.env if not v.startswith("VOLT_")]
         s.toolbox = False
         s.plug = None
@@ -229,7 +229,7 @@ class Model:
         s.start()
 
     def refused(self, e: Expect, program: str, r: Refused) -> Expect:
-        if r.why == "dry run":  # that of the links behind it follows
+        if r.why == "dry run":  # the dry run of the following links comes next
             self.s.chatty.add("volt-seccomp")
             if "volt-net" in self.case.argv and self.s.root != "/":
                 raise Unknown("the dry run of a dynamic program in a root")
@@ -333,9 +333,9 @@ class Model:
                 g.bad("boot: the mounts are the caller's")
             raise Unknown("boot")
         if env_value(s.env, "NOTIFY_SOCKET") and any(w.key == "ready" for w in p.words):
-            raise Unknown("ready= with somebody to tell")
+            raise Unknown("ready= with a process that listens")
         first = s.pid_one
-        # The terminal of standard input, if it and the group are ours.
+        # Standard input is our terminal, and our group is in its foreground.
         front = self.case.get("stdin", [""])[0] == "tty" and s.see["tty"] != 0 and \
             0 not in self.case.get("closed", []) and s.see["tpgid"] is not ANY
         if "status" in own:
@@ -432,8 +432,8 @@ class Model:
         if argv[1:4] != ["-c", 'exec "$@"', "sh"]:
             raise Unknown("sh's option")
         s.env_loose = True
-        s.loose_signals |= 1 << SIGCHLD - 1  # it waits for children itself
-        s.chatty.add("sh")  # a working directory that is gone
+        s.loose_signals |= 1 << SIGCHLD - 1  # a shell waits for children itself
+        s.chatty.add("sh")  # the working directory may be removed
         return argv[4:]
 
 

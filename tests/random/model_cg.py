@@ -1,4 +1,4 @@
-"""volt-cg(1), on a host where no controller can be counted on."""
+"""volt-cg(1), on a host that may have no controller."""
 
 import re
 from typing import Any, List
@@ -10,7 +10,7 @@ from state import ANY, State, Waiter
 TAKEN = ("cgroup", "cpu", "cpuset", "io", "memory", "hugetlb", "pids", "rdma", "misc",
          "dmem", "irq", "perf_event", "debug", "freezer", "devices", "net_cls", "net_prio",
          "blkio")
-# What takes no controller, and what it may be told.
+# The files that need no controller, and their possible values.
 CORE = {"cgroup.max.depth": r"\d{1,6}|max", "cgroup.max.descendants": r"\d{1,6}|max",
         "cgroup.freeze": "0"}
 
@@ -69,7 +69,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if set(p.flags) & set("Nvs"):
         s.chatty.add("volt-cg")
     if not model.host.cgroup or s.rooted or s.locked or s.landlock or s.seccomp_name:
-        s.may_fail("volt-cg")  # there may be no tree to be seen
+        s.may_fail("volt-cg")  # it may see no tree
     if "N" in p.flags:
         s.may_fail("volt-cg")
         raise Refused("dry run", 0)
@@ -86,7 +86,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
 
 
 def place(s: State, own: Any, delegate: bool, model: Any) -> None:
-    """Where the group goes, and whether we may make it there."""
+    """Find where the group goes, and whether we may make it there."""
     needs = delegate or any(k.split(".")[0] != "cgroup" for k, _ in own["limits"])
     name = own.get("name")
     if s.cgroup is not None or s.rooted or needs or "mnt" in s.ns and s.ns["mnt"] == "new" \

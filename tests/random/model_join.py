@@ -1,4 +1,4 @@
-"""volt-ns join=: the namespaces of the worker's own container of that kind."""
+"""volt-ns join=: the namespaces of the worker's container for this kind of caller."""
 
 from typing import Any, Dict, List
 
@@ -6,12 +6,12 @@ import case as c
 import grammar as g
 from state import ANY, SYS_ADMIN, State, Waiter
 
-TARGET = "TARGET"  # in a word, the process ID of that container
+TARGET = "TARGET"  # stands for the process ID of that container in a word
 NAMES = ("user", "mnt", "pid", "net", "uts", "ipc", "cgroup", "time")
 
 
 def parse(value: str) -> List[str]:
-    """The namespaces that are named; none for all."""
+    """The namespaces that the word names. An empty list means all."""
     pid, colon, names = value.partition(":")
     if pid != TARGET and g.uint(pid, (1 << 31) - 1, "not a process ID") == 0:
         g.bad("not a process ID")
@@ -24,17 +24,17 @@ def parse(value: str) -> List[str]:
 
 
 def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
-    """Before anything else is done. Returns what was entered."""
+    """Enter them before anything else is done. Returns those that were entered."""
     target = model.host.targets.get(s.kind)
     if target is None:
         raise g.Unknown("no container to join")
     if not s.proc or s.rooted or s.locked or s.landlock or s.seccomp_name:
-        s.may_fail("volt-ns")  # it is not to be seen, or not to be entered
+        s.may_fail("volt-ns")  # it may be invisible, or may not be entered
     joined = [k for k in NAMES if target["ns"][k] != s.ns[k] and (not wanted or k in wanted)]
     if not joined:
-        g.bad("in no other namespace than we are")
+        g.bad("in the same namespaces as we are")
     if s.uid != s.before["uid"][1] or s.see["effective"] != s.before["effective"]:
-        s.may_fail("volt-ns")  # less than who made it
+        s.may_fail("volt-ns")  # we have fewer rights than its maker
     if s.ns["user"] != s.before["ns"]["user"] or s.ns["pid"] != s.before["ns"]["pid"]:
         s.may_fail("volt-ns")
     if "user" not in joined:
@@ -52,11 +52,11 @@ def enter(model: Any, s: State, wanted: List[str], link: bool) -> List[str]:
     if "mnt" in joined:
         s.sys_ro = True
         enter_root(s, link)
-        s.proc = "pid" in joined  # its /proc knows those in its own alone
+        s.proc = "pid" in joined  # its /proc shows only its own processes
     if "uts" in joined:
         s.see["hostname"], s.see["domainname"] = target["hostname"], target["domainname"]
     if "net" in joined:
-        s.interfaces = ANY  # those of the worker, with the bridge that stays
+        s.interfaces = ANY  # those of the worker, with a bridge that stays
     if "cgroup" in joined:
         s.cgroup = ANY
     if "time" in joined:
@@ -71,7 +71,7 @@ def enter_root(s: State, link: bool) -> None:
 
 
 def enter_pids(s: State, waiter: Waiter) -> None:
-    """The child is in there; whom it belongs to is not."""
+    """The child is inside. Its parent, group and session are not."""
     s.wait(waiter)
     s.see["ppid"] = 0
     for key in ("pgid", "sid"):

@@ -15,7 +15,7 @@ CAPS = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid set
         "sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write "
         "audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend "
         "audit_read perfmon bpf checkpoint_restore").split()
-# The rights to files, and the Landlock ABI that brought each.
+# The rights on files, and the Landlock ABI that introduced each.
 FILES = dict.fromkeys("execute write_file read_file read_dir remove_dir remove_file make_char "
                       "make_dir make_reg make_sock make_fifo make_block make_sym".split(), 1)
 FILES.update(refer=2, truncate=3, ioctl_dev=5)
@@ -29,7 +29,7 @@ GROUPS: Dict[str, Set[str]] = {
     "fs.dev": READ | {"write_file", "truncate", "ioctl_dev"}}
 RIGHTS: Dict[str, Set[str]] = dict(GROUPS, unix={"unix"}, **{"fs." + n: {n} for n in FILES})
 FOR_FILES = {"execute", "write_file", "read_file", "truncate", "ioctl_dev", "unix"}
-# What the /dev of a root has.
+# The entries of a root's /dev.
 DEVICES = "null zero full random urandom tty ptmx pts shm fd stdin stdout stderr".split()
 PORTS = {"tcp.bind": 4, "tcp.connect": 4, "udp.bind": 10, "udp.connect": 10}
 SCOPES = {"abstract-unix": 6, "signal": 6}
@@ -40,7 +40,7 @@ LIMITS = {"cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "npr
 IN_BYTES = ("as", "core", "data", "fsize", "memlock", "msgqueue", "rss", "stack")
 SPECS = ("store-bypass", "indirect-branch", "l1d-flush")
 EACCES = 13
-REFUSED = "refused"  # by whatever
+REFUSED = "refused"  # with any error
 KEEP_CAPS_LOCKED = 32
 NO_AMBIENT = 64
 LAYERS = 16
@@ -50,13 +50,13 @@ class Policy:
     def __init__(self) -> None:
         self.landlock = False
         self.rules: List[Any] = []  # key, path, rights, prefix, except, optional
-        # Rights to files that are left alone, so for want of another word, taken back.
+        # Rights on files: any; any that every other word overrides; none.
         self.any: Set[str] = set()
         self.weak: Set[str] = set()
         self.none: Set[str] = set()
-        # Of each right: "any", "none", or the ports that are granted.
+        # For each right: "any", "none", or the ports that are granted.
         self.ports: Dict[str, Any] = {key: set() for key in PORTS}
-        self.tried: Set[str] = set()  # rights to ports whose none is within try=
+        self.tried: Set[str] = set()  # rights on ports with a none within try=
         self.scopes: Optional[Set[str]] = None
         self.prefix: Optional[str] = None
         self.excepted: List[str] = []
@@ -67,7 +67,7 @@ class Policy:
 
 
 def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = False) -> None:
-    """Refuse what is wrong with a word by itself."""
+    """Take a word, or refuse it if it is wrong by itself."""
     abi = model.host.abi
     if key == "try":
         inner, equals, rest = value.partition("=")
@@ -118,7 +118,7 @@ def take_word(model: Any, p: Policy, key: str, value: str, optional: bool = Fals
         p.caps = take_caps(value)
     elif key in ("uid", "gid"):
         if value and not value.isdigit():
-            raise Unknown("a name of " + key)  # which a later word may override
+            raise Unknown("a name of " + key)  # a later word may override it
         p.values[key] = str(g.uint(value, g.ID_MAX))
     elif key == "groups":
         for v in g.fields(value, ",") if value else []:
@@ -154,7 +154,7 @@ def leave_alone(p: Policy, rights: Set[str], optional: bool) -> None:
         p.any |= rights
         p.weak = p.weak | rights if optional else p.weak - rights
     elif not optional:
-        g.bad("any would undo what words before it restrict")
+        g.bad("any would undo what earlier words restrict")
 
 
 def take_back(p: Policy, rights: Set[str]) -> None:
@@ -170,7 +170,7 @@ def take_paths(p: Policy, key: str, value: str, optional: bool) -> None:
         take_back(p, rights - READ or rights)
         return
     if not rights - (p.any - p.weak):
-        g.bad("any before it grants all")
+        g.bad("an earlier any grants all")
     p.any -= p.weak & kind_of(rights)
     p.none -= rights
     for path in g.fields(value, ","):
@@ -190,7 +190,7 @@ def take_exceptions(p: Policy, value: str) -> None:
 
 
 def missing(p: Policy, abi: int, needs: int, optional: bool) -> bool:
-    """This kernel does not know it: that is an error, but not within try=."""
+    """Does this kernel not know the right? That is an error, except within try=."""
     if abi >= needs:
         return False
     if not optional:
@@ -199,17 +199,17 @@ def missing(p: Policy, abi: int, needs: int, optional: bool) -> bool:
 
 
 def take_ports(p: Policy, key: str, value: str, abi: int, optional: bool) -> None:
-    """Ports add up; what would add nothing, or undo what is restricted, is an error."""
+    """Ports add up. A word that adds nothing, or undoes a restriction, is an error."""
     now = p.ports[key]
     if value == "any":
         if now == "none" or (now != "any" and now):
-            g.bad("it would undo what words before it restrict")
+            g.bad("it would undo what earlier words restrict")
         p.ports[key] = "any"
     elif value == "none":
         p.ports[key] = "none"
         p.tried = p.tried | {key} if optional else p.tried - {key}
     elif now == "any":
-        g.bad("any before it grants all")
+        g.bad("an earlier any grants all")
     elif not missing(p, abi, PORTS[key], optional):
         granted = set() if now == "none" else now
         for field in g.fields(value, ","):
@@ -230,7 +230,7 @@ def take_caps(value: str) -> Any:
     add = drop = 0
     for field in g.fields(value, ","):
         if relative != (field[:1] in ("+", "-") and field != ""):
-            g.bad("+ and - before all or none")
+            g.bad("put + or - before all names, or none")
         name = (field[1:] if relative else field).lower()
         name = name[4:] if name.startswith("cap_") else name
         if g.UINT.fullmatch(name) and int(name) < 64:
@@ -268,7 +268,7 @@ def below(path: str, top: str) -> bool:
 
 
 def there(model: Any, s: State, path: str, prefix: Optional[str]) -> bool:
-    """Is there such a file, in the root with what volt-ns has put there?"""
+    """Does the file exist, in the root or in what volt-ns has put there?"""
     if prefix is not None or not s.rooted or s.root == "/":
         return os.path.exists(model.inside((prefix or "").rstrip("/") + path)) if prefix \
             else model.exists(path)
@@ -283,13 +283,13 @@ def there(model: Any, s: State, path: str, prefix: Optional[str]) -> bool:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Does the pattern mean path, or a directory above it?"""
+    """Does the pattern match path, or a directory above it?"""
     names, parts = path.strip("/").split("/"), pattern.strip("/").split("/")
     return len(names) >= len(parts) and all(map(fnmatch.fnmatchcase, names, parts))
 
 
 def enforce(model: Any, s: State, p: Policy) -> None:
-    """The rules, and what the tried paths are then."""
+    """Add the rules, and find what access to the tried paths then gives."""
     handled = {n for n, since in dict(FILES, **SOCKETS).items()
                if since <= model.host.abi} - p.any
     layer: Any = {"handled": handled, "rules": [], "toolbox": s.toolbox}
@@ -297,7 +297,7 @@ def enforce(model: Any, s: State, p: Policy) -> None:
     net = {k for k, since in PORTS.items() if since <= model.host.abi and p.ports[k] != "any"}
     scopes = p.scopes if p.scopes is not None else {
         n for n, since in SCOPES.items() if since <= model.host.abi}
-    # What it finds missing in a policy it says, and goes on.
+    # If a policy lacks something, volt-lock prints that and goes on.
     s.chatty.add("volt-lock")
     if not handled and not net and not scopes:
         return
@@ -329,7 +329,7 @@ def enforce(model: Any, s: State, p: Policy) -> None:
 
 
 def enforce_ports(model: Any, s: State, p: Policy) -> None:
-    """What Landlock does not see of ports a filter does, or several."""
+    """Filters deny what Landlock does not check of ports."""
     abi = model.host.abi
     none = {key for key in PORTS if p.ports[key] == "none"}
     for pair in (("tcp.bind", "tcp.connect"), ("udp.bind", "udp.connect")):
@@ -339,18 +339,18 @@ def enforce_ports(model: Any, s: State, p: Policy) -> None:
                     none.discard(key)
     bind = p.ports["tcp.bind"]
     if "tcp.bind" in none:
-        s.port = REFUSED  # in one way or another
+        s.port = REFUSED  # the error may differ
     elif bind != "any" and abi >= PORTS["tcp.bind"] and (bind == "none" or 45000 not in bind):
         s.port = EACCES if s.port == 0 else s.port
     if none:
-        s.may_fail("volt-net")  # sockets that it needs
+        s.may_fail("volt-net")  # it needs sockets
     handled = {k for k, since in PORTS.items() if since <= abi and p.ports[k] != "any"}
     if handled or none or ("unix" in p.none and abi < SOCKETS["unix"]):
-        s.see["seccomp"] = 2  # a filter of its own
+        s.see["seccomp"] = 2  # there is a filter
 
 
 def may_exec(s: State, toolbox: bool) -> bool:
-    """Does every layer grant it? What comes from the toolbox is granted, if it is static."""
+    """Does every layer grant to execute it? Static programs of the toolbox are granted."""
     for layer in s.landlock:
         if toolbox and layer["toolbox"]:
             continue
@@ -430,7 +430,7 @@ def identity(s: State, p: Policy) -> None:
     if caps is not None:
         keep = see["permitted"] & ~caps["drop"] if caps["relative"] else caps["add"]
         if caps["add"] & ~see["permitted"]:
-            g.bad("not ours to keep")
+            g.bad("we do not have that")
         if s.has(SETPCAP):
             see["bounding"] &= keep
         if "uid" in p.values and see["securebits"] & KEEP_CAPS_LOCKED:

@@ -1,4 +1,4 @@
-"""volt-net(1), in a network namespace that has nothing but loopback."""
+"""volt-net(1), in a network namespace that has only loopback."""
 
 import re
 from typing import Any, List
@@ -82,7 +82,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         g.bad("queues= needs -t")
     if "t" in p.flags:
         raise Unknown("-t")
-    # It says which settings of the new namespace it may not change.
+    # It reports settings of the new namespace that it may not change.
     s.chatty.add("volt-net")
     if s.rooted or s.locked or s.landlock or s.seccomp_name:
         s.may_fail("volt-net")
@@ -90,7 +90,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         s.may_fail("volt-net")
         raise Refused("dry run", 0)
     if s.plug in ("deferred", "files"):
-        g.bad("a volt-net before this one left a network or files that nobody took")
+        g.bad("an earlier volt-net left a network or files that no link has used")
     s.plug_files = bool(own.get("files"))
     if own["mode"] == "host":
         s.plug = "files" if s.plug_files else "made"
@@ -105,7 +105,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
 
 
 def private(model: Any, s: State, own: Any, flags: str) -> None:
-    """With a bridge: root of the host in its own network, or nobody."""
+    """With a bridge: only the host's root, in its own network, can make one."""
     if s.kind != "root" or not s.has(NET_ADMIN) or not s.initial:
         if s.ns["net"] == s.before["ns"]["net"]:
             g.bad("bridge voltbr0: Operation not permitted")
@@ -119,7 +119,7 @@ def private(model: Any, s: State, own: Any, flags: str) -> None:
     if "d" in flags:
         s.plug = "deferred"
         return
-    # A namespace in which nobody is left ends, and with it the bridge in it.
+    # A namespace without processes ends, and so does the bridge in it.
     between = s.ns["net"] != s.before["ns"]["net"]
     s.ns["net"], s.interfaces = "new", ANY if between else "eth0"
     s.plug = "files" if s.plug_files else "made"

@@ -1,4 +1,4 @@
-"""volt-ns(1): its words, what is refused, what the command sees."""
+"""volt-ns(1): its words, its errors, and what the command sees."""
 
 import os
 from typing import Any, Dict, List, Tuple
@@ -20,8 +20,8 @@ RANGE_FIRST, RANGE = 0x30000000, 65536
 # --- identity -----------------------------------------------------------------
 
 def auto_map(model: Any, s: State) -> Tuple[Any, bool]:
-    """The map that is made without words, and whether a helper writes it. None is
-    the range of the host's root, which follows from the process ID."""
+    """The map without words, and whether a helper writes it. None stands for the range
+    of the host's root, which depends on the process ID."""
     if s.uid == 0 and s.initial:
         return None, False
     if s.uid == 0:
@@ -50,7 +50,7 @@ def parse_map(text: str) -> List[Tuple[int, int, int]]:
 
 
 def make_userns(model: Any, s: State, p: Plan) -> Tuple[Any, Any]:
-    """Plan the maps and write them. Returns both; what they are for those inside."""
+    """Plan the maps and write them. Returns both, as seen from inside."""
     u, gm = p.maps["uidmap"], p.maps["gidmap"]
     auto_given = [k for k in ("uidmap", "gidmap") if p.auto.get(k)]
     if len(auto_given) == 1 and len(p.given) == 2:
@@ -78,9 +78,10 @@ def make_userns(model: Any, s: State, p: Plan) -> Tuple[Any, Any]:
     if u is not None and u is not ANY and any(n == (1 << 32) - 1 for _, _, n in u):
         raise Unknown("a map that looks like the host's")
     own_u = u is not None and u is not ANY and len(u) == 1 and u[0][2] == 1 and u[0][1] == s.uid
-    own_g = gm is not None and gm is not ANY and len(gm) == 1 and gm[0][2] == 1 and gm[0][1] == s.gid
+    own_g = gm is not None and gm is not ANY and len(gm) == 1 and gm[0][2] == 1 and \
+        gm[0][1] == s.gid
     if s.uid == 0 and (p.given and u is not None):
-        # What the map may hold is the kernel's to say.
+        # The kernel decides whether the map is valid.
         for ids, have in ((u, "uid_map"), (gm, "gid_map")):
             if ids is ANY or ids is None:
                 s.may_fail("volt-ns")
@@ -96,7 +97,7 @@ def make_userns(model: Any, s: State, p: Plan) -> Tuple[Any, Any]:
         if not (s.has(SETUID) and s.has(SETGID) and s.has(SETFCAP)):
             s.may_fail("volt-ns")
     elif s.uid != 0 and not helper and not (own_u and own_g):
-        # By newuidmap(1), which grants it or not.
+        # newuidmap(1) decides whether it is granted.
         s.may_fail("volt-ns")
         s.chatty.add("*")
     denied = s.uid != 0 and own_g or s.setgroups_denied
@@ -150,7 +151,7 @@ def identity(s: State, p: Plan, u: Any, gm: Any, userns: bool, joined: bool) -> 
 # --- the root -------------------------------------------------------------------
 
 def source(model: Any, s: State, m: Mount) -> str:
-    """Where m's source is, as we see it; it must be there."""
+    """Our path of m's source, which must exist."""
     assert m.src is not None
     path = model.inside(m.src)
     if not os.path.exists(path):
@@ -161,7 +162,7 @@ def source(model: Any, s: State, m: Mount) -> str:
 
 
 def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: bool) -> None:
-    """Which directory is the root now, and what is read-only in it."""
+    """Find which directory is the root now, and what is read-only in it."""
     userns = "U" in flags
     layers = p.lower + ([p.root] if p.root else [])
     for m in layers:
@@ -173,7 +174,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
         if s.rooted:
             raise Unknown("overlay=DIR in a root")
     if s.root != "/" or s.rooted:
-        s.may_fail("volt-ns")  # its layers may be anything
+        s.may_fail("volt-ns")  # we do not know its layers
     elif p.is_overlay and not host and any(m.src == "/" for m in layers):
         g.bad("a layer has mounts below it")
     what = "plain"
@@ -195,7 +196,7 @@ def new_root(model: Any, s: State, p: Plan, flags: str, shifted: bool, host: boo
     if s.root != "/":
         s.covered = []
     if not all(any(os.path.isdir(place + d) for place in places) for d in ("/proc", "/dev")):
-        s.may_fail("volt-ns")  # to be made, or not
+        s.may_fail("volt-ns")  # it may be impossible to make them
     s.see["cwd"], s.see["cwd_id"], s.see["root_id"] = b"/".hex(), ANY, ANY
     ro = p.overlay is None if p.is_overlay else layers[0].ro
     if p.overlay is not None:
@@ -215,14 +216,14 @@ def cover(s: State, where: str, read: Any, write: Any) -> None:
     for path in TRIED:
         if path == where or path.startswith(where.rstrip("/") + "/"):
             before = s.view[path][0]
-            if before is ANY or before == ENOENT:  # a device can be written to all the same
+            if before is ANY or before == ENOENT:  # a device can still be written to
                 write = before
             s.view[path] = [read if read != "same" else before, write]
 
 
 def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, str],
                  shown: Dict[str, Any]) -> None:
-    """sources is where those of bind= are, and shown what was tried there, before."""
+    """sources has the paths of the sources of bind=, and shown the results there."""
     for m in p.mounts:
         place = m.dst or ""
         if os.path.normpath(place) == "/":
@@ -233,7 +234,7 @@ def other_mounts(model: Any, s: State, p: Plan, flags: str, sources: Dict[str, s
         if not there:
             if m.key in ("mask", "ro"):
                 g.bad(f"{m.what}: No such file or directory")
-            s.may_fail("volt-ns")  # it may be made, or not
+            s.may_fail("volt-ns")  # it may be impossible to make it
         if m.key in ("bind", "tmpfs", "mask"):
             s.covered.append((place, sources.get(m.what)))
         if m.key == "bind":
@@ -296,7 +297,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         if kinds:
             s.may_fail("volt-ns")
     if "N" in flags:
-        s.may_fail("volt-ns")  # it looks at the maps
+        s.may_fail("volt-ns")  # it reads the maps
         raise Refused("dry run", 0)
     if ("U" in flags or p.join is not None or p.uid is not None or p.has_root) and \
             p.values.get("stdio") != "keep":
@@ -317,7 +318,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         s.may_fail("volt-ns")
     u: Any = None
     gm: Any = None
-    # The host's root has the owners of files mapped.
+    # For the host's root, the owners of files are mapped.
     host = s.uid == 0 and s.initial
     p.had_dev = s.dev
     shifted = "user" in kinds and s.uid == 0 and s.initial and not any(p.maps.values())
@@ -342,10 +343,10 @@ def apply(model: Any, argv: List[str]) -> List[str]:
         for m in p.mounts:
             if m.what in sources and any((m.src or "").startswith(top) and not place
                                          for top, place in s.covered):
-                del sources[m.what]  # nothing is there
+                del sources[m.what]  # it is empty
         if any(top.startswith((m.src or "").rstrip("/") + "/") for top, _ in s.covered
                for m in p.mounts if m.key == "bind"):
-            s.may_fail("volt-ns")  # mounts below its source
+            s.may_fail("volt-ns")  # there are mounts below the source
         shown = dict(s.view)
         if p.has_root:
             new_root(model, s, p, flags, shifted, host)
@@ -358,7 +359,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
     if p.console and not s.dev and not any((m.dst or "").startswith("/dev") for m in p.mounts):
         g.bad("console=pty: No such file or directory")
     if p.console and p.uid is not None and not p.has_root and not s.initial:
-        s.may_fail("volt-ns")  # of another's devpts, with a group that is not mapped
+        s.may_fail("volt-ns")  # the devpts is another's, with a group that is not mapped
     if p.console:
         s.console = True
         s.see["sid"] = s.see["pgid"] = "own"
@@ -379,7 +380,7 @@ def apply(model: Any, argv: List[str]) -> List[str]:
 
 
 def plug(s: State, p: Plan, flags: str) -> bool:
-    """What a volt-net before us left. Returns whether our network comes from it."""
+    """Take what an earlier volt-net left. Returns whether that is our network."""
     if s.plug is None:
         return False
     if s.plug != "deferred" and "n" in flags:
@@ -388,9 +389,9 @@ def plug(s: State, p: Plan, flags: str) -> bool:
         if "n" not in flags:
             return False
         if s.plug_files and not p.has_root:
-            g.bad("dns= and its kin need a root")
+            g.bad("dns=, search= and hosts= need a root")
         if "volt-net" in s.maybe:
-            # Its helper fails then, and says why.
+            # Then its helper fails, and prints why.
             s.may_fail("volt-ns")
             s.chatty.add("volt-net")
         s.plug = None
@@ -402,8 +403,8 @@ def plug(s: State, p: Plan, flags: str) -> bool:
 
 
 def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
-    """between: a user namespace more stands between the caller's and this one, so
-    that mounts are locked; of that one the IDs are as they are."""
+    """between says that another user namespace is between the caller's and this one, so
+    that mounts are locked. That one leaves the IDs unchanged."""
     s.new_userns()
     for key, extents in (("uid_map", u), ("gid_map", gm)):
         s.see[key] = show_map(extents)
@@ -417,7 +418,7 @@ def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
     s.see["groups"] = ANY if s.see["groups"] else []
     if any(not mapped(m, 0) and not any(b <= own < b + n for _, b, n in m)
            for m, own in ((u, s.uid), (gm, s.gid))):
-        s.may_fail("volt-ns")  # nobody there may make a file
+        s.may_fail("volt-ns")  # no ID inside may make a file
     if mapped(gm, 0):
         s.gid = 0
     else:
@@ -425,9 +426,9 @@ def enter_userns(s: State, u: Any, gm: Any, between: bool) -> None:
     if mapped(u, 0):
         s.uid = 0
     else:
-        # Capabilities go at exec, and with another ID at once.
+        # An exec drops the capabilities; another ID drops them at once.
         s.uid = next((a + s.uid - b for a, b, n in u if b <= s.uid < b + n), 65534)
-    # For those inside, who read their own map.
+    # Processes inside read their own map.
     s.see["uid_map"] = to_hex(s.see["uid_map"])
     s.see["gid_map"] = to_hex(s.see["gid_map"])
 
@@ -472,7 +473,7 @@ def change_directory(model: Any, s: State, p: Plan, kinds: Any) -> None:
         if {"user", "mnt"} <= kinds and p.builds and not p.has_root and s.see["cwd"] == "":
             g.bad("working directory: gone, and looked up again")
         if p.mounts and not p.has_root and "user" in kinds:
-            s.see["cwd_id"] = ANY  # it may be covered
+            s.see["cwd_id"] = ANY  # a mount may cover it
         return
     path = p.values["chdir"]
     if not path.startswith("/"):

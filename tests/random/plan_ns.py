@@ -1,4 +1,4 @@
-"""The words of volt-ns(1): what may be said, and what must not be said together."""
+"""The words of volt-ns(1), and which of them exclude or need each other."""
 
 import os
 import re
@@ -63,7 +63,7 @@ class Plan:
         self.mounts: List[Mount] = []
         self.no: Dict[str, bool] = {}
         self.root_ro = False
-        self.had_dev = True  # before
+        self.had_dev = True  # there was a /dev before
         self.maps: Dict[str, List[Tuple[int, int, int]]] = {"uidmap": [], "gidmap": []}
         self.auto: Dict[str, bool] = {}
         self.given: Dict[str, bool] = {}
@@ -74,7 +74,7 @@ class Plan:
         self.console = False
         self.stop = 0
         self.status: Optional[int] = None
-        self.join: Optional[List[str]] = None  # namespaces; [] for all
+        self.join: Optional[List[str]] = None  # namespaces; [] means all
 
     @property
     def has_root(self) -> bool:
@@ -82,7 +82,7 @@ class Plan:
 
     @property
     def builds(self) -> bool:
-        """There is more to do than to be in a mount namespace."""
+        """Does the root or a mount change?"""
         return self.has_root or bool(self.mounts) or self.root_ro
 
     @property
@@ -91,7 +91,7 @@ class Plan:
 
 
 def take_word(model: Any, p: Plan, key: str, value: str) -> None:
-    """Refuse what is wrong with a word by itself."""
+    """Take a word, or refuse it if it is wrong by itself."""
     if key in ("root", "image"):
         if p.root is not None:
             g.bad("there can be only one root= or image=")
@@ -170,7 +170,7 @@ def take_map(p: Plan, key: str, value: str) -> None:
 
 
 def check(p: Plan, flags: str, rest: List[str]) -> None:
-    """Refuse what must not be said together."""
+    """Refuse words that exclude each other."""
     if not rest and "N" not in flags:
         g.bad("no command")
 
@@ -193,7 +193,7 @@ def check(p: Plan, flags: str, rest: List[str]) -> None:
         if m in layers and p.is_overlay and m.given and (
                 m.ro != ("ro" in DEFAULTS.get(m.key, ())) or set(m.given) - {
                     "ro", "rw", "nosuid", "nodev", "exec"}):
-            g.bad("of layers only overlay= has mount options")
+            g.bad("a layer has no mount options of its own")
     if p.console and p.has_root and p.no.get("dev") and not any(
             m.key == "dev" for m in p.mounts):
         g.bad("console=pty needs the root's own /dev")

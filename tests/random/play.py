@@ -1,4 +1,4 @@
-"""Run one chain, and see all that is to be seen of it."""
+"""Run one chain, and record everything that can be seen of it."""
 
 import ast
 import fcntl
@@ -17,9 +17,9 @@ except ImportError:  # python3-minimal
 import case as c
 import world as w
 
-STOPPING = (20, 21, 22)  # what a terminal stops a process group with
+STOPPING = (20, 21, 22)  # the signals by which a terminal stops a process group
 LIVE = ("signals", "default", "stop", "kill", "term")
-BASE = 100  # descriptors that the launcher is handed
+BASE = 100  # descriptors for the launcher begin here
 WAIT = 20.0  # s for a chain
 LETTERS = {"umask": "m", "nice": "n", "oom": "o", "personality": "x", "scheduler": "l",
            "timerslack": "t", "blocked": "b", "ignored": "i", "pdeathsig": "k",
@@ -28,33 +28,33 @@ IDS = {"user": c.USER_ID, "subid": c.SUBID_ID}
 
 
 class Seen:
-    """What there was to be seen."""
+    """What was seen of a chain."""
 
     def __init__(self) -> None:
         self.before: Dict[str, Any] = {}
         self.after: Optional[Dict[str, Any]] = None
-        self.trouble = ""  # the launcher's
+        self.trouble = ""  # an error of the launcher
         self.wstatus: Optional[int] = None
         self.hang: List[str] = []
         self.out = b""
         self.err = b""
-        self.rest = b""  # behind the report on its descriptor
+        self.rest = b""  # after the report on its descriptor
         self.status: Dict[int, bytes] = {}
         self.got: List[int] = []  # signals
         self.lost: List[int] = []
         self.stopped = False
-        self.terminal = False  # its settings are others than before
-        self.victim = ""  # of SIGKILL, if not the outermost
+        self.terminal = False  # the settings of the terminal have changed
+        self.victim = ""  # the victim of SIGKILL, if not the outermost
         self.left: List[str] = []
         self.report_fd = 1
 
 
 class Stream:
-    """One descriptor of the chain's whose other side is ours."""
+    """A descriptor of the chain. We have its other side."""
 
     def __init__(self, kind: str, data: Optional[bytes] = None) -> None:
         self.kind = kind
-        self.data = data  # what to write to the chain; None: it writes
+        self.data = data  # bytes to write to the chain; None: the chain writes
         self.got = b""
         if kind == "tty":
             self.ours, self.theirs = os.openpty()
@@ -85,7 +85,7 @@ class Stream:
         self.ours = -1
 
     def go_on(self) -> None:
-        """Write or read what can be; at the end ours is -1."""
+        """Write or read as much as possible. At the end, ours is -1."""
         if self.ours == -1 or self.kind in ("memfd", "tty"):
             return
         try:
@@ -103,7 +103,7 @@ class Stream:
                 self.got += piece
         except BlockingIOError:
             return
-        except OSError:  # nobody reads any more
+        except OSError:  # the reader has ended
             self.close_write()
 
     def finish(self) -> bytes:
@@ -123,12 +123,12 @@ class Stream:
 
 
 def tty_settings(fd: int) -> bytes:
-    """What tcgetattr(3) tells."""
+    """The result of tcgetattr(3)."""
     return fcntl.ioctl(fd, 0x5401, bytes(60))
 
 
 def signals_in(text: bytes) -> List[int]:
-    """Those that the probe has reported."""
+    """The signals that the probe has reported."""
     return [int(x) for x in re.findall(rb"sig (\d\d)\r?\n", text)]
 
 
@@ -141,7 +141,7 @@ def parse(line: bytes) -> Optional[Dict[str, Any]]:
 
 
 def open_given(what: str) -> List[int]:
-    """A descriptor to hand on, and what else is to be closed afterwards."""
+    """A descriptor to pass on, and others that must be closed afterwards."""
     if what == "pipe":
         r, wr = os.pipe()
         return [wr, r]
@@ -172,7 +172,7 @@ class Play:
     # --- before ---------------------------------------------------------------
 
     def report_fd(self) -> int:
-        """Where the probe is told to report."""
+        """The descriptor to which the probe must report."""
         for arg in self.case.argv:
             if len(arg) > 1 and arg[0] == "r" and arg.split(",")[0][1:].isdigit():
                 return int(arg.split(",")[0][1:])
@@ -291,7 +291,7 @@ class Play:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
     def go_on(self, pidfd: int, ms: int) -> None:
-        """Wait for something to happen, and do our part of it."""
+        """Wait for an event, and read and write the streams."""
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         for stream in self.streams.values():
@@ -312,7 +312,7 @@ class Play:
         return bool(self.split_report(self.report_text())[1])
 
     def wait_until(self, pid: int, pidfd: int, test: Any, limit: float = 1e9) -> bool:
-        """Go on until test() or the end of the chain; false if neither comes."""
+        """Go on until test() or the end of the chain. False if neither comes."""
         end = min(self.end, time.monotonic() + limit * self.slow)
         while not test():
             if self.ended(pid):
@@ -336,7 +336,7 @@ class Play:
                 self.signals(pid, pidfd)
 
     def signals(self, pid: int, pidfd: int) -> None:
-        """One after the other, each once the one before has come."""
+        """Send the signals one after the other. Wait until each has come."""
         for n in self.how[1:] + [64]:
             have = self.came(n)
             if self.ended(pid):
@@ -348,12 +348,12 @@ class Play:
             self.wait_until(pid, pidfd, lambda n=n, have=have: self.came(n) > have, 15)
 
     def came(self, n: int) -> int:
-        """How many signals came, with those that SIGTERM brings along only for n."""
+        """How many signals came. SIGCONT, which follows SIGTERM, counts only for n."""
         return len([x for x in signals_in(self.report_text()) if x != 18 or n == 18])
 
     def stop(self, pid: int, pidfd: int) -> None:
-        """Wait for the outermost to stop, and have it go on. Where a PID 1 stands
-        between, which cannot stop, the command is stopped alone."""
+        """Wait for the outermost to stop, and continue it. If there is a PID 1 between,
+        which cannot stop, only the command stops."""
         while time.monotonic() < self.end:
             info = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT | os.WNOHANG)
             if info is not None and info.si_code != os.CLD_STOPPED:
@@ -391,7 +391,7 @@ class Play:
         pid = self.start()
         pidfd = os.pidfd_open(pid)
         self.perform(pid, pidfd)
-        # Whatever was killed, the end of it all is near.
+        # Whichever was killed, all of it must end soon.
         self.wait_until(pid, pidfd, lambda: False,
                         2 if self.how[0] == "kill" and self.how[1] != 0 else 1e9)
         if not self.ended(pid):
@@ -443,7 +443,7 @@ class Play:
                 seen.rest = rest
 
     def split_report(self, text: bytes) -> Tuple[bytes, bytes, bytes]:
-        """The report begins a line, perhaps behind messages."""
+        """The report begins a line. Messages may come before it."""
         start = 0 if text.startswith(b'{"pid"') else text.find(b'\n{"pid"') + 1
         if start == 0 and not text.startswith(b'{"pid"'):
             return b"", b"", text
@@ -452,8 +452,8 @@ class Play:
 
 
 def leave_running(case: c.Case, world: w.World, slow: float) -> Tuple[int, Dict[str, Any]]:
-    """Start a chain and let it be, once its probe has reported: the process ID of
-    the outermost, and the report."""
+    """Start a chain, and leave it when its probe has reported. Returns the process ID
+    of the outermost, and the report."""
     p = Play(case, world, slow)
     p.open_streams()
     pid = p.start()

@@ -1,5 +1,5 @@
-"""Can the judge fail? Each good chain is run once, and then judged again with one
-thing of what was seen changed. Prints TAP."""
+"""Can the judge fail? Each good chain is run once, and then judged again with a change
+in one thing that was seen. Prints TAP."""
 
 import copy
 from typing import Any, Callable, Dict, List, Tuple
@@ -44,7 +44,7 @@ def more(n: Any) -> Any:
 
 
 def another(value: Any) -> Any:
-    """Something else of the same kind."""
+    """Another value of the same type."""
     if isinstance(value, int):
         return value + 1
     if isinstance(value, str):
@@ -54,7 +54,7 @@ def another(value: Any) -> Any:
     return [x + 1 for x in value] or [77]
 
 
-# Whatever the chain, these are wrong. What is said of it begins so.
+# For every chain, these are wrong. The complaint begins with this text.
 ALWAYS: Dict[str, Tuple[str, Change]] = {
     "another status": ("status", attribute("wstatus", lambda n: n ^ 0x100)),
     "a signal in place of a status": ("status", attribute("wstatus", lambda n: 15)),
@@ -91,7 +91,7 @@ ALWAYS: Dict[str, Tuple[str, Change]] = {
     "a file that cannot be read": ("read", after("tries", lambda t: [[13, 0]] + t[1:])),
     "a port that cannot be bound": ("bind", after("tries", lambda t: t[:-1] + [[13, 0]])),
 }
-# Of these another value is wrong wherever the model tells one.
+# For these, another value is wrong if the model knows the value.
 KEYS = ("pgid", "sid", "tty", "groups", "bounding", "ambient", "inheritable", "permitted",
         "effective", "blocked", "ignored", "no_new_privs", "seccomp", "securebits",
         "timerslack", "pdeathsig", "subreaper", "umask", "rlimits", "nice", "scheduler",
@@ -104,9 +104,9 @@ DEED = "r9,t/srv/t/a,b45000,e,c,x3"
 PROBE = c.CMD + "/probe"
 LINES: List[Tuple[str, List[str]]] = [
     ("plain", ["volt-ns", PROBE, DEED, "a"]),
-    ("all links", ["volt-ns", "-UmpniuC", f"root={c.ROOT}", "overlay=tmpfs", "hostname=x", "volt-init",
-                   "volt-lock", "fs.rx=/", f"fs.rw={c.TOP}/t", "tcp.bind=any", "caps=none",
-                   "seccomp=default", PROBE, DEED, "a"]),
+    ("all links", ["volt-ns", "-UmpniuC", f"root={c.ROOT}", "overlay=tmpfs", "hostname=x",
+                   "volt-init", "volt-lock", "fs.rx=/", f"fs.rw={c.TOP}/t", "tcp.bind=any",
+                   "caps=none", "seccomp=default", PROBE, DEED, "a"]),
 ]
 
 

@@ -15,7 +15,7 @@ def signature(complaints: List[str]) -> str:
 
 
 def smaller(case: c.Case) -> Iterator[c.Case]:
-    """Cases with less in them, those with the most left out first."""
+    """Smaller cases. Those that leave out most come first."""
     n = len(case.argv)
     size = n // 2
     while size >= 1:
@@ -40,7 +40,7 @@ def smaller(case: c.Case) -> Iterator[c.Case]:
 
 
 def shorter(case: c.Case, i: int, arg: str) -> Iterator[c.Case]:
-    """The same, with one argument cut: flags that were joined, and lists."""
+    """The same case with one argument shorter: joined flags, and lists."""
     pieces: List[str] = []
     if arg.startswith("-") and len(arg) > 2 and not arg.startswith("--"):
         pieces = [arg[:k] + arg[k + 1:] for k in range(1, len(arg))]
@@ -57,7 +57,7 @@ def shorter(case: c.Case, i: int, arg: str) -> Iterator[c.Case]:
 
 def shrink(case: c.Case, complaints: List[str], check: Check,
            seconds: float) -> Tuple[c.Case, List[str]]:
-    """The smallest case found that fails as this one, and its complaints."""
+    """The smallest case that fails like this one, and its complaints."""
     sign, end = signature(complaints), time.monotonic() + seconds
     again = True
     while again and time.monotonic() < end:

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from grammar import Refused
 
-# What the model cannot tell.
+# A value that the model cannot know.
 ANY: Any = type("Any", (), {"__repr__": lambda self: "ANY"})()
 
 SETGID, SETUID, SETPCAP, SYS_ADMIN, SYS_RESOURCE, SETFCAP, NET_ADMIN, SYS_NICE = (
@@ -15,22 +15,22 @@ SIGCHLD = 17
 
 
 class Waiter:
-    """A process that stays behind and stands in for the command."""
+    """A parent that waits for the command."""
 
     def __init__(self, program: str, stop: int = 0) -> None:
         self.program = program
         self.pid_one = False
-        self.stop = stop  # what a SIGTERM is passed on as; 0: as it is
+        self.stop = stop  # the signal that replaces a SIGTERM; 0: none
 
 
 class Counter:
-    """What tells those with status= that the command starts. A program that is no
-    link ends its reach, and a later status= makes another one."""
+    """It tells links with status= that the command starts. A program that is not a
+    link ends it. A later status= makes another one."""
 
     def __init__(self) -> None:
         self.fds: List[int] = []
         self.started = False
-        self.at = 0  # waiters by then
+        self.at = 0  # the number of waiters at the start
 
 
 class State:
@@ -38,7 +38,7 @@ class State:
         self.before = before
         self.kind = kind
         self.cap_full = cap_full
-        # What is to be seen behind the chain, by the keys of a snapshot.
+        # What a process sees after the chain, by the keys of a snapshot.
         self.see: Dict[str, Any] = {}
         for key in ("pgid", "sid", "tty", "tpgid", "groups", "bounding", "ambient", "inheritable",
                     "permitted", "effective", "blocked", "no_new_privs", "seccomp",
@@ -52,47 +52,47 @@ class State:
         self.uid: int = before["uid"][1]
         self.gid: int = before["gid"][1]
         self.ns: Dict[str, Any] = dict(before["ns"])
-        # The host's user namespace?
+        # Are we in the host's user namespace?
         self.initial = bytes.fromhex(before["uid_map"]).split() == [b"0", b"0", b"4294967295"]
         self.setgroups_denied = "deny" in bytes.fromhex(before["setgroups"]).decode()
         self.waiters: List[Waiter] = []
-        self.group_from = -1  # waiters that a process group is told with
+        self.group_from = -1  # number of the first waiter of a process group
         self.stand_ins: List[int] = []  # waiters before a PID 1 that cannot end as its child did
-        self.front = before["tpgid"] == before["pgid"]  # of our terminal
+        self.front = before["tpgid"] == before["pgid"]  # in our terminal's foreground
         self.forked = False
-        self.loose_signals = 0  # that may be ignored or not
-        self.fresh_pids = False  # next we are PID 1
+        self.loose_signals = 0  # signals that may be ignored or not
+        self.fresh_pids = False  # after the next fork we are PID 1
         self.pid_one = False
         self.env: List[str] = []
-        self.env_loose = False  # as a shell leaves it: order and odd ones may differ
+        self.env_loose = False  # a shell changed the order and strange variables
         self.fds: Set[int] = {f[0] for f in before["fds"] if not f[7]}
-        self.root = "/"  # where the root is, as the worker sees it
-        self.rooted = False  # it has changed
+        self.root = "/"  # the worker's path of the root
+        self.rooted = False  # the root has changed
         self.toolbox = False
         self.proc = self.dev = True
         self.plug: Optional[str] = None  # none, made, files, deferred
-        self.interfaces: Any = None  # None: those before
-        self.cgroup: Any = None  # None: that before; "/x": that; ANY
+        self.interfaces: Any = None  # None: those of before
+        self.cgroup: Any = None  # None: the one of before; or its path; or ANY
         self.console = False
-        self.given: Any = False  # may pipes of the standard streams be opened again?
+        self.given: Any = False  # can pipes of the standard streams be opened again?
         self.counters: List["Counter"] = []
         self.counter: Optional["Counter"] = None  # the one in force
         self.maybe: Set[str] = set()  # programs that may refuse on this host
         self.sys_ro = False  # /proc/sys cannot be written, as in a container
-        self.chatty: Set[str] = set()  # programs that may say something anyway
-        self.locked = False  # a volt-lock came before: what needs rights may fail
+        self.chatty: Set[str] = set()  # programs that may print a message anyway
+        self.locked = False  # after a volt-lock, what needs rights may fail
         self.landlock: List[Dict[str, Set[int]]] = []
         self.view: Dict[str, Any] = {}  # path: errno of reading and of writing
-        self.covered: List[Tuple[str, Optional[str]]] = []  # places, and by what, if known
+        self.covered: List[Tuple[str, Optional[str]]] = []  # places, and what covers them
         self.port: Any = 0  # errno of binding
-        self.helper = False  # something may run on beside the chain for a moment
-        self.pending_ok = True  # what was pending still is
+        self.helper = False  # a helper may run on for a moment after the chain
+        self.pending_ok = True  # pending signals stay pending
         self.kept_group = False
         self.seccomp_name = ""
         self.keyring = ""  # or "new"
-        self.deadly = False  # a filter kills
+        self.deadly = False  # a filter kills processes
         self.plug_files = False
-        self.delegated = False  # the group that we are in
+        self.delegated = False  # our group is delegated
 
     # --- capabilities -------------------------------------------------------
 
@@ -100,7 +100,7 @@ class State:
         return bool(self.see["effective"] is not ANY and self.see["effective"] >> cap & 1)
 
     def exec_caps(self) -> None:
-        """What exec(2) makes of the capabilities (capabilities(7))."""
+        """Change the capabilities as exec(2) does (capabilities(7))."""
         see = self.see
         if see["permitted"] is ANY:
             return
@@ -113,14 +113,14 @@ class State:
         see["securebits"] &= ~KEEP_CAPS
 
     def set_uid(self, uid: int) -> None:
-        """setresuid(2), to another user from 0: capabilities go."""
+        """setresuid(2). A change from user 0 to another drops the capabilities."""
         if self.uid == 0 and uid != 0 and not self.see["securebits"] & 4:
             self.see["permitted"] = self.see["effective"] = 0
             self.see["ambient"] = 0
         self.uid = uid
 
     def new_userns(self) -> None:
-        """All capabilities, in there."""
+        """Inside a new user namespace we have all capabilities."""
         for key in ("permitted", "effective", "bounding"):
             self.see[key] = self.cap_full
         for key in ("inheritable", "ambient", "securebits"):
@@ -144,7 +144,7 @@ class State:
             self.see["pid"], self.see["ppid"] = 1, 0
             for key in ("pgid", "sid"):
                 self.see[key] = 0
-            self.see["tpgid"] = ANY  # as the namespace of /proc has it
+            self.see["tpgid"] = ANY  # it depends on the namespace of /proc
         self.see["pdeathsig"] = 0
         self.pending_ok = False
 
@@ -161,13 +161,13 @@ class State:
         self.counter.fds.append(fd)
 
     def start(self) -> None:
-        """A link execs what is no link."""
+        """A link execs a program that is not a link."""
         if self.counter is not None:
             self.counter.started, self.counter.at = True, len(self.waiters)
         self.counter = None
 
     def give_streams(self) -> None:
-        """Of a pipe its owner, who made it, may change the mode."""
+        """Only its owner, who made it, may change the mode of a pipe."""
         own = os.geteuid() != 0 or self.kind in ("root", "nsroot")
         if own and self.ns["user"] == self.before["ns"]["user"] and \
                 self.uid == self.before["uid"][1] and not self.seccomp_name:
@@ -179,7 +179,7 @@ class State:
         self.maybe.add(program)
 
     def need(self, cap: int, program: str, why: str) -> None:
-        """Without this capability program refuses."""
+        """Without this capability, program refuses."""
         if self.see["effective"] is ANY:
             self.may_fail(program)
         elif not self.has(cap):

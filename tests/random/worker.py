@@ -1,5 +1,5 @@
-"""Runs chains, as PID 1 of namespaces of its own. Says what comes of each by a line
-on standard output, a Python tuple, for run."""
+"""Runs chains, as PID 1 of namespaces of its own. For each chain, it prints a line for
+run, a Python tuple, on standard output."""
 
 import os
 import re
@@ -19,7 +19,7 @@ import shrink
 import world as w
 from grammar import Unknown
 
-# Words that this host may not know, as who, and what the model calls it.
+# Features that this host may lack: the model's name, and words to try.
 TRIALS = {
     "plain": "-m root={R}", "plain -U": "-Um root={R} uidmap=0:{u}:1",
     "plain idmap -U": "-Um root={R}",
@@ -55,7 +55,7 @@ class Worker:
     # --- one chain -----------------------------------------------------------------
 
     def once(self, case: c.Case) -> Tuple[List[str], str]:
-        """The complaints, and why the chain was passed over if it was."""
+        """The complaints, and if the chain was skipped, why."""
         seen = play.play(case, self.world, self.options.slow)
         if seen.trouble or not seen.before:
             self.world.clean()
@@ -81,7 +81,7 @@ class Worker:
         return complaints, ""
 
     def groups(self, case: c.Case) -> List[str]:
-        """Groups that are left. After a SIGKILL the next volt-cg sweeps them."""
+        """Groups that are left. After a SIGKILL, the next volt-cg removes them."""
         if case.get("play", [""])[0] in ("kill", "term") and self.world.groups():
             for kind, caller in ((case.kind, {"cgroup": "own"}), (case.kind, {})):
                 for place in ([], ["parent=/volt"]):
@@ -93,7 +93,7 @@ class Worker:
     # --- what the host can do ----------------------------------------------------------
 
     def find(self, what: str, kind: str) -> bool:
-        """Can such a caller have it? It is tried when it is first asked for."""
+        """Can such a caller have it? It is tried at the first question."""
         if what == "volt-net":
             return kind != "root" or self.trial("root", ["volt-net"])
         if what not in TRIALS:
@@ -108,7 +108,7 @@ class Worker:
         return self.trial(kind, ["volt-ns"] + line)
 
     def start_targets(self, kinds: Sequence[str]) -> None:
-        """A container for each kind of caller, that others may join."""
+        """Start a container for each kind of caller, for chains that join one."""
         for kind in kinds:
             if kind == "nsroot":
                 continue  # each has a user namespace of its own
@@ -151,7 +151,7 @@ class Worker:
                     say("case", seed, str(case))
                 try:
                     complaints, why = self.once(case)
-                except Exception:  # ours: say with which chain
+                except Exception:  # a bug of the test: report the chain
                     say("FAIL", seed, str(case), [traceback.format_exc()], "", [])
                     self.world.clean()
                     continue

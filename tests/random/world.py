@@ -1,5 +1,5 @@
-"""What a chain runs in: namespaces of the test's own, in which its worker is PID 1,
-and directories that are always at the same place. And what is left there."""
+"""The world of a chain: namespaces of the test's own, in which its worker is PID 1, and
+directories that are always at the same place. And what a chain leaves there."""
 
 import os
 import re
@@ -9,10 +9,10 @@ from typing import Dict, List, Optional, Set
 
 import case as c
 
-TOOLS = ("env", "nice", "sh")  # of a new root, by busybox
+TOOLS = ("env", "nice", "sh")  # programs of a new root, by busybox
 PLACES = ("dev", "proc", "sys", "tmp", "opt", "home", "etc", "usr", "root", "run")
 ODD_NAMES = ("x=y", "@z", "-p")
-PATIENCE = 10.0  # s for what is left to go
+PATIENCE = 10.0  # s to wait until nothing is left
 
 
 def write(path: str, data: bytes, mode: int) -> None:
@@ -31,7 +31,7 @@ def run(*argv: str) -> None:
 
 
 def remove(top: str) -> None:
-    """All that is below a directory."""
+    """Remove everything below a directory."""
     for path, dirs, files in os.walk(top, topdown=False):
         for name in files:
             os.unlink(os.path.join(path, name))
@@ -44,7 +44,7 @@ def remove(top: str) -> None:
 
 
 def libraries(program: str) -> List[str]:
-    """Where a program that was built for a sanitizer has its libraries."""
+    """The libraries of a program that was built for a sanitizer."""
     out = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                          check=False).stdout.decode()
     return re.findall(r"(/\S+) \(0x", out)
@@ -59,7 +59,7 @@ class World:
         self.base_mounts = self.mounts()
         self.base_net = self.interfaces()
         self.extra: Set[int] = set()  # processes that belong here
-        self.targets: Dict[str, int] = {}  # of them, those to join, by kind
+        self.targets: Dict[str, int] = {}  # those of them to join, by kind
 
     def mount(self, cgroup: bool) -> None:
         run("mount", "--make-rprivate", "/")
@@ -151,7 +151,7 @@ class World:
             return []
         found = [os.path.join(path, name)[len(self.tree):]
                  for path, dirs, _ in os.walk(self.tree) for name in dirs]
-        # What goes with the caller's own group, and what stays, is none of these.
+        # These groups stay, or are removed with the caller's own group.
         return [g for g in found if g not in ("/case", "/volt", "/case/payload",
                                               "/case/supervisor")]
 
@@ -174,7 +174,7 @@ class World:
         return f"{pid} {stat.split(')')[0].split('(')[1]} [{line[:200]}] in {where}"
 
     def stopped_below_init(self) -> bool:
-        """Is a process stopped, and the PID 1 of a namespace among the others?"""
+        """Is a process stopped, and is another one PID 1 of a namespace?"""
         stopped = init = False
         for pid in self.processes():
             text = (file_text(f"/proc/{pid}/status") or "").split("\n")
@@ -183,7 +183,7 @@ class World:
         return stopped and init
 
     def left(self, slow: float, net: bool) -> List[str]:
-        """Wait for all to be gone, and say what is not."""
+        """Wait until nothing is left. Returns what is left after that."""
         end = time.monotonic() + PATIENCE * slow
         nap = 0.0005
         while True:
@@ -200,7 +200,7 @@ class World:
             nap = min(nap * 2, 0.1)
 
     def tables(self) -> List[str]:
-        """Tables of nftables, but that of a bridge, which stays."""
+        """Tables of nftables, except that of a bridge, which stays."""
         out = subprocess.run(["nft", "list", "tables"], stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, check=False).stdout.decode()
         return [t for t in out.splitlines() if "volt-volt" not in t]
@@ -216,7 +216,7 @@ class World:
         remove(c.TOP + "/up")
 
     def clean_groups(self) -> List[str]:
-        """Remove all groups; says which could not be."""
+        """Remove all groups. Returns those that could not be removed."""
         left = []
         for path, dirs, _ in os.walk(self.tree or "/nonexistent", topdown=False):
             for name in dirs:
