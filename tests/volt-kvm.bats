@@ -117,6 +117,11 @@ terminated() {
 	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= for it" ]
 	run -125 --separate-stderr volt-kvm env==x kernel=/none true
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
+	run -125 --separate-stderr volt-kvm vsock= kernel=/none true
+	[ "$stderr" = "volt-kvm: vsock=: empty" ]
+	long=$(printf '%097d' 0)
+	run -125 --separate-stderr volt-kvm vsock="$long" kernel=/none true
+	[ "$stderr" = "volt-kvm: vsock=$long: too long; 96 bytes at the most" ]
 }
 
 @test "words: a dry run checks the disks and makes no tap" {
@@ -1117,6 +1122,108 @@ ok the card is broken
 all ok" ]
 }
 
+# vsock CMD ...: one of the ends of a vsock device.
+vsock() {
+	python3 "$TOP/tests/helpers/vsock.py" "$@"
+}
+
+# Start the servers of the host for the socket v.
+vsock_servers() {
+	need python3 -c 'import socket; socket.AF_UNIX'
+	python3 "$TOP/tests/helpers/vsock.py" serve v >servers 3>&- &
+	started+=("$!")
+	wait_for grep -q ready servers
+}
+
+no_socket() {
+	[ ! -e v ]
+}
+
+@test "attack: a vsock device's queues, addresses, credit and connections" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_vsock)
+	vsock_servers
+	timeout 600 volt-kvm memory=64M kernel="$k" vsock=v >out 2>err </dev/null 3>&- &
+	started+=("$!")
+	pid=$!
+	wait_for grep -q '^waiting' out
+	run -0 vsock ask v 52 "from the host"
+	[ "${lines[1]}" = "from the guest" ]
+	[[ ${lines[0]} == "OK "[0-9]* ]]
+	run -0 vsock ask v 53 x
+	[ "$output" = "" ]
+	exits 0 "$pid"
+	cat out err
+	[ "$(tail -n 1 out)" = "all ok" ]
+	run ! grep -q '^not ok' out
+	[ ! -s err ]
+	[ ! -e v ]
+}
+
+@test "host: the socket of vsock= is its user's, is not taken from another guest, and is removed" {
+	need_kvm
+	need python3 -c 'import socket; socket.AF_UNIX'
+	local k first signal
+
+	k=$(tiny hang)
+	hanging vsock=v
+	first=$!
+	[ "$(stat -c '%F %a' v)" = "socket 600" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=v: in use by another guest or program" ]
+	# Another's file in the place of the socket is not removed.
+	mv v w
+	echo text >v
+	kill "$first"
+	exits 143 "$first"
+	[ "$(cat v)" = text ]
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=v: there is a file that is no socket" ]
+	[ "$(cat v)" = text ]
+	# A socket without a listener is replaced.
+	mv w v
+	hanging vsock=v
+	kill "$!"
+	exits 143
+	[ ! -e v ]
+	for signal in KILL SEGV INT; do
+		hanging vsock=v
+		kill -s "$signal" "$!"
+		exits $((128 + $(kill -l "$signal")))
+		wait_for no_socket
+	done
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=none/v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=none/v: No such file or directory" ]
+	run -0 volt-kvm -N kernel="$k" vsock=v -- x
+	[ ! -e v ]
+}
+
+@test "host: clients of vsock= that say nothing, or something wrong" {
+	need_kvm
+	need python3 -c 'import socket; socket.AF_UNIX'
+	local pid fd
+
+	hanging vsock=v
+	pid=$!
+	run -0 vsock lines v
+	echo "$output"
+	[ "$(grep -c " b''$" <<<"$output")" = 12 ]
+	# A thousand of them: the oldest make room for the new ones.
+	mkfifo end
+	vsock silent v 1000 <end >silent 3>&- &
+	exec {fd}>end
+	wait_for grep -q connected silent
+	run -0 vsock lines v
+	[ "$(grep -c " b''$" <<<"$output")" = 12 ]
+	[ "$(find "/proc/$pid/fd" | wc -l)" -lt 160 ]
+	exec {fd}>&-
+	wait_for grep -q '^8[78][0-9] were closed' silent
+	kill "$pid"
+	exits 143 "$pid"
+}
+
 @test "attack: endless requests delay neither timeouts nor signals" {
 	need_kvm
 	local k
@@ -1665,6 +1772,28 @@ mounts" ]
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
+}
+
+@test "linux: vsock= connects both ways, all bytes arrive, and ends are noticed" {
+	need_kernel
+	machine_root
+	vsock_servers
+	guest vsock=v memory=384M "${ROOT[@]}" -- python3 -c "$(cat "$TOP/tests/helpers/vsock.py")" guest \
+		>out 2>err </dev/null 3>&- &
+	started+=("$!")
+	pid=$!
+	wait_for grep -q listening out || wait_for grep -q listening out
+	run -0 vsock send v 52 3000000
+	echo "$output"
+	cat out err
+	[ "${lines[1]}" = "3000000 bytes, right" ]
+	exits 0 "$pid"
+	[ "$(cat out)" = "echoed
+two hundred
+ConnectionResetError
+listening
+2" ]
+	[ ! -e v ]
 }
 
 # alone CMD ...: run CMD in a network namespace of its own.

@@ -24,5 +24,6 @@ void rng_init(struct vm *vm, const struct config *cfg);
 void blk_check(const struct config *cfg);
 void blk_init(struct vm *vm, const struct config *cfg);
 void net_init(struct vm *vm, const struct config *cfg);
+void vsock_init(struct vm *vm, const struct config *cfg);
 
 #endif

@@ -19,6 +19,7 @@
 #include "terminal.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "vsock_host.h"
 
 static struct vm vm;
 static struct config cfg;
@@ -42,6 +43,8 @@ describe(const char *version)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
+	if (cfg.vsock != NULL)
+		say("vsock %s", cfg.vsock);
 }
 
 int
@@ -67,6 +70,8 @@ main(int argc, char *argv[])
 	}
 
 	chain_refuse_waste();
+	if (cfg.vsock != NULL)
+		vsock_host_open(&cfg.vsock_host, cfg.vsock);
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);

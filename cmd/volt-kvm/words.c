@@ -170,6 +170,8 @@ static const struct word words[] = {
 	CTX_WORD("gw", set_gw, "ADDRESS", "the gateway"),
 	LINE_WORD("dns", struct config, net.dns, "LIST",
 	    "resolvers"),
+	STRING_WORD("vsock", struct config, vsock, "PATH",
+	    "a vsock device, and a socket of the host's for it"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
 	    "the root; default: vda"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
@@ -250,6 +252,8 @@ check(struct config *c)
 		errx(EXIT_LINK, "gw=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	if (c->vsock != NULL)
+		vsock_host_check(c->vsock);
 	/* The default is the first disk, unless there is an initrd=. */
 	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
 		c->root = vda;
