@@ -117,6 +117,8 @@ terminated() {
 	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= for it" ]
 	run -125 --separate-stderr volt-kvm env==x kernel=/none true
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
+	run -125 --separate-stderr volt-kvm memory=64M balloon=65M kernel=/none true
+	[ "$stderr" = "volt-kvm: balloon=: more than memory=64M" ]
 	run -125 --separate-stderr volt-kvm vsock= kernel=/none true
 	[ "$stderr" = "volt-kvm: vsock=: empty" ]
 	long=$(printf '%097d' 0)
@@ -1135,6 +1137,40 @@ vsock_servers() {
 	wait_for grep -q ready servers
 }
 
+# rss PID: the memory in use, in MiB.
+rss() {
+	echo $(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status") / 1024))
+}
+
+rss_below() {
+	[ "$(rss "$1")" -lt "$2" ]
+}
+
+@test "attack: a balloon's queues; what the guest gives back is the host's" {
+	need_kvm
+	local k pid in n
+
+	k=$(tiny attack_balloon)
+	mkfifo fifo
+	volt-kvm memory=64M balloon=8M kernel="$k" <fifo >out 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	exec {in}>fifo
+	for n in 1 2; do
+		wait_for eval "[ \"\$(grep -c ^full out)\" = $n ]"
+		[ "$(rss "$pid")" -gt 32 ]
+		echo -n x >&"$in"
+		wait_for eval "[ \"\$(grep -c ^empty out)\" = $n ]"
+		[ "$(rss "$pid")" -lt 16 ]
+		echo -n x >&"$in"
+	done
+	exec {in}>&-
+	exits 0 "$pid"
+	cat out err
+	[ "$(tail -n 1 out)" = "all ok" ]
+	run ! grep -q '^not ok' out
+}
+
 no_socket() {
 	[ ! -e v ]
 }
@@ -1772,6 +1808,37 @@ mounts" ]
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
+}
+
+@test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {
+	need_kernel
+	local pid in
+
+	initrd=$(initrd)
+	mkfifo fifo
+	guest memory=256M balloon=64M initrd="$initrd" -- sh -c 'head -c 100000000 /dev/zero >/tmp/x
+		echo full; read line; rm /tmp/x; echo empty; read line
+		cat /sys/bus/virtio/drivers/virtio_balloon/virtio*/features
+		head -c 180000000 /dev/zero >/tmp/x; echo again; read line; kill -0 1 && echo alive' \
+		<fifo >out 2>err 3>&- &
+	started+=("$!")
+	exec {in}>fifo
+	wait_for grep -q ^full out || wait_for grep -q ^full out
+	pid=$(pgrep -P "$!" -x volt-kvm)
+	[ "$(rss "$pid")" -gt 100 ]
+	full=$(rss "$pid")
+	echo >&"$in"
+	wait_for grep -q ^empty out
+	wait_for rss_below "$pid" $((full - 80))
+	# More than is outside the balloon: it shrinks before a process is killed.
+	echo >&"$in"
+	wait_for grep -q ^again out || wait_for grep -q ^again out
+	[ "$(rss "$pid")" -gt 180 ]
+	echo >&"$in"
+	exec {in}>&-
+	exits 0
+	cat out err
+	[ "$(tail -n 1 out)" = alive ]
 }
 
 @test "linux: vsock= connects both ways, all bytes arrive, and ends are noticed" {

@@ -37,6 +37,7 @@ struct config {
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	const char *memory_text;
+	uint64_t balloon;	/* its size at the start, in bytes */
 	unsigned int cpus;
 	bool nested;
 	const char *kernel;

@@ -271,6 +271,7 @@ add_devices(struct modules *m, const struct config *cfg)
 	(void)add(m, "virtio_pci");
 	(void)add(m, "virtio_console");
 	(void)add(m, "virtio_rng");
+	(void)add(m, "virtio_balloon");
 	if (cfg->ndisks > 0)
 		(void)add(m, "virtio_blk");
 	if (cfg->net.present)

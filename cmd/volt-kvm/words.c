@@ -30,6 +30,14 @@ set_memory(void *ctx, const char *key, const char *value)
 }
 
 static void
+set_balloon(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->balloon = word_size(key, value);
+}
+
+static void
 add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
     const char *value)
 {
@@ -151,6 +159,8 @@ static const struct flag flags[] = {
 
 static const struct word words[] = {
 	CTX_WORD("memory", set_memory, "SIZE", "the guest's memory (256M)"),
+	CTX_WORD("balloon", set_balloon, "SIZE",
+	    "how much of it the guest gives back to the host (0)"),
 	UINT_WORD("cpus", struct config, cpus, 1, VM_CPUS, "N",
 	    "its processors (1)"),
 	BOOL_WORD("nested", struct config, nested, "yes|no",
@@ -252,6 +262,8 @@ check(struct config *c)
 		errx(EXIT_LINK, "gw=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	if (c->balloon > c->memory)
+		errx(EXIT_LINK, "balloon=: more than memory=%s", c->memory_text);
 	if (c->vsock != NULL)
 		vsock_host_check(c->vsock);
 	/* The default is the first disk, unless there is an initrd=. */
