@@ -9,6 +9,10 @@ in which a call that depends on its arguments returns SECCOMP_RET_TRACE. Nothing
 here is shared with volt-seccomp: neither the parser nor the meaning. NAMES has
 a line "NUMBER NAME" for each call.
 
+filter.py calls FILTER PROFILE GROUPS NAMES
+
+Print the names of the calls that FILTER allows with some arguments.
+
 filter.py sockets FILTER
 
 Print the sockets that FILTER lets be made: a line "FAMILY TYPE PROTOCOLS" for
@@ -206,14 +210,28 @@ def sockets(code):
             print(family, kind, ranges(allowed))
 
 
+def read_names(path):
+    names = {}
+    for line in open(path):
+        nr, name = line.split()
+        names[name] = int(nr)
+    return names
+
+
+def calls(code, profile, groups, names):
+    rules, _ = read_profile([groups, profile], names)
+    for name, nr in sorted(names.items()):
+        if any(run(code, nr, X86_64, a) == ALLOW for a in arguments(rules.get(nr, []))):
+            print(name)
+
+
 def main():
     if sys.argv[1] == "sockets":
         return sockets(load(sys.argv[2]))
+    if sys.argv[1] == "calls":
+        return calls(load(sys.argv[2]), *sys.argv[3:5], read_names(sys.argv[5]))
     code = load(sys.argv[1])
-    names = {}
-    for line in open(sys.argv[4]):
-        nr, name = line.split()
-        names[name] = int(nr)
+    names = read_names(sys.argv[4])
     rules, other = read_profile([sys.argv[3], sys.argv[2]], names)
     reference = load(sys.argv[5]) if len(sys.argv) > 5 else None
     bad = checked = 0
