@@ -466,6 +466,7 @@ client_ready(struct io_source *s, short revents)
 	int fd, slot;
 
 	(void)revents;
+	/* cppcheck-suppress nullPointer ; the address is not wanted */
 	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd == -1) {
 		d->no_more = errno == EMFILE || errno == ENFILE;

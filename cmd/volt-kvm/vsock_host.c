@@ -173,18 +173,18 @@ vsock_host_open(struct vsock_host *h, const char *path)
 
 	memcpy(addr.sun_path, path, strlen(path));
 	h->listener = listen_at(&addr);
-	if (lstat(path, &st) == -1 ||
+	if (lstat(addr.sun_path, &st) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1 ||
 	    (pid = sys_fork_silent()) == -1) {
-		warn("vsock=%s", path);
-		(void)unlink(path);
+		warn("vsock=%s", addr.sun_path);
+		(void)unlink(addr.sun_path);
 		_exit(EXIT_LINK);
 	}
 	if (pid == 0)
 		helper(pair[1], &addr, &st);
 	close(pair[1]);
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1)
-		err(EXIT_LINK, "vsock=%s", path);
+		err(EXIT_LINK, "vsock=%s", addr.sun_path);
 	h->helper = to_helper = pair[0];
 }
 
