@@ -70,8 +70,9 @@ lock_begin(void)
 }
 
 /*
- * Lock the calling thread for good. Ends the program if that fails. A caller may have
- * used up the layers of Landlock (E2BIG): then each of these holds already.
+ * Lock the calling thread for good. Ends the program if that fails. If our caller has
+ * used up the layers of Landlock (E2BIG) there cannot be one more, and the filter alone
+ * is ours.
  */
 void
 lock_thread(enum lock_kind kind)

@@ -7,10 +7,11 @@
  * program of the guest that connects to a port of the host (CID 2) is connected to the
  * socket at PATH_PORT, by the helper (vsock_host.c).
  *
- * vsock.c keeps the connections. Here are the sockets: the I/O thread alone uses them,
- * all are non-blocking, and a socket is closed when its connection needs none (sweep()).
- * What the host sends stays in its socket until the guest has credit and a buffer for
- * it. What the guest sends is kept, up to its credit, until the host takes it.
+ * vsock.c keeps the connections. Here are the sockets. The I/O thread alone uses them,
+ * all are non-blocking, and a socket is closed when its connection needs none: see
+ * sweep(). What the host sends stays in its socket until the guest has credit and a
+ * buffer for it. What the guest sends is kept, up to its credit, until the host takes
+ * it.
  */
 #include <sys/mman.h>
 #include <sys/socket.h>

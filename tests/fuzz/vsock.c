@@ -1,6 +1,6 @@
 /*
- * Fuzz the vsock device, as its guest: the input is described in machine.h. HOST's first
- * byte says what happens outside, its second to which of the sockets.
+ * Fuzz the vsock device, as its guest: the input is described in machine.h. HOST's
+ * first byte says what happens outside, its second to which of the sockets.
  * Link: volt-kvm
  */
 #include "../../cmd/volt-kvm/vio_vsock.c"
