@@ -50,6 +50,11 @@ guest() {
 	timeout -k 1 600 volt-kvm kernel="$KERNEL" boot_timeout=400s "$@"
 }
 
+# A command in the guest of control=s.
+guest_join() {
+	timeout -k 1 500 volt-kvm join=s "$@"
+}
+
 # Options for a root that is this machine's own disk, read-only.
 machine_root() {
 	local disk
@@ -1738,6 +1743,187 @@ volt_threads() {
 	done
 }
 
+# --- control= and join= -----------------------------------------------------
+
+# controlled GUEST [WORD ...]: start a tiny guest with control=s, and wait until it is ready.
+controlled() {
+	local k
+
+	k=$(tiny "$1")
+	shift
+	volt-kvm kernel="$k" control=s "$@" -- x </dev/null >said 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q ready said
+}
+
+join() {
+	timeout -k 1 120 volt-kvm join=s "$@"
+}
+
+# state KEY: the value that control= prints.
+state() {
+	volt-kvm control=s | sed -n "s/^$1 //p"
+}
+
+state_is() {
+	[ "$(state "$1")" = "$2" ]
+}
+
+@test "words: control= and join= of a living guest go with few other words" {
+	run -125 --separate-stderr volt-kvm join=/none true
+	[ "$stderr" = "volt-kvm: join=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm control=/none
+	[ "$stderr" = "volt-kvm: control=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm join=s
+	[ "$stderr" = "volt-kvm: join=s: no command" ]
+	run -125 --separate-stderr volt-kvm join=s cpus=2 true
+	[ "$stderr" = "volt-kvm: cpus= and join= do not go together" ]
+	run -125 --separate-stderr volt-kvm join=s control=s true
+	[ "$stderr" = "volt-kvm: control= and join= do not go together" ]
+	run -125 --separate-stderr volt-kvm control=s memory=1G
+	[ "$stderr" = "volt-kvm: memory=: no kernel= of a guest to start" ]
+	run -125 --separate-stderr volt-kvm control=s true
+	[ "$stderr" = "volt-kvm: control=: no kernel=; join= runs a command in a guest" ]
+	run -125 --separate-stderr volt-kvm signal=TERM kernel=/none true
+	[ "$stderr" = "volt-kvm: signal= is for a guest that runs: control= and no kernel=" ]
+	run -125 --separate-stderr volt-kvm signal=KILL control=s
+	[ "$stderr" = "volt-kvm: signal=KILL: volt-kvm does not pass this one on" ]
+	long=$(printf '%0200d' 0)
+	run -125 --separate-stderr volt-kvm control="$long"
+	[ "$stderr" = "volt-kvm: control=$long: too long; 107 bytes at the most" ]
+	# A socket that nobody listens at.
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("s")'
+	run -125 --separate-stderr volt-kvm join=s true
+	[ "$stderr" = "volt-kvm: join=s: no guest listens there" ]
+	run -0 volt-kvm -N control=s signal=TERM
+	[ "$output" = "volt-kvm: s: signal 15" ]
+}
+
+@test "tiny: control=: the socket is its guest's alone, and goes with it" {
+	need_kvm
+	controlled attack_join
+	[ "$(stat -c %a s)" = 600 ]
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" control=s -- x
+	[ "$stderr" = "volt-kvm: control=s: in use by another guest or program" ]
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" vsock=s -- x
+	[ "$stderr" = "volt-kvm: vsock=s: in use by another guest or program" ]
+	state_is state runs
+	state_is pid "$pid"
+	state_is cpus 1
+	state_is memory 268435456
+	run -0 sh -c 'volt-kvm -j control=s | python3 -c "import json, sys
+	print(json.load(sys.stdin)[\"state\"])"'
+	[ "$output" = runs ]
+	kill -9 "$pid"
+	exits 137 "$pid"
+	wait_for test ! -e s
+	# One that is left is replaced.
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("s")'
+	controlled attack_join
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -e s ]
+	[ "$(cat said)" = "ready
+signal 15" ]
+	echo text >s
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" control=s -- x
+	[ "$stderr" = "volt-kvm: control=s: there is a file that is no socket" ]
+}
+
+@test "attack: join=: all bytes arrive; lies, and ports that are closed or never read" {
+	need_kvm
+	local i client
+
+	controlled attack_join
+	for i in 1 2 3; do
+		head -c 3M /dev/urandom >in
+		run -7 sh -c 'timeout 120 volt-kvm join=s echo a "b c" <in >out'
+		cmp in out
+	done
+	exec {fd}>ended
+	run -7 sh -c "echo text | timeout 120 volt-kvm join=s status=$fd echo"
+	exec {fd}>&-
+	[ "$output" = text ]
+	[ "$(cat ended)" = "exit 7" ]
+	# The first report counts, and "lost" is one of them.
+	run -7 --separate-stderr join lies <<<text
+	[ "$output" = text ]
+	[ "$stderr" = "volt-kvm: the command's output: nobody took all of it" ]
+	run -125 --separate-stderr join mute </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -7 join deaf <in
+	# A signal that the client gets is the command's.
+	volt-kvm join=s wait </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	sleep 0.5
+	kill -USR1 "$client"
+	exits 138 "$client"
+	# A client that goes ends its command.
+	wait_for state_is joins 0
+	volt-kvm join=s wait </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	kill -9 "$client"
+	exits 137 "$client"
+	wait_for state_is joins 0
+	# A device that the guest breaks has no commands any more.
+	run -125 --separate-stderr join break </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -125 --separate-stderr join echo </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -s err ]
+}
+
+@test "tiny: join=: the end of the guest is one line, and there are eight places" {
+	need_kvm
+	local i clients=()
+
+	controlled attack_join
+	for i in 1 2 3 4 5 6 7 8; do
+		volt-kvm join=s wait </dev/null 2>"err$i" 3>&- &
+		clients+=("$!")
+		started+=("$!")
+		wait_for state_is joins "$i"
+	done
+	run -125 --separate-stderr join wait </dev/null
+	[ "$stderr" = "volt-kvm: join=s: as many commands as can be were joined already" ]
+	kill -9 "$pid"
+	for i in 1 2 3 4 5 6 7 8; do
+		exits 125 "${clients[i - 1]}"
+		[ "$(cat "err$i")" = "volt-kvm: join=s: the guest has ended" ]
+	done
+	# A guest that has no volt-guest.
+	volt-kvm kernel="$(tiny hang)" control=s </dev/null >plain 2>&1 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q hanging plain
+	run -125 --separate-stderr join true </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest was started without a command, so volt-guest does not run in it" ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 143 "$pid"
+	# A guest that has not started yet, and a client that does not wait.
+	hanging control=s
+	run -125 --separate-stderr join boot_timeout=300ms true </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the command did not start in time" ]
+}
+
+@test "attack: clients of control= that send nonsense, too much, or do not read" {
+	need_kvm
+	controlled attack_join
+	run -0 timeout 300 "$TOP/tests/helpers/control.py" s
+	echo "$output"
+	[ "$output" = "survived" ]
+	run -7 join echo <<<text
+	[ "$output" = text ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -s err ]
+}
+
 @test "linux: streams, status, arguments, environment, host name" {
 	need_kernel
 	echo input >in
@@ -2032,6 +2218,88 @@ mounts" ]
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
+}
+
+@test "linux: join=: commands in a living guest, with streams, signals and status of their own" {
+	need_kernel
+	local i client pids=()
+
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" control=s boot_timeout=400s -- sh -c '
+		trap "exit 4" TERM; mkdir -p /tmp/copy; echo ready; while :; do sleep 1; done' \
+		>out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	# It waits until the guest has started.
+	run -3 --separate-stderr guest_join chdir=/bin env=A="b c" -- \
+		sh -c 'pwd; echo "$A" "$HOME"; cat; echo error >&2; exit 3' <<<input
+	echo "$output" "$stderr"
+	[ "$output" = "/bin
+b c /root
+input" ]
+	[ "$stderr" = error ]
+	run -127 --separate-stderr guest_join none
+	[ "$stderr" = "volt-guest: exec none: No such file or directory" ]
+	run -125 --separate-stderr guest_join chdir=/none true
+	[ "$stderr" = "volt-guest: chdir=/none: No such file or directory" ]
+	exec {fd}>ended
+	run -137 guest_join status="$fd" sh -c 'kill -9 $$'
+	exec {fd}>&-
+	[ "$(cat ended)" = "signal 9" ]
+	# Copies, in and out.
+	mkdir -p from to
+	head -c 3M /dev/urandom >from/bytes
+	ln -s bytes from/link
+	tar -C from -c . | guest_join busybox tar x -C /tmp/copy
+	guest_join busybox tar c -C /tmp/copy . | tar -C to -x
+	diff -r from to
+	[ "$(readlink to/link)" = bytes ]
+	# Several at once.
+	for i in 1 2 3; do
+		guest_join sh -c "cat >/tmp/$i; sleep 1; cat /tmp/$i /tmp/$i >&2; exit $i" \
+			<<<"input $i" 2>"err$i" 3>&- &
+		pids+=("$!")
+	done
+	for i in 1 2 3; do
+		exits "$i" "${pids[i - 1]}"
+		[ "$(cat "err$i")" = "input $i
+input $i" ]
+	done
+	# A signal; a reader that leaves; a client that is killed.
+	guest_join sh -c 'trap "echo got it; exit 9" USR1; echo set; while :; do sleep 1; done' \
+		>heard </dev/null 3>&- &
+	client=$!
+	wait_for grep -q set heard
+	pkill -USR1 -P "$client" volt-kvm
+	exits 9 "$client"
+	grep -qx 'got it' heard
+	guest_join sh -c 'while :; do echo line; done' </dev/null | head -n 1 >line
+	[ "${PIPESTATUS[0]}" = 141 ]
+	volt-kvm join=s sh -c 'trap "" HUP; echo on; sleep 4711' >killed </dev/null 3>&- &
+	client=$!
+	wait_for grep -q on killed
+	kill -9 "$client"
+	exits 137 "$client"
+	wait_for state_is joins 0
+	# What a command leaves behind goes on, and its place is free.
+	run -0 guest_join sh -c '(trap "" HUP; sleep 4712) </dev/null >/dev/null 2>&1 &'
+	run -0 guest_join ps
+	grep -q 'sleep 4712' <<<"$output"
+	# A terminal.
+	run -0 timeout 300 script -qefc "stty rows 33 cols 77
+		volt-kvm join=s console=pty -- sh -c 'busybox stty size; busybox tty'" typescript </dev/null
+	tr -d '\r' <typescript | grep -qx '33 77'
+	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
+	# The end of the first command is the guest's.
+	guest_join sleep 1000 2>last </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	sleep 2
+	run -0 volt-kvm control=s signal=TERM
+	exits 4 "$pid"
+	exits 125 "$client"
+	cat last
+	[ "$(tail -n 1 last)" = "volt-kvm: join=s: the guest has ended" ]
+	[ ! -e s ]
 }
 
 @test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {

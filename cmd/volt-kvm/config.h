@@ -33,7 +33,13 @@ struct net_config {
 };
 
 struct config {
-	bool dry, console, stats;
+	bool dry, console, stats, json;
+	const char *control;	/* the path of a guest's socket, or NULL */
+	struct host_socket control_host;	/* open if a guest is started */
+	const char *join;	/* run the command in the guest of that socket */
+	const char *orders[CONFIG_LIST];	/* for a living guest (talk.h) */
+	unsigned int norders;
+	const char *only_living;	/* a word that a living guest alone takes */
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	const char *memory_text;
@@ -49,7 +55,7 @@ struct config {
 	const char *tap;
 	struct net_config net;
 	const char *vsock;	/* the path, or NULL */
-	struct vsock_host vsock_host;	/* open if that is given */
+	struct host_socket vsock_host;	/* open if that is given */
 	const char *chdir;
 	uint64_t boot_timeout, stop_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */

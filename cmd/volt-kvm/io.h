@@ -6,9 +6,12 @@
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "must.h"
 
-#define IO_SOURCES 192	/* of these a vsock device has 131 */
+#define IO_SOURCES 256	/* of these vsock= has 131, and control= has 50 */
 
 struct io_source {
 	int fd;
@@ -25,8 +28,9 @@ struct io {
 };
 
 MUST_CHECK int io_init(struct io *io);
-void io_add(struct io *io, const struct io_source *s);
+struct io_source *io_add(struct io *io, const struct io_source *s);
 void io_wake(struct io *io);
+MUST_CHECK bool io_due(struct io *io, int64_t when);
 void io_step(struct io *io);
 
 #endif

@@ -3,12 +3,14 @@
  * thread of its own. The main thread does all other I/O.
  */
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <stddef.h>
 
 #include "arch.h"
 #include "chain.h"
 #include "check.h"
+#include "client.h"
 #include "config.h"
 #include "devices.h"
 #include "file.h"
@@ -47,6 +49,8 @@ describe(const char *version)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
 	if (cfg.vsock != NULL)
 		say("vsock %s", cfg.vsock);
+	if (cfg.control != NULL)
+		say("control %s", cfg.control);
 }
 
 int
@@ -55,6 +59,10 @@ main(int argc, char *argv[])
 	const char *version;
 
 	config_parse(&cfg, argc, argv);
+	if (cfg.join != NULL)
+		client_join(&cfg);
+	if (cfg.control != NULL && cfg.kernel == NULL)
+		client_control(&cfg);
 	cfg.image = file_map(cfg.kernel, "kernel");
 	if (cfg.initrd != NULL)
 		cfg.user_initrd = file_map(cfg.initrd, "initrd");
@@ -74,6 +82,9 @@ main(int argc, char *argv[])
 	chain_refuse_waste();
 	if (cfg.vsock != NULL)
 		vsock_host_open(&cfg.vsock_host, cfg.vsock);
+	if (cfg.control != NULL)
+		host_socket_open(&cfg.control_host, "control", cfg.control,
+		    SOCK_SEQPACKET, NULL);
 	lock_begin();
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);

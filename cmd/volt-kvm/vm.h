@@ -27,7 +27,7 @@ enum exit_kind { EXITS_PIO, EXITS_MMIO, EXITS_OTHER, EXITS };
 
 struct balloon;
 struct config;
-struct console;
+struct lane;
 struct vm;
 
 struct vcpu {
@@ -52,7 +52,8 @@ struct vm {
 	struct irqs irqs;
 	struct pci pci;
 	struct uart uart;
-	struct console *console;	/* NULL: no command */
+	struct lane *lane;	/* of the command; NULL: there is none */
+	struct lane *joins;	/* GUEST_JOINS lanes; NULL: no control= or no command */
 	struct balloon *balloon;
 	pthread_mutex_t continue_lock;
 	unsigned int continued;	/* how many SIGCONTs were read */

@@ -2,20 +2,35 @@
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
 #include "cidr.h"
 #include "config.h"
 #include "root.h"
+#include "host_socket.h"
 #include "say.h"
+#include "signals.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
 
 #define MEMORY_LEAST (UINT64_C(16) << 20)
 #define MEMORY_MOST (UINT64_C(1) << 40)
+
+static const char memory_default[] = "256M";
+
+static void
+add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
+    const char *value)
+{
+	if (*n == CONFIG_LIST)
+		word_bad(key, value, "too many");
+	list[(*n)++] = value;
+}
 
 static void
 set_memory(void *ctx, const char *key, const char *value)
@@ -28,21 +43,45 @@ set_memory(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "from 16M to 1T");
 }
 
+/* Add an order for a living guest: that word and what follows it. */
+static void
+add_order(struct config *c, const char *key, const char *value, const char *word,
+    const char *text)
+{
+	char *order = malloc(strlen(word) + strlen(text) + 1);
+
+	if (order == NULL)
+		err(EXIT_LINK, "%s=%s", key, value);
+	stpcpy(stpcpy(order, word), text);
+	add(c->orders, &c->norders, key, value);
+	c->orders[c->norders - 1] = order;
+}
+
 static void
 set_balloon(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
+	char bytes[24];
 
 	c->balloon = word_size(key, value);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)c->balloon);
+	add_order(c, key, value, "balloon ", bytes);
 }
 
+/* signal=NAME: for the command, as if volt-kvm had received it. */
 static void
-add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
-    const char *value)
+set_signal(void *ctx, const char *key, const char *value)
 {
-	if (*n == CONFIG_LIST)
-		word_bad(key, value, "too many");
-	list[(*n)++] = value;
+	struct config *c = ctx;
+	int signo = word_signal(key, value);
+	char number[8];
+
+	if (signo == SIGKILL || signo == SIGSTOP || signo == SIGTSTP ||
+	    signals_ours(signo))
+		word_bad(key, value, "volt-kvm does not pass this one on");
+	snprintf(number, sizeof(number), "%d", signo);
+	add_order(c, key, value, "signal ", number);
+	c->only_living = key;
 }
 
 static void
@@ -151,6 +190,7 @@ set_gw(void *ctx, const char *key, const char *value)
 static const struct flag flags[] = {
 	FLAG_DRY(struct config),
 	FLAG('c', struct config, console, "copy the guest's kernel messages to standard error"),
+	FLAG('j', struct config, json, "print JSON"),
 	FLAG('s', struct config, stats, "at the end, print counters on standard error"),
 	FLAG_SAY,
 	FLAG_END,
@@ -191,6 +231,12 @@ static const struct word words[] = {
 	    "where the command starts"),
 	CTX_WORD("env", add_env, "NAME[=VALUE]", "a variable for the command"),
 	BOOL_WORD("console", struct config, pty, "pty", "give the command a terminal"),
+	STRING_WORD("control", struct config, control, "SOCKET",
+	    "a socket to control the guest by; without kernel=, that of a guest"),
+	STRING_WORD("join", struct config, join, "SOCKET",
+	    "run the command in the guest of that control="),
+	CTX_WORD("signal", set_signal, "SIGNAL",
+	    "send this to the guest of control="),
 	TIME_WORD("boot_timeout", struct config, boot_timeout, INT_MAX, "TIME",
 	    "give up if the command has not started by then"),
 	TIME_WORD("stop_timeout", struct config, stop_timeout, INT_MAX, "TIME",
@@ -205,11 +251,87 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
+/* A word that only a guest that is to be started has, or NULL. */
+static const char *
+word_of_start(const struct config *c)
+{
+	const struct {
+		bool given;
+		const char *key;
+	} words_given[] = {
+		{ c->memory_text != memory_default, "memory" },
+		{ c->cpus != 1, "cpus" }, { c->nested, "nested" },
+		{ c->kernel != NULL, "kernel" }, { c->initrd != NULL, "initrd" },
+		{ c->ncmdline > 0, "cmdline" }, { c->modules != NULL, "modules" },
+		{ c->ndisks > 0, "disk" }, { c->tap != NULL, "tap" },
+		{ c->vsock != NULL, "vsock" }, { c->root != NULL, "root" },
+		{ c->overlay != NULL, "overlay" },
+		{ c->hostname != NULL, "hostname" },
+		{ c->stop_timeout != 0, "stop_timeout" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words_given) / sizeof(words_given[0]); i++)
+		if (words_given[i].given)
+			return words_given[i].key;
+	return NULL;
+}
+
+/* join= is for a command and the words of a command. */
+static void
+check_join(const struct config *c)
+{
+	const char *key = word_of_start(c);
+
+	if (key == NULL && c->norders > 0)
+		key = c->only_living != NULL ? c->only_living : "balloon";
+	if (key == NULL && c->control != NULL)
+		key = "control";
+	if (key != NULL)
+		errx(EXIT_LINK, "%s= and join= do not go together", key);
+	if (*c->argv == NULL)
+		errx(EXIT_LINK, "join=%s: no command", c->join);
+	host_socket_check("join", c->join, HOST_SOCKET_PATH);
+}
+
+/* control= without kernel= is for a living guest. */
+static void
+check_control(const struct config *c)
+{
+	const char *key = word_of_start(c);
+
+	if (key != NULL)
+		errx(EXIT_LINK, "%s=: no kernel= of a guest to start", key);
+	if (*c->argv != NULL)
+		errx(EXIT_LINK, "control=: no kernel=; join= runs a command in a "
+		    "guest");
+	if (c->json && c->norders > 0)
+		errx(EXIT_LINK, "-j and words that change the guest do not go "
+		    "together");
+}
+
 /* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
 {
 	bool given = c->root != NULL;
+
+	if (c->join != NULL) {
+		check_join(c);
+		return;
+	}
+	if (c->control != NULL)
+		host_socket_check("control", c->control, HOST_SOCKET_PATH);
+	if (c->control != NULL && c->kernel == NULL) {
+		check_control(c);
+		return;
+	}
+	if (c->only_living != NULL)
+		errx(EXIT_LINK, "%s= is for a guest that runs: control= and no "
+		    "kernel=", c->only_living);
+	if (c->json)
+		errx(EXIT_LINK, "-j is for a guest that runs: control= and no "
+		    "kernel=");
 
 	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
 		errx(EXIT_LINK, "ip=: no tap=");
@@ -234,7 +356,7 @@ void
 config_parse(struct config *c, int argc, char *argv[])
 {
 	*c = (struct config){ .memory = UINT64_C(256) << 20,
-		.memory_text = "256M", .cpus = 1, .status_fd = -1 };
+		.memory_text = memory_default, .cpus = 1, .status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
 	check(c);
 }
