@@ -1911,6 +1911,78 @@ signal 15" ]
 	[ "$stderr" = "volt-kvm: join=s: the command did not start in time" ]
 }
 
+@test "tiny: pause= and balloon= of a guest that runs" {
+	need_kvm
+	local before cpus
+
+	for cpus in 1 4; do
+		controlled attack_join cpus=$cpus
+		run -0 volt-kvm control=s pause=yes balloon=16M
+		[ -z "$output" ]
+		wait_for state_is state paused
+		state_is balloon 16777216
+		before=$(state exits.pio)
+		sleep 0.5
+		state_is exits.pio "$before"
+		# Its signals wait, and so do commands.
+		volt-kvm join=s echo <<<text >out 3>&- &
+		wait_for state_is joins 1
+		run -0 volt-kvm control=s pause=no
+		exits 7
+		[ "$(cat out)" = text ]
+		state_is state runs
+		run -0 volt-kvm control=s pause=yes pause=no pause=yes
+		wait_for state_is state paused
+		run -125 --separate-stderr volt-kvm control=s balloon=1G
+		[ "$stderr" = "volt-kvm: control=s: balloon=: more than memory=" ]
+		# A paused guest does not hear signals: the second one ends it.
+		run -0 volt-kvm control=s signal=TERM
+		sleep 0.6
+		kill "$pid"
+		exits 143 "$pid"
+	done
+	run -125 --separate-stderr volt-kvm pause=yes kernel=/none true
+	[ "$stderr" = "volt-kvm: pause= is for a guest that runs: control= and no kernel=" ]
+}
+
+@test "tiny: grow= and rate= of a guest that runs, and the counters of its disks" {
+	need_kvm
+	local start
+
+	truncate -s 4M disk other
+	controlled attack_join disk=disk disk=other:overlay rate=vda:bytes=1M:ops=100
+	state_is vda.size 4194304
+	state_is vdb.reads 0
+	truncate -s 8M disk
+	state_is vda.size 4194304
+	run -0 volt-kvm control=s grow=vda
+	state_is vda.size 8388608
+	truncate -s 4M disk
+	run -125 --separate-stderr volt-kvm control=s grow=vda
+	[ "$stderr" = "volt-kvm: control=s: grow=: it has become smaller" ]
+	run -125 --separate-stderr volt-kvm control=s grow=vdb
+	[ "$stderr" = "volt-kvm: control=s: grow=: it has an overlay" ]
+	run -125 --separate-stderr volt-kvm control=s grow=vdc
+	[ "$stderr" = "volt-kvm: control=s: grow=: no such disk" ]
+	run -0 volt-kvm control=s rate=vda rate=vdb:ops=1
+	run -125 --separate-stderr volt-kvm control=s rate=net:ops=1
+	[ "$stderr" = "volt-kvm: control=s: rate=: no such device" ]
+	run -125 --separate-stderr volt-kvm control=s rate=vda:speed=1
+	[ "$stderr" = "volt-kvm: rate=vda:speed=1: not of the form DEVICE[:bytes=SIZE][:ops=N]" ]
+	run -125 --separate-stderr volt-kvm rate=vdb:ops=1 disk=disk:ro kernel="$(tiny pvh)"
+	[ "$stderr" = "volt-kvm: rate=vdb: no such device" ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	# A limited disk does all that another does, later. A reset does not wait.
+	head -c 4096 /dev/zero >disk
+	printf V | dd of=disk conv=notrunc status=none
+	start=$SECONDS
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk \
+		rate=vda:bytes=1G:ops=30 </dev/null
+	[ "${lines[-1]}" = "all ok" ]
+	[ "$((SECONDS - start))" -ge 3 ]
+}
+
 @test "attack: clients of control= that send nonsense, too much, or do not read" {
 	need_kvm
 	controlled attack_join
@@ -2229,6 +2301,7 @@ mounts" ]
 		>out 2>err </dev/null 3>&- &
 	pid=$!
 	started+=("$pid")
+	wait_for test -S s
 	# It waits until the guest has started.
 	run -3 --separate-stderr guest_join chdir=/bin env=A="b c" -- \
 		sh -c 'pwd; echo "$A" "$HOME"; cat; echo error >&2; exit 3' <<<input
@@ -2300,6 +2373,33 @@ input $i" ]
 	cat last
 	[ "$(tail -n 1 last)" = "volt-kvm: join=s: the guest has ended" ]
 	[ ! -e s ]
+}
+
+@test "linux: a disk that grows, and a disk with a limit, while the guest runs" {
+	need_kernel
+	truncate -s 8M disk
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" disk=disk control=s boot_timeout=400s -- sh -c '
+		trap "exit 4" TERM; echo ready; while :; do sleep 1; done' >out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for test -S s
+	run -0 guest_join cat /sys/block/vda/size
+	[ "$output" = 16384 ]
+	truncate -s 16M disk
+	run -0 volt-kvm control=s grow=vda
+	run -0 guest_join sh -c 'while [ "$(cat /sys/block/vda/size)" != 32768 ]; do sleep 1; done
+		busybox dd if=/dev/vda bs=1M skip=15 2>/dev/null | busybox wc -c'
+	[ "$output" = 1048576 ]
+	[ "$(state vda.reads)" -gt 0 ]
+	# 4 MiB at 1 MiB each second, of which the first is free.
+	run -0 volt-kvm control=s rate=vda:bytes=1M
+	run -0 guest_join sh -c 'echo 3 >/proc/sys/vm/drop_caches
+		a=$(busybox cut -d. -f1 /proc/uptime); busybox dd if=/dev/vda of=/dev/null bs=64k count=64
+		b=$(busybox cut -d. -f1 /proc/uptime); echo $((b - a))'
+	echo "$output"
+	[ "${lines[-1]}" -ge 2 ]
+	run -0 volt-kvm control=s rate=vda signal=TERM
+	exits 4 "$pid"
 }
 
 @test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {

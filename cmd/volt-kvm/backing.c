@@ -101,6 +101,20 @@ backing_block(int fd, const struct disk *d, bool is_device)
 	return (uint32_t)logical > BLOCK_MOST ? BLOCK_MOST : (uint32_t)logical;
 }
 
+/* The size that the file or device has now, in bytes. Returns 0, or -1 and errno. */
+int
+backing_size(const struct backing *b, uint64_t *size)
+{
+	struct stat st;
+	off_t end;
+
+	if (fstat(b->fd, &st) == -1)
+		return -1;
+	end = b->is_device ? lseek(b->fd, 0, SEEK_END) : st.st_size;
+	*size = (uint64_t)end;
+	return end == -1 ? -1 : 0;
+}
+
 /* Open, measure and lock a disk=, or end the program with an error. */
 void
 backing_open(struct backing *b, const struct disk *d)

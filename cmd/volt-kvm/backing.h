@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 struct disk;
 
 #define BACKING_SECTOR 512u	/* virtio's unit, whatever the block size is */
@@ -21,6 +23,7 @@ struct backing {
 };
 
 uint32_t backing_block(int fd, const struct disk *d, bool is_device);
+MUST_CHECK int backing_size(const struct backing *b, uint64_t *size);
 void backing_open(struct backing *b, const struct disk *d);
 
 #endif

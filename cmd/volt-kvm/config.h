@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rate.h"
 #include "vsock_host.h"
 
 #define CONFIG_DISKS 26	/* vda to vdz */
@@ -63,6 +64,9 @@ struct config {
 	unsigned int ndisks;
 	const char *cmdline[CONFIG_LIST];
 	unsigned int ncmdline;
+	struct rate_word rate[CONFIG_LIST];
+	unsigned int nrates;
+	bool net_rate;	/* one of them is for the network card */
 	const char *env[CONFIG_LIST];
 	unsigned int nenv;
 	char **argv;	/* the command; { NULL } if there is none */

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <err.h>
 #include <stddef.h>
 
 #include "arch.h"
@@ -53,6 +54,18 @@ describe(const char *version)
 		say("control %s", cfg.control);
 }
 
+/* rate= */
+static void
+set_limits(void)
+{
+	const char *why;
+	unsigned int i;
+
+	for (i = 0; i < cfg.nrates; i++)
+		if ((why = devices_limit(&vm, &cfg.rate[i])) != NULL)
+			errx(EXIT_LINK, "rate=%s: %s", cfg.rate[i].device, why);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -89,6 +102,7 @@ main(int argc, char *argv[])
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);
+	set_limits();
 	arch_load(&vm, &cfg);
 	file_unmap(&cfg.image);
 	file_unmap(&cfg.user_initrd);

@@ -20,15 +20,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "balloon.h"
+#include "blk.h"
 #include "clock.h"
 #include "config.h"
 #include "console.h"
+#include "devices.h"
 #include "fdpass.h"
 #include "io.h"
 #include "server.h"
 #include "session.h"
 #include "sock.h"
 #include "state.h"
+#include "vcpu.h"
 #include "vm.h"
 
 #define SILENCE 5000	/* ms that a client may stay without an order */
@@ -244,6 +248,50 @@ state_order(struct server *v, struct client *c)
 	answer(c, text);
 }
 
+static void
+balloon_order(struct server *v, struct client *c, uint64_t bytes)
+{
+	struct vm *vm = v->session->vm;
+
+	if (bytes > vm->ram.size) {
+		answer(c, TALK_ERROR "balloon=: more than memory=");
+		return;
+	}
+	balloon_set(vm->balloon, bytes);
+	answer(c, TALK_OK);
+}
+
+static void
+rate_order(struct server *v, struct client *c, const char *text)
+{
+	char line[256];
+	struct rate_word w;
+	const char *why = "not a limit";
+
+	if (rate_parse(&w, text) == 0)
+		why = devices_limit(v->session->vm, &w);
+	snprintf(line, sizeof(line), "%s%s%s", why == NULL ? TALK_OK : TALK_ERROR,
+	    why == NULL ? "" : "rate=: ", why == NULL ? "" : why);
+	answer(c, line);
+}
+
+static void
+grow_order(struct server *v, struct client *c, const char *name)
+{
+	struct blk *disk = devices_disk(v->session->vm, name);
+
+	if (disk == NULL)
+		answer(c, TALK_ERROR "grow=: no such disk");
+	else if (blk_grow(disk) == 0)
+		answer(c, TALK_OK);
+	else if (errno == EINVAL)
+		answer(c, TALK_ERROR "grow=: it has become smaller");
+	else if (errno == EOPNOTSUPP)
+		answer(c, TALK_ERROR "grow=: it has an overlay");
+	else
+		answer(c, TALK_ERROR "grow=: its size cannot be found");
+}
+
 /* Do an order. Returns false if it is out of place. */
 static bool
 obey(struct server *v, struct client *c, const struct talk *t)
@@ -264,9 +312,21 @@ obey(struct server *v, struct client *c, const struct talk *t)
 	case TALK_STATE:
 		state_order(v, c);
 		return true;
-	default:
-		answer(c, TALK_ERROR "not known to this volt-kvm");
+	case TALK_PAUSE:
+		vcpu_pause(v->session->vm, t->number == 1);
+		answer(c, TALK_OK);
 		return true;
+	case TALK_BALLOON:
+		balloon_order(v, c, t->number);
+		return true;
+	case TALK_RATE:
+		rate_order(v, c, t->text);
+		return true;
+	case TALK_GROW:
+		grow_order(v, c, t->text);
+		return true;
+	default:
+		return false;
 	}
 }
 

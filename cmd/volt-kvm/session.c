@@ -28,6 +28,7 @@
 #include "signals.h"
 #include "stream.h"
 #include "terminal.h"
+#include "vcpu.h"
 #include "vm.h"
 
 #define TAIL_LINES 128	/* room for an oops, a panic and their call traces */
@@ -327,8 +328,10 @@ static bool
 over(struct session *s)
 {
 	s->vm->io.timeout = -1;
-	if (s->cfg->control != NULL)
+	if (s->cfg->control != NULL) {
 		server_step(&s->server);
+		vcpu_pause_step(s->vm);
+	}
 	if (s->done && console_drained(s->vm->lane))
 		return true;
 	if (atomic_load(&s->vm->end) != VM_RUNS && nothing_comes(s))

@@ -20,6 +20,7 @@ static const struct {
 	[TALK_STATE] = { "state", NOTHING },
 	[TALK_PAUSE] = { "pause", YES_NO },
 	[TALK_BALLOON] = { "balloon", NUMBER },
+	[TALK_GROW] = { "grow", TEXT },
 	[TALK_RATE] = { "rate", TEXT },
 };
 

@@ -10,7 +10,8 @@
  *     state                    print the state
  *     pause yes|no             the processors
  *     balloon BYTES            the size of the balloon
- *     rate DEVICE:...          a limit (rate.h)
+ *     grow DISK                look whether the disk, such as vda, has grown
+ *     rate DEVICE[:...]        a limit (rate.h)
  *
  * volt-kvm answers an order that is not for a command by "ok", by "error" and a text, or
  * by the state. For a command it sends the lines of the guest's control port: up, heard,
@@ -34,12 +35,12 @@
 #define TALK_ERROR "error "
 
 enum talk_order { TALK_STDIN, TALK_STDOUT, TALK_STDERR, TALK_JOIN, TALK_SIGNAL,
-	TALK_SIZE, TALK_STATE, TALK_PAUSE, TALK_BALLOON, TALK_RATE, TALK_ORDERS };
+	TALK_SIZE, TALK_STATE, TALK_PAUSE, TALK_BALLOON, TALK_GROW, TALK_RATE, TALK_ORDERS };
 
 struct talk {
 	enum talk_order order;
 	uint64_t number;	/* a signal, bytes; or 1 for yes */
-	const char *text;	/* a size or a rate: what follows the order */
+	const char *text;	/* a size or a disk: what follows the order */
 };
 
 /* How a command ended, as the guest or volt-kvm reports it. */

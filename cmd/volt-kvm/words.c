@@ -14,6 +14,7 @@
 #include "host_socket.h"
 #include "say.h"
 #include "signals.h"
+#include "talk.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
@@ -48,10 +49,13 @@ static void
 add_order(struct config *c, const char *key, const char *value, const char *word,
     const char *text)
 {
-	char *order = malloc(strlen(word) + strlen(text) + 1);
+	size_t len = strlen(word) + strlen(text);
+	char *order = malloc(len + 1);
 
 	if (order == NULL)
 		err(EXIT_LINK, "%s=%s", key, value);
+	if (len >= TALK_LINE)
+		word_bad(key, value, "too long");
 	stpcpy(stpcpy(order, word), text);
 	add(c->orders, &c->norders, key, value);
 	c->orders[c->norders - 1] = order;
@@ -66,6 +70,42 @@ set_balloon(void *ctx, const char *key, const char *value)
 	c->balloon = word_size(key, value);
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)c->balloon);
 	add_order(c, key, value, "balloon ", bytes);
+}
+
+static void
+set_pause(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	(void)word_choice(key, value, "yes|no");
+	add_order(c, key, value, "pause ", value);
+	c->only_living = key;
+}
+
+static void
+set_grow(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strlen(value) != 3)
+		word_bad(key, value, "not a disk, such as vda");
+	add_order(c, key, value, "grow ", value);
+	c->only_living = key;
+}
+
+/* rate=DEVICE[:bytes=SIZE][:ops=N] */
+static void
+add_rate(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (c->nrates == CONFIG_LIST)
+		word_bad(key, value, "too many");
+	if (rate_parse(&c->rate[c->nrates], value) == -1)
+		word_bad(key, value, errno == ERANGE ? "too large" :
+		    "not of the form DEVICE[:bytes=SIZE][:ops=N]");
+	c->net_rate |= strcmp(c->rate[c->nrates++].device, "net") == 0;
+	add_order(c, key, value, "rate ", value);
 }
 
 /* signal=NAME: for the command, as if volt-kvm had received it. */
@@ -213,6 +253,8 @@ static const struct word words[] = {
 	    "the kernel's modules (/lib/modules/VERSION)"),
 	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
 	    "a disk: a raw file or block device"),
+	CTX_WORD("rate", add_rate, "DEVICE[:bytes=SIZE][:ops=N]",
+	    "limit a disk, as vda, or the network card, net; each second"),
 	LINE_WORD("tap", struct config, tap, "NAME",
 	    "a network card at this tap device"),
 	CTX_WORD("ip", set_ip, "ADDRESS/LENGTH", "the guest's address at tap=; v4 or v6"),
@@ -235,6 +277,10 @@ static const struct word words[] = {
 	    "a socket to control the guest by; without kernel=, that of a guest"),
 	STRING_WORD("join", struct config, join, "SOCKET",
 	    "run the command in the guest of that control="),
+	CTX_WORD("pause", set_pause, "yes|no",
+	    "let the guest of control= stand still, or go on"),
+	CTX_WORD("grow", set_grow, "DISK",
+	    "tell the guest of control= that this disk has grown"),
 	CTX_WORD("signal", set_signal, "SIGNAL",
 	    "send this to the guest of control="),
 	TIME_WORD("boot_timeout", struct config, boot_timeout, INT_MAX, "TIME",
@@ -284,7 +330,8 @@ check_join(const struct config *c)
 	const char *key = word_of_start(c);
 
 	if (key == NULL && c->norders > 0)
-		key = c->only_living != NULL ? c->only_living : "balloon";
+		key = c->only_living != NULL ? c->only_living :
+		    c->nrates > 0 ? "rate" : "balloon";
 	if (key == NULL && c->control != NULL)
 		key = "control";
 	if (key != NULL)

@@ -39,6 +39,7 @@ void __wrap_console_size(struct lane *l, const char *size);
 void __wrap_console_on_line(struct lane *l, void (*line)(void *arg,
     const char *line), void *arg);
 void __wrap_session_signal(struct session *s, int signo);
+void __wrap_balloon_set(struct balloon *b, uint64_t bytes);
 void __wrap_state_print(const struct session *s, char *buf, size_t size);
 
 int
@@ -133,6 +134,14 @@ void
 __wrap_session_signal(struct session *s, int signo)
 {
 	if (s != &session || signo < 1 || signo > 64)
+		abort();
+}
+
+void
+__wrap_balloon_set(struct balloon *b, uint64_t bytes)
+{
+	(void)b;
+	if (bytes > machine.ram.size)
 		abort();
 }
 

@@ -15,7 +15,7 @@ check_order(const struct talk *t)
 		abort();
 	if (t->order == TALK_PAUSE && t->number > 1)
 		abort();
-	if ((t->order == TALK_SIZE || t->order == TALK_RATE) &&
+	if ((t->order == TALK_SIZE || t->order == TALK_GROW) &&
 	    (t->text == NULL || strlen(t->text) >= TALK_LINE ||
 	    strpbrk(t->text, "\r\n") != NULL))
 		abort();

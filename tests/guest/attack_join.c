@@ -180,6 +180,20 @@ lies(unsigned int base)
 	tell(&joins, b, base + CONTROL, 99, 1);
 }
 
+/* Close the ports, and drop what is still in them, as the kernel does. */
+static void
+leave(unsigned int base)
+{
+	unsigned int port;
+	uint32_t n;
+
+	for (port = base; port < base + PORTS; port++)
+		tell(&joins, b, port, OPEN, 0);
+	for (port = base; port < base + PORTS; port++)
+		while (next(port, &n) != NULL)
+			give_back(port);
+}
+
 static void
 serve(unsigned int lane)
 {
@@ -192,8 +206,12 @@ serve(unsigned int lane)
 		tell(&joins, b, port, PORT_READY, 1);
 		tell(&joins, b, port, OPEN, 1);
 	}
-	while ((s = next(base + STDIN, &n)) == NULL)
+	while ((s = next(base + STDIN, &n)) == NULL && !closed[base + STDIN])
 		outb(0x80, 0);
+	if (s == NULL) {
+		leave(base); /* the client has gone */
+		return;
+	}
 	for (port = 0; port < sizeof(sizes); port++)
 		((char *)sizes)[port] = s[port];
 	how = s[sizeof(sizes) + sizes[0]];
@@ -216,11 +234,7 @@ serve(unsigned int lane)
 		say_lane(base + CONTROL, "exit 7\n");
 	if (how == 'e')
 		say_lane(base + STDOUT, "too late\n");
-	for (port = base; port < base + PORTS; port++)
-		tell(&joins, b, port, OPEN, 0);
-	for (port = base; port < base + PORTS; port++)
-		while (next(port, &n) != NULL) /* as the kernel does */
-			give_back(port);
+	leave(base);
 }
 
 /* A byte of the first command's control port. */

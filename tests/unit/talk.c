@@ -47,8 +47,8 @@ orders(void)
 	CHECK_INT(parse(&t, "size 24 80"), 0);
 	CHECK_INT(t.order, TALK_SIZE);
 	CHECK_STR(t.text, "24 80");
-	CHECK_INT(parse(&t, "rate vda:bytes=1"), 0);
-	CHECK_STR(t.text, "vda:bytes=1");
+	CHECK_INT(parse(&t, "grow vda"), 0);
+	CHECK_STR(t.text, "vda");
 }
 
 static void
@@ -58,8 +58,8 @@ no_orders(void)
 		"JOIN", "signal", "signal ", "signal 0", "signal 65", "signal -1",
 		"signal 1 ", "signal 01", "size", "size 1", "size 1 ", "size 1 2 3",
 		"size 65536 1", "size 1 65536", "pause", "pause ", "pause y",
-		"balloon", "balloon 1M", "balloon 18446744073709551616", "rate",
-		"rate ", "state\n", "state\nstate", "exit 0", "up", "state 1" };
+		"balloon", "balloon 1M", "balloon 18446744073709551616", "grow",
+		"grow ", "state\n", "state\nstate", "exit 0", "up", "state 1" };
 	struct talk t;
 	size_t i;
 
