@@ -1600,11 +1600,11 @@ kvm_calls() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	[ "$(kvm_calls vcpu)" = "clock_gettime exit exit_group futex ioctl madvise read restart_syscall \
-rt_sigpending rt_sigprocmask write " ]
+rt_sigpending rt_sigprocmask rt_sigreturn write " ]
 	[ "$(kvm_calls disk)" = "clock_gettime exit exit_group fallocate fdatasync fstat futex ioctl \
 madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask statx write " ]
 	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex getrandom \
-getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg restart_syscall \
+getsockopt ioctl lseek madvise newfstatat poll ppoll read readv recvfrom recvmsg restart_syscall \
 rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
 }
 
@@ -1902,7 +1902,7 @@ signal 15" ]
 	started+=("$pid")
 	wait_for grep -q hanging plain
 	run -125 --separate-stderr join true </dev/null
-	[ "$stderr" = "volt-kvm: join=s: the guest was started without a command, so volt-guest does not run in it" ]
+	[[ $stderr == "volt-kvm: join=s: the guest was started without a command, "* ]]
 	run -0 volt-kvm control=s signal=TERM
 	exits 143 "$pid"
 	# A guest that has not started yet, and a client that does not wait.
@@ -2359,7 +2359,8 @@ input $i" ]
 	grep -q 'sleep 4712' <<<"$output"
 	# A terminal.
 	run -0 timeout 300 script -qefc "stty rows 33 cols 77
-		volt-kvm join=s console=pty -- sh -c 'busybox stty size; busybox tty'" typescript </dev/null
+		volt-kvm join=s console=pty -- sh -c 'busybox stty size; busybox tty'" \
+		typescript </dev/null
 	tr -d '\r' <typescript | grep -qx '33 77'
 	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
 	# The end of the first command is the guest's.
@@ -2378,8 +2379,8 @@ input $i" ]
 @test "linux: a disk that grows, and a disk with a limit, while the guest runs" {
 	need_kernel
 	truncate -s 8M disk
-	volt-kvm kernel="$KERNEL" initrd="$(initrd)" disk=disk control=s boot_timeout=400s -- sh -c '
-		trap "exit 4" TERM; echo ready; while :; do sleep 1; done' >out 2>err </dev/null 3>&- &
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" disk=disk control=s -- sh -c '
+		trap "exit 4" TERM; while :; do sleep 1; done' >out 2>err </dev/null 3>&- &
 	pid=$!
 	started+=("$pid")
 	wait_for test -S s
@@ -2394,7 +2395,8 @@ input $i" ]
 	# 4 MiB at 1 MiB each second, of which the first is free.
 	run -0 volt-kvm control=s rate=vda:bytes=1M
 	run -0 guest_join sh -c 'echo 3 >/proc/sys/vm/drop_caches
-		a=$(busybox cut -d. -f1 /proc/uptime); busybox dd if=/dev/vda of=/dev/null bs=64k count=64
+		a=$(busybox cut -d. -f1 /proc/uptime)
+		busybox dd if=/dev/vda of=/dev/null bs=64k count=64
 		b=$(busybox cut -d. -f1 /proc/uptime); echo $((b - a))'
 	echo "$output"
 	[ "${lines[-1]}" -ge 2 ]
