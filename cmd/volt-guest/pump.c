@@ -132,6 +132,19 @@ lose(const struct flow *f)
 		dprintf(control, GUEST_LOST "\n");
 }
 
+/*
+ * Has nobody the terminal open any more, and is all read? Then EIO is the end of its
+ * output.
+ */
+static bool
+is_hung_up(int error, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return error == EIO && terminal != -1 && poll(&p, 1, 0) == 1 &&
+	    (p.revents & (POLLHUP | POLLIN)) == POLLHUP;
+}
+
 /* Fill the empty buffer. Returns false if nothing could be read. */
 static bool
 fill(struct flow *f)
@@ -142,8 +155,7 @@ fill(struct flow *f)
 		return false;
 	if ((rc = flow_fill(f, FLOW_PIECE)) != -1)
 		return rc == 1;
-	/* EIO: nobody has the terminal open any more. */
-	if (errno != 0 && (errno != EIO || terminal == -1))
+	if (errno != 0 && !is_hung_up(errno, f->from))
 		lose(f);
 	if (f == &flow[0] && terminal != -1)
 		flow_type_eof(f, terminal);
