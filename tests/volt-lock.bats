@@ -1996,6 +1996,27 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	rm -rf "$home"
 }
 
+@test "policies: @desktop keeps secrets where /home is a link into /var" {
+	need_root
+	root=$(copy_root)
+	cp "$HELP/deed" "$root/bin/"
+	mkdir -p "$root"/var/home/me/{.ssh,.librewolf,src} "$root/var/lib"
+	rm -rf "$root/home" && ln -s var/home "$root/home"
+	for f in home/me/.ssh/key home/me/.librewolf/db home/me/.bashrc home/me/src/f lib/f; do
+		echo x >"$root/var/$f"
+	done
+	for where in /home /var/home; do
+		for f in .ssh/key .librewolf/db; do
+			run ! volt-ns -m root="$root" volt-lock @desktop deed read_file "$where/me/$f"
+			[ "$output" = EACCES ]
+		done
+		run ! volt-ns -m root="$root" volt-lock @desktop deed write_file "$where/me/.bashrc"
+		[ "$output" = EACCES ]
+		run -0 volt-ns -m root="$root" volt-lock @desktop deed write_file "$where/me/src/f"
+	done
+	run -0 volt-ns -m root="$root" volt-lock @desktop deed write_file /var/lib/f
+}
+
 # service [WORD ...] -- LINK ...: starts a container of a Debian with services, in which
 # the rest of the chain runs; $pid is its volt-ns. Its output is a pipe, as in a unit
 # with console=pipe.
