@@ -901,7 +901,8 @@ Delegate=yes" ]
 	run -0 volt-cg -d uid="$user" gid="$group" name="$GROUP" stat -c '%u %g' \
 		"$TREE/volt/$GROUP" "$TREE/volt/$GROUP/cgroup.procs"
 	[ "$output" = "$uid $gid"$'\n'"$uid $gid" ]
-	run -0 --separate-stderr volt-cg -dv uid="$user" name="$GROUP" stat -c '%u %g' "$TREE/volt/$GROUP"
+	run -0 --separate-stderr volt-cg -dv uid="$user" name="$GROUP" \
+		stat -c '%u %g' "$TREE/volt/$GROUP"
 	[ "$output" = "$uid 0" ]
 	[[ $stderr = *"volt-cg: delegated to user $uid"* ]]
 	for word in "uid=nil: no user of that name in /etc/passwd" \

@@ -370,7 +370,8 @@ parted() {
 	magic erofs 1024 '\xe2\xe1\xf5\xe0'
 	magic zeroes
 	[ "$1" = logical ] || second=("")
-	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" small "${second[@]}" zeroes erofs
+	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" small "${second[@]}" \
+		zeroes erofs
 }
 
 @test "root=: the file system of a disk is detected" {
@@ -422,8 +423,10 @@ parted() {
 			IFS=: read -r kind n m <<<"$kind"
 			parted "$kind" disk $block
 			[ "$(root_of disk=disk:block=$block root=vda$n:ro)" = "vda$n:ro:ext4" ]
-			[ "$(root_of disk=disk disk=disk:block=$block root=/dev/vdb$m)" = "/dev/vdb$m:erofs" ]
-			[ "$(root_of disk=disk:block=$block root=vda$n overlay=vda$n)" = "vda$n:ext4" ]
+			[ "$(root_of disk=disk disk=disk:block=$block root=/dev/vdb$m)" = \
+				"/dev/vdb$m:erofs" ]
+			[ "$(root_of disk=disk:block=$block root=vda$n overlay=vda$n)" = \
+				"vda$n:ext4" ]
 		done
 	done
 }
@@ -439,21 +442,25 @@ parted() {
 	parted gpt disk
 	list="vda1 ext4, vda3 (unknown), vda4 erofs"
 	refused "root=vda: disk has partitions, of which one is to be named: $list" disk=disk
-	refused "root=vda:xfs: disk has partitions, of which one is to be named: $list" disk=disk root=vda:xfs
+	refused "root=vda:xfs: disk has partitions, of which one is to be named: $list" \
+		disk=disk root=vda:xfs
 	for n in 2 128 255; do
 		refused "root=vda$n: disk has no such partition, but $list" disk=disk root=vda$n
 	done
 	refused "root=vda4:xfs: disk holds erofs" disk=disk root=vda4:xfs
-	refused "overlay=vdb3: disk holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say overlay=vdb3:TYPE" \
+	unknown="no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs)"
+	refused "overlay=vdb3: disk holds $unknown; to try another, say overlay=vdb3:TYPE" \
 		disk=small disk=disk overlay=vdb3
 	for n in 0 256 x 1x -1 01 1p1; do
 		refused "root=vda$n: no disk= for it" disk=disk root=vda$n
 	done
 	parted logical disk
-	refused "root=vda1: disk has no such partition, but vda5 ext4, vda6 (unknown), vda7 erofs" disk=disk root=vda1
-	refused "root=vda1: small has no partitions, but is ext4 as a whole (vda)" disk=small root=vda1
+	refused "root=vda1: disk has no such partition, but vda5 ext4, vda6 (unknown), vda7 erofs" \
+		disk=disk root=vda1
+	refused "root=vda1: small has no partitions, but is ext4 as a whole (vda)" \
+		disk=small root=vda1
 	refused "root=vda1: zeroes has no partitions" disk=zeroes root=vda1
-	refused "root=vda: zeroes holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say root=vda:TYPE" \
+	refused "root=vda: zeroes holds $unknown; to try another, say root=vda:TYPE" \
 		disk=zeroes root=vda
 	refused "root=vda:ext4: erofs holds erofs" disk=erofs root=vda:ext4
 	magic disk 0 'LUKS\xba\xbe'
@@ -1739,7 +1746,8 @@ mounts" ]
 	[ "$stderr" = "volt-guest: root=vda: mount as minix: No such device" ]
 	truncate -s 1M zeroes
 	run -125 --separate-stderr guest disk=zeroes -- true
-	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: Invalid argument" ]
+	why="mount as ext4, the file system is unknown: Invalid argument"
+	[ "$stderr" = "volt-guest: root=vda: $why" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {

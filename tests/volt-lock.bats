@@ -1672,7 +1672,8 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 			fresh
 			rm -f words profile
 			# shellcheck disable=SC2086 # a deed and its arguments
-			run ! --separate-stderr locked "${words[@]}" learn.words="$PWD/words" learn="$PWD/profile" -- $deed
+			run ! --separate-stderr locked "${words[@]}" learn.words="$PWD/words" \
+				learn="$PWD/profile" -- $deed
 			[[ $output == E* ]]
 			[ -z "$stderr" ]
 			[ -s words ]
@@ -1708,7 +1709,8 @@ fs.rw=$T/a" ]
 @test "learn: words are comments in the profile, or in a file of their own; several runs add up" {
 	fresh
 	printf '# mine\n' >profile
-	run ! --separate-stderr volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_file "$T/a/file"
+	run ! --separate-stderr volt-lock fs.rx="$HELP" learn=profile \
+		"$HELP/deed" read_file "$T/a/file"
 	[ "$output" = EACCES ]
 	grep -qx openat profile
 	grep -qxF "# fs.ro=$T/a/file" profile
@@ -1726,11 +1728,14 @@ fs.rw=$T/a" ]
 	[ "$output" = EACCES ]
 	[[ $stderr == *$'\n'"# fs.ro=$T/a/file" ]]
 	# In a file of their own, then not there; and no profile that nobody asked for.
-	run ! --separate-stderr volt-lock -l learn.words=words fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
+	run ! --separate-stderr volt-lock -l learn.words=words fs.rx="$HELP" \
+		"$HELP/deed" read_file "$T/a/file"
 	[[ $stderr != *"#"* && $stderr == *$'\nexecve\n'* ]]
 	[ "$(cat words)" = "fs.ro=$T/a/file" ]
-	(cd / && run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_file "$T/b/nil" &&
-		run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_dir "$T" && [ -z "$stderr" ]) 3<>words
+	(cd / && run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" \
+		"$HELP/deed" read_file "$T/b/nil" &&
+		run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" \
+			"$HELP/deed" read_dir "$T" && [ -z "$stderr" ]) 3<>words
 	[ "$(cat words)" = "fs.ro=$T/a/file
 fs.read_dir=$T" ]
 	# From nothing to what a program with libraries needs, run by run.
@@ -1743,8 +1748,10 @@ fs.read_dir=$T" ]
 	grep -qxF "fs.ro=$T/a/file" words
 	# Without Landlock there is nothing to learn.
 	run -125 --separate-stderr volt-lock learn.words=words true
-	[ "$stderr" = "volt-lock: learn.words=words: none of Landlock's words is given; fs=none grants nothing to begin with" ]
-	for word in learn.words=/nil/x:"No such file or directory" learn.words=33:"Bad file descriptor"; do
+	none="none of Landlock's words is given; fs=none grants nothing to begin with"
+	[ "$stderr" = "volt-lock: learn.words=words: $none" ]
+	for word in learn.words=/nil/x:"No such file or directory" \
+		learn.words=33:"Bad file descriptor"; do
 		run -125 --separate-stderr volt-lock fs.rx=/ "${word%%:*}" touch ran
 		[ "$stderr" = "volt-lock: ${word%%:*}: ${word#*:}" ]
 	done
@@ -1767,8 +1774,10 @@ fs.read_dir=$T" ]
 	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a,b\\c/x"
 	run -0 volt-lock fs.rx="$HELP" @./names "$HELP/deed" read_file "$T/a,b\\c/x"
 	[ "$(cat names)" = "fs.ro=$T/a\\,b\\\\c/x" ]
-	run ! --separate-stderr volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a blank /end "
-	[[ $stderr == *"volt-lock: learn: 1 paths have a newline, or a blank at the end, and cannot be in a file of words" ]]
+	run ! --separate-stderr volt-lock fs.rx="$HELP" learn.words=names \
+		"$HELP/deed" read_file "$T/a blank /end "
+	odd="have a newline, or a blank at the end, and cannot be in a file of words"
+	[[ $stderr == *"volt-lock: learn: 1 paths $odd" ]]
 	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/self/status
 	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/$$/status
 	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/meminfo
@@ -1776,7 +1785,8 @@ fs.read_dir=$T" ]
 fs.ro=/proc/meminfo" ]
 	# By a link, and of a process that has another root.
 	ln -s ../a/file "$T/b/link"
-	run ! volt-lock fs.rx="$HELP" fs.ro="$T/b" learn.words=links "$HELP/deed" read_file "$T/b/link"
+	run ! volt-lock fs.rx="$HELP" fs.ro="$T/b" learn.words=links \
+		"$HELP/deed" read_file "$T/b/link"
 	[ "$(cat links)" = "fs.ro=$T/a/file" ]
 }
 
@@ -1787,7 +1797,8 @@ fs.ro=/proc/meminfo" ]
 	echo secret >"$T/a/secret"
 	chmod 640 "$T/a/secret" && chgrp 4321 "$T/a/secret"
 	mkdir -m 700 "$T/closed" && echo x >"$T/closed/x"
-	for who in uid=12345,gid=12345 uid=12345,gid=4321 uid=12345,gid=1,groups=4321 uid=0,caps=none; do
+	for who in uid=12345,gid=12345 uid=12345,gid=4321 uid=12345,gid=1,groups=4321 \
+		uid=0,caps=none; do
 		rm -f words
 		IFS=, read -ra ids <<<"$who"
 		for path in "$T/a/secret" "$T/a/file" "$T/closed/x"; do
@@ -1805,9 +1816,12 @@ fs.ro=/proc/meminfo" ]
 	# As an ordinary user, who has no audit log to read.
 	user_dir
 	mkdir -m 777 "$USER_DIR/learn"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/file"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/secret"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" write_file "$T/a/file"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" \
+		"$HELP/deed" read_file "$T/a/file"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" \
+		"$HELP/deed" read_file "$T/a/secret"
+	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" \
+		"$HELP/deed" write_file "$T/a/file"
 	[ "$(cat "$USER_DIR/learn/words")" = "fs.ro=$T/a/file" ]
 }
 
@@ -1816,12 +1830,15 @@ fs.ro=/proc/meminfo" ]
 	need own_net true
 	for deed in "tcp.connect 80" "tcp.bind 8080" "tcp.connect 443" "tcp.connect 80"; do
 		# shellcheck disable=SC2086 # a deed and its argument
-		run ! own_net volt-lock fs=any udp.bind=any udp.connect=any tcp.connect=1-79 learn.words="$PWD/words" "$HELP/deed" $deed
+		run ! own_net volt-lock fs=any udp.bind=any udp.connect=any tcp.connect=1-79 \
+			learn.words="$PWD/words" "$HELP/deed" $deed
 		[ "$output" = EACCES ]
 	done
 	[ "$(cat words)" = $'tcp.connect=80\ntcp.bind=8080\ntcp.connect=443' ]
-	run -0 own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.bind 8080
-	run own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.connect 443
+	run -0 own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" \
+		learn.words="$PWD/more" "$HELP/deed" tcp.bind 8080
+	run own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" \
+		learn.words="$PWD/more" "$HELP/deed" tcp.connect 443
 	[ ! -s more ]
 }
 
@@ -2007,7 +2024,8 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	done
 	for where in /home /var/home; do
 		for f in .ssh/key .librewolf/db; do
-			run ! volt-ns -m root="$root" volt-lock @desktop deed read_file "$where/me/$f"
+			run ! volt-ns -m root="$root" \
+				volt-lock @desktop deed read_file "$where/me/$f"
 			[ "$output" = EACCES ]
 		done
 		run ! volt-ns -m root="$root" volt-lock @desktop deed write_file "$where/me/.bashrc"
