@@ -1802,7 +1802,8 @@ fs.ro=/proc/meminfo" ]
 		rm -f words
 		IFS=, read -ra ids <<<"$who"
 		for path in "$T/a/secret" "$T/a/file" "$T/closed/x"; do
-			run ! --separate-stderr volt-lock fs.rx="$HELP" "${ids[@]}" learn.words=words \
+			run ! --separate-stderr volt-lock fs.rx="$HELP" "${ids[@]}" \
+				learn.words=words \
 				"$HELP/deed" read_file "$path"
 			[ "$output" = EACCES ]
 		done
