@@ -1,6 +1,7 @@
 /*
- * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or one of its partitions. We
- * look at what it holds, because the guest needs the module for it and the type to mount.
+ * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or one of its partitions.
+ * We look at what it holds, because the guest needs the module for it and the type to
+ * mount.
  */
 #include <sys/stat.h>
 

@@ -136,7 +136,8 @@ add_path(const char *key, const char *path)
 		*to++ = *s;
 	}
 	*to = '\0';
-	if (strpbrk(path, "\r\n") != NULL || strchr(" \t", to[-1]) != NULL)
+	if (to == value || strpbrk(path, "\r\n") != NULL ||
+	    to[-1] == ' ' || to[-1] == '\t')
 		found.unsayable++;
 	else
 		add_word(key, value);
@@ -188,8 +189,8 @@ mode_bits(uint64_t access)
 }
 
 /*
- * Take from missing what is granted above dir, up to the root. Takes the descriptor.
- * Returns false if file modes do not let the process come here.
+ * Take from missing what is granted for dir and above, up to the root. Takes the
+ * descriptor. Returns false if file modes do not let the process come here.
  */
 static bool
 climb(const struct refusal *r, int dir, uint64_t *missing)
@@ -217,8 +218,8 @@ climb(const struct refusal *r, int dir, uint64_t *missing)
 }
 
 /*
- * The call takes these rights to what is open at fd. Was it for want of them that it was
- * refused? Takes the descriptor.
+ * The call takes these rights to what is open at fd. Was it refused for want of them?
+ * Takes the descriptor.
  */
 static void
 judge(const struct refusal *r, int fd, uint64_t access)
@@ -398,7 +399,7 @@ judge_move(const struct refusal *r, bool is_rename)
 	int step = r->call->dir == -1 ? 1 : 2, from = -1, to = -1;
 	int todir = r->call->dir == -1 ? -1 : r->call->dir + 2;
 	char old[PATH_MAX], new[PATH_MAX];
-	const char *oldname, *newname;
+	const char *oldname = "", *newname = "";
 	uint64_t leave = 0, arrive, m, n;
 	struct stat a, b, st, there;
 
