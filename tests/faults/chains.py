@@ -73,8 +73,9 @@ CHAINS = [
           needs="memory"),
     Chain("kvm", ["volt-kvm", "memory=16M", "kernel=/srv/guest/pvh"], probe=False,
           needs="kvm"),
-    Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk", 
-                          "disk=/srv/data/disk2:overlay", "status=5"],
+    Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk",
+                          "disk=/srv/data/disk2:overlay", "vsock=/tmp/vsock",
+                          "status=5"],
           probe=False, fds=[5], needs="kvm"),
 ]
 
