@@ -74,7 +74,7 @@ CHAINS = [
     Chain("kvm", ["volt-kvm", "memory=16M", "kernel=/srv/guest/pvh"], probe=False,
           needs="kvm"),
     Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh", "disk=/srv/data/disk",
-                          "disk=/srv/data/disk2:overlay", "vsock=/tmp/vsock",
+                          "disk=/srv/data/disk2:overlay", "vsock=/srv/data/vsock",
                           "status=5"],
           probe=False, fds=[5], needs="kvm"),
 ]
