@@ -1236,6 +1236,39 @@ no_socket() {
 	[ ! -e v ]
 }
 
+# socket_goes PATH CMD ...: a guest that hangs has a socket there, until SIGTERM.
+socket_goes() {
+	local path=$1 pid
+
+	shift
+	"$@" </dev/null >said 2>&1 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for test -S "$path"
+	wait_for grep -q hanging said
+	kill "$pid"
+	exits 143 "$pid"
+	[ ! -e "$path" ]
+}
+
+@test "host: vsock= in a jail, with and without volt-init, and under volt-lock" {
+	need_kvm
+	need_root
+	need unshare -Ump true
+	local k jail
+
+	k=$(tiny hang)
+	mkdir -p jail/dev jail/run run
+	cp "$k" jail/kernel
+	jail=(volt-ns -mpniuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev bind="$PWD/run:/run:rw")
+	socket_goes run/v "${jail[@]}" volt-init volt-kvm -c memory=16M kernel=/kernel vsock=/run/v -- x
+	socket_goes run/v "${jail[@]}" volt-kvm -c memory=16M kernel=/kernel vsock=/run/v -- x
+	need volt-lock fs.rx=/ true
+	socket_goes run/v volt-lock @server seccomp=strict caps=none try=fs.rx="$O" fs.ro="$k" \
+		fs.dev=/dev/kvm fs.make_sock="$PWD/run" fs.remove_file="$PWD/run" -- \
+		volt-kvm -c memory=16M kernel="$k" vsock="$PWD/run/v" -- x
+}
+
 @test "host: clients of vsock= that say nothing, or something wrong" {
 	need_kvm
 	need python3 -c 'import socket; socket.AF_UNIX'
