@@ -1641,8 +1641,8 @@ restart_syscall rt_sigpending rt_sigprocmask write " ]
 ioctl madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask \
 statx write " ]
 	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex \
-getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg restart_syscall \
-rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
+getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg \
+restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
 }
 
 # A build with a sanitizer has no filters.
@@ -1695,7 +1695,8 @@ volt_threads() {
 	for which in 1 2 3; do # the main thread, the disk's, the vCPU
 		for call in open openat openat2 socket connect bind execve execveat mmap mprotect \
 			clone clone3 fork ptrace unlink rename kill tgkill bpf io_uring_setup \
-			seccomp prctl setns memfd_create process_vm_writev pidfd_getfd io_setup getpid; do
+			seccomp prctl setns memfd_create process_vm_writev pidfd_getfd \
+			io_setup getpid; do
 			hanging disk=disk
 			pid=$!
 			run -0 "$inject" "$(volt_threads "$pid" | sed -n "${which}p")" \
