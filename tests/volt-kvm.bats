@@ -1745,3 +1745,200 @@ alone() {
 192.0.2.1
 nameserver 192.0.2.53" ]
 }
+
+# --- shares -----------------------------------------------------------------
+
+need_virtiofsd() {
+	[ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || lacks virtiofsd
+	need volt-ns -U true
+}
+
+# no_daemon: no process serves a share of this test any more.
+no_daemon() {
+	! grep -lsaF "$BATS_TEST_TMPDIR" /proc/[0-9]*/cmdline | grep -vq "^/proc/\($$\|self\)/"
+}
+
+@test "linux: shares are read and written, and their owners are right" {
+	need_kernel
+	need_virtiofsd
+	need_root
+	mkdir -p rw 'r:o/deep' home
+	echo input >rw/in
+	echo kept >'r:o/deep/kept'
+	chown 1000:1001 home
+	head -c 3M /dev/urandom >rw/large
+	# shellcheck disable=SC2016 # the guest's sh expands it
+	run -0 --separate-stderr guest initrd="$(initrd)" share="rw:/mnt/a/b" 'share=r\:o:/ro:ro' \
+		share="$PWD/home:/home" -- busybox sh -c '
+			for i in grep cp mv ln chmod chown mkdir touch tar find wc sync; do
+				ln -s busybox /bin/$i; done
+			cat /mnt/a/b/in /ro/deep/kept; md5sum /mnt/a/b/large
+			cp /mnt/a/b/large /mnt/a/b/copy; echo out >/mnt/a/b/out
+			touch /ro/x 2>&1; echo x >/ro/deep/kept
+			stat -c "%u:%g %n" /home; touch /home/root /home/user; chown 1000:1001 /home/user
+			chmod 640 /home/user; ln -s /etc/shadow /home/link; mv /home/root /home/moved
+			busybox adduser -h / -D -u 1000 -s /bin/sh user 2>/dev/null || echo "user:x:1000:1000::/:/bin/sh" >>/etc/passwd
+			busybox su user -c "echo mine >/home/mine"
+			chmod 4755 /home/user; busybox mknod /home/node c 1 3; grep virtiofs /proc/mounts'
+	echo "$output" "$stderr"
+	[ "$output" = "input
+kept
+$(md5sum <rw/large | sed 's,-,/mnt/a/b/large,')
+touch: /ro/x: Read-only file system
+1000:1001 /home
+share0 /mnt/a/b virtiofs rw,nosuid,nodev,relatime 0 0
+share1 /ro virtiofs ro,nosuid,nodev,relatime 0 0
+share2 /home virtiofs rw,nosuid,nodev,relatime 0 0" ]
+	cmp rw/large rw/copy
+	[ "$(cat rw/out 'r:o/deep/kept')" = "out
+kept" ]
+	[ "$(cd home && stat -c '%u:%g %a %n' moved user mine)" = "0:0 644 moved
+1000:1001 640 user
+1000:1000 644 mine" ]
+	[ "$(readlink home/link)" = /etc/shadow ]
+	[ ! -e home/node ]
+	wait_for no_daemon
+}
+
+@test "linux: many small files in a share, as of a checkout" {
+	need_kernel
+	need_virtiofsd
+	local i
+
+	mkdir -p src out
+	for i in {1..300}; do
+		mkdir -p "src/d$((i % 20))/e$((i % 3))"
+		head -c $((RANDOM % 9000)) /dev/urandom >"src/d$((i % 20))/e$((i % 3))/f$i"
+		ln -s "f$i" "src/d$((i % 20))/e$((i % 3))/l$i"
+	done
+	run -0 --separate-stderr guest initrd="$(initrd)" share=src:/src:ro share=out:/out -- busybox sh -c '
+		cd /out && busybox tar -C /src -cf - . | busybox tar -xf - &&
+		busybox find . -type f | busybox sort | busybox xargs busybox md5sum >sums &&
+		for i in 1 2 3; do busybox mv d$i g$i && busybox rm -r g$i || exit; done
+		busybox find . -type l | busybox wc -l; cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$'
+	echo "$output" "$stderr"
+	[ "$output" = "255
+0" ]
+	diff -r src out | sort >differ
+	[ "$(cat differ)" = "Only in out: sums
+Only in src: d1
+Only in src: d2
+Only in src: d3" ]
+}
+
+@test "linux: shares of an ordinary user, with and without subordinate IDs" {
+	need_kernel
+	need_virtiofsd
+	need_root
+	as_user test -w /dev/kvm || chmod 666 /dev/kvm
+	user_dir
+	local by command
+
+	cp "$(initrd)" "$USER_DIR/initrd"
+	cp "$KERNEL" "$USER_DIR/kernel"
+	chmod 644 "$USER_DIR/initrd" "$USER_DIR/kernel"
+	mkdir "$USER_DIR/shared"
+	command='cd /s; id -u; cat in; echo root >root
+		echo "user:x:1000:1000::/:/bin/sh" >>/etc/passwd; busybox chmod 777 .
+		busybox su user -c "echo user >user; busybox mkdir dir"; stat -c "%u:%g %n" in root user dir'
+	for by in as_user as_subid_user; do
+		rm -rf "$USER_DIR/shared"
+		mkdir "$USER_DIR/shared"
+		echo "$by" >"$USER_DIR/shared/in"
+		chown -R "$TEST_UID:$TEST_UID" "$USER_DIR/shared"
+		run -0 --separate-stderr "$by" timeout -k 1 600 volt-kvm kernel="$USER_DIR/kernel" \
+			modules="/lib/modules/$(uname -r)" initrd="$USER_DIR/initrd" boot_timeout=400s \
+			share="$USER_DIR/shared:/s" -- busybox sh -c "$command"
+		echo "$output" "$stderr"
+		if [ "$by" = as_user ]; then
+			[ "$output" = "0
+as_user
+0:0 in
+0:0 root
+0:0 user
+0:0 dir" ]
+			[ "$(stat -c %u "$USER_DIR"/shared/*)" = "$(printf '%s\n' "$TEST_UID"{,,,})" ]
+		else
+			[ "$output" = "0
+as_subid_user
+0:0 in
+0:0 root
+1000:1000 user
+1000:1000 dir" ]
+			[ "$(stat -c %u "$USER_DIR"/shared/*)" = "1000000999
+$TEST_UID
+$TEST_UID
+1000000999" ]
+		fi
+	done
+}
+
+@test "linux: a directory as the root: changes in memory, to it, or none" {
+	need_kernel
+	need_virtiofsd
+	local root
+
+	root=$(copy_root)
+	run -0 --separate-stderr guest root="$root" -- sh -c 'echo x >/etc/new && cat /etc/new
+		rm /etc/passwd; busybox grep " / " /proc/mounts'
+	echo "$output" "$stderr"
+	[ "${lines[0]}" = x ]
+	[[ ${lines[1]} == "overlay / overlay "* ]]
+	[ -e "$root/etc/passwd" ]
+	[ ! -e "$root/etc/new" ]
+	run -0 --separate-stderr guest root="$root:ro" -- sh -c 'echo x >/etc/new || exit 0'
+	[ "$stderr" = "sh: can't create /etc/new: Read-only file system" ]
+	run -0 --separate-stderr guest root="$root:rw" -- sh -c 'echo x >/etc/new'
+	[ -z "$stderr" ]
+	[ "$(cat "$root/etc/new")" = x ]
+	wait_for no_daemon
+}
+
+@test "linux: a Debian root from a directory" {
+	need_kernel
+	need_virtiofsd
+	need_root_deb
+	run -0 --separate-stderr guest memory=384M root="$ROOT_DEB" -- bash -c '
+		cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash; echo x >/root/kvm-test
+		stat -c "%u:%g %a" /etc/shadow /usr/bin/passwd; su -s /bin/sh nobody -c "id -un"
+		dpkg --verify bash && echo verified'
+	echo "$output" "$stderr"
+	[ "$output" = "$(cat "$ROOT_DEB/etc/debian_version")
+install ok installed
+0:42 640
+0:0 4755
+nobody
+verified" ]
+	[ ! -e "$ROOT_DEB/root/kvm-test" ]
+}
+
+@test "linux: a daemon that is killed: one line, I/O errors, and nothing is left" {
+	need_kernel
+	need_virtiofsd
+	mkdir shared
+	echo x >shared/file
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" share=shared:/s -- busybox sh -c '
+		cat /s/file; while cat /s/file >/dev/null; do sleep 0.1; done; ls /s; echo end' \
+		>out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -qx x out
+	kill -9 "$(pgrep -nf "^/virtiofsd --fd")"
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	cat err
+	[ "$(cat out)" = "x
+end" ]
+	[ "$(sort -u err)" = "cat: can't open '/s/file': I/O error
+ls: can't open '/s': I/O error
+volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
+	wait_for no_daemon
+	# And volt-kvm that is killed takes its daemons with it.
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" share=shared:/s -- busybox sh -c \
+		'cat /s/file; sleep 1000' >out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -qx x out
+	kill -9 "$pid"
+	wait_for no_daemon
+}

@@ -148,6 +148,7 @@ static const struct {
 	{ "console", console_init, 0, 0, 0, NULL },
 	{ "rng", rng_init, 0, 0, 0, NULL },
 	{ "blk", blk_init, 0, 0, 0, NULL },
+	{ "fs", fs_init, 0, 0, 0, NULL },
 	{ "net", net_init, 0, 0, 0, NULL },
 };
 

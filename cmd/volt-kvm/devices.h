@@ -23,6 +23,7 @@ void console_init(struct vm *vm, const struct config *cfg);
 void rng_init(struct vm *vm, const struct config *cfg);
 void blk_check(const struct config *cfg);
 void blk_init(struct vm *vm, const struct config *cfg);
+void fs_init(struct vm *vm, const struct config *cfg);
 void net_init(struct vm *vm, const struct config *cfg);
 
 #endif

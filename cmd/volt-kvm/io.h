@@ -8,7 +8,7 @@
 
 #include "must.h"
 
-#define IO_SOURCES 48
+#define IO_SOURCES 96
 
 struct io_source {
 	int fd;

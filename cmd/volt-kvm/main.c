@@ -16,6 +16,7 @@
 #include "payload.h"
 #include "say.h"
 #include "session.h"
+#include "share.h"
 #include "terminal.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -38,6 +39,9 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
+	for (i = 0; i < cfg.nshares; i++)
+		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
+		    cfg.shares[i].ro ? ", read-only" : "");
 	if (*cfg.argv != NULL)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
@@ -63,10 +67,12 @@ main(int argc, char *argv[])
 		payload_make(&cfg, version);
 	if (cfg.dry) {
 		blk_check(&cfg);
+		share_check(&cfg);
 		chain_dry(cfg.argv, true, false);
 	}
 
 	chain_refuse_waste();
+	share_start(&cfg);
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);
