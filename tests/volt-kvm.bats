@@ -1753,9 +1753,9 @@ need_virtiofsd() {
 	need volt-ns -U true
 }
 
-# no_daemon: no process serves a share of this test any more.
+# no_daemon: no process serves a share any more.
 no_daemon() {
-	! grep -lsaF "$BATS_TEST_TMPDIR" /proc/[0-9]*/cmdline | grep -vq "^/proc/\($$\|self\)/"
+	! pgrep -f '^/virtiofsd --fd='
 }
 
 @test "linux: shares are read and written, and their owners are right" {
@@ -1777,7 +1777,7 @@ no_daemon() {
 			touch /ro/x 2>&1; echo x >/ro/deep/kept
 			stat -c "%u:%g %n" /home; touch /home/root /home/user; chown 1000:1001 /home/user
 			chmod 640 /home/user; ln -s /etc/shadow /home/link; mv /home/root /home/moved
-			busybox adduser -h / -D -u 1000 -s /bin/sh user 2>/dev/null || echo "user:x:1000:1000::/:/bin/sh" >>/etc/passwd
+			mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd
 			busybox su user -c "echo mine >/home/mine"
 			chmod 4755 /home/user; busybox mknod /home/node c 1 3; grep virtiofs /proc/mounts'
 	echo "$output" "$stderr"
@@ -1839,7 +1839,7 @@ Only in src: d3" ]
 	chmod 644 "$USER_DIR/initrd" "$USER_DIR/kernel"
 	mkdir "$USER_DIR/shared"
 	command='cd /s; id -u; cat in; echo root >root
-		echo "user:x:1000:1000::/:/bin/sh" >>/etc/passwd; busybox chmod 777 .
+		busybox mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd; busybox chmod 777 .
 		busybox su user -c "echo user >user; busybox mkdir dir"; stat -c "%u:%g %n" in root user dir'
 	for by in as_user as_subid_user; do
 		rm -rf "$USER_DIR/shared"
@@ -1912,6 +1912,78 @@ verified" ]
 	[ ! -e "$ROOT_DEB/root/kvm-test" ]
 }
 
+@test "attack: a share: hostile FUSE messages" {
+	need_kvm
+	need_virtiofsd
+	mkdir shared
+	printf content >shared/file
+	echo canary >canary
+	ln -s "$PWD/canary" shared/link
+	mkfifo shared/fifo
+	mknod shared/null c 1 3 2>/dev/null || true
+	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_fs)" share=shared:/x \
+		</dev/null
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	[ -z "$stderr" ]
+	[ "$(cat canary)" = canary ]
+	[ "$(stat -c %a canary)" = 644 ]
+	[ "$(cd shared && echo *)" = "fifo file group link made new null" ] || [ ! -e shared/null ]
+	[ "$(stat -c '%a %F' shared/new shared/made)" = "755 regular empty file
+777 symbolic link" ]
+	[ -z "$(find . -perm /6000 ! -name group)" ]
+}
+
+@test "attack: a daemon that lies" {
+	need_kvm
+	need volt-ns -U true
+	local k lie line
+
+	k=$(tiny attack_lie)
+	mkdir shared
+	lied() {
+		echo "$1" >shared/lie
+		run --separate-stderr timeout 300 volt-kvm memory=64M virtiofsd="$(helper lie)" \
+			kernel="$k" share=shared:/x </dev/null
+		echo "$1: $status" "$output" "$stderr"
+	}
+	for lie in exit close; do
+		lied "$lie"
+		[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon did not start" ]
+	done
+	for lie in short huge other features; do
+		lied "$lie"
+		[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon: Protocol error" ]
+	done
+	lied refuse
+	[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon: Remote I/O error" ]
+	for lie in none descriptors acks truncate; do
+		lied "$lie"
+		[ "$status$stderr $output" = "0 an answer
+an answer
+all ok" ]
+	done
+	for lie in id middle idle long many little twice unique length error low; do
+		lied "$lie"
+		[ "$status $output" = "0 an I/O error
+an I/O error
+all ok" ]
+		[ "$stderr" = "volt-kvm: share=shared: an answer of the daemon makes no sense; each access is an I/O error now" ]
+	done
+	for lie in scribble die; do
+		lied "$lie"
+		[ "$status $output" = "0 an I/O error
+an I/O error
+all ok" ]
+		[ "$stderr" = "volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
+	done
+	lied nothing
+	[ "$status$stderr $output" = "0 an I/O error
+an I/O error
+all ok" ]
+}
+
 @test "linux: a daemon that is killed: one line, I/O errors, and nothing is left" {
 	need_kernel
 	need_virtiofsd
@@ -1929,8 +2001,8 @@ verified" ]
 	cat err
 	[ "$(cat out)" = "x
 end" ]
-	[ "$(sort -u err)" = "cat: can't open '/s/file': I/O error
-ls: can't open '/s': I/O error
+	[ "$(sort -u err)" = "cat: can't open '/s/file': Input/output error
+ls: can't open '/s': Input/output error
 volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
 	wait_for no_daemon
 	# And volt-kvm that is killed takes its daemons with it.

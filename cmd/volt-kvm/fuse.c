@@ -19,82 +19,93 @@ _Static_assert(FUSE_IN_HEADER + sizeof(struct fuse_write_in) ==
 
 /*
  * The requests that are passed on. One that is not here gets ENOSYS: a guest's
- * kernel then does without it. size is that of its structure, and names is how many
- * names of directory entries follow it.
+ * kernel then does without it. size is that of its structure. So many strings, each
+ * with its NUL, follow it; the first of them are names of directory entries.
  */
 static const struct {
 	uint32_t opcode;
 	uint16_t size;
-	uint16_t names;
+	uint8_t strings, names;
 } known[] = {
-	{ FUSE_LOOKUP, 0, 1 },
-	{ FUSE_FORGET, sizeof(struct fuse_forget_in), 0 },
-	{ FUSE_GETATTR, sizeof(struct fuse_getattr_in), 0 },
-	{ FUSE_SETATTR, sizeof(struct fuse_setattr_in), 0 },
-	{ FUSE_READLINK, 0, 0 },
-	{ FUSE_SYMLINK, 0, 1 }, /* and the text of the symlink */
-	{ FUSE_MKNOD, sizeof(struct fuse_mknod_in), 1 },
-	{ FUSE_MKDIR, sizeof(struct fuse_mkdir_in), 1 },
-	{ FUSE_UNLINK, 0, 1 },
-	{ FUSE_RMDIR, 0, 1 },
-	{ FUSE_RENAME, sizeof(struct fuse_rename_in), 2 },
-	{ FUSE_LINK, sizeof(struct fuse_link_in), 1 },
-	{ FUSE_OPEN, sizeof(struct fuse_open_in), 0 },
-	{ FUSE_READ, sizeof(struct fuse_read_in), 0 },
-	{ FUSE_WRITE, sizeof(struct fuse_write_in), 0 },
-	{ FUSE_STATFS, 0, 0 },
-	{ FUSE_RELEASE, sizeof(struct fuse_release_in), 0 },
-	{ FUSE_FSYNC, sizeof(struct fuse_fsync_in), 0 },
-	{ FUSE_SETXATTR, OLD_SETXATTR, 0 },
-	{ FUSE_GETXATTR, sizeof(struct fuse_getxattr_in), 0 },
-	{ FUSE_LISTXATTR, sizeof(struct fuse_getxattr_in), 0 },
-	{ FUSE_REMOVEXATTR, 0, 0 },
-	{ FUSE_FLUSH, sizeof(struct fuse_flush_in), 0 },
-	{ FUSE_INIT, OLD_INIT, 0 },
-	{ FUSE_OPENDIR, sizeof(struct fuse_open_in), 0 },
-	{ FUSE_READDIR, sizeof(struct fuse_read_in), 0 },
-	{ FUSE_RELEASEDIR, sizeof(struct fuse_release_in), 0 },
-	{ FUSE_FSYNCDIR, sizeof(struct fuse_fsync_in), 0 },
-	{ FUSE_GETLK, sizeof(struct fuse_lk_in), 0 },
-	{ FUSE_SETLK, sizeof(struct fuse_lk_in), 0 },
-	{ FUSE_SETLKW, sizeof(struct fuse_lk_in), 0 },
-	{ FUSE_ACCESS, sizeof(struct fuse_access_in), 0 },
-	{ FUSE_CREATE, sizeof(struct fuse_create_in), 1 },
-	{ FUSE_INTERRUPT, sizeof(struct fuse_interrupt_in), 0 },
-	{ FUSE_DESTROY, 0, 0 },
-	{ FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in), 0 },
-	{ FUSE_FALLOCATE, sizeof(struct fuse_fallocate_in), 0 },
-	{ FUSE_READDIRPLUS, sizeof(struct fuse_read_in), 0 },
-	{ FUSE_RENAME2, sizeof(struct fuse_rename2_in), 2 },
-	{ FUSE_LSEEK, sizeof(struct fuse_lseek_in), 0 },
-	{ FUSE_COPY_FILE_RANGE, sizeof(struct fuse_copy_file_range_in), 0 },
-	{ FUSE_SYNCFS, sizeof(struct fuse_syncfs_in), 0 },
+	{ FUSE_LOOKUP, 0, 1, 1 },
+	{ FUSE_FORGET, sizeof(struct fuse_forget_in), 0, 0 },
+	{ FUSE_GETATTR, sizeof(struct fuse_getattr_in), 0, 0 },
+	{ FUSE_SETATTR, sizeof(struct fuse_setattr_in), 0, 0 },
+	{ FUSE_READLINK, 0, 0, 0 },
+	{ FUSE_SYMLINK, 0, 2, 1 },
+	{ FUSE_MKNOD, sizeof(struct fuse_mknod_in), 1, 1 },
+	{ FUSE_MKDIR, sizeof(struct fuse_mkdir_in), 1, 1 },
+	{ FUSE_UNLINK, 0, 1, 1 },
+	{ FUSE_RMDIR, 0, 1, 1 },
+	{ FUSE_RENAME, sizeof(struct fuse_rename_in), 2, 2 },
+	{ FUSE_LINK, sizeof(struct fuse_link_in), 1, 1 },
+	{ FUSE_OPEN, sizeof(struct fuse_open_in), 0, 0 },
+	{ FUSE_READ, sizeof(struct fuse_read_in), 0, 0 },
+	{ FUSE_WRITE, sizeof(struct fuse_write_in), 0, 0 },
+	{ FUSE_STATFS, 0, 0, 0 },
+	{ FUSE_RELEASE, sizeof(struct fuse_release_in), 0, 0 },
+	{ FUSE_FSYNC, sizeof(struct fuse_fsync_in), 0, 0 },
+	{ FUSE_SETXATTR, OLD_SETXATTR, 1, 0 },
+	{ FUSE_GETXATTR, sizeof(struct fuse_getxattr_in), 1, 0 },
+	{ FUSE_LISTXATTR, sizeof(struct fuse_getxattr_in), 0, 0 },
+	{ FUSE_REMOVEXATTR, 0, 1, 0 },
+	{ FUSE_FLUSH, sizeof(struct fuse_flush_in), 0, 0 },
+	{ FUSE_INIT, OLD_INIT, 0, 0 },
+	{ FUSE_OPENDIR, sizeof(struct fuse_open_in), 0, 0 },
+	{ FUSE_READDIR, sizeof(struct fuse_read_in), 0, 0 },
+	{ FUSE_RELEASEDIR, sizeof(struct fuse_release_in), 0, 0 },
+	{ FUSE_FSYNCDIR, sizeof(struct fuse_fsync_in), 0, 0 },
+	{ FUSE_GETLK, sizeof(struct fuse_lk_in), 0, 0 },
+	{ FUSE_SETLK, sizeof(struct fuse_lk_in), 0, 0 },
+	{ FUSE_SETLKW, sizeof(struct fuse_lk_in), 0, 0 },
+	{ FUSE_ACCESS, sizeof(struct fuse_access_in), 0, 0 },
+	{ FUSE_CREATE, sizeof(struct fuse_create_in), 1, 1 },
+	{ FUSE_INTERRUPT, sizeof(struct fuse_interrupt_in), 0, 0 },
+	{ FUSE_DESTROY, 0, 0, 0 },
+	{ FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in), 0, 0 },
+	{ FUSE_FALLOCATE, sizeof(struct fuse_fallocate_in), 0, 0 },
+	{ FUSE_READDIRPLUS, sizeof(struct fuse_read_in), 0, 0 },
+	{ FUSE_RENAME2, sizeof(struct fuse_rename2_in), 2, 2 },
+	{ FUSE_LSEEK, sizeof(struct fuse_lseek_in), 0, 0 },
+	{ FUSE_COPY_FILE_RANGE, sizeof(struct fuse_copy_file_range_in), 0, 0 },
+	{ FUSE_SYNCFS, sizeof(struct fuse_syncfs_in), 0, 0 },
 };
 
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+static int
+check_name(const uint8_t *s, size_t len)
+{
+	if (len > NAME_MAX)
+		return ENAMETOOLONG;
+	return len == 0 || memchr(s, '/', len) != NULL ||
+	    (len == 1 && s[0] == '.') ||
+	    (len == 2 && s[0] == '.' && s[1] == '.') ? EINVAL : 0;
+}
+
 /*
- * Check n names, each with its NUL, at the start of the len bytes: each is that of a
- * directory entry. Returns 0 or an error of FUSE.
+ * Check the strings at the start of the len bytes. Nothing follows them unless there
+ * may be data. Returns 0 or an error of FUSE, and fills how long they are.
  */
 static int
-check_names(const uint8_t *s, size_t len, unsigned int n)
+check_strings(const uint8_t *s, size_t len, unsigned int strings,
+    unsigned int names, bool data, size_t *used)
 {
 	const uint8_t *end;
-	size_t size;
+	size_t at = 0, size;
+	int error;
 
-	for (; n > 0; n--) {
-		if ((end = memchr(s, '\0', len)) == NULL)
+	for (; strings > 0; strings--) {
+		if ((end = memchr(s + at, '\0', len - at)) == NULL)
 			return EINVAL;
-		size = (size_t)(end - s);
-		if (size > NAME_MAX)
-			return ENAMETOOLONG;
-		if (size == 0 || memchr(s, '/', size) != NULL ||
-		    (size == 1 && s[0] == '.') ||
-		    (size == 2 && s[0] == '.' && s[1] == '.'))
-			return EINVAL;
-		s = end + 1;
-		len -= size + 1;
+		size = (size_t)(end - s) - at;
+		if (names > 0 && (error = check_name(s + at, size)) != 0)
+			return error;
+		names -= names > 0;
+		at += size + 1;
 	}
-	return 0;
+	*used = at;
+	return at > 0 && at < len && !data ? EINVAL : 0;
 }
 
 static int
@@ -117,13 +128,11 @@ check_node(const struct fuse_rules *r, uint32_t mode)
  * belongs to the host's root.
  */
 static int
-check_attribute(const struct fuse_rules *r, const uint8_t *s, size_t len)
+check_attribute(const struct fuse_rules *r, const uint8_t *s)
 {
 	static const char *const refused[] = { "security.", "trusted." };
 	size_t i;
 
-	if (memchr(s, '\0', len) == NULL)
-		return EINVAL;
 	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		if (!r->suid && strncmp((const char *)s, refused[i],
 			strlen(refused[i])) == 0)
@@ -134,22 +143,39 @@ check_attribute(const struct fuse_rules *r, const uint8_t *s, size_t len)
 /*
  * Take from the features that the guest offers those that change the form of a
  * request that is checked here, and those that need memory shared with the daemon.
+ * All of the second word are younger.
  */
 static void
-limit_features(uint8_t *body)
+limit_features(uint8_t *body, size_t len)
 {
 	const size_t at = offsetof(struct fuse_init_in, flags);
+	const size_t at2 = offsetof(struct fuse_init_in, flags2);
 	uint32_t flags;
 
 	memcpy(&flags, body + at, sizeof(flags));
 	flags &= ~(uint32_t)(FUSE_SETXATTR_EXT | FUSE_MAP_ALIGNMENT);
 	memcpy(body + at, &flags, sizeof(flags));
+	if (len >= at2 + sizeof(flags))
+		memset(body + at2, 0, sizeof(flags));
 }
 
-/* Check what follows the header, of a known size at least. */
+/* Does the size that a structure has at this place fit the data of len bytes? */
+static int
+check_size(const uint8_t *body, size_t at, uint32_t unit, uint64_t len)
+{
+	uint32_t n;
+
+	memcpy(&n, body + at, sizeof(n));
+	return (uint64_t)n * unit == len ? 0 : EINVAL;
+}
+
+/*
+ * Check the structure behind the header, which is complete. len bytes of data follow
+ * it, and a string.
+ */
 static int
 check_body(const struct fuse_rules *r, uint32_t opcode, uint8_t *body,
-    size_t len)
+    size_t size, uint64_t len)
 {
 	struct fuse_setattr_in set;
 	struct fuse_mknod_in node;
@@ -158,7 +184,7 @@ check_body(const struct fuse_rules *r, uint32_t opcode, uint8_t *body,
 
 	switch (opcode) {
 	case FUSE_INIT:
-		limit_features(body);
+		limit_features(body, size + (size_t)len);
 		return 0;
 	case FUSE_SETATTR:
 		memcpy(&set, body, sizeof(set));
@@ -174,11 +200,48 @@ check_body(const struct fuse_rules *r, uint32_t opcode, uint8_t *body,
 		memcpy(&create, body, sizeof(create));
 		return check_mode(r, create.mode);
 	case FUSE_SETXATTR:
-		return check_attribute(r, body + OLD_SETXATTR,
-		    len - OLD_SETXATTR);
+		if (check_size(body, offsetof(struct fuse_setxattr_in, size), 1,
+			len) != 0)
+			return EINVAL;
+		return check_attribute(r, body + size);
+	case FUSE_WRITE:
+		return check_size(body, offsetof(struct fuse_write_in, size), 1,
+		    len);
+	case FUSE_BATCH_FORGET:
+		return check_size(body,
+		    offsetof(struct fuse_batch_forget_in, count),
+		    sizeof(struct fuse_forget_one), len);
 	default:
 		return 0;
 	}
+}
+
+/* How long can the answer be? A daemon may not cope with less room than that. */
+static int
+find_room(struct fuse_request *q, const uint8_t *body)
+{
+	uint32_t size = 0;
+
+	switch (q->opcode) {
+	case FUSE_READ:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+		memcpy(&size, body + offsetof(struct fuse_read_in, size),
+		    sizeof(size));
+		break;
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+		memcpy(&size, body + offsetof(struct fuse_getxattr_in, size),
+		    sizeof(size));
+		break;
+	default:
+		break;
+	}
+	if (size > FUSE_MOST - FUSE_OUT_HEADER)
+		return EINVAL;
+	if (size > q->room - FUSE_OUT_HEADER)
+		q->room = size + FUSE_OUT_HEADER;
+	return 0;
 }
 
 /* An ID that is not mapped would make each creation fail: it becomes 0. */
@@ -204,29 +267,34 @@ fuse_check(const struct fuse_rules *r, uint8_t *head, size_t len,
     uint64_t total, struct fuse_request *q)
 {
 	struct fuse_in_header h;
-	size_t i, body;
+	size_t i, size, strings;
 	int error;
 
 	if (len < sizeof(h))
 		return -1;
 	memcpy(&h, head, sizeof(h));
-	*q = (struct fuse_request){ .opcode = h.opcode, .unique = h.unique };
-	if (h.len != total)
-		return EINVAL;
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i].opcode == h.opcode)
-			break;
-	if (i == sizeof(known) / sizeof(known[0]))
-		return ENOSYS;
+	*q = (struct fuse_request){ .opcode = h.opcode, .unique = h.unique,
+		.room = FUSE_ROOM };
 	q->silent = h.opcode == FUSE_FORGET || h.opcode == FUSE_BATCH_FORGET ||
 	    h.opcode == FUSE_INTERRUPT;
-	body = len - sizeof(h);
-	if (body < known[i].size)
+	if (h.len != total)
 		return EINVAL;
-	error = check_names(head + sizeof(h) + known[i].size,
-	    body - known[i].size, known[i].names);
+	for (i = 0; i < KNOWN && known[i].opcode != h.opcode; i++)
+		;
+	if (i == KNOWN)
+		return ENOSYS;
+	size = sizeof(h) + known[i].size;
+	if (len < size)
+		return EINVAL;
+	error = check_strings(head + size, len - size, known[i].strings,
+	    known[i].names, h.opcode == FUSE_SETXATTR, &strings);
+	if (known[i].strings > 0 && h.opcode != FUSE_SETXATTR && len < total)
+		error = EINVAL;
 	if (error == 0)
-		error = check_body(r, h.opcode, head + sizeof(h), body);
+		error = check_body(r, h.opcode, head + sizeof(h), known[i].size,
+		    total - size - strings);
+	if (error == 0)
+		error = find_room(q, head + sizeof(h));
 	squash(&r->uids, &h.uid);
 	squash(&r->gids, &h.gid);
 	memcpy(head, &h, sizeof(h));

@@ -19,6 +19,9 @@
 /* Bytes of a request's beginning that are checked: every name is in them. */
 #define FUSE_HEAD 8192u
 
+/* Room for an answer without data: a structure, or the text of a symlink. */
+#define FUSE_ROOM (FUSE_OUT_HEADER + 4096u)
+
 /* The daemons' limits: 256 pages of data, and a page for the headers. */
 #define FUSE_MOST ((1u << 20) + 4096u)
 
@@ -42,6 +45,7 @@ struct fuse_request {
 	uint32_t opcode;
 	uint64_t unique;
 	bool silent;	/* there need not be an answer */
+	uint32_t room;	/* bytes of the longest answer */
 };
 
 MUST_CHECK int fuse_check(const struct fuse_rules *r, uint8_t *head, size_t len,

@@ -78,7 +78,7 @@ refuse(struct virtq *q, const struct vchain *c, const struct fuse_request *r,
 
 /* The same of a request that the daemon had. */
 static void
-fail(struct vio *v, unsigned int queue, const struct flight *f)
+fail(struct vio *v, unsigned int queue, const struct flight *f, int error)
 {
 	struct vchain *c = &v->chain;
 
@@ -88,7 +88,7 @@ fail(struct vio *v, unsigned int queue, const struct flight *f)
 	c->nout = 0;
 	c->nin = f->nin;
 	memcpy(c->iov, f->in, f->nin * sizeof(f->in[0]));
-	refuse(&v->q[queue], c, &f->request, EIO);
+	refuse(&v->q[queue], c, &f->request, error);
 }
 
 /* There is no daemon any more, or there should be none: answer for it. */
@@ -112,7 +112,7 @@ bury(struct fs *fs, const char *why)
 	for (queue = 0; queue < SHADOW_QUEUES; queue++)
 		for (i = 0; i < SHADOW_SLOTS; i++)
 			if (fs->shadow.q[queue].slot[i].busy) {
-				fail(&fs->vio, queue, &fs->flight[queue][i]);
+				fail(&fs->vio, queue, &fs->flight[queue][i], EIO);
 				shadow_free(&fs->shadow, queue, i);
 			}
 }
@@ -146,14 +146,15 @@ end_session(struct fs *fs)
  */
 static bool
 pass_on(struct fs *fs, unsigned int queue, const struct fuse_request *r, size_t n,
-    uint32_t out, uint32_t in)
+    uint32_t out)
 {
 	const struct vchain *c = &fs->vio.chain;
 	struct flight *f;
 	uint8_t *to;
 	int slot;
 
-	if ((slot = shadow_take(&fs->shadow, queue, out, in)) == -1)
+	slot = shadow_take(&fs->shadow, queue, out, r->silent ? 0 : r->room);
+	if (slot == -1)
 		return false;
 	f = &fs->flight[queue][slot];
 	f->orphan = false;
@@ -198,8 +199,7 @@ handle(struct fs *fs, unsigned int queue)
 		error = EIO;
 	if (error != 0)
 		refuse(&v->q[queue], c, &r, error);
-	else if (!pass_on(fs, queue, &r, n, (uint32_t)out,
-		in < FUSE_MOST ? (uint32_t)in : FUSE_MOST))
+	else if (!pass_on(fs, queue, &r, n, (uint32_t)out))
 		return 0;
 	return 1;
 }
@@ -268,7 +268,7 @@ land(struct fs *fs, unsigned int queue, unsigned int slot, uint32_t len)
 	uint8_t head[FUSE_OUT_HEADER];
 
 	if (len == 0) { /* a FORGET, or nothing is known of the request */
-		fail(v, queue, f);
+		fail(v, queue, f, EIO);
 		return 0;
 	}
 	if (len < sizeof(head))
@@ -278,6 +278,10 @@ land(struct fs *fs, unsigned int queue, unsigned int slot, uint32_t len)
 		return -1;
 	if (f->orphan || !vio_live(v))
 		return 0;
+	if (len > virtq_bytes(f->in, f->nin)) {
+		fail(v, queue, f, E2BIG);
+		return 0;
+	}
 	(void)virtq_scatter(f->in, f->nin, 0, head, sizeof(head));
 	(void)virtq_scatter(f->in, f->nin, sizeof(head), from + sizeof(head),
 	    len - sizeof(head));
@@ -296,11 +300,11 @@ take_answers(struct fs *fs, unsigned int queue)
 
 	while (!fs->dead && (rc = shadow_next(&fs->shadow, queue, &slot, &len)) !=
 	    0) {
-		if (rc == 1) {
+		if (rc == 1)
 			rc = land(fs, queue, slot, len);
+		if (rc == 0)
 			shadow_free(&fs->shadow, queue, slot);
-		}
-		if (rc == -1)
+		else
 			bury(fs, "an answer of the daemon makes no sense");
 	}
 }

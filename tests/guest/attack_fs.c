@@ -161,7 +161,7 @@ rename_to(uint32_t opcode, const char *a, const char *b)
 static int
 set_attribute(uint64_t node, const char *name)
 {
-	struct fuse_setxattr_in arg = { .size = 1 };
+	struct fuse_setxattr_in arg = { .size = 2 };
 
 	return ask(FUSE_SETXATTR, node, &arg, FUSE_COMPAT_SETXATTR_IN_SIZE, name, "v");
 }
@@ -311,6 +311,12 @@ malformed(void)
 	    "four thousand million inodes to forget");
 	check(ask(FUSE_WRITE, 1, &write, sizeof(write), NULL, NULL) != 0,
 	    "a write of more than there is");
+	check(ask(FUSE_SETXATTR, 1, &(uint64_t){ 1 }, 8, "user.x", "v") == EINVAL,
+	    "an attribute of more than its size");
+	check(ask(FUSE_UNLINK, 1, NULL, 0, "x", "y") == EINVAL, "two names for one");
+	check(ask(FUSE_GETXATTR, 1, &(uint64_t){ 9 }, 8, NULL, NULL) == EINVAL,
+	    "an attribute without a name");
+	check(ask(FUSE_SYMLINK, 1, NULL, 0, "x", NULL) == EINVAL, "a symlink to nothing");
 	check(read_node(1, ~0ull, 4096) != 0, "a read of no file");
 	check(open_node(~0ull, 0, &(uint64_t){ 0 }) != 0, "a node that is none");
 	header(FUSE_GETATTR, 1, 16);
