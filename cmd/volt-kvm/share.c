@@ -142,8 +142,8 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 	    initial == 1 ? ",idmap" : "", s->ro ? ",ro" : ",rw");
 	snprintf(fd, sizeof(fd), "--fd=%d", listener);
 	ADD(c, "volt-ns", "-UmpniuC", "root=tmpfs:ro", "env=none", "stdio=keep",
-	    "bind=/usr:/usr:ro", "bind=/lib:/lib:ro,try",
-	    "bind=/lib64:/lib64:ro,try",
+	    "bind=/usr:/usr:ro,rec", "bind=/lib:/lib:ro,rec,try",
+	    "bind=/lib64:/lib64:ro,rec,try",
 	    "bind=/etc/ld.so.cache:/etc/ld.so.cache:ro,try");
 	add(c, "bind=", find_daemon(cfg), ":/virtiofsd:ro");
 	add(c, "bind=", s->path, options);
