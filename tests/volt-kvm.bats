@@ -1901,14 +1901,14 @@ $TEST_UID
 	run -0 --separate-stderr guest memory=384M root="$ROOT_DEB" -- bash -c '
 		cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash; echo x >/root/kvm-test
 		stat -c "%u:%g %a" /etc/shadow /usr/bin/passwd; su -s /bin/sh nobody -c "id -un"
-		dpkg --verify bash && echo verified'
+		md5sum </usr/bin/dpkg'
 	echo "$output" "$stderr"
 	[ "$output" = "$(cat "$ROOT_DEB/etc/debian_version")
 install ok installed
 0:42 640
 0:0 4755
 nobody
-verified" ]
+$(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 	[ ! -e "$ROOT_DEB/root/kvm-test" ]
 }
 
@@ -1933,6 +1933,31 @@ verified" ]
 	[ "$(stat -c '%a %F' shared/new shared/made)" = "755 regular empty file
 777 symbolic link" ]
 	[ -z "$(find . -perm /6000 ! -name group)" ]
+}
+
+@test "host: shares of a guest in a jail" {
+	need_kvm
+	need_virtiofsd
+	need_root
+	local flags usr=(bind=/usr:/usr:ro,rec bind=/lib:/lib:ro,rec bind=/lib64:/lib64:ro,rec,try)
+
+	mkdir -p shared jail/{dev,proc,sys,usr,lib,lib64,shared}
+	printf content >shared/file
+	echo canary >canary
+	cp "$(tiny attack_fs)" jail/kernel
+	for flags in -mpniuC -UmpniuC; do
+		rm -rf shared
+		mkdir shared
+		printf content >shared/file
+		ln -s "$PWD/canary" shared/link
+		mkfifo shared/fifo
+		run --separate-stderr timeout 300 volt-ns $flags root=jail ro=/ "${usr[@]}" \
+			bind=/dev/kvm:/dev/kvm:dev bind=shared:/shared:idmap volt-init \
+			volt-kvm memory=64M kernel=/kernel share=/shared:/x
+		echo "$flags $output" "$stderr"
+		# With -U the node of the host may not be ours to open.
+		[ "${lines[-1]}" = "all ok" ] || [[ $flags $stderr == -U*"/dev/kvm (the group"* ]]
+	done
 }
 
 @test "attack: a daemon that lies" {
@@ -2001,8 +2026,8 @@ all ok" ]
 	cat err
 	[ "$(cat out)" = "x
 end" ]
-	[ "$(sort -u err)" = "cat: can't open '/s/file': Input/output error
-ls: can't open '/s': Input/output error
+	[ "$(sed 's,^ls: .*: Input/,ls: Input/,' err | sort -u)" = "cat: can't open '/s/file': Input/output error
+ls: Input/output error
 volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
 	wait_for no_daemon
 	# And volt-kvm that is killed takes its daemons with it.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ _Static_assert(sizeof(struct fuse_out_header) == FUSE_OUT_HEADER, "FUSE");
 _Static_assert(FUSE_IN_HEADER + sizeof(struct fuse_write_in) ==
     FUSE_WRITE_HEADER, "FUSE");
 
+#define TMPFILE 020000000u	/* the bit of O_TMPFILE that is not O_DIRECTORY */
 #define OLD_SETXATTR 8	/* bytes: struct fuse_setxattr_in before protocol 7.33 */
 #define OLD_INIT 16	/* struct fuse_init_in before protocol 7.36 */
 
@@ -140,6 +142,17 @@ check_attribute(const struct fuse_rules *r, const uint8_t *s)
 	return 0;
 }
 
+/* Take flags from those at this place. */
+static void
+drop_flags(uint8_t *body, size_t at, uint32_t drop)
+{
+	uint32_t flags;
+
+	memcpy(&flags, body + at, sizeof(flags));
+	flags &= ~drop;
+	memcpy(body + at, &flags, sizeof(flags));
+}
+
 /*
  * Take from the features that the guest offers those that change the form of a
  * request that is checked here, and those that need memory shared with the daemon.
@@ -148,15 +161,12 @@ check_attribute(const struct fuse_rules *r, const uint8_t *s)
 static void
 limit_features(uint8_t *body, size_t len)
 {
-	const size_t at = offsetof(struct fuse_init_in, flags);
-	const size_t at2 = offsetof(struct fuse_init_in, flags2);
-	uint32_t flags;
+	const size_t second = offsetof(struct fuse_init_in, flags2);
 
-	memcpy(&flags, body + at, sizeof(flags));
-	flags &= ~(uint32_t)(FUSE_SETXATTR_EXT | FUSE_MAP_ALIGNMENT);
-	memcpy(body + at, &flags, sizeof(flags));
-	if (len >= at2 + sizeof(flags))
-		memset(body + at2, 0, sizeof(flags));
+	drop_flags(body, offsetof(struct fuse_init_in, flags),
+	    FUSE_SETXATTR_EXT | FUSE_MAP_ALIGNMENT);
+	if (len >= second + sizeof(uint32_t))
+		drop_flags(body, second, UINT32_MAX);
 }
 
 /* Does the size that a structure has at this place fit the data of len bytes? */
@@ -196,7 +206,18 @@ check_body(const struct fuse_rules *r, uint32_t opcode, uint8_t *body,
 	case FUSE_MKDIR: /* the set-group-ID bit of a directory gives no rights */
 		memcpy(&dir, body, sizeof(dir));
 		return check_mode(r, dir.mode & ~(uint32_t)S_ISGID);
+	case FUSE_OPEN:
+	case FUSE_OPENDIR:
+		drop_flags(body, offsetof(struct fuse_open_in, flags),
+		    O_CREAT | O_EXCL | O_NOCTTY | TMPFILE);
+		return 0;
 	case FUSE_CREATE:
+		/*
+		 * Debian 12's daemon aborts if it opens a file that is there
+		 * with O_CREAT. To create it has flags of its own.
+		 */
+		drop_flags(body, offsetof(struct fuse_create_in, flags),
+		    O_CREAT | O_NOCTTY | TMPFILE);
 		memcpy(&create, body, sizeof(create));
 		return check_mode(r, create.mode);
 	case FUSE_SETXATTR:

@@ -11,6 +11,9 @@
  * (volt-ns(1)), so that owners are right. For another user it is his own ID and those of
  * /etc/subuid.
  *
+ * In a jail whose /proc is masked the kernel permits no other one, and so no PID
+ * namespace: then the daemon sees the processes of the jail.
+ *
  * The chain has a session of its own, so that a ^C is for the guest alone, and it
  * blocks SIGTERM and its like: the guest needs its files until it has ended. It has the
  * death signal SIGKILL, and so has what it starts.
@@ -131,7 +134,7 @@ add_all(struct chain *c, const char *const list[], size_t n)
 /* Make the chain of the daemon, which accepts a connection from the socket. */
 static void
 make_chain(struct chain *c, const struct config *cfg, const struct share *s,
-    int listener)
+    int listener, bool proc)
 {
 	int initial = geteuid() == 0 ? userns_is_initial() : 0;
 	char options[64], fd[32];
@@ -141,7 +144,7 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 	snprintf(options, sizeof(options), ":/share:noexec%s%s",
 	    initial == 1 ? ",idmap" : "", s->ro ? ",ro" : ",rw");
 	snprintf(fd, sizeof(fd), "--fd=%d", listener);
-	ADD(c, "volt-ns", "-UmpniuC", "root=tmpfs:ro", "env=none", "stdio=keep",
+	ADD(c, "volt-ns", proc ? "-UmpniuC" : "-UmniuC", "root=tmpfs:ro", "env=none", "stdio=keep",
 	    "bind=/usr:/usr:ro,rec", "bind=/lib:/lib:ro,rec,try",
 	    "bind=/lib64:/lib64:ro,rec,try",
 	    "bind=/etc/ld.so.cache:/etc/ld.so.cache:ro,try");
@@ -154,7 +157,23 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 	c->arg[c->n] = NULL;
 }
 
-/* In a network namespace of its own: see make_sockets(). Returns an errno. */
+#define NO_PROC 255	/* the status of a child that is not permitted a /proc */
+
+/* Is a new /proc permitted in new namespaces? In a jail that masks its own it is not. */
+static bool
+proc_permitted(void)
+{
+	int fs = sys_fsopen("proc", FSOPEN_CLOEXEC), mnt = -1;
+
+	if (fs != -1 && sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != -1)
+		mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
+		    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	close(fs);
+	close(mnt);
+	return mnt != -1;
+}
+
+/* In namespaces of its own: see make_sockets(). Returns 0, NO_PROC or an errno. */
 static int
 make_pair(const int to[2])
 {
@@ -173,20 +192,20 @@ make_pair(const int to[2])
 		return errno;
 	close(l);
 	close(c);
-	return 0;
+	return proc_permitted() ? 0 : NO_PROC;
 }
 
 /*
  * Make a socket that listens, and one that is connected to it. The daemons take only a
  * socket that listens, and such a socket has a name by which others could connect. So
  * a child makes both in a network namespace of its own, where nobody else ever is. The
- * child shares our descriptors.
+ * child shares our descriptors. Returns whether a new /proc is permitted.
  */
-static void
+static bool
 make_sockets(int to[2])
 {
 	const struct clone_args args = { .flags = CLONE_FILES | CLONE_NEWUSER |
-		CLONE_NEWNET, .exit_signal = SIGCHLD };
+		CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID, .exit_signal = SIGCHLD };
 	int status;
 	pid_t pid;
 
@@ -200,8 +219,10 @@ make_sockets(int to[2])
 	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			err(EXIT_LINK, "wait");
-	if (!WIFEXITED(status) || (errno = WEXITSTATUS(status)) != 0)
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	if (errno != 0 && errno != NO_PROC)
 		err(EXIT_LINK, "share=: sockets");
+	return errno == 0;
 }
 
 /* The daemon has a descriptor for each file that the guest knows. */
@@ -253,12 +274,13 @@ start(struct config *cfg, struct share *s)
 	struct chain c = { .n = 0 };
 	pid_t self = getpid();
 	int ends[2], said[2];
+	bool proc;
 
-	make_sockets(ends);
+	proc = make_sockets(ends);
 	if (pipe2(said, O_CLOEXEC) == -1 ||
 	    fcntl(said[0], F_SETFL, O_NONBLOCK) == -1)
 		err(EXIT_LINK, "%s=%s", s->key, s->path);
-	make_chain(&c, cfg, s, ends[0]);
+	make_chain(&c, cfg, s, ends[0], proc);
 	if ((s->pid = fork()) == -1)
 		err(EXIT_LINK, "fork");
 	if (s->pid == 0)

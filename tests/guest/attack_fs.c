@@ -277,6 +277,8 @@ rights(void)
 	check(make_dir("group", 02755) == 0, "a set-group-ID directory is made");
 	check(create("new", 0644) == 0, "a file is made");
 	node = look_up("new");
+	check(create("new", 0644) == 0, "and made again: it is opened");
+	check(open_node(node, 020000702, &(uint64_t){ 0 }) == 0, "also with odd flags");
 	check(set_mode(node, 0755) == 0, "its mode is changed");
 	check(set_mode(node, 04755) == EPERM, "but not to set-user-ID");
 	check(set_mode(node, 02755) == EPERM, "nor to set-group-ID");
