@@ -1939,7 +1939,7 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 	need_kvm
 	need_virtiofsd
 	need_root
-	local flags usr=(bind=/usr:/usr:ro,rec bind=/lib:/lib:ro,rec bind=/lib64:/lib64:ro,rec,try)
+	local flags usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec" "bind=/lib64:/lib64:ro,rec,try")
 
 	mkdir -p shared jail/{dev,proc,sys,usr,lib,lib64,shared}
 	printf content >shared/file
@@ -1951,19 +1951,19 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 		printf content >shared/file
 		ln -s "$PWD/canary" shared/link
 		mkfifo shared/fifo
-		run --separate-stderr timeout 300 volt-ns $flags root=jail ro=/ "${usr[@]}" \
+		run --separate-stderr timeout 300 volt-ns "$flags" root=jail ro=/ "${usr[@]}" \
 			bind=/dev/kvm:/dev/kvm:dev bind=shared:/shared:idmap volt-init \
 			volt-kvm memory=64M kernel=/kernel share=/shared:/x
 		echo "$flags $output" "$stderr"
 		# With -U the node of the host may not be ours to open.
-		[ "${lines[-1]}" = "all ok" ] || [[ $flags $stderr == -U*"/dev/kvm (the group"* ]]
+		[ "${lines[-1]}" = "all ok" ] || [[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
 	done
 }
 
 @test "attack: a daemon that lies" {
 	need_kvm
 	need volt-ns -U true
-	local k lie line
+	local k lie
 
 	k=$(tiny attack_lie)
 	mkdir shared

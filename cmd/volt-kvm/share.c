@@ -8,8 +8,8 @@
  * It sees its own program and libraries, and the share. In its user namespace it is
  * root: a daemon must be that to give files to the guest's users. For the host's root
  * that namespace has a range of IDs that belongs to no one, and the share is ID-mapped
- * (volt-ns(1)), so that owners are right. For another user it is his own ID and those of
- * /etc/subuid.
+ * (volt-ns(1)), so that owners are right. For another user it is his own ID and those
+ * of /etc/subuid.
  *
  * In a jail whose /proc is masked the kernel permits no other one, and so no PID
  * namespace: then the daemon sees the processes of the jail.
@@ -49,7 +49,7 @@
 #include "userns.h"
 #include "vhost_user.h"
 
-#define START 60000	/* ms that a daemon may take to start; emulated machines are slow */
+#define START 60000	/* ms until a daemon has started; emulated machines are slow */
 #define LAST_WORDS 1000	/* ms for what a daemon that failed says */
 #define ARGS 40
 
@@ -58,8 +58,8 @@ static const char *const places[] = { "/usr/lib/qemu/virtiofsd",
 	"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd" };
 
 /* What the daemon needs as root of its user namespace, until it has set itself up. */
-#define CAPS "chown,dac_override,fowner,fsetid,setgid,setuid,setfcap,mknod,setpcap," \
-	"sys_chroot"
+#define CAPS "caps=chown,dac_override,fowner,fsetid,setgid,setuid,setfcap,mknod," \
+	"setpcap,sys_chroot"
 
 struct chain {
 	char *arg[ARGS];
@@ -144,14 +144,15 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 	snprintf(options, sizeof(options), ":/share:noexec%s%s",
 	    initial == 1 ? ",idmap" : "", s->ro ? ",ro" : ",rw");
 	snprintf(fd, sizeof(fd), "--fd=%d", listener);
-	ADD(c, "volt-ns", proc ? "-UmpniuC" : "-UmniuC", "root=tmpfs:ro", "env=none", "stdio=keep",
+	ADD(c, "volt-ns", proc ? "-UmpniuC" : "-UmniuC", "root=tmpfs:ro", "env=none",
+	    "stdio=keep",
 	    "bind=/usr:/usr:ro,rec", "bind=/lib:/lib:ro,rec,try",
 	    "bind=/lib64:/lib64:ro,rec,try",
 	    "bind=/etc/ld.so.cache:/etc/ld.so.cache:ro,try");
 	add(c, "bind=", find_daemon(cfg), ":/virtiofsd:ro");
 	add(c, "bind=", s->path, options);
 	ADD(c, "--", "volt-lock", "-b", "fs.rx=/", s->ro ? "fs.ro=/share" :
-	    "fs.rw=/share", "caps=" CAPS, "seccomp=default", "stdio=keep", "--",
+	    "fs.rw=/share", CAPS, "seccomp=default", "stdio=keep", "--",
 	    "/virtiofsd", fd, "--rlimit-nofile=0", "-o",
 	    "source=/share,sandbox=chroot,cache=auto,xattr");
 	c->arg[c->n] = NULL;
@@ -159,7 +160,7 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 
 #define NO_PROC 255	/* the status of a child that is not permitted a /proc */
 
-/* Is a new /proc permitted in new namespaces? In a jail that masks its own it is not. */
+/* Is a new /proc permitted? In a jail that masks its own it is not. */
 static bool
 proc_permitted(void)
 {
@@ -356,14 +357,10 @@ share_meet(const struct share *s, const struct shadow *shadow, struct fuse_rules
 
 	rules->suid = s->suid;
 	if (vhost_user_begin(s->sock, shadow, clock_ms() + START, &daemon) == -1) {
-		int saved = errno;
-
+		if (errno != ECONNRESET && errno != EPIPE)
+			err(EXIT_LINK, "%s=%s: the daemon", s->key, s->path);
 		print_said(s);
-		errno = saved;
-		if (saved == ECONNRESET || saved == EPIPE)
-			errx(EXIT_LINK, "%s=%s: the daemon did not start", s->key,
-			    s->path);
-		err(EXIT_LINK, "%s=%s: the daemon", s->key, s->path);
+		errx(EXIT_LINK, "%s=%s: the daemon did not start", s->key, s->path);
 	}
 	if (read_ids(&rules->uids, daemon, "uid_map") == -1 ||
 	    read_ids(&rules->gids, daemon, "gid_map") == -1)

@@ -1,5 +1,5 @@
 /*
- * Directories of the host (virtio 1.2, 5.11), by virtiofsd and shadow queues (shadow.h).
+ * Directories of the host (virtio 1.2, 5.11), by virtiofsd and a shadow (shadow.h).
  *
  * A request goes from a buffer of the guest's to the shadow, where it is checked
  * (fuse.h), and on to the daemon. The answer comes back when the daemon has used its
