@@ -58,8 +58,8 @@ static const char *const places[] = { "/usr/lib/qemu/virtiofsd",
 	"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd" };
 
 /* What the daemon needs as root of its user namespace, until it has set itself up. */
-#define CAPS "caps=chown,dac_override,fowner,fsetid,setgid,setuid,setfcap,mknod," \
-	"setpcap,sys_chroot"
+static const char caps[] = "caps=chown,dac_override,fowner,fsetid,setgid,setuid,"
+    "setfcap,mknod,setpcap,sys_chroot";
 
 struct chain {
 	char *arg[ARGS];
@@ -152,7 +152,7 @@ make_chain(struct chain *c, const struct config *cfg, const struct share *s,
 	add(c, "bind=", find_daemon(cfg), ":/virtiofsd:ro");
 	add(c, "bind=", s->path, options);
 	ADD(c, "--", "volt-lock", "-b", "fs.rx=/", s->ro ? "fs.ro=/share" :
-	    "fs.rw=/share", CAPS, "seccomp=default", "stdio=keep", "--",
+	    "fs.rw=/share", caps, "seccomp=default", "stdio=keep", "--",
 	    "/virtiofsd", fd, "--rlimit-nofile=0", "-o",
 	    "source=/share,sandbox=chroot,cache=auto,xattr");
 	c->arg[c->n] = NULL;
@@ -166,12 +166,16 @@ proc_permitted(void)
 {
 	int fs = sys_fsopen("proc", FSOPEN_CLOEXEC), mnt = -1;
 
-	if (fs != -1 && sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != -1)
+	if (fs == -1)
+		return false;
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != -1)
 		mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID |
 		    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	close(fs);
+	if (mnt == -1)
+		return false;
 	close(mnt);
-	return mnt != -1;
+	return true;
 }
 
 /* In namespaces of its own: see make_sockets(). Returns 0, NO_PROC or an errno. */
