@@ -1758,6 +1758,43 @@ no_daemon() {
 	! pgrep -f '^/virtiofsd --fd='
 }
 
+@test "words: share= and root=DIR" {
+	local k word shares=() i
+
+	k=$(tiny pvh)
+	mkdir -p src 'a:b' root
+	: >file
+	for word in share=src share=src: share=src:x share=:/x; do
+		run -125 --separate-stderr volt-kvm kernel=/none "$word" true
+		[ "$stderr" = "volt-kvm: $word: not SRC:DST, with DST from the guest's /" ]
+	done
+	for word in share=src:/x:rx share=src:/x:ro:rw share=src:/x:: root=./src:ext4; do
+		run -125 --separate-stderr volt-kvm kernel=/none "$word" true
+		[ "$stderr" = "volt-kvm: $word: ro, rw or suid" ]
+	done
+	for i in {1..8}; do
+		shares+=("share=src:/$i")
+	done
+	run -125 --separate-stderr volt-kvm kernel=/none "${shares[@]}" share=src:/9 true
+	[ "$stderr" = "volt-kvm: share=src:/9: too many; 8 at the most" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=/bin/true share=none:/x
+	[ "$stderr" = "volt-kvm: share=none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=/bin/true share=file:/x
+	[ "$stderr" = "volt-kvm: share=file: Not a directory" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=./none share=src:/x
+	[ "$stderr" = "volt-kvm: virtiofsd=./none: No such file or directory" ]
+	run -0 volt-kvm -N kernel="$k" virtiofsd=/bin/true "${shares[@]}" root=./root -- true
+	described() {
+		volt-kvm -N kernel="$k" virtiofsd=/bin/true "$@" -- true 2>&1 |
+			sed -n 's/^volt-kvm: \(share\|root\) //p'
+	}
+	[ "$(described 'share=a\:b:/c\:d:ro' share=src:/x)" = "a:b, read-only
+src
+the initramfs" ]
+	[ "$(described root=./root)" = "./root, read-only" ]
+	[ "$(described root=./root:rw)" = ./root ]
+}
+
 @test "linux: shares are read and written, and their owners are right" {
 	need_kernel
 	need_virtiofsd
@@ -1939,24 +1976,26 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 	need_kvm
 	need_virtiofsd
 	need_root
-	local flags usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec" "bind=/lib64:/lib64:ro,rec,try")
+	local flags idmap usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec" "bind=/lib64:/lib64:ro,rec,try")
 
 	mkdir -p shared jail/{dev,proc,sys,usr,lib,lib64,shared}
 	printf content >shared/file
 	echo canary >canary
 	cp "$(tiny attack_fs)" jail/kernel
 	for flags in -mpniuC -UmpniuC; do
+		idmap=
+		[ "$flags" = -mpniuC ] || idmap=:idmap
 		rm -rf shared
 		mkdir shared
 		printf content >shared/file
 		ln -s "$PWD/canary" shared/link
 		mkfifo shared/fifo
 		run --separate-stderr timeout 300 volt-ns "$flags" root=jail ro=/ "${usr[@]}" \
-			bind=/dev/kvm:/dev/kvm:dev bind=shared:/shared:idmap volt-init \
+			bind=/dev/kvm:/dev/kvm:dev bind="shared:/shared$idmap" volt-init \
 			volt-kvm memory=64M kernel=/kernel share=/shared:/x
 		echo "$flags $output" "$stderr"
 		# With -U the node of the host may not be ours to open.
-		[ "${lines[-1]}" = "all ok" ] || [[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
+		[ "${output##*$'\n'}" = "all ok" ] || [[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
 	done
 }
 

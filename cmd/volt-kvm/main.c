@@ -4,6 +4,7 @@
  */
 #include <sys/prctl.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arch.h"
@@ -29,6 +30,7 @@ static struct session session;
 static void
 describe(const char *version)
 {
+	bool shared = false; /* the root */
 	unsigned int i;
 
 	say("memory %llu MiB, cpus %u", (unsigned long long)(cfg.memory >> 20),
@@ -39,10 +41,12 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
-	for (i = 0; i < cfg.nshares; i++)
+	for (i = 0; i < cfg.nshares; i++) {
 		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
 		    cfg.shares[i].ro ? ", read-only" : "");
-	if (*cfg.argv != NULL)
+		shared = shared || cfg.shares[i].dst == NULL;
+	}
+	if (*cfg.argv != NULL && !shared)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
