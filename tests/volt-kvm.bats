@@ -1843,7 +1843,7 @@ kept" ]
 	local i
 
 	mkdir -p src out
-	for i in {1..300}; do
+	for i in {1..120}; do
 		mkdir -p "src/d$((i % 20))/e$((i % 3))"
 		head -c $((RANDOM % 9000)) /dev/urandom >"src/d$((i % 20))/e$((i % 3))/f$i"
 		ln -s "f$i" "src/d$((i % 20))/e$((i % 3))/l$i"
@@ -1852,9 +1852,9 @@ kept" ]
 		cd /out && busybox tar -C /src -cf - . | busybox tar -xf - &&
 		busybox find . -type f ! -name sums | busybox sort | busybox xargs busybox md5sum >sums &&
 		for i in 1 2 3; do busybox mv d$i g$i && busybox rm -r g$i || exit; done
-		busybox find . -type l | busybox wc -l; cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$'
+		busybox find . -type l | busybox wc -l; cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$ || :'
 	echo "$output" "$stderr"
-	[ "$output" = "255
+	[ "$output" = "102
 0" ]
 	diff -r src out | sort >differ
 	[ "$(cat differ)" = "Only in out: sums
