@@ -1641,8 +1641,9 @@ restart_syscall rt_sigpending rt_sigprocmask write " ]
 ioctl madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask \
 statx write " ]
 	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex \
-getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg \
-restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
+getrandom getsockopt ioctl madvise newfstatat pidfd_send_signal poll ppoll read readv \
+recvfrom recvmsg restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown \
+statx timer_settime write writev " ]
 }
 
 # A build with a sanitizer has no filters.

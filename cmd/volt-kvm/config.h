@@ -36,6 +36,7 @@ struct share {
 	int sock;	/* connected to it */
 	int said;	/* a pipe from its standard error */
 	int pid;	/* the first link of its chain: a child that nobody waits for */
+	int pidfd;	/* of that process */
 };
 
 /* The strings are passed to the guest unchanged. */

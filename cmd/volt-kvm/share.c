@@ -290,6 +290,8 @@ start(struct config *cfg, struct share *s)
 		err(EXIT_LINK, "fork");
 	if (s->pid == 0)
 		become(&c, ends[0], said[1], self);
+	if ((s->pidfd = sys_pidfd_open(s->pid, 0)) == -1)
+		err(EXIT_LINK, "%s=%s: the daemon", s->key, s->path);
 	close(ends[0]);
 	close(said[1]);
 	while (c.n > 0)

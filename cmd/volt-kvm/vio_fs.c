@@ -34,6 +34,7 @@
 #include "shadow.h"
 #include "share.h"
 #include "stream.h"
+#include "sys.h"
 
 #define REQUESTS 1	/* the queue of requests; queue 0 has those of high priority */
 #define BURST VIRTQ_MAX	/* requests of a queue in a row */
@@ -103,7 +104,8 @@ bury(struct fs *fs, const char *why)
 	if (fs->dead)
 		return;
 	fs->dead = true;
-	kill(fs->share->pid, SIGKILL);
+	/* A filter can check that signal, but not a process ID. */
+	may_fail(sys_pidfd_send_signal(fs->share->pidfd, SIGKILL));
 	n = snprintf(line, sizeof(line), "volt-kvm: %s=%.300s: %s; each access is "
 	    "an I/O error now\n", fs->share->key, fs->share->path, why);
 	/* This may fail: the guest must not wait for a stalled reader. */
