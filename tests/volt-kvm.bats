@@ -348,20 +348,21 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
-# root_of WORD ...: what root= comes to.
+# root_of WORD ...: prints the root= that results from these words.
 root_of() {
 	volt-kvm -N kernel="$(tiny pvh)" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
 }
 
-# magic FILE [OFFSET BYTES]: a disk with only these bytes.
+# magic FILE [OFFSET BYTES]: makes a disk of zeroes with only these bytes, in printf's form.
 magic() {
 	truncate -s 0 "$1" && truncate -s 1M "$1"
-	# shellcheck disable=SC2059 # it is bytes
+	# shellcheck disable=SC2059 # the bytes have escapes
 	printf "${3:-}" | dd of="$1" bs=1 seek="${2:-0}" conv=notrunc status=none
 }
 
-# parted KIND DISK [BLOCK]: a disk with a small ext4 in one partition, nothing in the next
-# and erofs in the last. Ids of a GPT and of an MBR: 1, 3 and 4; of logical partitions: 5, 6, 7.
+# parted KIND DISK [BLOCK]: makes a disk with a small ext4 in one partition, nothing in the
+# next and erofs in the last. The partitions of a GPT and of an MBR are 1, 3 and 4; the
+# logical ones are 5, 6 and 7.
 parted() {
 	local second=()
 
@@ -370,7 +371,8 @@ parted() {
 	magic erofs 1024 '\xe2\xe1\xf5\xe0'
 	magic zeroes
 	[ "$1" = logical ] || second=("")
-	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" small "${second[@]}" zeroes erofs
+	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" \
+		small "${second[@]}" zeroes erofs
 }
 
 @test "root=: the file system of a disk is detected" {
@@ -399,18 +401,18 @@ parted() {
 		mksquashfs tree real.sqsh -quiet >/dev/null
 		[ "$(root_of disk=real.sqsh root=vda)" = "vda:squashfs" ]
 	fi
-	# A type that is given is used, one that is unknown too.
+	# A type that is given is used, also an unknown one.
 	[ "$(root_of disk=disk root=vda:btrfs:ro)" = "vda:btrfs:ro" ]
 	[ "$(root_of disk=disk root=vda:minix)" = "vda:minix" ]
 	magic disk 1080 '\x53\xef'
 	[ "$(root_of disk=disk root=vda:ext2)" = "vda:ext2" ]
-	# Without root= the guest need not be Linux.
+	# Without root=, nothing is an error: the guest may not be Linux.
 	truncate -s 512 small && truncate -s 1M zeroes
 	for disk in small zeroes; do
 		[ "$(root_of disk=$disk)" = vda ]
 	done
 	[ "$(root_of disk=zeroes root=vda:xfs)" = "vda:xfs" ]
-	# Another device is the guest's.
+	# Only the guest knows other devices.
 	[ "$(root_of disk=zeroes root=ram0)" = ram0 ]
 }
 
@@ -422,13 +424,15 @@ parted() {
 			IFS=: read -r kind n m <<<"$kind"
 			parted "$kind" disk $block
 			[ "$(root_of disk=disk:block=$block root=vda$n:ro)" = "vda$n:ro:ext4" ]
-			[ "$(root_of disk=disk disk=disk:block=$block root=/dev/vdb$m)" = "/dev/vdb$m:erofs" ]
-			[ "$(root_of disk=disk:block=$block root=vda$n overlay=vda$n)" = "vda$n:ext4" ]
+			[ "$(root_of disk=disk disk=disk:block=$block root=/dev/vdb$m)" = \
+				"/dev/vdb$m:erofs" ]
+			[ "$(root_of disk=disk:block=$block root=vda$n overlay=vda$n)" = \
+				"vda$n:ext4" ]
 		done
 	done
 }
 
-@test "root=: what is no root is named in one line" {
+@test "root=: one line says what a disk holds that is no root" {
 	local k
 
 	k=$(tiny pvh)
@@ -438,22 +442,26 @@ parted() {
 	}
 	parted gpt disk
 	list="vda1 ext4, vda3 (unknown), vda4 erofs"
-	refused "root=vda: disk has partitions, of which one is to be named: $list" disk=disk
-	refused "root=vda:xfs: disk has partitions, of which one is to be named: $list" disk=disk root=vda:xfs
+	refused "root=vda: disk has partitions; name one of them: $list" disk=disk
+	refused "root=vda:xfs: disk has partitions; name one of them: $list" \
+		disk=disk root=vda:xfs
 	for n in 2 128 255; do
-		refused "root=vda$n: disk has no such partition, but $list" disk=disk root=vda$n
+		refused "root=vda$n: disk has no such partition; it has $list" \
+			disk=disk root=vda$n
 	done
 	refused "root=vda4:xfs: disk holds erofs" disk=disk root=vda4:xfs
-	refused "overlay=vdb3: disk holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say overlay=vdb3:TYPE" \
+	unknown="no known file system (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs)"
+	refused "overlay=vdb3: disk holds $unknown; to try another, say overlay=vdb3:TYPE" \
 		disk=small disk=disk overlay=vdb3
 	for n in 0 256 x 1x -1 01 1p1; do
 		refused "root=vda$n: no disk= for it" disk=disk root=vda$n
 	done
 	parted logical disk
-	refused "root=vda1: disk has no such partition, but vda5 ext4, vda6 (unknown), vda7 erofs" disk=disk root=vda1
-	refused "root=vda1: small has no partitions, but is ext4 as a whole (vda)" disk=small root=vda1
+	list="vda5 ext4, vda6 (unknown), vda7 erofs"
+	refused "root=vda1: disk has no such partition; it has $list" disk=disk root=vda1
+	refused "root=vda1: small has no partitions; all of it is ext4 (vda)" disk=small root=vda1
 	refused "root=vda1: zeroes has no partitions" disk=zeroes root=vda1
-	refused "root=vda: zeroes holds no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs); to try another, say root=vda:TYPE" \
+	refused "root=vda: zeroes holds $unknown; to try another, say root=vda:TYPE" \
 		disk=zeroes root=vda
 	refused "root=vda:ext4: erofs holds erofs" disk=erofs root=vda:ext4
 	magic disk 0 'LUKS\xba\xbe'
@@ -461,7 +469,7 @@ parted() {
 	magic disk 0 'QFI\xfb'
 	refused "root=vda: disk is a qcow2 image; disk= takes a raw image" disk=disk
 	magic disk 82 'FAT32   '
-	refused "root=vda: disk holds vfat; if that is meant, say root=vda:vfat" disk=disk
+	refused "root=vda: disk holds vfat; to mount that, say root=vda:vfat" disk=disk
 	[ "$(root_of disk=disk root=vda:vfat)" = vda:vfat ]
 	# Random bytes, and zeroes, do no harm.
 	for n in 1 2 3; do
@@ -1109,7 +1117,7 @@ all ok" ]
 	done
 	exec {shown}>&-
 	[ "$(cat err)" = "ready
-volt-kvm: the command's output: nobody took all of it" ]
+volt-kvm: the command's output: not all of it was read" ]
 	[ "$(cat status)" = "exit 0" ]
 }
 
@@ -1729,7 +1737,7 @@ mounts" ]
 			'echo x >/etc/x; busybox cat /etc/x'
 		[ "$output" = x ]
 	done
-	# Also on a partition, with the numbers of the guest's kernel.
+	# The root may be a partition, by the number that the guest's kernel gives it.
 	for n in gpt:2 mbr:2 logical:6; do
 		"$TOP/tests/helpers/parted.py" ${n%:*} disk 512 packed.sqsh lower
 		run -0 guest disk=disk root=vda${n#*:} overlay=tmpfs -- busybox cat /etc/rw
@@ -1739,7 +1747,8 @@ mounts" ]
 	[ "$stderr" = "volt-guest: root=vda: mount as minix: No such device" ]
 	truncate -s 1M zeroes
 	run -125 --separate-stderr guest disk=zeroes -- true
-	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: Invalid argument" ]
+	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: \
+Invalid argument" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {

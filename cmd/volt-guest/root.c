@@ -44,7 +44,7 @@ mount_disk(const char *key, const char *word, const char *where)
 	type = d.type[0] != '\0' ? d.type : GUEST_TYPE;
 	flags = d.ro || strcmp(type, "erofs") == 0 ||
 	    strcmp(type, "squashfs") == 0 ? MS_RDONLY : 0;
-	/* If the disk does not come the mount says so. */
+	/* If the disk does not appear, mount(2) fails and reports it. */
 	may_fail(boot_wait(is_node, path));
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
