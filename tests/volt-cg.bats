@@ -911,6 +911,9 @@ Delegate=yes" ]
 		[ "$stderr" = "volt-cg: $word" ]
 		[ ! -e "$TREE/volt/$GROUP" ]
 	done
+	run -0 --separate-stderr volt-cg -N -d uid="$user" gid="$group" name="$GROUP" true
+	[[ $stderr = *"volt-cg: delegate it to user $uid
+volt-cg: delegate it to group $gid"* ]]
 	# In a dry run, the files of the root are not available yet.
 	run -0 volt-ns -Nm root="$ROOT_BB" volt-cg -Nd uid=nil true
 }

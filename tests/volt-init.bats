@@ -467,6 +467,8 @@ ready" ]
 	[ "$stderr" = "volt-init: no command; -h shows the words" ]
 	run -125 --separate-stderr volt-init grase=1s true
 	[ "$stderr" = "volt-init: grase=: unknown word; the nearest is grace=" ]
+	run -125 --separate-stderr volt-init user=x true
+	[ "$stderr" = "volt-init: user=: unknown word; -h lists them" ]
 	for bad in '' x -1 10 1h 01s 1.5s; do
 		run -125 --separate-stderr volt-init "grace=$bad" true
 		[ "$stderr" = "volt-init: grace=$bad: not a time (500ms, 10s, 2m)" ]

@@ -1,7 +1,7 @@
 /*
  * Find a partition by its number, in a GPT (UEFI specification, 5.3) or in an MBR with
- * its chain of logical partitions. All numbers in a table are in blocks of the size that
- * the guest sees.
+ * its chain of logical partitions. All numbers in a table are in blocks of the size
+ * that the guest sees.
  *
  * The disk may be hostile: each number is checked against the disk's size, and a chain
  * has an end.

@@ -136,7 +136,8 @@ add_path(const char *key, const char *path)
 		*to++ = *s;
 	}
 	*to = '\0';
-	if (strpbrk(path, "\r\n") != NULL || strchr(" \t", to[-1]) != NULL)
+	if (to == value || strpbrk(path, "\r\n") != NULL ||
+	    to[-1] == ' ' || to[-1] == '\t')
 		found.unsayable++;
 	else
 		add_word(key, value);
@@ -398,7 +399,7 @@ judge_move(const struct refusal *r, bool is_rename)
 	int step = r->call->dir == -1 ? 1 : 2, from = -1, to = -1;
 	int todir = r->call->dir == -1 ? -1 : r->call->dir + 2;
 	char old[PATH_MAX], new[PATH_MAX];
-	const char *oldname, *newname;
+	const char *oldname = "", *newname = "";
 	uint64_t leave = 0, arrive, m, n;
 	struct stat a, b, st, there;
 

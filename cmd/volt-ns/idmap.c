@@ -169,14 +169,20 @@ static void
 user_name(uid_t uid, char *buf, size_t size)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char number[16];
+	uid_t found = uid;
+	gid_t gid;
 
 	if (root == -1)
 		err(EXIT_LINK, "/");
-	if (identity_login(root, uid, buf, size) == -1) {
+	snprintf(number, sizeof(number), "%u", uid);
+	if (identity_user(root, number, &found, &gid, buf, size) == -1) {
 		if (errno != ESRCH && errno != ENOENT && errno != ENOTDIR)
 			err(EXIT_LINK, "/etc/passwd");
 		buf[0] = '\0';
 	}
+	if (found != uid) /* a user whose name is that number */
+		buf[0] = '\0';
 	close(root);
 }
 
