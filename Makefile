@@ -103,15 +103,17 @@ $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/sta
 	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(O)/unit/virtq.t: $(addprefix $(O)/static/cmd/volt-kvm/,virtq.o ram.o)
 $(O)/unit/partition.t: $(addprefix $(O)/static/cmd/volt-kvm/,partition.o superblock.o)
+$(O)/unit/vsock.t: $(O)/static/cmd/volt-kvm/vsock.o
 $(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
 $(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
-# What volt-lock has built in: filters and names of system calls by volt-seccomp,
-# names of capabilities by libcap.
+# What volt-lock and volt-kvm have built in: filters and names of system calls by
+# volt-seccomp, names of capabilities by libcap.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(O)/gen/calls.h $(FILTERS)
+$(O)/pie/cmd/volt-kvm/lock.o: | $(FILTERS)
 $(O)/static/cmd/volt-lock/caps.o: | $(O)/gen/caps.inc
 $(O)/gen/caps.inc: cmd/volt-lock/gen/caps.c
 	$(Q)mkdir -p $(@D) && gcc -o $(O)/gen/caps $< -lcap && $(O)/gen/caps >$@.new && mv $@.new $@

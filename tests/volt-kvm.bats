@@ -117,6 +117,13 @@ terminated() {
 	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= for it" ]
 	run -125 --separate-stderr volt-kvm env==x kernel=/none true
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
+	run -125 --separate-stderr volt-kvm memory=64M balloon=65M kernel=/none true
+	[ "$stderr" = "volt-kvm: balloon=: more than memory=64M" ]
+	run -125 --separate-stderr volt-kvm vsock= kernel=/none true
+	[ "$stderr" = "volt-kvm: vsock=: empty" ]
+	long=$(printf '%097d' 0)
+	run -125 --separate-stderr volt-kvm vsock="$long" kernel=/none true
+	[ "$stderr" = "volt-kvm: vsock=$long: too long; 96 bytes at the most" ]
 }
 
 @test "words: a dry run checks the disks and makes no tap" {
@@ -1243,6 +1250,176 @@ ok the card is broken
 all ok" ]
 }
 
+# vsock CMD ...: one of the ends of a vsock device.
+vsock() {
+	python3 "$TOP/tests/helpers/vsock.py" "$@"
+}
+
+# Start the servers of the host for the socket v.
+vsock_servers() {
+	need python3 -c 'import socket; socket.AF_UNIX'
+	python3 "$TOP/tests/helpers/vsock.py" serve v >servers 3>&- &
+	started+=("$!")
+	wait_for grep -q ready servers
+}
+
+# rss PID: the memory in use, in MiB.
+rss() {
+	echo $(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status") / 1024))
+}
+
+rss_below() {
+	[ "$(rss "$1")" -lt "$2" ]
+}
+
+@test "attack: a balloon's queues; what the guest gives back is the host's" {
+	need_kvm
+	local k pid in n
+
+	k=$(tiny attack_balloon)
+	mkfifo fifo
+	volt-kvm memory=64M balloon=8M kernel="$k" <fifo >out 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	exec {in}>fifo
+	for n in 1 2; do
+		wait_for eval "[ \"\$(grep -c ^full out)\" = $n ]"
+		[ "$(rss "$pid")" -gt 32 ]
+		echo -n x >&"$in"
+		wait_for eval "[ \"\$(grep -c ^empty out)\" = $n ]"
+		[ "$(rss "$pid")" -lt 16 ]
+		echo -n x >&"$in"
+	done
+	exec {in}>&-
+	exits 0 "$pid"
+	cat out err
+	[ "$(tail -n 1 out)" = "all ok" ]
+	run ! grep -q '^not ok' out
+}
+
+no_socket() {
+	[ ! -e v ]
+}
+
+@test "attack: a vsock device's queues, addresses, credit and connections" {
+	need_kvm
+	local k
+
+	k=$(tiny attack_vsock)
+	vsock_servers
+	timeout 600 volt-kvm memory=64M kernel="$k" vsock=v >out 2>err </dev/null 3>&- &
+	started+=("$!")
+	pid=$!
+	wait_for grep -q '^waiting' out
+	run -0 vsock ask v 52 "from the host"
+	[ "${lines[1]}" = "from the guest" ]
+	[[ ${lines[0]} == "OK "[0-9]* ]]
+	run -0 vsock ask v 53 x
+	[ "$output" = "" ]
+	exits 0 "$pid"
+	cat out err
+	[ "$(tail -n 1 out)" = "all ok" ]
+	run ! grep -q '^not ok' out
+	[ ! -s err ]
+	[ ! -e v ]
+}
+
+@test "host: the socket of vsock= is its user's, is not taken from another guest, and is removed" {
+	need_kvm
+	need python3 -c 'import socket; socket.AF_UNIX'
+	local k first signal
+
+	k=$(tiny hang)
+	hanging vsock=v
+	first=$!
+	[ "$(stat -c '%F %a' v)" = "socket 600" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=v: in use by another guest or program" ]
+	# Another's file in the place of the socket is not removed.
+	mv v w
+	echo text >v
+	kill "$first"
+	exits 143 "$first"
+	[ "$(cat v)" = text ]
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=v: there is a file that is no socket" ]
+	[ "$(cat v)" = text ]
+	# A socket without a listener is replaced.
+	mv w v
+	hanging vsock=v
+	kill "$!"
+	exits 143
+	[ ! -e v ]
+	for signal in KILL SEGV INT; do
+		hanging vsock=v
+		kill -s "$signal" "$!"
+		exits $((128 + $(kill -l "$signal")))
+		wait_for no_socket
+	done
+	run -125 --separate-stderr volt-kvm kernel="$k" vsock=none/v -- x </dev/null
+	[ "$stderr" = "volt-kvm: vsock=none/v: No such file or directory" ]
+	run -0 volt-kvm -N kernel="$k" vsock=v -- x
+	[ ! -e v ]
+}
+
+# socket_goes PATH CMD ...: a guest that hangs has a socket there, until SIGTERM.
+socket_goes() {
+	local path=$1 pid
+
+	shift
+	"$@" </dev/null >said 2>&1 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for test -S "$path"
+	wait_for grep -q hanging said
+	kill "$pid"
+	exits 143 "$pid"
+	[ ! -e "$path" ]
+}
+
+@test "host: vsock= in a jail, with and without volt-init, and under volt-lock" {
+	need_kvm
+	need_root
+	need unshare -Ump true
+	local k jail
+
+	k=$(tiny hang)
+	mkdir -p jail/dev jail/run run
+	cp "$k" jail/kernel
+	jail=(volt-ns -mpniuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev bind="$PWD/run:/run:rw")
+	socket_goes run/v "${jail[@]}" volt-init \
+		volt-kvm -c memory=16M kernel=/kernel vsock=/run/v -- x
+	socket_goes run/v "${jail[@]}" volt-kvm -c memory=16M kernel=/kernel vsock=/run/v -- x
+	need volt-lock fs.rx=/ true
+	socket_goes run/v volt-lock @server seccomp=strict caps=none try=fs.rx="$O" fs.ro="$k" \
+		fs.dev=/dev/kvm fs.make_sock="$PWD/run" fs.remove_file="$PWD/run" -- \
+		volt-kvm -c memory=16M kernel="$k" vsock="$PWD/run/v" -- x
+}
+
+@test "host: clients of vsock= that say nothing, or something wrong" {
+	need_kvm
+	need python3 -c 'import socket; socket.AF_UNIX'
+	local pid fd
+
+	hanging vsock=v
+	pid=$!
+	run -0 vsock lines v
+	echo "$output"
+	[ "$(grep -c " b''$" <<<"$output")" = 12 ]
+	# A thousand of them: the oldest make room for the new ones.
+	mkfifo end
+	vsock silent v 1000 <end >silent 3>&- &
+	exec {fd}>end
+	wait_for grep -q connected silent
+	run -0 vsock lines v
+	[ "$(grep -c " b''$" <<<"$output")" = 12 ]
+	[ "$(find "/proc/$pid/fd" | wc -l)" -lt 160 ]
+	exec {fd}>&-
+	wait_for grep -q '^8[78][0-9] were closed' silent
+	kill "$pid"
+	exits 143 "$pid"
+}
+
 @test "attack: endless requests delay neither timeouts nor signals" {
 	need_kvm
 	local k
@@ -1447,6 +1624,99 @@ all ok" ]
 	kill -9 "$!"
 	exits 137
 	[ "$threads" = 7 ]
+}
+
+# kvm_calls KIND: what a thread of that kind may call, in one line.
+kvm_calls() {
+	volt-seccomp profile="$TOP/share/kvm-$1.seccomp" groups="$TOP/share/seccomp.groups" >filter
+	python3 "$TOP/tests/helpers/filter.py" calls filter "$TOP/share/kvm-$1.seccomp" \
+		"$TOP/share/seccomp.groups" names | tr '\n' ' '
+}
+
+@test "lock: the calls that each thread may make" {
+	command -v python3 >/dev/null || lacks python3
+	volt-seccomp -n >names
+	[ "$(kvm_calls vcpu)" = "clock_gettime exit exit_group futex ioctl madvise read \
+restart_syscall rt_sigpending rt_sigprocmask write " ]
+	[ "$(kvm_calls disk)" = "clock_gettime exit exit_group fallocate fdatasync fstat futex \
+ioctl madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask \
+statx write " ]
+	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex \
+getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg restart_syscall \
+rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
+}
+
+# A build with a sanitizer has no filters.
+need_filters() {
+	[[ $O != *san ]] || skip "a build with a sanitizer"
+}
+
+# volt_threads PID: the threads of volt-kvm; the main one, those of disks, the vCPUs.
+# Newer kernels show a thread of KVM's among them.
+volt_threads() {
+	grep -l '^volt-kvm' "/proc/$1"/task/*/comm | cut -d/ -f5 | sort -n
+}
+
+@test "host: each thread has a filter, no new privileges, and Landlock" {
+	need_kvm
+	need_filters
+	local k pid n mine
+
+	mine=$(sed -n 's/^Seccomp_filters:[^0-9]*//p' /proc/self/status)
+	truncate -s 1M disk disk.2
+	hanging cpus=2 disk=disk disk=disk.2 vsock=v
+	pid=$!
+	[ "$(volt_threads "$pid" | wc -l)" = 5 ]
+	for n in $(volt_threads "$pid"); do
+		grep -x $'NoNewPrivs:\t1' "/proc/$pid/task/$n/status"
+		grep -x $'Seccomp:\t2' "/proc/$pid/task/$n/status"
+		grep -x $'Seccomp_filters:\t'$((mine + 1)) "/proc/$pid/task/$n/status"
+	done
+	kill "$pid"
+	exits 143 "$pid"
+	need volt-lock fs.rx=/ true
+	need strace -f true
+	k=$(tiny pvh)
+	strace -f -qq -o log -e trace=landlock_restrict_self,seccomp volt-kvm memory=16M \
+		cpus=3 disk=disk kernel="$k" </dev/null
+	cat log
+	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 5 ]
+	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
+}
+
+@test "host: a thread that makes another call is the end of volt-kvm" {
+	need_kvm
+	need_root
+	need_filters
+	local pid which call inject
+
+	inject=$(helper inject)
+	volt-seccomp -n >names
+	truncate -s 1M disk
+	for which in 1 2 3; do # the main thread, the disk's, the vCPU
+		for call in open openat openat2 socket connect bind execve execveat mmap mprotect \
+			clone clone3 fork ptrace unlink rename kill tgkill bpf io_uring_setup \
+			seccomp prctl setns memfd_create process_vm_writev pidfd_getfd io_setup getpid; do
+			hanging disk=disk
+			pid=$!
+			run -0 "$inject" "$(volt_threads "$pid" | sed -n "${which}p")" \
+				"$(sed -n "s/^\([0-9]*\) $call\$/\1/p" names)"
+			echo "thread $which: $call: $output"
+			[ "$output" = "killed 31" ]
+			exits 159 "$pid"
+		done
+		# KVM_CREATE_VM, and a call that is allowed.
+		hanging disk=disk
+		pid=$!
+		run -0 "$inject" "$(volt_threads "$pid" | sed -n "${which}p")" 16 3 0xae01
+		[ "$output" = "killed 31" ]
+		exits 159 "$pid"
+		hanging disk=disk
+		pid=$!
+		run -0 "$inject" "$(volt_threads "$pid" | sed -n "${which}p")" 228 9999
+		[ "$output" = "returned -22" ]
+		exits 137 "$pid"
+	done
 }
 
 @test "host: under volt-lock, which must allow /dev/kvm as a device" {
@@ -1806,6 +2076,61 @@ Invalid argument" ]
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
+}
+
+@test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {
+	need_kernel
+	local pid in
+
+	initrd=$(initrd)
+	mkfifo fifo
+	# Two file systems in memory, as each takes up to half of it.
+	volt-kvm kernel="$KERNEL" memory=256M balloon=64M initrd="$initrd" -- sh -c '
+		head -c 100000000 /dev/zero >/tmp/x; echo full; read line
+		rm /tmp/x; echo empty; read line
+		head -c 100000000 /dev/zero >/tmp/x; head -c 80000000 /dev/zero >/dev/shm/x
+		echo again; read line; cat /tmp/x /dev/shm/x | busybox wc -c' \
+		<fifo >out 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	exec {in}>fifo
+	wait_for grep -q ^full out || wait_for grep -q ^full out
+	[ "$(rss "$pid")" -gt 100 ]
+	full=$(rss "$pid")
+	echo >&"$in"
+	wait_for grep -q ^empty out
+	wait_for rss_below "$pid" $((full - 80))
+	# More than is outside the balloon: it shrinks before a process is killed.
+	echo >&"$in"
+	wait_for grep -q ^again out || wait_for grep -q ^again out
+	[ "$(rss "$pid")" -gt 180 ]
+	echo >&"$in"
+	exec {in}>&-
+	exits 0 "$pid"
+	cat out err
+	[ "$(tail -n 1 out)" = 180000000 ]
+}
+
+@test "linux: vsock= connects both ways, all bytes arrive, and ends are noticed" {
+	need_kernel
+	machine_root
+	vsock_servers
+	guest vsock=v memory=384M "${ROOT[@]}" -- \
+		python3 -c "$(cat "$TOP/tests/helpers/vsock.py")" guest >out 2>err </dev/null 3>&- &
+	started+=("$!")
+	pid=$!
+	wait_for grep -q listening out || wait_for grep -q listening out
+	run -0 vsock send v 52 3000000
+	echo "$output"
+	cat out err
+	[ "${lines[1]}" = "3000000 bytes, right" ]
+	exits 0 "$pid"
+	[ "$(cat out)" = "echoed
+two hundred
+ConnectionResetError
+listening
+2" ]
+	[ ! -e v ]
 }
 
 # alone CMD ...: run CMD in a network namespace of its own.

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vsock_host.h"
+
 #define CONFIG_DISKS 26	/* vda to vdz */
 #define CONFIG_LIST 64
 
@@ -35,6 +37,7 @@ struct config {
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	const char *memory_text;
+	uint64_t balloon;	/* its size at the start, in bytes */
 	unsigned int cpus;
 	bool nested;
 	const char *kernel;
@@ -45,6 +48,8 @@ struct config {
 	const char *hostname;
 	const char *tap;
 	struct net_config net;
+	const char *vsock;	/* the path, or NULL */
+	struct vsock_host vsock_host;	/* open if that is given */
 	const char *chdir;
 	uint64_t boot_timeout, stop_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */

@@ -147,8 +147,10 @@ static const struct {
 	{ "pci", bridge_init, 0xcf8, 8, 4, pci_pio },
 	{ "console", console_init, 0, 0, 0, NULL },
 	{ "rng", rng_init, 0, 0, 0, NULL },
+	{ "balloon", balloon_init, 0, 0, 0, NULL },
 	{ "blk", blk_init, 0, 0, 0, NULL },
 	{ "net", net_init, 0, 0, 0, NULL },
+	{ "vsock", vsock_init, 0, 0, 0, NULL },
 };
 
 #define NDEVICES (sizeof(devices) / sizeof(devices[0]))

@@ -21,8 +21,10 @@ void devices_plug(struct vm *vm, struct vio_pci *p, struct vio *v,
     const struct vio_ops *ops, void *dev);
 void console_init(struct vm *vm, const struct config *cfg);
 void rng_init(struct vm *vm, const struct config *cfg);
+void balloon_init(struct vm *vm, const struct config *cfg);
 void blk_check(const struct config *cfg);
 void blk_init(struct vm *vm, const struct config *cfg);
 void net_init(struct vm *vm, const struct config *cfg);
+void vsock_init(struct vm *vm, const struct config *cfg);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "must.h"
 
-#define IO_SOURCES 48
+#define IO_SOURCES 192	/* of these a vsock device has 131 */
 
 struct io_source {
 	int fd;

@@ -12,13 +12,16 @@
 #include "config.h"
 #include "devices.h"
 #include "file.h"
+#include "lock.h"
 #include "network.h"
 #include "payload.h"
 #include "say.h"
 #include "session.h"
 #include "terminal.h"
+#include "thread.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "vsock_host.h"
 
 static struct vm vm;
 static struct config cfg;
@@ -42,6 +45,8 @@ describe(const char *version)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
+	if (cfg.vsock != NULL)
+		say("vsock %s", cfg.vsock);
 }
 
 int
@@ -67,6 +72,9 @@ main(int argc, char *argv[])
 	}
 
 	chain_refuse_waste();
+	if (cfg.vsock != NULL)
+		vsock_host_open(&cfg.vsock_host, cfg.vsock);
+	lock_begin();
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);
 	devices_init(&vm, &cfg);
@@ -80,5 +88,6 @@ main(int argc, char *argv[])
 	if (cfg.pty && *cfg.argv == NULL)
 		terminal_raw();
 	vcpu_start_all(&vm);
+	thread_go();
 	session_run(&session);
 }

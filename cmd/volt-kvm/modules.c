@@ -271,10 +271,13 @@ add_devices(struct modules *m, const struct config *cfg)
 	(void)add(m, "virtio_pci");
 	(void)add(m, "virtio_console");
 	(void)add(m, "virtio_rng");
+	(void)add(m, "virtio_balloon");
 	if (cfg->ndisks > 0)
 		(void)add(m, "virtio_blk");
 	if (cfg->net.present)
 		(void)add(m, "virtio_net");
+	if (cfg->vsock != NULL)
+		(void)add(m, "vmw_vsock_virtio_transport");
 	if (cfg->root != NULL)
 		add_type(m, cfg->root);
 	if (cfg->overlay != NULL) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "kvm.h"
 #include "ram.h"
@@ -70,4 +71,20 @@ ram_at(const struct ram *r, uint64_t gpa, uint64_t len)
 	if (gpa >= high || len > high - gpa)
 		return NULL;
 	return r->base + r->low + gpa;
+}
+
+/*
+ * Give the whole pages among these len bytes of the guest's memory back to the host.
+ * They read as zeroes until the guest writes them again.
+ */
+void
+ram_release(void *p, uint64_t len)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)p + (uintptr_t)len) & ~(page - 1);
+
+	if (from < to)
+		(void)madvise((uint8_t *)p + (from - (uintptr_t)p), to - from,
+		    MADV_DONTNEED);
 }

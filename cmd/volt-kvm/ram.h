@@ -24,5 +24,6 @@ struct ram {
 
 MUST_CHECK int ram_init(struct ram *r, int vmfd, uint64_t size);
 void *ram_at(const struct ram *r, uint64_t gpa, uint64_t len);
+void ram_release(void *p, uint64_t len);
 
 #endif

@@ -29,6 +29,7 @@
 #include "terminal.h"
 #include "value.h"
 #include "vm.h"
+#include "vsock_host.h"
 
 #define TAIL_LINES 128	/* room for an oops, a panic and their call traces */
 #define PATIENCE 1000	/* ms that a stalled reader of output gets */
@@ -90,13 +91,14 @@ control_line(void *arg, const char *line)
 
 /*
  * Only the last messages follow. The other threads still run and hold locks, so
- * nothing is cleaned up but the terminal.
+ * nothing is cleaned up but the terminal, and the socket of vsock= by its helper.
  */
 static void
 last_messages(int status)
 {
 	terminal_restore();
 	stream_last(status);
+	vsock_host_leave();
 }
 
 /* Tell the outer links that wait for it (status=) that the command has run. */

@@ -1,11 +1,13 @@
-/* Threads. */
 #ifndef VOLT_KVM_THREAD_H
 #define VOLT_KVM_THREAD_H
 
 #include <pthread.h>
 
+#include "lock.h"
 #include "must.h"
 
-MUST_CHECK int thread_start(pthread_t *t, void *(*run)(void *), void *arg);
+MUST_CHECK int thread_start(pthread_t *t, void *(*run)(void *), void *arg, enum
+    lock_kind kind);
+void thread_go(void);
 
 #endif

@@ -176,13 +176,14 @@ run(void *arg)
 	return NULL;
 }
 
-/* Start them all. */
+/* Start them all. They run when thread_go() is called. */
 void
 vcpu_start_all(struct vm *vm)
 {
 	unsigned int i;
 
 	for (i = 0; i < vm->ncpus; i++)
-		if (thread_start(&vm->cpu[i].thread, run, &vm->cpu[i]) == -1)
+		if (thread_start(&vm->cpu[i].thread, run, &vm->cpu[i],
+			LOCK_VCPU) == -1)
 			err(EXIT_LINK, "thread of vCPU %u", i);
 }

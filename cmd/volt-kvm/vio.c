@@ -50,8 +50,9 @@ vio_live(const struct vio *v)
 	    (v->status & (S(DRIVER_OK) | S(NEEDS_RESET))) == S(DRIVER_OK);
 }
 
-static void
-config_changed(struct vio *v)
+/* We changed the configuration: tell the driver. */
+void
+vio_config_changed(struct vio *v)
 {
 	v->generation++;
 	if ((v->status & S(DRIVER_OK)) != 0 &&
@@ -64,7 +65,7 @@ void
 vio_break(struct vio *v)
 {
 	v->status |= S(NEEDS_RESET);
-	config_changed(v);
+	vio_config_changed(v);
 }
 
 /*

@@ -43,6 +43,9 @@ struct vio_ops {
 	void (*start)(struct vio *v);	/* the driver set DRIVER_OK; or NULL */
 	void (*reset)(struct vio *v);	/* or NULL */
 	void (*halt)(struct vio *v);	/* stop vhost; NULL: there is none */
+	/* The driver writes the configuration; NULL: it cannot. */
+	void (*configure)(struct vio *v, uint32_t off, const void *data,
+	    unsigned int len);
 };
 
 struct vio {
@@ -61,7 +64,7 @@ struct vio {
 	bool resetting;	/* reset the device once the worker has none */
 	uint16_t nqueues;
 	struct virtq q[VIO_QUEUES];
-	uint8_t config[VIO_CONFIG];	/* the driver cannot write it */
+	uint8_t config[VIO_CONFIG];	/* only configure() writes it for the driver */
 	uint16_t config_len;
 	struct vchain chain;	/* the request in kick() or in the worker */
 
@@ -76,6 +79,7 @@ struct vio {
 MUST_CHECK int vio_init(struct vio *v, const struct vio_ops *ops, void *dev);
 MUST_CHECK bool vio_live(const struct vio *v);
 void vio_break(struct vio *v);
+void vio_config_changed(struct vio *v);
 void vio_halt(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
 void vio_idle(struct vio *v);

@@ -393,6 +393,8 @@ mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 	case DEVICE:
 		if (!write)
 			device_read(p->vio, off - DEVICE, data, len);
+		else if (p->vio->ops->configure != NULL)
+			p->vio->ops->configure(p->vio, off - DEVICE, data, len);
 		break;
 	case PENDING:
 		if (!write) {

@@ -25,6 +25,7 @@ enum vm_end {
 
 enum exit_kind { EXITS_PIO, EXITS_MMIO, EXITS_OTHER, EXITS };
 
+struct balloon;
 struct config;
 struct console;
 struct vm;
@@ -52,6 +53,7 @@ struct vm {
 	struct pci pci;
 	struct uart uart;
 	struct console *console;	/* NULL: no command */
+	struct balloon *balloon;
 	pthread_mutex_t continue_lock;
 	unsigned int continued;	/* how many SIGCONTs were read */
 	_Atomic int end;	/* enum vm_end; the first one stands */

@@ -29,6 +29,14 @@ set_memory(void *ctx, const char *key, const char *value)
 }
 
 static void
+set_balloon(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->balloon = word_size(key, value);
+}
+
+static void
 add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
     const char *value)
 {
@@ -150,6 +158,8 @@ static const struct flag flags[] = {
 
 static const struct word words[] = {
 	CTX_WORD("memory", set_memory, "SIZE", "the guest's memory (256M)"),
+	CTX_WORD("balloon", set_balloon, "SIZE",
+	    "how much of it the guest gives back to the host (0)"),
 	UINT_WORD("cpus", struct config, cpus, 1, VM_CPUS, "N",
 	    "its processors (1)"),
 	BOOL_WORD("nested", struct config, nested, "yes|no",
@@ -169,6 +179,8 @@ static const struct word words[] = {
 	CTX_WORD("gw", set_gw, "ADDRESS", "the gateway"),
 	LINE_WORD("dns", struct config, net.dns, "LIST",
 	    "resolvers"),
+	STRING_WORD("vsock", struct config, vsock, "PATH",
+	    "a vsock device, and a socket of the host's for it"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
 	    "the root; default: vda"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
@@ -205,6 +217,10 @@ check(struct config *c)
 		errx(EXIT_LINK, "gw=: no tap=");
 	if (c->kernel == NULL)
 		errx(EXIT_LINK, "no kernel=; -h shows the words");
+	if (c->balloon > c->memory)
+		errx(EXIT_LINK, "balloon=: more than memory=%s", c->memory_text);
+	if (c->vsock != NULL)
+		vsock_host_check(c->vsock);
 	/* The default is the first disk, unless there is an initrd=. */
 	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
 		c->root = "vda";

@@ -2,7 +2,7 @@
  * volt-seccomp: compile a profile of system calls to a seccomp filter.
  *
  * volt-lock runs it for seccomp=FILE. The build runs it for the profiles that
- * volt-lock has built in. It runs no command and changes nothing.
+ * volt-lock and volt-kvm have built in. It runs no command and changes nothing.
  */
 #include <err.h>
 #include <errno.h>

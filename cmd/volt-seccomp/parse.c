@@ -6,11 +6,16 @@
  *
  * and the first line that fits a call decides.
  */
+#include <linux/fs.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/vhost.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -19,6 +24,7 @@
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +89,18 @@ static const struct {
 	{ "CLONE_NEWNET", CLONE_NEWNET }, { "CLONE_NEWTIME", CLONE_NEWTIME },
 	{ "TIOCSTI", TIOCSTI }, { "TIOCLINUX", TIOCLINUX },
 	{ "TIOCCONS", TIOCCONS },
+#define NAME(c) { #c, c }
+	NAME(KVM_RUN), NAME(KVM_SIGNAL_MSI), NAME(KVM_IRQ_LINE),
+	NAME(KVM_IOEVENTFD), NAME(KVM_IRQFD), NAME(KVM_SET_GSI_ROUTING),
+	NAME(KVM_KVMCLOCK_CTRL), NAME(TUNSETOFFLOAD), NAME(VHOST_GET_FEATURES),
+	NAME(VHOST_SET_FEATURES), NAME(VHOST_SET_MEM_TABLE),
+	NAME(VHOST_SET_VRING_NUM), NAME(VHOST_SET_VRING_ADDR),
+	NAME(VHOST_SET_VRING_BASE), NAME(VHOST_SET_VRING_KICK),
+	NAME(VHOST_SET_VRING_CALL), NAME(VHOST_SET_VRING_ERR),
+	NAME(VHOST_NET_SET_BACKEND), NAME(BLKDISCARD), NAME(BLKZEROOUT),
+	NAME(TCGETS), NAME(TCSETS), NAME(TIOCGWINSZ), NAME(MADV_DONTNEED),
+	NAME(AT_EMPTY_PATH), NAME(F_SETFD),
+#undef NAME
 };
 
 static const struct {

@@ -12,7 +12,8 @@
 #define DISKS 3
 #define SIZE (16u * 4096u + 512u)	/* of each */
 
-int __wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg);
+int __wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg,
+    enum lock_kind kind);
 ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __real_preadv(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t off);
@@ -25,8 +26,10 @@ static const uint8_t *file[DISKS];	/* what is in them */
 static uint8_t first[SIZE];
 
 int
-__wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg)
+__wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg,
+    enum lock_kind kind)
 {
+	(void)kind;
 	(void)t;
 	(void)run;
 	(void)arg;

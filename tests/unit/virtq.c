@@ -326,8 +326,28 @@ buffers_are_one(void)
 	CHECK_INT(virtq_scatter(iov, 0, 0, "1", 1), 0);
 }
 
+/* --- memory that is given back ---------------------------------------------- */
+
+static void
+whole_pages_are_released(void)
+{
+	static const uint8_t zeroes[4096];
+
+	memset(memory, 1, sizeof(memory));
+	ram_release(memory + 1, 8190); /* there is no whole page in it */
+	ram_release(memory + 1, 0);
+	ram_release(memory + 4096, 4095);
+	CHECK(memory[0] == 1 && memory[4096] == 1 && memory[8191] == 1);
+	ram_release(memory + 1, 8191);
+	CHECK(memory[4095] == 1 && memory[8192] == 1);
+	CHECK(memcmp(memory + 4096, zeroes, 4096) == 0);
+	ram_release(memory, sizeof(memory));
+	CHECK(memory[0] == 0 && memory[sizeof(memory) - 1] == 0);
+}
+
 static const struct unit tests[] = {
 	UNIT(memory_has_ends),
+	UNIT(whole_pages_are_released),
 	UNIT(a_queue_is_in_memory),
 	UNIT(no_queue_has_no_requests),
 	UNIT(requests_come_in_order),
