@@ -1272,7 +1272,7 @@ rss_below() {
 	[ "$(rss "$1")" -lt "$2" ]
 }
 
-@test "attack: a balloon's queues; what the guest gives back is the host's" {
+@test "attack: a balloon's queues; the host gets the memory that the guest gives back" {
 	need_kvm
 	local k pid in n
 
@@ -1324,7 +1324,7 @@ no_socket() {
 	[ ! -e v ]
 }
 
-@test "host: the socket of vsock= is its user's, is not taken from another guest, and is removed" {
+@test "host: the socket of vsock= is private, not taken from another guest, and removed" {
 	need_kvm
 	need python3 -c 'import socket; socket.AF_UNIX'
 	local k first signal
@@ -1335,7 +1335,7 @@ no_socket() {
 	[ "$(stat -c '%F %a' v)" = "socket 600" ]
 	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
 	[ "$stderr" = "volt-kvm: vsock=v: in use by another guest or program" ]
-	# Another's file in the place of the socket is not removed.
+	# If another file has taken the place of the socket, it is not removed.
 	mv v w
 	echo text >v
 	kill "$first"
@@ -1626,7 +1626,7 @@ all ok" ]
 	[ "$threads" = 7 ]
 }
 
-# kvm_calls KIND: what a thread of that kind may call, in one line.
+# kvm_calls KIND: prints the calls that a thread of that kind may make, in one line.
 kvm_calls() {
 	volt-seccomp profile="$TOP/share/kvm-$1.seccomp" groups="$TOP/share/seccomp.groups" >filter
 	python3 "$TOP/tests/helpers/filter.py" calls filter "$TOP/share/kvm-$1.seccomp" \
@@ -1642,17 +1642,18 @@ restart_syscall rt_sigpending rt_sigprocmask write " ]
 ioctl madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask \
 statx write " ]
 	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex \
-getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg restart_syscall \
-rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime write writev " ]
+getrandom getsockopt ioctl madvise newfstatat poll ppoll read readv recvfrom recvmsg \
+restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown statx timer_settime \
+write writev " ]
 }
 
-# A build with a sanitizer has no filters.
+# need_filters: skips the test in a build with a sanitizer, which has no filters.
 need_filters() {
 	[[ $O != *san ]] || skip "a build with a sanitizer"
 }
 
-# volt_threads PID: the threads of volt-kvm; the main one, those of disks, the vCPUs.
-# Newer kernels show a thread of KVM's among them.
+# volt_threads PID: prints the threads of volt-kvm: the main one, those of disks, the
+# vCPUs. It leaves out a thread of KVM itself, which newer kernels show among them.
 volt_threads() {
 	grep -l '^volt-kvm' "/proc/$1"/task/*/comm | cut -d/ -f5 | sort -n
 }
@@ -1684,7 +1685,7 @@ volt_threads() {
 	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
 }
 
-@test "host: a thread that makes another call is the end of volt-kvm" {
+@test "host: volt-kvm ends if one of its threads makes another call" {
 	need_kvm
 	need_root
 	need_filters
@@ -1696,7 +1697,8 @@ volt_threads() {
 	for which in 1 2 3; do # the main thread, the disk's, the vCPU
 		for call in open openat openat2 socket connect bind execve execveat mmap mprotect \
 			clone clone3 fork ptrace unlink rename kill tgkill bpf io_uring_setup \
-			seccomp prctl setns memfd_create process_vm_writev pidfd_getfd io_setup getpid; do
+			seccomp prctl setns memfd_create process_vm_writev pidfd_getfd \
+			io_setup getpid; do
 			hanging disk=disk
 			pid=$!
 			run -0 "$inject" "$(volt_threads "$pid" | sed -n "${which}p")" \
@@ -2078,13 +2080,13 @@ Invalid argument" ]
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
 }
 
-@test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {
+@test "linux: the host gets back memory that the guest has freed, and more by balloon=" {
 	need_kernel
 	local pid in
 
 	initrd=$(initrd)
 	mkfifo fifo
-	# Two file systems in memory, as each takes up to half of it.
+	# Use two file systems in memory: each holds up to half of it.
 	volt-kvm kernel="$KERNEL" memory=256M balloon=64M initrd="$initrd" -- sh -c '
 		head -c 100000000 /dev/zero >/tmp/x; echo full; read line
 		rm /tmp/x; echo empty; read line
@@ -2100,7 +2102,7 @@ Invalid argument" ]
 	echo >&"$in"
 	wait_for grep -q ^empty out
 	wait_for rss_below "$pid" $((full - 80))
-	# More than is outside the balloon: it shrinks before a process is killed.
+	# Needing more than is left makes the balloon shrink, before a process is killed.
 	echo >&"$in"
 	wait_for grep -q ^again out || wait_for grep -q ^again out
 	[ "$(rss "$pid")" -gt 180 ]
