@@ -104,6 +104,8 @@ $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/sta
 $(O)/unit/virtq.t: $(addprefix $(O)/static/cmd/volt-kvm/,virtq.o ram.o)
 $(O)/unit/partition.t: $(addprefix $(O)/static/cmd/volt-kvm/,partition.o superblock.o)
 $(O)/unit/vsock.t: $(O)/static/cmd/volt-kvm/vsock.o
+$(O)/unit/fuse.t: $(O)/static/cmd/volt-kvm/fuse.o
+$(O)/unit/shadow.t: $(O)/static/cmd/volt-kvm/shadow.o
 $(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
 $(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:

@@ -2213,3 +2213,347 @@ alone() {
 192.0.2.1
 nameserver 192.0.2.53" ]
 }
+
+# --- shares -----------------------------------------------------------------
+
+need_virtiofsd() {
+	[ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || lacks virtiofsd
+	need volt-ns -U true
+}
+
+# no_daemon: no process serves a share any more.
+no_daemon() {
+	! pgrep -f '^/virtiofsd --fd='
+}
+
+@test "words: share= and root=DIR" {
+	local k word shares=() i
+
+	k=$(tiny pvh)
+	mkdir -p src 'a:b' root
+	: >file
+	for word in share=src share=src: share=src:x share=:/x; do
+		run -125 --separate-stderr volt-kvm kernel=/none "$word" true
+		[ "$stderr" = "volt-kvm: $word: not SRC:DST, with DST from the guest's /" ]
+	done
+	for word in share=src:/x:rx share=src:/x:ro:rw share=src:/x:: root=./src:ext4; do
+		run -125 --separate-stderr volt-kvm kernel=/none "$word" true
+		[ "$stderr" = "volt-kvm: $word: ro, rw or suid" ]
+	done
+	for i in {1..8}; do
+		shares+=("share=src:/$i")
+	done
+	run -125 --separate-stderr volt-kvm kernel=/none "${shares[@]}" share=src:/9 true
+	[ "$stderr" = "volt-kvm: share=src:/9: too many; 8 at the most" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=/bin/true share=none:/x
+	[ "$stderr" = "volt-kvm: share=none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=/bin/true share=file:/x
+	[ "$stderr" = "volt-kvm: share=file: Not a directory" ]
+	run -125 --separate-stderr volt-kvm kernel="$k" virtiofsd=./none share=src:/x
+	[ "$stderr" = "volt-kvm: virtiofsd=./none: No such file or directory" ]
+	run -0 volt-kvm -N kernel="$k" virtiofsd=/bin/true "${shares[@]}" root=./root -- true
+	described() {
+		volt-kvm -N kernel="$k" virtiofsd=/bin/true "$@" -- true 2>&1 |
+			sed -n 's/^volt-kvm: \(share\|root\) //p'
+	}
+	[ "$(described 'share=a\:b:/c\:d:ro' share=src:/x)" = "a:b, read-only
+src
+the initramfs" ]
+	[ "$(described root=./root)" = "./root, read-only" ]
+	[ "$(described root=./root:rw)" = ./root ]
+}
+
+@test "linux: shares are read and written, and their owners are right" {
+	need_kernel
+	need_virtiofsd
+	need_root
+	mkdir -p rw 'r:o/deep' home
+	echo input >rw/in
+	echo kept >'r:o/deep/kept'
+	chown 1000:1001 home
+	head -c 3M /dev/urandom >rw/large
+	# shellcheck disable=SC2016 # the guest's sh expands it
+	run -0 --separate-stderr guest initrd="$(initrd)" share="rw:/mnt/a/b" 'share=r\:o:/ro:ro' \
+		share="$PWD/home:/home" -- busybox sh -c '
+			for i in grep cp mv ln chmod chown mkdir touch tar find wc sync; do
+				ln -s busybox /bin/$i; done
+			cat /mnt/a/b/in /ro/deep/kept; md5sum /mnt/a/b/large
+			cp /mnt/a/b/large /mnt/a/b/copy; echo out >/mnt/a/b/out
+			touch /ro/x 2>&1; echo x >/ro/deep/kept
+			stat -c "%u:%g %n" /home; touch /home/root /home/user
+			chown 1000:1001 /home/user; chmod 640 /home/user
+			ln -s /etc/shadow /home/link; mv /home/root /home/moved
+			mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd
+			busybox su user -c "echo mine >/home/mine"
+			chmod 4755 /home/user; busybox mknod /home/node c 1 3
+			grep virtiofs /proc/mounts'
+	echo "$output" "$stderr"
+	[ "$output" = "input
+kept
+$(md5sum <rw/large | sed 's,-,/mnt/a/b/large,')
+touch: /ro/x: Read-only file system
+1000:1001 /home
+share0 /mnt/a/b virtiofs rw,nosuid,nodev,relatime 0 0
+share1 /ro virtiofs ro,nosuid,nodev,relatime 0 0
+share2 /home virtiofs rw,nosuid,nodev,relatime 0 0" ]
+	cmp rw/large rw/copy
+	[ "$(cat rw/out 'r:o/deep/kept')" = "out
+kept" ]
+	[ "$(cd home && stat -c '%u:%g %a %n' moved user mine)" = "0:0 644 moved
+1000:1001 640 user
+1000:1000 644 mine" ]
+	[ "$(readlink home/link)" = /etc/shadow ]
+	[ ! -e home/node ]
+	wait_for no_daemon
+}
+
+@test "linux: many small files in a share, as of a checkout" {
+	need_kernel
+	need_virtiofsd
+	local i
+
+	mkdir -p src out
+	for i in {1..120}; do
+		mkdir -p "src/d$((i % 20))/e$((i % 3))"
+		head -c $((RANDOM % 9000)) /dev/urandom >"src/d$((i % 20))/e$((i % 3))/f$i"
+		ln -s "f$i" "src/d$((i % 20))/e$((i % 3))/l$i"
+	done
+	run -0 --separate-stderr guest initrd="$(initrd)" share=src:/src:ro share=out:/out -- \
+		busybox sh -c '
+		cd /out && busybox tar -C /src -cf - . | busybox tar -xf - &&
+		busybox find . -type f ! -name sums | busybox sort |
+		busybox xargs busybox md5sum >sums &&
+		for i in 1 2 3; do busybox mv d$i g$i && busybox rm -r g$i || exit; done
+		busybox find . -type l | busybox wc -l
+		cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$ || :'
+	echo "$output" "$stderr"
+	[ "$output" = "102
+0" ]
+	diff -r src out | sort >differ
+	[ "$(cat differ)" = "Only in out: sums
+Only in src: d1
+Only in src: d2
+Only in src: d3" ]
+}
+
+@test "linux: shares of an ordinary user, with and without subordinate IDs" {
+	need_kernel
+	need_virtiofsd
+	need_root
+	as_user test -w /dev/kvm || chmod 666 /dev/kvm
+	user_dir
+	local by command
+
+	cp "$(initrd)" "$USER_DIR/initrd"
+	cp "$KERNEL" "$USER_DIR/kernel"
+	chmod 644 "$USER_DIR/initrd" "$USER_DIR/kernel"
+	mkdir "$USER_DIR/shared"
+	command='cd /s; id -u; cat in; echo root >root
+		busybox mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd
+		busybox chmod 777 .; busybox su user -c "echo user >user; busybox mkdir dir"
+		stat -c "%u:%g %n" in root user dir'
+	for by in as_user as_subid_user; do
+		rm -rf "$USER_DIR/shared"
+		mkdir "$USER_DIR/shared"
+		echo "$by" >"$USER_DIR/shared/in"
+		chown -R "$TEST_UID:$TEST_UID" "$USER_DIR/shared"
+		run -0 --separate-stderr "$by" timeout -k 1 600 volt-kvm kernel="$USER_DIR/kernel" \
+			modules="/lib/modules/$(uname -r)" initrd="$USER_DIR/initrd" \
+			boot_timeout=400s share="$USER_DIR/shared:/s" -- busybox sh -c "$command"
+		echo "$output" "$stderr"
+		if [ "$by" = as_user ]; then
+			[ "$output" = "0
+as_user
+0:0 in
+0:0 root
+0:0 user
+0:0 dir" ]
+			[ "$(stat -c %u "$USER_DIR"/shared/*)" = \
+				"$(printf '%s\n' "$TEST_UID"{,,,})" ]
+		else
+			[ "$output" = "0
+as_subid_user
+0:0 in
+0:0 root
+1000:1000 user
+1000:1000 dir" ]
+			[ "$(stat -c %u "$USER_DIR"/shared/*)" = "1000000999
+$TEST_UID
+$TEST_UID
+1000000999" ]
+		fi
+	done
+}
+
+@test "linux: a directory as the root: changes in memory, to it, or none" {
+	need_kernel
+	need_virtiofsd
+	local root
+
+	root=$(copy_root)
+	run -0 --separate-stderr guest root="$root" -- sh -c 'echo x >/etc/new && cat /etc/new
+		rm /etc/passwd; busybox grep " / " /proc/mounts'
+	echo "$output" "$stderr"
+	[ "${lines[0]}" = x ]
+	[[ ${lines[1]} == "overlay / overlay "* ]]
+	[ -e "$root/etc/passwd" ]
+	[ ! -e "$root/etc/new" ]
+	run -0 --separate-stderr guest root="$root:ro" -- sh -c 'echo x >/etc/new || exit 0'
+	[ "$stderr" = "sh: can't create /etc/new: Read-only file system" ]
+	run -0 --separate-stderr guest root="$root:rw" -- sh -c 'echo x >/etc/new'
+	[ -z "$stderr" ]
+	[ "$(cat "$root/etc/new")" = x ]
+	wait_for no_daemon
+}
+
+@test "linux: a Debian root from a directory" {
+	need_kernel
+	need_virtiofsd
+	need_root_deb
+	run -0 --separate-stderr guest memory=384M root="$ROOT_DEB" -- bash -c '
+		cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash
+		echo x >/root/kvm-test
+		stat -c "%u:%g %a" /etc/shadow /usr/bin/passwd; su -s /bin/sh nobody -c "id -un"
+		md5sum </usr/bin/dpkg'
+	echo "$output" "$stderr"
+	[ "$output" = "$(cat "$ROOT_DEB/etc/debian_version")
+install ok installed
+0:42 640
+0:0 4755
+nobody
+$(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
+	[ ! -e "$ROOT_DEB/root/kvm-test" ]
+}
+
+@test "attack: a share: hostile FUSE messages" {
+	need_kvm
+	need_virtiofsd
+	mkdir shared
+	printf content >shared/file
+	echo canary >canary
+	ln -s "$PWD/canary" shared/link
+	mkfifo shared/fifo
+	mknod shared/null c 1 3 2>/dev/null || true
+	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_fs)" \
+		share=shared:/x </dev/null
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	[ -z "$stderr" ]
+	[ "$(cat canary)" = canary ]
+	[ "$(stat -c %a canary)" = 644 ]
+	[ "$(cd shared && echo *)" = "fifo file group link made new null" ] || [ ! -e shared/null ]
+	[ "$(stat -c '%a %F' shared/new shared/made)" = "755 regular empty file
+777 symbolic link" ]
+	[ -z "$(find . -perm /6000 ! -name group)" ]
+}
+
+@test "host: shares of a guest in a jail" {
+	need_kvm
+	need_virtiofsd
+	need_root
+	local flags idmap usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec"
+		"bind=/lib64:/lib64:ro,rec,try")
+
+	mkdir -p shared jail/{dev,proc,sys,usr,lib,lib64,shared}
+	printf content >shared/file
+	echo canary >canary
+	cp "$(tiny attack_fs)" jail/kernel
+	for flags in -mpniuC -UmpniuC; do
+		idmap=
+		[ "$flags" = -mpniuC ] || idmap=:idmap
+		rm -rf shared
+		mkdir shared
+		printf content >shared/file
+		ln -s "$PWD/canary" shared/link
+		mkfifo shared/fifo
+		run --separate-stderr timeout 300 volt-ns "$flags" root=jail ro=/ "${usr[@]}" \
+			bind=/dev/kvm:/dev/kvm:dev bind="shared:/shared$idmap" volt-init \
+			volt-kvm memory=64M kernel=/kernel share=/shared:/x
+		echo "$flags $output" "$stderr"
+		# With -U, the container's root may lack the right to open the host's /dev/kvm.
+		[ "${output##*$'\n'}" = "all ok" ] ||
+			[[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
+	done
+}
+
+@test "attack: a daemon that lies" {
+	need_kvm
+	need volt-ns -U true
+	local k lie share="volt-kvm: share=shared" now="each access is an I/O error now"
+
+	k=$(tiny attack_lie)
+	mkdir shared
+	lied() {
+		echo "$1" >shared/lie
+		run --separate-stderr timeout 300 volt-kvm memory=64M virtiofsd="$(helper lie)" \
+			kernel="$k" share=shared:/x </dev/null
+		echo "$1: $status" "$output" "$stderr"
+	}
+	for lie in exit close; do
+		lied "$lie"
+		[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon did not start" ]
+	done
+	for lie in short huge other features; do
+		lied "$lie"
+		[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon: Protocol error" ]
+	done
+	lied refuse
+	[ "$status $stderr" = "125 volt-kvm: share=shared: the daemon: Remote I/O error" ]
+	for lie in none descriptors acks truncate; do
+		lied "$lie"
+		[ "$status$stderr $output" = "0 an answer
+an answer
+all ok" ]
+	done
+	for lie in id middle idle long many little twice unique length error low; do
+		lied "$lie"
+		[ "$status $output" = "0 an I/O error
+an I/O error
+all ok" ]
+		[ "$stderr" = "$share: an answer of the daemon makes no sense; $now" ]
+	done
+	for lie in scribble die; do
+		lied "$lie"
+		[ "$status $output" = "0 an I/O error
+an I/O error
+all ok" ]
+		[ "$stderr" = "$share: the daemon has ended; $now" ]
+	done
+	lied nothing
+	[ "$status$stderr $output" = "0 an I/O error
+an I/O error
+all ok" ]
+}
+
+@test "linux: a daemon that is killed: one line, I/O errors, and nothing is left" {
+	need_kernel
+	need_virtiofsd
+	mkdir shared
+	echo x >shared/file
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" share=shared:/s -- busybox sh -c '
+		cat /s/file; while cat /s/file >/dev/null; do sleep 0.1; done; ls /s; echo end' \
+		>out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -qx x out
+	kill -9 "$(pgrep -nf "^/virtiofsd --fd")"
+	wait_for gone || kill -9 "$pid"
+	exits 0 "$pid"
+	cat err
+	[ "$(cat out)" = "x
+end" ]
+	sed 's,^ls: .*: Input/,ls: Input/,' err | sort -u >lines
+	[ "$(cat lines)" = "cat: can't open '/s/file': Input/output error
+ls: Input/output error
+volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
+	wait_for no_daemon
+	# If volt-kvm is killed, its daemons end too.
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" share=shared:/s -- busybox sh -c \
+		'cat /s/file; sleep 1000' >out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -qx x out
+	kill -9 "$pid"
+	wait_for no_daemon
+}

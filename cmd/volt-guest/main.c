@@ -192,6 +192,7 @@ main(void)
 	    sethostname(in.words.hostname, strlen(in.words.hostname)) == -1)
 		err(EXIT_LINK, "hostname=%s", in.words.hostname);
 	root_change(&in.words);
+	root_shares(&in.words);
 	if (in.words.mac != NULL)
 		net_up(&in.words);
 	if (toolbox_announce(part) == -1)

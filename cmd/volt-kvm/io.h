@@ -8,7 +8,7 @@
 
 #include "must.h"
 
-#define IO_SOURCES 192	/* of these a vsock device has 131 */
+#define IO_SOURCES 240	/* of these a vsock device has 131, and shares have 48 */
 
 struct io_source {
 	int fd;

@@ -4,6 +4,7 @@
  */
 #include <sys/prctl.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arch.h"
@@ -17,6 +18,7 @@
 #include "payload.h"
 #include "say.h"
 #include "session.h"
+#include "share.h"
 #include "terminal.h"
 #include "thread.h"
 #include "vcpu.h"
@@ -31,6 +33,7 @@ static struct session session;
 static void
 describe(const char *version)
 {
+	bool shared = false; /* the root */
 	unsigned int i;
 
 	say("memory %llu MiB, cpus %u", (unsigned long long)(cfg.memory >> 20),
@@ -41,7 +44,12 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
-	if (*cfg.argv != NULL)
+	for (i = 0; i < cfg.nshares; i++) {
+		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
+		    cfg.shares[i].ro ? ", read-only" : "");
+		shared = shared || cfg.shares[i].dst == NULL;
+	}
+	if (*cfg.argv != NULL && !shared)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
@@ -68,12 +76,14 @@ main(int argc, char *argv[])
 		payload_make(&cfg, version);
 	if (cfg.dry) {
 		blk_check(&cfg);
+		share_check(&cfg);
 		chain_dry(cfg.argv, true, false);
 	}
 
 	chain_refuse_waste();
 	if (cfg.vsock != NULL)
 		vsock_host_open(&cfg.vsock_host, cfg.vsock);
+	share_start(&cfg);
 	lock_begin();
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);

@@ -33,6 +33,7 @@
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
+#include "userns.h"
 #include "value.h"
 
 #define FILE_MAX ((size_t)1 << 20)
@@ -242,13 +243,11 @@ on_path(const char *name)
 static bool
 is_initial(void)
 {
-	char map[16384];
-	unsigned long inside, outside, count;
+	int initial = userns_is_initial();
 
-	if (kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) == -1)
+	if (initial == -1)
 		err(EXIT_LINK, "/proc/self/uid_map");
-	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
-	    outside == 0 && inside == 0 && count == UINT32_MAX;
+	return initial == 1;
 }
 
 /*
