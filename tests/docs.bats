@@ -463,16 +463,19 @@ as_root() {
 	need_root
 	KERNEL=/boot/vmlinuz-$(uname -r)
 	[ -r "$KERNEL" ] || lacks "a kernel"
-	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo || lacks "nested virtualization"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo ||
+		lacks "nested virtualization"
 	[ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || lacks virtiofsd
 	leftovers_begin
 	ROOT=$(copy_root)
 	export ROOT
 	mkdir -p "$BATS_TEST_TMPDIR/source/.git/hooks" "$BATS_TEST_TMPDIR/out"
 	echo text >"$BATS_TEST_TMPDIR/source/file"
-	run -3 --separate-stderr env MEMORY=256M CPUS=1 sh examples/agent "$BATS_TEST_TMPDIR/source" \
-		"$BATS_TEST_TMPDIR/out" sh -c 'cat file; echo more >>file; cp file /out/new
-			echo x >.git/hooks/post-checkout; echo x >/source/.git/hooks/post-checkout; exit 3'
+	run -3 --separate-stderr env MEMORY=256M CPUS=1 sh examples/agent \
+		"$BATS_TEST_TMPDIR/source" "$BATS_TEST_TMPDIR/out" sh -c '
+			cat file; echo more >>file; cp file /out/new
+			echo x >.git/hooks/post-checkout
+			echo x >/source/.git/hooks/post-checkout; exit 3'
 	[ "$output" = text ]
 	[ "$(cat "$BATS_TEST_TMPDIR/out/new")" = "text
 more" ]

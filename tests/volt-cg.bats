@@ -894,8 +894,8 @@ Delegate=yes" ]
 	[ "$(grep -cx refused <<<"$output")" = 2 ]
 }
 
-@test "-d uid= and gid=: names, by the files in sight" {
-	# Whatever users this host has.
+@test "-d uid= and gid=: names, from /etc/passwd and /etc/group" {
+	# Use the last user and the last group of this host.
 	IFS=: read -r user _ uid _ < <(tail -n 1 /etc/passwd)
 	IFS=: read -r group _ gid _ < <(tail -n 1 /etc/group)
 	run -0 volt-cg -d uid="$user" gid="$group" name="$GROUP" stat -c '%u %g' \
@@ -914,7 +914,7 @@ Delegate=yes" ]
 	run -0 --separate-stderr volt-cg -N -d uid="$user" gid="$group" name="$GROUP" true
 	[[ $stderr = *"volt-cg: delegate it to user $uid
 volt-cg: delegate it to group $gid"* ]]
-	# The root is another one to come.
+	# In a dry run, the files of the root are not available yet.
 	run -0 volt-ns -Nm root="$ROOT_BB" volt-cg -Nd uid=nil true
 }
 

@@ -355,20 +355,21 @@ sys.stdout.buffer.write(b"\x7fELF\2\1\1" + b"\0" * 9 + struct.pack("<HHIQQQIHHHH
 	[ "${stderr_lines[-1]}" = "volt-kvm: modules=mods: a: No such file or directory" ]
 }
 
-# root_of WORD ...: what root= comes to.
+# root_of WORD ...: prints the root= that results from these words.
 root_of() {
 	volt-kvm -N kernel="$(tiny pvh)" "$@" -- true 2>&1 | sed -n 's/^volt-kvm: root //p'
 }
 
-# magic FILE [OFFSET BYTES]: a disk with only these bytes.
+# magic FILE [OFFSET BYTES]: makes a disk of zeroes with only these bytes, in printf's form.
 magic() {
 	truncate -s 0 "$1" && truncate -s 1M "$1"
-	# shellcheck disable=SC2059 # it is bytes
+	# shellcheck disable=SC2059 # the bytes have escapes
 	printf "${3:-}" | dd of="$1" bs=1 seek="${2:-0}" conv=notrunc status=none
 }
 
-# parted KIND DISK [BLOCK]: a disk with a small ext4 in one partition, nothing in the next
-# and erofs in the last. Ids of a GPT and of an MBR: 1, 3 and 4; of logical partitions: 5, 6, 7.
+# parted KIND DISK [BLOCK]: makes a disk with a small ext4 in one partition, nothing in the
+# next and erofs in the last. The partitions of a GPT and of an MBR are 1, 3 and 4; the
+# logical ones are 5, 6 and 7.
 parted() {
 	local second=()
 
@@ -377,8 +378,8 @@ parted() {
 	magic erofs 1024 '\xe2\xe1\xf5\xe0'
 	magic zeroes
 	[ "$1" = logical ] || second=("")
-	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" small "${second[@]}" \
-		zeroes erofs
+	python3 "$TOP/tests/helpers/parted.py" "$1" "$2" "${3:-512}" \
+		small "${second[@]}" zeroes erofs
 }
 
 @test "root=: the file system of a disk is detected" {
@@ -407,18 +408,18 @@ parted() {
 		mksquashfs tree real.sqsh -quiet >/dev/null
 		[ "$(root_of disk=real.sqsh root=vda)" = "vda:squashfs" ]
 	fi
-	# A type that is given is used, one that is unknown too.
+	# A type that is given is used, also an unknown one.
 	[ "$(root_of disk=disk root=vda:btrfs:ro)" = "vda:btrfs:ro" ]
 	[ "$(root_of disk=disk root=vda:minix)" = "vda:minix" ]
 	magic disk 1080 '\x53\xef'
 	[ "$(root_of disk=disk root=vda:ext2)" = "vda:ext2" ]
-	# Without root= the guest need not be Linux.
+	# Without root=, nothing is an error: the guest may not be Linux.
 	truncate -s 512 small && truncate -s 1M zeroes
 	for disk in small zeroes; do
 		[ "$(root_of disk=$disk)" = vda ]
 	done
 	[ "$(root_of disk=zeroes root=vda:xfs)" = "vda:xfs" ]
-	# Another device is the guest's.
+	# Only the guest knows other devices.
 	[ "$(root_of disk=zeroes root=ram0)" = ram0 ]
 }
 
@@ -438,7 +439,7 @@ parted() {
 	done
 }
 
-@test "root=: what is no root is named in one line" {
+@test "root=: one line says what a disk holds that is no root" {
 	local k
 
 	k=$(tiny pvh)
@@ -448,24 +449,24 @@ parted() {
 	}
 	parted gpt disk
 	list="vda1 ext4, vda3 (unknown), vda4 erofs"
-	refused "root=vda: disk has partitions, of which one is to be named: $list" disk=disk
-	refused "root=vda:xfs: disk has partitions, of which one is to be named: $list" \
+	refused "root=vda: disk has partitions; name one of them: $list" disk=disk
+	refused "root=vda:xfs: disk has partitions; name one of them: $list" \
 		disk=disk root=vda:xfs
 	for n in 2 128 255; do
-		refused "root=vda$n: disk has no such partition, but $list" disk=disk root=vda$n
+		refused "root=vda$n: disk has no such partition; it has $list" \
+			disk=disk root=vda$n
 	done
 	refused "root=vda4:xfs: disk holds erofs" disk=disk root=vda4:xfs
-	unknown="no file system that is known (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs)"
+	unknown="no known file system (ext2, ext3, ext4, erofs, squashfs, xfs, btrfs)"
 	refused "overlay=vdb3: disk holds $unknown; to try another, say overlay=vdb3:TYPE" \
 		disk=small disk=disk overlay=vdb3
 	for n in 0 256 x 1x -1 01 1p1; do
 		refused "root=vda$n: no disk= for it" disk=disk root=vda$n
 	done
 	parted logical disk
-	refused "root=vda1: disk has no such partition, but vda5 ext4, vda6 (unknown), vda7 erofs" \
-		disk=disk root=vda1
-	refused "root=vda1: small has no partitions, but is ext4 as a whole (vda)" \
-		disk=small root=vda1
+	list="vda5 ext4, vda6 (unknown), vda7 erofs"
+	refused "root=vda1: disk has no such partition; it has $list" disk=disk root=vda1
+	refused "root=vda1: small has no partitions; all of it is ext4 (vda)" disk=small root=vda1
 	refused "root=vda1: zeroes has no partitions" disk=zeroes root=vda1
 	refused "root=vda: zeroes holds $unknown; to try another, say root=vda:TYPE" \
 		disk=zeroes root=vda
@@ -475,7 +476,7 @@ parted() {
 	magic disk 0 'QFI\xfb'
 	refused "root=vda: disk is a qcow2 image; disk= takes a raw image" disk=disk
 	magic disk 82 'FAT32   '
-	refused "root=vda: disk holds vfat; if that is meant, say root=vda:vfat" disk=disk
+	refused "root=vda: disk holds vfat; to mount that, say root=vda:vfat" disk=disk
 	[ "$(root_of disk=disk root=vda:vfat)" = vda:vfat ]
 	# Random bytes, and zeroes, do no harm.
 	for n in 1 2 3; do
@@ -1123,7 +1124,7 @@ all ok" ]
 	done
 	exec {shown}>&-
 	[ "$(cat err)" = "ready
-volt-kvm: the command's output: nobody took all of it" ]
+volt-kvm: the command's output: not all of it was read" ]
 	[ "$(cat status)" = "exit 0" ]
 }
 
@@ -1271,7 +1272,7 @@ rss_below() {
 	[ "$(rss "$1")" -lt "$2" ]
 }
 
-@test "attack: a balloon's queues; what the guest gives back is the host's" {
+@test "attack: a balloon's queues; the host gets the memory that the guest gives back" {
 	need_kvm
 	local k pid in n
 
@@ -1323,7 +1324,7 @@ no_socket() {
 	[ ! -e v ]
 }
 
-@test "host: the socket of vsock= is its user's, is not taken from another guest, and is removed" {
+@test "host: the socket of vsock= is private, not taken from another guest, and removed" {
 	need_kvm
 	need python3 -c 'import socket; socket.AF_UNIX'
 	local k first signal
@@ -1334,7 +1335,7 @@ no_socket() {
 	[ "$(stat -c '%F %a' v)" = "socket 600" ]
 	run -125 --separate-stderr volt-kvm kernel="$k" vsock=v -- x </dev/null
 	[ "$stderr" = "volt-kvm: vsock=v: in use by another guest or program" ]
-	# Another's file in the place of the socket is not removed.
+	# If another file has taken the place of the socket, it is not removed.
 	mv v w
 	echo text >v
 	kill "$first"
@@ -1625,7 +1626,7 @@ all ok" ]
 	[ "$threads" = 7 ]
 }
 
-# kvm_calls KIND: what a thread of that kind may call, in one line.
+# kvm_calls KIND: prints the calls that a thread of that kind may make, in one line.
 kvm_calls() {
 	volt-seccomp profile="$TOP/share/kvm-$1.seccomp" groups="$TOP/share/seccomp.groups" >filter
 	python3 "$TOP/tests/helpers/filter.py" calls filter "$TOP/share/kvm-$1.seccomp" \
@@ -1646,13 +1647,13 @@ recvfrom recvmsg restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto
 statx timer_settime write writev " ]
 }
 
-# A build with a sanitizer has no filters.
+# need_filters: skips the test in a build with a sanitizer, which has no filters.
 need_filters() {
 	[[ $O != *san ]] || skip "a build with a sanitizer"
 }
 
-# volt_threads PID: the threads of volt-kvm; the main one, those of disks, the vCPUs.
-# Newer kernels show a thread of KVM's among them.
+# volt_threads PID: prints the threads of volt-kvm: the main one, those of disks, the
+# vCPUs. It leaves out a thread of KVM itself, which newer kernels show among them.
 volt_threads() {
 	grep -l '^volt-kvm' "/proc/$1"/task/*/comm | cut -d/ -f5 | sort -n
 }
@@ -1684,7 +1685,7 @@ volt_threads() {
 	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
 }
 
-@test "host: a thread that makes another call is the end of volt-kvm" {
+@test "host: volt-kvm ends if one of its threads makes another call" {
 	need_kvm
 	need_root
 	need_filters
@@ -2008,7 +2009,7 @@ mounts" ]
 			'echo x >/etc/x; busybox cat /etc/x'
 		[ "$output" = x ]
 	done
-	# Also on a partition, with the numbers of the guest's kernel.
+	# The root may be a partition, by the number that the guest's kernel gives it.
 	for n in gpt:2 mbr:2 logical:6; do
 		"$TOP/tests/helpers/parted.py" ${n%:*} disk 512 packed.sqsh lower
 		run -0 guest disk=disk root=vda${n#*:} overlay=tmpfs -- busybox cat /etc/rw
@@ -2018,8 +2019,8 @@ mounts" ]
 	[ "$stderr" = "volt-guest: root=vda: mount as minix: No such device" ]
 	truncate -s 1M zeroes
 	run -125 --separate-stderr guest disk=zeroes -- true
-	why="mount as ext4, the file system is unknown: Invalid argument"
-	[ "$stderr" = "volt-guest: root=vda: $why" ]
+	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: \
+Invalid argument" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {
@@ -2079,13 +2080,13 @@ mounts" ]
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
 }
 
-@test "linux: memory that the guest has freed is the host's again; balloon= takes some of it" {
+@test "linux: the host gets back memory that the guest has freed, and more by balloon=" {
 	need_kernel
 	local pid in
 
 	initrd=$(initrd)
 	mkfifo fifo
-	# Two file systems in memory, as each takes up to half of it.
+	# Use two file systems in memory: each holds up to half of it.
 	volt-kvm kernel="$KERNEL" memory=256M balloon=64M initrd="$initrd" -- sh -c '
 		head -c 100000000 /dev/zero >/tmp/x; echo full; read line
 		rm /tmp/x; echo empty; read line
@@ -2101,7 +2102,7 @@ mounts" ]
 	echo >&"$in"
 	wait_for grep -q ^empty out
 	wait_for rss_below "$pid" $((full - 80))
-	# More than is outside the balloon: it shrinks before a process is killed.
+	# Needing more than is left makes the balloon shrink, before a process is killed.
 	echo >&"$in"
 	wait_for grep -q ^again out || wait_for grep -q ^again out
 	[ "$(rss "$pid")" -gt 180 ]
@@ -2279,11 +2280,13 @@ the initramfs" ]
 			cat /mnt/a/b/in /ro/deep/kept; md5sum /mnt/a/b/large
 			cp /mnt/a/b/large /mnt/a/b/copy; echo out >/mnt/a/b/out
 			touch /ro/x 2>&1; echo x >/ro/deep/kept
-			stat -c "%u:%g %n" /home; touch /home/root /home/user; chown 1000:1001 /home/user
-			chmod 640 /home/user; ln -s /etc/shadow /home/link; mv /home/root /home/moved
+			stat -c "%u:%g %n" /home; touch /home/root /home/user
+			chown 1000:1001 /home/user; chmod 640 /home/user
+			ln -s /etc/shadow /home/link; mv /home/root /home/moved
 			mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd
 			busybox su user -c "echo mine >/home/mine"
-			chmod 4755 /home/user; busybox mknod /home/node c 1 3; grep virtiofs /proc/mounts'
+			chmod 4755 /home/user; busybox mknod /home/node c 1 3
+			grep virtiofs /proc/mounts'
 	echo "$output" "$stderr"
 	[ "$output" = "input
 kept
@@ -2315,11 +2318,14 @@ kept" ]
 		head -c $((RANDOM % 9000)) /dev/urandom >"src/d$((i % 20))/e$((i % 3))/f$i"
 		ln -s "f$i" "src/d$((i % 20))/e$((i % 3))/l$i"
 	done
-	run -0 --separate-stderr guest initrd="$(initrd)" share=src:/src:ro share=out:/out -- busybox sh -c '
+	run -0 --separate-stderr guest initrd="$(initrd)" share=src:/src:ro share=out:/out -- \
+		busybox sh -c '
 		cd /out && busybox tar -C /src -cf - . | busybox tar -xf - &&
-		busybox find . -type f ! -name sums | busybox sort | busybox xargs busybox md5sum >sums &&
+		busybox find . -type f ! -name sums | busybox sort |
+		busybox xargs busybox md5sum >sums &&
 		for i in 1 2 3; do busybox mv d$i g$i && busybox rm -r g$i || exit; done
-		busybox find . -type l | busybox wc -l; cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$ || :'
+		busybox find . -type l | busybox wc -l
+		cd /src; busybox md5sum -c /out/sums | busybox grep -vc OK\$ || :'
 	echo "$output" "$stderr"
 	[ "$output" = "102
 0" ]
@@ -2343,16 +2349,17 @@ Only in src: d3" ]
 	chmod 644 "$USER_DIR/initrd" "$USER_DIR/kernel"
 	mkdir "$USER_DIR/shared"
 	command='cd /s; id -u; cat in; echo root >root
-		busybox mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd; busybox chmod 777 .
-		busybox su user -c "echo user >user; busybox mkdir dir"; stat -c "%u:%g %n" in root user dir'
+		busybox mkdir -p /etc; echo "user:x:1000:1000::/:/bin/sh" >/etc/passwd
+		busybox chmod 777 .; busybox su user -c "echo user >user; busybox mkdir dir"
+		stat -c "%u:%g %n" in root user dir'
 	for by in as_user as_subid_user; do
 		rm -rf "$USER_DIR/shared"
 		mkdir "$USER_DIR/shared"
 		echo "$by" >"$USER_DIR/shared/in"
 		chown -R "$TEST_UID:$TEST_UID" "$USER_DIR/shared"
 		run -0 --separate-stderr "$by" timeout -k 1 600 volt-kvm kernel="$USER_DIR/kernel" \
-			modules="/lib/modules/$(uname -r)" initrd="$USER_DIR/initrd" boot_timeout=400s \
-			share="$USER_DIR/shared:/s" -- busybox sh -c "$command"
+			modules="/lib/modules/$(uname -r)" initrd="$USER_DIR/initrd" \
+			boot_timeout=400s share="$USER_DIR/shared:/s" -- busybox sh -c "$command"
 		echo "$output" "$stderr"
 		if [ "$by" = as_user ]; then
 			[ "$output" = "0
@@ -2361,7 +2368,8 @@ as_user
 0:0 root
 0:0 user
 0:0 dir" ]
-			[ "$(stat -c %u "$USER_DIR"/shared/*)" = "$(printf '%s\n' "$TEST_UID"{,,,})" ]
+			[ "$(stat -c %u "$USER_DIR"/shared/*)" = \
+				"$(printf '%s\n' "$TEST_UID"{,,,})" ]
 		else
 			[ "$output" = "0
 as_subid_user
@@ -2403,7 +2411,8 @@ $TEST_UID
 	need_virtiofsd
 	need_root_deb
 	run -0 --separate-stderr guest memory=384M root="$ROOT_DEB" -- bash -c '
-		cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash; echo x >/root/kvm-test
+		cat /etc/debian_version; dpkg-query -W -f "\${Status}\n" bash
+		echo x >/root/kvm-test
 		stat -c "%u:%g %a" /etc/shadow /usr/bin/passwd; su -s /bin/sh nobody -c "id -un"
 		md5sum </usr/bin/dpkg'
 	echo "$output" "$stderr"
@@ -2425,8 +2434,8 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 	ln -s "$PWD/canary" shared/link
 	mkfifo shared/fifo
 	mknod shared/null c 1 3 2>/dev/null || true
-	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_fs)" share=shared:/x \
-		</dev/null
+	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_fs)" \
+		share=shared:/x </dev/null
 	echo "$output" "$stderr"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
@@ -2443,7 +2452,8 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 	need_kvm
 	need_virtiofsd
 	need_root
-	local flags idmap usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec" "bind=/lib64:/lib64:ro,rec,try")
+	local flags idmap usr=("bind=/usr:/usr:ro,rec" "bind=/lib:/lib:ro,rec"
+		"bind=/lib64:/lib64:ro,rec,try")
 
 	mkdir -p shared jail/{dev,proc,sys,usr,lib,lib64,shared}
 	printf content >shared/file
@@ -2461,15 +2471,16 @@ $(md5sum <"$ROOT_DEB/usr/bin/dpkg")" ]
 			bind=/dev/kvm:/dev/kvm:dev bind="shared:/shared$idmap" volt-init \
 			volt-kvm memory=64M kernel=/kernel share=/shared:/x
 		echo "$flags $output" "$stderr"
-		# With -U the node of the host may not be ours to open.
-		[ "${output##*$'\n'}" = "all ok" ] || [[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
+		# With -U, the container's root may lack the right to open the host's /dev/kvm.
+		[ "${output##*$'\n'}" = "all ok" ] ||
+			[[ "$flags $stderr" == -U*"/dev/kvm (the group"* ]]
 	done
 }
 
 @test "attack: a daemon that lies" {
 	need_kvm
 	need volt-ns -U true
-	local k lie
+	local k lie share="volt-kvm: share=shared" now="each access is an I/O error now"
 
 	k=$(tiny attack_lie)
 	mkdir shared
@@ -2500,14 +2511,14 @@ all ok" ]
 		[ "$status $output" = "0 an I/O error
 an I/O error
 all ok" ]
-		[ "$stderr" = "volt-kvm: share=shared: an answer of the daemon makes no sense; each access is an I/O error now" ]
+		[ "$stderr" = "$share: an answer of the daemon makes no sense; $now" ]
 	done
 	for lie in scribble die; do
 		lied "$lie"
 		[ "$status $output" = "0 an I/O error
 an I/O error
 all ok" ]
-		[ "$stderr" = "volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
+		[ "$stderr" = "$share: the daemon has ended; $now" ]
 	done
 	lied nothing
 	[ "$status$stderr $output" = "0 an I/O error
@@ -2532,11 +2543,12 @@ all ok" ]
 	cat err
 	[ "$(cat out)" = "x
 end" ]
-	[ "$(sed 's,^ls: .*: Input/,ls: Input/,' err | sort -u)" = "cat: can't open '/s/file': Input/output error
+	sed 's,^ls: .*: Input/,ls: Input/,' err | sort -u >lines
+	[ "$(cat lines)" = "cat: can't open '/s/file': Input/output error
 ls: Input/output error
 volt-kvm: share=shared: the daemon has ended; each access is an I/O error now" ]
 	wait_for no_daemon
-	# And volt-kvm that is killed takes its daemons with it.
+	# If volt-kvm is killed, its daemons end too.
 	volt-kvm kernel="$KERNEL" initrd="$(initrd)" share=shared:/s -- busybox sh -c \
 		'cat /s/file; sleep 1000' >out 2>err </dev/null 3>&- &
 	pid=$!

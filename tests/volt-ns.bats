@@ -1655,7 +1655,7 @@ console_pipe() {
 		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns \
 			console=pipe sh -c 'ulimit -c 0; exec yes'
 		[ "$output" = $((128 + $(kill -l $signal))) ]
-		[ "$stderr" = "volt-ns: the command's output: nobody took all of it" ]
+		[ "$stderr" = "volt-ns: the command's output: not all of it was read" ]
 	done
 }
 
@@ -1858,7 +1858,7 @@ while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 
 @test "console=pty: a stalled reader, and a signal" {
 	need python3 -c 'import pty'
-	lost="volt-ns: the command's output: nobody took all of it"
+	lost="volt-ns: the command's output: not all of it was read"
 	for signal in TERM INT HUP USR1; do
 		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck $signal volt-ns \
 			console=pty sh -c "$left_behind 5"

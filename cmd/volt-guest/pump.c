@@ -133,8 +133,8 @@ lose(const struct flow *f)
 }
 
 /*
- * Has nobody the terminal open any more, and is all read? Then EIO is the end of its
- * output.
+ * Is this error the end of the terminal's output? It is, if no process has the terminal
+ * open any more and all output has been read. Then read(2) fails with EIO.
  */
 static bool
 is_hung_up(int error, int fd)

@@ -47,10 +47,9 @@ mount_disk(const char *key, const char *word, const char *where)
 	    share || d.dev[0] == '/' ? "" : "/dev/", d.dev);
 	flags = d.ro || strcmp(type, "erofs") == 0 ||
 	    strcmp(type, "squashfs") == 0 ? MS_RDONLY : 0;
-	/* If the disk does not come the mount says so. */
 	if (share)
 		flags |= MS_NODEV;
-	else
+	else /* If the disk does not appear, mount(2) fails and reports it. */
 		may_fail(boot_wait(is_node, path));
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&

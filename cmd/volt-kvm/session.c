@@ -335,7 +335,7 @@ command_ended(const struct session *s)
 		warnx("neither root= nor initrd=: only volt's own programs "
 		    "are in the guest");
 	if ((errno = console_lost(s->vm->console)) == ETIMEDOUT)
-		warnx("the command's output: nobody took all of it");
+		warnx("the command's output: not all of it was read");
 	else if (errno != 0)
 		warn("the command's output");
 	_exit(status);

@@ -36,7 +36,7 @@ struct port_rule {
 	uint64_t access;
 };
 
-/* What a rule grants, for -l. Rules are for inodes. */
+/* What a rule grants on an inode, for -l. */
 struct grant {
 	dev_t dev;
 	ino_t ino;
@@ -64,7 +64,7 @@ struct landlock {
 	int abi, min_abi;	/* abi: of the kernel; 0: it has no Landlock */
 	int ruleset;	/* descriptor, or -1 */
 	uint64_t handled_fs, handled_net, handled_scope;
-	bool remember;	/* what is granted */
+	bool remember;	/* keep the list of grants, for -l */
 	struct grant *grants;
 	size_t ngrants, grants_size;
 };
@@ -207,7 +207,7 @@ void learn_run(struct lock *lock);
 #define TRACEE_GROUPS 64
 struct tracee {
 	pid_t pid, leader;
-	uid_t uid;	/* these are for files */
+	uid_t uid;	/* the IDs that open files */
 	gid_t gid, groups[TRACEE_GROUPS];
 	size_t ngroups;
 	uint64_t caps;	/* effective */

@@ -49,7 +49,8 @@ static const struct flag flags[] = {
 	FLAG_DRY(struct lock),
 	FLAG('b', struct lock, best_effort, "do what this kernel can, and print what was lost"),
 	FLAG('j', struct lock, json, "print JSON; only without a command"),
-	FLAG('l', struct lock, learn, "learn: print the system calls that the command made, and the words it lacked"),
+	FLAG('l', struct lock, learn,
+	    "learn: print the system calls that the command made, and the words that it lacked"),
 	FLAG_SAY,
 	FLAG_END,
 };

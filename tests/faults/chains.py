@@ -34,7 +34,7 @@ class Chain:
         self.guest = words[:len(GUEST)] == GUEST
 
 
-# unshare(1) has something to say of a child that was killed.
+# unshare(1) would print a message about a child that was killed.
 GUEST = ["sh", "-c", 'exec unshare -mpuin --fork --kill-child "$@" 9>&2 2>/dev/null', "sh", "sh",
          HERE + "/guest", c.TOP + "/inside", "{terminal}"]
 CARD = ["mac=52:54:00:00:00:01", "ip=10.1.2.3/24", "gw=10.1.2.1", "ip6=fd00::3/64", "gw6=fd00::1",
