@@ -72,6 +72,7 @@ hanging() {
 	local k
 
 	k=$(tiny hang)
+	rm -f said # of the last one
 	volt-kvm -c kernel="$k" "$@" -- x </dev/null 2>said 3>&- &
 	started+=("$!")
 	wait_for grep -q hanging said
@@ -1367,6 +1368,7 @@ socket_goes() {
 	local path=$1 pid
 
 	shift
+	rm -f said
 	"$@" </dev/null >said 2>&1 3>&- &
 	pid=$!
 	started+=("$pid")
