@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +256,7 @@ chain_begin(void)
 	int fd;
 
 	drop_forged();
+	say_levels = getenv(SAY_LEVELS) != NULL;
 	/* A message is one write(2), as others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -275,6 +277,23 @@ static void
 take_back_start(void)
 {
 	status_failed(&next.ends);
+}
+
+/* The command's arguments, if the first is not what it is called by. */
+static char **renamed;
+
+/* Before chain_prepare(): give the command this argument 0, unless it is a link. */
+void
+chain_name(char *const argv[], const char *name)
+{
+	size_t n;
+
+	for (n = 0; argv[n] != NULL; n++)
+		;
+	if ((renamed = malloc((n + 1) * sizeof(*renamed))) == NULL)
+		err(EXIT_LINK, "arguments");
+	memcpy(renamed, argv, (n + 1) * sizeof(*renamed));
+	renamed[0] = (char *)(uintptr_t)name;
 }
 
 /* Is this command the plain name of a volt program, to be looked up in the toolbox? */
@@ -352,14 +371,14 @@ chain_advise(const char *line)
  * by a shell. Returns only on failure, with errno.
  */
 static void
-exec_along_path(char *const argv[])
+exec_along_path(char *const argv[], char *const given[])
 {
 	const char *dir = getenv("PATH"), *end;
 	char path[PATH_MAX];
 	bool denied = false;
 
 	if (strchr(argv[0], '/') != NULL || argv[0][0] == '\0') {
-		execve(argv[0], argv, environ);
+		execve(argv[0], given, environ);
 		return;
 	}
 	for (dir = dir != NULL ? dir : USUAL_PATH; dir != NULL;
@@ -371,7 +390,7 @@ exec_along_path(char *const argv[])
 			errno = ENAMETOOLONG;
 			return;
 		}
-		execve(path, argv, environ);
+		execve(path, given, environ);
 		if (errno == EACCES)
 			denied = true;
 		else if (errno != ENOENT && errno != ENOTDIR)
@@ -442,14 +461,14 @@ chain_exec(char *const argv[])
 	if (next.tool)
 		toolbox_exec(&next.program, argv);
 	else
-		exec_along_path(argv);
+		exec_along_path(argv, renamed != NULL ? renamed : argv);
 	saved = errno;
 	if (saved == ENOENT && !next.tool && !sealed &&
 	    interp_missing(argv[0], interp))
 		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
 		    say_name(argv[0], name), interp);
 	errno = saved;
-	warn("exec %s", say_name(argv[0], name));
+	warn_last("exec %s", say_name(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
 	exit(exec_status(saved));
