@@ -128,6 +128,20 @@ map_sources(struct ns *ns, int userns)
 		source_idmap(&ns->mounts[i], userns);
 }
 
+static void
+send_layer(const struct ns *ns, struct mount *m, int sock)
+{
+	(void)ns;
+	talk_send(sock, m->fd);
+}
+
+static void
+recv_layer(const struct ns *ns, struct mount *m, int sock)
+{
+	(void)ns;
+	m->fd = talk_recv(sock);
+}
+
 /* The builder, once the inner actor is at the other end of sock. */
 static _Noreturn void
 build(struct ns *ns, struct build *b, int sock)
@@ -141,13 +155,16 @@ build(struct ns *ns, struct build *b, int sock)
 	if (ns->between)
 		idmap_write_same(ns, pid);
 	else
-		idmap_write(ns, pid);
+		outer_map(ns, pid);
+	if (!ns->between)
+		idmap_learn(ns, pid, false);
 	talk_send(sock, -1);
 	userns = talk_recv(sock);
 	map_sources(ns, userns);
 	close(userns);
 	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
 		talk_send(sock, m->fd);
+	source_each(ns, send_layer, sock);
 	if (!ns->between)
 		ids_act_as_root(ns);
 	if (say_on)
@@ -171,7 +188,7 @@ talk_pair(int pair[2])
 
 /* Have the ID maps of the namespace between written, or write them. */
 static void
-take_maps_between(const struct ns *ns, int outer)
+take_maps_between(struct ns *ns, int outer)
 {
 	if (!ns->between)
 		return;
@@ -179,7 +196,9 @@ take_maps_between(const struct ns *ns, int outer)
 	if (ns->served)
 		outer_ask(outer);
 	else
-		idmap_write(ns, "self");
+		outer_map(ns, "self");
+	idmap_learn(ns, "self", true);
+	userns_limit(ns);
 }
 
 /* In the child that is to build: clone the inner actor. Returns in that, 0. */
@@ -298,6 +317,7 @@ stage_take(struct ns *ns)
 
 	talk_hello(ns->builder);
 	talk_wait(ns->builder);
+	idmap_learn(ns, "self", true);
 	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/proc/self/ns/user");
 	talk_send(ns->builder, userns);
@@ -307,6 +327,7 @@ stage_take(struct ns *ns)
 		err(EXIT_LINK, "toolbox");
 	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
 		m->fd = talk_recv(ns->builder);
+	source_each(ns, recv_layer, ns->builder);
 }
 
 /* Make the file systems of m, and send them to the builder. */
