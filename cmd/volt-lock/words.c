@@ -98,6 +98,7 @@ static const struct word words[] = {
 	    "strict, default, none or a file"),
 	CHOICE_WORD("seccomp.action", struct lock, action, enum filter_action,
 	    "errno|kill|log", "what a denied call gets"),
+	CTX_WORD("filter", seccomp_ready, "FD", "a filter that was compiled before"),
 	CALL_WORD("caps", caps_parse, struct lock, caps, "NAME,...",
 	    "capabilities to keep, none, or +x,-y"),
 	IDENTITY_WORDS(struct lock, id),
@@ -126,6 +127,7 @@ static const struct word words[] = {
 	CTX_WORD("rlimit.rttime", limit_word, "N[:N]", "real-time microseconds"),
 	CTX_WORD("rlimit.sigpending", limit_word, "N[:N]", "queued signals"),
 	CTX_WORD("rlimit.stack", limit_word, "SIZE[:SIZE]", "stack"),
+	STRING_WORD("argv0", struct lock, argv0, "NAME", "the command's argument 0"),
 	STRING_WORD("learn", struct lock, learn_file, "FILE|FD", "as -l, but add to a file"),
 	WORD_END,
 };
