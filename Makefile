@@ -15,10 +15,12 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-# The programs, and how each is linked (below). volt-guest is no command: it is
-# the first program of volt-kvm's guests.
+# The programs, and how each is linked (below). FRONTS speak another program's
+# language. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
+FRONTS = volt-bwrap
 volt-ns.link = static
+volt-bwrap.link = static
 volt-cg.link = static
 volt-init.link = static
 volt-lock.link = static
@@ -27,7 +29,7 @@ volt-kvm.link = pie
 volt-net.link = glibc
 volt-seccomp.link = glibc
 
-INSTALLED = $(PROGRAMS) volt-guest
+INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest
 BIN = $(INSTALLED:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
@@ -107,11 +109,11 @@ $(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
 # What volt-lock has built in: filters and names of system calls by volt-seccomp,
-# names of capabilities by libcap.
+# names of capabilities, which lib has, by libcap.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(O)/gen/calls.h $(FILTERS)
-$(O)/static/cmd/volt-lock/caps.o: | $(O)/gen/caps.inc
+$(foreach l,static pie glibc,$(O)/$(l)/lib/capname.o): | $(O)/gen/caps.inc
 $(O)/gen/caps.inc: cmd/volt-lock/gen/caps.c
 	$(Q)mkdir -p $(@D) && gcc -o $(O)/gen/caps $< -lcap && $(O)/gen/caps >$@.new && mv $@.new $@
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
@@ -145,14 +147,14 @@ install: all
 	install -m 644 README.md $(DESTDIR)$(DOCDIR)
 	cp $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 	install -d $(DESTDIR)$(COMPLETIONS)
-	for p in $(PROGRAMS); do \
+	for p in $(PROGRAMS) $(FRONTS); do \
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
-	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
