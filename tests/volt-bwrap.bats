@@ -189,8 +189,8 @@ sandbox() {
 
 @test "chain: --args" {
 	printf '%s\0' --dir /a --dir /b >args
-	printf '%s\0%s' --dir /c >more
-	steps 'dir=/a dir=/b dir=/c ' --args 7 --args 8 7<args 8<more
+	printf '%s\0%s' --dir /c >more.args
+	steps 'dir=/a dir=/b dir=/c ' --args 7 --args 8 7<args 8<more.args
 	: >none
 	steps '' --args 7 7<none
 	printf '%s\0' --args 7 >args

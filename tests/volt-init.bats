@@ -513,7 +513,7 @@ timeouts() {
 	wait_for locked
 	kill "$pid"
 	ended 143
-	! locked
+	run -1 locked
 	# The command has neither; the pipe ends with volt-init, not before.
 	[ "$(volt-init hold=7 lock="$PWD/file" sh -c 'ls /proc/self/fd; echo x >&7' 7>&1 >fds 2>&1 | cat)" = "" ]
 	[ "$(grep -cx 7 fds)" = 0 ]

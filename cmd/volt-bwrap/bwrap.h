@@ -15,8 +15,9 @@ struct words {
 };
 
 /* A step in the new root: a word of volt-ns, or what becomes one at the end. */
+enum step_kind { STEP_WORD, STEP_PROC, STEP_DEV };
 struct step {
-	enum { STEP_WORD, STEP_PROC, STEP_DEV } kind;
+	enum step_kind kind;
 	char *text;	/* the word, or the place */
 	int fd;	/* that it consumes, or -1 */
 };

@@ -126,10 +126,12 @@ add_proc(const char *place, bool new, struct words *chain)
 static void
 add_dev(const char *place, struct words *chain)
 {
-	const char *tty = isatty(STDOUT_FILENO) ? ttyname(STDOUT_FILENO) : NULL;
+	char tty[64];
 
 	words_add(chain, "dev=%s:shm=50%%", place);
-	if (tty != NULL && access(tty, F_OK) == 0)
+	if (isatty(STDOUT_FILENO) &&
+	    ttyname_r(STDOUT_FILENO, tty, sizeof(tty)) == 0 &&
+	    access(tty, F_OK) == 0)
 		words_add(chain, "bind=%s:%s/console:samedev", words_field(tty),
 		    place);
 }

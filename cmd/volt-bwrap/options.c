@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kfile.h"
 #include "say.h"
 #include "value.h"
 
@@ -134,26 +135,20 @@ static char **parse(struct bwrap *b, char *argv[], const char *program);
 
 /* The options in what can be read from FD: each ends with a NUL, but the last may not. */
 static void
-parse_file(struct bwrap *b, const char *value, const char *program)
+parse_file(struct bwrap *b, const char *value)
 {
-	size_t len = 0, size = 65536, i;
 	struct words args = { 0 };
-	char *data = NULL, **rest;
 	int fd = step_fd(value);
-	ssize_t n;
+	char *data, **rest;
+	ssize_t len;
+	size_t i;
 
-	do {
-		if (data == NULL || len == size)
-			data = realloc(data, (size *= 2) + 1);
-		if (data == NULL || (n = read(fd, data + len, size - len)) == -1)
-			err(EXIT_WRONG, "Can't read --args data");
-		len += (size_t)n;
-		if (len > ARGS_MAX)
-			errx(EXIT_WRONG, "--args: more than %zu bytes", ARGS_MAX);
-	} while (n > 0);
+	/* What is never touched of it costs nothing. */
+	if ((data = malloc(ARGS_MAX)) == NULL ||
+	    (len = kfile_slurp(fd, data, ARGS_MAX)) == -1)
+		err(EXIT_WRONG, "Can't read --args data");
 	close(fd);
-	data[len] = '\0';
-	for (i = 0; i < len; i += strlen(data + i) + 1)
+	for (i = 0; i < (size_t)len; i += strlen(data + i) + 1)
 		words_add(&args, "%s", data + i);
 	free(data);
 	if (args.n == 0)
@@ -161,7 +156,6 @@ parse_file(struct bwrap *b, const char *value, const char *program)
 	rest = parse(b, args.word, NULL);
 	if (*rest != NULL)
 		errx(EXIT_WRONG, "--args: %s is not an option", *rest);
-	(void)program;
 }
 
 /* Only the last of an option counts, and a word about that. */
@@ -316,7 +310,7 @@ apply(struct bwrap *b, const struct option *o, char *arg[], const char *program)
 	case OPT_ARGS:
 		if (program == NULL)
 			errx(EXIT_WRONG, "--args not supported in arguments file");
-		parse_file(b, arg[0], program);
+		parse_file(b, arg[0]);
 		return;
 	case OPT_FILTER:
 		add_filter(b, arg[0]);

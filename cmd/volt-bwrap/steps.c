@@ -20,7 +20,7 @@
 #include "bwrap.h"
 
 static struct step *
-step_new(struct bwrap *b, int kind, int fd)
+step_new(struct bwrap *b, enum step_kind kind, int fd)
 {
 	/* The room doubles: 1, 2, 4, 8 ... */
 	if ((b->nsteps & (b->nsteps - 1)) == 0 && (b->steps = realloc(b->steps,

@@ -105,6 +105,8 @@ start(struct supervise *s)
 	pid_t pid = st->ns->staged ? stage_clone(st->ns, &st->args, st->pair) :
 	    sys_clone3(&st->args);
 
+	if (pid == -1 && errno == 0)
+		supervise_exit(s, EXIT_LINK << 8, false); /* it has said why */
 	if (pid == -1)
 		fail_namespaces(st->ns);
 	return pid;

@@ -286,7 +286,7 @@ take_layer(struct mount *m, const char *field, char size[static LAYER_SIZE])
 	if (*field == '\0')
 		return "no directory";
 	if ((l->n & (l->n - 1)) == 0 && (l->lower = realloc(l->lower,
-	    (l->n == 0 ? 1 : l->n * 2) * sizeof(*l->lower))) == NULL)
+	    (l->n == 0 ? 1 : l->n * 2) * sizeof(struct mount *))) == NULL)
 		err(EXIT_LINK, "%s", m->what);
 	l->lower[l->n++] = layer_new(m, MOUNT_LOWER, field);
 	return NULL;

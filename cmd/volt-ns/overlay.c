@@ -221,6 +221,7 @@ overlay_make(struct ns *ns)
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 	const size_t n = ns->nlower + (ns->root.what != NULL);
 	size_t i;
+	int fd;
 
 	if ((l.lower = calloc(n, sizeof(struct mount *))) == NULL)
 		err(EXIT_LINK, "overlay");
@@ -233,5 +234,7 @@ overlay_make(struct ns *ns)
 	} else {
 		l.what = ns->lower[0].what;
 	}
-	return overlay_layers(ns, &l);
+	fd = overlay_layers(ns, &l);
+	free(l.lower);
+	return fd;
 }

@@ -133,10 +133,9 @@ void
 report_await(int fd, const char *word)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	ssize_t n;
 	char byte;
 
-	while ((n = read(fd, &byte, 1)) == -1) {
+	while (read(fd, &byte, 1) == -1) {
 		if (errno != EINTR && errno != EAGAIN)
 			err(EXIT_LINK, "%s", word);
 		if (errno == EAGAIN)

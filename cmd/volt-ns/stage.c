@@ -238,7 +238,8 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
  * As clone3(2) does it with args, but the child is in a copy of a builder's
  * mount namespace. pair is that of inner and outer actor; its first end is
  * closed here in the outer one, which is to wait for the builder by
- * talk_ended(). Returns -1 and errno if there are no namespaces.
+ * talk_ended(). Returns -1 and errno if there are no namespaces, and errno 0 if the
+ * builder has failed and said why.
  */
 pid_t
 stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
@@ -270,7 +271,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 	close(outer[1]);
 	if (child == -1) {
 		may_fail(talk_ended()); /* we fail in any case */
-		exit(EXIT_LINK);
+		errno = 0;
 	}
 	return child;
 }
