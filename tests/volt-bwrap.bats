@@ -438,34 +438,52 @@ tells() {
 	both tells
 }
 
+# Pipes and files that the user of as_user opens in its shell, and nobody else holds.
+pipes() {
+	user_dir && mkdir -p "$USER_DIR/tmp/pipes" && cd "$USER_DIR/tmp/pipes" || return
+	rm -f go told status
+	mkfifo -m 666 go told
+	: >status
+	chmod 777 . && chmod 666 status
+	# Whoever reads it reads to its end.
+	cat told >"$BATS_TEST_TMPDIR/info" 3>&- &
+	reader=$!
+}
+
+# shellcheck disable=SC2016 # expanded by that sh
 @test "descriptors: the start is held back, and the end seen" {
-	mkfifo go
-	BY=as_user start volt-bwrap --ro-bind "$ROOT_USER" / --block-fd 7 echo started 7<>go
-	sleep 0.3
+	pipes
+	BY=as_user start sh -c 'exec volt-bwrap --ro-bind "$0" / --info-fd 8 --json-status-fd 9 --block-fd 7 \
+		echo started 7<>go 8>told 9>status' "$ROOT_USER"
+	wait "$reader"
+	grep -q child-pid "$BATS_TEST_TMPDIR/info"
+	wait_for grep -q child-pid status
 	[ "$(grep -c started out)" = 0 ]
 	echo >go
 	ended 0
 	grep -q started out
+	grep -q '"exit-code": 0' status
 
 	# --sync-fd: the other end of the pipe ends with the sandbox.
-	touch "$USER_DIR/tmp/lock"
-	[ "$(as_user volt-bwrap --bind / / --unshare-pid --sync-fd 7 --lock-file "$USER_DIR/tmp/lock" \
+	[ "$(as_user volt-bwrap --bind / / --unshare-pid --sync-fd 7 --lock-file "$PWD/status" \
 		sh -c 'ls /proc/self/fd' 7>&1 >&2 | cat)" = "" ]
-	rm "$USER_DIR/tmp/lock"
+	rm -r "$USER_DIR/tmp/pipes"
 }
 
+# shellcheck disable=SC2016 # expanded by that sh
 @test "userns-block-fd: another process writes the maps" {
-	mkfifo go
-	BY=as_user start volt-bwrap --ro-bind "$ROOT_USER" / --unshare-user --userns-block-fd 7 --info-fd 8 \
-		--uid 0 --gid 0 --bind /proc /proc sh -c 'id -u; cat /proc/self/uid_map' 7<>go 8>info
-	wait_for grep -q child-pid info
-	child=$(sed -n 's/.*"child-pid": \([0-9]*\).*/\1/p' info)
+	pipes
+	BY=as_user start sh -c 'exec volt-bwrap --ro-bind "$0" / --unshare-user --userns-block-fd 7 --info-fd 8 \
+		--uid 0 --gid 0 --bind /proc /proc sh -c "id -u; cat /proc/self/uid_map" 7<>go 8>told' "$ROOT_USER"
+	wait "$reader"
+	child=$(sed -n 's/.*"child-pid": \([0-9]*\).*/\1/p' "$BATS_TEST_TMPDIR/info")
 	echo deny >"/proc/$child/setgroups"
 	echo "0 $TEST_UID 1" >"/proc/$child/uid_map"
 	echo "0 $TEST_UID 1" >"/proc/$child/gid_map"
 	echo >go
 	ended 0
 	[ "$(sed -n 2p out)" = 0 ]
+	rm -r "$USER_DIR/tmp/pipes"
 }
 
 no_userns() {
@@ -496,6 +514,19 @@ rights() {
 	run -0 --separate-stderr sandbox --proc /proc --add-seccomp-fd 7 --add-seccomp-fd 8 \
 		grep Seccomp_filters /proc/self/status 7<"$BATS_TEST_TMPDIR/filter" 8<"$BATS_TEST_TMPDIR/filter"
 	[ "$(tr -dc 0-9 <<<"$output")" = 2 ]
+}
+
+locked() {
+	run -0 --separate-stderr sandbox --unshare-user --uid 0 --gid 0 --cap-add ALL --proc /proc \
+		--ro-bind /etc /tmp/etc --remount-ro /tmp sh -c 'for m in /tmp/etc /tmp; do
+			mount -o remount,bind,rw $m || echo locked
+			umount $m || echo locked
+		done 2>/dev/null; unshare -Urm mount -o remount,bind,rw /tmp/etc 2>/dev/null || echo locked'
+	[ "${lines[*]}" = "locked locked locked locked locked" ]
+}
+
+@test "attack: a root in the sandbox takes nothing back" {
+	both locked
 }
 
 @test "rights: no_new_privs, capabilities, filters" {

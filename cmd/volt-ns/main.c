@@ -157,6 +157,7 @@ run_child(struct ns *ns, char *argv[])
 	choose_group(ns, &st.args);
 	if (supervise_fork(&s, start) == 0) {
 		ns->waited = true;
+		report_leave(ns);
 		close(st.pair[1]);
 		ns->outer = st.pair[0];
 		ns->parent = s.alive[0];
@@ -173,6 +174,8 @@ run_child(struct ns *ns, char *argv[])
 		if (ns->served)
 			outer_serve(ns, st.pair[1]);
 	}
+	if (ns->uidmap.waits)
+		report_leave(ns); /* told by now, or by the builder */
 	/* If a builder fails the inner actor ends too, and with its status. */
 	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)

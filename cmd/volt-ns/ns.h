@@ -149,6 +149,7 @@ struct ns {
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int info_fd, wait_fd;	/* or -1 */
+	bool info_closed;	/* another of us writes to it, and its reader waits for the end */
 	bool waited;	/* our parent half waits for us */
 	int stop_signal;	/* or 0 */
 	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
@@ -216,7 +217,7 @@ void talk_with(pid_t pid);
 MUST_CHECK bool talk_ended(void);
 
 /* outer.c */
-void outer_map(const struct ns *ns, const char *pid);
+void outer_map(struct ns *ns, const char *pid);
 void outer_serve(struct ns *ns, int sock);
 void outer_ask(int sock);
 
@@ -279,9 +280,10 @@ MUST_CHECK int overlay_layers(const struct ns *ns, const struct layers *l);
 /* report.c */
 MUST_CHECK bool report_wanted(const struct ns *ns);
 void report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX]);
-void report_info(const struct ns *ns, const char *pid, const char *text);
-void report_child(const struct ns *ns, int sock, pid_t child);
-void report_ready(const struct ns *ns, const char *text);
+void report_leave(struct ns *ns);
+void report_info(struct ns *ns, const char *pid, const char *text);
+void report_child(struct ns *ns, int sock, pid_t child);
+void report_ready(struct ns *ns, const char *text);
 void report_await(int fd, const char *word);
 
 /* userns.c */

@@ -5,7 +5,7 @@
 
 /* Write the ID maps of the process that /proc calls pid, or have them written. */
 void
-outer_map(const struct ns *ns, const char *pid)
+outer_map(struct ns *ns, const char *pid)
 {
 	char text[REPORT_MAX];
 

@@ -87,27 +87,35 @@ tell(int fd, const char *pid, const char *text, enum style style)
 		err(EXIT_LINK, "info");
 }
 
+/* Leave info= to another of us: its reader may wait for the end of what is told. */
+void
+report_leave(struct ns *ns)
+{
+	if (ns->info_fd != -1 && !ns->info_closed)
+		close(ns->info_fd);
+	ns->info_closed = true;
+}
+
 /* Tell who asked by info=, and close that. */
 void
-report_info(const struct ns *ns, const char *pid, const char *text)
+report_info(struct ns *ns, const char *pid, const char *text)
 {
-	if (ns->info_fd == -1)
+	if (ns->info_fd == -1 || ns->info_closed)
 		return;
 	tell(ns->info_fd, pid, text, ns->json ? STYLE_JSON : STYLE_LINES);
-	close(ns->info_fd);
+	report_leave(ns);
 }
 
 /* In the parent that waits, once its child pid is ready: tell all who asked. */
 void
-report_child(const struct ns *ns, int sock, pid_t child)
+report_child(struct ns *ns, int sock, pid_t child)
 {
 	char text[REPORT_MAX], pid[16];
 
 	if (!talk_text(sock, text, sizeof(text)))
 		return; /* it has failed, and said why */
 	snprintf(pid, sizeof(pid), "%d", (int)child);
-	if (!ns->uidmap.waits)
-		report_info(ns, pid, text);
+	report_info(ns, pid, text);
 	if (ns->json && ns->status_fd != -1)
 		tell(ns->status_fd, pid, text, STYLE_JSON_LINE);
 	talk_send(sock, -1);
@@ -115,14 +123,14 @@ report_child(const struct ns *ns, int sock, pid_t child)
 
 /* The inner actor: all is ready, and text is what report_look() found. */
 void
-report_ready(const struct ns *ns, const char *text)
+report_ready(struct ns *ns, const char *text)
 {
 	char pid[16];
 
 	if (ns->outer != -1 && ns->waited) {
 		talk_tell(ns->outer, text);
 		talk_wait(ns->outer);
-	} else if (!ns->uidmap.waits) {
+	} else {
 		snprintf(pid, sizeof(pid), "%d", (int)getpid());
 		report_info(ns, pid, text);
 	}
