@@ -160,6 +160,7 @@ check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
 faults: all unit ; $(Q)tests/guest/build $(O)/guest && O=$(O) tests/faults/run
 fuzz: ; $(Q)O=$(O) tests/fuzz/run $(or $(SECONDS),600)
+peers: all ; $(Q)O=$(O) tests/peers/bubblewrap $(SOURCES)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
@@ -175,6 +176,7 @@ help:
 	@echo 'make random     random chains against a model, for SECONDS=60'
 	@echo 'make faults     each system call of many chains fails once'
 	@echo 'make fuzz       every parser, for SECONDS=600 each'
+	@echo "make peers      bubblewrap's tests, from SOURCES=DIR, with volt-bwrap"
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
@@ -183,6 +185,6 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check random faults fuzz lint bench demo deps \
+.PHONY: all install uninstall check random faults fuzz peers lint bench demo deps \
 	dist tags clean help compile_commands.json unit
 -include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

@@ -169,6 +169,7 @@ sandbox() {
 @test "chain: environment, descriptors, rights" {
 	has 'env=A=b unset=C env=none chdir=keep' --setenv A b --unsetenv C --clearenv
 	has 'chdir=/x env=PWD=/x' --chdir /x
+	has 'chdir=./keep env=PWD=keep' --chdir keep
 	has 'info=7 status=8 wait=9' --info-fd 7 --json-status-fd 8 --block-fd 9
 	has 'volt-init -k lock=/a lock=/b hold=9' --lock-file /a --lock-file /b --sync-fd 9 --die-with-parent
 	has argv0=x --argv0 x
@@ -521,7 +522,7 @@ locked() {
 		--ro-bind /etc /tmp/etc --remount-ro /tmp sh -c 'for m in /tmp/etc /tmp; do
 			mount -o remount,bind,rw $m || echo locked
 			umount $m || echo locked
-		done 2>/dev/null; unshare -Urm mount -o remount,bind,rw /tmp/etc 2>/dev/null || echo locked'
+		done; unshare -Urm mount -o remount,bind,rw /tmp/etc || echo locked'
 	[ "${lines[*]}" = "locked locked locked locked locked" ]
 }
 

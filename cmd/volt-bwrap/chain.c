@@ -170,10 +170,14 @@ add_environment(const struct bwrap *b, struct words *chain)
 
 	for (i = 0; i < b->env.n; i++)
 		words_add(chain, "%s", b->env.word[i]);
-	words_add(chain, "chdir=%s", b->text[TEXT_CHDIR] != NULL ?
-	    b->text[TEXT_CHDIR] : "keep");
-	if (b->text[TEXT_CHDIR] != NULL)
-		words_add(chain, "env=PWD=%s", b->text[TEXT_CHDIR]);
+	if (b->text[TEXT_CHDIR] == NULL) {
+		words_add(chain, "chdir=keep");
+		return;
+	}
+	/* A relative one is no word that means something else. */
+	words_add(chain, "chdir=%s%s", *b->text[TEXT_CHDIR] == '/' ? "" : "./",
+	    b->text[TEXT_CHDIR]);
+	words_add(chain, "env=PWD=%s", b->text[TEXT_CHDIR]);
 }
 
 static void
