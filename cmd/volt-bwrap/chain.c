@@ -153,7 +153,8 @@ add_root(const struct bwrap *b, unsigned int set, struct words *chain)
 	words_add(chain, "sys=none");
 	words_add(chain, "cgroup=none");
 	words_add(chain, "mask=none");
-	for (s = b->steps; s < b->steps + b->nsteps; s++) {
+	for (i = 0; i < b->nsteps; i++) {
+		s = &b->steps[i];
 		if (s->kind == STEP_PROC)
 			add_proc(s->text, new_proc, chain);
 		else if (s->kind == STEP_DEV)

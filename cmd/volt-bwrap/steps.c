@@ -64,11 +64,11 @@ is_root(const char *place)
 static struct words *
 root_new(struct bwrap *b)
 {
-	struct step *s;
+	size_t i;
 
-	for (s = b->steps; s < b->steps + b->nsteps; s++)
-		if (s->fd != -1)
-			(void)fcntl(s->fd, F_SETFD, FD_CLOEXEC);
+	for (i = 0; i < b->nsteps; i++)
+		if (b->steps[i].fd != -1)
+			(void)fcntl(b->steps[i].fd, F_SETFD, FD_CLOEXEC);
 	b->nsteps = 0;
 	b->root = (struct words){ 0 };
 	return &b->root;
