@@ -126,7 +126,7 @@ add_proc(const char *place, bool new, struct words *chain)
 static void
 add_dev(const char *place, struct words *chain)
 {
-	char tty[64];
+	char tty[64] = "";
 
 	words_add(chain, "dev=%s:shm=50%%", place);
 	if (isatty(STDOUT_FILENO) &&
