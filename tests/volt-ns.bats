@@ -582,6 +582,7 @@ the_last_namespace() {
 	ends 125 "userns=/none: No such file or directory" userns=/none true
 	need_root
 	who=as_root root=$ROOT_BB the_last_namespace
+	ends 125 "userns=none: the host's root gives uidmap=, too" -Um root="$ROOT_BB" userns=none true
 }
 
 joined_files() {

@@ -283,8 +283,8 @@ main(int argc, char *argv[])
 		idmap_plan(&ns);
 	ns.staged = stage_needed(&ns);
 	ns.between = ns.staged && (geteuid() != 0 || ns.userns_none);
-	if (ns.userns_none && !ns.staged)
-		errx(EXIT_LINK, "userns=none needs -Um, and a new root or a mount");
+	if (ns.userns_none)
+		userns_check(&ns);
 	ns.served = (ns.flags & CLONE_NEWUSER) != 0 &&
 	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {

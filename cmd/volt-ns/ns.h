@@ -288,6 +288,7 @@ void report_await(int fd, const char *word);
 
 /* userns.c */
 void userns_parse(void *ns, const char *key, const char *value);
+void userns_check(const struct ns *ns);
 void userns_limit(const struct ns *ns);
 void userns_finish(const struct ns *ns);
 

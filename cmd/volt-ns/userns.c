@@ -35,6 +35,17 @@ userns_parse(void *ctx, const char *key, const char *value)
 		err(EXIT_LINK, "%s=%s", key, value);
 }
 
+/* With userns=none: will there be a user namespace between, and can there be? */
+void
+userns_check(const struct ns *ns)
+{
+	if (!ns->staged)
+		errx(EXIT_LINK, "userns=none needs -Um, and a new root or a mount");
+	/* Only the host's root maps the IDs of mounts, and it is not root in there. */
+	if (geteuid() == 0 && (ns->root.idmap || (ns->nlower > 0 && ns->lower[0].idmap)))
+		errx(EXIT_LINK, "userns=none: the host's root gives uidmap=, too");
+}
+
 /* In the user namespace between: the next one is the last. */
 void
 userns_limit(const struct ns *ns)
