@@ -367,7 +367,8 @@ root_is_as_asked() {
 	run -0 --separate-stderr sandbox --proc /proc --dir /tmp/a/b --perms 700 --dir /tmp/c/d \
 		--symlink b /tmp/a/l --file 7 /tmp/f --perms 640 --ro-bind-data 8 /tmp/g \
 		--chmod 701 /tmp/a sh -c 'cd /tmp; stat -c "%a %n" a a/b c c/d f g; readlink a/l
-			cat f g; echo x >f && echo written; echo x >g || echo refused; ls /proc/self/fd' \
+			cat f g; echo x >f && echo written; echo x >g || echo refused
+			ls /proc/self/fd' \
 		7</etc/hostname 8<<<secret
 	[ "${lines[*]:0:7}" = "701 a 755 a/b 700 c 700 c/d 666 f 640 g b" ]
 	[ "${lines[*]:8:3}" = "secret written refused" ]
@@ -382,8 +383,8 @@ root_is_as_asked() {
 
 binds() {
 	run -0 --separate-stderr sandbox --ro-bind /etc /tmp/etc --bind-fd 7 /tmp/fd \
-		--remount-ro /tmp sh -c 'ls /tmp; cmp /tmp/etc/passwd /tmp/fd/passwd; touch /tmp/x' \
-		7</etc || true
+		--remount-ro /tmp sh -c 'ls /tmp; cmp /tmp/etc/passwd /tmp/fd/passwd
+			touch /tmp/x' 7</etc || true
 	[ "${lines[*]}" = "etc fd" ]
 	[[ $stderr == *"Read-only file system"* ]]
 	run -1 --separate-stderr "$WHO" volt-bwrap --bind "$ROOT" / --bind /none /a true
