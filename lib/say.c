@@ -12,7 +12,7 @@
 bool say_on, say_levels;
 
 /*
- * The syslog level of a message in front of it, where the caller asked for that
+ * Put the syslog level in front of a message, if the caller asked for that
  * (sd-daemon(3)). Returns the length.
  */
 static size_t

@@ -51,7 +51,9 @@ copy(int from, int to)
 	}
 }
 
-/* Write m's text, which ends with a newline, or what is read from from. */
+/*
+ * Fill fd with the contents of from, or if that is -1 with m's text and a newline.
+ */
 static bool
 fill(const struct mount *m, int from, int fd)
 {
@@ -134,7 +136,7 @@ files_open(struct ns *ns)
 }
 
 /*
- * Write a file into the root itself. One that is there is written over, and keeps its
+ * Write a file into the root itself. If the file exists, it is overwritten, and keeps its
  * mode and owner.
  */
 void

@@ -509,6 +509,7 @@ idmap_write_same(const struct ns *ns, const char *pid)
 	write_map(&same[1], NULL, "gid_map", pid);
 }
 
+/* Read a map of the process that /proc calls pid into m. */
 static void
 learn(struct idmap *m, const char *pid, bool inside)
 {
@@ -529,8 +530,8 @@ learn(struct idmap *m, const char *pid, bool inside)
 }
 
 /*
- * uidmap=wait: after idmap_write(), the maps that another process wrote for the process
- * that /proc calls pid. inside: as for a namespace below that one.
+ * With uidmap=wait: read the maps that another process wrote for the process that /proc
+ * calls pid. With inside, map the IDs to themselves, as for a namespace below that one.
  */
 void
 idmap_learn(struct ns *ns, const char *pid, bool inside)

@@ -1,7 +1,8 @@
 /*
- * info=FD and, with -j, status=FD: who the command is, for whoever started us. The inner
- * actor looks up its namespaces while the caller's /proc is in sight, and tells the
- * parent that waits, which knows its process ID, when all is ready for the command.
+ * Report to the caller who the command is, by info=FD and, with -j, by status=FD. The
+ * inner actor looks up its namespaces while it still sees the caller's /proc. When all is
+ * ready for the command, it sends them to the parent that waits. The parent knows the
+ * process ID, and writes the report.
  */
 #include <sys/stat.h>
 
@@ -19,7 +20,7 @@
 #include "kfile.h"
 #include "ns.h"
 
-/* Is there anybody to be told? */
+/* Does the caller want a report? */
 bool
 report_wanted(const struct ns *ns)
 {
@@ -27,8 +28,8 @@ report_wanted(const struct ns *ns)
 }
 
 /*
- * The namespaces of the process that /proc calls pid, those of them that the words make
- * or enter: "NAME ID" each, and a newline. What cannot be seen is left out.
+ * Look up the namespaces of the process that /proc calls pid, as far as the words make
+ * or enter them. text gets a line "NAME ID" for each. Leave out any that cannot be seen.
  */
 void
 report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
@@ -60,7 +61,7 @@ report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
 
 enum style { STYLE_LINES, STYLE_JSON, STYLE_JSON_LINE };
 
-/* Write that to fd, with the process ID in front. */
+/* Write text, of report_look(), to fd, after the process ID. An error ends the program. */
 static void
 tell(int fd, const char *pid, const char *text, enum style style)
 {
@@ -87,7 +88,7 @@ tell(int fd, const char *pid, const char *text, enum style style)
 		err(EXIT_LINK, "info");
 }
 
-/* Leave info= to another of us: its reader may wait for the end of what is told. */
+/* Leave info= to another of our processes. The reader may wait for the end of file. */
 void
 report_leave(struct ns *ns)
 {
@@ -96,7 +97,7 @@ report_leave(struct ns *ns)
 	ns->info_closed = true;
 }
 
-/* Tell who asked by info=, and close that. */
+/* Write the report to info=, and close it. */
 void
 report_info(struct ns *ns, const char *pid, const char *text)
 {
@@ -106,14 +107,14 @@ report_info(struct ns *ns, const char *pid, const char *text)
 	report_leave(ns);
 }
 
-/* In the parent that waits, once its child pid is ready: tell all who asked. */
+/* In the parent that waits: when its child is ready, write all reports. */
 void
 report_child(struct ns *ns, int sock, pid_t child)
 {
 	char text[REPORT_MAX], pid[16];
 
 	if (!talk_text(sock, text, sizeof(text)))
-		return; /* it has failed, and said why */
+		return; /* it has failed, and has printed why */
 	snprintf(pid, sizeof(pid), "%d", (int)child);
 	report_info(ns, pid, text);
 	if (ns->json && ns->status_fd != -1)
@@ -121,7 +122,7 @@ report_child(struct ns *ns, int sock, pid_t child)
 	talk_send(sock, -1);
 }
 
-/* The inner actor: all is ready, and text is what report_look() found. */
+/* In the inner actor: all is ready. text is that of report_look(). */
 void
 report_ready(struct ns *ns, const char *text)
 {
@@ -136,7 +137,7 @@ report_ready(struct ns *ns, const char *text)
 	}
 }
 
-/* Wait until something can be read from the descriptor, or it has ended. */
+/* Wait until fd has a byte to read, or is at its end. Close it. */
 void
 report_await(int fd, const char *word)
 {

@@ -1,8 +1,9 @@
 /*
- * userns=: the user namespaces that the command may make, and the one that it is in at
- * last. The kernel counts the namespaces below a user namespace, and only who has
- * rights over it sets how many there may be: the builder does, in the one between the
- * caller's and the container's, where the container's own is the only one.
+ * userns=: may the command make user namespaces, and which one is it in? The kernel
+ * limits how many namespaces a user namespace may have below it. Only a process with
+ * rights over a user namespace can set that limit. So the builder sets it to one in the
+ * user namespace between the caller's and the container's. The container's own is that
+ * one.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -35,18 +36,18 @@ userns_parse(void *ctx, const char *key, const char *value)
 		err(EXIT_LINK, "%s=%s", key, value);
 }
 
-/* With userns=none: will there be a user namespace between, and can there be? */
+/* Check that userns=none is possible: there must be a user namespace between. */
 void
 userns_check(const struct ns *ns)
 {
 	if (!ns->staged)
 		errx(EXIT_LINK, "userns=none needs -Um, and a new root or a mount");
-	/* Only the host's root maps the IDs of mounts, and it is not root in there. */
+	/* Only the host's root can map the IDs of mounts, and between it is not root. */
 	if (geteuid() == 0 && (ns->root.idmap || (ns->nlower > 0 && ns->lower[0].idmap)))
 		errx(EXIT_LINK, "userns=none: the host's root must give uidmap=, too");
 }
 
-/* In the user namespace between: the next one is the last. */
+/* In the user namespace between: allow one more, which is the last. */
 void
 userns_limit(const struct ns *ns)
 {
@@ -56,11 +57,11 @@ userns_limit(const struct ns *ns)
 		err(EXIT_LINK, "userns=none: %s", path);
 }
 
-/* In the container, when it is set up: enter the last one, and see that it is. */
+/* In the container, when it is set up: enter userns=, and check that it is the last. */
 void
 userns_finish(const struct ns *ns)
 {
-	/* setns(2) takes no second thread into a user namespace. */
+	/* A process with a second thread cannot enter a user namespace. */
 	struct death death = { .alone = true };
 
 	if (ns->userns_fd != -1) {
