@@ -153,6 +153,10 @@ run_examples() {
 	run_examples man/volt-lock.1.scd
 }
 
+@test "manual: the examples of volt-bwrap(1) work" {
+	run_examples man/volt-bwrap.1.scd
+}
+
 @test "manual: the examples of volt-seccomp(1) work" {
 	run_examples man/volt-seccomp.1.scd
 }

@@ -2112,7 +2112,7 @@ Invalid argument" ]
 	exec {in}>&-
 	exits 0 "$pid"
 	cat out err
-	[ "$(tail -n 1 out)" = 148000000 ]
+	[ "$(tail -n 1 out)" = 108000000 ]
 }
 
 @test "linux: vsock= connects both ways, all bytes arrive, and ends are noticed" {

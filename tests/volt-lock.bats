@@ -2318,3 +2318,40 @@ failed 127" ]
 	[ "$stderr" = "volt-lock: keyring=old: not new or keep" ]
 	run -127 volt-lock none
 }
+
+@test "filter=: ready-made filters, by descriptor, in their order" {
+	[ "$(uname -m)" = x86_64 ] || skip "the filter is one for x86-64"
+	# chroot(2) is ENOSYS; all else is allowed.
+	printf '\x20\0\0\0\0\0\0\0\x15\0\0\x01\xa1\0\0\0' >filter
+	printf '\x06\0\0\0\x26\0\x05\0\x06\0\0\0\0\0\xff\x7f' >>filter
+	run -0 --separate-stderr volt-lock keyring=keep filter=7 filter=8 \
+		grep Seccomp_filters /proc/self/status 7<filter 8<filter
+	[ "$(tr -dc 0-9 <<<"$output")" = 2 ]
+	run -0 --separate-stderr volt-lock keyring=keep seccomp=default filter=7 \
+		grep Seccomp_filters /proc/self/status 7<filter
+	[ "$(tr -dc 0-9 <<<"$output")" = 2 ]
+	if [ "$(id -u)" = 0 ]; then
+		run --separate-stderr volt-lock keyring=keep filter=7 chroot / true 7<filter
+		[[ $stderr == *"Function not implemented" ]]
+	fi
+	# From a pipe, too; and what is none.
+	run -0 volt-lock keyring=keep filter=7 true 7< <(cat filter)
+	printf x >>filter
+	run -125 --separate-stderr volt-lock filter=7 true 7<filter
+	[ "$stderr" = "volt-lock: filter=7: not a filter: its instructions have 8 bytes" ]
+	run -125 --separate-stderr volt-lock filter=7 true 7</dev/null
+	[ "$stderr" = "volt-lock: filter=7: not a filter: its instructions have 8 bytes" ]
+	run -125 --separate-stderr volt-lock filter=7 true 7< <(head -c 40000 /dev/zero)
+	[ "$stderr" = "volt-lock: filter=7: File too large" ]
+	run -125 --separate-stderr volt-lock keyring=keep filter=7 true 7< <(head -c 16 /dev/zero)
+	[[ $stderr == "volt-lock: filter=: Invalid argument" ]]
+	run -125 --separate-stderr volt-lock filter=77 true
+	[ "$stderr" = "volt-lock: filter=77: Bad file descriptor" ]
+}
+
+@test "argv0=: what the command is called" {
+	run -0 --separate-stderr volt-lock keyring=keep argv0=other bash -c 'echo "$0"'
+	[ "$output" = other ]
+	run -127 --separate-stderr volt-lock keyring=keep argv0=other /none
+	[ "$stderr" = "volt-lock: exec /none: No such file or directory" ]
+}

@@ -216,7 +216,7 @@ main(void)
 	end_all();
 	pump_end();
 	leave_root();
-	if (status_report(&s.status, s.status_fd, wstatus) == -1)
+	if (status_report(&s.status, s.status_fd, wstatus, false) == -1)
 		err(EXIT_LINK, "the command's status");
 	rest();
 }

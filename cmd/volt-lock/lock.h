@@ -93,6 +93,9 @@ struct lock {
 
 	const char *seccomp;	/* name of the profile; NULL: none */
 	enum filter_action action;
+	struct sock_fprog *ready;	/* filters of filter=, in their order */
+	size_t nready;
+	const char *argv0;	/* the command's argument 0, or NULL */
 	struct sock_filter *filter;	/* ready to be installed */
 	unsigned short nfilter;
 
@@ -196,6 +199,7 @@ void cwd_check(const struct lock *lock);
 void seccomp_plan(struct lock *lock);
 void seccomp_filters(const struct lock *lock);
 const char *seccomp_filter_name(unsigned int filter);
+void seccomp_ready(void *lock, const char *key, const char *value);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */

@@ -66,6 +66,11 @@ idmap_parse(void *map, const char *key, const char *value)
 		m->automatic = true;
 		return;
 	}
+	if (strncmp(value, "wait:", 5) == 0 && strcmp(key, "uidmap") == 0) {
+		m->waits = true;
+		m->wait_fd = word_fd(key, value + 5);
+		return;
+	}
 	while (value_field(&cursor, ',', range, sizeof(range)) == 1) {
 		part = range;
 		for (i = 0; i < 3; i++)
@@ -353,6 +358,12 @@ idmap_plan(struct ns *ns)
 
 	u->key = "uidmap";
 	g->key = "gidmap";
+	if (u->waits) {
+		if (u->n > 0 || u->automatic || g->given)
+			errx(EXIT_LINK, "uidmap=wait: is for both maps as a whole");
+		say("wait for both ID maps");
+		return;
+	}
 	if (u->automatic != g->automatic && u->given && g->given)
 		errx(EXIT_LINK, "uidmap= and gidmap=: both auto, or neither");
 	if (u->n == 0 && g->n == 0) {
@@ -376,7 +387,8 @@ idmap_plan(struct ns *ns)
 bool
 idmap_needs_outer(const struct ns *ns)
 {
-	return geteuid() == 0 || ns->uidmap.by_helper || ns->gidmap.by_helper;
+	return geteuid() == 0 || ns->uidmap.waits || ns->uidmap.by_helper ||
+	    ns->gidmap.by_helper;
 }
 
 /* Run newuidmap(1) or newgidmap(1) for pid, and wait for it. */
@@ -495,6 +507,38 @@ idmap_write_same(const struct ns *ns, const char *pid)
 	}
 	write_map(&same[0], NULL, "uid_map", pid);
 	write_map(&same[1], NULL, "gid_map", pid);
+}
+
+static void
+learn(struct idmap *m, const char *pid, bool inside)
+{
+	unsigned long in, out, count;
+	char path[64], *text, *line, *save;
+
+	m->n = 0;
+	snprintf(path, sizeof(path), "/proc/%s/%s_map", pid,
+	    strcmp(m->key, "uidmap") == 0 ? "uid" : "gid");
+	text = read_whole(path);
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "%lu %lu %lu", &in, &out, &count) == 3)
+			add_extent(m, in, inside ? in : out, count);
+	free(text);
+	if (m->n == 0)
+		errx(EXIT_LINK, "uidmap=wait: nobody wrote %s", path);
+}
+
+/*
+ * uidmap=wait: after idmap_write(), the maps that another process wrote for the process
+ * that /proc calls pid. inside: as for a namespace below that one.
+ */
+void
+idmap_learn(struct ns *ns, const char *pid, bool inside)
+{
+	if (!ns->uidmap.waits)
+		return;
+	learn(&ns->uidmap, pid, inside);
+	learn(&ns->gidmap, pid, inside);
 }
 
 static bool
