@@ -2089,30 +2089,30 @@ Invalid argument" ]
 	initrd=$(initrd)
 	mkfifo fifo
 	# Use two file systems in memory: each holds up to half of it.
-	volt-kvm kernel="$KERNEL" memory=256M balloon=64M initrd="$initrd" -- sh -c '
-		head -c 100000000 /dev/zero >/tmp/x; echo full; read line
+	volt-kvm kernel="$KERNEL" memory=176M balloon=40M initrd="$initrd" -- sh -c '
+		head -c 60000000 /dev/zero >/tmp/x; echo full; read line
 		rm /tmp/x; echo empty; read line
-		head -c 100000000 /dev/zero >/tmp/x; head -c 80000000 /dev/zero >/dev/shm/x
+		head -c 60000000 /dev/zero >/tmp/x; head -c 48000000 /dev/zero >/dev/shm/x
 		echo again; read line; cat /tmp/x /dev/shm/x | busybox wc -c' \
 		<fifo >out 2>err 3>&- &
 	pid=$!
 	started+=("$pid")
 	exec {in}>fifo
 	wait_for grep -q ^full out || wait_for grep -q ^full out
-	[ "$(rss "$pid")" -gt 100 ]
+	[ "$(rss "$pid")" -gt 60 ]
 	full=$(rss "$pid")
 	echo >&"$in"
 	wait_for grep -q ^empty out
-	wait_for rss_below "$pid" $((full - 80))
+	wait_for rss_below "$pid" $((full - 48))
 	# Needing more than is left makes the balloon shrink, before a process is killed.
 	echo >&"$in"
 	wait_for grep -q ^again out || wait_for grep -q ^again out
-	[ "$(rss "$pid")" -gt 180 ]
+	[ "$(rss "$pid")" -gt 100 ]
 	echo >&"$in"
 	exec {in}>&-
 	exits 0 "$pid"
 	cat out err
-	[ "$(tail -n 1 out)" = 180000000 ]
+	[ "$(tail -n 1 out)" = 108000000 ]
 }
 
 @test "linux: vsock= connects both ways, all bytes arrive, and ends are noticed" {
