@@ -969,7 +969,7 @@ p.kill()' "$(tiny attack_uart)"
 	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
 	[ "$output" = "abcdefghijklmnopqrstuvwxyz
 all ok" ]
-	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz -- x
+	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz:ext4 -- x
 	run -125 --separate-stderr volt-kvm kernel="$k" "${disks[@]}" disk=a:ro </dev/null
 	[ "$stderr" = "volt-kvm: disk=a:ro: too many disks; 26 at the most, vda to vdz" ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" "${disks[@]}" root=vdaa -- x
