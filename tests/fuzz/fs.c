@@ -8,21 +8,12 @@
 #include "machine.h"
 
 int __wrap_stream_open(struct stream *s, int fd);
-int __wrap_kill(pid_t pid, int signo);
 void __wrap_share_meet(const struct share *s, const struct shadow *shadow,
     struct fuse_rules *rules);
 
 static struct fs *fs;
 static uint16_t seen;	/* requests that the daemon has looked at */
 static int daemon_end[2];
-
-int
-__wrap_kill(pid_t pid, int signo)
-{
-	(void)pid;
-	(void)signo;
-	return 0;
-}
 
 /* Nobody reads what it says of the daemon. */
 int
