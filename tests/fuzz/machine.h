@@ -441,7 +441,7 @@ check_device(const struct vio *v)
 	for (i = 0; i < v->nqueues; i++) {
 		q = &v->q[i];
 		if (q->ready && (q->size == 0 || q->size > VIRTQ_MAX ||
-		    (uint16_t)(q->next_avail - q->next_used) > q->size))
+		    (int16_t)(q->next_avail - q->next_used) < 0))
 			abort();
 	}
 }
