@@ -1824,7 +1824,7 @@ fs.ro=/proc/meminfo" ]
 }
 
 @test "learn: ports" {
-	[ "$ABI" -ge 4 ] || lacks "Landlock ABI 4"
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	need own_net true
 	local any=(fs=any udp.bind=any udp.connect=any)
 	for deed in "tcp.connect 80" "tcp.bind 8080" "tcp.connect 443" "tcp.connect 80"; do
