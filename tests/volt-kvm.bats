@@ -1681,9 +1681,10 @@ volt_threads() {
 	need volt-lock fs.rx=/ true
 	need strace -f true
 	k=$(tiny pvh)
-	strace -f -qq -o log -e trace=landlock_restrict_self,seccomp volt-kvm memory=16M \
+	# A file for each thread, as lines of two threads in one file are cut into each other.
+	strace -ff -qq -o log -e trace=landlock_restrict_self,seccomp volt-kvm memory=16M \
 		cpus=3 disk=disk kernel="$k" </dev/null
-	cat log
+	cat log.* | tee log
 	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 5 ]
 	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
 }
