@@ -3,8 +3,8 @@
  * and one write(2), whatever words, paths and names it contains. A byte that cannot
  * be shown is written as \ooo (text.h).
  *
- * warn_last() is warn() for the error that ends the program, when more is to be said or
- * done before that.
+ * warn_last() is warn() for the error that ends the program, if the program still
+ * prints or does something before it ends.
  */
 #ifndef VOLT_ERR_H
 #define VOLT_ERR_H

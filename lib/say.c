@@ -12,8 +12,8 @@
 bool say_on, say_levels;
 
 /*
- * The syslog level of a message in front of it, where the caller asked for that
- * (sd-daemon(3)). Returns the length.
+ * Write the syslog level that precedes a message, if the caller wants it
+ * (sd-daemon(3)). Returns its length.
  */
 static size_t
 prefix(int level, char *out)

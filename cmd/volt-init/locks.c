@@ -1,6 +1,6 @@
 /*
- * lock= and hold=: what says to others that the command runs. Both are volt-init's alone,
- * and end with it, whatever the command or its children do.
+ * lock= and hold=: show other processes that the command runs. Only volt-init has the
+ * locks and the descriptors. They end with it, whatever the command or its children do.
  */
 #include <err.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ locks_add(void *init, const char *key, const char *value)
 	in->locks[in->nlocks++] = value;
 }
 
-/* hold=FD: it closes on exec, and we exec nothing in this process. */
+/* hold=FD: the descriptor closes on exec. This process never calls exec(2). */
 void
 locks_hold(void *init, const char *key, const char *value)
 {
@@ -38,8 +38,8 @@ locks_hold(void *init, const char *key, const char *value)
 }
 
 /*
- * In the parent that waits: a shared lock of each file, as fcntl(2) has them. The child
- * of a fork(2) has none of them.
+ * In the parent that waits: take a shared lock of each file, by fcntl(2). A child does
+ * not inherit such locks.
  */
 void
 locks_take(const struct init *in)

@@ -283,7 +283,7 @@ seccomp_filters(const struct lock *lock)
 			    "see: %s", filters[i].name, strerror(errno));
 }
 
-/* filter=FD: a filter as the kernel takes it, for instance of seccomp_export_bpf(3). */
+/* filter=FD: a filter in the kernel's form, for instance from seccomp_export_bpf(3). */
 void
 seccomp_ready(void *ctx, const char *key, const char *value)
 {
@@ -311,8 +311,8 @@ seccomp_ready(void *ctx, const char *key, const char *value)
 }
 
 /*
- * Install them. By prctl(2), which older filters allow for the next one, and which
- * seccomp(2) does not pass.
+ * Install the filters of filter=, by prctl(2): an earlier one may allow that call for
+ * the next filter, but not seccomp(2).
  */
 static void
 install_ready(const struct lock *lock)
@@ -340,7 +340,7 @@ install_profile(const struct lock *lock)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 }
 
-/* Install all filters. Nothing but exec(2) and its kin come after this. */
+/* Install all filters. After this, volt-lock does nothing but exec the command. */
 void
 seccomp_enforce(const struct lock *lock)
 {

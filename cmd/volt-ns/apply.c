@@ -64,7 +64,7 @@ apply_mask(const struct mount *m, struct build *b, int root)
 	return true;
 }
 
-/* Make the mount at the place read-only, and none below it. */
+/* Make the mount at the place read-only, but no mount below it. */
 static void
 apply_top(const struct mount *m, int place)
 {
@@ -240,7 +240,7 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 			close(p.fd[i]);
 }
 
-/* Set the mode of what is open at place to that of m. */
+/* Set the mode of the file or directory that is open at place to that of m. */
 static void
 set_mode(const struct mount *m, int place)
 {

@@ -51,7 +51,7 @@ copy(int from, int to)
 	}
 }
 
-/* Write m's text, which ends with a newline, or what is read from from. */
+/* Write the bytes that are read from from; if it is -1, m's text and a newline. */
 static bool
 fill(const struct mount *m, int from, int fd)
 {
@@ -134,8 +134,8 @@ files_open(struct ns *ns)
 }
 
 /*
- * Write a file into the root itself. One that is there is written over, and keeps its
- * mode and owner.
+ * Write a file into the root itself. An existing file gets the new content, and keeps
+ * its mode and owner.
  */
 void
 files_put(const struct mount *m, int root)

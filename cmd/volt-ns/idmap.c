@@ -360,7 +360,8 @@ idmap_plan(struct ns *ns)
 	g->key = "gidmap";
 	if (u->waits) {
 		if (u->n > 0 || u->automatic || g->given)
-			errx(EXIT_LINK, "uidmap=wait: is for both maps as a whole");
+			errx(EXIT_LINK, "uidmap=wait: sets both ID maps, "
+			    "and allows no other");
 		say("wait for both ID maps");
 		return;
 	}
@@ -509,6 +510,7 @@ idmap_write_same(const struct ns *ns, const char *pid)
 	write_map(&same[1], NULL, "gid_map", pid);
 }
 
+/* Read one ID map for idmap_learn(). */
 static void
 learn(struct idmap *m, const char *pid, bool inside)
 {
@@ -525,12 +527,13 @@ learn(struct idmap *m, const char *pid, bool inside)
 			add_extent(m, in, inside ? in : out, count);
 	free(text);
 	if (m->n == 0)
-		errx(EXIT_LINK, "uidmap=wait: nobody wrote %s", path);
+		errx(EXIT_LINK, "uidmap=wait: %s is still empty", path);
 }
 
 /*
- * uidmap=wait: after idmap_write(), the maps that another process wrote for the process
- * that /proc calls pid. inside: as for a namespace below that one.
+ * uidmap=wait: read the maps that another process has written for the process that
+ * /proc calls pid. With inside, read them for a namespace below that one: there, the
+ * IDs outside are the IDs inside of the maps.
  */
 void
 idmap_learn(struct ns *ns, const char *pid, bool inside)

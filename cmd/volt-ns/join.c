@@ -48,7 +48,7 @@ name_of(int flag)
 	return kinds[i].name;
 }
 
-/* join=fd:N or join=PATH: a namespace by its file. */
+/* join=fd:N or join=PATH: the file of a namespace. */
 static void
 parse_file(struct ns *ns, const char *value)
 {
@@ -215,7 +215,8 @@ join_wanted(const struct ns *ns)
 
 /*
  * Open the process of ns->join. Returns a descriptor for setns(2). flags has the
- * namespaces that were named, or 0. It gets those of them that are not ours.
+ * namespaces that the word names, or 0 for all, and gets those of them that differ from
+ * ours.
  */
 static int
 open_process(const struct ns *ns, int *flags)
@@ -257,8 +258,8 @@ enter_files(struct ns *ns)
 }
 
 /*
- * May root in what we join get at a toolbox that we make or have, in a mount namespace
- * of its own?
+ * Must the toolbox be locked, because root in the namespaces that we join could
+ * otherwise change it?
  */
 static bool
 needs_lock(const struct ns *ns, bool here)
@@ -268,11 +269,11 @@ needs_lock(const struct ns *ns, bool here)
 		(ns->flags & CLONE_NEWNS) != 0);
 }
 
-/* Enter the namespaces that join= names; with toolbox, a link comes after us. */
+/* Enter the namespaces that join= names. toolbox: the next program is a link. */
 void
 join_enter(struct ns *ns, bool toolbox)
 {
-	/* setns(2) takes no second thread into a user namespace. */
+	/* A process with two threads cannot enter a user namespace by setns(2). */
 	struct death death = { .alone = true };
 	int pidfd = -1, here, flags = ns->join_flags;
 	size_t i;

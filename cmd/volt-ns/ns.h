@@ -47,7 +47,7 @@ struct idmap {
 	const char *key;	/* "uidmap" or "gidmap" */
 	bool given, automatic;
 	bool by_helper;	/* by newuidmap(1), newgidmap(1) */
-	bool waits;	/* another process writes both maps, then ends wait_fd */
+	bool waits;	/* another process writes both maps, and then to wait_fd */
 	int wait_fd;
 	size_t n;
 	struct extent extent[NS_EXTENTS];
@@ -59,7 +59,7 @@ enum mount_kind {
 	MOUNT_FILE, MOUNT_TEXT,	/* a file that we write */
 	MOUNT_DIR, MOUNT_LINK, MOUNT_MODE, /* made or changed in the root; no mounts */
 	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, MOUNT_MQUEUE, /* by fsopen(2) */
-	MOUNT_LAYERS,	/* an overlay at a place */
+	MOUNT_LAYERS,	/* an overlay at a place below the root */
 };
 
 struct mount {
@@ -126,8 +126,8 @@ struct ns {
 	} joins[NS_JOINS];	/* single namespaces to join */
 	size_t njoins;
 
-	bool userns_none, userns_check;	/* make no further ones; see to it */
-	int userns_fd;	/* to enter at last, or -1 */
+	bool userns_none, userns_check;	/* allow no more user namespaces; check that */
+	int userns_fd;	/* the user namespace to enter last, or -1 */
 
 	struct mount root;	/* MOUNT_ROOT, _IMAGE or _EMPTY; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
@@ -141,7 +141,7 @@ struct ns {
 
 	const char *hostname, *domainname, *chdir;
 	char *cwd;	/* chdir=keep: the caller's directory */
-	bool keep_caps;	/* what is permitted, whoever the command is */
+	bool keep_caps;	/* caps=keep: any user keeps the permitted capabilities */
 	const char *monotonic, *boottime; /* offsets, s */
 	struct idmap uidmap, gidmap;
 	struct identity id;
@@ -149,8 +149,8 @@ struct ns {
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int info_fd, wait_fd;	/* or -1 */
-	bool info_closed;	/* another of us writes to it, and its reader waits for the end */
-	bool waited;	/* our parent half waits for us */
+	bool info_closed;	/* info_fd is closed; another of our processes writes to it */
+	bool waited;	/* the outer actor waits for us */
 	int stop_signal;	/* or 0 */
 	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 

@@ -3,7 +3,10 @@
 
 #include "ns.h"
 
-/* Write the ID maps of the process that /proc calls pid, or have them written. */
+/*
+ * Write the ID maps of the process that /proc calls pid, or wait until another process
+ * has written them.
+ */
 void
 outer_map(struct ns *ns, const char *pid)
 {

@@ -1,5 +1,5 @@
 /*
- * Overlays: the root, or at a place. The kernel accepts a layer only if it is
+ * Overlays, as the root or at a place. The kernel accepts a layer only if it is
  * attached in the mount namespace of the process that makes the overlay. So the
  * layers are attached on the bench: a tmpfs that is unmounted with the old root.
  * If the changes go to memory, the bench holds them as well.
@@ -171,7 +171,7 @@ below(const struct layers *l, const char *path)
 	return fd;
 }
 
-/* Put all that the overlay is of on the bench. */
+/* Attach all layers and the place for changes to the bench. */
 static void
 bench_fill(const struct layers *l, int bench)
 {

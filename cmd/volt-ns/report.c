@@ -1,7 +1,8 @@
 /*
- * info=FD and, with -j, status=FD: who the command is, for whoever started us. The inner
- * actor looks up its namespaces while the caller's /proc is in sight, and tells the
- * parent that waits, which knows its process ID, when all is ready for the command.
+ * info=FD and, with -j, status=FD: tell the caller the process ID and the namespaces of
+ * the command. The inner actor looks up its namespaces while it still sees the caller's
+ * /proc. When all is ready for the command, it sends them to the parent that waits,
+ * which knows the process ID.
  */
 #include <sys/stat.h>
 
@@ -19,7 +20,7 @@
 #include "kfile.h"
 #include "ns.h"
 
-/* Is there anybody to be told? */
+/* Does a word ask for a report? */
 bool
 report_wanted(const struct ns *ns)
 {
@@ -27,8 +28,9 @@ report_wanted(const struct ns *ns)
 }
 
 /*
- * The namespaces of the process that /proc calls pid, those of them that the words make
- * or enter: "NAME ID" each, and a newline. What cannot be seen is left out.
+ * Write to text the namespaces of the process that /proc calls pid, as far as the words
+ * make or enter them: a line "NAME ID" for each. Namespaces that we cannot look up are
+ * left out.
  */
 void
 report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
@@ -60,7 +62,7 @@ report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
 
 enum style { STYLE_LINES, STYLE_JSON, STYLE_JSON_LINE };
 
-/* Write that to fd, with the process ID in front. */
+/* Write to fd the process ID, and then the namespaces in text. */
 static void
 tell(int fd, const char *pid, const char *text, enum style style)
 {
@@ -87,7 +89,10 @@ tell(int fd, const char *pid, const char *text, enum style style)
 		err(EXIT_LINK, "info");
 }
 
-/* Leave info= to another of us: its reader may wait for the end of what is told. */
+/*
+ * Close info= here, because another of our processes writes to it. Its reader may wait
+ * for the end of file.
+ */
 void
 report_leave(struct ns *ns)
 {
@@ -96,7 +101,7 @@ report_leave(struct ns *ns)
 	ns->info_closed = true;
 }
 
-/* Tell who asked by info=, and close that. */
+/* Write the report to the descriptor of info=, and close it. */
 void
 report_info(struct ns *ns, const char *pid, const char *text)
 {
@@ -106,14 +111,17 @@ report_info(struct ns *ns, const char *pid, const char *text)
 	report_leave(ns);
 }
 
-/* In the parent that waits, once its child pid is ready: tell all who asked. */
+/*
+ * In the parent that waits: once the child is ready, write all reports that words ask
+ * for.
+ */
 void
 report_child(struct ns *ns, int sock, pid_t child)
 {
 	char text[REPORT_MAX], pid[16];
 
 	if (!talk_text(sock, text, sizeof(text)))
-		return; /* it has failed, and said why */
+		return; /* the child has failed, and has printed why */
 	snprintf(pid, sizeof(pid), "%d", (int)child);
 	report_info(ns, pid, text);
 	if (ns->json && ns->status_fd != -1)
@@ -121,7 +129,7 @@ report_child(struct ns *ns, int sock, pid_t child)
 	talk_send(sock, -1);
 }
 
-/* The inner actor: all is ready, and text is what report_look() found. */
+/* In the inner actor, when all is ready: report text, which is from report_look(). */
 void
 report_ready(struct ns *ns, const char *text)
 {
@@ -136,7 +144,7 @@ report_ready(struct ns *ns, const char *text)
 	}
 }
 
-/* Wait until something can be read from the descriptor, or it has ended. */
+/* Wait until a byte can be read from the descriptor, or its other end is closed. */
 void
 report_await(int fd, const char *word)
 {

@@ -1,8 +1,8 @@
 /*
- * userns=: the user namespaces that the command may make, and the one that it is in at
- * last. The kernel counts the namespaces below a user namespace, and only who has
- * rights over it sets how many there may be: the builder does, in the one between the
- * caller's and the container's, where the container's own is the only one.
+ * userns=: whether the command may make user namespaces, and the one that it enters
+ * last. The kernel limits the number of namespaces below a user namespace, and only a
+ * process with privileges in that one can set the limit. The builder does, in the user
+ * namespace between the caller's and the container's: it allows only the container's.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -35,18 +35,18 @@ userns_parse(void *ctx, const char *key, const char *value)
 		err(EXIT_LINK, "%s=%s", key, value);
 }
 
-/* With userns=none: will there be a user namespace between, and can there be? */
+/* With userns=none: check that there can be a user namespace between, or end. */
 void
 userns_check(const struct ns *ns)
 {
 	if (!ns->staged)
 		errx(EXIT_LINK, "userns=none needs -Um, and a new root or a mount");
-	/* Only the host's root maps the IDs of mounts, and it is not root in there. */
+	/* Only the host's root makes ID-mapped mounts; it is not root in that one. */
 	if (geteuid() == 0 && (ns->root.idmap || (ns->nlower > 0 && ns->lower[0].idmap)))
 		errx(EXIT_LINK, "userns=none: the host's root must give uidmap=, too");
 }
 
-/* In the user namespace between: the next one is the last. */
+/* In the user namespace between: allow one more, the container's. */
 void
 userns_limit(const struct ns *ns)
 {
@@ -56,11 +56,14 @@ userns_limit(const struct ns *ns)
 		err(EXIT_LINK, "userns=none: %s", path);
 }
 
-/* In the container, when it is set up: enter the last one, and see that it is. */
+/*
+ * In the container, when it is set up: enter the user namespace of fd:N or of a path. For
+ * none and check, make sure that no other can be made.
+ */
 void
 userns_finish(const struct ns *ns)
 {
-	/* setns(2) takes no second thread into a user namespace. */
+	/* A process with two threads cannot enter a user namespace by setns(2). */
 	struct death death = { .alone = true };
 
 	if (ns->userns_fd != -1) {
