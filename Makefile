@@ -15,8 +15,8 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-# The programs, and how each is linked (below). FRONTS speak another program's
-# language. volt-guest is no command: it is the first program of volt-kvm's guests.
+# The programs, and how each is linked (below). FRONTS take another program's
+# options. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 FRONTS = volt-bwrap
 volt-ns.link = static
@@ -112,8 +112,8 @@ $(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
 $(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
-# What volt-lock and volt-kvm have built in: filters and names of system calls by
-# volt-seccomp. And names of capabilities by libcap, which lib has.
+# What is generated: filters and names of system calls by volt-seccomp, for volt-lock
+# and volt-kvm, and names of capabilities by libcap, for lib.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(O)/gen/calls.h $(FILTERS)

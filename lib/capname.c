@@ -5,15 +5,15 @@
 #include "capname.h"
 #include "value.h"
 
-/* By number, without "CAP_". A newer one is known by its number alone. */
+/* The names by number, without "CAP_". A newer capability has a number only. */
 static const char *const names[] = {
 #include "caps.inc"
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 /*
- * The number of a capability: by its name, in letters of either case, with or without
- * "CAP_", or by the number itself. Returns -1 and EINVAL if there is none.
+ * Returns the number of a capability. name is its name, in upper or lower case, with or
+ * without "CAP_", or its number. Returns -1 and EINVAL if there is no such capability.
  */
 int
 capname_parse(const char *name)
@@ -36,14 +36,14 @@ capname_parse(const char *name)
 	return -1;
 }
 
-/* The name of a capability, without "CAP_", or NULL if it has none here. */
+/* Returns the name of a capability, without "CAP_", or NULL if it has a number only. */
 const char *
 capname_of(unsigned int cap)
 {
 	return cap < NAMES ? names[cap] : NULL;
 }
 
-/* How many have names: those of the kernel that volt was built with. */
+/* Returns how many capabilities have names: those of the kernel that volt was built for. */
 size_t
 capname_known(void)
 {

@@ -1,4 +1,4 @@
-/* Names of capabilities (capabilities(7)), of which the kernel's sets have 64. */
+/* Names of capabilities (capabilities(7)). */
 #ifndef VOLT_CAPNAME_H
 #define VOLT_CAPNAME_H
 
@@ -6,7 +6,7 @@
 
 #include "must.h"
 
-#define CAPNAME_SETS 64	/* what the sets have room for */
+#define CAPNAME_SETS 64	/* bits of the kernel's sets */
 
 MUST_CHECK int capname_parse(const char *name);
 const char *capname_of(unsigned int cap);

@@ -3,8 +3,8 @@
  * and one write(2), whatever words, paths and names it contains. A byte that cannot
  * be shown is written as \ooo (text.h).
  *
- * warn_last() is warn() for the error that ends the program, if the program still
- * prints or does something before it ends.
+ * warn_last() is warn() for an error that ends the program, if more is printed or done
+ * before the end.
  */
 #ifndef VOLT_ERR_H
 #define VOLT_ERR_H

@@ -52,7 +52,7 @@ struct walk {
 	char done[PATH_MAX];	/* "." or "./a/b" */
 	char todo[2 * PATH_MAX];
 	unsigned int links;
-	mode_t way, last;	/* modes of what is made: directories, the end */
+	mode_t way, last;	/* modes: of directories on the way, of the end */
 };
 
 /*
@@ -177,7 +177,7 @@ path_make_with(int root, const char *path, mode_t type, mode_t way, mode_t last)
 	}
 }
 
-/* The same for a place to mount at: directories of mode 0755, a file of 0444. */
+/* Do the same for a place to mount at: directories of mode 0755, a file of 0444. */
 int
 path_make(int root, const char *path, mode_t type)
 {

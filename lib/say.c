@@ -12,8 +12,8 @@
 bool say_on, say_levels;
 
 /*
- * Write the syslog level that precedes a message, if the caller wants it
- * (sd-daemon(3)). Returns its length.
+ * Put the syslog level in front of a message, if the caller asked for that
+ * (sd-daemon(3)). Returns the length.
  */
 static size_t
 prefix(int level, char *out)

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#define SAY_LEVELS "VOLT_LEVELS"	/* set: messages begin with their level */
+#define SAY_LEVELS "VOLT_LEVELS"	/* if set, messages begin with their level */
 #define SAY_NAME 512	/* bytes of a name in a message, with the NUL */
 
 extern bool say_on;	/* false: print nothing */

@@ -248,7 +248,7 @@ was_told(int told, int status)
 	return best;
 }
 
-/* The same as JSON: a line with an exit code, where the command was started. */
+/* Make the line of JSON. It has an exit code if the command was started. */
 static int
 json_line(char *line, size_t size, int started, int why, int code)
 {
@@ -268,7 +268,7 @@ json_line(char *line, size_t size, int started, int why, int code)
  * "timeout 124" if a link ended it after its time limit; "oom 137" if the kernel
  * killed it because memory ran out; "failed N" if it was never started, because a
  * link failed with status N. wstatus is the status of waitpid(2) for the next link or
- * the command. With json it is a line of JSON. Returns 0, or -1 and errno.
+ * the command. With json the line is JSON. Returns 0, or -1 and errno.
  */
 int
 status_report(const struct status *st, int fd, int wstatus, bool json)

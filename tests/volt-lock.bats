@@ -1236,14 +1236,14 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	need_root
 	local -A text=([EPERM]="Operation not permitted" [EACCES]="Permission denied"
 		[EINVAL]="Invalid argument" [ENOSYS]="Function not implemented")
-	while IFS='|' read -r lines words message; do
-		printf '%b\n* = allow\n' "$lines" >outer
-		echo "$lines: $words"
-		[[ $lines != seccomp* || $ABI -ge 4 ]] || continue
+	while IFS='|' read -r rules words message; do
+		printf '%b\n* = allow\n' "$rules" >outer
+		echo "$rules: $words"
+		[[ $rules != seccomp* || $ABI -ge 4 ]] || continue
 		# shellcheck disable=SC2086 # several words
 		run -125 --separate-stderr volt-lock seccomp=./outer \
 			volt-lock $words "$HELP/deed" yes
-		errno=${lines##* = }
+		errno=${rules##* = }
 		[ "$stderr" = "volt-lock: $message: ${text[$errno]}" ]
 		[ -z "$output" ]
 	done <<-'EOF'

@@ -490,6 +490,7 @@ tried() {
 }
 
 in_place() {
+	local who=$1 root=$2 U=$3
 	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
 
 	run -0 --separate-stderr "${in[@]}" file=3:/a/b/f:plain,mode=640 text=one:/t \
@@ -516,7 +517,7 @@ in_place() {
 }
 
 layered() {
-	local at=$USER_DIR/tmp/layers
+	local who=$1 root=$2 U=$3 at=$USER_DIR/tmp/layers
 	local -a in=("$who" volt-ns "-mp$U" "root=$root")
 
 	mkdir -p "$at/one" "$at/two" "$at/up" "$at/work" "$at/changes"
@@ -555,6 +556,7 @@ layered() {
 }
 
 by_descriptor() {
+	local who=$1 root=$2 U=$3
 	local -a in=("$who" volt-ns "-mp$U" "root=$root")
 
 	run -0 --separate-stderr "${in[@]}" bind=fd:7:/tmp:ro volt-init \
@@ -581,6 +583,8 @@ by_descriptor() {
 }
 
 guards() {
+	local who=$1 root=$2 U=$3
+
 	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro" \
 		tmpfs=/t tmpfs=/t/below ro=/t:top ro=/none:try mask=/none:try dev=/dev:shm=128K \
 		volt-init sh -c 'touch /t/x; touch /t/below/x && ls /t/below
@@ -605,7 +609,7 @@ guards() {
 }
 
 the_last_namespace() {
-	local map
+	local who=$1 root=$2 map
 
 	map=uidmap=0:$("$who" id -u):1
 	run --separate-stderr "$who" volt-ns -Ump "$map" "root=$root" userns=none volt-init \
@@ -618,17 +622,19 @@ the_last_namespace() {
 }
 
 @test "userns=: the last user namespace" {
-	who=as_user root=$ROOT_USER the_last_namespace
+	the_last_namespace as_user "$ROOT_USER"
 	ends 125 "userns=none needs -Um, and a new root or a mount" -U userns=none true
 	ends 125 "userns=x: not any, none, check, fd:N or a path" userns=x true
 	ends 125 "userns=/none: No such file or directory" userns=/none true
 	need_root
-	who=as_root root=$ROOT_BB the_last_namespace
+	the_last_namespace as_root "$ROOT_BB"
 	ends 125 "userns=none: the host's root must give uidmap=, too" \
 		-Um root="$ROOT_BB" userns=none true
 }
 
 joined_files() {
+	local who=$1 root=$2
+
 	BY=$who start volt-ns -Ump uidmap="0:$("$who" id -u):1" "root=$root" volt-init sleep 1000
 	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
 	inner=$(pgrep -P "$(pgrep -P "$pid")")
@@ -644,12 +650,12 @@ joined_files() {
 	[ "$output" = "${want%%$'\n'*}" ]
 	run -125 "$who" volt-ns -m "join=/proc/$inner/ns/user" "join=/proc/$inner/ns/mnt" \
 		"root=$root" true
-	[ "$output" = "volt-ns: join= of a mount namespace and root= do not go together" ]
+	[ "$output" = "volt-ns: join= of a mount namespace cannot be used with root=" ]
 }
 
 @test "join=: namespaces by descriptor and path, also with a new root" {
 	need_root
-	who=as_root root=$ROOT_BB joined_files
+	joined_files as_root "$ROOT_BB"
 	ends 125 "join=/etc/passwd: not a namespace" join=/etc/passwd true
 	ends 125 "join=fd:77: Bad file descriptor" join=fd:77 true ||
 		[[ $stderr == *"Bad file descriptor" ]]
@@ -658,6 +664,8 @@ joined_files() {
 }
 
 told() {
+	local who=$1 root=$2 U=$3
+
 	run -5 --separate-stderr "$who" volt-ns "-jmp$U" "root=$root" info=7 status=8 \
 		volt-init sh -c 'readlink /proc/self/ns/mnt; exit 5' \
 		7>"$BATS_TEST_TMPDIR/info" 8>"$BATS_TEST_TMPDIR/how"
@@ -686,6 +694,8 @@ told() {
 }
 
 kept() {
+	local who=$1 root=$2 U=$3
+
 	mkdir -p "$USER_DIR/tmp/kept" && cd "$USER_DIR/tmp/kept" || return
 	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" chdir=keep env=HOME=/tmp \
 		sh -c 'pwd; echo "$PWD"'

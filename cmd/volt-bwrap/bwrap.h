@@ -1,4 +1,4 @@
-/* volt-bwrap: what bubblewrap's options say, and the files that see to it. */
+/* volt-bwrap: the state that bubblewrap's options set, and its functions by file. */
 #ifndef VOLT_BWRAP_H
 #define VOLT_BWRAP_H
 
@@ -8,25 +8,25 @@
 
 enum { EXIT_WRONG = 1 };	/* bubblewrap's status for its own errors */
 
-/* A list that grows; the strings live on. */
+/* A list that grows. Its strings are never freed. */
 struct words {
 	char **word;
 	size_t n;
 };
 
-/* A step in the new root: a word of volt-ns, or what becomes one at the end. */
+/* A step that builds the new root: a word of volt-ns, or a place for a word made later. */
 enum step_kind { STEP_WORD, STEP_PROC, STEP_DEV };
 struct step {
 	enum step_kind kind;
 	char *text;	/* the word, or the place */
-	int fd;	/* that it consumes, or -1 */
+	int fd;	/* the descriptor that it uses up, or -1 */
 };
 
-/* Options that are a descriptor each. */
+/* Options whose argument is a descriptor. */
 enum { FD_USERNS, FD_USERNS2, FD_PIDNS, FD_SYNC, FD_BLOCK, FD_USERNS_BLOCK, FD_INFO,
 	FD_JSON_STATUS, FD_SECCOMP, FDS };
 
-/* Options that are a string or a number each. */
+/* Options whose argument is a string or a number. */
 enum { TEXT_CHDIR, TEXT_HOSTNAME, TEXT_ARGV0, TEXT_UID, TEXT_GID, TEXTS };
 
 struct bwrap {
@@ -41,12 +41,12 @@ struct bwrap {
 	bool caps_given;
 	uint64_t caps;
 
-	/* What is said of the next step. */
+	/* Options for the next step. */
 	int perms;	/* or -1 */
 	uint64_t size;	/* or 0 */
 	struct words layers;	/* the last on top */
 
-	struct words root;	/* the root's own words; none: an empty root */
+	struct words root;	/* words for the root itself. If none: an empty root */
 	struct step *steps;
 	size_t nsteps;
 };

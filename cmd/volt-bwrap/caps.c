@@ -1,4 +1,4 @@
-/* --cap-add and --cap-drop: the set that the command is to have. */
+/* --cap-add and --cap-drop: the capabilities of the command. */
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@
 
 #include "bwrap.h"
 
-/* Root begins with what it has, and everybody else with none. */
+/* Begin with all capabilities for root, and with none for other users. */
 void
 caps_begin(struct bwrap *b)
 {
@@ -29,7 +29,7 @@ caps_begin(struct bwrap *b)
 	b->caps = data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
-/* --cap-add or --cap-drop, in their order. */
+/* Apply --cap-add or --cap-drop. Their order counts. */
 void
 caps_change(struct bwrap *b, const char *name, char *arg[])
 {
@@ -48,7 +48,7 @@ caps_change(struct bwrap *b, const char *name, char *arg[])
 		b->caps &= ~bits;
 }
 
-/* All that the kernel has. */
+/* Returns all capabilities that the kernel has. */
 static uint64_t
 all(void)
 {
@@ -62,8 +62,8 @@ all(void)
 }
 
 /*
- * Add caps= to the words of volt-lock, unless the command keeps all there are. Returns
- * whether it keeps any by an option.
+ * Add caps= to the words of volt-lock, unless the command keeps all capabilities.
+ * Returns whether an option lets it keep any.
  */
 bool
 caps_word(const struct bwrap *b, struct words *lock)

@@ -1,4 +1,6 @@
-/* The chain: volt-ns, volt-init where something is to wait inside, and volt-lock. */
+/*
+ * Make the chain: volt-ns, volt-init if a process must wait inside, and volt-lock.
+ */
 #include <sys/stat.h>
 
 #include <err.h>
@@ -11,7 +13,7 @@
 
 static const char letters[NAMESPACES + 1] = "UpniuC";
 
-/* What bubblewrap tries and leaves out where it cannot be. */
+/* Can this namespace be made? bubblewrap leaves out some that cannot. */
 static bool
 can_have(int namespace)
 {
@@ -31,14 +33,14 @@ can_have(int namespace)
 	return first != '0';
 }
 
-/* The namespaces to make, as UNSHARE() bits. */
+/* Returns the namespaces to make, as UNSHARE() bits. */
 static unsigned int
 namespaces(const struct bwrap *b)
 {
 	unsigned int set = b->unshare;
 	int i;
 
-	/* Nobody but root mounts without one. */
+	/* Without a user namespace only root can mount. */
 	if (getuid() != 0 && b->fd[FD_USERNS] == -1)
 		set |= UNSHARE(USER);
 	for (i = 0; i < NAMESPACES; i++)
@@ -67,7 +69,7 @@ add_flags(const struct bwrap *b, unsigned int set, struct words *chain)
 	words_add(chain, "%s", flags);
 }
 
-/* A word with a descriptor, if there is one. */
+/* Add a word with the descriptor of an option, if the option was given. */
 static void
 add_fd(const struct bwrap *b, int which, const char *word, struct words *chain)
 {
@@ -75,7 +77,7 @@ add_fd(const struct bwrap *b, int which, const char *word, struct words *chain)
 		words_add(chain, "%s%d", word, b->fd[which]);
 }
 
-/* Who the command is, in the user namespace that is made or joined. */
+/* Add the words for the IDs of the command in its user namespace. */
 static void
 add_ids(const struct bwrap *b, unsigned int set, struct words *chain)
 {
@@ -92,7 +94,7 @@ add_ids(const struct bwrap *b, unsigned int set, struct words *chain)
 		words_add(chain, "uidmap=%s:%s:1", uid, own_uid);
 		words_add(chain, "gidmap=%s:%s:1", gid, own_gid);
 	} else if (b->fd[FD_USERNS] == -1) {
-		return; /* options_check() saw to it that they are our own */
+		return; /* check_ids() has made sure that they are our own */
 	}
 	if (gid != NULL)
 		words_add(chain, "gid=%s", gid);
@@ -101,8 +103,8 @@ add_ids(const struct bwrap *b, unsigned int set, struct words *chain)
 }
 
 /*
- * A /proc of the new PID namespace, else the caller's. Of what root could do harm with
- * there, bubblewrap leaves reading.
+ * Add a /proc: of the new PID namespace, or without one the caller's. Like bubblewrap,
+ * make read-only what root could do harm with there.
  */
 static void
 add_proc(const char *place, bool new, struct words *chain)
@@ -122,7 +124,7 @@ add_proc(const char *place, bool new, struct words *chain)
 	}
 }
 
-/* A /dev, with the terminal that is standard output as its console. */
+/* Add a /dev. If standard output is a terminal, it is the console there. */
 static void
 add_dev(const char *place, struct words *chain)
 {
@@ -136,7 +138,7 @@ add_dev(const char *place, struct words *chain)
 		    place);
 }
 
-/* The root, and all that is done to it. */
+/* Add the root, and the steps that build it. */
 static void
 add_root(const struct bwrap *b, unsigned int set, struct words *chain)
 {
@@ -175,7 +177,7 @@ add_environment(const struct bwrap *b, struct words *chain)
 		words_add(chain, "chdir=keep");
 		return;
 	}
-	/* A relative one is no word that means something else. */
+	/* "./": a relative path must not be taken for another value, such as keep. */
 	words_add(chain, "chdir=%s%s", *b->text[TEXT_CHDIR] == '/' ? "" : "./",
 	    b->text[TEXT_CHDIR]);
 	words_add(chain, "env=PWD=%s", b->text[TEXT_CHDIR]);
@@ -207,7 +209,7 @@ add_ns(const struct bwrap *b, unsigned int set, bool keeps, struct words *chain)
 	words_add(chain, "--");
 }
 
-/* PID 1 of a new namespace, or who has locks and descriptors as long as it runs. */
+/* Add volt-init, as PID 1, or to hold locks and descriptors while the command runs. */
 static void
 add_init(const struct bwrap *b, struct words *chain)
 {
@@ -254,7 +256,7 @@ chain_make(const struct bwrap *b, char *command[], struct words *chain)
 	if (waits && !b->as_pid_1)
 		add_init(b, chain);
 	add_lock(b, &caps, chain);
-	/* What bubblewrap is when it looks for its command. */
+	/* To bubblewrap this path is bubblewrap itself. */
 	words_add(chain, "%s", strcmp(command[0], "/proc/self/exe") == 0 ?
 	    "volt-bwrap" : command[0]);
 	while (*++command != NULL)

@@ -1,7 +1,6 @@
 /*
- * volt-bwrap: bubblewrap's command line, as a chain. It says what the options mean in
- * the words of volt-ns, volt-init and volt-lock, becomes that chain, and does nothing
- * else.
+ * volt-bwrap: bubblewrap's command line, as a chain. It translates the options to words
+ * of volt-ns, volt-init and volt-lock, and becomes that chain. It does nothing else.
  */
 #include <err.h>
 #include <stdlib.h>

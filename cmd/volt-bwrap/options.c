@@ -1,4 +1,4 @@
-/* Bubblewrap's options: what there is, and what must not be said together. */
+/* Bubblewrap's options: their table, and which of them cannot be combined. */
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 
 #include "bwrap.h"
 
-#define VERSION "0.11.1"	/* the bubblewrap whose options these are */
+#define VERSION "0.11.1"	/* of the bubblewrap that has these options */
 #define ARGS_MAX ((size_t)16 << 20)	/* bytes of --args */
 
 enum kind { OPT_STEP, OPT_UNSHARE, OPT_TRY, OPT_ALL, OPT_SHARE_NET, OPT_FLAG, OPT_FD,
@@ -133,7 +133,10 @@ usage(FILE *f, const char *program)
 
 static char **parse(struct bwrap *b, char *argv[], const char *program);
 
-/* The options in what can be read from FD: each ends with a NUL, but the last may not. */
+/*
+ * Apply the options in the contents of a descriptor. Each ends with a NUL, except that
+ * the last may not.
+ */
 static void
 parse_file(struct bwrap *b, const char *value)
 {
@@ -143,7 +146,7 @@ parse_file(struct bwrap *b, const char *value)
 	ssize_t len;
 	size_t i;
 
-	/* What is never touched of it costs nothing. */
+	/* Pages of it that are never touched cost nothing. */
 	if ((data = malloc(ARGS_MAX)) == NULL ||
 	    (len = kfile_slurp(fd, data, ARGS_MAX)) == -1)
 		err(EXIT_WRONG, "Can't read --args data");
@@ -158,7 +161,7 @@ parse_file(struct bwrap *b, const char *value)
 		errx(EXIT_WRONG, "--args: %s is not an option", *rest);
 }
 
-/* Only the last of an option counts, and a word about that. */
+/* If an option was given before, warn that only the last one counts. */
 static void
 warn_again(bool again, const char *name)
 {
@@ -196,7 +199,7 @@ set_environment(struct bwrap *b, const char *name, char *arg[])
 		words_add(&b->env, "unset=%s", arg[0]);
 }
 
-/* volt-lock reads the filter; what can be told before is told here. */
+/* Check a filter as far as is possible here. volt-lock reads it. */
 static void
 check_filter(const struct bwrap *b, int fd)
 {
@@ -331,7 +334,7 @@ apply(struct bwrap *b, const struct option *o, char *arg[], const char *program)
 	}
 }
 
-/* What says something of the next option must be followed by one that it is for. */
+/* --perms, --size and --overlay-src must be followed by an option that they are for. */
 static void
 check_pending(const struct bwrap *b, const struct option *last)
 {
@@ -359,7 +362,7 @@ find(const char *name)
 	errx(EXIT_WRONG, "Unknown option %s", say_name(name, buf));
 }
 
-/* Apply the options; returns the rest. program is NULL within --args. */
+/* Apply the options. Returns the arguments after them. program is NULL within --args. */
 static char **
 parse(struct bwrap *b, char *argv[], const char *program)
 {
@@ -382,7 +385,7 @@ parse(struct bwrap *b, char *argv[], const char *program)
 	return argv;
 }
 
-/* Refuse what contradicts itself. */
+/* Refuse options that contradict each other. */
 static void
 check(const struct bwrap *b)
 {
@@ -416,7 +419,7 @@ check(const struct bwrap *b)
 			errx(EXIT_WRONG, "%s", rules[i].why);
 }
 
-/* IDs other than one's own need a user namespace. */
+/* Other IDs than the caller's need a user namespace. */
 static void
 check_ids(const struct bwrap *b)
 {
@@ -431,7 +434,7 @@ check_ids(const struct bwrap *b)
 		errx(EXIT_WRONG, "Specifying --gid requires --unshare-user or --userns");
 }
 
-/* Fill in b from the options; returns the command. */
+/* Fill in b from the options. Returns the command. */
 char **
 options_parse(struct bwrap *b, char *argv[])
 {

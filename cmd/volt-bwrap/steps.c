@@ -1,6 +1,6 @@
 /*
- * The options that build the new root, each a step: mostly one word of volt-ns. A step
- * at "/" is the root from then on, and covers all that was before it.
+ * The options that build the new root. Each is a step, mostly one word of volt-ns. A step
+ * at "/" makes a new root, which covers everything before it.
  */
 #include <sys/stat.h>
 
@@ -30,7 +30,7 @@ step_new(struct bwrap *b, enum step_kind kind, int fd)
 	return &b->steps[b->nsteps++];
 }
 
-/* Add a step: a word, which consumes fd unless that is -1. */
+/* Add a step: a word. fd is the descriptor that the word uses up, or -1. */
 static void __attribute__((format(printf, 3, 4)))
 add(struct bwrap *b, int fd, const char *fmt, ...)
 {
@@ -60,7 +60,7 @@ is_root(const char *place)
 	return true;
 }
 
-/* A new root: what was done to the one before is covered, and its descriptors go. */
+/* Begin a new root: drop the steps of the last one, and close their descriptors. */
 static struct words *
 root_new(struct bwrap *b)
 {
@@ -74,7 +74,7 @@ root_new(struct bwrap *b)
 	return &b->root;
 }
 
-/* A descriptor by its number. */
+/* Parse the number of a descriptor. An error ends the program. */
 int
 step_fd(const char *value)
 {
@@ -85,7 +85,7 @@ step_fd(const char *value)
 	return (int)n;
 }
 
-/* An octal mode. */
+/* Parse an octal mode. An error ends the program. */
 int
 step_mode(const char *name, const char *value)
 {
@@ -99,7 +99,7 @@ step_mode(const char *name, const char *value)
 	return mode;
 }
 
-/* The mode that --perms gave, or another. */
+/* Returns the mode that --perms gave, or usual. */
 static unsigned int
 take_perms(struct bwrap *b, unsigned int usual)
 {
@@ -109,7 +109,7 @@ take_perms(struct bwrap *b, unsigned int usual)
 	return perms;
 }
 
-/* Is the source there? Without try it must be. */
+/* Does the source exist? Without try it is an error if it does not. */
 static bool
 has_source(const char *path, bool try)
 {
@@ -167,7 +167,7 @@ step_overlay_src(struct bwrap *b, const char *name, char *arg[])
 	words_add(&b->layers, "%s", words_source(arg[0]));
 }
 
-/* The layers as fields, the first on top; there are none left then. */
+/* Take the layers, as fields, the first on top. None are left then. */
 static char *
 take_layers(struct bwrap *b, const char *name, size_t least)
 {
@@ -191,7 +191,7 @@ take_layers(struct bwrap *b, const char *name, size_t least)
 	return text;
 }
 
-/* An overlay as the root: its layers are words of their own. */
+/* Make the root an overlay. Each of its layers is a word. */
 static void
 root_overlay(struct bwrap *b, const char *name)
 {
@@ -233,7 +233,7 @@ step_overlay(struct bwrap *b, const char *name, char *arg[])
 	}
 }
 
-/* What /proc is depends on options that may follow. */
+/* The word for /proc depends on options that may follow. */
 void
 step_proc(struct bwrap *b, const char *name, char *arg[])
 {
@@ -280,7 +280,7 @@ step_dir(struct bwrap *b, const char *name, char *arg[])
 
 	(void)name;
 	if (is_root(arg[0]))
-		return; /* it is there */
+		return; /* the root exists */
 	if (given)
 		add(b, -1, "dir=%s:mode=%o", words_place(arg[0]), mode);
 	else

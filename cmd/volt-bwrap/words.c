@@ -1,4 +1,4 @@
-/* Words of the chain: lists of them, their fields, and how a shell reads them. */
+/* Words of the chain: lists of words, their fields, and quoting for a shell. */
 #include <err.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "bwrap.h"
 
-/* Add a string, made as by printf(3). */
+/* Add a string, formatted like by printf(3). An error ends the program. */
 void
 words_add(struct words *w, const char *fmt, ...)
 {
@@ -18,7 +18,7 @@ words_add(struct words *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	/* One is left for a NULL at the end; the room doubles: 1, 2, 4, 8 ... */
+	/* There is always room for a NULL at the end. The room doubles: 1, 2, 4, 8 ... */
 	if (n != -1 && (w->n & (w->n + 1)) == 0)
 		w->word = realloc(w->word, 2 * (w->n + 1) * sizeof(*w->word));
 	if (n == -1 || w->word == NULL)
@@ -27,7 +27,7 @@ words_add(struct words *w, const char *fmt, ...)
 	w->word[w->n] = NULL;
 }
 
-/* With prefix in front, and what separates fields escaped (volt(7), GRAMMAR). */
+/* Returns prefix and s, with the separators of fields escaped (volt(7), GRAMMAR). */
 static char *
 field(const char *prefix, const char *s)
 {
@@ -44,28 +44,28 @@ field(const char *prefix, const char *s)
 	return text;
 }
 
-/* A field as it stands. */
+/* Returns s as a field of a word. */
 char *
 words_field(const char *s)
 {
 	return field("", s);
 }
 
-/* A place in the new root: bubblewrap takes a relative one from there. */
+/* Returns a place as a field. If it is relative, it is relative to the new root. */
 char *
 words_place(const char *s)
 {
 	return field(*s == '/' ? "" : "/", s);
 }
 
-/* A path of the caller's. A relative one is no word that means something else. */
+/* Returns a path of the caller as a field. A relative one gets "./" in front. */
 char *
 words_source(const char *s)
 {
 	return field(*s == '/' ? "" : "./", s);
 }
 
-/* The list as one command of a shell. */
+/* Print the list as one command for a shell. */
 void
 words_print(const struct words *w)
 {

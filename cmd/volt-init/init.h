@@ -18,7 +18,7 @@ struct init {
 	const char *ready;	/* path of the notify socket, or NULL */
 	int stop_signal;	/* or 0 */
 	size_t nlocks, nholds;
-	const char **locks;	/* files to hold a lock of */
+	const char **locks;	/* files to lock */
 	int status_fd;	/* or -1 */
 };
 

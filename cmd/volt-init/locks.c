@@ -1,6 +1,6 @@
 /*
- * lock= and hold=: show other processes that the command runs. Only volt-init has the
- * locks and the descriptors. They end with it, whatever the command or its children do.
+ * lock= and hold=: locks and descriptors that show others that the command runs. Only
+ * volt-init has them. They end with volt-init, whatever the command or its children do.
  */
 #include <err.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ locks_add(void *init, const char *key, const char *value)
 	in->locks[in->nlocks++] = value;
 }
 
-/* hold=FD: the descriptor closes on exec. This process never calls exec(2). */
+/* hold=FD: the descriptor closes on exec. This process does not exec. */
 void
 locks_hold(void *init, const char *key, const char *value)
 {
@@ -39,7 +39,7 @@ locks_hold(void *init, const char *key, const char *value)
 
 /*
  * In the parent that waits: take a shared lock of each file, by fcntl(2). A child does
- * not inherit such locks.
+ * not inherit such locks. An error ends the program.
  */
 void
 locks_take(const struct init *in)

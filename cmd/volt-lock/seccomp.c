@@ -311,8 +311,8 @@ seccomp_ready(void *ctx, const char *key, const char *value)
 }
 
 /*
- * Install the filters of filter=, by prctl(2): an earlier one may allow that call for
- * the next filter, but not seccomp(2).
+ * Install the filters of filter=, by prctl(2). Usual filters allow that call for the
+ * next filter, but not seccomp(2).
  */
 static void
 install_ready(const struct lock *lock)
@@ -340,7 +340,7 @@ install_profile(const struct lock *lock)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
 }
 
-/* Install all filters. After this, volt-lock does nothing but exec the command. */
+/* Install all filters. After this we only make the calls that exec needs. */
 void
 seccomp_enforce(const struct lock *lock)
 {

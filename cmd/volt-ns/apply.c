@@ -64,7 +64,7 @@ apply_mask(const struct mount *m, struct build *b, int root)
 	return true;
 }
 
-/* Make the mount at the place read-only, but no mount below it. */
+/* Make the mount at the place read-only, but not the mounts below it. */
 static void
 apply_top(const struct mount *m, int place)
 {

@@ -51,7 +51,9 @@ copy(int from, int to)
 	}
 }
 
-/* Write the bytes that are read from from; if it is -1, m's text and a newline. */
+/*
+ * Fill fd with the contents of from, or if that is -1 with m's text and a newline.
+ */
 static bool
 fill(const struct mount *m, int from, int fd)
 {
@@ -134,8 +136,8 @@ files_open(struct ns *ns)
 }
 
 /*
- * Write a file into the root itself. An existing file gets the new content, and keeps
- * its mode and owner.
+ * Write a file into the root itself. If the file exists, it is overwritten, and keeps its
+ * mode and owner.
  */
 void
 files_put(const struct mount *m, int root)

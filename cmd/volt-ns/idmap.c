@@ -510,7 +510,7 @@ idmap_write_same(const struct ns *ns, const char *pid)
 	write_map(&same[1], NULL, "gid_map", pid);
 }
 
-/* Read one ID map for idmap_learn(). */
+/* Read a map of the process that /proc calls pid into m. */
 static void
 learn(struct idmap *m, const char *pid, bool inside)
 {
@@ -531,9 +531,8 @@ learn(struct idmap *m, const char *pid, bool inside)
 }
 
 /*
- * uidmap=wait: read the maps that another process has written for the process that
- * /proc calls pid. With inside, read them for a namespace below that one: there, the
- * IDs outside are the IDs inside of the maps.
+ * With uidmap=wait: read the maps that another process wrote for the process that /proc
+ * calls pid. With inside, map the IDs to themselves, as for a namespace below that one.
  */
 void
 idmap_learn(struct ns *ns, const char *pid, bool inside)

@@ -258,8 +258,8 @@ enter_files(struct ns *ns)
 }
 
 /*
- * Must the toolbox be locked, because root in the namespaces that we join could
- * otherwise change it?
+ * Could root in the namespaces that we join change our toolbox, from a mount namespace
+ * of its own?
  */
 static bool
 needs_lock(const struct ns *ns, bool here)
@@ -269,11 +269,11 @@ needs_lock(const struct ns *ns, bool here)
 		(ns->flags & CLONE_NEWNS) != 0);
 }
 
-/* Enter the namespaces that join= names. toolbox: the next program is a link. */
+/* Enter the namespaces that join= names. toolbox says that a link comes after us. */
 void
 join_enter(struct ns *ns, bool toolbox)
 {
-	/* A process with two threads cannot enter a user namespace by setns(2). */
+	/* A process with a second thread cannot enter a user namespace. */
 	struct death death = { .alone = true };
 	int pidfd = -1, here, flags = ns->join_flags;
 	size_t i;
@@ -286,7 +286,7 @@ join_enter(struct ns *ns, bool toolbox)
 		say("join the %s namespace of a file", name_of(ns->joins[i].flag));
 	}
 	if (has_root(ns) && (ns->join_flags & CLONE_NEWNS) != 0)
-		errx(EXIT_LINK, "join= of a mount namespace and root= do not go together");
+		errx(EXIT_LINK, "join= of a mount namespace cannot be used with root=");
 	if (ns->dry)
 		return;
 	if (toolbox && ((here = toolbox_here()) == -1 ||

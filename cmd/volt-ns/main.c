@@ -106,7 +106,7 @@ start(struct supervise *s)
 	    sys_clone3(&st->args);
 
 	if (pid == -1 && errno == 0)
-		supervise_exit(s, EXIT_LINK << 8, false); /* after a message */
+		supervise_exit(s, EXIT_LINK << 8, false); /* the builder printed why */
 	if (pid == -1)
 		fail_namespaces(st->ns);
 	return pid;

@@ -149,7 +149,7 @@ apply_option(struct mount *m, const char *name)
 	    m->kind == MOUNT_DIR || m->kind == MOUNT_LINK ||
 	    m->kind == MOUNT_MODE)
 		return false;
-	/* Leave nodev as it is at the source. */
+	/* Neither set the flag nor clear it. */
 	if (strcmp(name, "samedev") == 0) {
 		m->attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
 		m->lifted &= ~(uint64_t)MOUNT_ATTR_NODEV;

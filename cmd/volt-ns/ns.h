@@ -37,7 +37,7 @@
 #define NS_DEVICES 6
 #define NS_FILES 2
 #define NS_JOINS 8
-#define REPORT_MAX 512	/* bytes of what report_look() finds */
+#define REPORT_MAX 512	/* bytes of the text of report_look() */
 
 struct extent {
 	uint32_t inside, outside, count;
@@ -126,8 +126,8 @@ struct ns {
 	} joins[NS_JOINS];	/* single namespaces to join */
 	size_t njoins;
 
-	bool userns_none, userns_check;	/* allow no more user namespaces; check that */
-	int userns_fd;	/* the user namespace to enter last, or -1 */
+	bool userns_none, userns_check;	/* allow no further ones; check that */
+	int userns_fd;	/* to enter last, or -1 */
 
 	struct mount root;	/* MOUNT_ROOT, _IMAGE or _EMPTY; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
@@ -141,7 +141,7 @@ struct ns {
 
 	const char *hostname, *domainname, *chdir;
 	char *cwd;	/* chdir=keep: the caller's directory */
-	bool keep_caps;	/* caps=keep: any user keeps the permitted capabilities */
+	bool keep_caps;	/* the command keeps the permitted ones */
 	const char *monotonic, *boottime; /* offsets, s */
 	struct idmap uidmap, gidmap;
 	struct identity id;
@@ -149,8 +149,8 @@ struct ns {
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
 	int info_fd, wait_fd;	/* or -1 */
-	bool info_closed;	/* info_fd is closed; another of our processes writes to it */
-	bool waited;	/* the outer actor waits for us */
+	bool info_closed;	/* another of our processes writes to it */
+	bool waited;	/* our parent waits for us */
 	int stop_signal;	/* or 0 */
 	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 

@@ -3,10 +3,7 @@
 
 #include "ns.h"
 
-/*
- * Write the ID maps of the process that /proc calls pid, or wait until another process
- * has written them.
- */
+/* Write the ID maps of the process that /proc calls pid, or wait until another does. */
 void
 outer_map(struct ns *ns, const char *pid)
 {

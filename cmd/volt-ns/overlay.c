@@ -156,7 +156,7 @@ mount_long(const struct mount *m, int bench, const char *options)
 	return fd;
 }
 
-/* Open a directory of changes, on the same mount. */
+/* Open a directory below that of changes, on the same mount. */
 static int
 below(const struct layers *l, const char *path)
 {
@@ -171,7 +171,7 @@ below(const struct layers *l, const char *path)
 	return fd;
 }
 
-/* Attach all layers and the place for changes to the bench. */
+/* Attach the layers, and the directory for changes, on the bench. */
 static void
 bench_fill(const struct layers *l, int bench)
 {
@@ -224,7 +224,7 @@ overlay_layers(const struct ns *ns, const struct layers *l)
 	return fd;
 }
 
-/* The root as an overlay. */
+/* Make the root, as one detached overlay. */
 int
 overlay_make(struct ns *ns)
 {

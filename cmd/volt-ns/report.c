@@ -1,8 +1,8 @@
 /*
- * info=FD and, with -j, status=FD: tell the caller the process ID and the namespaces of
- * the command. The inner actor looks up its namespaces while it still sees the caller's
- * /proc. When all is ready for the command, it sends them to the parent that waits,
- * which knows the process ID.
+ * Report to the caller who the command is, by info=FD and, with -j, by status=FD. The
+ * inner actor looks up its namespaces while it still sees the caller's /proc. When all is
+ * ready for the command, it sends them to the parent that waits. The parent knows the
+ * process ID, and writes the report.
  */
 #include <sys/stat.h>
 
@@ -20,7 +20,7 @@
 #include "kfile.h"
 #include "ns.h"
 
-/* Does a word ask for a report? */
+/* Does the caller want a report? */
 bool
 report_wanted(const struct ns *ns)
 {
@@ -28,9 +28,8 @@ report_wanted(const struct ns *ns)
 }
 
 /*
- * Write to text the namespaces of the process that /proc calls pid, as far as the words
- * make or enter them: a line "NAME ID" for each. Namespaces that we cannot look up are
- * left out.
+ * Look up the namespaces of the process that /proc calls pid, as far as the words make
+ * or enter them. text gets a line "NAME ID" for each. Leave out any that cannot be seen.
  */
 void
 report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
@@ -62,7 +61,7 @@ report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
 
 enum style { STYLE_LINES, STYLE_JSON, STYLE_JSON_LINE };
 
-/* Write to fd the process ID, and then the namespaces in text. */
+/* Write text, of report_look(), to fd, after the process ID. An error ends the program. */
 static void
 tell(int fd, const char *pid, const char *text, enum style style)
 {
@@ -89,10 +88,7 @@ tell(int fd, const char *pid, const char *text, enum style style)
 		err(EXIT_LINK, "info");
 }
 
-/*
- * Close info= here, because another of our processes writes to it. Its reader may wait
- * for the end of file.
- */
+/* Leave info= to another of our processes. The reader may wait for the end of file. */
 void
 report_leave(struct ns *ns)
 {
@@ -101,7 +97,7 @@ report_leave(struct ns *ns)
 	ns->info_closed = true;
 }
 
-/* Write the report to the descriptor of info=, and close it. */
+/* Write the report to info=, and close it. */
 void
 report_info(struct ns *ns, const char *pid, const char *text)
 {
@@ -111,17 +107,14 @@ report_info(struct ns *ns, const char *pid, const char *text)
 	report_leave(ns);
 }
 
-/*
- * In the parent that waits: once the child is ready, write all reports that words ask
- * for.
- */
+/* In the parent that waits: when its child is ready, write all reports. */
 void
 report_child(struct ns *ns, int sock, pid_t child)
 {
 	char text[REPORT_MAX], pid[16];
 
 	if (!talk_text(sock, text, sizeof(text)))
-		return; /* the child has failed, and has printed why */
+		return; /* it has failed, and has printed why */
 	snprintf(pid, sizeof(pid), "%d", (int)child);
 	report_info(ns, pid, text);
 	if (ns->json && ns->status_fd != -1)
@@ -129,7 +122,7 @@ report_child(struct ns *ns, int sock, pid_t child)
 	talk_send(sock, -1);
 }
 
-/* In the inner actor, when all is ready: report text, which is from report_look(). */
+/* In the inner actor: all is ready. text is that of report_look(). */
 void
 report_ready(struct ns *ns, const char *text)
 {
@@ -144,7 +137,7 @@ report_ready(struct ns *ns, const char *text)
 	}
 }
 
-/* Wait until a byte can be read from the descriptor, or its other end is closed. */
+/* Wait until fd has a byte to read, or is at its end. Close it. */
 void
 report_await(int fd, const char *word)
 {

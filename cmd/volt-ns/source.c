@@ -165,8 +165,8 @@ source_layer(struct ns *ns, size_t i)
 }
 
 /*
- * The kernel requires upper and work to be on the same mount. So changes becomes the
- * directory that both are in, and both paths begin there.
+ * Make changes the directory that both upper and work are in, and name them from there.
+ * The kernel accepts them only from one mount.
  */
 void
 source_changes(struct layers *l)
@@ -190,7 +190,7 @@ source_changes(struct layers *l)
 		err(EXIT_LINK, "%s", l->what);
 }
 
-/* Call deed with each directory of the overlays of layers=. */
+/* Call deed for each directory of the overlays of layers=. */
 void
 source_each(struct ns *ns, void (*deed)(const struct ns *, struct mount *, int),
     int arg)

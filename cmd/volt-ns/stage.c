@@ -257,7 +257,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 		return -1;
 	if (builder == 0) {
 		close(outer[1]);
-		/* Only for the host's root, the builder gets the IDs mapped. */
+		/* The builder waits for the ID maps only if we are the host's root. */
 		if (ns->between || !ns->uidmap.waits)
 			report_leave(ns);
 		child = builder_run(ns, args, outer[0]);

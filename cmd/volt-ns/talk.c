@@ -116,7 +116,7 @@ talk_tell(int sock, const char *text)
 		failed("send to");
 }
 
-/* Receive what talk_tell() sends, as a string. Returns false if the peer has ended. */
+/* Receive what talk_tell() sends. Returns false if the peer has ended. */
 bool
 talk_text(int sock, char *text, size_t size)
 {

@@ -1,8 +1,9 @@
 /*
- * userns=: whether the command may make user namespaces, and the one that it enters
- * last. The kernel limits the number of namespaces below a user namespace, and only a
- * process with privileges in that one can set the limit. The builder does, in the user
- * namespace between the caller's and the container's: it allows only the container's.
+ * userns=: may the command make user namespaces, and which one is it in? The kernel
+ * limits how many namespaces a user namespace may have below it. Only a process with
+ * rights over a user namespace can set that limit. So the builder sets it to one in the
+ * user namespace between the caller's and the container's. The container's own is that
+ * one.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -35,18 +36,18 @@ userns_parse(void *ctx, const char *key, const char *value)
 		err(EXIT_LINK, "%s=%s", key, value);
 }
 
-/* With userns=none: check that there can be a user namespace between, or end. */
+/* Check that userns=none is possible: there must be a user namespace between. */
 void
 userns_check(const struct ns *ns)
 {
 	if (!ns->staged)
 		errx(EXIT_LINK, "userns=none needs -Um, and a new root or a mount");
-	/* Only the host's root makes ID-mapped mounts; it is not root in that one. */
+	/* Only the host's root can map the IDs of mounts, and between it is not root. */
 	if (geteuid() == 0 && (ns->root.idmap || (ns->nlower > 0 && ns->lower[0].idmap)))
 		errx(EXIT_LINK, "userns=none: the host's root must give uidmap=, too");
 }
 
-/* In the user namespace between: allow one more, the container's. */
+/* In the user namespace between: allow one more, which is the last. */
 void
 userns_limit(const struct ns *ns)
 {
@@ -56,14 +57,11 @@ userns_limit(const struct ns *ns)
 		err(EXIT_LINK, "userns=none: %s", path);
 }
 
-/*
- * In the container, when it is set up: enter the user namespace of fd:N or of a path. For
- * none and check, make sure that no other can be made.
- */
+/* In the container, when it is set up: enter userns=, and check that it is the last. */
 void
 userns_finish(const struct ns *ns)
 {
-	/* A process with two threads cannot enter a user namespace by setns(2). */
+	/* A process with a second thread cannot enter a user namespace. */
 	struct death death = { .alone = true };
 
 	if (ns->userns_fd != -1) {

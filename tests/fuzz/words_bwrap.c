@@ -10,7 +10,7 @@ int __wrap_close(int fd);
 int __wrap_fcntl(int fd, int what, ...);
 int __wrap_vasprintf(char **text, const char *fmt, va_list ap) PRINTF(2, 0);
 
-/* --args closes what it read: not the fuzzer's own. */
+/* --args closes the descriptor that it read. It must not be one of the fuzzer's own. */
 int
 __wrap_close(int fd)
 {
@@ -26,7 +26,7 @@ __wrap_fcntl(int fd, int what, ...)
 	return 0;
 }
 
-/* From memory that is freed behind each input. */
+/* Allocate memory that is freed after each input. */
 int
 __wrap_vasprintf(char **text, const char *fmt, va_list ap)
 {
