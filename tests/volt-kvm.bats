@@ -969,7 +969,7 @@ p.kill()' "$(tiny attack_uart)"
 	run -0 timeout 300 "${net[@]}" volt-kvm kernel="$k" "${disks[@]}" </dev/null
 	[ "$output" = "abcdefghijklmnopqrstuvwxyz
 all ok" ]
-	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz -- x
+	run -0 volt-kvm -N kernel="$k" "${disks[@]}" root=vdz:ext4 -- x
 	run -125 --separate-stderr volt-kvm kernel="$k" "${disks[@]}" disk=a:ro </dev/null
 	[ "$stderr" = "volt-kvm: disk=a:ro: too many disks; 26 at the most, vda to vdz" ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" "${disks[@]}" root=vdaa -- x
@@ -1288,7 +1288,8 @@ rss_below() {
 		[ "$(rss "$pid")" -gt 32 ]
 		echo -n x >&"$in"
 		wait_for eval "[ \"\$(grep -c ^empty out)\" = $n ]"
-		[ "$(rss "$pid")" -lt 16 ]
+		# A sanitizer's own memory comes on top.
+		[[ $O = *san ]] || [ "$(rss "$pid")" -lt 16 ]
 		echo -n x >&"$in"
 	done
 	exec {in}>&-

@@ -499,7 +499,7 @@ static void
 helper_ready(struct io_source *s, short revents)
 {
 	struct vsock_device *d = s->arg;
-	struct vsock_call call;
+	struct vsock_call call = { 0 };
 	struct vsock_conn *c;
 	int fd, rc;
 
