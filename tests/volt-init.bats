@@ -545,7 +545,7 @@ timeouts() {
 	kill "$pid"
 	ended 143
 	run -1 locked
-	# The command has neither; the pipe ends with volt-init, not before.
+	# The command has neither the lock nor the pipe, which ends with volt-init.
 	[ "$(volt-init hold=7 lock="$PWD/file" sh -c 'ls /proc/self/fd; echo x >&7' \
 		7>&1 >fds 2>&1 | cat)" = "" ]
 	[ "$(grep -cx 7 fds)" = 0 ]

@@ -2319,7 +2319,7 @@ failed 127" ]
 	run -127 volt-lock none
 }
 
-@test "filter=: ready-made filters, by descriptor, in their order" {
+@test "filter=: compiled filters, by descriptor, in their order" {
 	[ "$(uname -m)" = x86_64 ] || skip "the filter is one for x86-64"
 	# chroot(2) is ENOSYS; all else is allowed.
 	printf '\x20\0\0\0\0\0\0\0\x15\0\0\x01\xa1\0\0\0' >filter
@@ -2334,7 +2334,7 @@ failed 127" ]
 		run --separate-stderr volt-lock keyring=keep filter=7 chroot / true 7<filter
 		[[ $stderr == *"Function not implemented" ]]
 	fi
-	# From a pipe, too; and what is none.
+	# A filter can come from a pipe; bytes that are no filter are an error.
 	run -0 volt-lock keyring=keep filter=7 true 7< <(cat filter)
 	printf x >>filter
 	run -125 --separate-stderr volt-lock filter=7 true 7<filter
@@ -2349,7 +2349,7 @@ failed 127" ]
 	[ "$stderr" = "volt-lock: filter=77: Bad file descriptor" ]
 }
 
-@test "argv0=: what the command is called" {
+@test "argv0=: the command's argument 0" {
 	run -0 --separate-stderr volt-lock keyring=keep argv0=other bash -c 'echo "$0"'
 	[ "$output" = other ]
 	run -127 --separate-stderr volt-lock keyring=keep argv0=other /none

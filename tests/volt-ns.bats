@@ -501,7 +501,7 @@ in_place() {
 	[ "$stderr" = "" ]
 	run -125 --separate-stderr "${in[@]}" chmod=700:/none true
 	[ "$stderr" = "volt-ns: chmod=700:/none: No such file or directory" ]
-	# Links of the root lead nowhere outside.
+	# Symlinks of the root do not lead outside.
 	run -0 "${in[@]}" symlink=/../../tmp:/up text=x:/up/in-place:plain chmod=777:/up \
 		volt-init cat /tmp/in-place
 	[ "$output" = x ]
@@ -639,7 +639,7 @@ joined_files() {
 	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
 	inner=$(pgrep -P "$(pgrep -P "$pid")")
 	want=$(readlink "/proc/$inner/ns/user" "/proc/$inner/ns/pid")
-	# With a new root, and by paths and descriptors alike.
+	# It also works with a new root, by paths or descriptors.
 	run -0 --separate-stderr "$who" volt-ns -m "join=/proc/$inner/ns/user" join=fd:7 \
 		"root=$root" proc=/proc volt-lock keyring=keep \
 		sh -c 'readlink /proc/self/ns/user; readlink /proc/self/ns/pid
@@ -680,14 +680,14 @@ told() {
 	[ "$(sed -n 2p how)" = '{ "failed": 127 }' ]
 	run -125 "$who" volt-ns "-jm$U" root=/none status=8 true 8>"$BATS_TEST_TMPDIR/how"
 	[ "$(cat how)" = '{ "failed": 125 }' ]
-	# Held back until something comes, or the end does.
+	# The command waits for a byte, or for the end of file.
 	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" wait=7 echo on 7<<<x
 	[ "$output" = on ]
 	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" wait=7 echo on 7</dev/null
 	[ "$output" = on ]
 }
 
-@test "info=, wait=, -j: who the command is, and when it starts" {
+@test "info=, wait=, -j: the command's IDs, and when it starts" {
 	each told
 	ends 125 "info=77: Bad file descriptor" info=77 true
 	ends 125 "wait=77: Bad file descriptor" wait=77 true

@@ -283,7 +283,7 @@ seccomp_filters(const struct lock *lock)
 			    "see: %s", filters[i].name, strerror(errno));
 }
 
-/* filter=FD: a filter as the kernel takes it, for instance of seccomp_export_bpf(3). */
+/* filter=FD: a filter in the kernel's form, for instance from seccomp_export_bpf(3). */
 void
 seccomp_ready(void *ctx, const char *key, const char *value)
 {

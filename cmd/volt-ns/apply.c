@@ -240,7 +240,7 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 			close(p.fd[i]);
 }
 
-/* Set the mode of what is open at place to that of m. */
+/* Set the mode of the file or directory that is open at place to that of m. */
 static void
 set_mode(const struct mount *m, int place)
 {

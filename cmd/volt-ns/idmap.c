@@ -360,7 +360,8 @@ idmap_plan(struct ns *ns)
 	g->key = "gidmap";
 	if (u->waits) {
 		if (u->n > 0 || u->automatic || g->given)
-			errx(EXIT_LINK, "uidmap=wait: is for both maps as a whole");
+			errx(EXIT_LINK, "uidmap=wait: sets both ID maps, "
+			    "and allows no other");
 		say("wait for both ID maps");
 		return;
 	}
@@ -526,7 +527,7 @@ learn(struct idmap *m, const char *pid, bool inside)
 			add_extent(m, in, inside ? in : out, count);
 	free(text);
 	if (m->n == 0)
-		errx(EXIT_LINK, "uidmap=wait: nobody wrote %s", path);
+		errx(EXIT_LINK, "uidmap=wait: %s is still empty", path);
 }
 
 /*

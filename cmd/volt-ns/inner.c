@@ -70,8 +70,8 @@ set_names(const struct ns *ns)
 }
 
 /*
- * chdir=keep: change to the caller's directory if the new root has it, else to HOME if
- * the root has that, else to the root. Set PWD to it.
+ * chdir=keep: change to the caller's directory if the new root has it; else to HOME, if
+ * the root has that; else to the root. Set PWD to the directory.
  */
 static void
 keep_directory(const struct ns *ns)

@@ -48,7 +48,7 @@ name_of(int flag)
 	return kinds[i].name;
 }
 
-/* join=fd:N or join=PATH: a namespace by its file. */
+/* join=fd:N or join=PATH: the file of a namespace. */
 static void
 parse_file(struct ns *ns, const char *value)
 {
@@ -215,7 +215,8 @@ join_wanted(const struct ns *ns)
 
 /*
  * Open the process of ns->join. Returns a descriptor for setns(2). flags has the
- * namespaces that were named, or 0. It gets those of them that are not ours.
+ * namespaces that the word names, or 0 for all, and gets those of them that differ from
+ * ours.
  */
 static int
 open_process(const struct ns *ns, int *flags)

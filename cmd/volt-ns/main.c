@@ -175,7 +175,7 @@ run_child(struct ns *ns, char *argv[])
 			outer_serve(ns, st.pair[1]);
 	}
 	if (ns->uidmap.waits)
-		report_leave(ns); /* we or the builder have written it */
+		report_leave(ns); /* we or the builder have written to it */
 	/* If a builder fails, the inner actor ends too, with the same status. */
 	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
@@ -274,7 +274,7 @@ main(int argc, char *argv[])
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);
 	if (ns.chdir != NULL && strcmp(ns.chdir, "keep") == 0)
-		ns.cwd = getcwd(NULL, 0); /* NULL: there is none to keep */
+		ns.cwd = getcwd(NULL, 0); /* NULL: it has no path */
 	ns.link = *argv != NULL && chain_is_name(*argv);
 
 	if (!ns.dry && ns.give_stdio && has_other_users(&ns))

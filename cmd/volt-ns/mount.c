@@ -97,8 +97,8 @@ apply_mode(struct mount *m, const char *option)
 }
 
 /*
- * Apply an option that only one kind of mount has, or a few. Returns false if there is
- * no such option.
+ * Apply an option that only one kind of mount, or a few kinds, have. Returns false if
+ * there is no such option.
  */
 static bool
 apply_own(struct mount *m, const char *name)
@@ -223,7 +223,7 @@ take_field(const char **cursor, const char *key, const char *value)
 	return copy;
 }
 
-/* Parse fd:N in place of a source. from becomes the caller's descriptor N. */
+/* Parse fd:N in place of a source. Sets m->from to the caller's descriptor N. */
 static void
 take_descriptor(struct mount *m, const char **cursor, const char *key)
 {
@@ -231,7 +231,7 @@ take_descriptor(struct mount *m, const char **cursor, const char *key)
 	char number[16];
 	uint64_t n;
 
-	/* If a place follows, which begins with "/", the source is a directory "fd". */
+	/* If a place follows, with "/" in front, the source is a directory "fd". */
 	if (value_field(&rest, ':', number, sizeof(number)) != 1 ||
 	    value_uint(number, INT_MAX, &n) == -1)
 		return;
@@ -261,7 +261,7 @@ layer_new(const struct mount *m, enum mount_kind kind, const char *path)
 }
 
 /*
- * Parse one field behind the place of layers=: a directory, upper=, work= or size=.
+ * Parse one field after the place of layers=: a directory, upper=, work= or size=.
  * Returns what is wrong, or NULL.
  */
 static const char *
@@ -521,8 +521,8 @@ mount_fs(const struct mount *m, const char *type)
 }
 
 /*
- * The mode of directories that are made on the way to m. If m's mode allows the group
- * or others nothing, these directories allow them nothing either.
+ * The mode of the directories that are made on the way to m. If m's mode denies all
+ * access to the group or to others, these directories deny it too.
  */
 mode_t
 mount_way(const struct mount *m)

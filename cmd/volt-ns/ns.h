@@ -59,7 +59,7 @@ enum mount_kind {
 	MOUNT_FILE, MOUNT_TEXT,	/* a file that we write */
 	MOUNT_DIR, MOUNT_LINK, MOUNT_MODE, /* made or changed in the root; no mounts */
 	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, MOUNT_MQUEUE, /* by fsopen(2) */
-	MOUNT_LAYERS,	/* an overlay at a place */
+	MOUNT_LAYERS,	/* an overlay at a place below the root */
 };
 
 struct mount {

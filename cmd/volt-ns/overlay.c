@@ -1,5 +1,5 @@
 /*
- * Overlays: the root, or at a place. The kernel accepts a layer only if it is
+ * Overlays, as the root or at a place. The kernel accepts a layer only if it is
  * attached in the mount namespace of the process that makes the overlay. So the
  * layers are attached on the bench: a tmpfs that is unmounted with the old root.
  * If the changes go to memory, the bench holds them as well.

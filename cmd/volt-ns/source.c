@@ -38,9 +38,9 @@ is_read_only(const struct mount *m)
 }
 
 /*
- * Clone the file or directory of the descriptor m->from. The kernel clones only what is
- * in our mount namespace, and that is a copy of the caller's. So we clone what is at
- * the same path. It must be the same file or directory.
+ * Clone the mount of the file or directory that is open at m->from. The kernel clones
+ * only mounts of our mount namespace, which is a copy of the caller's. So we clone what
+ * is at the same path here. It must be the same file or directory.
  */
 static int
 clone_descriptor(const struct mount *m, unsigned int flags)
@@ -61,7 +61,7 @@ clone_descriptor(const struct mount *m, unsigned int flags)
 	if (fstat(m->from, &want) == -1 || fstat(fd, &found) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	if (want.st_dev != found.st_dev || want.st_ino != found.st_ino)
-		errx(EXIT_LINK, "%s: %s is something else by now", m->what, path);
+		errx(EXIT_LINK, "%s: %s is another file by now", m->what, path);
 	return fd;
 }
 
