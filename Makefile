@@ -15,10 +15,12 @@ CC := $(or $(CC),gcc)
 endif
 MUSL := $(findstring musl,$(CC))
 
-# The programs, and how each is linked (below). volt-guest is no command: it is
-# the first program of volt-kvm's guests.
+# The programs, and how each is linked (below). FRONTS take another program's
+# options. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
+FRONTS = volt-bwrap
 volt-ns.link = static
+volt-bwrap.link = static
 volt-cg.link = static
 volt-init.link = static
 volt-lock.link = static
@@ -27,7 +29,7 @@ volt-kvm.link = pie
 volt-net.link = glibc
 volt-seccomp.link = glibc
 
-INSTALLED = $(PROGRAMS) volt-guest
+INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest
 BIN = $(INSTALLED:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
@@ -107,17 +109,19 @@ $(O)/unit/join.t: $(addprefix $(O)/static/cmd/volt-guest/,join.o command.o pump.
 $(O)/unit/rate.t: $(O)/static/cmd/volt-kvm/rate.o
 $(O)/unit/talk.t: $(O)/static/cmd/volt-kvm/talk.o
 $(O)/unit/vsock.t: $(O)/static/cmd/volt-kvm/vsock.o
+$(O)/unit/fuse.t: $(O)/static/cmd/volt-kvm/fuse.o
+$(O)/unit/shadow.t: $(O)/static/cmd/volt-kvm/shadow.o
 $(O)/unit/idmap.t: $(O)/static/cmd/volt-ns/idmap.o
 $(O)/unit/lease.t: $(addprefix $(O)/static/cmd/volt-net/,lease_name.o addr.o)
 .SECONDARY:
 
-# What volt-lock and volt-kvm have built in: filters and names of system calls by
-# volt-seccomp, names of capabilities by libcap.
+# What is generated: filters and names of system calls by volt-seccomp, for volt-lock
+# and volt-kvm, and names of capabilities by libcap, for lib.
 FILTERS = $(patsubst share/%.seccomp,$(O)/gen/%.h,$(wildcard share/*.seccomp))
 $(addprefix $(O)/static/cmd/volt-lock/,seccomp.o learn.o): | \
 	$(O)/gen/calls.h $(FILTERS)
 $(O)/pie/cmd/volt-kvm/lock.o: | $(FILTERS)
-$(O)/static/cmd/volt-lock/caps.o: | $(O)/gen/caps.inc
+$(foreach l,static pie glibc,$(O)/$(l)/lib/capname.o): | $(O)/gen/caps.inc
 $(O)/gen/caps.inc: cmd/volt-lock/gen/caps.c
 	$(Q)mkdir -p $(@D) && gcc -o $(O)/gen/caps $< -lcap && $(O)/gen/caps >$@.new && mv $@.new $@
 $(O)/gen/%.h: share/%.seccomp share/seccomp.groups $(PROFILER)
@@ -151,19 +155,20 @@ install: all
 	install -m 644 README.md $(DESTDIR)$(DOCDIR)
 	cp $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 	install -d $(DESTDIR)$(COMPLETIONS)
-	for p in $(PROGRAMS); do \
+	for p in $(PROGRAMS) $(FRONTS); do \
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
-	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS)
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
 faults: all unit ; $(Q)tests/guest/build $(O)/guest && O=$(O) tests/faults/run
 fuzz: ; $(Q)O=$(O) tests/fuzz/run $(or $(SECONDS),600)
+peers: all ; $(Q)O=$(O) tests/peers/bubblewrap $(SOURCES)
 lint: ; $(Q)O=$(O) tests/lint
 bench: all ; $(Q)O=$(O) bench/run
 demo: ; $(Q)O=$(O) examples/demo
@@ -179,6 +184,7 @@ help:
 	@echo 'make random     random chains against a model, for SECONDS=60'
 	@echo 'make faults     each system call of many chains fails once'
 	@echo 'make fuzz       every parser, for SECONDS=600 each'
+	@echo "make peers      bubblewrap's tests, from SOURCES=DIR, with volt-bwrap"
 	@echo 'make deps       install what building and testing need'
 	@echo 'make lint       compilers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench      measure against the peers'
@@ -187,6 +193,6 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'variables       O=build CC= CFLAGS= SAN=address,undefined V=1'
 
-.PHONY: all install uninstall check random faults fuzz lint bench demo deps \
+.PHONY: all install uninstall check random faults fuzz peers lint bench demo deps \
 	dist tags clean help compile_commands.json unit
 -include $(wildcard $(foreach d,cmd/* lib tests/unit,$(O)/*/$(d)/*.d))

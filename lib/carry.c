@@ -58,7 +58,10 @@ carry_find(const char *name, int (*is_ours)(int fd))
 	return ours == 1 ? (int)fd : -1;
 }
 
-/* Did carry_find() find out that there is none? Any other error leaves that open. */
+/*
+ * Does this errno of carry_find() mean that there is no descriptor of ours? After any
+ * other error, that is unknown.
+ */
 bool
 carry_is_none(int error)
 {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,7 @@ chain_begin(void)
 	int fd;
 
 	drop_forged();
+	say_levels = getenv(SAY_LEVELS) != NULL;
 	/* A message is one write(2), as others may write there, too. */
 	setvbuf(stderr, line, _IOLBF, sizeof(line));
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -269,6 +271,26 @@ bool
 chain_may_be_link(const char *command)
 {
 	return strncmp(last_part(command), "volt-", 5) == 0;
+}
+
+/* The command's arguments, if chain_name() gives it another argument 0. */
+static char **renamed;
+
+/*
+ * Give the command this argument 0. A link keeps its own. Call it before
+ * chain_prepare(). name stays the caller's. An error ends the program.
+ */
+void
+chain_name(char *const argv[], const char *name)
+{
+	size_t n;
+
+	for (n = 0; argv[n] != NULL; n++)
+		;
+	if ((renamed = malloc((n + 1) * sizeof(*renamed))) == NULL)
+		err(EXIT_LINK, "arguments");
+	memcpy(renamed, argv, (n + 1) * sizeof(*renamed));
+	renamed[0] = (char *)(uintptr_t)name;
 }
 
 /* Is this command the plain name of a volt program, to be looked up in the toolbox? */
@@ -353,14 +375,14 @@ chain_advise(const char *line)
  * by a shell. Returns only on failure, with errno.
  */
 static void
-exec_along_path(char *const argv[])
+exec_along_path(char *const argv[], char *const given[])
 {
 	const char *dir = getenv("PATH"), *end;
 	char path[PATH_MAX];
 	bool denied = false;
 
 	if (strchr(argv[0], '/') != NULL || argv[0][0] == '\0') {
-		execve(argv[0], argv, environ);
+		execve(argv[0], given, environ);
 		return;
 	}
 	for (dir = dir != NULL ? dir : USUAL_PATH; dir != NULL;
@@ -372,7 +394,7 @@ exec_along_path(char *const argv[])
 			errno = ENAMETOOLONG;
 			return;
 		}
-		execve(path, argv, environ);
+		execve(path, given, environ);
 		if (errno == EACCES)
 			denied = true;
 		else if (errno != ENOENT && errno != ENOTDIR)
@@ -442,14 +464,14 @@ chain_exec(char *const argv[])
 	if (next.tool)
 		toolbox_exec(&next.program, argv);
 	else
-		exec_along_path(argv);
+		exec_along_path(argv, renamed != NULL ? renamed : argv);
 	saved = errno;
 	if (saved == ENOENT && !next.tool && !sealed &&
 	    interp_missing(argv[0], interp))
 		errx(EXIT_CANTEXEC, "exec %s: its interpreter is missing: %s",
 		    say_name(argv[0], name), interp);
 	errno = saved;
-	warn("exec %s", say_name(argv[0], name));
+	warn_last("exec %s", say_name(argv[0], name));
 	if (saved == EACCES && advice != NULL)
 		warnx("%s", advice);
 	exit(exec_status(saved));

@@ -22,6 +22,7 @@ void chain_let_go(void);
 void chain_refuse_waste(void);
 void chain_seal(void);
 void chain_advise(const char *line);
+void chain_name(char *const argv[], const char *name);
 void chain_prepare(char *const argv[]);
 /* What a dry run did not do, for the links behind it. */
 #define CHAIN_ROOT 'r'	/* the root would have changed */

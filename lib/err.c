@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "say.h"
 
 /* Print the message, followed by that of error unless error is 0. */
-static void ERR_FORMAT(2, 0)
-line(int error, const char *fmt, va_list ap)
+static void ERR_FORMAT(3, 0)
+line(int level, int error, const char *fmt, va_list ap)
 {
 	char text[2 * PATH_MAX];
 	size_t size = sizeof(text) - 64; /* leave room for strerror() */
@@ -20,19 +21,19 @@ line(int error, const char *fmt, va_list ap)
 	if (error != 0)
 		snprintf(text + len, sizeof(text) - len, ": %s",
 		    strerror(error));
-	say_line(text);
+	say_line(level, text);
 }
 
 void
 vwarn(const char *fmt, va_list ap)
 {
-	line(errno, fmt, ap);
+	line(LOG_WARNING, errno, fmt, ap);
 }
 
 void
 vwarnx(const char *fmt, va_list ap)
 {
-	line(0, fmt, ap);
+	line(LOG_WARNING, 0, fmt, ap);
 }
 
 void
@@ -55,13 +56,23 @@ warnx(const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+warn_last(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_ERR, errno, fmt, ap);
+	va_end(ap);
+}
+
 _Noreturn void
 err(int status, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vwarn(fmt, ap);
+	line(LOG_ERR, errno, fmt, ap);
 	va_end(ap);
 	exit(status);
 }
@@ -72,7 +83,7 @@ errx(int status, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vwarnx(fmt, ap);
+	line(LOG_ERR, 0, fmt, ap);
 	va_end(ap);
 	exit(status);
 }

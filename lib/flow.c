@@ -85,7 +85,7 @@ flow_type_eof(struct flow *f, int tty)
 	f->len = tty_eof(tty, last, f->buf);
 }
 
-/* The flow is over. What is in the buffer is lost. */
+/* End the flow. The bytes in the buffer are lost. */
 void
 flow_end(struct flow *f)
 {

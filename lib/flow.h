@@ -14,7 +14,7 @@
 #define FLOW_PIECE 32768	/* the driver of a virtio console sends this at once */
 
 struct flow {
-	int from, to;	/* -1: over */
+	int from, to;	/* -1: the flow has ended there */
 	int own;	/* from or to, which flow_end() closes; -1: neither */
 	bool recv, send;	/* from, to: a socket, whose mode others share */
 	size_t most;	/* bytes of one write; 0: as many as there are */

@@ -55,7 +55,23 @@ static const struct {
 	WORD(dns), WORD(search), WORD(options),
 };
 #undef WORD
+#define SHARE "share="
 #define WORDS (sizeof(words) / sizeof(words[0]))
+
+/* Add a line to the len bytes of buf. Returns 0, or -1 and errno. */
+static int
+print_word(char *buf, size_t size, size_t *len, const char *key, const char *value)
+{
+	if (strchr(value, '\n') != NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	*len += (size_t)snprintf(buf + *len, size - *len, "%s%s\n", key, value);
+	if (*len < size)
+		return 0;
+	errno = E2BIG;
+	return -1;
+}
 
 /*
  * Write the words to buf, one on each line, and a NUL. Returns the length without the
@@ -72,41 +88,44 @@ guest_words_print(const struct guest_words *w, char *buf, size_t size)
 	for (i = 0; i < WORDS; i++) {
 		memcpy(&value, (const char *)w + words[i].offset,
 		    sizeof(value));
-		if (value == NULL)
-			continue;
-		if (strchr(value, '\n') != NULL) {
-			errno = EINVAL;
+		if (value != NULL &&
+		    print_word(buf, size, &len, words[i].key, value) == -1)
 			return -1;
-		}
-		len += (size_t)snprintf(buf + len, size - len, "%s%s\n",
-		    words[i].key, value);
-		if (len >= size) {
-			errno = E2BIG;
-			return -1;
-		}
 	}
+	for (i = 0; i < w->nshares; i++)
+		if (print_word(buf, size, &len, SHARE, w->share[i]) == -1)
+			return -1;
 	return (int)len;
+}
+
+/* Set the word of that line, if there is one. */
+static void
+parse_line(struct guest_words *w, const char *line)
+{
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < WORDS; i++) {
+		if (strncmp(line, words[i].key, strlen(words[i].key)) != 0)
+			continue;
+		value = line + strlen(words[i].key);
+		memcpy((char *)w + words[i].offset, &value, sizeof(value));
+	}
+	if (strncmp(line, SHARE, strlen(SHARE)) == 0 &&
+	    w->nshares < GUEST_SHARES)
+		w->share[w->nshares++] = line + strlen(SHARE);
 }
 
 /* Parse text. It is changed, and w keeps pointers into it. */
 void
 guest_words_parse(struct guest_words *w, char *text)
 {
-	const char *value;
 	char *line, *save;
-	size_t i;
 
 	memset(w, 0, sizeof(*w));
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save))
-		for (i = 0; i < WORDS; i++) {
-			if (strncmp(line, words[i].key, strlen(words[i].key)) !=
-			    0)
-				continue;
-			value = line + strlen(words[i].key);
-			memcpy((char *)w + words[i].offset, &value,
-			    sizeof(value));
-		}
+		parse_line(w, line);
 }
 
 /*
@@ -131,5 +150,49 @@ guest_disk_parse(struct guest_disk *d, const char *word)
 		else if (*field != '\0')
 			strcpy(d->type, field);
 	}
+	return rc;
+}
+
+/*
+ * Write the word for a share to buf. Returns 0, or -1 and E2BIG if size is too small.
+ */
+int
+guest_share_print(const struct guest_share *s, char *buf, size_t size)
+{
+	const char *p;
+	size_t len;
+
+	len = (size_t)snprintf(buf, size, "%s:", s->tag);
+	for (p = s->dst; *p != '\0' && len + 2 < size; p++) {
+		if (*p == ':' || *p == '\\')
+			buf[len++] = '\\';
+		buf[len++] = *p;
+	}
+	if (*p == '\0' && len < size && (size_t)snprintf(buf + len, size - len, "%s",
+	    s->ro ? ":ro" : "") < size - len)
+		return 0;
+	errno = E2BIG;
+	return -1;
+}
+
+/* Parse the word for a share. Returns 0, or -1 and errno: EINVAL, ENAMETOOLONG. */
+int
+guest_share_parse(struct guest_share *s, const char *word)
+{
+	const char *cursor = word;
+	char field[4];
+	int rc;
+
+	*s = (struct guest_share){ .ro = false };
+	if (value_field(&cursor, ':', s->tag, sizeof(s->tag)) == -1 ||
+	    (rc = value_field(&cursor, ':', s->dst, sizeof(s->dst))) == -1)
+		return -1;
+	if (rc == 0 || s->dst[0] != '/') {
+		errno = EINVAL;
+		return -1;
+	}
+	while ((rc = value_field(&cursor, ':', field, sizeof(field))) == 1)
+		if (strcmp(field, "ro") == 0)
+			s->ro = true;
 	return rc;
 }

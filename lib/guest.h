@@ -27,6 +27,7 @@
 #ifndef VOLT_GUEST_H
 #define VOLT_GUEST_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,16 +78,22 @@ struct guest_request {
 	uint32_t words, argv, env;
 };
 
+#define GUEST_SHARES 8
+
 /* What volt-guest must do. A word that was not given is NULL. */
 struct guest_words {
 	const char *root, *overlay, *hostname, *chdir;
 	const char *console, *size;	/* "pty"; "ROWS COLUMNS" */
 	/* The network card, as volt-net leased its addresses (tap.h). */
 	const char *mac, *ip, *gw, *ip6, *gw6, *dns, *search, *options;
+	/* Directories of the host, each as guest_share_parse() has it. */
+	const char *share[GUEST_SHARES];
+	unsigned int nshares;
 };
 
 /* A disk of the guest and how to mount it: DEV[:TYPE][:ro]. */
 #define GUEST_TYPE "ext4"	/* the default */
+#define GUEST_SHARE_TYPE "virtiofs"	/* DEV is the tag of a directory */
 struct guest_disk {
 	char dev[64];	/* "vda", "/dev/vda" */
 	char type[64];	/* "": not given */
@@ -98,6 +105,15 @@ void guest_port_name(char name[GUEST_PORT_NAME], unsigned int lane,
 MUST_CHECK int64_t guest_request_size(const struct guest_request *r);
 MUST_CHECK bool guest_strings(const char *text, size_t len, size_t *n);
 MUST_CHECK int guest_disk_parse(struct guest_disk *d, const char *word);
+/* A directory of the host and where to mount it: TAG:DST[:ro]. */
+struct guest_share {
+	char tag[16];
+	char dst[PATH_MAX];
+	bool ro;
+};
+
+MUST_CHECK int guest_share_print(const struct guest_share *s, char *buf, size_t size);
+MUST_CHECK int guest_share_parse(struct guest_share *s, const char *word);
 MUST_CHECK int guest_words_print(const struct guest_words *w, char *buf, size_t size);
 void guest_words_parse(struct guest_words *w, char *text);
 

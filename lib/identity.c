@@ -100,55 +100,35 @@ get_id(const char *s, id_t *id)
 }
 
 /*
- * Look up a user in the root's passwd file: the first of that name, if name is not
- * NULL, or of that number. login gets the user's name. Returns 0, or -1 and errno:
- * ESRCH if the user is not in the file.
+ * Look up name in the root's passwd file: the first user of that name or number. login
+ * gets the user's name. Returns 0, or -1 and errno: ESRCH if the user is not in the
+ * file.
  */
-static int
-look_up(int root, const char *name, id_t number, uid_t *uid, gid_t *gid,
-    char *login, size_t size)
+int
+identity_user(int root, const char *name, uid_t *uid, gid_t *gid, char *login,
+    size_t size)
 {
 	char *text, *rest, *line, *field[4];
+	id_t number = (id_t)-1, u, g;
 	bool found = false;
 
 	if ((rest = text = read_file(root, PASSWD)) == NULL)
 		return -1;
+	(void)get_id(name, &number);
 	while (!found && (line = next_line(&rest)) != NULL) {
-		if (split(line, field, 4) < 4 || !get_id(field[2], uid) ||
-		    !get_id(field[3], gid) || strlen(field[0]) >= size ||
-		    ((name == NULL || strcmp(field[0], name) != 0) &&
-			*uid != number))
+		if (split(line, field, 4) < 4 || !get_id(field[2], &u) ||
+		    !get_id(field[3], &g) || strlen(field[0]) >= size)
 			continue;
+		if (strcmp(field[0], name) != 0 && u != number)
+			continue;
+		*uid = u;
+		*gid = g;
 		strcpy(login, field[0]);
 		found = true;
 	}
 	free(text);
 	errno = ESRCH;
 	return found ? 0 : -1;
-}
-
-/*
- * Look up name in the root's passwd file, as a name or as a number. login gets the
- * user's name. Returns 0, or -1 and errno: ESRCH if the user is not in the file.
- */
-int
-identity_user(int root, const char *name, uid_t *uid, gid_t *gid, char *login,
-    size_t size)
-{
-	id_t number = (id_t)-1;
-
-	(void)get_id(name, &number);
-	return look_up(root, name, number, uid, gid, login, size);
-}
-
-/* Look up the name of user uid, likewise. */
-int
-identity_login(int root, uid_t uid, char *login, size_t size)
-{
-	uid_t found;
-	gid_t gid;
-
-	return look_up(root, NULL, uid, &found, &gid, login, size);
 }
 
 /* Look up the number of a group in the root's group file, likewise. */

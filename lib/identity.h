@@ -30,7 +30,6 @@ struct identity {
 
 MUST_CHECK int identity_user(int root, const char *name, uid_t *uid, gid_t *gid,
     char *login, size_t size);
-MUST_CHECK int identity_login(int root, uid_t uid, char *login, size_t size);
 MUST_CHECK int identity_group(int root, const char *name, gid_t *gid);
 MUST_CHECK ssize_t identity_groups(int root, const char *login, gid_t first,
     gid_t *list, size_t most);

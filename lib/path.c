@@ -52,6 +52,7 @@ struct walk {
 	char done[PATH_MAX];	/* "." or "./a/b" */
 	char todo[2 * PATH_MAX];
 	unsigned int links;
+	mode_t way, last;	/* modes: of directories on the way, of the end */
 };
 
 /*
@@ -61,12 +62,13 @@ struct walk {
 static int
 make_here(struct walk *w, const char *name, mode_t type)
 {
+	const mode_t mode = w->todo[strspn(w->todo, "/")] != '\0' ? w->way : w->last;
 	int dir, rc, saved;
 
 	if ((dir = open_plain(w->root, w->done)) == -1)
 		return -1;
-	rc = type == S_IFDIR ? mkdirat(dir, name, 0755) :
-	    mknodat(dir, name, S_IFREG | 0644, 0);
+	rc = type == S_IFDIR ? mkdirat(dir, name, mode) :
+	    mknodat(dir, name, S_IFREG | mode, 0);
 	saved = errno;
 	close(dir);
 	errno = saved;
@@ -131,15 +133,15 @@ step(struct walk *w, const char *name, mode_t type)
 
 /*
  * Open path below root with O_PATH, as path_open() does, and make what is missing:
- * directories (0755) on the way, and at the end a directory (S_IFDIR) or an empty
- * file (0644, S_IFREG). If a symlink leads to something that is missing, it is made
+ * directories of mode way, and at the end a directory (S_IFDIR) or an empty file
+ * (S_IFREG) of mode last. If a symlink leads to something that is missing, it is made
  * there, inside the root. A file that exists is not changed and may be of any type.
  * Returns a descriptor, or -1 and errno.
  */
 int
-path_make(int root, const char *path, mode_t type)
+path_make_with(int root, const char *path, mode_t type, mode_t way, mode_t last)
 {
-	struct walk w = { .root = root, .done = "." };
+	struct walk w = { .root = root, .done = ".", .way = way, .last = last };
 	char name[NAME_MAX + 1];
 	size_t skip, len;
 	int fd;
@@ -173,4 +175,11 @@ path_make(int root, const char *path, mode_t type)
 			return -1;
 		}
 	}
+}
+
+/* Do the same for a place to mount at: directories of mode 0755, a file of 0444. */
+int
+path_make(int root, const char *path, mode_t type)
+{
+	return path_make_with(root, path, type, 0755, type == S_IFDIR ? 0755 : 0444);
 }

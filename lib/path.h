@@ -12,5 +12,7 @@
 
 MUST_CHECK int path_open(int root, const char *path, int flags);
 MUST_CHECK int path_make(int root, const char *path, mode_t type);
+MUST_CHECK int path_make_with(int root, const char *path, mode_t type, mode_t way,
+    mode_t last);
 
 #endif

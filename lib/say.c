@@ -3,24 +3,41 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "say.h"
 #include "text.h"
 
-bool say_on;
+bool say_on, say_levels;
+
+/*
+ * Put the syslog level in front of a message, if the caller asked for that
+ * (sd-daemon(3)). Returns the length.
+ */
+static size_t
+prefix(int level, char *out)
+{
+	if (!say_levels)
+		return 0;
+	out[0] = '<';
+	out[1] = (char)('0' + level);
+	out[2] = '>';
+	return 3;
+}
 
 /*
  * Write the program's name and text to standard error as one line, by one write(2),
  * so that the lines of several links do not mix.
  */
 void
-say_line(const char *text)
+say_line(int level, const char *text)
 {
 	const char *name = program_invocation_short_name;
 	char out[4 * PATH_MAX];
-	size_t len = text_show(name, strlen(name), out, 256);
+	size_t len = prefix(level, out);
 
+	len += text_show(name, strlen(name), out + len, 256);
 	out[len++] = ':';
 	out[len++] = ' ';
 	len += text_show(text, strlen(text), out + len, sizeof(out) - len - 1);
@@ -40,7 +57,7 @@ say(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	say_line(line);
+	say_line(LOG_INFO, line);
 }
 
 /*

@@ -248,27 +248,44 @@ was_told(int told, int status)
 	return best;
 }
 
+/* Make the line of JSON. It has an exit code if the command was started. */
+static int
+json_line(char *line, size_t size, int started, int why, int code)
+{
+	if (started == 0)
+		return snprintf(line, size, "{ \"failed\": %d }\n", code);
+	if (why == STATUS_TIMEOUT || why == STATUS_OOM)
+		return snprintf(line, size, "{ \"exit-code\": %d, \"%s\": true }\n",
+		    code, why == STATUS_OOM ? "oom" : "timeout");
+	if (why != 0)
+		return snprintf(line, size, "{ \"exit-code\": %d, \"signal\": %d }\n",
+		    code, why);
+	return snprintf(line, size, "{ \"exit-code\": %d }\n", code);
+}
+
 /*
  * Write the line of status=FD to fd: "exit N" or "signal N" if the command ended so;
  * "timeout 124" if a link ended it after its time limit; "oom 137" if the kernel
  * killed it because memory ran out; "failed N" if it was never started, because a
  * link failed with status N. wstatus is the status of waitpid(2) for the next link or
- * the command. Returns 0, or -1 and errno.
+ * the command. With json the line is JSON. Returns 0, or -1 and errno.
  */
 int
-status_report(const struct status *st, int fd, int wstatus)
+status_report(const struct status *st, int fd, int wstatus, bool json)
 {
 	int code = supervise_exit_code(wstatus);
 	int why = was_told(st->told, code), n;
 	int started = has_started(st->start);
-	char line[32];
+	char line[64];
 	int rc;
 
 	if (started == -1 || why == -1)
 		return -1;
 	if (why == 0 && WIFSIGNALED(wstatus))
 		why = WTERMSIG(wstatus);
-	if (started == 0)
+	if (json)
+		n = json_line(line, sizeof(line), started, why, code);
+	else if (started == 0)
 		n = snprintf(line, sizeof(line), "failed %d\n", code);
 	else if (why == STATUS_TIMEOUT || why == STATUS_OOM)
 		n = snprintf(line, sizeof(line), "%s %d\n",

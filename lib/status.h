@@ -55,6 +55,6 @@ void status_failed(const struct status_ends *e);
 MUST_CHECK int status_let_go(void);
 MUST_CHECK int status_tell(int wstatus);
 MUST_CHECK int status_tell_why(int why);
-MUST_CHECK int status_report(const struct status *st, int fd, int wstatus);
+MUST_CHECK int status_report(const struct status *st, int fd, int wstatus, bool json);
 
 #endif

@@ -544,7 +544,7 @@ supervise_exit(const struct supervise *s, int wstatus, bool lost)
 	if (s->status_fd == -1 && status_tell(wstatus) == -1)
 		warn(STATUS_VARIABLE);
 	if (s->status_fd != -1 &&
-	    status_report(&s->status, s->status_fd, wstatus) == -1) {
+	    status_report(&s->status, s->status_fd, wstatus, s->json) == -1) {
 		warn("status=%d", s->status_fd);
 		lost = true;
 	}

@@ -49,6 +49,7 @@
 struct supervise {
 	pid_t child;	/* the process to wait for */
 	int status_fd;	/* of status=, or -1 */
+	bool json;	/* write to status_fd as JSON */
 	bool own_session;	/* the terminal's signals do not reach the child */
 	bool is_init;	/* the child is PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */

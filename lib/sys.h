@@ -98,6 +98,12 @@ sys_pidfd_open(pid_t pid, unsigned int flags)
 	return (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
+static inline MUST_CHECK int
+sys_pidfd_send_signal(int pidfd, int signo)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+}
+
 /*
  * As fork(2), but the child's end sends no SIGCHLD, which would stay pending in a
  * command that blocks it. waitpid(2) needs __WALL for the child. If a filter refuses

@@ -39,42 +39,54 @@ key_length(const char *s)
 	return s[n] == '=' && s[0] != '-' ? n : 0;
 }
 
-/* The edit distance (Levenshtein) of a and b, for keys that are not too long. */
+static unsigned int
+least_of(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The edit distance of a and b, for keys that are not too long: how many letters are
+ * missing, are too many, or differ. Two that changed places count once.
+ */
 unsigned int
 words_distance(const char *a, const char *b)
 {
-	unsigned int row[KEY_MAX_LEN + 1], up, diag;
+	unsigned int rows[3][KEY_MAX_LEN + 1], *row, *up, *up2;
 	size_t i, j, blen = strlen(b);
 
 	if (blen > KEY_MAX_LEN)
 		return UINT_MAX;
 	for (j = 0; j <= blen; j++)
-		row[j] = (unsigned int)j;
-	for (i = 0; a[i] != '\0'; i++) {
-		diag = row[0];
-		row[0] = (unsigned int)i + 1;
-		for (j = 0; j < blen; j++) {
-			up = row[j + 1];
-			row[j + 1] = diag + (a[i] != b[j]);
-			if (up + 1 < row[j + 1])
-				row[j + 1] = up + 1;
-			if (row[j] + 1 < row[j + 1])
-				row[j + 1] = row[j] + 1;
-			diag = up;
+		rows[0][j] = (unsigned int)j;
+	for (i = 1; a[i - 1] != '\0'; i++) {
+		row = rows[i % 3];
+		up = rows[(i - 1) % 3];
+		row[0] = (unsigned int)i;
+		for (j = 1; j <= blen; j++) {
+			row[j] = least_of(up[j - 1] + (a[i - 1] != b[j - 1]),
+			    least_of(up[j], row[j - 1]) + 1);
+			if (i < 2 || j < 2 || a[i - 1] != b[j - 2] ||
+			    a[i - 2] != b[j - 1])
+				continue;
+			up2 = rows[(i - 2) % 3];
+			row[j] = least_of(row[j], up2[j - 2] + 1);
 		}
 	}
-	return row[blen];
+	return rows[(i - 1) % 3][blen];
 }
 
 /*
  * End with an error for an unknown word. Suggest the nearest word if one letter
- * differs, or a third of them and not the first.
+ * differs, or up to three, but a third of all at the most and not the first.
  */
 static _Noreturn void
 unknown_key(const struct grammar *g, const char *key)
 {
 	const struct word *w, *best = NULL;
-	unsigned int d, least = ((unsigned int)strlen(key) + 2) / 3 + 1;
+	size_t most = strlen(key) / 3;
+	unsigned int d, least = 1 + (most < 1 ? 1 : most > 3 ? 3 :
+	    (unsigned int)most);
 
 	for (w = g->words; w->key != NULL; w++) {
 		d = words_distance(key, w->key);

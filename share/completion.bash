@@ -68,4 +68,16 @@ _volt() {
 	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 
+# volt-bwrap has bubblewrap's options, and then a command.
+_volt_bwrap() {
+	local cur=${COMP_WORDS[COMP_CWORD]}
+
+	case $cur in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2>/dev/null |
+		sed -n 's/^  \(--[a-z0-9-]*\) .*/\1/p')" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -f -c -- "$cur") ;;
+	esac
+}
+
+complete -F _volt_bwrap volt-bwrap
 complete -F _volt volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp

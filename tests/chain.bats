@@ -396,7 +396,7 @@ volt-init: wait as PID 1
 	run -127 --separate-stderr as_user volt-ns -Ump root="$ROOT_USER" volt-ns \
 		-Nu volt-net mode=host true
 	[ "${stderr_lines[-1]}" = "volt-ns: exec volt-net: No such file or directory" ]
-	# That it could not be looked for is no end of the chain.
+	# A program that cannot be looked for is an error, and does not end the chain quietly.
 	local name
 	printf -v name 'volt-%05000d' 0
 	run -125 --separate-stderr volt-init -N "$name"

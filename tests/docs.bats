@@ -153,6 +153,10 @@ run_examples() {
 	run_examples man/volt-lock.1.scd
 }
 
+@test "manual: the examples of volt-bwrap(1) work" {
+	run_examples man/volt-bwrap.1.scd
+}
+
 @test "manual: the examples of volt-seccomp(1) work" {
 	run_examples man/volt-seccomp.1.scd
 }
@@ -456,6 +460,31 @@ as_root() {
 	run -3 --separate-stderr sh examples/guest "$BATS_TEST_TMPDIR/image" sh -c \
 		'echo x >/new && cat /new; exit 3'
 	[ "$output" = x ]
+	no_leftovers
+}
+
+@test "examples: agent" {
+	need_root
+	KERNEL=/boot/vmlinuz-$(uname -r)
+	[ -r "$KERNEL" ] || lacks "a kernel"
+	[ -w /dev/kvm ] && grep -qE '^flags.* (svm|vmx) ' /proc/cpuinfo ||
+		lacks "nested virtualization"
+	[ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || lacks virtiofsd
+	leftovers_begin
+	ROOT=$(copy_root)
+	export ROOT
+	mkdir -p "$BATS_TEST_TMPDIR/source/.git/hooks" "$BATS_TEST_TMPDIR/out"
+	echo text >"$BATS_TEST_TMPDIR/source/file"
+	run -3 --separate-stderr env MEMORY=256M CPUS=1 sh examples/agent \
+		"$BATS_TEST_TMPDIR/source" "$BATS_TEST_TMPDIR/out" sh -c '
+			cat file; echo more >>file; cp file /out/new
+			echo x >.git/hooks/post-checkout
+			echo x >/source/.git/hooks/post-checkout; exit 3'
+	[ "$output" = text ]
+	[ "$(cat "$BATS_TEST_TMPDIR/out/new")" = "text
+more" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/source/file")" = text ]
+	[ -z "$(ls "$BATS_TEST_TMPDIR/source/.git/hooks")" ]
 	no_leftovers
 }
 

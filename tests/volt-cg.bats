@@ -894,14 +894,15 @@ Delegate=yes" ]
 	[ "$(grep -cx refused <<<"$output")" = 2 ]
 }
 
-@test "-d uid= and gid=: names, by the files in sight" {
-	# Whatever users this host has.
+@test "-d uid= and gid=: names, from /etc/passwd and /etc/group" {
+	# Use the last user and the last group of this host.
 	IFS=: read -r user _ uid _ < <(tail -n 1 /etc/passwd)
 	IFS=: read -r group _ gid _ < <(tail -n 1 /etc/group)
 	run -0 volt-cg -d uid="$user" gid="$group" name="$GROUP" stat -c '%u %g' \
 		"$TREE/volt/$GROUP" "$TREE/volt/$GROUP/cgroup.procs"
 	[ "$output" = "$uid $gid"$'\n'"$uid $gid" ]
-	run -0 --separate-stderr volt-cg -dv uid="$user" name="$GROUP" stat -c '%u %g' "$TREE/volt/$GROUP"
+	run -0 --separate-stderr volt-cg -dv uid="$user" name="$GROUP" \
+		stat -c '%u %g' "$TREE/volt/$GROUP"
 	[ "$output" = "$uid 0" ]
 	[[ $stderr = *"volt-cg: delegated to user $uid"* ]]
 	for word in "uid=nil: no user of that name in /etc/passwd" \
@@ -910,7 +911,10 @@ Delegate=yes" ]
 		[ "$stderr" = "volt-cg: $word" ]
 		[ ! -e "$TREE/volt/$GROUP" ]
 	done
-	# The root is another one to come.
+	run -0 --separate-stderr volt-cg -N -d uid="$user" gid="$group" name="$GROUP" true
+	[[ $stderr = *"volt-cg: delegate it to user $uid
+volt-cg: delegate it to group $gid"* ]]
+	# In a dry run, the files of the root are not available yet.
 	run -0 volt-ns -Nm root="$ROOT_BB" volt-cg -Nd uid=nil true
 }
 

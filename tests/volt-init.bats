@@ -467,6 +467,8 @@ ready" ]
 	[ "$stderr" = "volt-init: no command; -h shows the words" ]
 	run -125 --separate-stderr volt-init grase=1s true
 	[ "$stderr" = "volt-init: grase=: unknown word; the nearest is grace=" ]
+	run -125 --separate-stderr volt-init user=x true
+	[ "$stderr" = "volt-init: user=: unknown word; -h lists them" ]
 	for bad in '' x -1 10 1h 01s 1.5s; do
 		run -125 --separate-stderr volt-init "grace=$bad" true
 		[ "$stderr" = "volt-init: grace=$bad: not a time (500ms, 10s, 2m)" ]
@@ -530,4 +532,27 @@ timeouts() {
 	[ "$output" = B=2 ]
 	run -125 --separate-stderr volt-init env=VOLT_NOTIFY=3 true
 	[ "$stderr" = "volt-init: env=VOLT_NOTIFY=3: VOLT_ variables are the chain's own" ]
+}
+
+@test "lock= and hold=: as long as the command runs" {
+	touch "$BATS_TEST_TMPDIR/file"
+	locked() {
+		[ "$(awk -v inode="$(stat -c %i file)" '{ split($6, a, ":") }
+			a[3] == inode && $4 == "READ"' /proc/locks | wc -l)" = 1 ]
+	}
+	start volt-init lock="$PWD/file" sleep 1000
+	wait_for locked
+	kill "$pid"
+	ended 143
+	run -1 locked
+	# The command has neither the lock nor the pipe, which ends with volt-init.
+	[ "$(volt-init hold=7 lock="$PWD/file" sh -c 'ls /proc/self/fd; echo x >&7' \
+		7>&1 >fds 2>&1 | cat)" = "" ]
+	[ "$(grep -cx 7 fds)" = 0 ]
+	run -125 --separate-stderr volt-init lock=/none true
+	[ "$stderr" = "volt-init: lock=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-init hold=77 true
+	[ "$stderr" = "volt-init: hold=77: Bad file descriptor" ]
+	run -125 --separate-stderr volt-init -b hold=1
+	[ "$stderr" = "volt-init: lock= and hold= need a volt-init that waits: not -b" ]
 }

@@ -1236,14 +1236,14 @@ os.execv("/bin/volt-lock", ["volt-lock", "/bin/deed", "yes"])'
 	need_root
 	local -A text=([EPERM]="Operation not permitted" [EACCES]="Permission denied"
 		[EINVAL]="Invalid argument" [ENOSYS]="Function not implemented")
-	while IFS='|' read -r lines words message; do
-		printf '%b\n* = allow\n' "$lines" >outer
-		echo "$lines: $words"
-		[[ $lines != seccomp* || $ABI -ge 4 ]] || continue
+	while IFS='|' read -r rules words message; do
+		printf '%b\n* = allow\n' "$rules" >outer
+		echo "$rules: $words"
+		[[ $rules != seccomp* || $ABI -ge 4 ]] || continue
 		# shellcheck disable=SC2086 # several words
 		run -125 --separate-stderr volt-lock seccomp=./outer \
 			volt-lock $words "$HELP/deed" yes
-		errno=${lines##* = }
+		errno=${rules##* = }
 		[ "$stderr" = "volt-lock: $message: ${text[$errno]}" ]
 		[ -z "$output" ]
 	done <<-'EOF'
@@ -1660,7 +1660,7 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 	[ "$output" = "done" ]
 }
 
-@test "learn: what Landlock refused is a word, and with the word it is allowed" {
+@test "learn: for each right that Landlock refused there is a word, which then allows it" {
 	need_root
 	n=0
 	while read -r word abi _ _ others deed; do
@@ -1668,24 +1668,23 @@ $(printf '16 %d 0,4,15-16\n' {0..15})"
 		n=$((n + 1))
 		echo "$word: $deed"
 		IFS=, read -ra words <<<"${others#-}"
-		for again in 1 2; do
-			fresh
-			rm -f words profile
-			# shellcheck disable=SC2086 # a deed and its arguments
-			run ! --separate-stderr locked "${words[@]}" learn.words="$PWD/words" learn="$PWD/profile" -- $deed
-			[[ $output == E* ]]
-			[ -z "$stderr" ]
-			[ -s words ]
-			# A word that is granted already is not asked for.
-			fresh
-			# shellcheck disable=SC2086
-			run -0 locked "${words[@]}" @"$PWD/words" learn.words="$PWD/more" -- $deed
-			[ "$output" = ok ]
-			[ ! -s more ]
-		done
+		fresh
+		rm -f words profile
+		# shellcheck disable=SC2086 # a deed and its arguments
+		run ! --separate-stderr locked "${words[@]}" learn.words="$PWD/words" \
+			learn="$PWD/profile" -- $deed
+		[[ $output == E* ]]
+		[ -z "$stderr" ]
+		[ -s words ]
+		# volt-lock does not write a word for what is granted already.
+		fresh
+		# shellcheck disable=SC2086
+		run -0 locked "${words[@]}" @"$PWD/words" learn.words="$PWD/more" -- $deed
+		[ "$output" = ok ]
+		[ ! -s more ]
 	done < <(rights)
 	[ "$n" -gt 10 ]
-	# Which word.
+	# These are the words for each deed.
 	fresh
 	rm -f words
 	run ! locked learn.words="$PWD/words" -- read_file "$T/a/file"
@@ -1705,35 +1704,39 @@ fs.make_char=$T/b
 fs.rw=$T/a" ]
 }
 
-@test "learn: words are comments in the profile, or in a file of their own; several runs add up" {
+@test "learn: words are comments in the profile, or in another file; several runs add up" {
 	fresh
+	local deed=("$HELP/deed" read_file "$T/a/file")
 	printf '# mine\n' >profile
-	run ! --separate-stderr volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_file "$T/a/file"
+	run ! --separate-stderr volt-lock fs.rx="$HELP" learn=profile "${deed[@]}"
 	[ "$output" = EACCES ]
 	grep -qx openat profile
 	grep -qxF "# fs.ro=$T/a/file" profile
 	cp profile first
-	run ! volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_file "$T/a/file"
+	run ! volt-lock fs.rx="$HELP" learn=profile "${deed[@]}"
 	cmp profile first
 	run ! volt-lock fs.rx="$HELP" learn=profile "$HELP/deed" read_dir "$T/a/dir"
 	[ "$(grep '^# ' profile)" = "# mine
 # fs.ro=$T/a/file
 # fs.read_dir=$T/a/dir" ]
-	# It is a profile still.
-	run -0 volt-lock seccomp=./profile "$HELP/deed" read_file "$T/a/file"
-	# With -l on standard error.
-	run ! --separate-stderr volt-lock -l fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
+	# It is still a profile.
+	run -0 volt-lock seccomp=./profile "${deed[@]}"
+	# With -l, the words are on standard error.
+	run ! --separate-stderr volt-lock -l fs.rx="$HELP" "${deed[@]}"
 	[ "$output" = EACCES ]
 	[[ $stderr == *$'\n'"# fs.ro=$T/a/file" ]]
-	# In a file of their own, then not there; and no profile that nobody asked for.
-	run ! --separate-stderr volt-lock -l learn.words=words fs.rx="$HELP" "$HELP/deed" read_file "$T/a/file"
+	# With learn.words=, they are only in that file. Without -l, there is no profile.
+	run ! --separate-stderr volt-lock -l learn.words=words fs.rx="$HELP" "${deed[@]}"
 	[[ $stderr != *"#"* && $stderr == *$'\nexecve\n'* ]]
 	[ "$(cat words)" = "fs.ro=$T/a/file" ]
-	(cd / && run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_file "$T/b/nil" &&
-		run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" "$HELP/deed" read_dir "$T" && [ -z "$stderr" ]) 3<>words
+	for other in "read_file $T/b/nil" "read_dir $T"; do
+		# shellcheck disable=SC2086 # a deed and its argument
+		(cd / && run ! --separate-stderr volt-lock learn.words=3 fs.rx="$HELP" \
+			"$HELP/deed" $other && [ -z "$stderr" ]) 3<>words
+	done
 	[ "$(cat words)" = "fs.ro=$T/a/file
 fs.read_dir=$T" ]
-	# From nothing to what a program with libraries needs, run by run.
+	# In several runs, volt-lock learns all that a program with libraries needs.
 	: >words
 	for n in 1 2 3 4 5 6; do
 		volt-lock fs=none @./words learn.words=words cat "$T/a/file" && break
@@ -1741,17 +1744,19 @@ fs.read_dir=$T" ]
 	[ "$n" -gt 1 ] && [ "$n" -lt 6 ]
 	grep -qx "fs.rx=$(readlink -f "$(command -v cat)")" words
 	grep -qxF "fs.ro=$T/a/file" words
-	# Without Landlock there is nothing to learn.
+	# Without a Landlock policy, there is nothing to learn.
 	run -125 --separate-stderr volt-lock learn.words=words true
-	[ "$stderr" = "volt-lock: learn.words=words: none of Landlock's words is given; fs=none grants nothing to begin with" ]
-	for word in learn.words=/nil/x:"No such file or directory" learn.words=33:"Bad file descriptor"; do
+	[ "$stderr" = "volt-lock: learn.words=words: needs one of Landlock's words; \
+start with fs=none" ]
+	for word in learn.words=/nil/x:"No such file or directory" \
+		learn.words=33:"Bad file descriptor"; do
 		run -125 --separate-stderr volt-lock fs.rx=/ "${word%%:*}" touch ran
 		[ "$stderr" = "volt-lock: ${word%%:*}: ${word#*:}" ]
 	done
 	[ ! -e ran ]
 }
 
-@test "learn: programs, what interprets them, and what they are in" {
+@test "learn: programs, their interpreters, and unusual paths" {
 	fresh
 	cp /bin/true "$T/b/interp" # dynamic
 	printf '#!%s\n' "$T/b/interp" >"$T/a/script"
@@ -1760,39 +1765,44 @@ fs.read_dir=$T" ]
 	grep -qx "fs.rx=$T/a/script" words
 	grep -qx "fs.rx=$T/b/interp" words
 	grep -qx "fs.rx=/.*/ld-.*" words
-	# Names that need care, and what is in /proc, which is another's tomorrow.
+	# Some names need backslashes. A process's directory in /proc has another name in the
+	# next run.
+	local lock=(volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed")
 	mkdir "$T/a,b\\c" "$T/a blank "
 	echo x >"$T/a,b\\c/x"
 	touch "$T/a blank /end "
-	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a,b\\c/x"
+	run ! "${lock[@]}" read_file "$T/a,b\\c/x"
 	run -0 volt-lock fs.rx="$HELP" @./names "$HELP/deed" read_file "$T/a,b\\c/x"
 	[ "$(cat names)" = "fs.ro=$T/a\\,b\\\\c/x" ]
-	run ! --separate-stderr volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file "$T/a blank /end "
-	[[ $stderr == *"volt-lock: learn: 1 paths have a newline, or a blank at the end, and cannot be in a file of words" ]]
-	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/self/status
-	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/$$/status
-	run ! volt-lock fs.rx="$HELP" learn.words=names "$HELP/deed" read_file /proc/meminfo
+	run ! --separate-stderr "${lock[@]}" read_file "$T/a blank /end "
+	[[ $stderr == *"volt-lock: learn: 1 paths have a newline, or a blank at the end, \
+and cannot be in a file of words" ]]
+	run ! "${lock[@]}" read_file /proc/self/status
+	run ! "${lock[@]}" read_file /proc/$$/status
+	run ! "${lock[@]}" read_file /proc/meminfo
 	[ "$(tail -n +2 names)" = "fs.ro=/proc
 fs.ro=/proc/meminfo" ]
-	# By a link, and of a process that has another root.
+	# For a symlink, the word names its target.
 	ln -s ../a/file "$T/b/link"
-	run ! volt-lock fs.rx="$HELP" fs.ro="$T/b" learn.words=links "$HELP/deed" read_file "$T/b/link"
+	run ! volt-lock fs.rx="$HELP" fs.ro="$T/b" learn.words=links \
+		"$HELP/deed" read_file "$T/b/link"
 	[ "$(cat links)" = "fs.ro=$T/a/file" ]
 }
 
-@test "learn: file modes are not Landlock's" {
+@test "learn: no word for what file modes refuse" {
 	need_root
 	fresh
 	chmod 755 "$BATS_TEST_TMPDIR" "$T" "$T/a"
 	echo secret >"$T/a/secret"
 	chmod 640 "$T/a/secret" && chgrp 4321 "$T/a/secret"
 	mkdir -m 700 "$T/closed" && echo x >"$T/closed/x"
-	for who in uid=12345,gid=12345 uid=12345,gid=4321 uid=12345,gid=1,groups=4321 uid=0,caps=none; do
+	for who in uid=12345,gid=12345 uid=12345,gid=4321 uid=12345,gid=1,groups=4321 \
+		uid=0,caps=none; do
 		rm -f words
 		IFS=, read -ra ids <<<"$who"
 		for path in "$T/a/secret" "$T/a/file" "$T/closed/x"; do
-			run ! --separate-stderr volt-lock fs.rx="$HELP" "${ids[@]}" learn.words=words \
-				"$HELP/deed" read_file "$path"
+			run ! --separate-stderr volt-lock fs.rx="$HELP" "${ids[@]}" \
+				learn.words=words "$HELP/deed" read_file "$path"
 			[ "$output" = EACCES ]
 		done
 		echo "$who"
@@ -1802,26 +1812,31 @@ fs.ro=/proc/meminfo" ]
 		*) [ "$(wc -l <words)" = 3 ] ;;
 		esac
 	done
-	# As an ordinary user, who has no audit log to read.
+	# It also works for an ordinary user, who cannot read the audit log.
 	user_dir
 	mkdir -m 777 "$USER_DIR/learn"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/file"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" read_file "$T/a/secret"
-	run ! as_user volt-lock fs.rx="$HELP" learn.words="$USER_DIR/learn/words" "$HELP/deed" write_file "$T/a/file"
-	[ "$(cat "$USER_DIR/learn/words")" = "fs.ro=$T/a/file" ]
+	file=$USER_DIR/learn/words
+	local lock=(volt-lock fs.rx="$HELP" learn.words="$file" "$HELP/deed")
+	run ! as_user "${lock[@]}" read_file "$T/a/file"
+	run ! as_user "${lock[@]}" read_file "$T/a/secret"
+	run ! as_user "${lock[@]}" write_file "$T/a/file"
+	[ "$(cat "$file")" = "fs.ro=$T/a/file" ]
 }
 
 @test "learn: ports" {
-	[ "$ABI" -ge 4 ] || lacks "Landlock ABI 4"
+	[ "$ABI" -ge 4 ] || skip "needs Landlock ABI 4"
 	need own_net true
+	local any=(fs=any udp.bind=any udp.connect=any)
 	for deed in "tcp.connect 80" "tcp.bind 8080" "tcp.connect 443" "tcp.connect 80"; do
 		# shellcheck disable=SC2086 # a deed and its argument
-		run ! own_net volt-lock fs=any udp.bind=any udp.connect=any tcp.connect=1-79 learn.words="$PWD/words" "$HELP/deed" $deed
+		run ! own_net volt-lock "${any[@]}" tcp.connect=1-79 \
+			learn.words="$PWD/words" "$HELP/deed" $deed
 		[ "$output" = EACCES ]
 	done
 	[ "$(cat words)" = $'tcp.connect=80\ntcp.bind=8080\ntcp.connect=443' ]
-	run -0 own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.bind 8080
-	run own_net volt-lock fs=any udp.bind=any udp.connect=any @"$PWD/words" learn.words="$PWD/more" "$HELP/deed" tcp.connect 443
+	local lock=(volt-lock "${any[@]}" @"$PWD/words" learn.words="$PWD/more")
+	run -0 own_net "${lock[@]}" "$HELP/deed" tcp.bind 8080
+	run own_net "${lock[@]}" "$HELP/deed" tcp.connect 443
 	[ ! -s more ]
 }
 
@@ -1994,6 +2009,28 @@ const s = http.createServer((q, r) => r.end("hello")).listen(0, "127.0.0.1", () 
 	run -0 volt-lock @desktop fs.rx="$HELP" fs.ro="$home/.gnupg" "$HELP/deed" \
 		read_file "$home/.gnupg/key"
 	rm -rf "$home"
+}
+
+@test "policies: @desktop keeps secrets where /home is a link into /var" {
+	need_root
+	root=$(copy_root)
+	cp "$HELP/deed" "$root/bin/"
+	mkdir -p "$root"/var/home/me/{.ssh,.librewolf,src} "$root/var/lib"
+	rm -rf "${root:?}/home" && ln -s var/home "$root/home"
+	for f in home/me/.ssh/key home/me/.librewolf/db home/me/.bashrc home/me/src/f lib/f; do
+		echo x >"$root/var/$f"
+	done
+	for where in /home /var/home; do
+		for f in .ssh/key .librewolf/db; do
+			run ! volt-ns -m root="$root" \
+				volt-lock @desktop deed read_file "$where/me/$f"
+			[ "$output" = EACCES ]
+		done
+		run ! volt-ns -m root="$root" volt-lock @desktop deed write_file "$where/me/.bashrc"
+		[ "$output" = EACCES ]
+		run -0 volt-ns -m root="$root" volt-lock @desktop deed write_file "$where/me/src/f"
+	done
+	run -0 volt-ns -m root="$root" volt-lock @desktop deed write_file /var/lib/f
 }
 
 # service [WORD ...] -- LINK ...: starts a container of a Debian with services, in which
@@ -2280,4 +2317,41 @@ failed 127" ]
 	run -125 --separate-stderr volt-lock keyring=old true
 	[ "$stderr" = "volt-lock: keyring=old: not new or keep" ]
 	run -127 volt-lock none
+}
+
+@test "filter=: compiled filters, by descriptor, in their order" {
+	[ "$(uname -m)" = x86_64 ] || skip "the filter is one for x86-64"
+	# chroot(2) is ENOSYS; all else is allowed.
+	printf '\x20\0\0\0\0\0\0\0\x15\0\0\x01\xa1\0\0\0' >filter
+	printf '\x06\0\0\0\x26\0\x05\0\x06\0\0\0\0\0\xff\x7f' >>filter
+	run -0 --separate-stderr volt-lock keyring=keep filter=7 filter=8 \
+		grep Seccomp_filters /proc/self/status 7<filter 8<filter
+	[ "$(tr -dc 0-9 <<<"$output")" = 2 ]
+	run -0 --separate-stderr volt-lock keyring=keep seccomp=default filter=7 \
+		grep Seccomp_filters /proc/self/status 7<filter
+	[ "$(tr -dc 0-9 <<<"$output")" = 2 ]
+	if [ "$(id -u)" = 0 ]; then
+		run --separate-stderr volt-lock keyring=keep filter=7 chroot / true 7<filter
+		[[ $stderr == *"Function not implemented" ]]
+	fi
+	# A filter can come from a pipe; bytes that are no filter are an error.
+	run -0 volt-lock keyring=keep filter=7 true 7< <(cat filter)
+	printf x >>filter
+	run -125 --separate-stderr volt-lock filter=7 true 7<filter
+	[ "$stderr" = "volt-lock: filter=7: not a filter: its instructions have 8 bytes" ]
+	run -125 --separate-stderr volt-lock filter=7 true 7</dev/null
+	[ "$stderr" = "volt-lock: filter=7: not a filter: its instructions have 8 bytes" ]
+	run -125 --separate-stderr volt-lock filter=7 true 7< <(head -c 40000 /dev/zero)
+	[ "$stderr" = "volt-lock: filter=7: File too large" ]
+	run -125 --separate-stderr volt-lock keyring=keep filter=7 true 7< <(head -c 16 /dev/zero)
+	[[ $stderr == "volt-lock: filter=: Invalid argument" ]]
+	run -125 --separate-stderr volt-lock filter=77 true
+	[ "$stderr" = "volt-lock: filter=77: Bad file descriptor" ]
+}
+
+@test "argv0=: the command's argument 0" {
+	run -0 --separate-stderr volt-lock keyring=keep argv0=other bash -c 'echo "$0"'
+	[ "$output" = other ]
+	run -127 --separate-stderr volt-lock keyring=keep argv0=other /none
+	[ "$stderr" = "volt-lock: exec /none: No such file or directory" ]
 }

@@ -453,10 +453,10 @@ made() {
 		dir=/tmp:mode=1777 symlink=a/b:/l symlink=a/b:/l symlink=/x:/n/m/ dir=/l/d \
 		volt-init sh -c 'stat -c "%a %u" /a/b/c /a /tmp /a/b/d
 		readlink /l; readlink /n/m'
-	[ "$output" = $'1750 0\n755 0\n1777 0\n755 0\na/b\n/x' ]
+	[ "$output" = $'1750 0\n750 0\n1777 0\n755 0\na/b\n/x' ]
 	[ "$stderr" = "" ]
 	run -125 "${in[@]}" symlink=a:/l symlink=b:/l true
-	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
+	[ "$output" = "volt-ns: symlink=b:/l: Can't make symlink here: existing destination is a" ]
 	run -125 "${in[@]}" dir=/l symlink=b:/l true
 	[ "$output" = "volt-ns: symlink=b:/l: File exists" ]
 	run -125 "${in[@]}" text=x:/f dir=/f true
@@ -487,6 +487,237 @@ tried() {
 		bind=/nil/x:/y:try bind=/etc/passwd/x:/z:ro,try volt-init ls /
 	[ "$output" = $'bin\ndev\nproc' ]
 	[ "$stderr" = "" ]
+}
+
+in_place() {
+	local who=$1 root=$2 U=$3
+	local -a in=("$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro")
+
+	run -0 --separate-stderr "${in[@]}" file=3:/a/b/f:plain,mode=640 text=one:/t \
+		text=two:/t:plain text=new:/a/n:plain dir=/d:mode=4711 dir=/e \
+		chmod=1700:/e chmod=600:/a/n volt-init sh -c 'cat /a/b/f /t /a/n
+			stat -c "%a %n" /a /a/b/f /a/n /d /e; rm /a/b/f' 3<<<secret
+	[ "$output" = $'secret\ntwo\nnew\n750 /a\n640 /a/b/f\n600 /a/n\n4711 /d\n1700 /e' ]
+	[ "$stderr" = "" ]
+	run -125 --separate-stderr "${in[@]}" chmod=700:/none true
+	[ "$stderr" = "volt-ns: chmod=700:/none: No such file or directory" ]
+	# Symlinks of the root do not lead outside.
+	run -0 "${in[@]}" symlink=/../../tmp:/up text=x:/up/in-place:plain chmod=777:/up \
+		volt-init cat /tmp/in-place
+	[ "$output" = x ]
+	[ ! -e /tmp/in-place ]
+}
+
+@test "file= with plain, chmod=: in the root itself, and only there" {
+	each in_place
+	ends 125 "chmod=8:/a: not an octal mode" -m chmod=8:/a true
+	ends 125 "chmod=:/a: no source" -m chmod=:/a true
+	ends 125 "chmod=7:/a:ro: unknown option" -m chmod=7:/a:ro true
+	ends 125 "dir=/a:plain: unknown option" -m dir=/a:plain true
+}
+
+layered() {
+	local who=$1 root=$2 U=$3 at=$USER_DIR/tmp/layers
+	local -a in=("$who" volt-ns "-mp$U" "root=$root")
+
+	mkdir -p "$at/one" "$at/two" "$at/up" "$at/work" "$at/changes"
+	echo 1 >"$at/one/f"
+	echo 2 >"$at/two/f"
+	echo 2 >"$at/two/g"
+	[ "$(id -u)" != 0 ] || chown -R "$("$who" id -u):$("$who" id -g)" "$at"
+	run -0 --separate-stderr "${in[@]}" "layers=/tmp:$at/one:$at/two" \
+		"layers=/mnt:$at/two:$at/one:upper=tmpfs:size=64K" \
+		volt-init sh -c 'cat /tmp/f /tmp/g /mnt/f; echo x >/tmp/f; echo 3 >/mnt/f
+			cat /mnt/f; df -k /mnt | grep -c " 64 "'
+	[ "${lines[*]}" = "1 2 2 3 1" ]
+	[[ $stderr == *"Read-only file system"* ]]
+	run -0 "${in[@]}" "layers=/tmp:$at/one:upper=$at/up:work=$at/work" \
+		"layers=/mnt:$at/two:upper=$at/changes" \
+		volt-init sh -c 'echo 4 >/tmp/f; echo 5 >/mnt/new'
+	[ "$(cat "$at/one/f" "$at/up/f" "$at/changes/upper/new")" = $'1\n4\n5' ]
+	run -125 --separate-stderr "${in[@]}" "layers=/tmp:/none:$at/one" true
+	[[ $stderr == "volt-ns: layers=/tmp:/none:"*": No such file or directory" ]]
+	run -125 --separate-stderr "${in[@]}" "layers=/tmp:$at/one:upper=$at/up:work=/none" true
+	[[ $stderr == *": /none: No such file or directory" ]]
+	rm -rf "$at"
+}
+
+@test "layers=: an overlay at a place" {
+	each layered
+	for bad in "/a:no layer" "/a:/b:one layer without upper= is a bind=" \
+		"/a:/b:work=/c:work= needs upper=" "/a:/b:size=1M:/c:size= is for upper=tmpfs" \
+		"/a:/b:upper=tmpfs:work=/c:a tmpfs has its own work=" \
+		"/a:/b::no directory" "/a:/b:upper=:no directory" \
+		"/a:/b:upper=tmpfs:size=x:not a size (4096, 512K, 16M, 2G, 1T)"; do
+		run -125 --separate-stderr volt-ns -m "layers=${bad%:*}" true
+		[[ $stderr == "volt-ns: layers=${bad%:*}: ${bad##*:}" ]]
+	done
+	ends 125 "layers=a:/b:/c: the place must begin with /" -m layers=a:/b:/c true
+}
+
+by_descriptor() {
+	local who=$1 root=$2 U=$3
+	local -a in=("$who" volt-ns "-mp$U" "root=$root")
+
+	run -0 --separate-stderr "${in[@]}" bind=fd:7:/tmp:ro volt-init \
+		sh -c 'ls /tmp; ls /proc/self/fd; touch /tmp/x' 7<"$root/bin" || true
+	[[ $output == *busybox* ]]
+	[[ $'\n'"$output"$'\n' != *$'\n7\n'* ]]
+	[[ $stderr == *"Read-only file system"* ]]
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=fd:7 volt-init ls / 7<"$root"
+	[[ $output == *bin* ]]
+	run -125 --separate-stderr "${in[@]}" bind=fd:7:/tmp true 7< <(:)
+	[ "$stderr" = "volt-ns: bind=fd:7:/tmp: not a file or directory with a path" ]
+	mkdir -p "$USER_DIR/tmp/gone"
+	exec 8<"$USER_DIR/tmp/gone"
+	rmdir "$USER_DIR/tmp/gone"
+	run -125 --separate-stderr "${in[@]}" bind=fd:8:/tmp true
+	[[ $stderr == "volt-ns: bind=fd:8:/tmp"* ]]
+	exec 8<&-
+}
+
+@test "bind= and root= by descriptor" {
+	each by_descriptor
+	ends 125 "bind=fd:77: Bad file descriptor" -m bind=fd:77:/a true ||
+		[[ $stderr == *"Bad file descriptor" ]]
+}
+
+guards() {
+	local who=$1 root=$2 U=$3
+
+	run -0 --separate-stderr "$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin:ro" \
+		tmpfs=/t tmpfs=/t/below ro=/t:top ro=/none:try mask=/none:try dev=/dev:shm=128K \
+		volt-init sh -c 'touch /t/x; touch /t/below/x && ls /t/below
+			df -k /dev/shm | tail -n 1; readlink /dev/core'
+	[ "${lines[0]}" = x ]
+	[[ ${lines[1]} == *" 128 "* ]]
+	[ "${lines[2]}" = /proc/kcore ]
+	[[ $stderr == *"/t/x: Read-only file system"* ]]
+	run -125 "$who" volt-ns "-mp$U" root=tmpfs "bind=$root/bin:/bin" dir=/d ro=/d:top true
+	[[ ${lines[0]} == "volt-ns: ro=/d:top: Invalid argument" ]]
+	run -125 "$who" volt-ns "-mp$U" "root=$root" ro=/none true
+	[[ $output == *"No such file or directory" ]]
+	run -0 "$who" volt-ns "-mip$U" "root=$root" mqueue=/tmp volt-init \
+		grep -c " /tmp .* mqueue " /proc/self/mountinfo
+	[ "$output" = 1 ]
+}
+
+@test "ro= with top and try, mask= with try, dev= with shm=, mqueue=" {
+	each guards
+	ends 125 "dev=/dev:shm=x: unknown option" -m dev=/dev:shm=x true
+	ends 125 "mask=/x:top: unknown option" -m mask=/x:top true
+}
+
+the_last_namespace() {
+	local who=$1 root=$2 map
+
+	map=uidmap=0:$("$who" id -u):1
+	run --separate-stderr "$who" volt-ns -Ump "$map" "root=$root" userns=none volt-init \
+		sh -c 'echo 9 >/proc/sys/user/max_user_namespaces
+			unshare -U true || unshare -Ur true || echo none'
+	[ "$output" = none ]
+	run -125 --separate-stderr "$who" volt-ns -Um "$map" "root=$root" userns=check true
+	[ "$stderr" = "volt-ns: userns=: user namespaces can be made here" ]
+	run -0 "$who" volt-ns -Um "$map" "root=$root" userns=any true
+}
+
+@test "userns=: the last user namespace" {
+	the_last_namespace as_user "$ROOT_USER"
+	ends 125 "userns=none needs -Um, and a new root or a mount" -U userns=none true
+	ends 125 "userns=x: not any, none, check, fd:N or a path" userns=x true
+	ends 125 "userns=/none: No such file or directory" userns=/none true
+	need_root
+	the_last_namespace as_root "$ROOT_BB"
+	ends 125 "userns=none: the host's root must give uidmap=, too" \
+		-Um root="$ROOT_BB" userns=none true
+}
+
+joined_files() {
+	local who=$1 root=$2
+
+	BY=$who start volt-ns -Ump uidmap="0:$("$who" id -u):1" "root=$root" volt-init sleep 1000
+	wait_for "$who" volt-ns join="$pid" pidof sleep >/dev/null
+	inner=$(pgrep -P "$(pgrep -P "$pid")")
+	want=$(readlink "/proc/$inner/ns/user" "/proc/$inner/ns/pid")
+	# It also works with a new root, by paths or descriptors.
+	run -0 --separate-stderr "$who" volt-ns -m "join=/proc/$inner/ns/user" join=fd:7 \
+		"root=$root" proc=/proc volt-lock keyring=keep \
+		sh -c 'readlink /proc/self/ns/user; readlink /proc/self/ns/pid
+			pidof sleep >/dev/null && echo seen' 7<"/proc/$inner/ns/pid"
+	[ "$output" = "$want"$'\n'seen ]
+	run -0 --separate-stderr "$who" volt-ns "join=/proc/$inner/ns/user" \
+		sh -c 'readlink /proc/self/ns/user'
+	[ "$output" = "${want%%$'\n'*}" ]
+	run -125 "$who" volt-ns -m "join=/proc/$inner/ns/user" "join=/proc/$inner/ns/mnt" \
+		"root=$root" true
+	[ "$output" = "volt-ns: join= of a mount namespace cannot be used with root=" ]
+}
+
+@test "join=: namespaces by descriptor and path, also with a new root" {
+	need_root
+	joined_files as_root "$ROOT_BB"
+	ends 125 "join=/etc/passwd: not a namespace" join=/etc/passwd true
+	ends 125 "join=fd:77: Bad file descriptor" join=fd:77 true ||
+		[[ $stderr == *"Bad file descriptor" ]]
+	run -125 --separate-stderr volt-ns join=/none true
+	[ "$stderr" = "volt-ns: join=/none: No such file or directory" ]
+}
+
+told() {
+	local who=$1 root=$2 U=$3
+
+	run -5 --separate-stderr "$who" volt-ns "-jmp$U" "root=$root" info=7 status=8 \
+		volt-init sh -c 'readlink /proc/self/ns/mnt; exit 5' \
+		7>"$BATS_TEST_TMPDIR/info" 8>"$BATS_TEST_TMPDIR/how"
+	[ "$(sed -n 's/.*"mnt-namespace": //p' info | tr -d ,)" = "$(tr -dc 0-9 <<<"$output")" ]
+	[[ $(sed -n 1p how) == '{ "child-pid": '*' }' ]]
+	[ "$(sed -n 2p how)" = '{ "exit-code": 5 }' ]
+	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" info=7 \
+		sh -c 'echo $$; readlink /proc/self/ns/mnt' 7>"$BATS_TEST_TMPDIR/info"
+	[ "$(sed -n 1p info)" = "child-pid ${lines[0]}" ]
+	grep -qx "mnt-namespace $(tr -dc 0-9 <<<"${lines[1]}")" info
+	run -127 "$who" volt-ns "-jm$U" "root=$root" status=8 /none 8>"$BATS_TEST_TMPDIR/how"
+	[ "$(sed -n 2p how)" = '{ "failed": 127 }' ]
+	run -125 "$who" volt-ns "-jm$U" root=/none status=8 true 8>"$BATS_TEST_TMPDIR/how"
+	[ "$(cat how)" = '{ "failed": 125 }' ]
+	# The command waits for a byte, or for the end of file.
+	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" wait=7 echo on 7<<<x
+	[ "$output" = on ]
+	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" wait=7 echo on 7</dev/null
+	[ "$output" = on ]
+}
+
+@test "info=, wait=, -j: the command's IDs, and when it starts" {
+	each told
+	ends 125 "info=77: Bad file descriptor" info=77 true
+	ends 125 "wait=77: Bad file descriptor" wait=77 true
+}
+
+kept() {
+	local who=$1 root=$2 U=$3
+
+	mkdir -p "$USER_DIR/tmp/kept" && cd "$USER_DIR/tmp/kept" || return
+	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" chdir=keep env=HOME=/tmp \
+		sh -c 'pwd; echo "$PWD"'
+	[ "$output" = $'/tmp\n/tmp' ]
+	run -0 --separate-stderr "$who" volt-ns "-m$U" "root=$root" chdir=keep env=HOME=/none \
+		sh -c 'pwd; echo "$PWD"'
+	[ "$output" = $'/\n/' ]
+	run -0 --separate-stderr "$who" volt-ns "-m$U" root=tmpfs "bind=$root/bin:/bin" \
+		"dir=$PWD" chdir=keep sh -c 'pwd; echo "$PWD"'
+	[ "$output" = "$PWD"$'\n'"$PWD" ]
+	cd "$BATS_TEST_TMPDIR" || return
+	rmdir "$USER_DIR/tmp/kept"
+	run -0 --separate-stderr "$who" volt-ns -Um "uidmap=7:$("$who" id -u):1" "root=$root" \
+		uid=7 gid=7 caps=keep proc=none bind=/proc:/proc:rec volt-lock keyring=keep \
+		sh -c 'grep -E "Cap(Prm|Amb)" /proc/self/status | cut -f2 | sort -u | wc -l
+			id -u; grep -c CapEff:.0000000000000000 /proc/self/status || true'
+	[ "$output" = $'1\n7\n0' ]
+	ends 125 "caps=x: not keep or root" caps=x true
+}
+
+@test "chdir=keep and caps=keep" {
+	each kept
 }
 
 @test "bind=: an error names the source or the place" {
@@ -666,7 +897,7 @@ a_root() {
 		[[ $'\n'$output$'\n' == *$'\n'$n$'\n'* ]]
 	done
 	[ "${lines[-1]}" = 1 ]
-	for n in fd full null ptmx pts random shm stderr stdin stdout tty urandom zero; do
+	for n in core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero; do
 		[[ $'\n'$output$'\n' == *$'\n'$n$'\n'* ]]
 	done
 	run -0 "$who" volt-ns -A root="$root" sh -c \
@@ -1655,7 +1886,7 @@ console_pipe() {
 		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" terminal $signal volt-ns \
 			console=pipe sh -c 'ulimit -c 0; exec yes'
 		[ "$output" = $((128 + $(kill -l $signal))) ]
-		[ "$stderr" = "volt-ns: the command's output: nobody took all of it" ]
+		[ "$stderr" = "volt-ns: the command's output: not all of it was read" ]
 	done
 }
 
@@ -1858,7 +2089,7 @@ while echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; do :; done & sleep 0.1; exit'
 
 @test "console=pty: a stalled reader, and a signal" {
 	need python3 -c 'import pty'
-	lost="volt-ns: the command's output: nobody took all of it"
+	lost="volt-ns: the command's output: not all of it was read"
 	for signal in TERM INT HUP USR1; do
 		run -0 --separate-stderr "$TOP/tests/helpers/reader.py" stuck $signal volt-ns \
 			console=pty sh -c "$left_behind 5"

@@ -17,8 +17,8 @@ teardown() {
 @test "volt-lock's and volt-kvm's own filters mean what their text says, call by call" {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
-	for p in strict default ports no-tcp no-listen no-udp no-net no-unix \
-		kvm-vcpu kvm-disk kvm-io; do
+	for p in strict default ports no-tcp no-listen no-udp no-net no-unix kvm-vcpu \
+		kvm-disk kvm-io; do
 		volt-seccomp profile="$TOP/share/$p.seccomp" \
 			groups="$TOP/share/seccomp.groups" >filter
 		volt-seccomp -r profile="$TOP/share/$p.seccomp" \

@@ -110,6 +110,7 @@ void place_find(struct cg *cg, const char *name);
 void control_enable(struct cg *cg);
 
 /* group.c */
+void group_say_owner(const struct cg *cg, bool done);
 void group_delegate(const struct cg *cg);
 const char *group_name(const struct cg *cg);
 void group_make(struct cg *cg);

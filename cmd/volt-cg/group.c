@@ -365,6 +365,18 @@ finish_at_exit(void)
 		group_finish(unfinished);
 }
 
+/* Say whose a delegated group is. done: it was delegated, or it would be. */
+void
+group_say_owner(const struct cg *cg, bool done)
+{
+	const char *verb = done ? "delegated" : "delegate it";
+
+	if (cg->owner.uid_given)
+		say("%s to user %u", verb, (unsigned int)cg->owner.uid);
+	if (cg->owner.gid_given)
+		say("%s to group %u", verb, (unsigned int)cg->owner.gid);
+}
+
 /* -d: give the group to a user, or let the command make groups in it. */
 void
 group_delegate(const struct cg *cg)
@@ -375,10 +387,7 @@ group_delegate(const struct cg *cg)
 
 	if (cgroup_delegate(cg->dir, uid, gid) == -1)
 		err(EXIT_LINK, "delegate %s", group_name(cg));
-	if (owner->uid_given)
-		say("delegated to user %u", (unsigned int)uid);
-	if (owner->gid_given)
-		say("delegated to group %u", (unsigned int)gid);
+	group_say_owner(cg, true);
 }
 
 /*

@@ -43,6 +43,7 @@ change(struct cg *cg)
 	say("change %s/%s", cg->place, cg->name);
 	for (l = cg->limits; l < cg->limits + cg->nlimits; l++)
 		say("%s=%s", l->file, l->value);
+	group_say_owner(cg, false);
 }
 
 /*

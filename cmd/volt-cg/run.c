@@ -33,6 +33,7 @@ describe(const struct cg *cg, const char *path, const char *name,
 		say("%s=%s", l->file, l->value);
 	if (cg->delegate)
 		say("delegate it");
+	group_say_owner(cg, false);
 	chain_dry(argv, false, false);
 }
 

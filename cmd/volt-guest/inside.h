@@ -24,6 +24,7 @@ void boot_ports(struct inside *in);
 
 /* root.c */
 void root_change(const struct guest_words *w);
+void root_shares(const struct guest_words *w);
 void root_leave(void);
 
 /* net.c */

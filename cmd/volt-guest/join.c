@@ -103,7 +103,7 @@ serve(unsigned int lane, const struct supervise *first)
 	read_request();
 	command_run(&in, &s, &wstatus);
 	pump_end();
-	if (status_report(&s.status, s.status_fd, wstatus) == -1)
+	if (status_report(&s.status, s.status_fd, wstatus, false) == -1)
 		err(EXIT_LINK, "the command's status");
 	_exit(0);
 }

@@ -149,6 +149,7 @@ main(void)
 	    sethostname(in.words.hostname, strlen(in.words.hostname)) == -1)
 		err(EXIT_LINK, "hostname=%s", in.words.hostname);
 	root_change(&in.words);
+	root_shares(&in.words);
 	if (in.words.mac != NULL)
 		net_up(&in.words);
 	if (toolbox_announce(part) == -1)
@@ -157,7 +158,7 @@ main(void)
 	end_all();
 	pump_end();
 	leave_root();
-	if (status_report(&s.status, s.status_fd, wstatus) == -1)
+	if (status_report(&s.status, s.status_fd, wstatus, false) == -1)
 		err(EXIT_LINK, "the command's status");
 	rest();
 }

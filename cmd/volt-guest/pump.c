@@ -136,6 +136,19 @@ lose(const struct flow *f)
 		dprintf(control, GUEST_LOST "\n");
 }
 
+/*
+ * Is this error the end of the terminal's output? It is, if no process has the terminal
+ * open any more and all output has been read. Then read(2) fails with EIO.
+ */
+static bool
+is_hung_up(int error, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return error == EIO && terminal != -1 && poll(&p, 1, 0) == 1 &&
+	    (p.revents & (POLLHUP | POLLIN)) == POLLHUP;
+}
+
 /* Fill the empty buffer. Returns false if nothing could be read. */
 static bool
 fill(struct flow *f)
@@ -146,8 +159,7 @@ fill(struct flow *f)
 		return false;
 	if ((rc = flow_fill(f, FLOW_PIECE)) != -1)
 		return rc == 1;
-	/* EIO: nobody has the terminal open any more. */
-	if (errno != 0 && (errno != EIO || terminal == -1))
+	if (errno != 0 && !is_hung_up(errno, f->from))
 		lose(f);
 	if (f == &flow[0] && terminal != -1)
 		flow_type_eof(f, terminal);

@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,16 +37,20 @@ mount_disk(const char *key, const char *word, const char *where)
 	char path[sizeof("/dev/") + sizeof(d.dev)];
 	unsigned long flags;
 	const char *type;
+	bool share;
 
 	if (guest_disk_parse(&d, word) == -1)
 		err(EXIT_LINK, "%s=%s", key, word);
-	snprintf(path, sizeof(path), "%s%s", d.dev[0] == '/' ? "" : "/dev/",
-	    d.dev);
 	type = d.type[0] != '\0' ? d.type : GUEST_TYPE;
+	share = strcmp(type, GUEST_SHARE_TYPE) == 0;
+	snprintf(path, sizeof(path), "%s%s",
+	    share || d.dev[0] == '/' ? "" : "/dev/", d.dev);
 	flags = d.ro || strcmp(type, "erofs") == 0 ||
 	    strcmp(type, "squashfs") == 0 ? MS_RDONLY : 0;
-	/* If the disk does not come the mount says so. */
-	may_fail(boot_wait(is_node, path));
+	if (share)
+		flags |= MS_NODEV;
+	else /* If the disk does not appear, mount(2) fails and reports it. */
+		may_fail(boot_wait(is_node, path));
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
@@ -140,6 +145,38 @@ root_change(const struct guest_words *w)
 	if (netns_loopback() == -1 && errno != ENOSYS &&
 	    errno != EAFNOSUPPORT && errno != ENODEV)
 		err(EXIT_LINK, "loopback");
+}
+
+/* Make a directory and those above it. One that is there may stay. */
+static void
+make_dirs(const char *path)
+{
+	char buf[PATH_MAX], *s;
+
+	snprintf(buf, sizeof(buf), "%s", path);
+	for (s = strchr(buf + 1, '/'); s != NULL; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		(void)mkdir(buf, 0755);
+		*s = '/';
+	}
+	(void)mkdir(buf, 0755);
+}
+
+/* Mount the shares, in the new root. */
+void
+root_shares(const struct guest_words *w)
+{
+	struct guest_share s;
+	unsigned int i;
+
+	for (i = 0; i < w->nshares; i++) {
+		if (guest_share_parse(&s, w->share[i]) == -1)
+			err(EXIT_LINK, "share=%s", w->share[i]);
+		make_dirs(s.dst);
+		if (mount(s.tag, s.dst, GUEST_SHARE_TYPE, MS_NOSUID | MS_NODEV |
+			(s.ro ? MS_RDONLY : 0), NULL) == -1)
+			err(EXIT_LINK, "share=: mount %s", s.dst);
+	}
 }
 
 /* All processes have ended: leave the disks clean. */

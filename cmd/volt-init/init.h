@@ -3,6 +3,7 @@
 #define VOLT_INIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "env.h"
@@ -16,11 +17,18 @@ struct init {
 	struct env env;
 	const char *ready;	/* path of the notify socket, or NULL */
 	int stop_signal;	/* or 0 */
+	size_t nlocks, nholds;
+	const char **locks;	/* files to lock */
 	int status_fd;	/* or -1 */
 };
 
 /* boot.c */
 _Noreturn void boot(char *argv[]);
+
+/* locks.c */
+void locks_add(void *init, const char *key, const char *value);
+void locks_hold(void *init, const char *key, const char *value);
+void locks_take(const struct init *in);
 
 /* ready.c */
 void ready_open(struct init *in, struct supervise *s);

@@ -46,6 +46,8 @@ static const struct word words[] = {
 	TIME_WORD("timeout", struct init, timeout, UINT64_MAX, "TIME",
 	    "the command's limit; then a SIGTERM and status 124"),
 	ENV_WORDS(struct init, env),
+	CTX_WORD("lock", locks_add, "FILE", "hold a lock of FILE while the command runs"),
+	CTX_WORD("hold", locks_hold, "FD", "keep FD open while the command runs"),
 	CALL_WORD("ready", set_ready, struct init, ready, "PATH",
 	    "pass on the command's notifications (sd_notify)"),
 	STOP_WORD(struct init),
@@ -111,6 +113,8 @@ main(int argc, char *argv[])
 	argv = words_parse(argc, argv, &grammar, &in);
 	if (*argv == NULL && !in.dry && !in.boot)
 		errx(EXIT_LINK, "no command; -h shows the words");
+	if (in.boot && in.nlocks + in.nholds > 0)
+		errx(EXIT_LINK, "lock= and hold= need a volt-init that waits: not -b");
 	describe(&in);
 	if (in.dry)
 		chain_dry(argv, false, false);
@@ -118,6 +122,7 @@ main(int argc, char *argv[])
 		err(EXIT_LINK, "environment");
 	if (in.boot)
 		boot(argv);
+	locks_take(&in);
 
 	s.status_fd = in.status_fd;
 	s.to_group = in.group;

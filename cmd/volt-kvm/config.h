@@ -10,6 +10,7 @@
 #include "vsock_host.h"
 
 #define CONFIG_DISKS 26	/* vda to vdz */
+#define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
 
 struct blob {
@@ -22,6 +23,21 @@ struct disk {
 	bool ro;
 	unsigned int block;	/* the guest's block size; 0: the backing's */
 	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
+};
+
+/* A directory of the host, by virtio-fs. */
+struct share {
+	const char *key;	/* "share" or "root" */
+	const char *path;
+	const char *dst;	/* where the guest mounts it; NULL: as its root */
+	char tag[16];	/* its name for the guest's kernel */
+	bool ro, suid;
+
+	/* Its daemon (share.h). */
+	int sock;	/* connected to it */
+	int said;	/* a pipe from its standard error */
+	int pid;	/* the first link of its chain: a child that nobody waits for */
+	int pidfd;	/* of that process */
 };
 
 /* The strings are passed to the guest unchanged. */
@@ -62,6 +78,9 @@ struct config {
 	int status_fd;	/* or -1 */
 	struct disk disks[CONFIG_DISKS];
 	unsigned int ndisks;
+	struct share shares[CONFIG_SHARES];
+	unsigned int nshares;
+	const char *virtiofsd;	/* NULL: where distributions have it */
 	const char *cmdline[CONFIG_LIST];
 	unsigned int ncmdline;
 	struct rate_word rate[CONFIG_LIST];

@@ -38,7 +38,7 @@ void
 ending_output(int lost)
 {
 	if (lost == ETIMEDOUT)
-		warnx("the command's output: nobody took all of it");
+		warnx("the command's output: not all of it was read");
 	errno = lost;
 	if (lost != 0 && lost != ETIMEDOUT)
 		warn("the command's output");

@@ -11,7 +11,7 @@
 
 #include "must.h"
 
-#define IO_SOURCES 256	/* of these vsock= has 131, and control= has 50 */
+#define IO_SOURCES 320	/* of these vsock= has 131, control= 50, and shares 48 */
 
 struct io_source {
 	int fd;

@@ -25,7 +25,11 @@
 
 static int ruleset = -1;	/* of Landlock, with no rule; -1: there is no Landlock */
 
-/* All rights that this ABI of Landlock has. */
+/*
+ * All rights that this ABI of Landlock has, but the scope of signals: the kernel lets
+ * Landlock check a death signal as one that the dying parent sends, and the daemons of
+ * shares would outlive us. The filter allows no kill(2).
+ */
 static struct landlock_ruleset_attr
 all_rights(int abi)
 {
@@ -33,8 +37,8 @@ all_rights(int abi)
 		int abi;
 		unsigned int fs, net, scopes;	/* how many bits */
 	} known[] = { { 1, 13, 0, 0 }, { 2, 14, 0, 0 }, { 3, 15, 0, 0 },
-		{ 4, 15, 2, 0 }, { 5, 16, 2, 0 }, { 6, 16, 2, 2 },
-		{ 9, 17, 2, 2 }, { 10, 17, 4, 2 } };
+		{ 4, 15, 2, 0 }, { 5, 16, 2, 0 }, { 6, 16, 2, 1 },
+		{ 9, 17, 2, 1 }, { 10, 17, 4, 1 } };
 	struct landlock_ruleset_attr a = { 0 };
 	size_t i;
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <err.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arch.h"
@@ -20,6 +21,7 @@
 #include "payload.h"
 #include "say.h"
 #include "session.h"
+#include "share.h"
 #include "terminal.h"
 #include "thread.h"
 #include "vcpu.h"
@@ -34,6 +36,7 @@ static struct session session;
 static void
 describe(const char *version)
 {
+	bool shared = false; /* the root */
 	unsigned int i;
 
 	say("memory %llu MiB, cpus %u", (unsigned long long)(cfg.memory >> 20),
@@ -44,7 +47,12 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
-	if (*cfg.argv != NULL)
+	for (i = 0; i < cfg.nshares; i++) {
+		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
+		    cfg.shares[i].ro ? ", read-only" : "");
+		shared = shared || cfg.shares[i].dst == NULL;
+	}
+	if (*cfg.argv != NULL && !shared)
 		say("root %s", cfg.root != NULL ? cfg.root : "the initramfs");
 	if (cfg.net.present)
 		say("network %s", cfg.tap != NULL ? cfg.tap : "of volt-net");
@@ -89,6 +97,7 @@ main(int argc, char *argv[])
 		payload_make(&cfg, version);
 	if (cfg.dry) {
 		blk_check(&cfg);
+		share_check(&cfg);
 		chain_dry(cfg.argv, true, false);
 	}
 
@@ -98,6 +107,7 @@ main(int argc, char *argv[])
 	if (cfg.control != NULL)
 		host_socket_open(&cfg.control_host, "control", cfg.control,
 		    SOCK_SEQPACKET, NULL);
+	share_start(&cfg);
 	lock_begin();
 	vm_open(&vm, &cfg);
 	vcpu_create_all(&vm, cfg.cpus);

@@ -1,7 +1,7 @@
 /*
  * Find a partition by its number, in a GPT (UEFI specification, 5.3) or in an MBR with
- * its chain of logical partitions. All numbers in a table are in blocks of the size that
- * the guest sees.
+ * its chain of logical partitions. All numbers in a table are in blocks of the size
+ * that the guest sees.
  *
  * The disk may be hostile: each number is checked against the disk's size, and a chain
  * has an end.
@@ -15,7 +15,7 @@
 #define GPT_ENTRY 128	/* bytes; Linux knows no other size */
 #define MBR_ENTRIES 446	/* their offset */
 #define MBR_PRIMARY 4
-#define MBR_GPT 0xee	/* the type of what protects a GPT */
+#define MBR_GPT 0xee	/* the type of the entry that protects a GPT */
 #define MBR_CHAIN 100	/* logical partitions that Linux follows */
 
 struct table {
@@ -47,7 +47,7 @@ le64(const uint8_t *p)
 	return le64toh(n);
 }
 
-/* Read what begins with that block. */
+/* Read len bytes, from the start of that block. */
 static bool
 read_block(const struct table *t, uint64_t block, void *buf, size_t len)
 {
@@ -55,7 +55,10 @@ read_block(const struct table *t, uint64_t block, void *buf, size_t len)
 	    superblock_read(t->fd, &t->disk, block * t->block, buf, len);
 }
 
-/* Blocks first to first + n - 1, cut off at the disk's end. Returns 0 for none. */
+/*
+ * Set e to the blocks first to first + n - 1, cut off at the disk's end. Returns 0 if
+ * none of them is on the disk.
+ */
 static int
 place(const struct table *t, uint64_t first, uint64_t n, struct extent *e)
 {
@@ -68,7 +71,7 @@ place(const struct table *t, uint64_t first, uint64_t n, struct extent *e)
 	return 1;
 }
 
-/* Returns 1; 0: no such partition; -1: there is no GPT. */
+/* Returns 1; 0 if there is no such partition; -1 if there is no GPT. */
 static int
 find_gpt(const struct table *t, unsigned int number, struct extent *e)
 {
@@ -118,7 +121,7 @@ read_mbr(const struct table *t, uint64_t block, struct mbr_entry m[MBR_PRIMARY])
 	return true;
 }
 
-/* A logical partition: each has a table, which leads to the next one's. */
+/* Find a logical partition. Each has its own table, which leads to the next table. */
 static int
 find_logical(const struct table *t, uint64_t extended, unsigned int number,
     struct extent *e)

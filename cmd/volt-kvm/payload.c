@@ -135,12 +135,34 @@ add_environment(struct payload *p, const struct config *cfg)
 	free(buf);
 }
 
+/* The shares but for the root, as words for the guest. */
+static void
+add_shares(struct guest_words *w, const struct config *cfg)
+{
+	struct guest_share share;
+	const struct share *s;
+	char buf[sizeof(share) + 8];
+	unsigned int i;
+
+	for (i = 0; i < cfg->nshares; i++) {
+		s = &cfg->shares[i];
+		if (s->dst == NULL)
+			continue;
+		share.ro = s->ro;
+		snprintf(share.tag, sizeof(share.tag), "%s", s->tag);
+		snprintf(share.dst, sizeof(share.dst), "%s", s->dst);
+		if (guest_share_print(&share, buf, sizeof(buf)) == -1 ||
+		    (w->share[w->nshares++] = strdup(buf)) == NULL)
+			err(EXIT_LINK, "share=%s", s->path);
+	}
+}
+
 static void
 add_words(struct payload *p, const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
 	char mac[18], size[16], buf[4 * 4096];
-	const struct guest_words words = {
+	struct guest_words words = {
 		.root = cfg->root,
 		.overlay = cfg->overlay,
 		.hostname = cfg->hostname,
@@ -158,6 +180,7 @@ add_words(struct payload *p, const struct config *cfg)
 	};
 	int len;
 
+	add_shares(&words, cfg);
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);

@@ -1,6 +1,6 @@
 /*
  * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or one of its partitions. We
- * look at what it holds, because the guest needs the module for it and the type to mount.
+ * detect what it holds, because the guest needs the type to mount it, and the module.
  */
 #include <sys/stat.h>
 
@@ -33,8 +33,8 @@ struct look {
 };
 
 /*
- * The number of the disk that dev names, or is a partition of; -1 if it is no disk of
- * ours by its name. rest is what follows the disk's letter.
+ * The number of the disk that dev, or the disk of which dev is a partition, has; -1 if
+ * the name is not that of a disk of ours. rest is set to the text after the letter.
  */
 static int
 disk_number(const char *dev, const char **rest)
@@ -47,7 +47,7 @@ disk_number(const char *dev, const char **rest)
 	return dev[2] - 'a';
 }
 
-/* Returns false for what backing_open() will report. */
+/* Open the disk. Returns false on an error, which backing_open() will report. */
 static bool
 open_disk(struct look *l)
 {
@@ -69,7 +69,7 @@ open_disk(struct look *l)
 	return true;
 }
 
-/* The partitions and what they hold: "vda1 vfat, vda2 ext4". Returns their number. */
+/* List the partitions, as "vda1 vfat, vda2 ext4". Returns their number. */
 static int
 list_partitions(const struct look *l, char *buf, size_t size)
 {
@@ -102,24 +102,24 @@ partition(const struct look *l, unsigned int number)
 	if (partition_find(l->fd, l->size, l->block, number, &e) == 1)
 		return e;
 	if (list_partitions(l, list, sizeof(list)) > 0)
-		errx(EXIT_LINK, "%s=%s: %s has no such partition, but %s",
+		errx(EXIT_LINK, "%s=%s: %s has no such partition; it has %s",
 		    l->key, l->value, l->disk->path, list);
 	if (s != NULL)
-		errx(EXIT_LINK, "%s=%s: %s has no partitions, but is %s as a "
-		    "whole (vd%c)", l->key, l->value, l->disk->path, s->name,
+		errx(EXIT_LINK, "%s=%s: %s has no partitions; all of it is %s "
+		    "(vd%c)", l->key, l->value, l->disk->path, s->name,
 		    l->letter);
 	errx(EXIT_LINK, "%s=%s: %s has no partitions", l->key, l->value,
 	    l->disk->path);
 }
 
-/* End: what is there is no root, or not of the type that the word says. */
+/* End the program: the device holds no root, or not one of the type in the word. */
 static _Noreturn void
 refuse(const struct look *l, const struct superblock *s, const char *type)
 {
 	const char *key = l->key, *value = l->value, *path = l->disk->path;
 
 	if (s == NULL)
-		errx(EXIT_LINK, "%s=%s: %s holds no file system that is known ("
+		errx(EXIT_LINK, "%s=%s: %s holds no known file system ("
 		    SUPERBLOCK_ROOTS "); to try another, say %s=%s:TYPE", key,
 		    value, path, key, value);
 	if (s->kind == SUPERBLOCK_PACKED)
@@ -130,13 +130,14 @@ refuse(const struct look *l, const struct superblock *s, const char *type)
 		    key, value, path, s->name);
 	if (*type != '\0')
 		errx(EXIT_LINK, "%s=%s: %s holds %s", key, value, path, s->name);
-	errx(EXIT_LINK, "%s=%s: %s holds %s; if that is meant, say %s=%s:%s",
+	errx(EXIT_LINK, "%s=%s: %s holds %s; to mount that, say %s=%s:%s",
 	    key, value, path, s->name, key, value, s->name);
 }
 
 /*
- * The type to add to the word; NULL if it stays as it is. type is the one in the word,
- * or "". The default word leaves to the guest what is unknown: it may not be Linux.
+ * Returns the type to add to the word, or NULL to leave the word unchanged. type is the
+ * type in the word, or "". For the default word, an unknown file system is no error: the
+ * guest may not be Linux.
  */
 static const char *
 look_at(const struct look *l, unsigned int number, const char *type, bool given)
@@ -154,18 +155,18 @@ look_at(const struct look *l, unsigned int number, const char *type, bool given)
 		return NULL;
 	if (s == NULL && number == 0 &&
 	    list_partitions(l, list, sizeof(list)) > 0)
-		errx(EXIT_LINK, "%s=%s: %s has partitions, of which one is to "
-		    "be named: %s", l->key, l->value, l->disk->path, list);
-	/* Whoever gives a type may know more than we. */
+		errx(EXIT_LINK, "%s=%s: %s has partitions; name one of them: %s",
+		    l->key, l->value, l->disk->path, list);
+	/* A user who gives a type may know more than we do. */
 	if (s == NULL && (*type != '\0' || !given))
 		return NULL;
 	refuse(l, s, type);
 }
 
 /*
- * Check the word, which the user has given, or which is the default. A disk that there
- * is not would never appear in the guest. Returns the word, with the type of the file
- * system added if it has none and the disk is one of ours.
+ * Check the word, which is the user's (given) or the default. A disk that does not exist
+ * would never appear in the guest. Returns the word, with the type of the file system
+ * added if it has none and the disk is one of ours.
  */
 const char *
 root_check(const struct config *c, const char *key, const char *value,

@@ -49,7 +49,7 @@ superblock_read(int fd, const struct extent *e, uint64_t offset, void *buf,
 	return pread(fd, buf, len, (off_t)(e->start + offset)) == (ssize_t)len;
 }
 
-/* What is there; NULL if it is nothing that has a name here. */
+/* Returns what the extent holds, or NULL if nothing in the table matches. */
 const struct superblock *
 superblock_find(int fd, const struct extent *e)
 {

@@ -146,12 +146,21 @@ announce(struct vsock_device *d)
 	return rc == -1 ? -1 : 0;
 }
 
+/* At the end of input: is the other end closed, or only shut down? */
+static bool
+hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
 /*
  * Read a packet of data from the socket of e. Returns 1; 0 if there is none, or no
  * buffer for it; -1 if the driver broke a rule.
  */
 static int
-forward(struct end *e, bool gone)
+forward(struct end *e)
 {
 	struct vsock_device *d = e->device;
 	struct vsock_conn *c = &d->v.conn[e->slot];
@@ -177,7 +186,8 @@ forward(struct end *e, bool gone)
 		virtq_unpop(&v->q[RX]);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return 0;
-		vsock_host_shut(c, n == -1 || gone ? VSOCK_BOTH : VSOCK_SEND);
+		vsock_host_shut(c, n == -1 || hung_up(e->fd) ? VSOCK_BOTH :
+		    VSOCK_SEND);
 		return 0;
 	}
 	vsock_send(c, (uint32_t)n, &h);
@@ -430,13 +440,14 @@ end_ready(struct io_source *s, short revents)
 	unsigned int n = 0;
 	int rc = 0;
 
+	(void)revents;
 	pthread_mutex_lock(&v->lock);
 	if (e->fd != -1 && d->v.conn[e->slot].state == VSOCK_HELLO)
 		hello(e);
 	else if (e->fd != -1 && e->len > 0)
 		drain(e);
 	while (e->fd != -1 && vio_live(v) && n < READS &&
-	    (rc = forward(e, (revents & POLLHUP) != 0)) == 1)
+	    (rc = forward(e)) == 1)
 		n++;
 	if (n > 0)
 		vio_done(v, &v->q[RX]);
@@ -488,7 +499,7 @@ static void
 helper_ready(struct io_source *s, short revents)
 {
 	struct vsock_device *d = s->arg;
-	struct vsock_call call;
+	struct vsock_call call = { 0 };
 	struct vsock_conn *c;
 	int fd, rc;
 

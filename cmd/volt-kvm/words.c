@@ -10,8 +10,9 @@
 #include "chain.h"
 #include "cidr.h"
 #include "config.h"
-#include "root.h"
+#include "guest.h"
 #include "host_socket.h"
+#include "root.h"
 #include "say.h"
 #include "signals.h"
 #include "talk.h"
@@ -191,6 +192,69 @@ add_disk(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too long");
 }
 
+/* Add a share, without its options. dst is NULL for the root. */
+static struct share *
+new_share(struct config *c, const char *key, const char *value, char *path,
+    char *dst)
+{
+	struct share *s = &c->shares[c->nshares];
+
+	if (c->nshares == CONFIG_SHARES)
+		word_bad(key, value, "too many");
+	*s = (struct share){ .key = key, .path = strdup(path), .sock = -1,
+		.said = -1, .dst = dst != NULL ? strdup(dst) : NULL };
+	if (s->path == NULL || (dst != NULL && s->dst == NULL))
+		err(EXIT_LINK, "%s=%s", key, value);
+	if (dst != NULL)
+		snprintf(s->tag, sizeof(s->tag), "share%u", c->nshares);
+	else
+		strcpy(s->tag, "root");
+	c->nshares++;
+	return s;
+}
+
+/* The options of a share: what is left of the value. Returns whether rw is one. */
+static bool
+share_options(struct share *s, const char *key, const char *value,
+    const char *cursor)
+{
+	char field[16];
+	bool rw = false;
+	int rc;
+
+	while ((rc = value_field(&cursor, ':', field, sizeof(field))) == 1)
+		if (strcmp(field, "ro") == 0)
+			s->ro = true;
+		else if (strcmp(field, "rw") == 0)
+			rw = true;
+		else if (strcmp(field, "suid") == 0)
+			s->suid = true;
+		else
+			break;
+	if (rc != 0 || (rw && s->ro))
+		word_bad(key, value, "ro, rw or suid");
+	return rw;
+}
+
+/* share=SRC:DST[:ro|:rw][:suid] */
+static void
+add_share(void *ctx, const char *key, const char *value)
+{
+	char src[PATH_MAX], dst[PATH_MAX];
+	struct config *c = ctx;
+	const char *cursor = value;
+
+	if (strpbrk(value, "\n\r") != NULL)
+		word_bad(key, value, "more than one line");
+	if (value_field(&cursor, ':', src, sizeof(src)) != 1 || src[0] == '\0' ||
+	    value_field(&cursor, ':', dst, sizeof(dst)) != 1 || dst[0] != '/')
+		word_bad(key, value, "not SRC:DST, with DST from the guest's /");
+	if (c->nshares == CONFIG_SHARES - 1)
+		word_bad(key, value, "too many; 8 at the most");
+	(void)share_options(new_share(c, key, value, src, dst), key, value,
+	    cursor);
+}
+
 /* Check an address of that family, with or without a prefix length. */
 static const char *
 address(const char *key, const char *value, int family, bool prefix)
@@ -263,8 +327,12 @@ static const struct word words[] = {
 	    "resolvers"),
 	STRING_WORD("vsock", struct config, vsock, "PATH",
 	    "a vsock device, and a socket of the host's for it"),
-	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]",
-	    "the root; default: vda"),
+	CTX_WORD("share", add_share, "SRC:DST[:ro][:suid]",
+	    "a directory of the host at DST in the guest"),
+	STRING_WORD("virtiofsd", struct config, virtiofsd, "FILE",
+	    "the daemon for share= and root=DIR"),
+	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]|DIR[:ro|:rw][:suid]",
+	    "the root: a disk or a directory; default: vda"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
 	    "where writes to the root go"),
 	LINE_WORD("hostname", struct config, hostname, "NAME",
@@ -297,7 +365,7 @@ static const struct grammar grammar = {
 	.words = words,
 };
 
-/* A word that only a guest that is to be started has, or NULL. */
+/* A word that is only for the start of a guest, or NULL. */
 static const char *
 word_of_start(const struct config *c)
 {
@@ -312,6 +380,7 @@ word_of_start(const struct config *c)
 		{ c->ndisks > 0, "disk" }, { c->tap != NULL, "tap" },
 		{ c->vsock != NULL, "vsock" }, { c->root != NULL, "root" },
 		{ c->overlay != NULL, "overlay" },
+		{ c->nshares > 0, "share" }, { c->virtiofsd != NULL, "virtiofsd" },
 		{ c->hostname != NULL, "hostname" },
 		{ c->stop_timeout != 0, "stop_timeout" },
 	};
@@ -357,6 +426,39 @@ check_control(const struct config *c)
 		    "together");
 }
 
+/* Is this the root= of a directory? A disk has no slash, or is in /dev. */
+static bool
+is_directory(const char *root)
+{
+	return root != NULL && strchr(root, '/') != NULL &&
+	    strncmp(root, "/dev/", 5) != 0;
+}
+
+/*
+ * Make root=DIR a share, and what the guest mounts. Without an option the guest's
+ * changes go to memory.
+ */
+static void
+share_root(struct config *c)
+{
+	const char *cursor = c->root, *value = c->root;
+	char path[PATH_MAX], *word;
+	struct share *s;
+	bool rw;
+
+	if (value_field(&cursor, ':', path, sizeof(path)) != 1)
+		word_bad("root", value, "too long");
+	s = new_share(c, "root", value, path, NULL);
+	rw = share_options(s, "root", value, cursor);
+	if (!rw && !s->ro && c->overlay == NULL)
+		c->overlay = "tmpfs";
+	s->ro = !rw || c->overlay != NULL;
+	if (asprintf(&word, "%s:" GUEST_SHARE_TYPE "%s", s->tag,
+	    s->ro ? ":ro" : "") == -1)
+		err(EXIT_LINK, "root=%s", value);
+	c->root = word;
+}
+
 /* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
@@ -395,7 +497,10 @@ check(struct config *c)
 		c->root = "vda";
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
-	c->root = root_check(c, "root", c->root, given);
+	if (is_directory(c->root))
+		share_root(c);
+	else
+		c->root = root_check(c, "root", c->root, given);
 	c->overlay = root_check(c, "overlay", c->overlay, true);
 }
 

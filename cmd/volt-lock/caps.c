@@ -20,19 +20,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capname.h"
 #include "chain.h"
 #include "lock.h"
 #include "say.h"
 #include "value.h"
 
-#define CAPS 64	/* bits of a set */
+#define CAPS CAPNAME_SETS	/* bits of a set */
 #define BIT(cap) ((uint64_t)1 << (cap))
-
-/* The names by number, without "CAP_". A newer capability has a number only. */
-static const char *const names[] = {
-#include "caps.inc"
-};
-#define NAMES (sizeof(names) / sizeof(names[0]))
 
 struct sets {
 	uint64_t effective, permitted, inheritable;
@@ -41,21 +36,11 @@ struct sets {
 static uint64_t
 parse_name(const char *key, const char *value, const char *name)
 {
-	char lower[32];
-	uint64_t n;
-	size_t i;
+	int cap = capname_parse(name);
 
-	if (value_uint(name, CAPS - 1, &n) == 0)
-		return BIT(n);
-	for (i = 0; i < sizeof(lower) - 1 && name[i] != '\0'; i++)
-		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ?
-		    (char)(name[i] - 'A' + 'a') : name[i];
-	lower[i] = '\0';
-	name = strncmp(lower, "cap_", 4) == 0 ? lower + 4 : lower;
-	for (i = 0; i < NAMES; i++)
-		if (strcmp(names[i], name) == 0)
-			return BIT(i);
-	word_bad(key, value, "not a capability");
+	if (cap == -1)
+		word_bad(key, value, "not a capability");
+	return BIT(cap);
 }
 
 /* Parse none, a list of names, or a list of +name and -name. */
@@ -100,9 +85,10 @@ caps_describe(const struct caps *c, char *buf, size_t size)
 
 		if (((c->add | c->drop) & BIT(i)) == 0)
 			continue;
-		if (i < NAMES)
+		if (capname_of((unsigned int)i) != NULL)
 			len += (size_t)snprintf(buf + len, size - len,
-			    "%s%s%s", len > 0 ? "," : "", sign, names[i]);
+			    "%s%s%s", len > 0 ? "," : "", sign,
+			    capname_of((unsigned int)i));
 		else
 			len += (size_t)snprintf(buf + len, size - len,
 			    "%s%s%zu", len > 0 ? "," : "", sign, i);
@@ -176,7 +162,7 @@ caps_begin(const struct lock *lock)
 		/* 1: it is in the set; 0: it is not */
 		there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
 		/* The kernel's last was before. It has all that have a name. */
-		if (there == -1 && errno == EINVAL && cap >= (int)NAMES)
+		if (there == -1 && errno == EINVAL && cap >= (int)capname_known())
 			return;
 		if (there == -1)
 			err(EXIT_LINK, "caps: bounding set");

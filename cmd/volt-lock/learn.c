@@ -1,13 +1,13 @@
 /*
- * -l: run the command under everything but a filter of system calls, and print
- * the profile that it needed, in a profile's own words and sorted; and behind it,
- * as comments, the words of Landlock that it lacked (refused.c). A file that holds
- * some of that already is given what is new.
+ * -l: run the command under all restrictions but a filter of system calls. Then
+ * print the profile that it needed, sorted, and after it, as comments, the
+ * Landlock words that it lacked (refused.c). Of these lines, a file gets only
+ * those that it does not have yet.
  *
- * The command and all that comes of it is traced (ptrace(2)). What it does
- * before it becomes the command, in here, is not its own and is left out, but
- * for the exec. A command that traces others itself, or that refuses to be
- * traced, cannot be learnt from.
+ * The command and all processes that it starts are traced (ptrace(2)). The calls
+ * that the child makes before it becomes the command are left out, but for the
+ * exec. volt-lock cannot learn from a command that traces others itself, or that
+ * refuses to be traced.
  */
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -33,7 +33,7 @@
 
 #define SOCKETS 64
 #define FILE_MOST 65536	/* bytes of a file that is added to */
-#define TYPE_MASK 0xf	/* SOCK_TYPE_MASK: what is above are flags */
+#define TYPE_MASK 0xf	/* SOCK_TYPE_MASK: the bits above are flags */
 #define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
 	CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
@@ -51,11 +51,11 @@ static struct {
 	bool made[1024];
 	struct kind sockets[SOCKETS];
 	size_t nsockets;
-	bool more_sockets;	/* than there is room for */
+	bool more_sockets;	/* there are more than sockets[] has room for */
 	bool namespaces;	/* clone(2) made some */
 } seen;
 
-/* The call that each process is in: what it was asked is told at its start alone. */
+/* The call that each process is in. ptrace gives the arguments only at its start. */
 static struct pending {
 	pid_t pid;	/* of a thread; 0: free */
 	uint64_t nr, args[REFUSED_ARGS];
@@ -95,7 +95,7 @@ note(const struct __ptrace_syscall_info *info)
 	if (nr >= sizeof(seen.made))
 		return;
 	seen.made[nr] = true;
-	/* Its flags cannot be checked: it will be answered ENOSYS. */
+	/* A filter cannot check its flags: the profile answers ENOSYS. */
 	if (nr == SYS_clone3)
 		seen.made[SYS_clone] = true;
 	if (nr == SYS_clone && (info->entry.args[0] & NEW_NAMESPACES) != 0)
@@ -115,8 +115,9 @@ by_kind(const void *a, const void *b)
 }
 
 /*
- * Family, type and protocol: a family alone would let through what nobody
- * asked for, as the packet sockets that are a type of AF_INET.
+ * Print the family, type and protocol of each socket. A family alone would also
+ * allow sockets that the command did not make, such as packet sockets, which are
+ * a type of AF_INET.
  */
 static void
 print_sockets(FILE *f)
@@ -156,11 +157,11 @@ by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The calls that were made, and those that becoming the command takes. */
+/* Print the calls that were made, and those that starting the command needs. */
 static void
 print_profile(FILE *f)
 {
-	/* And saying why it cannot be done. */
+	/* To become the command, and to report why that fails. */
 	static const int ours[] = { SYS_execve, SYS_execveat, SYS_exit_group,
 		SYS_read, SYS_write, SYS_writev };
 	const char *names[CALLS] = { NULL };
@@ -189,7 +190,7 @@ print_profile(FILE *f)
 	}
 }
 
-/* Is there a line in text that says this? */
+/* Does text have this line? */
 static bool
 has_line(const char *text, const char *line)
 {
@@ -204,7 +205,7 @@ has_line(const char *text, const char *line)
 	return false;
 }
 
-/* What a word names: a file, or a descriptor of the caller's. */
+/* Open the file or the descriptor of the caller that a word names. */
 static int
 open_file(const char *key, const char *name)
 {
@@ -219,7 +220,7 @@ open_file(const char *key, const char *name)
 	return fd;
 }
 
-/* What is in it already; "" if it cannot be read again. */
+/* Returns the content of the file; "" if it cannot be read. */
 static char *
 read_file(int fd)
 {
@@ -231,7 +232,7 @@ read_file(int fd)
 		err(EXIT_LINK, "learn");
 	if (S_ISREG(st.st_mode) && st.st_size > 0) {
 		if ((n = pread(fd, old, sizeof(old) - 1, 0)) == -1)
-			n = 0; /* opened for writing alone */
+			n = 0; /* opened only for writing */
 		else if (n < st.st_size)
 			errx(EXIT_LINK, "learn: the file is too long");
 		if (lseek(fd, 0, SEEK_END) == -1)
@@ -241,7 +242,7 @@ read_file(int fd)
 	return old;
 }
 
-/* Write the profile or the words, or of these what is not there yet. */
+/* Write the lines of the profile or the words that the file does not have yet. */
 static void
 write_file(int fd, void (*print)(FILE *f))
 {
@@ -306,7 +307,7 @@ begin_call(pid_t pid, const struct __ptrace_syscall_info *info)
 	memcpy(p->args, info->entry.args, sizeof(p->args));
 }
 
-/* It has ended. Before the command runs, its exec alone is of interest. */
+/* A call has ended. Before the command runs, judge only its exec. */
 static void
 end_call(pid_t pid, const struct __ptrace_syscall_info *info, bool started)
 {
@@ -319,7 +320,10 @@ end_call(pid_t pid, const struct __ptrace_syscall_info *info, bool started)
 	p->pid = 0;
 }
 
-/* A process stopped at a call. One of another architecture has other numbers. */
+/*
+ * A process has stopped at a call. On another architecture, the calls have other
+ * numbers.
+ */
 static void
 look_at_call(pid_t pid, bool started)
 {
@@ -329,7 +333,7 @@ look_at_call(pid_t pid, bool started)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
 		return;
 	if (ours == 0)
-		ours = info.arch;	/* the first to come is volt-lock's */
+		ours = info.arch;	/* the first call is volt-lock's own */
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && started)
 		note(&info);
 	if (landlock == NULL || info.arch != ours)
@@ -341,8 +345,8 @@ look_at_call(pid_t pid, bool started)
 }
 
 /*
- * One stop of a traced process. Returns the signal to go on with. started: the
- * command is running.
+ * Handle one stop of a traced process. Returns the signal to go on with, or -1 if
+ * the process must stay stopped. started is whether the command is running.
  */
 static int
 handle(pid_t pid, int wstatus, bool *started)
@@ -365,7 +369,7 @@ handle(pid_t pid, int wstatus, bool *started)
 	return 0;
 }
 
-/* Trace until all are gone. Returns the wait status of the command. */
+/* Trace until all processes have ended. Returns the wait status of the command. */
 static int
 trace(void)
 {
@@ -379,7 +383,7 @@ trace(void)
 		if (pid == -1 && errno == EINTR)
 			continue;
 		if (pid == -1)
-			return result;	/* ECHILD: that was the last */
+			return result;	/* ECHILD: no process is left */
 		if (!WIFSTOPPED(wstatus)) {
 			if (pid == command)
 				result = wstatus;
@@ -404,17 +408,16 @@ learn_wanted(const struct lock *lock)
 }
 
 /*
- * Before the rules are made: what they grant has to be known later. With learn.words=
- * alone nobody asked for a profile.
+ * Before the rules are made, plan to remember what they grant. learn.words= needs a
+ * Landlock policy.
  */
 void
 learn_plan(struct lock *lock)
 {
 	lock->ll.remember = learn_wanted(lock);
 	if (lock->learn_words != NULL && !lock->ll.wanted)
-		errx(EXIT_LINK, "learn.words=%s: none of Landlock's words is "
-		    "given; fs=none grants nothing to begin with",
-		    lock->learn_words);
+		errx(EXIT_LINK, "learn.words=%s: needs one of Landlock's words; "
+		    "start with fs=none", lock->learn_words);
 }
 
 /*
@@ -442,7 +445,7 @@ learn_run(struct lock *lock)
 	if (command == 0) {
 		close(pipes[1]);
 		lock->filter = NULL;
-		/* The end of the pipe is the word to start, or our end. */
+		/* A byte means start. Without one, the parent has ended. */
 		if (read(pipes[0], &go, 1) != 1)
 			_exit(EXIT_LINK);
 		close(pipes[0]);
@@ -454,14 +457,14 @@ learn_run(struct lock *lock)
 		PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
 		PTRACE_O_EXITKILL)) == -1)
 		err(EXIT_LINK, "learn: ptrace");
-	/* What the terminal sends has reached the command, too. */
+	/* A signal from the terminal reaches the command itself. */
 	sigaction(SIGINT, &ignore, NULL);
 	sigaction(SIGQUIT, &ignore, NULL);
 	sigaction(SIGTERM, &pass, NULL);
 	sigaction(SIGHUP, &pass, NULL);
-	/* The command waits for our word still: it must not get hold of us. */
+	/* The command still waits for our byte. It must not be able to trace us. */
 	prctl(PR_SET_DUMPABLE, 0);
-	/* A stop for every call, from its next stop on: there it is. */
+	/* From its next stop on, the command stops at each call: cause that stop. */
 	if (ptrace(PTRACE_INTERRUPT, command, NULL, NULL) == -1 ||
 	    write(pipes[1], "", 1) != 1)
 		err(EXIT_LINK, "learn: ptrace");

@@ -36,7 +36,7 @@ struct port_rule {
 	uint64_t access;
 };
 
-/* What a rule grants, for -l. Rules are for inodes. */
+/* What a rule grants on an inode, for -l. */
 struct grant {
 	dev_t dev;
 	ino_t ino;
@@ -64,7 +64,7 @@ struct landlock {
 	int abi, min_abi;	/* abi: of the kernel; 0: it has no Landlock */
 	int ruleset;	/* descriptor, or -1 */
 	uint64_t handled_fs, handled_net, handled_scope;
-	bool remember;	/* what is granted */
+	bool remember;	/* keep the list of grants, for -l */
 	struct grant *grants;
 	size_t ngrants, grants_size;
 };
@@ -93,6 +93,9 @@ struct lock {
 
 	const char *seccomp;	/* name of the profile; NULL: none */
 	enum filter_action action;
+	struct sock_fprog *ready;	/* filters of filter=, in their order */
+	size_t nready;
+	const char *argv0;	/* the command's argument 0, or NULL */
 	struct sock_filter *filter;	/* ready to be installed */
 	unsigned short nfilter;
 
@@ -196,6 +199,7 @@ void cwd_check(const struct lock *lock);
 void seccomp_plan(struct lock *lock);
 void seccomp_filters(const struct lock *lock);
 const char *seccomp_filter_name(unsigned int filter);
+void seccomp_ready(void *lock, const char *key, const char *value);
 void seccomp_enforce(const struct lock *lock);
 
 /* learn.c */
@@ -207,7 +211,7 @@ void learn_run(struct lock *lock);
 #define TRACEE_GROUPS 64
 struct tracee {
 	pid_t pid, leader;
-	uid_t uid;	/* these are for files */
+	uid_t uid;	/* the IDs that open files */
 	gid_t gid, groups[TRACEE_GROUPS];
 	size_t ngroups;
 	uint64_t caps;	/* effective */

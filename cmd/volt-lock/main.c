@@ -38,6 +38,8 @@ main(int argc, char *argv[])
 	caps_begin(&lock);
 	ids_streams(&lock);
 	ids_change(&lock);
+	if (lock.argv0 != NULL)
+		chain_name(argv, lock.argv0);
 	chain_prepare(argv);
 	landlock_enforce(&lock);
 	fds_close(&lock);

@@ -180,7 +180,7 @@ paths_add(const struct landlock *ll, int fd, uint64_t access)
 		LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 }
 
-/* What is granted for what is open at fd, to be asked for by -l later. */
+/* Note for -l what is granted on the file that is open at fd. */
 static void
 remember(struct landlock *ll, int fd, uint64_t access)
 {

@@ -1,14 +1,14 @@
 /*
- * -l: what Landlock refused, as the words that would allow it. Theory of operation:
+ * -l: find the words that would allow what Landlock refused. Theory of operation:
  *
- * The kernel answers EACCES for Landlock as it does for file modes, and tells the
- * reason only its audit log, which few may read. So each call that failed like that is
- * judged once more, here: which rights it takes to which file or port; whether a rule
- * grants them to the file or to a directory above it; and whether file modes would have
- * let it through. If they would and a right is missing, that right is what the command
- * lacked.
+ * The kernel returns EACCES for Landlock as it does for file modes. It writes the reason
+ * only to its audit log, which few users may read. So volt-lock judges each call that
+ * failed with EACCES a second time: which rights the call needs on which file or port;
+ * whether a rule grants them on the file or on a directory above it; and whether file
+ * modes would have allowed the call. If file modes would have allowed it and a right is
+ * missing, the command lacked that right.
  *
- * A refused call ends many a program, so there may be more to find in the next run.
+ * Many programs end when a call is refused, so the next run may find more.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,7 +33,7 @@
 #include "uapi/landlock.h"
 
 #define WORDS_MOST 4096
-#define INTERPRETERS 4	/* one of another, as many as the kernel follows */
+#define INTERPRETERS 4	/* nested: as many as the kernel follows */
 #define FS(name) LANDLOCK_ACCESS_FS_##name
 #define OF_DIR (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
@@ -43,14 +43,14 @@ enum deed { DEED_OPEN, DEED_OPENAT2, DEED_CREAT, DEED_EXEC, DEED_TRUNCATE,
 	DEED_SENDMSG };
 
 /*
- * The calls that Landlock is asked about. dir and path are the numbers of arguments;
- * dir is -1 if a path begins at the working directory. Link and rename have two pairs.
+ * The calls that Landlock checks. dir and path are the numbers of arguments; dir is -1
+ * if a path begins at the working directory. Link and rename have two such pairs.
  */
 static const struct call {
 	uint64_t nr;
 	enum deed deed;
 	int dir, path;
-	uint64_t right;	/* to the directory that it is in */
+	uint64_t right;	/* on the directory that the path is in */
 } calls[] = {
 #ifdef SYS_open
 	{ SYS_open, DEED_OPEN, -1, 0, 0 },
@@ -85,7 +85,7 @@ static const struct call {
 	{ SYS_sendmsg, DEED_SENDMSG, 0, -1, 0 },
 };
 
-/* What one refused call is about. */
+/* One call that failed. */
 struct refusal {
 	const struct landlock *ll;
 	const struct call *call;
@@ -96,12 +96,12 @@ struct refusal {
 static struct {
 	char *words[WORDS_MOST];
 	size_t n;
-	bool more;	/* than there is room for */
-	unsigned int unseen;	/* calls that could not be looked into */
-	unsigned int unsayable;	/* paths that no line of a file can hold */
+	bool more;	/* there are more words than words[] has room for */
+	unsigned int unseen;	/* calls that could not be examined */
+	unsigned int unsayable;	/* paths that a file of words cannot hold */
 } found;
 
-/* A line "KEY=VALUE". Of two that are the same one is kept. */
+/* Keep the word KEY=VALUE, once. */
 static void
 add_word(const char *key, const char *value)
 {
@@ -120,14 +120,14 @@ add_word(const char *key, const char *value)
 	found.words[found.n++] = word;
 }
 
-/* The path as the words are written: a comma and a backslash have one before them. */
+/* Keep a word for path, in which a backslash must precede a comma or a backslash. */
 static void
 add_path(const char *key, const char *path)
 {
 	char value[2 * PATH_MAX], *to = value;
 	const char *s;
 
-	/* Another process has another directory below /proc. */
+	/* In the next run, the process has another directory below /proc. */
 	if (strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' && path[6] <= '9')
 		path = "/proc";
 	for (s = path; *s != '\0'; s++) {
@@ -136,7 +136,8 @@ add_path(const char *key, const char *path)
 		*to++ = *s;
 	}
 	*to = '\0';
-	if (strpbrk(path, "\r\n") != NULL || strchr(" \t", to[-1]) != NULL)
+	if (to == value || strpbrk(path, "\r\n") != NULL ||
+	    to[-1] == ' ' || to[-1] == '\t')
 		found.unsayable++;
 	else
 		add_word(key, value);
@@ -170,7 +171,7 @@ granted(const struct landlock *ll, const struct stat *st)
 	return access;
 }
 
-/* What file modes have to allow, for these rights. */
+/* The bits of a file's mode that these rights need (4 read, 2 write, 1 execute). */
 static unsigned int
 mode_bits(uint64_t access)
 {
@@ -188,8 +189,8 @@ mode_bits(uint64_t access)
 }
 
 /*
- * Take from missing what is granted above dir, up to the root. Takes the descriptor.
- * Returns false if file modes do not let the process come here.
+ * Remove from missing what is granted on dir and on the directories above it, up to the
+ * root. Closes dir. Returns false if file modes do not let the process get to dir.
  */
 static bool
 climb(const struct refusal *r, int dir, uint64_t *missing)
@@ -217,8 +218,8 @@ climb(const struct refusal *r, int dir, uint64_t *missing)
 }
 
 /*
- * The call takes these rights to what is open at fd. Was it for want of them that it was
- * refused? Takes the descriptor.
+ * The call needs these rights on the file that is open at fd. If one of them is missing
+ * and file modes would have allowed the call, keep a word for it. Closes fd.
  */
 static void
 judge(const struct refusal *r, int fd, uint64_t access)
@@ -261,8 +262,8 @@ dir_of(const struct refusal *r, int arg)
 }
 
 /*
- * The directory that path is in, as an O_PATH descriptor or -1, and its last name.
- * Slashes at the end are cut off.
+ * Open the directory that path is in. Cuts slashes off at the end of path. Returns an
+ * O_PATH descriptor or -1, and the last name of path in name.
  */
 static int
 open_parent(const struct refusal *r, int dir, char *path, const char **name)
@@ -318,7 +319,7 @@ judge_open(const struct refusal *r, uint64_t flags)
 	}
 }
 
-/* A program, and whatever is to interpret it. */
+/* A program, and the interpreters that it needs. */
 static void
 judge_exec(const struct refusal *r)
 {
@@ -375,7 +376,7 @@ right_to_remove(mode_t mode)
 	return S_ISDIR(mode) ? FS(REMOVE_DIR) : FS(REMOVE_FILE);
 }
 
-/* Something is made or removed in a directory. */
+/* The call makes or removes a file in a directory. */
 static void
 judge_in_dir(const struct refusal *r, uint64_t access)
 {
@@ -391,14 +392,14 @@ judge_in_dir(const struct refusal *r, uint64_t access)
 		found.unseen++;
 }
 
-/* A file gets another name, or one more: between two directories, if not in one. */
+/* The call renames a file or adds a name to it, in one directory or between two. */
 static void
 judge_move(const struct refusal *r, bool is_rename)
 {
 	int step = r->call->dir == -1 ? 1 : 2, from = -1, to = -1;
 	int todir = r->call->dir == -1 ? -1 : r->call->dir + 2;
 	char old[PATH_MAX], new[PATH_MAX];
-	const char *oldname, *newname;
+	const char *oldname = "", *newname = "";
 	uint64_t leave = 0, arrive, m, n;
 	struct stat a, b, st, there;
 
@@ -448,7 +449,7 @@ judge_port(const struct refusal *r, uint64_t right, uint16_t port)
 			add_word(word->key, number);
 }
 
-/* An address of IPv4 or IPv6; their ports are in the same place. */
+/* The address is of IPv4 or IPv6, which have the port in the same place. */
 static void
 judge_inet(const struct refusal *r, const struct sockaddr_in *sin, bool is_bind)
 {
@@ -469,13 +470,13 @@ judge_inet(const struct refusal *r, const struct sockaddr_in *sin, bool is_bind)
 	} else if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) {
 		judge_port(r, is_bind ? LANDLOCK_ACCESS_NET_BIND_UDP :
 		    LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP, port);
-		/* Who sends without having bound is bound now. */
+		/* Sending binds a socket that is not bound yet. */
 		if (!is_bind)
 			judge_port(r, LANDLOCK_ACCESS_NET_BIND_UDP, 0);
 	}
 }
 
-/* The address of a socket call. Abstract sockets have no word for each. */
+/* The address of a socket call. There is no word for a single abstract socket. */
 static void
 judge_address(const struct refusal *r, uint64_t at, uint64_t len, bool is_bind)
 {
@@ -587,7 +588,7 @@ judge_call(const struct refusal *r)
 	}
 }
 
-/* Is that the call that becomes the command? */
+/* Is that the call by which a process becomes the command? */
 bool
 refused_exec(uint64_t nr)
 {
@@ -595,8 +596,8 @@ refused_exec(uint64_t nr)
 }
 
 /*
- * A call of the traced process pid, which has stopped behind it, failed with that
- * errno. Find out whether Landlock refused it, and keep the words that are missing.
+ * A call of the traced process pid, which has stopped after it, failed with that errno.
+ * Find out whether Landlock refused it, and keep the words that are missing.
  */
 void
 refused_call(const struct landlock *ll, pid_t pid, uint64_t nr,
@@ -611,10 +612,13 @@ refused_call(const struct landlock *ll, pid_t pid, uint64_t nr,
 	if (i == sizeof(calls) / sizeof(calls[0]))
 		return;
 	r.call = &calls[i];
-	/* Unless files are restricted the command can mount what would stop us. */
+	/*
+	 * If files are not restricted, the command may mount file systems, and one that
+	 * never answers would stop us.
+	 */
 	if (ll->handled_fs == 0 && r.call->deed < DEED_CONNECT)
 		return;
-	/* EXDEV is what Landlock says of a move between directories. */
+	/* For a move between directories, Landlock returns EXDEV. */
 	if (error != EACCES && (error != EXDEV ||
 		(r.call->deed != DEED_LINK && r.call->deed != DEED_RENAME)))
 		return;
@@ -630,7 +634,10 @@ by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The words, one a line with "before" before it; on standard error what is missing. */
+/*
+ * Print the words to f, one per line, each after the text "before". Report on standard
+ * error what could not be found out.
+ */
 void
 refused_print(FILE *f, const char *before)
 {
@@ -645,6 +652,6 @@ refused_print(FILE *f, const char *before)
 		warnx("learn: %u paths have a newline, or a blank at the end, "
 		    "and cannot be in a file of words", found.unsayable);
 	if (found.unseen > 0)
-		warnx("learn: %u of the calls that were refused could not be "
-		    "looked into", found.unseen);
+		warnx("learn: %u refused calls could not be examined",
+		    found.unseen);
 }

@@ -134,9 +134,9 @@ rights_group(uint64_t access)
 }
 
 /*
- * The word that a person would choose to grant these rights: the least of those for
- * several, but not all that is below a directory in order to list it. NULL if no word
- * grants them all.
+ * The word that a person would choose to grant these rights: the word for a group that
+ * grants least beyond them. To list a directory, that would grant too much, all files
+ * below it: so fs.read_dir is a word of its own. NULL if no word grants them all.
  */
 const char *
 rights_least(uint64_t access)

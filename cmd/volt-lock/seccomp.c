@@ -5,6 +5,7 @@
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -282,9 +283,53 @@ seccomp_filters(const struct lock *lock)
 			    "see: %s", filters[i].name, strerror(errno));
 }
 
-/* Install the profile. After this we only make the calls that exec needs. */
+/* filter=FD: a filter in the kernel's form, for instance from seccomp_export_bpf(3). */
 void
-seccomp_enforce(const struct lock *lock)
+seccomp_ready(void *ctx, const char *key, const char *value)
+{
+	struct lock *lock = ctx;
+	struct sock_fprog *p;
+	char *buf;
+	ssize_t len;
+	int fd = word_fd(key, value);
+
+	if ((buf = malloc(INSNS_MAX * sizeof(struct sock_filter) + 1)) == NULL)
+		err(EXIT_LINK, "%s=", key);
+	len = kfile_slurp(fd, buf, INSNS_MAX * sizeof(struct sock_filter) + 1);
+	if (len == -1)
+		err(EXIT_LINK, "%s=%s", key, value);
+	if (len == 0 || (size_t)len % sizeof(struct sock_filter) != 0)
+		word_bad(key, value, "not a filter: its instructions have 8 bytes");
+	close(fd);
+	p = realloc(lock->ready, (lock->nready + 1) * sizeof(*p));
+	if (p == NULL)
+		err(EXIT_LINK, "%s=", key);
+	lock->ready = p;
+	p[lock->nready++] = (struct sock_fprog){
+		(unsigned short)((size_t)len / sizeof(struct sock_filter)),
+		(struct sock_filter *)(void *)buf };
+}
+
+/*
+ * Install the filters of filter=, by prctl(2). Usual filters allow that call for the
+ * next filter, but not seccomp(2).
+ */
+static void
+install_ready(const struct lock *lock)
+{
+	size_t i;
+
+	if (lock->nready == 0)
+		return;
+	chain_seal();
+	for (i = 0; i < lock->nready; i++)
+		if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &lock->ready[i]) ==
+		    -1)
+			err(EXIT_LINK, "filter=");
+}
+
+static void
+install_profile(const struct lock *lock)
 {
 	if (lock->filter == NULL)
 		return;
@@ -293,4 +338,12 @@ seccomp_enforce(const struct lock *lock)
 		chain_seal();
 	if (install(lock->filter, lock->nfilter) == -1)
 		err(EXIT_LINK, "seccomp=%s", lock->seccomp);
+}
+
+/* Install all filters. After this we only make the calls that exec needs. */
+void
+seccomp_enforce(const struct lock *lock)
+{
+	install_profile(lock);
+	install_ready(lock);
 }

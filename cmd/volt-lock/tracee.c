@@ -1,7 +1,8 @@
 /*
- * A traced process, as -l looks into it behind a call that failed: its memory, what a
- * path means to it, and what file modes allow it. It may have changed meanwhile, and it
- * may lie: what is found out here decides only what is written for a person to read.
+ * Examine a traced process after a call that failed, for -l: its memory, the file that a
+ * path means to it, and what file modes allow it. The process may have changed
+ * meanwhile, and it may lie. So the results decide only what is written for a person to
+ * read.
  */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,8 +29,8 @@
 #endif
 
 /*
- * The numbers behind a key of the status file, at most "most" of them. Returns how many
- * there are.
+ * Read the numbers after a key of the status file into list, at most "most" of them.
+ * Returns how many were read.
  */
 static size_t
 numbers(const char *status, const char *key, int base, uint64_t *list,
@@ -51,7 +52,7 @@ numbers(const char *status, const char *key, int base, uint64_t *list,
 	return n;
 }
 
-/* Who is it? Returns false if that cannot be found out. */
+/* Find out the IDs and capabilities of pid. Returns false if that fails. */
 bool
 tracee_begin(struct tracee *t, pid_t pid)
 {
@@ -66,7 +67,7 @@ tracee_begin(struct tracee *t, pid_t pid)
 	if (numbers(status, "\nTgid:", 10, list, 1) != 1)
 		return false;
 	t->leader = (pid_t)list[0];
-	/* The fourth IDs are those that files are opened with. */
+	/* The fourth number is the ID that opens files. */
 	if (numbers(status, "\nUid:", 10, list, 4) != 4)
 		return false;
 	t->uid = (uid_t)list[3];
@@ -89,7 +90,7 @@ tracee_read(const struct tracee *t, uint64_t at, void *buf, size_t len)
 	    (ssize_t)len;
 }
 
-/* A string that is not longer than a path. No read crosses a page. */
+/* Read a string of up to PATH_MAX bytes. No read crosses the end of a page. */
 bool
 tracee_string(const struct tracee *t, uint64_t at, char buf[static PATH_MAX])
 {
@@ -107,7 +108,10 @@ tracee_string(const struct tracee *t, uint64_t at, char buf[static PATH_MAX])
 	return false;
 }
 
-/* Open its root, its working directory ("cwd") or a descriptor, with O_PATH. */
+/*
+ * Open the process's "root", its working directory "cwd" or a descriptor "fd/N". Returns
+ * an O_PATH descriptor or -1.
+ */
 static int
 open_its(const struct tracee *t, const char *what)
 {
@@ -117,7 +121,7 @@ open_its(const struct tracee *t, const char *what)
 	return open(path, O_PATH | O_CLOEXEC);
 }
 
-/* What its descriptor is about. Returns an O_PATH descriptor or -1. */
+/* Open the file of the process's descriptor. Returns an O_PATH descriptor or -1. */
 int
 tracee_fd(const struct tracee *t, int fd)
 {
@@ -128,8 +132,8 @@ tracee_fd(const struct tracee *t, int fd)
 }
 
 /*
- * What path means to it, seen from its descriptor dir or AT_FDCWD. Links are followed
- * but for the last. Returns an O_PATH descriptor or -1.
+ * Open the file that path means to the process, relative to its descriptor dir or to
+ * AT_FDCWD. Follows symlinks, but no magic links. Returns an O_PATH descriptor or -1.
  */
 int
 tracee_open(const struct tracee *t, int dir, const char *path, int flags)
@@ -150,7 +154,7 @@ tracee_open(const struct tracee *t, int dir, const char *path, int flags)
 	return fd;
 }
 
-/* A copy of its socket fd, or -1. */
+/* Returns a copy of the process's socket fd, or -1. */
 int
 tracee_socket(const struct tracee *t, int fd)
 {
@@ -176,7 +180,7 @@ in_group(const struct tracee *t, gid_t gid)
 
 /*
  * Do the file's mode and the process's capabilities allow these (4 read, 2 write, 1
- * execute or search)? ACLs are not looked at.
+ * execute or search)? This ignores ACLs.
  */
 bool
 tracee_may(const struct tracee *t, const struct stat *st, unsigned int bits)

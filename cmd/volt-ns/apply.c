@@ -64,6 +64,17 @@ apply_mask(const struct mount *m, struct build *b, int root)
 	return true;
 }
 
+/* Make the mount at the place read-only, but not the mounts below it. */
+static void
+apply_top(const struct mount *m, int place)
+{
+	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (sys_mount_setattr(place, "", AT_EMPTY_PATH, &attr) == -1)
+		fail(EINVAL, "nothing is mounted there: leave out the option top",
+		    "%s", m->what);
+}
+
 /* Put a read-only clone of what is at the place on top of it. */
 static bool
 apply_ro(const struct mount *m, int root)
@@ -73,6 +84,11 @@ apply_ro(const struct mount *m, int root)
 
 	if ((place = mount_place(m, root, 0)) == -1)
 		return false;
+	if (m->top) {
+		apply_top(m, place);
+		close(place);
+		return true;
+	}
 	fd = sys_open_tree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 	    AT_EMPTY_PATH | AT_RECURSIVE);
 	if (fd == -1 || sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE,
@@ -170,6 +186,8 @@ apply_make(const struct ns *ns, const struct mount *m, struct parts *p)
 		p->fd[i] = -1;
 	if (m->kind == MOUNT_DEV)
 		dev_make(ns, m, p);
+	else if (m->kind == MOUNT_LAYERS)
+		p->fd[PART_FS] = overlay_layers(ns, m->layers);
 	else
 		p->fd[PART_FS] = mount_fs(m, mount_fstype(m));
 	/* Without a PID namespace, apply_fs() tries old_proc(). */
@@ -222,19 +240,40 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 			close(p.fd[i]);
 }
 
+/* Set the mode of the file or directory that is open at place to that of m. */
+static void
+set_mode(const struct mount *m, int place)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	if (chmod(path, (mode_t)m->mode) == -1)
+		err(EXIT_LINK, "%s", m->what);
+}
+
+static void
+apply_mode(const struct mount *m, int root)
+{
+	int place;
+
+	if ((place = path_open(root, m->dst, O_PATH)) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	set_mode(m, place);
+	close(place);
+}
+
 /* Make the directory of m. If it exists, leave it as it is. */
 static void
 apply_dir(const struct mount *m, int root)
 {
-	int place, fd;
+	int place;
 
 	if ((place = path_open(root, m->dst, O_PATH | O_DIRECTORY)) == -1) {
-		if (errno != ENOENT ||
-		    (place = path_make(root, m->dst, S_IFDIR)) == -1 ||
-		    (fd = openat(place, ".", O_RDONLY | O_DIRECTORY |
-			O_CLOEXEC)) == -1 || fchmod(fd, (mode_t)m->mode) == -1)
+		if (errno != ENOENT || (place = path_make_with(root, m->dst,
+			S_IFDIR, mount_way(m), (mode_t)m->mode)) == -1)
 			err(EXIT_LINK, "%s", m->what);
-		close(fd);
+		if ((m->mode & (S_ISUID | S_ISGID)) != 0)
+			set_mode(m, place);
 	}
 	close(place);
 }
@@ -258,11 +297,14 @@ apply_link(const struct mount *m, int root)
 		err(EXIT_LINK, "%s", m->what);
 	if (symlinkat(m->src, dir, name) == -1) {
 		if (errno != EEXIST || (n = readlinkat(dir, name, target,
-			sizeof(target))) != (ssize_t)strlen(m->src) ||
-		    memcmp(target, m->src, (size_t)n) != 0) {
+			sizeof(target) - 1)) == -1) {
 			errno = errno == EINVAL ? EEXIST : errno;
 			err(EXIT_LINK, "%s", m->what);
 		}
+		target[n] = '\0';
+		if (strcmp(target, m->src) != 0)
+			errx(EXIT_LINK, "%s: Can't make symlink here: existing "
+			    "destination is %s", m->what, target);
 	}
 	close(dir);
 }
@@ -280,9 +322,16 @@ apply_mount(struct ns *ns, const struct mount *m, struct build *b)
 	case MOUNT_LINK:
 		apply_link(m, b->root);
 		break;
+	case MOUNT_MODE:
+		apply_mode(m, b->root);
+		break;
 	case MOUNT_BIND:
 	case MOUNT_FILE:
 	case MOUNT_TEXT:
+		if (m->plain) {
+			files_put(m, b->root);
+			break;
+		}
 		if (m->fd == -1)
 			return; /* try */
 		done = mount_attach(m, m->fd, b->root, type_of(m, m->fd));

@@ -1,13 +1,14 @@
 /*
- * console=: what the command gets in place of the caller's standard streams; the
+ * console=: the command gets other standard streams in place of the caller's. The
  * waiting parent copies between the two (pump.c).
  *
- * console=pty is a terminal of the command's own devpts as stdin, stdout, stderr
- * and controlling terminal. The command never holds the caller's, so TIOCSTI and
- * its kin reach nothing but its own.
+ * With console=pty, a terminal from the command's own devpts is stdin, stdout,
+ * stderr and the controlling terminal. The command never holds the caller's
+ * terminal, so TIOCSTI and similar ioctls affect only its own.
  *
- * console=pipe is a pipe for each stream that the command could not open by its
- * name as another user: a terminal, a file, a stream socket, a named pipe.
+ * With console=pipe, the command gets a pipe in place of each stream that it could
+ * not open by name as another user: a terminal, a file, a stream socket, a named
+ * pipe.
  */
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -30,7 +31,7 @@
 #include "sys.h"
 #include "tty.h"
 
-/* Open a file of the root's own /dev, or of the one that there is. */
+/* Open a file of the root's new /dev, or of the /dev that exists. */
 static int
 open_below(const struct ns *ns, const char *name, int flags)
 {
@@ -50,8 +51,8 @@ open_below(const struct ns *ns, const char *name, int flags)
 }
 
 /*
- * The outer actor: receive the other side of that terminal. Returns -1 if the
- * inner actor has ended before, and has said why.
+ * In the outer actor, receive the other side of that terminal. Returns -1 if the
+ * inner actor has ended before, after a message.
  */
 int
 console_recv(int sock)
@@ -105,7 +106,7 @@ open_terminal(struct ns *ns)
 	close(slave);
 }
 
-/* Is fd one that the command has a pipe for? */
+/* Must the command get a pipe in place of fd? */
 static bool
 needs_pipe(int fd)
 {
@@ -125,7 +126,7 @@ needs_pipe(int fd)
 	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd));
 }
 
-/* Do both lead to the same place? Then their order is kept, by one pipe. */
+/* Are both the same file? Then one pipe for both keeps their order. */
 static bool
 same(int fd, int other)
 {
@@ -136,8 +137,8 @@ same(int fd, int other)
 }
 
 /*
- * console=pipe, in the outer actor before there is an inner one: make the pipes.
- * ours gets our ends, -1 where there is none; the inner actor's are in ns.
+ * console=pipe: make the pipes, in the outer actor before it forks the inner one. ours
+ * gets our ends, or -1 for a stream without a pipe. The inner actor's ends are in ns.
  */
 void
 console_pipes(struct ns *ns, int ours[3])
@@ -166,7 +167,7 @@ console_pipes(struct ns *ns, int ours[3])
 	}
 }
 
-/* In the inner actor: have what console= promises. */
+/* In the inner actor: set up the standard streams that console= promises. */
 void
 console_open(struct ns *ns)
 {
@@ -180,7 +181,7 @@ console_open(struct ns *ns)
 			err(EXIT_LINK, "console=pipe");
 }
 
-/* In the outer actor: they are the inner one's alone. */
+/* In the outer actor, after the fork: close the inner actor's ends. */
 void
 console_forked(struct ns *ns)
 {

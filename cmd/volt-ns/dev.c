@@ -109,9 +109,11 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 		{ "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" },
 		{ "stdout", "/proc/self/fd/1" },
 		{ "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" },
+		{ "core", "/proc/kcore" },
 	};
 	const uint64_t safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 	    MOUNT_ATTR_NOEXEC;
+	char shm[64];
 	size_t i;
 	int dev;
 
@@ -134,8 +136,9 @@ dev_make(const struct ns *ns, const struct mount *m, struct parts *p)
 	    idmap_has_group(ns, 5) ? "mode=620,ptmxmode=666,gid=5" :
 	    "mode=620,ptmxmode=666",
 	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
-	p->fd[PART_SHM] = part_make(dev, "shm", "tmpfs", "size=64M,mode=1777",
-	    safe, false);
+	snprintf(shm, sizeof(shm), "size=%s,mode=1777",
+	    m->shm != NULL ? m->shm : "64M");
+	p->fd[PART_SHM] = part_make(dev, "shm", "tmpfs", shm, safe, false);
 	if ((ns->flags & (CLONE_NEWUSER | CLONE_NEWIPC)) != CLONE_NEWUSER)
 		p->fd[PART_MQUEUE] = part_make(dev, "mqueue", "mqueue", "",
 		    safe, (ns->flags & CLONE_NEWIPC) == 0);

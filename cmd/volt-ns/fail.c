@@ -1,6 +1,7 @@
 /* Errors with a line of advice. */
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,14 @@ _Noreturn void
 fail(int cause, const char *advice, const char *fmt, ...)
 {
 	int error = errno;
+	char line[2 * PATH_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vwarn(fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	errno = error;
+	warn_last("%s", line);
 	if (error == cause)
 		warnx("%s", advice);
 	exit(EXIT_LINK);
@@ -34,7 +38,7 @@ fail_namespaces(const struct ns *ns)
 {
 	int error = errno;
 
-	warn("namespaces");
+	warn_last("namespaces");
 	if ((ns->flags & CLONE_NEWUSER) != 0)
 		idmap_advise(error);
 	else if (error == EPERM)

@@ -19,6 +19,7 @@
 
 #include "chain.h"
 #include "ns.h"
+#include "path.h"
 #include "sys.h"
 
 static bool
@@ -51,6 +52,20 @@ copy(int from, int to)
 }
 
 /*
+ * Fill fd with the contents of from, or if that is -1 with m's text and a newline.
+ */
+static bool
+fill(const struct mount *m, int from, int fd)
+{
+	size_t len = strlen(m->src);
+
+	if (from != -1)
+		return copy(from, fd);
+	return write_all(fd, m->src, len) && (len == 0 ||
+	    m->src[len - 1] == '\n' || write_all(fd, "\n", 1));
+}
+
+/*
  * Write the file name in dir. Its contents are read from the descriptor from, or
  * if that is -1 they are m's text, with a newline at its end. The file becomes
  * m's detached mount.
@@ -59,14 +74,12 @@ void
 files_write(struct mount *m, int dir, const char *name, int from)
 {
 	const struct mount_attr attr = { .attr_set = m->attrs };
-	size_t len = strlen(m->src);
 	int fd;
 
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd == -1)
 		err(EXIT_LINK, "%s", m->what);
-	if (from != -1 ? !copy(from, fd) : !write_all(fd, m->src, len) ||
-	    (len > 0 && m->src[len - 1] != '\n' && !write_all(fd, "\n", 1)))
+	if (!fill(m, from, fd))
 		err(EXIT_LINK, "%s", m->what);
 	if (fchmod(fd, (mode_t)m->mode) == -1)
 		err(EXIT_LINK, "%s", m->what);
@@ -83,8 +96,9 @@ is_wanted(const struct ns *ns)
 	size_t i;
 
 	for (i = 0; i < ns->nmounts; i++)
-		if (ns->mounts[i].kind == MOUNT_FILE ||
-		    ns->mounts[i].kind == MOUNT_TEXT)
+		if ((ns->mounts[i].kind == MOUNT_FILE ||
+			ns->mounts[i].kind == MOUNT_TEXT) &&
+		    !ns->mounts[i].plain)
 			return true;
 	return ns->offer != NULL && has_root(ns) &&
 	    (*ns->offer->resolv != '\0' || *ns->offer->hosts != '\0');
@@ -109,6 +123,8 @@ files_open(struct ns *ns)
 	net_files_open(ns, dir);
 	for (m = ns->mounts; m < ns->mounts + ns->nmounts; m++) {
 		snprintf(name, sizeof(name), "%zu", (size_t)(m - ns->mounts));
+		if (m->plain)
+			continue;
 		if (m->kind == MOUNT_TEXT)
 			files_write(m, dir, name, -1);
 		else if (m->kind == MOUNT_FILE)
@@ -117,4 +133,29 @@ files_open(struct ns *ns)
 	close(dir);
 	if (umount2(where, MNT_DETACH) == -1)
 		err(EXIT_LINK, "files: %s", where);
+}
+
+/*
+ * Write a file into the root itself. If the file exists, it is overwritten, and keeps its
+ * mode and owner.
+ */
+void
+files_put(const struct mount *m, int root)
+{
+	char path[32];
+	int place, fd;
+	bool made;
+
+	made = (place = path_open(root, m->dst, O_PATH)) == -1;
+	if (made)
+		place = path_make_with(root, m->dst, S_IFREG, mount_way(m), 0600);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	if (place == -1 || (fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC |
+		O_NOCTTY | O_NONBLOCK)) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (!fill(m, m->kind == MOUNT_FILE ? atoi(m->src) : -1, fd) ||
+	    (made && fchmod(fd, (mode_t)m->mode) == -1))
+		err(EXIT_LINK, "%s", m->what);
+	close(fd);
+	close(place);
 }

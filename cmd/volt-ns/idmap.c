@@ -33,6 +33,7 @@
 #include "ns.h"
 #include "say.h"
 #include "sys.h"
+#include "userns.h"
 #include "value.h"
 
 #define FILE_MAX ((size_t)1 << 20)
@@ -63,6 +64,11 @@ idmap_parse(void *map, const char *key, const char *value)
 	m->given = true;
 	if (strcmp(value, "auto") == 0) {
 		m->automatic = true;
+		return;
+	}
+	if (strncmp(value, "wait:", 5) == 0 && strcmp(key, "uidmap") == 0) {
+		m->waits = true;
+		m->wait_fd = word_fd(key, value + 5);
 		return;
 	}
 	while (value_field(&cursor, ',', range, sizeof(range)) == 1) {
@@ -169,14 +175,20 @@ static void
 user_name(uid_t uid, char *buf, size_t size)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char number[16];
+	uid_t found = uid;
+	gid_t gid;
 
 	if (root == -1)
 		err(EXIT_LINK, "/");
-	if (identity_login(root, uid, buf, size) == -1) {
+	snprintf(number, sizeof(number), "%u", uid);
+	if (identity_user(root, number, &found, &gid, buf, size) == -1) {
 		if (errno != ESRCH && errno != ENOENT && errno != ENOTDIR)
 			err(EXIT_LINK, "/etc/passwd");
 		buf[0] = '\0';
 	}
+	if (found != uid) /* a user whose name is that number */
+		buf[0] = '\0';
 	close(root);
 }
 
@@ -236,13 +248,11 @@ on_path(const char *name)
 static bool
 is_initial(void)
 {
-	char map[16384];
-	unsigned long inside, outside, count;
+	int initial = userns_is_initial();
 
-	if (kfile_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) == -1)
+	if (initial == -1)
 		err(EXIT_LINK, "/proc/self/uid_map");
-	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
-	    outside == 0 && inside == 0 && count == UINT32_MAX;
+	return initial == 1;
 }
 
 /*
@@ -348,6 +358,13 @@ idmap_plan(struct ns *ns)
 
 	u->key = "uidmap";
 	g->key = "gidmap";
+	if (u->waits) {
+		if (u->n > 0 || u->automatic || g->given)
+			errx(EXIT_LINK, "uidmap=wait: sets both ID maps, "
+			    "and allows no other");
+		say("wait for both ID maps");
+		return;
+	}
 	if (u->automatic != g->automatic && u->given && g->given)
 		errx(EXIT_LINK, "uidmap= and gidmap=: both auto, or neither");
 	if (u->n == 0 && g->n == 0) {
@@ -371,7 +388,8 @@ idmap_plan(struct ns *ns)
 bool
 idmap_needs_outer(const struct ns *ns)
 {
-	return geteuid() == 0 || ns->uidmap.by_helper || ns->gidmap.by_helper;
+	return geteuid() == 0 || ns->uidmap.waits || ns->uidmap.by_helper ||
+	    ns->gidmap.by_helper;
 }
 
 /* Run newuidmap(1) or newgidmap(1) for pid, and wait for it. */
@@ -490,6 +508,39 @@ idmap_write_same(const struct ns *ns, const char *pid)
 	}
 	write_map(&same[0], NULL, "uid_map", pid);
 	write_map(&same[1], NULL, "gid_map", pid);
+}
+
+/* Read a map of the process that /proc calls pid into m. */
+static void
+learn(struct idmap *m, const char *pid, bool inside)
+{
+	unsigned long in, out, count;
+	char path[64], *text, *line, *save;
+
+	m->n = 0;
+	snprintf(path, sizeof(path), "/proc/%s/%s_map", pid,
+	    strcmp(m->key, "uidmap") == 0 ? "uid" : "gid");
+	text = read_whole(path);
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "%lu %lu %lu", &in, &out, &count) == 3)
+			add_extent(m, in, inside ? in : out, count);
+	free(text);
+	if (m->n == 0)
+		errx(EXIT_LINK, "uidmap=wait: %s is still empty", path);
+}
+
+/*
+ * With uidmap=wait: read the maps that another process wrote for the process that /proc
+ * calls pid. With inside, map the IDs to themselves, as for a namespace below that one.
+ */
+void
+idmap_learn(struct ns *ns, const char *pid, bool inside)
+{
+	if (!ns->uidmap.waits)
+		return;
+	learn(&ns->uidmap, pid, inside);
+	learn(&ns->gidmap, pid, inside);
 }
 
 static bool

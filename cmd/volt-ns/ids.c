@@ -80,7 +80,7 @@ ids_act_as_root(const struct ns *ns)
 void
 ids_be_writable(const struct ns *ns)
 {
-	if (ns->join == 0 && prctl(PR_SET_DUMPABLE, 1) == -1)
+	if (!join_wanted(ns) && prctl(PR_SET_DUMPABLE, 1) == -1)
 		err(EXIT_LINK, "dumpable");
 }
 
@@ -106,12 +106,41 @@ set_groups(const struct ns *ns)
 		err(EXIT_LINK, "groups");
 }
 
+/*
+ * caps=keep: let the next command keep the permitted capabilities, even if its user ID
+ * is not 0. They become the ambient set (capabilities(7)).
+ */
+static void
+keep_caps(const struct ns *ns)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	unsigned int i;
+
+	if (!ns->keep_caps)
+		return;
+	if (syscall(SYS_capget, &header, data) == -1)
+		err(EXIT_LINK, "capget");
+	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].effective = data[i].inheritable = data[i].permitted;
+	if (syscall(SYS_capset, &header, data) == -1)
+		err(EXIT_LINK, "capset");
+	for (i = 0; i < 32 * _LINUX_CAPABILITY_U32S_3; i++)
+		if ((data[i / 32].permitted & 1U << i % 32) != 0 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) == -1)
+			err(EXIT_LINK, "caps=keep");
+}
+
 /* Take the identity that uid=, gid= and groups= give. */
 void
 ids_set(const struct ns *ns)
 {
 	struct death death = { 0 };
 
+	if (ns->keep_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+		err(EXIT_LINK, "caps=keep");
 	if (death_hold(&death, ns->parent) == -1)
 		err(EXIT_LINK, "death signal");
 	set_groups(ns);
@@ -119,6 +148,7 @@ ids_set(const struct ns *ns)
 		err(EXIT_LINK, "gid=%u", ns->id.gid);
 	if (ns->id.uid_given && setresuid(ns->id.uid, ns->id.uid, ns->id.uid) == -1)
 		err(EXIT_LINK, "uid=%u", ns->id.uid);
+	keep_caps(ns);
 	if (death_release(&death) == -1)
 		err(EXIT_LINK, "death signal");
 }

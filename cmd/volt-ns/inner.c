@@ -70,6 +70,38 @@ set_names(const struct ns *ns)
 }
 
 /*
+ * chdir=keep: change to the caller's directory if the new root has it; else to HOME, if
+ * the root has that; else to the root. Set PWD to the directory.
+ */
+static void
+keep_directory(const struct ns *ns)
+{
+	const char *const wish[] = { ns->cwd, getenv("HOME") };
+	const char *found = "/";
+	int root, fd = -1;
+	size_t i;
+
+	if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "chdir=keep");
+	for (i = 0; i < 2 && fd == -1; i++) {
+		if (wish[i] == NULL || (fd = path_open(root, wish[i],
+			O_PATH | O_DIRECTORY)) == -1)
+			continue;
+		if (fchdir(fd) == 0) {
+			found = wish[i];
+		} else {
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (setenv("PWD", found, 1) == -1)
+		err(EXIT_LINK, "chdir=keep");
+	if (fd != -1)
+		close(fd);
+	close(root);
+}
+
+/*
  * Change the working directory. In a root of its own, look it up inside that.
  */
 static void
@@ -79,6 +111,10 @@ change_directory(const struct ns *ns)
 
 	if (ns->chdir == NULL)
 		return;
+	if (strcmp(ns->chdir, "keep") == 0) {
+		keep_directory(ns);
+		return;
+	}
 	if (!has_root(ns) && (ns->join_flags & CLONE_NEWNS) == 0) {
 		if (chdir(ns->chdir) == -1)
 			err(EXIT_LINK, "chdir=%s", ns->chdir);
@@ -100,6 +136,7 @@ inner_run(struct ns *ns, char *const argv[])
 {
 	struct build b = { .root = -1, .empty = -1, .inner = -1, .stage = -1 };
 	bool mounts = (ns->flags & CLONE_NEWNS) != 0;
+	char found[REPORT_MAX];
 
 	if (ns->staged) {
 		stage_take(ns);
@@ -116,6 +153,8 @@ inner_run(struct ns *ns, char *const argv[])
 		ids_become_root(ns);
 	if (ns->late_cgroup && unshare(CLONE_NEWCGROUP) == -1)
 		err(EXIT_LINK, "cgroup namespace");
+	if (report_wanted(ns))
+		report_look(ns, "self", found);
 	set_names(ns);
 	if ((ns->flags & CLONE_NEWNET) != 0)
 		net_plug(ns);
@@ -123,19 +162,24 @@ inner_run(struct ns *ns, char *const argv[])
 		stage_fill(ns);
 	else if (mounts)
 		root_build(ns, &b);
+	if (env_apply(&ns->env) == -1)
+		err(EXIT_LINK, "environment");
 	change_directory(ns);
 	identity_resolve(&ns->id);
 	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
 	if (ns->console != CONSOLE_PTY && ns->new_session)
 		(void)setsid(); /* because of must_wait() it cannot fail */
+	userns_finish(ns);
 	ids_set(ns);
 	if (ns->umask != -1)
 		umask((mode_t)ns->umask);
 	if (ns->nofile.rlim_max != 0 &&
 	    setrlimit(RLIMIT_NOFILE, &ns->nofile) == -1)
 		err(EXIT_LINK, "limit of descriptors");
-	if (env_apply(&ns->env) == -1)
-		err(EXIT_LINK, "environment");
+	if (report_wanted(ns))
+		report_ready(ns, found);
+	if (ns->wait_fd != -1)
+		report_await(ns->wait_fd, "wait=");
 	chain_exec(argv);
 }

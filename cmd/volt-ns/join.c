@@ -3,6 +3,8 @@
  * we enter all of them or none, and never those of a process that reuses the
  * PID.
  */
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -36,6 +38,35 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+static const char *
+name_of(int flag)
+{
+	size_t i;
+
+	for (i = 0; i < KINDS - 1 && kinds[i].flag != flag; i++)
+		;
+	return kinds[i].name;
+}
+
+/* join=fd:N or join=PATH: the file of a namespace. */
+static void
+parse_file(struct ns *ns, const char *value)
+{
+	int fd, flag;
+
+	if (ns->njoins == NS_JOINS)
+		word_bad("join", value, "too many namespaces");
+	fd = *value == '/' ? open(value, O_RDONLY | O_CLOEXEC) :
+	    word_fd("join", value + strlen("fd:"));
+	if (fd == -1 || (flag = ioctl(fd, NS_GET_NSTYPE)) == -1) {
+		if (errno == ENOTTY)
+			word_bad("join", value, "not a namespace");
+		err(EXIT_LINK, "join=%s", value);
+	}
+	ns->joins[ns->njoins].fd = fd;
+	ns->joins[ns->njoins++].flag = flag;
+}
+
 /* join=PID[:NS,NS...] */
 void
 join_parse(void *ctx, const char *key, const char *value)
@@ -47,6 +78,10 @@ join_parse(void *ctx, const char *key, const char *value)
 	size_t i;
 
 	(void)key;
+	if (*value == '/' || strncmp(value, "fd:", 3) == 0) {
+		parse_file(ns, value);
+		return;
+	}
 	if (value_field(&cursor, ':', field, sizeof(field)) != 1 ||
 	    value_uint(field, INT_MAX, &pid) == -1 || pid == 0)
 		word_bad("join", value, "not a process ID");
@@ -171,35 +206,101 @@ differing(pid_t pid, int wanted)
 	return flags;
 }
 
-/* Enter the namespaces of ns->join. toolbox says that a link comes after us. */
-void
-join_enter(struct ns *ns, bool toolbox)
+/* Does a word join a namespace? */
+bool
+join_wanted(const struct ns *ns)
 {
-	/* A process with a second thread cannot enter a user namespace. */
-	struct death death = { .alone = true };
+	return ns->join != 0 || ns->njoins > 0;
+}
+
+/*
+ * Open the process of ns->join. Returns a descriptor for setns(2). flags has the
+ * namespaces that the word names, or 0 for all, and gets those of them that differ from
+ * ours.
+ */
+static int
+open_process(const struct ns *ns, int *flags)
+{
 	pid_t pid = resolve(ns->join);
-	int pidfd, here;
+	int pidfd;
 
 	if ((pidfd = sys_pidfd_open(pid, 0)) == -1)
 		err(EXIT_LINK, "join=%d", (int)ns->join);
 	if (resolve(ns->join) != pid)
 		errx(EXIT_LINK, "join=%d: it has ended", (int)ns->join);
-	ns->join_flags = differing(pid, ns->join_flags);
-	if (ns->join_flags == 0)
+	*flags = differing(pid, *flags);
+	if (*flags == 0)
 		errx(EXIT_LINK, "join=%d: process %d is in the same namespaces "
 		    "as we are", (int)ns->join, (int)pid);
 	say("join the namespaces of process %d", (int)pid);
+	return pidfd;
+}
+
+/* Enter the namespaces that are joined by their files, the user namespace first. */
+static void
+enter_files(struct ns *ns)
+{
+	bool user;
+	size_t i;
+
+	for (user = true;; user = false) {
+		for (i = 0; i < ns->njoins; i++) {
+			if ((ns->joins[i].flag == CLONE_NEWUSER) != user)
+				continue;
+			if (setns(ns->joins[i].fd, ns->joins[i].flag) == -1)
+				fail(EPERM, WHO_MAY, "join=: %s", name_of(
+				    ns->joins[i].flag));
+			close(ns->joins[i].fd);
+		}
+		if (!user)
+			return;
+	}
+}
+
+/*
+ * Could root in the namespaces that we join change our toolbox, from a mount namespace
+ * of its own?
+ */
+static bool
+needs_lock(const struct ns *ns, bool here)
+{
+	return here || (ns->join_flags & CLONE_NEWNS) != 0 ||
+	    ((ns->join_flags & CLONE_NEWUSER) != 0 &&
+		(ns->flags & CLONE_NEWNS) != 0);
+}
+
+/* Enter the namespaces that join= names. toolbox says that a link comes after us. */
+void
+join_enter(struct ns *ns, bool toolbox)
+{
+	/* A process with a second thread cannot enter a user namespace. */
+	struct death death = { .alone = true };
+	int pidfd = -1, here, flags = ns->join_flags;
+	size_t i;
+
+	if (ns->join != 0)
+		pidfd = open_process(ns, &flags);
+	ns->join_flags = flags;
+	for (i = 0; i < ns->njoins; i++) {
+		ns->join_flags |= ns->joins[i].flag;
+		say("join the %s namespace of a file", name_of(ns->joins[i].flag));
+	}
+	if (has_root(ns) && (ns->join_flags & CLONE_NEWNS) != 0)
+		errx(EXIT_LINK, "join= of a mount namespace cannot be used with root=");
 	if (ns->dry)
 		return;
 	if (toolbox && ((here = toolbox_here()) == -1 ||
-		((here == 1 || (ns->join_flags & CLONE_NEWNS) != 0) &&
-		toolbox_lock() == -1)))
+		(needs_lock(ns, here == 1) && toolbox_lock() == -1)))
 		err(EXIT_LINK, "toolbox");
 	/* From here on, processes inside see us. They must not ptrace us. */
-	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1 ||
-	    setns(pidfd, ns->join_flags) == -1)
-		fail(EPERM, WHO_MAY, "join=%d", (int)ns->join);
-	close(pidfd);
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 || death_hold(&death, -1) == -1)
+		err(EXIT_LINK, "join=");
+	enter_files(ns);
+	if (pidfd != -1) {
+		if (setns(pidfd, flags) == -1)
+			fail(EPERM, WHO_MAY, "join=%d", (int)ns->join);
+		close(pidfd);
+	}
 	if ((ns->join_flags & CLONE_NEWUSER) != 0) {
 		if (setresgid(0, 0, 0) == -1 && errno != EINVAL)
 			err(EXIT_LINK, "join: setresgid");

@@ -46,14 +46,15 @@ describe_namespaces(const struct ns *ns)
 
 /* In the new user namespace: let the outer actor write the ID maps, or write them. */
 static void
-take_maps(const struct ns *ns)
+take_maps(struct ns *ns)
 {
 	if ((ns->flags & CLONE_NEWUSER) == 0)
 		return;
 	if (ns->served)
 		outer_ask(ns->outer);
 	else
-		idmap_write(ns, "self");
+		outer_map(ns, "self");
+	idmap_learn(ns, "self", true);
 	may_fail(talk_ended()); /* it has done its work */
 }
 
@@ -104,6 +105,8 @@ start(struct supervise *s)
 	pid_t pid = st->ns->staged ? stage_clone(st->ns, &st->args, st->pair) :
 	    sys_clone3(&st->args);
 
+	if (pid == -1 && errno == 0)
+		supervise_exit(s, EXIT_LINK << 8, false); /* the builder printed why */
 	if (pid == -1)
 		fail_namespaces(st->ns);
 	return pid;
@@ -134,6 +137,7 @@ run_child(struct ns *ns, char *argv[])
 	} };
 	struct supervise s = {
 		.status_fd = ns->status_fd,
+		.json = ns->json,
 		.own_session = ns->new_session || ns->console == CONSOLE_PTY,
 		.is_init = (ns->flags & CLONE_NEWPID) != 0,
 		.sigterm = ns->stop_signal,
@@ -152,6 +156,8 @@ run_child(struct ns *ns, char *argv[])
 		console_pipes(ns, pipes);
 	choose_group(ns, &st.args);
 	if (supervise_fork(&s, start) == 0) {
+		ns->waited = true;
+		report_leave(ns);
 		close(st.pair[1]);
 		ns->outer = st.pair[0];
 		ns->parent = s.alive[0];
@@ -168,10 +174,14 @@ run_child(struct ns *ns, char *argv[])
 		if (ns->served)
 			outer_serve(ns, st.pair[1]);
 	}
+	if (ns->uidmap.waits)
+		report_leave(ns); /* we or the builder have written to it */
 	/* If a builder fails, the inner actor ends too, with the same status. */
 	may_fail(talk_ended());
 	if (ns->console == CONSOLE_PTY)
 		master = console_recv(st.pair[1]);
+	if (report_wanted(ns))
+		report_child(ns, st.pair[1], s.child);
 
 	rc = master != -1 || ns->console == CONSOLE_PIPE ?
 	    pump_wait(master, pipes, &s, &wstatus) :
@@ -197,6 +207,7 @@ must_wait(const struct ns *ns)
 {
 	return ((ns->flags | ns->join_flags) & CLONE_NEWPID) != 0 ||
 	    ns->console != CONSOLE_NONE || ns->status_fd != -1 ||
+	    ns->uidmap.waits ||
 	    (ns->new_session && getpgrp() == getpid());
 }
 
@@ -207,7 +218,7 @@ must_wait(const struct ns *ns)
 static bool
 has_other_users(const struct ns *ns)
 {
-	return (ns->flags & CLONE_NEWUSER) != 0 || ns->join != 0 ||
+	return (ns->flags & CLONE_NEWUSER) != 0 || join_wanted(ns) ||
 	    ns->id.uid_word != NULL || ns->id.user_word != NULL || has_root(ns);
 }
 
@@ -254,25 +265,30 @@ main(int argc, char *argv[])
 {
 	static struct ns ns = {
 		.umask = -1, .console = CONSOLE_NONE, .give_stdio = true,
-		.status_fd = -1, .outer = -1, .builder = -1,
+		.status_fd = -1, .info_fd = -1, .wait_fd = -1,
+		.userns_fd = -1, .outer = -1, .builder = -1,
 		.parent = -1, .plug = -1,
 	};
 	bool wait;
 
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);
+	if (ns.chdir != NULL && strcmp(ns.chdir, "keep") == 0)
+		ns.cwd = getcwd(NULL, 0); /* NULL: it has no path */
 	ns.link = *argv != NULL && chain_is_name(*argv);
 
 	if (!ns.dry && ns.give_stdio && has_other_users(&ns))
 		allow_stdio();
-	if (ns.join != 0)
+	if (join_wanted(&ns))
 		join_enter(&ns, ns.link);
 	describe_namespaces(&ns);
 	root_plan(&ns);
 	if ((ns.flags & CLONE_NEWUSER) != 0)
 		idmap_plan(&ns);
 	ns.staged = stage_needed(&ns);
-	ns.between = ns.staged && geteuid() != 0;
+	ns.between = ns.staged && (geteuid() != 0 || ns.userns_none);
+	if (ns.userns_none)
+		userns_check(&ns);
 	ns.served = (ns.flags & CLONE_NEWUSER) != 0 &&
 	    idmap_needs_outer(&ns) && ns.staged == ns.between;
 	if (ns.dry) {

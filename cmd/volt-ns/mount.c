@@ -53,6 +53,7 @@ static const struct {
 		.has_dst = true, .mode = 0644 },
 	[MOUNT_DIR] = { .has_dst = true, .mode = 0755 },
 	[MOUNT_LINK] = { .has_src = true, .has_dst = true },
+	[MOUNT_MODE] = { .has_src = true, .has_dst = true },
 	[MOUNT_MASK] = { .has_dst = true },
 	[MOUNT_RO] = { .has_dst = true },
 	[MOUNT_DEV] = { .fstype = "tmpfs", .fsopts = "size=64K,mode=755",
@@ -65,22 +66,62 @@ static const struct {
 		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY, .has_dst = true },
 	[MOUNT_CGROUP] = { .fstype = "cgroup2",
 		.attrs = ATTR_KERNEL | MOUNT_ATTR_RDONLY, .has_dst = true },
+	[MOUNT_MQUEUE] = { .fstype = "mqueue", .attrs = ATTR_KERNEL,
+		.has_dst = true },
+	[MOUNT_LAYERS] = { .fstype = "overlay", .attrs = ATTR_DEFAULT,
+		.has_dst = true },
 };
+
+/* Parse an octal mode. Returns false if it is not valid. */
+static bool
+parse_mode(struct mount *m, const char *s)
+{
+	int mode = 0;
+
+	if (*s == '\0')
+		return false;
+	for (; *s >= '0' && *s <= '7' && mode <= 07777; s++)
+		mode = mode * 8 + (*s - '0');
+	m->mode = mode;
+	m->mode_given = true;
+	return *s == '\0' && mode <= 07777;
+}
 
 /* Apply mode=OCTAL. Returns false if option is something else, or not valid. */
 static bool
 apply_mode(struct mount *m, const char *option)
 {
-	const char *s = option + strlen("mode=");
-	int mode = 0;
+	return strncmp(option, "mode=", strlen("mode=")) == 0 &&
+	    kinds[m->kind].mode != 0 &&
+	    parse_mode(m, option + strlen("mode="));
+}
 
-	if (strncmp(option, "mode=", strlen("mode=")) != 0 ||
-	    kinds[m->kind].mode == 0 || *s == '\0')
-		return false;
-	for (; *s >= '0' && *s <= '7' && mode <= 07777; s++)
-		mode = mode * 8 + (*s - '0');
-	m->mode = mode;
-	return *s == '\0' && mode <= 07777;
+/*
+ * Apply an option that only one kind of mount, or a few kinds, have. Returns false if
+ * there is no such option.
+ */
+static bool
+apply_own(struct mount *m, const char *name)
+{
+	const bool guards = m->kind == MOUNT_MASK || m->kind == MOUNT_RO;
+	uint64_t bytes;
+
+	if (strcmp(name, "try") == 0 && (guards || m->kind == MOUNT_BIND))
+		return m->try = true;
+	if (strcmp(name, "top") == 0 && m->kind == MOUNT_RO)
+		return m->top = true;
+	if (strcmp(name, "plain") == 0 &&
+	    (m->kind == MOUNT_FILE || m->kind == MOUNT_TEXT))
+		return m->plain = true;
+	if (strncmp(name, "shm=", 4) == 0 && m->kind == MOUNT_DEV) {
+		if (name[strlen(name) - 1] != '%' &&
+		    value_size(name + 4, &bytes) == -1)
+			return false;
+		if ((m->shm = strdup(name + 4)) == NULL)
+			err(EXIT_LINK, "%s", m->what);
+		return true;
+	}
+	return false;
 }
 
 /* Apply one option of a mount. Returns false if there is no such option. */
@@ -102,11 +143,18 @@ apply_option(struct mount *m, const char *name)
 	};
 	size_t i;
 
-	if (apply_mode(m, name))
+	if (apply_mode(m, name) || apply_own(m, name))
 		return true;
 	if (m->kind == MOUNT_MASK || m->kind == MOUNT_RO ||
-	    m->kind == MOUNT_DIR || m->kind == MOUNT_LINK)
+	    m->kind == MOUNT_DIR || m->kind == MOUNT_LINK ||
+	    m->kind == MOUNT_MODE)
 		return false;
+	/* Neither set the flag nor clear it. */
+	if (strcmp(name, "samedev") == 0) {
+		m->attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
+		m->lifted &= ~(uint64_t)MOUNT_ATTR_NODEV;
+		return kinds[m->kind].shows;
+	}
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		if (strcmp(options[i].name, name) == 0) {
 			m->attrs |= options[i].set;
@@ -116,8 +164,6 @@ apply_option(struct mount *m, const char *name)
 			return true;
 		}
 	}
-	if (strcmp(name, "try") == 0 && m->kind == MOUNT_BIND)
-		return m->try = true;
 	if (!kinds[m->kind].shows)
 		return false;
 	if (strcmp(name, "rec") == 0)
@@ -177,6 +223,120 @@ take_field(const char **cursor, const char *key, const char *value)
 	return copy;
 }
 
+/* Parse fd:N in place of a source. Sets m->from to the caller's descriptor N. */
+static void
+take_descriptor(struct mount *m, const char **cursor, const char *key)
+{
+	const char *rest = *cursor;
+	char number[16];
+	uint64_t n;
+
+	/* If a place follows, with "/" in front, the source is a directory "fd". */
+	if (value_field(&rest, ':', number, sizeof(number)) != 1 ||
+	    value_uint(number, INT_MAX, &n) == -1)
+		return;
+	*cursor = rest;
+	m->from = word_fd(key, number);
+	free(m->src);
+	if ((m->src = strdup(number)) == NULL)
+		err(EXIT_LINK, "%s", m->what);
+}
+
+#define LAYER_SIZE 32	/* bytes of "size=" and its value */
+
+/* Make a directory of an overlay. */
+static struct mount *
+layer_new(const struct mount *m, enum mount_kind kind, const char *path)
+{
+	struct mount *layer;
+
+	if ((layer = malloc(sizeof(*layer))) == NULL)
+		err(EXIT_LINK, "%s", m->what);
+	*layer = (struct mount){ .kind = kind, .what = m->what, .fd = -1,
+		.from = -1, .attrs = kinds[kind].attrs,
+		.src = strdup(path) };
+	if (layer->src == NULL)
+		err(EXIT_LINK, "%s", m->what);
+	return layer;
+}
+
+/*
+ * Parse one field after the place of layers=: a directory, upper=, work= or size=.
+ * Returns what is wrong, or NULL.
+ */
+static const char *
+take_layer(struct mount *m, const char *field, char size[static LAYER_SIZE])
+{
+	struct layers *l = m->layers;
+	uint64_t bytes;
+
+	if (strncmp(field, "upper=", 6) == 0) {
+		l->changes = layer_new(m, MOUNT_OVERLAY, field + 6);
+		return field[6] == '\0' ? "no directory" : NULL;
+	}
+	if (strncmp(field, "work=", 5) == 0) {
+		if ((l->work = strdup(field + 5)) == NULL)
+			err(EXIT_LINK, "%s", m->what);
+		return field[5] == '\0' ? "no directory" : NULL;
+	}
+	if (strncmp(field, "size=", 5) == 0) {
+		if (strlen(field) >= LAYER_SIZE || (value_size(field + 5, &bytes) ==
+			-1 && field[strlen(field) - 1] != '%'))
+			return WORD_NO_SIZE;
+		strcpy(size, field);
+		return NULL;
+	}
+	if (*field == '\0')
+		return "no directory";
+	if ((l->n & (l->n - 1)) == 0 && (l->lower = realloc(l->lower,
+	    (l->n == 0 ? 1 : l->n * 2) * sizeof(struct mount *))) == NULL)
+		err(EXIT_LINK, "%s", m->what);
+	l->lower[l->n++] = layer_new(m, MOUNT_LOWER, field);
+	return NULL;
+}
+
+/* Parse LAYER[:LAYER...][:upper=tmpfs|DIR[:work=DIR]][:size=SIZE]. The first is on top. */
+static void
+parse_layers(struct mount *m, const char *key, const char *value,
+    const char *rest)
+{
+	struct layers *l = calloc(1, sizeof(*l));
+	char field[PATH_MAX + 8], size[LAYER_SIZE] = "";
+	const char *wrong;
+	bool in_memory;
+
+	if (l == NULL)
+		err(EXIT_LINK, "%s", m->what);
+	m->layers = l;
+	*l = (struct layers){ .what = m->what, .attrs = m->attrs };
+	while (value_field(&rest, ':', field, sizeof(field)) == 1)
+		if ((wrong = take_layer(m, field, size)) != NULL)
+			word_bad(key, value, wrong);
+	if (errno != 0)
+		word_bad(key, value, "too long");
+	if (l->n == 0)
+		word_bad(key, value, "no layer");
+	in_memory = l->changes != NULL && strcmp(l->changes->src, "tmpfs") == 0;
+	if (in_memory ? l->work != NULL : *size != '\0')
+		word_bad(key, value, in_memory ? "a tmpfs has its own work=" :
+		    "size= is for upper=tmpfs");
+	if (l->changes == NULL && l->work != NULL)
+		word_bad(key, value, "work= needs upper=");
+	if (l->changes == NULL) {
+		l->attrs |= MOUNT_ATTR_RDONLY;
+		if (l->n == 1)
+			word_bad(key, value, "one layer without upper= is a bind=");
+	} else if (l->work != NULL) {
+		l->upper = l->changes->src;
+		l->changes->rec = true;
+	} else if (in_memory) {
+		l->changes->fsopts = strdup(*size != '\0' ? size :
+		    kinds[MOUNT_OVERLAY].fsopts);
+		if (l->changes->fsopts == NULL)
+			err(EXIT_LINK, "%s", m->what);
+	}
+}
+
 /* Fill in m from its word: [SRC][:DST][:OPTS]. Its kind says which it has. */
 void
 mount_parse(struct mount *m, enum mount_kind kind, const char *key,
@@ -189,13 +349,18 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 	if ((what = malloc(size)) == NULL)
 		err(EXIT_LINK, "%s=", key);
 	snprintf(what, size, "%s=%s", key, value);
-	*m = (struct mount){ .kind = kind, .what = what, .fd = -1,
+	*m = (struct mount){ .kind = kind, .what = what, .fd = -1, .from = -1,
 		.attrs = kinds[kind].attrs, .mode = (int)kinds[kind].mode,
 		.rec = kind == MOUNT_ROOT };
 	if (kinds[kind].has_src) {
 		m->src = take_field(&cursor, key, value);
 		if (*m->src == '\0' && kind != MOUNT_TEXT)
 			word_bad(key, value, "no source");
+		if (kind == MOUNT_MODE && !parse_mode(m, m->src))
+			word_bad(key, value, "not an octal mode");
+		if ((kind == MOUNT_BIND || kind == MOUNT_ROOT) &&
+		    strcmp(m->src, "fd") == 0)
+			take_descriptor(m, &cursor, key);
 	}
 	if (kinds[kind].has_dst) {
 		m->dst = take_field(&cursor, key, value);
@@ -206,7 +371,10 @@ mount_parse(struct mount *m, enum mount_kind kind, const char *key,
 		if (m->dst[0] != '/')
 			word_bad(key, value, "the place must begin with /");
 	}
-	parse_options(m, key, value, cursor);
+	if (kind == MOUNT_LAYERS)
+		parse_layers(m, key, value, cursor);
+	else
+		parse_options(m, key, value, cursor);
 }
 
 /* Does the value of root= or overlay= name a file system in memory? */
@@ -242,7 +410,7 @@ mount_default(struct ns *ns, enum mount_kind kind, const char *dst)
 	if (ns->ndefaults == NS_DEFAULTS)
 		errx(EXIT_LINK, "too many mounts");
 	m = &ns->defaults[ns->ndefaults++];
-	*m = (struct mount){ .kind = kind, .fd = -1, .optional = true,
+	*m = (struct mount){ .kind = kind, .fd = -1, .from = -1, .optional = true,
 		.attrs = kinds[kind].attrs, .what = dst,
 		.dst = (char *)(uintptr_t)dst,
 		.fsopts = (char *)(uintptr_t)kinds[kind].fsopts };
@@ -267,6 +435,7 @@ mount_failed(const struct mount *m, const char *type)
 		{ "proc", EPERM, "a new /proc needs -p, and a /proc outside "
 		    "that is not masked itself" },
 		{ "sysfs", EPERM, "in a user namespace a new /sys needs -n" },
+		{ "mqueue", EPERM, "in a user namespace new message queues need -i" },
 		{ "overlay", EINVAL, "in a user namespace no layer may have "
 		    "mounts below it" },
 	};
@@ -352,10 +521,28 @@ mount_fs(const struct mount *m, const char *type)
 }
 
 /*
+ * The mode of the directories that are made on the way to m. If m's mode denies all
+ * access to the group or to others, these directories deny it too.
+ */
+mode_t
+mount_way(const struct mount *m)
+{
+	mode_t way = 0755;
+
+	if (kinds[m->kind].mode == 0 || !m->mode_given)
+		return way;
+	if ((m->mode & 070) == 0)
+		way &= ~(mode_t)050;
+	if ((m->mode & 07) == 0)
+		way &= ~(mode_t)05;
+	return way;
+}
+
+/*
  * Open m's place below root. If it is missing, it is made, of type S_IFDIR or
  * S_IFREG. With type 0 it is not made: if it is missing, the program ends, or if
- * m is optional, -1 is returned. The root itself cannot be a place: the mount
- * would hide the new root from us.
+ * m is optional or has the option try, -1 is returned. The root itself cannot be a
+ * place: the mount would hide the new root from us.
  */
 int
 mount_place(const struct mount *m, int root, mode_t type)
@@ -364,12 +551,15 @@ mount_place(const struct mount *m, int root, mode_t type)
 	uint64_t place_id, top_id;
 	int fd;
 
-	fd = type != 0 ? path_make(root, m->dst, type) :
-	    path_open(root, m->dst, O_PATH);
+	fd = type != 0 ? path_make_with(root, m->dst, type, mount_way(m),
+	    type == S_IFDIR ? 0755 : 0444) : path_open(root, m->dst, O_PATH);
 	if (fd == -1) {
-		if (m->optional && type == 0 &&
-		    (errno == ENOENT || errno == ENOTDIR))
+		if ((m->optional || m->try) && type == 0 &&
+		    (errno == ENOENT || errno == ENOTDIR)) {
+			if (m->try)
+				say("%s: left out: %s", m->what, strerror(errno));
 			return -1;
+		}
 		if (m->optional)
 			err(EXIT_LINK, "%s", m->dst);
 		err(EXIT_LINK, "%s: %s%s", m->what, m->src != NULL ? "place " :
@@ -427,15 +617,23 @@ mount_describe(const struct mount *m)
 	if (m->kind == MOUNT_MASK)
 		say("mask %s", m->dst);
 	else if (m->kind == MOUNT_RO)
-		say("make %s read-only", m->dst);
+		say("make %s%s read-only", m->dst, m->top ? " alone" : "");
 	else if (m->kind == MOUNT_DIR)
 		say("make the directory %s, mode %o", m->dst,
 		    (unsigned int)m->mode);
 	else if (m->kind == MOUNT_LINK)
 		say("make the symlink %s to %s", m->dst, m->src);
+	else if (m->kind == MOUNT_MODE)
+		say("give %s mode %o", m->dst, (unsigned int)m->mode);
+	else if (m->plain)
+		say("write %s, mode %o", m->dst, (unsigned int)m->mode);
+	else if (m->kind == MOUNT_LAYERS)
+		say("mount an overlay of %zu at %s%s", m->layers->n, m->dst,
+		    m->layers->attrs & MOUNT_ATTR_RDONLY ? " ro" : "");
 	else
 		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s",
 		    m->kind == MOUNT_FILE ? "the contents of descriptor " :
+		    m->from != -1 ? "descriptor " :
 		    m->kind == MOUNT_TEXT ? "the text " : "",
 		    fs != NULL ? fs : m->src, m->dst != NULL ? m->dst : "/",
 		    m->attrs & MOUNT_ATTR_RDONLY ? " ro" : "",

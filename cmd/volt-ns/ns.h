@@ -36,6 +36,8 @@
 #define NS_DEFAULTS 4
 #define NS_DEVICES 6
 #define NS_FILES 2
+#define NS_JOINS 8
+#define REPORT_MAX 512	/* bytes of the text of report_look() */
 
 struct extent {
 	uint32_t inside, outside, count;
@@ -45,6 +47,8 @@ struct idmap {
 	const char *key;	/* "uidmap" or "gidmap" */
 	bool given, automatic;
 	bool by_helper;	/* by newuidmap(1), newgidmap(1) */
+	bool waits;	/* another process writes both maps, and then to wait_fd */
+	int wait_fd;
 	size_t n;
 	struct extent extent[NS_EXTENTS];
 };
@@ -53,8 +57,9 @@ enum mount_kind {
 	MOUNT_ROOT, MOUNT_IMAGE, MOUNT_EMPTY, MOUNT_LOWER, MOUNT_OVERLAY, /* the root */
 	MOUNT_BIND, MOUNT_MASK, MOUNT_RO, MOUNT_DEV,
 	MOUNT_FILE, MOUNT_TEXT,	/* a file that we write */
-	MOUNT_DIR, MOUNT_LINK,	/* made in the root; no mounts */
-	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, /* by fsopen(2) */
+	MOUNT_DIR, MOUNT_LINK, MOUNT_MODE, /* made or changed in the root; no mounts */
+	MOUNT_TMPFS, MOUNT_PROC, MOUNT_SYS, MOUNT_CGROUP, MOUNT_MQUEUE, /* by fsopen(2) */
+	MOUNT_LAYERS,	/* an overlay at a place below the root */
 };
 
 struct mount {
@@ -65,13 +70,29 @@ struct mount {
 	uint64_t lifted;	/* MOUNT_ATTR_ that the word clears */
 	bool rec;	/* with the mounts below src */
 	bool slave;	/* show what the host mounts below src later */
-	bool try;	/* skip this mount if src does not exist */
+	bool try;	/* skip this mount if src or its place does not exist */
+	bool top;	/* of MOUNT_RO: not the mounts below it */
+	bool plain;	/* a file in the root's file system, not a mount */
 	int mode;	/* of the file or directory that we make */
+	bool mode_given;
+	int from;	/* src is this descriptor, or -1 */
+	const char *shm;	/* of MOUNT_DEV: size of its shm, or NULL */
+	struct layers *layers;	/* of MOUNT_LAYERS */
 	bool idmap;	/* map IDs as the new user namespace does */
 	bool optional;	/* a default: skip it where it is impossible */
 	bool silent;	/* skip it without a warning: the manual says when */
 	char *fsopts;	/* options for the file system itself, or NULL */
 	int fd;	/* a detached mount of src, or -1 */
+};
+
+/* An overlay: its layers, and where its changes go. */
+struct layers {
+	const char *what;	/* the word */
+	uint64_t attrs;
+	struct mount **lower;	/* top first */
+	size_t n;
+	struct mount *changes;	/* a directory, or a tmpfs; or NULL */
+	const char *upper, *work;	/* below changes. NULL: we make them there */
 };
 
 /* The descriptors that are open while the root is built. */
@@ -94,12 +115,19 @@ enum console { CONSOLE_PTY, CONSOLE_PIPE, CONSOLE_NONE };
 
 struct ns {
 	int flags;	/* CLONE_NEW*: namespaces to make */
-	bool dry, die_with_parent, new_session;
+	bool dry, json, die_with_parent, new_session;
 	enum console console;
 	bool give_stdio;	/* stdio=give */
 
 	pid_t join;	/* process to join, or 0 */
 	int join_flags;	/* which of its namespaces; 0: all that differ */
+	struct {
+		int fd, flag;
+	} joins[NS_JOINS];	/* single namespaces to join */
+	size_t njoins;
+
+	bool userns_none, userns_check;	/* allow no further ones; check that */
+	int userns_fd;	/* to enter last, or -1 */
 
 	struct mount root;	/* MOUNT_ROOT, _IMAGE or _EMPTY; what == NULL: none */
 	struct mount overlay;	/* MOUNT_OVERLAY; what == NULL: none */
@@ -112,12 +140,17 @@ struct ns {
 	bool no_proc, no_sys, no_dev, no_cgroup, no_mask, root_ro;
 
 	const char *hostname, *domainname, *chdir;
+	char *cwd;	/* chdir=keep: the caller's directory */
+	bool keep_caps;	/* the command keeps the permitted ones */
 	const char *monotonic, *boottime; /* offsets, s */
 	struct idmap uidmap, gidmap;
 	struct identity id;
 	struct env env;
 	int umask;	/* or -1 */
 	int status_fd;	/* or -1 */
+	int info_fd, wait_fd;	/* or -1 */
+	bool info_closed;	/* another of our processes writes to it */
+	bool waited;	/* our parent waits for us */
 	int stop_signal;	/* or 0 */
 	struct rlimit nofile;	/* RLIMIT_NOFILE to restore; rlim_max 0: none */
 
@@ -159,6 +192,7 @@ MUST_CHECK bool idmap_outside(const struct idmap *m, uint32_t inside, uint32_t
     *outside);
 void idmap_write(const struct ns *ns, const char *pid);
 void idmap_write_same(const struct ns *ns, const char *pid);
+void idmap_learn(struct ns *ns, const char *pid, bool inside);
 void idmap_advise(int error);
 
 /* ids.c */
@@ -177,10 +211,13 @@ void talk_wait(int sock);
 void talk_hello(int sock);
 void talk_heard(int sock, char *pid, size_t size);
 MUST_CHECK pid_t talk_sender(int sock);
+void talk_tell(int sock, const char *text);
+MUST_CHECK bool talk_text(int sock, char *text, size_t size);
 void talk_with(pid_t pid);
 MUST_CHECK bool talk_ended(void);
 
 /* outer.c */
+void outer_map(struct ns *ns, const char *pid);
 void outer_serve(struct ns *ns, int sock);
 void outer_ask(int sock);
 
@@ -209,6 +246,7 @@ const char *mount_fstype(const struct mount *m);
 _Noreturn void mount_failed(const struct mount *m, const char *type);
 MUST_CHECK int mount_fs(const struct mount *m, const char *type);
 MUST_CHECK int mount_place(const struct mount *m, int root, mode_t type);
+MUST_CHECK mode_t mount_way(const struct mount *m);
 MUST_CHECK bool mount_attach(const struct mount *m, int fd, int root, mode_t
     type);
 
@@ -231,9 +269,28 @@ void apply_mount(struct ns *ns, const struct mount *m, struct build *b);
 void source_open(const struct ns *ns, struct mount *m);
 void source_idmap(struct mount *m, int userns);
 struct mount *source_layer(struct ns *ns, size_t i);
+void source_changes(struct layers *l);
+void source_each(struct ns *ns, void (*deed)(const struct ns *, struct mount *, int),
+    int arg);
 
 /* overlay.c */
 MUST_CHECK int overlay_make(struct ns *ns);
+MUST_CHECK int overlay_layers(const struct ns *ns, const struct layers *l);
+
+/* report.c */
+MUST_CHECK bool report_wanted(const struct ns *ns);
+void report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX]);
+void report_leave(struct ns *ns);
+void report_info(struct ns *ns, const char *pid, const char *text);
+void report_child(struct ns *ns, int sock, pid_t child);
+void report_ready(struct ns *ns, const char *text);
+void report_await(int fd, const char *word);
+
+/* userns.c */
+void userns_parse(void *ns, const char *key, const char *value);
+void userns_check(const struct ns *ns);
+void userns_limit(const struct ns *ns);
+void userns_finish(const struct ns *ns);
 
 /* root.c */
 void root_plan(struct ns *ns);
@@ -246,6 +303,7 @@ void root_describe(struct ns *ns);
 /* join.c */
 void join_parse(void *ns, const char *key, const char *value);
 void join_enter(struct ns *ns, bool toolbox);
+MUST_CHECK bool join_wanted(const struct ns *ns);
 
 /* net.c */
 void net_find(struct ns *ns);
@@ -256,6 +314,7 @@ void net_files_apply(struct ns *ns, struct build *b);
 /* files.c */
 void files_open(struct ns *ns);
 void files_write(struct mount *m, int dir, const char *name, int fd);
+void files_put(const struct mount *m, int root);
 
 /* inner.c */
 _Noreturn void inner_run(struct ns *ns, char *const argv[]);

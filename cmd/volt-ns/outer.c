@@ -3,6 +3,21 @@
 
 #include "ns.h"
 
+/* Write the ID maps of the process that /proc calls pid, or wait until another does. */
+void
+outer_map(struct ns *ns, const char *pid)
+{
+	char text[REPORT_MAX];
+
+	if (!ns->uidmap.waits) {
+		idmap_write(ns, pid);
+		return;
+	}
+	report_look(ns, pid, text);
+	report_info(ns, pid, text);
+	report_await(ns->uidmap.wait_fd, "uidmap=wait:");
+}
+
 /*
  * Write the ID maps of the process at the other end of sock, which is in its
  * user namespace or about to enter it. Errors end this process, and then the
@@ -17,7 +32,7 @@ outer_serve(struct ns *ns, int sock)
 	signal(SIGCHLD, SIG_DFL);
 	/* Before its message, it may still be in our namespaces. */
 	talk_heard(sock, pid, sizeof(pid));
-	idmap_write(ns, pid);
+	outer_map(ns, pid);
 	talk_send(sock, -1);
 }
 

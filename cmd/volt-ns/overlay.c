@@ -1,8 +1,8 @@
 /*
- * The root as an overlay. The kernel accepts a layer only if it is attached in
- * the mount namespace of the process that makes the overlay. So the layers are
- * attached on the bench: a tmpfs that is unmounted with the old root. With
- * overlay=tmpfs the bench holds the changes as well.
+ * Overlays, as the root or at a place. The kernel accepts a layer only if it is
+ * attached in the mount namespace of the process that makes the overlay. So the
+ * layers are attached on the bench: a tmpfs that is unmounted with the old root.
+ * If the changes go to memory, the bench holds them as well.
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,19 +34,26 @@ bench_attach(int bench, int fd, const char *what)
 		err(EXIT_LINK, "%s: attach", what);
 }
 
+/* Do the changes go to memory? Then fsopts has the options of the tmpfs. */
+static bool
+in_memory(const struct mount *changes)
+{
+	return changes != NULL && strcmp(changes->src, "tmpfs") == 0;
+}
+
 /*
- * Make the bench: a tmpfs for layers, and for the changes with overlay=tmpfs.
+ * Make the bench: a tmpfs for layers, and for the changes if they go to memory.
  */
 static int
-bench_make(const struct ns *ns)
+bench_make(const struct ns *ns, const struct layers *l)
 {
 	char opts[] = "size=64K,mode=700";
 	struct mount m = { .what = "bench", .fsopts = opts };
 	int bench;
 
-	if (ns->overlay.what != NULL && strcmp(ns->overlay.src, "tmpfs") == 0)
-		m = ns->overlay;
-	/* ro makes the root read-only, but not the place for its changes. */
+	if (in_memory(l->changes))
+		m = *l->changes;
+	/* ro makes the overlay read-only, but not the place for its changes. */
 	m.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	bench = mount_fs(&m, "tmpfs");
 	if (sys_move_mount(bench, "", AT_FDCWD, ns->staged ? STAGE_BENCH :
@@ -148,44 +156,96 @@ mount_long(const struct mount *m, int bench, const char *options)
 	return fd;
 }
 
+/* Open a directory below that of changes, on the same mount. */
+static int
+below(const struct layers *l, const char *path)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	int fd = sys_openat2(l->changes->fd, *path != '\0' ? path : ".", &how);
+
+	if (fd == -1)
+		err(EXIT_LINK, "%s: %s", l->what, path);
+	return fd;
+}
+
+/* Attach the layers, and the directory for changes, on the bench. */
+static void
+bench_fill(const struct layers *l, int bench)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		bench_attach(bench, l->lower[i]->fd, l->what);
+	if (l->changes != NULL && l->changes->fd != -1)
+		bench_attach(bench, l->changes->fd, l->what);
+}
+
 /*
  * Make one detached overlay of the layers and of the place for changes. Layers
  * are named by descriptor, so that no path needs quoting and none is looked up
- * twice. What this function opens stays open until exec. It changes the working
- * directory.
+ * twice. What this function opens stays open until exec.
  */
 int
-overlay_make(struct ns *ns)
+overlay_layers(const struct ns *ns, const struct layers *l)
 {
-	struct mount m = { .what = ns->overlay.what, .attrs =
-	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
-	const size_t n = ns->nlower + (ns->root.what != NULL);
-	struct options o = { .size = n * 24 + 128 };
-	const struct mount *layer;
+	struct mount m = { .what = l->what, .attrs = l->attrs };
+	struct options o = { .size = l->n * 24 + 128 };
 	/* A string of fsconfig(2) has at most 255 bytes. */
-	const bool many = n * sizeof("123") > 200;
+	const bool many = l->n * sizeof("123") > 200;
 	const bool plus = many && takes_layers();
 	const char *key = plus ? "lowerdir+=" : "lowerdir=";
 	const char *next = plus ? ",lowerdir+=" : ":";
-	int bench = bench_make(ns);
+	int bench = bench_make(ns, l), cwd, fd;
 	size_t i;
 
-	if (ns->overlay.what != NULL)
-		m.attrs = ns->overlay.attrs;
-	else
-		m.what = ns->lower[0].what;
-	for (i = 0; (layer = source_layer(ns, i)) != NULL; i++)
-		bench_attach(bench, layer->fd, layer->what);
-	if (chdir("/proc/self/fd") == -1 || (o.text = malloc(o.size)) == NULL)
+	bench_fill(l, bench);
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (cwd == -1 || chdir("/proc/self/fd") == -1 ||
+	    (o.text = malloc(o.size)) == NULL)
 		err(EXIT_LINK, "%s", m.what);
-	if ((ns->flags & CLONE_NEWUSER) != 0)
+	if (((ns->flags | ns->join_flags) & CLONE_NEWUSER) != 0)
 		add(&o, "userxattr,");
-	for (i = 0; i < n; i++)
-		add(&o, "%s%d", i == 0 ? key : next, source_layer(ns, i)->fd);
-	if (ns->overlay.what != NULL)
-		add_upper(&ns->overlay, bench, source_layer(ns, 0)->fd, &o);
-	if (many && !plus)
-		return mount_long(&m, bench, o.text);
+	for (i = 0; i < l->n; i++)
+		add(&o, "%s%d", i == 0 ? key : next, l->lower[i]->fd);
+	if (l->work != NULL)
+		add(&o, ",upperdir=%d,workdir=%d", below(l, l->upper),
+		    below(l, l->work));
+	else if (l->changes != NULL)
+		add_upper(l->changes, bench, l->lower[0]->fd, &o);
 	m.fsopts = o.text;
-	return mount_fs(&m, "overlay");
+	fd = many && !plus ? mount_long(&m, bench, o.text) :
+	    mount_fs(&m, "overlay");
+	if (fchdir(cwd) == -1)
+		err(EXIT_LINK, "%s", m.what);
+	close(cwd);
+	return fd;
+}
+
+/* Make the root, as one detached overlay. */
+int
+overlay_make(struct ns *ns)
+{
+	struct layers l = { .what = ns->overlay.what, .attrs =
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	const size_t n = ns->nlower + (ns->root.what != NULL);
+	size_t i;
+	int fd;
+
+	if ((l.lower = calloc(n, sizeof(struct mount *))) == NULL)
+		err(EXIT_LINK, "overlay");
+	for (i = 0; i < n; i++)
+		l.lower[i] = source_layer(ns, i);
+	l.n = n;
+	if (ns->overlay.what != NULL) {
+		l.attrs = ns->overlay.attrs;
+		l.changes = &ns->overlay;
+	} else {
+		l.what = ns->lower[0].what;
+	}
+	fd = overlay_layers(ns, &l);
+	free(l.lower);
+	return fd;
 }

@@ -1,15 +1,15 @@
 /*
- * The waiting parent copies between what the caller gave us as standard streams
- * and what console= gave the command. Theory of operation:
+ * The waiting parent copies between the caller's standard streams and those that
+ * console= gave the command. Theory of operation:
  *
- * A flow (flow.h) is one direction of that. Nothing here waits for one flow alone,
- * but for what all of them and the signals bring.
+ * A flow (flow.h) copies in one direction. The parent never waits for one flow
+ * alone, but for all flows and for signals together.
  *
- * With console=pipe each flow has a pipe of its own at the command's side, and
- * its end is that of the pipe: the command finds the end of its input, or a
- * SIGPIPE, as it would without us. With console=pty both flows have the terminal
- * there. The end of input is a character then; and when output cannot be
- * written the terminal hangs up, as soon as there is more of it.
+ * With console=pipe, each flow has its own pipe on the command's side, which the
+ * parent closes when the flow ends. The command then finds the end of its input,
+ * or gets a SIGPIPE, as it would without us. With console=pty, both flows share
+ * the terminal on that side. Then the end of input is a character. If output
+ * cannot be written, the terminal hangs up as soon as the command writes more.
  */
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -29,26 +29,26 @@
 #include "ns.h"
 #include "tty.h"
 
-#define PATIENCE 500	/* ms for a reader that is slow, once we are to end */
+#define PATIENCE 500	/* ms for a slow reader, once we are told to end */
 /*
- * Bytes that are passed on after the command's end, besides those that its pipe
- * holds then: more than a pty does, and a bound for what processes that it left
- * behind go on writing.
+ * The limit, in bytes, for the output that is passed on after the command has
+ * ended, besides what its pipe holds at that time. It is more than a pty holds. It
+ * is a limit because processes that the command left may go on writing.
  */
 #define REST_MOST 65536
 
 struct pump {
 	struct flow flow[3];	/* by the caller's descriptor */
-	bool fifo[3];	/* the caller's is a fifo: another reader may come */
+	bool fifo[3];	/* the caller's is a fifo: a new reader may come */
 	bool pty;
-	int master;	/* of that; -1: hung up, or none */
+	int master;	/* of the pty; -1: it has hung up, or there is none */
 	int slave;	/* held open, so that the command may close its own */
 	int lost;	/* errno of the write that failed, or 0 */
-	bool told;	/* to end */
+	bool told;	/* a signal told us to end */
 	struct tty_mode caller;	/* of the caller's terminal */
 };
 
-/* In the foreground, the caller's terminal passes every key on as it is. */
+/* In the foreground, set the caller's terminal to pass on each key unchanged. */
 static void
 make_raw(struct pump *p)
 {
@@ -71,8 +71,9 @@ on_signal(struct supervise *s, int signo)
 }
 
 /*
- * A stream of the caller's, not to block on. That flag belongs to everybody who
- * has it open: so a terminal or pipe is opened again where that is allowed.
+ * Open a stream of the caller without blocking. Changing O_NONBLOCK would affect
+ * all processes that share the stream, so a terminal or pipe is opened again, if
+ * that is allowed. Returns the new descriptor, or stream itself.
  */
 static int
 open_stream(struct pump *p, int stream)
@@ -88,7 +89,7 @@ open_stream(struct pump *p, int stream)
 	f->recv = in && S_ISSOCK(st.st_mode);
 	f->send = !in && S_ISSOCK(st.st_mode);
 	p->fifo[stream] = S_ISFIFO(st.st_mode);
-	/* Who opens a named pipe after its writers' end does not see that. */
+	/* Opening a named pipe anew after its writers have ended hides that end. */
 	if (!isatty(stream) && (!S_ISFIFO(st.st_mode) || in))
 		return stream;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
@@ -97,13 +98,13 @@ open_stream(struct pump *p, int stream)
 	if (fd != -1)
 		return fd;
 	if (!in)
-		f->most = PIPE_BUF; /* poll(2) promises that */
+		f->most = PIPE_BUF; /* poll(2) promises room for that */
 	return stream;
 }
 
 /*
- * The terminal goes: the command is sent SIGHUP and can neither read nor write
- * there any more.
+ * Hang up the terminal: the command gets a SIGHUP, and can neither read from the
+ * terminal nor write to it any more.
  */
 static void
 hang_up(struct pump *p)
@@ -118,8 +119,8 @@ hang_up(struct pump *p)
 }
 
 /*
- * Take what there is, up to most. Returns false at its end, or on an error:
- * output that cannot be read is lost like what cannot be written.
+ * Read what there is, up to most bytes. Returns false at the end, or on an error:
+ * output that cannot be read is lost, as if it could not be written.
  */
 static bool
 fill(struct pump *p, struct flow *f, size_t most)
@@ -132,8 +133,8 @@ fill(struct pump *p, struct flow *f, size_t most)
 }
 
 /*
- * Pass on what was taken. Output is lost if that fails; input that the command does
- * not take any more is dropped.
+ * Write what was read. If that fails, output is lost. Input that the command no
+ * longer reads is dropped.
  */
 static void
 drain(struct pump *p, struct flow *f)
@@ -143,14 +144,14 @@ drain(struct pump *p, struct flow *f)
 	if (f != p->flow)
 		p->lost = errno;
 	if (p->pty)
-		flow_drop(f); /* output: hang up when there is more */
+		flow_drop(f); /* for output: hang up when there is more */
 	else
 		flow_end(f);
 }
 
 /*
- * Whoever reads is gone, and there is nothing to pass on. What the pipe may hold
- * by now is lost.
+ * The reader has gone while the buffer is empty. Output that the pipe holds by now
+ * is lost.
  */
 static void
 reader_gone(struct pump *p, struct flow *f)
@@ -162,12 +163,14 @@ reader_gone(struct pump *p, struct flow *f)
 	flow_end(f);
 }
 
-/* Returns false if there is none for us: we are not in the foreground. */
+/*
+ * Read input. Returns false if we are not in the foreground, and must not read. A
+ * process that reads there gets SIGTTIN, which we block: so stop as it would.
+ */
 static bool
 take_input(struct pump *p, struct flow *f)
 {
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp()) {
-		/* As SIGTTIN, which we block, would have us do. */
 		kill(getpid(), SIGSTOP);
 		return false;
 	}
@@ -190,8 +193,8 @@ take_output(struct pump *p, struct flow *f)
 }
 
 /*
- * What to wait for next: two for each flow. That the reader of a pipe's bytes is
- * gone is told without asking.
+ * Set what to wait for next, in two entries per flow. poll(2) reports that the
+ * reader of a pipe has gone even if no event is requested.
  */
 static void
 set_polls(struct supervise *s)
@@ -236,7 +239,7 @@ on_poll(struct supervise *s)
 	set_polls(s);
 }
 
-/* Take the signals that are there. Returns whether one of them is to end us. */
+/* Read the pending signals. Returns whether one of them tells us to end. */
 static bool
 ends_us(const struct supervise *s)
 {
@@ -247,7 +250,7 @@ ends_us(const struct supervise *s)
 		switch (si.ssi_signo) {
 		case SIGCHLD:
 		case SIGCONT:
-		case SIGPIPE: /* our own: the write tells */
+		case SIGPIPE: /* caused by our write, which reports it */
 		case SIGXFSZ:
 		case SIGURG:
 		case SIGWINCH:
@@ -265,8 +268,8 @@ ends_us(const struct supervise *s)
 }
 
 /*
- * Have more of the rest of a flow ready to be passed on, if there is more. Returns
- * whether there is.
+ * After the command's end, read more of a flow, up to *left bytes, unless its
+ * buffer still holds some. Returns whether there is something to write.
  */
 static bool
 has_rest(struct pump *p, struct flow *f, size_t *left)
@@ -283,7 +286,7 @@ has_rest(struct pump *p, struct flow *f, size_t *left)
 	return true;
 }
 
-/* The command is gone: what it wrote last is still to be shown. */
+/* The command has ended: pass on the rest of its output. */
 static void
 show_rest(struct pump *p, const struct supervise *s)
 {
@@ -309,7 +312,7 @@ show_rest(struct pump *p, const struct supervise *s)
 		n = poll(fds, 3, p->told ? PATIENCE : -1);
 		if (n == -1 && errno == EINTR)
 			continue;
-		/* A signal ends the wait for a reader, and takes none its output. */
+		/* A signal ends the wait, but loses no output that is read. */
 		ready = fds[STDOUT_FILENO].revents != 0 ||
 		    fds[STDERR_FILENO].revents != 0;
 		if (n <= 0 || (!ready && ends_us(s))) {
@@ -327,12 +330,15 @@ say_lost(int error)
 {
 	errno = error;
 	if (error == ETIMEDOUT)
-		warnx("the command's output: nobody took all of it");
+		warnx("the command's output: not all of it was read");
 	else
 		warn("the command's output");
 }
 
-/* The flows, between the caller's streams and master or our ends of pipes. */
+/*
+ * Set up the flows between the caller's streams and the pty's master, or our ends
+ * of the pipes.
+ */
 static void
 begin(struct pump *p, const int pipes[3])
 {
@@ -358,10 +364,10 @@ begin(struct pump *p, const int pipes[3])
 }
 
 /*
- * Wait as supervise_wait() does, and be the other side of the command's streams
- * meanwhile: of the pty whose master we have, or where that is -1 of the pipes
- * of console_pipes(). All are closed in the end. Returns 0, 1 if output was lost,
- * which is said, or -1 and errno. Ends the program if it cannot be that.
+ * Wait as supervise_wait() does, and meanwhile serve the other side of the command's
+ * streams: the pty with that master, or, if master is -1, the pipes of
+ * console_pipes(). Closes all of them at the end. Returns 0; 1 if output was lost,
+ * after a message; or -1 and errno. Ends the program if the set-up fails.
  */
 int
 pump_wait(int master, const int pipes[3], struct supervise *s, int *wstatus)

@@ -90,6 +90,13 @@ root_is_plain(const struct ns *ns)
 }
 
 static void
+open_layer(const struct ns *ns, struct mount *m, int unused)
+{
+	(void)unused;
+	source_open(ns, m);
+}
+
+static void
 sources_open(struct ns *ns, struct build *b)
 {
 	struct mount *m;
@@ -100,6 +107,10 @@ sources_open(struct ns *ns, struct build *b)
 	for (i = 0; i < ns->nmounts; i++)
 		if (ns->mounts[i].kind == MOUNT_BIND)
 			source_open(ns, &ns->mounts[i]);
+	for (i = 0; i < ns->nmounts; i++)
+		if (ns->mounts[i].layers != NULL)
+			source_changes(ns->mounts[i].layers);
+	source_each(ns, open_layer, -1);
 	dev_open(b);
 	if (has_root(ns) || !ns->staged)
 		return;

@@ -5,7 +5,11 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "ns.h"
@@ -34,6 +38,34 @@ is_read_only(const struct mount *m)
 }
 
 /*
+ * Clone the mount of the file or directory that is open at m->from. The kernel clones
+ * only mounts of our mount namespace, which is a copy of the caller's. So we clone what
+ * is at the same path here. It must be the same file or directory.
+ */
+static int
+clone_descriptor(const struct mount *m, unsigned int flags)
+{
+	char link[32], path[PATH_MAX];
+	struct stat want, found;
+	ssize_t n;
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", m->from);
+	if ((n = readlink(link, path, sizeof(path) - 1)) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	path[n] = '\0';
+	if (path[0] != '/')
+		errx(EXIT_LINK, "%s: not a file or directory with a path", m->what);
+	if ((fd = sys_open_tree(AT_FDCWD, path, flags)) == -1)
+		return -1;
+	if (fstat(m->from, &want) == -1 || fstat(fd, &found) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (want.st_dev != found.st_dev || want.st_ino != found.st_ino)
+		errx(EXIT_LINK, "%s: %s is another file by now", m->what, path);
+	return fd;
+}
+
+/*
  * Open m's source with m's attributes: a clone of a directory or of a file, or an
  * image. Does nothing if it is open already.
  */
@@ -55,6 +87,9 @@ source_open(const struct ns *ns, struct mount *m)
 		return;
 	if (m->kind == MOUNT_IMAGE)
 		m->fd = image_open(m);
+	else if (m->from != -1)
+		m->fd = clone_descriptor(m, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+		    rec);
 	else
 		m->fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE |
 		    OPEN_TREE_CLOEXEC | rec);
@@ -65,8 +100,8 @@ source_open(const struct ns *ns, struct mount *m)
 	if (m->fd == -1 && m->kind == MOUNT_BIND && errno != EINVAL)
 		err(EXIT_LINK, "%s: source %s", m->what, m->src);
 	if (m->fd == -1)
-		fail(m->rec ? 0 : EINVAL, is_overlay(ns) &&
-		    m->kind != MOUNT_BIND ? "there are mounts below it: only "
+		fail(m->rec ? 0 : EINVAL, m->kind != MOUNT_BIND && (is_overlay(ns) ||
+			m->kind == MOUNT_LOWER) ? "there are mounts below it: only "
 		    "the host's root can make a layer of it" : "there are mounts "
 		    "below it: add the option rec", "%s", m->what);
 	if (m->kind != MOUNT_BIND && !is_directory(m)) {
@@ -127,4 +162,48 @@ source_layer(struct ns *ns, size_t i)
 	    strcmp(ns->overlay.src, "tmpfs") != 0)
 		return &ns->overlay;
 	return NULL;
+}
+
+/*
+ * Make changes the directory that both upper and work are in, and name them from there.
+ * The kernel accepts them only from one mount.
+ */
+void
+source_changes(struct layers *l)
+{
+	char *upper, *work;
+	size_t i, len = 0;
+
+	if (l->work == NULL)
+		return;
+	if ((upper = realpath(l->upper, NULL)) == NULL)
+		err(EXIT_LINK, "%s: %s", l->what, l->upper);
+	if ((work = realpath(l->work, NULL)) == NULL)
+		err(EXIT_LINK, "%s: %s", l->what, l->work);
+	for (i = 0; upper[i] != '\0' && upper[i] == work[i]; i++)
+		if (upper[i] == '/')
+			len = i;
+	l->upper = upper + len + 1;
+	l->work = work + len + 1;
+	l->changes->src = strndup(upper, len == 0 ? 1 : len);
+	if (l->changes->src == NULL)
+		err(EXIT_LINK, "%s", l->what);
+}
+
+/* Call deed for each directory of the overlays of layers=. */
+void
+source_each(struct ns *ns, void (*deed)(const struct ns *, struct mount *, int),
+    int arg)
+{
+	struct layers *l;
+	size_t i, j;
+
+	for (i = 0; i < ns->nmounts; i++) {
+		if ((l = ns->mounts[i].layers) == NULL)
+			continue;
+		for (j = 0; j < l->n; j++)
+			deed(ns, l->lower[j], arg);
+		if (l->changes != NULL && l->changes->fsopts == NULL)
+			deed(ns, l->changes, arg);
+	}
 }

@@ -127,6 +127,20 @@ map_sources(struct ns *ns, int userns)
 		source_idmap(&ns->mounts[i], userns);
 }
 
+static void
+send_layer(const struct ns *ns, struct mount *m, int sock)
+{
+	(void)ns;
+	talk_send(sock, m->fd);
+}
+
+static void
+recv_layer(const struct ns *ns, struct mount *m, int sock)
+{
+	(void)ns;
+	m->fd = talk_recv(sock);
+}
+
 /* Be the builder, with the inner actor at the other end of sock. */
 static _Noreturn void
 build(struct ns *ns, struct build *b, int sock)
@@ -140,13 +154,16 @@ build(struct ns *ns, struct build *b, int sock)
 	if (ns->between)
 		idmap_write_same(ns, pid);
 	else
-		idmap_write(ns, pid);
+		outer_map(ns, pid);
+	if (!ns->between)
+		idmap_learn(ns, pid, false);
 	talk_send(sock, -1);
 	userns = talk_recv(sock);
 	map_sources(ns, userns);
 	close(userns);
 	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
 		talk_send(sock, m->fd);
+	source_each(ns, send_layer, sock);
 	if (!ns->between)
 		ids_act_as_root(ns);
 	if (say_on)
@@ -170,7 +187,7 @@ talk_pair(int pair[2])
 
 /* Let the outer actor write the ID maps of the builder's namespace, or do it. */
 static void
-take_maps_between(const struct ns *ns, int outer)
+take_maps_between(struct ns *ns, int outer)
 {
 	if (!ns->between)
 		return;
@@ -178,7 +195,9 @@ take_maps_between(const struct ns *ns, int outer)
 	if (ns->served)
 		outer_ask(outer);
 	else
-		idmap_write(ns, "self");
+		outer_map(ns, "self");
+	idmap_learn(ns, "self", true);
+	userns_limit(ns);
 }
 
 /* In the builder: clone the inner actor. Returns 0, in the inner actor only. */
@@ -218,7 +237,8 @@ builder_run(struct ns *ns, const struct clone_args *args, int outer)
  * Do what clone3(2) does with args, but put the child in a copy of a builder's
  * mount namespace. pair connects the inner and the outer actor. In the outer actor
  * this closes pair[0]; the outer actor must then wait for the builder by
- * talk_ended(). Returns -1 and errno if namespaces cannot be made.
+ * talk_ended(). Returns -1 and errno if namespaces cannot be made, and -1 and errno 0
+ * if the builder has failed and has printed why.
  */
 pid_t
 stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
@@ -237,6 +257,9 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 		return -1;
 	if (builder == 0) {
 		close(outer[1]);
+		/* The builder waits for the ID maps only if we are the host's root. */
+		if (ns->between || !ns->uidmap.waits)
+			report_leave(ns);
 		child = builder_run(ns, args, outer[0]);
 		talk_send(pair[0], -1);
 		return child;
@@ -250,7 +273,7 @@ stage_clone(struct ns *ns, const struct clone_args *args, int pair[2])
 	close(outer[1]);
 	if (child == -1) {
 		may_fail(talk_ended()); /* we fail in any case */
-		exit(EXIT_LINK);
+		errno = 0;
 	}
 	return child;
 }
@@ -297,6 +320,7 @@ stage_take(struct ns *ns)
 
 	talk_hello(ns->builder);
 	talk_wait(ns->builder);
+	idmap_learn(ns, "self", true);
 	if ((userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) == -1)
 		err(EXIT_LINK, "/proc/self/ns/user");
 	talk_send(ns->builder, userns);
@@ -306,6 +330,7 @@ stage_take(struct ns *ns)
 		err(EXIT_LINK, "toolbox");
 	for (i = 0; is_overlay(ns) && (m = source_layer(ns, i)) != NULL; i++)
 		m->fd = talk_recv(ns->builder);
+	source_each(ns, recv_layer, ns->builder);
 }
 
 /* Make the file systems of m, and send them to the builder. */

@@ -106,20 +106,42 @@ talk_hello(int sock)
 		failed("send to");
 }
 
-/* Receive what talk_hello() sends, as a string. */
+/* Send text. If it is empty, send a newline instead. */
 void
-talk_heard(int sock, char *pid, size_t size)
+talk_tell(int sock, const char *text)
+{
+	if (*text == '\0')
+		text = "\n";
+	if (fdpass_send_with(sock, -1, text, strlen(text)) == -1)
+		failed("send to");
+}
+
+/* Receive what talk_tell() sends. Returns false if the peer has ended. */
+bool
+talk_text(int sock, char *text, size_t size)
 {
 	ssize_t n;
 	int fd;
 
-	if ((n = fdpass_recv_with(sock, &fd, pid, size - 1)) == 0)
-		errno = EPIPE;
-	if (n <= 0)
+	n = fdpass_recv_with(sock, &fd, text, size - 1);
+	if (n == 0 || (n == -1 && errno == ECONNRESET))
+		return false;
+	if (n == -1)
 		failed("receive from");
 	if (fd != -1)
 		close(fd);
-	pid[n] = '\0';
+	text[n == 1 && text[0] == '\n' ? 0 : n] = '\0';
+	return true;
+}
+
+/* Receive what talk_hello() sends, as a string. */
+void
+talk_heard(int sock, char *pid, size_t size)
+{
+	if (!talk_text(sock, pid, size)) {
+		errno = EPIPE;
+		failed("receive from");
+	}
 }
 
 /*

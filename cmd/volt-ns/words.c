@@ -58,6 +58,9 @@ set_mount(void *ctx, const char *key, const char *value)
 		{ "text", MOUNT_TEXT, 0 },
 		{ "dir", MOUNT_DIR, 0 },
 		{ "symlink", MOUNT_LINK, 0 },
+		{ "chmod", MOUNT_MODE, 0 },
+		{ "mqueue", MOUNT_MQUEUE, 0 },
+		{ "layers", MOUNT_LAYERS, 0 },
 	};
 	struct ns *ns = ctx;
 	struct mount *m;
@@ -143,6 +146,7 @@ static const struct flag flags[] = {
 	    "a user namespace"),
 	FLAG_BITS('i', struct ns, flags, CLONE_NEWIPC,
 	    "an IPC namespace"),
+	FLAG('j', struct ns, json, "write info= and status= as JSON"),
 	FLAG('k', struct ns, die_with_parent, "die when the parent of volt-ns dies"),
 	FLAG_BITS('m', struct ns, flags, CLONE_NEWNS,
 	    "a mount namespace"),
@@ -158,8 +162,11 @@ static const struct flag flags[] = {
 };
 
 static const struct word words[] = {
-	CTX_WORD("join", join_parse, "PID[:NS,...]", "enter the namespaces of a process"),
-	CTX_WORD("root", set_root, "DIR|tmpfs[:OPTS]",
+	CTX_WORD("join", join_parse, "PID[:NS,...]|fd:N|PATH",
+	    "enter the namespaces of a process, or one"),
+	CTX_WORD("userns", userns_parse, "any|none|check|fd:N|PATH",
+	    "further user namespaces, or one to enter last"),
+	CTX_WORD("root", set_root, "DIR|fd:N|tmpfs[:OPTS]",
 	    "the new root: a directory, or an empty one"),
 	CTX_WORD("image", set_root, "FILE[:OPTS]",
 	    "the new root: an erofs, squashfs or ext4 image"),
@@ -167,7 +174,8 @@ static const struct word words[] = {
 	    "a layer above the root, the first on top"),
 	CALL_WORD("overlay", set_overlay, struct ns, overlay, "tmpfs|DIR[:OPTS]",
 	    "where changes to the root go"),
-	CTX_WORD("bind", set_mount, "SRC[:DST[:OPTS]]", "show SRC of the host at DST"),
+	CTX_WORD("bind", set_mount, "SRC|fd:N[:DST[:OPTS]]", "show SRC of the host at DST"),
+	CTX_WORD("layers", set_mount, "DST:DIR[:...]", "an overlay of directories at DST"),
 	CTX_WORD("tmpfs", set_mount, "DST[:OPTS]", "an empty file system in memory"),
 	CTX_WORD("file", set_mount, "FD:DST[:OPTS]",
 	    "a file with the contents of FD"),
@@ -175,22 +183,27 @@ static const struct word words[] = {
 	CTX_WORD("dir", set_mount, "DST[:mode=OCTAL]",
 	    "a directory, made if it is missing"),
 	CTX_WORD("symlink", set_mount, "TARGET:DST", "a symbolic link"),
+	CTX_WORD("chmod", set_mount, "OCTAL:PATH",
+	    "the mode of the file or directory at PATH"),
 	CTX_WORD("proc", set_mount, "DST[:OPTS]|none", "where /proc goes"),
 	CTX_WORD("sys", set_mount, "DST[:OPTS]|none", "where /sys goes"),
-	CTX_WORD("dev", set_mount, "DST|none", "where a minimal /dev goes"),
+	CTX_WORD("dev", set_mount, "DST[:OPTS]|none", "where a minimal /dev goes"),
+	CTX_WORD("mqueue", set_mount, "DST[:OPTS]", "where the POSIX message queues go"),
 	CTX_WORD("cgroup", set_mount, "DST[:OPTS]|none", "where the cgroup v2 tree goes"),
-	CTX_WORD("mask", set_mount, "PATH|none", "hide PATH behind something empty"),
-	CTX_WORD("ro", set_mount, "PATH", "make PATH, or the whole root, read-only"),
+	CTX_WORD("mask", set_mount, "PATH[:try]|none", "hide PATH behind something empty"),
+	CTX_WORD("ro", set_mount, "PATH[:OPTS]", "make PATH, or the whole root, read-only"),
 	CALL_WORD("hostname", set_name, struct ns, hostname, "NAME", "the host name"),
 	CALL_WORD("domainname", set_name, struct ns, domainname, "NAME",
 	    "the NIS domain name"),
-	CALL_WORD("uidmap", idmap_parse, struct ns, uidmap, "auto|IN:OUT:N,...",
+	CALL_WORD("uidmap", idmap_parse, struct ns, uidmap, "auto|wait:FD|IN:OUT:N,...",
 	    "user IDs of the user namespace"),
 	CALL_WORD("gidmap", idmap_parse, struct ns, gidmap, "auto|IN:OUT:N,...",
 	    "group IDs of the user namespace"),
 	IDENTITY_WORDS(struct ns, id),
 	ENV_WORDS(struct ns, env),
-	STRING_WORD("chdir", struct ns, chdir, "DIR",
+	BOOL_WORD("caps", struct ns, keep_caps, "keep|root",
+	    "does the command have capabilities if it is not root"),
+	STRING_WORD("chdir", struct ns, chdir, "DIR|keep",
 	    "working directory, inside the root"),
 	CALL_WORD("umask", set_umask, struct ns, umask, "OCTAL", "file mode creation mask"),
 	CHOICE_WORD("console", struct ns, console, enum console, "pty|pipe",
@@ -203,6 +216,10 @@ static const struct word words[] = {
 	    "offset of CLOCK_BOOTTIME"),
 	STOP_WORD(struct ns),
 	STATUS_WORD(struct ns),
+	WORDS_ROW(WORD_FD, "info", struct ns, info_fd, int, "FD",
+	    "write to FD who the command is"),
+	WORDS_ROW(WORD_FD, "wait", struct ns, wait_fd, int, "FD",
+	    "start the command when FD has a byte to read"),
 	WORD_END,
 };
 
@@ -278,7 +295,8 @@ ns_check(struct ns *ns, bool command)
 	    is_overlay(ns))
 		errx(EXIT_LINK, "%s: an empty root has no layers",
 		    ns->root.what);
-	if (ns->join != 0 && has_root(ns))
+	if (ns->join != 0 && has_root(ns) && (ns->join_flags == 0 ||
+		(ns->join_flags & CLONE_NEWNS) != 0))
 		errx(EXIT_LINK, "join= and root= do not go together");
 	check_options(ns, &ns->root);
 	check_options(ns, &ns->overlay);

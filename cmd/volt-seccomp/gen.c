@@ -9,7 +9,7 @@
  *
  * A foreign architecture (also by int 0x80) and the x32 numbers, which begin at
  * 2^30, kill the process. The number -1 means that a tracer has skipped the call:
- * its action is that of an unknown call.
+ * its action is that of an unknown call, but ENOSYS where that would kill.
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -193,7 +193,8 @@ gen_filter(struct code *c, const struct profile *p)
 	add_range(r, &n, CALLS, p->other, NULL);
 	if (seccomp_arch_native() == SCMP_ARCH_X86_64)
 		add_range(r, &n, X32_BIT, SECCOMP_RET_KILL_PROCESS, NULL);
-	add_range(r, &n, UINT32_MAX, p->other, NULL);
+	add_range(r, &n, UINT32_MAX, p->other == SECCOMP_RET_KILL_PROCESS ?
+	    SECCOMP_RET_ERRNO | ENOSYS : p->other, NULL);
 
 	c->n = 0;
 	put(c, BPF_LD | BPF_W | BPF_ABS,

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +100,7 @@ static const struct {
 	NAME(VHOST_SET_VRING_CALL), NAME(VHOST_SET_VRING_ERR),
 	NAME(VHOST_NET_SET_BACKEND), NAME(BLKDISCARD), NAME(BLKZEROOUT),
 	NAME(TCGETS), NAME(TCSETS), NAME(TIOCGWINSZ), NAME(MADV_DONTNEED),
-	NAME(AT_EMPTY_PATH), NAME(F_SETFD),
+	NAME(SIGKILL), NAME(AT_EMPTY_PATH), NAME(F_SETFD),
 #undef NAME
 };
 

@@ -34,7 +34,7 @@ class Chain:
         self.guest = words[:len(GUEST)] == GUEST
 
 
-# unshare(1) has something to say of a child that was killed.
+# unshare(1) would print a message about a child that was killed.
 GUEST = ["sh", "-c", 'exec unshare -mpuin --fork --kill-child "$@" 9>&2 2>/dev/null', "sh", "sh",
          HERE + "/guest", c.TOP + "/inside", "{terminal}"]
 CARD = ["mac=52:54:00:00:00:01", "ip=10.1.2.3/24", "gw=10.1.2.1", "ip6=fd00::3/64", "gw6=fd00::1",
@@ -62,6 +62,7 @@ CHAINS = [
                            "tmpfs=/run"], BOTH),
     Chain("image", ["volt-ns", "-mp", "image=/srv/image{job}", "overlay=tmpfs"], needs="image"),
     Chain("console", ["volt-ns", "-mp", R, "console=pty"]),
+    Chain("console-pipe", ["volt-ns", "-mp", R, "console=pipe", "volt-init"]),
     Chain("console-user", ["volt-ns", "-Um", R, "console=pty", "volt-init"], BOTH),
     Chain("status", ["volt-ns", "-mp", R, "status=5", "volt-init", "ready=/run/notify",
                      "status=6", "volt-lock"] + LOCK[:-1], fds=[5, 6]),
@@ -84,8 +85,13 @@ CHAINS = [
     Chain("kvm", ["volt-kvm", "memory=16M", "kernel=/srv/guest/pvh"], probe=False,
           needs="kvm"),
     Chain("kvm-devices", ["volt-kvm", "memory=32M", "cpus=2", "kernel=/srv/guest/pvh",
-                          "disk=/srv/data/disk", "disk=/srv/data/disk2:overlay", "status=5"],
+                          "disk=/srv/data/disk", "disk=/srv/data/disk2:overlay",
+                          "vsock=/srv/data/vsock", "status=5"],
           probe=False, fds=[5], needs="kvm"),
+    Chain("kvm-disk", ["volt-kvm", "memory=32M", "kernel=/srv/guest/attack_faulty",
+                       "disk=/srv/data/disk"], probe=False, needs="kvm"),
+    Chain("kvm-memory-disk", ["volt-kvm", "memory=32M", "kernel=/srv/guest/attack_faulty",
+                              "disk=/srv/data/disk:overlay"], probe=False, needs="kvm"),
     Chain("guest", GUEST + ["-", "hostname=inside", "chdir=/tmp"] + CARD + ["--"]),
     Chain("guest-console", GUEST + ["-", "console=pty", "size=30 90", "--"]),
     Chain("guest-disk", GUEST + ["{disk}", "root=vda:erofs", "overlay=tmpfs", "--"],

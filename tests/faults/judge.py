@@ -37,7 +37,7 @@ class Run:
 
 
 def guest_status(control: str, status: int) -> int:
-    """What volt-kvm would exit with."""
+    """The exit status that volt-kvm would have."""
     for word, number in re.findall(r"^(exit|signal|failed) (\d+)$", control, re.MULTILINE):
         return int(number) + (128 if word == "signal" else 0)
     return 125 if status == 128 + signal.SIGINT else status  # it has powered off

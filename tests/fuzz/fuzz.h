@@ -19,6 +19,9 @@
 #include <string.h>
 
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#ifndef FUZZ_FAILS
+#define FUZZ_FAILS 125	/* what a link ends with */
+#endif
 #define BLOCKS 16384	/* then there is no memory */
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -116,7 +119,7 @@ __wrap_exit(int code)
 {
 	if (!fuzz_inside)
 		__real_exit(code);	/* libFuzzer's own */
-	if (code != 125 && code != 0)
+	if (code != FUZZ_FAILS && code != 0)
 		abort();
 	fuzz_ended = true;
 	longjmp(fuzz_end, 1);

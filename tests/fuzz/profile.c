@@ -154,6 +154,9 @@ meaning(const struct profile *p, const struct seccomp_data *data)
 		if (i == r->nconds)
 			return r->action;
 	}
+	/* A call that a tracer has skipped is not killed. */
+	if (nr == UINT32_MAX && p->other == SECCOMP_RET_KILL_PROCESS)
+		return SECCOMP_RET_ERRNO | ENOSYS;
 	return p->other;
 }
 

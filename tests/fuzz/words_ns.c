@@ -11,6 +11,7 @@ parse(int argc, char *argv[])
 	static struct ns ns;
 
 	ns = (struct ns){ .umask = -1, .status_fd = -1, .outer = -1,
+		.info_fd = -1, .wait_fd = -1, .userns_fd = -1,
 		.builder = -1, .parent = -1, .plug = -1 };
 	argv = words_parse(argc, argv, &ns_grammar, &ns);
 	ns_check(&ns, *argv != NULL);

@@ -15,7 +15,7 @@
  * one line of JSON for each run.
  *
  * volt-guest runs here without a guest. Its mounts of /sys and /dev are not made, and
- * return 0. When its work is done it waits for the end of the guest: then it is killed.
+ * return 0. At the end, volt-guest waits for the guest to power off: then it is killed.
  *
  * The chain runs as UID, with PATH as its environment, /dev/null as standard input,
  * and files in memory as standard output, standard error and the descriptors of -f.
@@ -55,7 +55,7 @@ struct task {
 	bool waiting;	/* it is stopped until it has its name */
 	bool old;	/* it has waited for a tick */
 	bool free;	/* we do not look at its calls */
-	bool answered;	/* the call that it is in is not made, and returns this: */
+	bool answered;	/* its present call is not made, and returns: */
 	long answer;
 	unsigned int calls[CALLS];
 };

@@ -61,6 +61,35 @@ words_that_do_not_fit(void)
 }
 
 static void
+shares(void)
+{
+	const struct guest_share one = { .tag = "share0", .dst = "/a:b\\c", .ro = true };
+	struct guest_words w = { .root = "root:virtiofs" }, back;
+	struct guest_share s;
+	char word[64], buf[128];
+
+	CHECK_INT(guest_share_print(&one, word, sizeof(word)), 0);
+	CHECK_STR(word, "share0:/a\\:b\\\\c:ro");
+	w.share[w.nshares++] = word;
+	w.share[w.nshares++] = "share1:/b";
+	CHECK(guest_words_print(&w, buf, sizeof(buf)) > 0);
+	guest_words_parse(&back, buf);
+	CHECK_INT(back.nshares, 2);
+	CHECK_INT(guest_share_parse(&s, back.share[0]), 0);
+	CHECK_STR(s.tag, "share0");
+	CHECK_STR(s.dst, one.dst);
+	CHECK(s.ro);
+	CHECK_INT(guest_share_parse(&s, back.share[1]), 0);
+	CHECK_STR(s.dst, "/b");
+	CHECK(!s.ro);
+	CHECK_ERRNO(guest_share_parse(&s, "share1"), EINVAL);
+	CHECK_ERRNO(guest_share_parse(&s, "share1:relative"), EINVAL);
+	CHECK_ERRNO(guest_share_parse(&s, "a tag of sixteen.:/x"), ENAMETOOLONG);
+	CHECK_ERRNO(guest_share_print(&one, word, strlen("share0:/a\\:b\\\\c:ro")), E2BIG);
+	CHECK_INT(guest_share_print(&one, word, strlen("share0:/a\\:b\\\\c:ro") + 1), 0);
+}
+
+static void
 disks(void)
 {
 	char word[160];
@@ -135,6 +164,7 @@ static const struct unit tests[] = {
 	UNIT(sizes_of_requests),
 	UNIT(whole_strings),
 	UNIT(disks),
+	UNIT(shares),
 	UNIT(words_there_and_back),
 	UNIT(words_none),
 	UNIT(words_unknown_are_passed_over),

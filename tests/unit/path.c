@@ -164,8 +164,13 @@ makes_what_is_missing(void)
 	CHECK_INT(stat("a/b", &st), 0);
 	CHECK_INT(st.st_mode & 07777, 0755);
 	CHECK_INT(stat("a/b/file", &st), 0);
-	CHECK_INT(st.st_mode & 07777, 0644);
+	CHECK_INT(st.st_mode & 07777, 0444);
 	CHECK_INT(st.st_size, 0);
+	check_inside(path_make_with(root, "p/q", S_IFDIR, 0750, 0701), S_IFDIR, "p/q");
+	CHECK_INT(stat("p", &st), 0);
+	CHECK_INT(st.st_mode & 07777, 0750);
+	CHECK_INT(stat("p/q", &st), 0);
+	CHECK_INT(st.st_mode & 07777, 0701);
 	check_canary();
 	close(root);
 }

@@ -23,7 +23,7 @@ report_of(const struct status *s, int wstatus)
 	int p[2];
 
 	CHECK(pipe2(p, O_CLOEXEC) == 0);
-	CHECK_INT(status_report(s, p[1], wstatus), 0);
+	CHECK_INT(status_report(s, p[1], wstatus, false), 0);
 	close(p[1]);
 	CHECK((n = read(p[0], line, sizeof(line) - 1)) >= 0);
 	line[n] = '\0';
@@ -285,7 +285,7 @@ static void
 nowhere_to_write(void)
 {
 	begin();
-	CHECK_ERRNO(status_report(&st, -1, 0), EBADF);
+	CHECK_ERRNO(status_report(&st, -1, 0, false), EBADF);
 	CHECK_STR(report(0), "failed 0\n");
 }
 

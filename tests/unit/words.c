@@ -198,6 +198,15 @@ mistakes_name_the_nearest(void)
 	REFUSES("siz=: unknown word; the nearest is size=", "siz=1", NULL);
 	REFUSES("numbers=: unknown word; the nearest is number=", "numbers=1",
 	    NULL);
+	/* Two that changed places are one mistake; half of the letters are too many. */
+	REFUSES("sizse=: unknown word; the nearest is size=", "sizse=1", NULL);
+	REFUSES("seiz=: unknown word; -h lists them", "seiz=1", NULL);
+	CHECK_INT(words_distance("nmae", "name"), 1);
+	CHECK_INT(words_distance("user", "unset"), 2);
+	CHECK_INT(words_distance("", "name"), 4);
+	CHECK_INT(words_distance("name", ""), 4);
+	CHECK_INT(words_distance("ca", "abc"), 3);
+	CHECK_INT(words_distance("hostname", "hostname"), 0);
 	REFUSES("-c: unknown flag; -h lists them", "-c", NULL);
 	REFUSES("-c: unknown flag; -h lists them", "-abc", NULL);
 	REFUSES("--: unknown flag; -h lists them", "--name=x", NULL);
