@@ -50,7 +50,7 @@ static const struct {
 	const char *key;
 	size_t offset;
 } words[] = {
-	WORD(root), WORD(overlay), WORD(hostname), WORD(chdir), WORD(console),
+	WORD(pmems), WORD(root), WORD(overlay), WORD(hostname), WORD(chdir), WORD(console),
 	WORD(size), WORD(mac), WORD(ip), WORD(gw), WORD(ip6), WORD(gw6),
 	WORD(dns), WORD(search), WORD(options),
 };

@@ -82,6 +82,7 @@ struct guest_request {
 
 /* What volt-guest must do. A word that was not given is NULL. */
 struct guest_words {
+	const char *pmems;	/* how many files of pmem= */
 	const char *root, *overlay, *hostname, *chdir;
 	const char *console, *size;	/* "pty"; "ROWS COLUMNS" */
 	/* The network card, as volt-net leased its addresses (tap.h). */
@@ -95,7 +96,7 @@ struct guest_words {
 #define GUEST_TYPE "ext4"	/* the default */
 #define GUEST_SHARE_TYPE "virtiofs"	/* DEV is the tag of a directory */
 struct guest_disk {
-	char dev[64];	/* "vda", "/dev/vda" */
+	char dev[64];	/* "vda", "/dev/vda", "pmem0" */
 	char type[64];	/* "": not given */
 	bool ro;
 };

@@ -1063,6 +1063,59 @@ all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
 }
 
+@test "attack: pmem=: its queue, and writes to the file" {
+	need_kvm
+	local sum
+
+	{ printf 'the file'; head -c 100000 /dev/urandom; } >file
+	truncate -s 102400 file
+	sum=$(md5sum <file)
+	truncate -s 4096 disk
+	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_pmem)" \
+		pmem=file disk=disk </dev/null
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	[ "$(md5sum <file)" = "$sum" ]
+	cmp disk <(head -c 4096 file)
+}
+
+@test "pmem=: no file, no size, a file that another guest writes, too many" {
+	need_kvm
+	local k pid n many=()
+
+	k=$(tiny pvh)
+	truncate -s 1M file
+	: >empty
+	no_pmem() { # MESSAGE WORD...
+		run -125 --separate-stderr volt-kvm kernel="$k" "${@:2}" </dev/null
+		[ "$stderr" = "volt-kvm: $1" ]
+	}
+	no_pmem "pmem=none: No such file or directory" pmem=none
+	no_pmem "pmem=/dev/null: neither a file nor a block device" pmem=/dev/null
+	no_pmem "pmem=empty: the size is no multiple of 512 bytes" pmem=empty
+	no_pmem "pmem=: no file" pmem=
+	for n in {0..8}; do
+		many+=(pmem=file)
+	done
+	no_pmem "pmem=file: too many files; 8 at the most, pmem0 to pmem7" "${many[@]}"
+	no_pmem "root=pmem1: no disk= or pmem= for it" pmem=file root=pmem1 -- true
+	no_pmem "root=pmem0p1: file has no partitions" pmem=file root=pmem0p1 -- true
+	run -0 --separate-stderr volt-kvm kernel="$k" "${many[@]:1}" </dev/null
+	[ "$output" = "pvh ok" ]
+	hanging disk=file
+	pid=$!
+	no_pmem "pmem=file: in use by another guest" pmem=file
+	kill "$pid"
+	exits 143 "$pid"
+	hanging pmem=file
+	pid=$!
+	run -0 volt-kvm kernel="$k" pmem=file </dev/null # several may read it
+	no_pmem "disk=file: in use by another guest" disk=file
+	kill "$pid"
+	exits 143 "$pid"
+}
+
 @test "attack: with vhost-net a bad queue breaks the card until it is reset" {
 	need_kvm
 	need_root

@@ -24,6 +24,6 @@ struct backing {
 
 uint32_t backing_block(int fd, const struct disk *d, bool is_device);
 MUST_CHECK int backing_size(const struct backing *b, uint64_t *size);
-void backing_open(struct backing *b, const struct disk *d);
+void backing_open(struct backing *b, const char *key, const struct disk *d);
 
 #endif

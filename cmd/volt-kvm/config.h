@@ -10,6 +10,7 @@
 #include "vsock_host.h"
 
 #define CONFIG_DISKS 26	/* vda to vdz */
+#define CONFIG_PMEMS 8	/* pmem0 to pmem7 */
 #define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
 
@@ -78,6 +79,8 @@ struct config {
 	int status_fd;	/* or -1 */
 	struct disk disks[CONFIG_DISKS];
 	unsigned int ndisks;
+	struct disk pmems[CONFIG_PMEMS];	/* read-only */
+	unsigned int npmems;
 	struct share shares[CONFIG_SHARES];
 	unsigned int nshares;
 	const char *virtiofsd;	/* NULL: where distributions have it */

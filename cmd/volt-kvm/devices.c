@@ -151,6 +151,7 @@ static const struct {
 	{ "rng", rng_init, 0, 0, 0, NULL },
 	{ "balloon", balloon_init, 0, 0, 0, NULL },
 	{ "blk", blk_init, 0, 0, 0, NULL },
+	{ "pmem", pmem_init, 0, 0, 0, NULL },
 	{ "fs", fs_init, 0, 0, 0, NULL },
 	{ "net", net_init, 0, 0, 0, NULL },
 	{ "vsock", vsock_init, 0, 0, 0, NULL },

@@ -28,6 +28,7 @@ void rng_init(struct vm *vm, const struct config *cfg);
 void balloon_init(struct vm *vm, const struct config *cfg);
 void blk_check(const struct config *cfg);
 void blk_init(struct vm *vm, const struct config *cfg);
+void pmem_init(struct vm *vm, const struct config *cfg);
 void fs_init(struct vm *vm, const struct config *cfg);
 void net_init(struct vm *vm, const struct config *cfg);
 void vsock_init(struct vm *vm, const struct config *cfg);

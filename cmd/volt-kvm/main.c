@@ -47,6 +47,8 @@ describe(const char *version)
 		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
+	for (i = 0; i < cfg.npmems; i++)
+		say("pmem%u %s", i, cfg.pmems[i].path);
 	for (i = 0; i < cfg.nshares; i++) {
 		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
 		    cfg.shares[i].ro ? ", read-only" : "");

@@ -161,8 +161,9 @@ static void
 add_words(struct payload *p, const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
-	char mac[18], size[16], buf[4 * 4096];
+	char mac[18], size[16], pmems[8], buf[4 * 4096];
 	struct guest_words words = {
+		.pmems = cfg->npmems > 0 ? pmems : NULL,
 		.root = cfg->root,
 		.overlay = cfg->overlay,
 		.hostname = cfg->hostname,
@@ -181,6 +182,7 @@ add_words(struct payload *p, const struct config *cfg)
 	int len;
 
 	add_shares(&words, cfg);
+	snprintf(pmems, sizeof(pmems), "%u", cfg->npmems);
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);

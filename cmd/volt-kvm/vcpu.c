@@ -175,8 +175,10 @@ enter(struct vcpu *cpu)
 			park(cpu);
 			since = clock_coarse_ms();
 		} else if (errno != EAGAIN) {
-			crash(cpu, errno == EFAULT ?
-			    "no memory for the guest" : strerror(errno));
+			crash(cpu, errno != EFAULT ? strerror(errno) :
+			    cpu->vm->ram.nfiles > 0 ? "no memory for the guest, or "
+			    "a file of pmem= has become shorter" :
+			    "no memory for the guest");
 			return false;
 		}
 		if (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) !=

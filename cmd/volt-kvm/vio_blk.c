@@ -424,7 +424,7 @@ open_scratch(struct blk *b, const struct disk *d)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
 }
 
-/* Try to open the disks, for a dry run. Ends the program if one fails. */
+/* Try to open the files of disk= and pmem=, for a dry run. Ends the program if one fails. */
 void
 blk_check(const struct config *cfg)
 {
@@ -432,7 +432,11 @@ blk_check(const struct config *cfg)
 	unsigned int i;
 
 	for (i = 0; i < cfg->ndisks; i++) {
-		backing_open(&b, &cfg->disks[i]);
+		backing_open(&b, "disk", &cfg->disks[i]);
+		close(b.fd);
+	}
+	for (i = 0; i < cfg->npmems; i++) {
+		backing_open(&b, "pmem", &cfg->pmems[i]);
 		close(b.fd);
 	}
 }
@@ -508,7 +512,7 @@ blk_init(struct vm *vm, const struct config *cfg)
 		b->ro = cfg->disks[i].ro;
 		snprintf(b->serial, sizeof(b->serial), "volt-vd%c",
 		    'a' + (int)i);
-		backing_open(&b->host, &cfg->disks[i]);
+		backing_open(&b->host, "disk", &cfg->disks[i]);
 		b->size = b->host.size;
 		rate_begin(b);
 		vm->disk[vm->ndisks++] = b;

@@ -192,6 +192,18 @@ add_disk(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "too long");
 }
 
+static void
+add_pmem(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (*value == '\0')
+		word_bad(key, value, "no file");
+	if (c->npmems == CONFIG_PMEMS)
+		word_bad(key, value, "too many files; 8 at the most, pmem0 to pmem7");
+	c->pmems[c->npmems++] = (struct disk){ .path = value, .ro = true };
+}
+
 /* Add a share, without its options. dst is NULL for the root. */
 static struct share *
 new_share(struct config *c, const char *key, const char *value, char *path,
@@ -317,6 +329,8 @@ static const struct word words[] = {
 	    "the kernel's modules (/lib/modules/VERSION)"),
 	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
 	    "a disk: a raw file or block device"),
+	CTX_WORD("pmem", add_pmem, "FILE",
+	    "a read-only disk, of which the guest needs no copy in its memory"),
 	CTX_WORD("rate", add_rate, "DEVICE[:bytes=SIZE][:ops=N]",
 	    "limit a disk, as vda, or the network card, net; each second"),
 	LINE_WORD("tap", struct config, tap, "NAME",
@@ -332,7 +346,7 @@ static const struct word words[] = {
 	STRING_WORD("virtiofsd", struct config, virtiofsd, "FILE",
 	    "the daemon for share= and root=DIR"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]|DIR[:ro|:rw][:suid]",
-	    "the root: a disk or a directory; default: vda"),
+	    "the root: a disk or a directory; default: vda, or pmem0"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
 	    "where writes to the root go"),
 	LINE_WORD("hostname", struct config, hostname, "NAME",
@@ -377,7 +391,7 @@ word_of_start(const struct config *c)
 		{ c->cpus != 1, "cpus" }, { c->nested, "nested" },
 		{ c->kernel != NULL, "kernel" }, { c->initrd != NULL, "initrd" },
 		{ c->ncmdline > 0, "cmdline" }, { c->modules != NULL, "modules" },
-		{ c->ndisks > 0, "disk" }, { c->tap != NULL, "tap" },
+		{ c->ndisks > 0, "disk" }, { c->npmems > 0, "pmem" }, { c->tap != NULL, "tap" },
 		{ c->vsock != NULL, "vsock" }, { c->root != NULL, "root" },
 		{ c->overlay != NULL, "overlay" },
 		{ c->nshares > 0, "share" }, { c->virtiofsd != NULL, "virtiofsd" },
@@ -493,8 +507,8 @@ check(struct config *c)
 	if (c->vsock != NULL)
 		vsock_host_check(c->vsock);
 	/* The default is the first disk, unless there is an initrd=. */
-	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
-		c->root = "vda";
+	if (c->root == NULL && c->ndisks + c->npmems > 0 && c->initrd == NULL)
+		c->root = c->ndisks > 0 ? "vda" : "pmem0";
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
 	if (is_directory(c->root))
