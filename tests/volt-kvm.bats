@@ -2338,6 +2338,54 @@ mounts" ]
 Invalid argument" ]
 }
 
+@test "linux: pmem=: a root by DAX, of which the guest has no copy" {
+	need_kernel
+	local k
+
+	mkdir -p root/{bin,dev,proc,sys,etc,tmp,run}
+	cp "$(command -v busybox)" root/bin/busybox
+	ln -s busybox root/bin/sh
+	head -c 40M /dev/urandom >root/big
+	mkfs.erofs packed.erofs root >/dev/null 2>&1
+	mksquashfs root packed.sqsh -quiet >/dev/null
+	mke2fs -q -t ext4 -d root lower 64M
+	md5sum packed.erofs lower >sums
+	run -0 guest memory=96M pmem=packed.erofs -- sh -c '
+		busybox grep " / " /proc/mounts
+		busybox md5sum <big
+		busybox awk "/^Cached/ { print (\$2 < 20000) ? \"no copy\" : \$0 }" /proc/meminfo
+		echo x 2>/dev/null >/etc/x || echo read-only
+		busybox dd if=/dev/zero of=/dev/pmem0 bs=4096 count=1 2>/dev/null || echo refused'
+	echo "$output"
+	[[ "${lines[0]}" = *"erofs ro,"*dax=always* ]]
+	[ "${lines[1]}" = "$(md5sum <root/big)" ]
+	[ "${lines[2]}" = "no copy" ]
+	[ "${lines[3]}" = read-only ]
+	[ "${lines[4]}" = refused ]
+	# Other file systems; a layer over it; a second file.
+	for k in packed.sqsh:squashfs lower:ext4; do
+		run -0 guest pmem=${k%:*} pmem=${k%:*} overlay=tmpfs -- sh -c '
+			echo x >/etc/x; busybox cat /etc/x
+			busybox mount -t '${k#*:}' -o ro /dev/pmem1 /tmp; busybox md5sum </tmp/big'
+		[ "$output" = "x
+$(md5sum <root/big)" ]
+	done
+	md5sum -c --quiet sums
+	# What it reads goes to a disk without a copy, too.
+	truncate -s 64M disk
+	run -0 guest disk=disk pmem=packed.erofs root=pmem0 -- \
+		busybox dd if=/big of=/dev/vda bs=1M oflag=direct
+	cmp -n $((40 << 20)) disk root/big
+	# The file is cut off.
+	guest pmem=packed.erofs -- sh -c 'echo up; while busybox md5sum <big; do :; done' \
+		>out 2>err </dev/null 3>&- &
+	wait_for grep -q up out
+	truncate -s 8192 packed.erofs
+	exits 125 "$!"
+	cat err
+	grep -q '^volt-kvm: the guest.*or a file of pmem= has become shorter$' err
+}
+
 @test "linux: a panic is 125, and the last lines of the console are shown" {
 	need_kernel
 	run -125 --separate-stderr guest initrd="$(initrd)" cmdline=panic=0 -- \

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <err.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -76,6 +77,17 @@ set_limits(void)
 			errx(EXIT_LINK, "rate=%s: %s", cfg.rate[i].device, why);
 }
 
+/*
+ * The I/O thread copies bytes out of a file of pmem=, and they are no longer there. It
+ * does that in no library function, so this need not be safe for a signal.
+ */
+static _Noreturn void
+cut_off(int signo)
+{
+	(void)signo;
+	session_fail(&session, "a file of pmem= has become shorter");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -120,6 +132,8 @@ main(int argc, char *argv[])
 	file_unmap(&cfg.user_initrd);
 	file_unmap(&cfg.payload);
 	session_begin(&session, &vm, &cfg);
+	if (cfg.npmems > 0)
+		signal(SIGBUS, cut_off);
 	/* No one may read the guest's memory by ptrace(2) or /proc. */
 	prctl(PR_SET_DUMPABLE, 0);
 	if (cfg.pty && *cfg.argv == NULL)

@@ -238,6 +238,14 @@ machine_ended(const struct session *s, const char *why)
 	_exit(EXIT_LINK);
 }
 
+/* I/O thread: the guest cannot go on, for that reason. */
+_Noreturn void
+session_fail(struct session *s, const char *why)
+{
+	s->vm->why = why;
+	machine_ended(s, " crashed");
+}
+
 /* The command has ended: exit with its status. */
 static _Noreturn void
 command_ended(const struct session *s)

@@ -35,5 +35,6 @@ struct session {
 void session_signal(struct session *s, int signo);
 void session_begin(struct session *s, struct vm *vm, const struct config *cfg);
 _Noreturn void session_run(struct session *s);
+_Noreturn void session_fail(struct session *s, const char *why);
 
 #endif
