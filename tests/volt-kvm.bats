@@ -936,17 +936,49 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$output" = "pvh ok" ]
 }
 
-@test "attack: a disk's queues, registers and configuration" {
+@test "attack: a disk's queues, registers and configuration, also with direct" {
 	need_kvm
-	head -c 4096 /dev/zero >disk
-	printf V | dd of=disk conv=notrunc status=none
-	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk </dev/null
-	echo "$output"
+	local opt
+
+	for opt in "" :direct; do
+		head -c 4096 /dev/zero >disk
+		printf V | dd of=disk conv=notrunc status=none
+		[ -z "$opt" ] || can_direct disk || continue
+		run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" \
+			disk=disk$opt </dev/null
+		echo "$output"
+		[ "${lines[-1]}" = "all ok" ]
+		run ! grep -q '^not ok' <<<"$output"
+		# Only what it wrote has changed.
+		[ "$(head -c 513 disk | tail -c 1)" = W ]
+		[ "$(stat -c %s disk)" = 4096 ]
+	done
+}
+
+# can_direct FILE: does its file system take O_DIRECT, with 512 bytes at a time?
+can_direct() {
+	dd if="$1" of=/dev/null bs=512 count=1 iflag=direct status=none
+}
+
+@test "disk: with direct the host keeps no copy; where it cannot do that, an error" {
+	need_kvm
+	need command -v fincore
+	local k cached
+
+	k=$(tiny attack_zero)
+	head -c 64M /dev/zero | tr '\0' x >disk
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=disk:direct:overlay
+	[ "$stderr" = "volt-kvm: disk=disk:direct:overlay: direct and overlay do not go together" ]
+	can_direct disk || lacks "a file system with O_DIRECT"
+	sync disk
+	dd of=disk oflag=nocache conv=notrunc,fdatasync count=0 status=none
+	run -0 timeout 300 volt-kvm memory=64M kernel="$k" disk=disk:direct </dev/null
 	[ "${lines[-1]}" = "all ok" ]
-	run ! grep -q '^not ok' <<<"$output"
-	# Only what it wrote has changed.
-	[ "$(head -c 513 disk | tail -c 1)" = W ]
-	[ "$(stat -c %s disk)" = 4096 ]
+	cached=$(fincore -nb -o RES disk)
+	[ "$cached" -lt 1000000 ]
+	# A file system that has no O_DIRECT.
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=/proc/version:direct:ro root=none
+	[ "$stderr" = "volt-kvm: disk=/proc/version: its file system has no direct I/O" ]
 }
 
 @test "attack: PCI configuration space: the window, BARs that move, bus mastering" {

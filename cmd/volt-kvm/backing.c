@@ -115,6 +115,28 @@ backing_size(const struct backing *b, uint64_t *size)
 	return end == -1 ? -1 : 0;
 }
 
+/*
+ * With O_DIRECT: find out by reading which alignment the host needs (open(2)). It is never
+ * larger than a block of the guest's, or the guest could not keep to it.
+ */
+static void
+find_alignment(struct backing *b, const struct disk *d)
+{
+	static _Alignas(2 * BLOCK_MOST) uint8_t buf[2 * BLOCK_MOST];
+	uint32_t n;
+
+	for (n = BACKING_SECTOR; n <= BLOCK_MOST; n *= 2)
+		if (pread(b->fd, buf + n, n, 0) != -1)
+			break;
+		else if (errno != EINVAL)
+			err(EXIT_LINK, "disk=%s: direct", d->path);
+	if (n > BLOCK_MOST)
+		errx(EXIT_LINK, "disk=%s: direct: the host cannot read it so", d->path);
+	if (n > b->block)
+		errx(EXIT_LINK, "disk=%s: direct: the host needs block=%u", d->path, n);
+	b->align = n;
+}
+
 /* Open, measure and lock the file of disk= or pmem=, or end the program with an error. */
 void
 backing_open(struct backing *b, const char *key, const struct disk *d)
@@ -125,9 +147,12 @@ backing_open(struct backing *b, const char *key, const struct disk *d)
 	*b = (struct backing){ .block = 0 };
 	/* O_EXCL refuses a block device that this host has mounted. */
 	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
-	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	    (d->direct ? O_DIRECT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (b->fd == -1 && errno == EBUSY)
 		errx(EXIT_LINK, "%s=%s: mounted, or in use otherwise", key, d->path);
+	if (b->fd == -1 && errno == EINVAL && d->direct)
+		errx(EXIT_LINK, "%s=%s: its file system has no direct I/O", key,
+		    d->path);
 	if (b->fd == -1 || fstat(b->fd, &st) == -1)
 		err(EXIT_LINK, "%s=%s", key, d->path);
 	if (S_ISREG(st.st_mode)) {
@@ -142,4 +167,6 @@ backing_open(struct backing *b, const char *key, const struct disk *d)
 	if (b->size == 0 || b->size % b->block != 0)
 		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key, d->path, b->block);
 	lock(b, key, d->path, write);
+	if (d->direct)
+		find_alignment(b, d);
 }

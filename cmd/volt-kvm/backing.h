@@ -19,6 +19,7 @@ struct backing {
 	/* In bytes. */
 	uint32_t block;	/* the block size that the guest sees */
 	uint32_t physical, offset, least, best;	/* a device's topology */
+	uint32_t align;	/* of buffers, lengths and offsets, if direct; else 0 */
 	uint32_t discard;	/* the granularity of a discard; 0: no discard */
 };
 

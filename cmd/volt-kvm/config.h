@@ -21,7 +21,7 @@ struct blob {
 
 struct disk {
 	const char *path;
-	bool ro;
+	bool ro, direct;
 	unsigned int block;	/* the guest's block size; 0: the backing's */
 	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
 };

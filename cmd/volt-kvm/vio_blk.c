@@ -43,6 +43,7 @@
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
 #define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
 #define THROTTLE_STEP 50000	/* us between looks whether the driver still waits */
+#define BOUNCE ((size_t)1 << 20)
 #define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors; it may be a write of zeroes */
 
 /* Up to what is offered: nothing of a secure erase. */
@@ -62,6 +63,7 @@ struct blk {
 	int scratch;	/* or -1 */
 	uint8_t *map;	/* a bit for each block: it is in scratch */
 	uint8_t block[BLOCK];	/* one block on its way to scratch */
+	uint8_t *bounce;	/* BOUNCE bytes for what is not aligned; or NULL */
 };
 
 static bool
@@ -162,6 +164,37 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
 	return 0;
 }
 
+/* Does each buffer keep to the alignment that the host needs with O_DIRECT? */
+static bool
+is_aligned(const struct blk *b, const struct iovec *iov, unsigned int n)
+{
+	uintptr_t bits = 0;
+
+	for (; n > 0; iov++, n--)
+		bits |= (uintptr_t)iov->iov_base | iov->iov_len;
+	return b->host.align == 0 || bits % b->host.align == 0;
+}
+
+/* As transfer(), by way of a buffer that is aligned. */
+static int
+bounce(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off, bool write)
+{
+	uint64_t at, len = virtq_bytes(iov, n);
+	struct iovec part;
+
+	for (at = 0; at < len; at += part.iov_len) {
+		part = (struct iovec){ b->bounce, len - at < BOUNCE ? len - at : BOUNCE };
+		if (write)
+			(void)virtq_gather(iov, n, at, b->bounce, part.iov_len);
+		if (transfer(b->host.fd, &(struct iovec){ part.iov_base, part.iov_len }, 1,
+			off + at, write) == -1)
+			return -1;
+		if (!write)
+			(void)virtq_scatter(iov, n, at, b->bounce, part.iov_len);
+	}
+	return 0;
+}
+
 static void
 count(struct blk *b, enum blk_count what, uint64_t n)
 {
@@ -205,6 +238,8 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 		return VIRTIO_BLK_S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
+	else if (!is_aligned(b, iov, n))
+		rc = bounce(b, iov, n, sector * SECTOR, write);
 	else
 		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
 	return rc == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
@@ -424,6 +459,17 @@ open_scratch(struct blk *b, const struct disk *d)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
 }
 
+static void
+open_bounce(struct blk *b, const struct disk *d)
+{
+	if (!d->direct)
+		return;
+	b->bounce = mmap(NULL, BOUNCE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->bounce == MAP_FAILED)
+		err(EXIT_LINK, "disk=%s: direct", d->path);
+}
+
 /* Try to open the files of disk= and pmem=, for a dry run. Ends the program if one fails. */
 void
 blk_check(const struct config *cfg)
@@ -517,6 +563,7 @@ blk_init(struct vm *vm, const struct config *cfg)
 		rate_begin(b);
 		vm->disk[vm->ndisks++] = b;
 		open_scratch(b, &cfg->disks[i]);
+		open_bounce(b, &cfg->disks[i]);
 		describe(b);
 		devices_plug(vm, &b->pci, &b->vio, &ops, b);
 	}

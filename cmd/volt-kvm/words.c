@@ -157,7 +157,7 @@ block_size(const char *key, const char *value, const char *s)
 	return (unsigned int)n;
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=DIR]][:block=SIZE] */
+/* disk=FILE[:ro|:rw][:overlay[=DIR]][:direct][:block=SIZE] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
@@ -178,6 +178,8 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->ro = true;
 		else if (strcmp(field, "rw") == 0)
 			d->ro = false;
+		else if (strcmp(field, "direct") == 0)
+			d->direct = true;
 		else if (strcmp(field, "overlay") == 0)
 			d->scratch = "";
 		else if (strncmp(field, "overlay=", 8) == 0)
@@ -186,8 +188,11 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->block = block_size(key, value, field + 6);
 		else
 			word_bad(key, value,
-			    "ro, rw, overlay, overlay=DIR or block=SIZE");
+			    "ro, rw, direct, overlay, overlay=DIR or "
+			    "block=SIZE");
 	}
+	if (d->direct && d->scratch != NULL)
+		word_bad(key, value, "direct and overlay do not go together");
 	if (errno != 0)
 		word_bad(key, value, "too long");
 }
@@ -327,7 +332,7 @@ static const struct word words[] = {
 	CTX_WORD("cmdline", add_cmdline, "TEXT", "add to the kernel's command line"),
 	STRING_WORD("modules", struct config, modules, "DIR",
 	    "the kernel's modules (/lib/modules/VERSION)"),
-	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
+	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:direct][:block=SIZE]",
 	    "a disk: a raw file or block device"),
 	CTX_WORD("pmem", add_pmem, "FILE",
 	    "a read-only disk, of which the guest needs no copy in its memory"),
