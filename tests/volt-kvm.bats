@@ -2024,7 +2024,7 @@ signal 15" ]
 		wait_for state_is joins "$i"
 	done
 	run -125 --separate-stderr join wait </dev/null
-	[ "$stderr" = "volt-kvm: join=s: as many commands as can be were joined already" ]
+	[ "$stderr" = "volt-kvm: join=s: there is no room for another command" ]
 	kill -9 "$pid"
 	for i in 1 2 3 4 5 6 7 8; do
 		exits 125 "${clients[i - 1]}"

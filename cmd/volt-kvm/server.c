@@ -130,7 +130,7 @@ no_join(const struct server *v, const struct client *c)
 	if (s->done)
 		return "the guest's first command has ended";
 	if (console_free_lane(s->vm->joins, GUEST_JOINS) == NULL)
-		return "as many commands as can be were joined already";
+		return "there is no room for another command";
 	return NULL;
 }
 
