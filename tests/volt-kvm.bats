@@ -1946,8 +1946,8 @@ state_is() {
 	state_is pid "$pid"
 	state_is cpus 1
 	state_is memory 268435456
-	run -0 sh -c 'volt-kvm -j control=s | python3 -c "import json, sys
-	print(json.load(sys.stdin)[\"state\"])"'
+	run -0 sh -c 'volt-kvm -j control=s |
+		python3 -c "import json, sys; print(json.load(sys.stdin)[\"state\"])"'
 	[ "$output" = runs ]
 	kill -9 "$pid"
 	exits 137 "$pid"
@@ -1983,7 +1983,7 @@ signal 15" ]
 	# The first report counts, and "lost" is one of them.
 	run -7 --separate-stderr join lies <<<text
 	[ "$output" = text ]
-	[ "$stderr" = "volt-kvm: the command's output: nobody took all of it" ]
+	[ "$stderr" = "volt-kvm: the command's output: not all of it was read" ]
 	run -125 --separate-stderr join mute </dev/null
 	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
 	run -7 join deaf <in
@@ -2103,7 +2103,7 @@ signal 15" ]
 	[ "$stderr" = "volt-kvm: control=s: rate=: no such device" ]
 	run -125 --separate-stderr volt-kvm control=s rate=vda:speed=1
 	[ "$stderr" = "volt-kvm: rate=vda:speed=1: not of the form DEVICE[:bytes=SIZE][:ops=N]" ]
-	run -125 --separate-stderr volt-kvm rate=vdb:ops=1 disk=disk:ro kernel="$(tiny pvh)"
+	run -125 --separate-stderr volt-kvm rate=vdb:ops=1 disk=other:ro kernel="$(tiny pvh)"
 	[ "$stderr" = "volt-kvm: rate=vdb: no such device" ]
 	run -0 volt-kvm control=s signal=TERM
 	exits 0 "$pid"
@@ -2112,7 +2112,7 @@ signal 15" ]
 	printf V | dd of=disk conv=notrunc status=none
 	start=$SECONDS
 	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk \
-		rate=vda:bytes=1G:ops=30 </dev/null
+		rate=vda:bytes=1G:ops=10 </dev/null
 	[ "${lines[-1]}" = "all ok" ]
 	[ "$((SECONDS - start))" -ge 3 ]
 }

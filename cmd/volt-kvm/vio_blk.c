@@ -364,8 +364,9 @@ throttle(struct blk *b, uint64_t bytes)
 			return;
 		pthread_mutex_lock(&b->rate_lock);
 	}
+	/* A request that is too large will fail. */
 	if (rate_is_set(&b->rate))
-		rate_take(&b->rate, bytes, clock_us());
+		rate_take(&b->rate, bytes > REQUEST_MOST ? 0 : bytes, clock_us());
 	pthread_mutex_unlock(&b->rate_lock);
 }
 
