@@ -121,9 +121,9 @@ trust_check(const struct trust *t, bool written)
 	if (t->hashes_given && t->verity.len == 0)
 		return "hashes needs verity";
 	if (written && t->verity.len > 0)
-		return "verity is for what is not written";
+		return "verity needs ro";
 	if (written && t->fsverity.len > 0)
-		return "fsverity is for what is not written";
+		return "fsverity needs ro";
 	return NULL;
 }
 

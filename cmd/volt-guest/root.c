@@ -24,12 +24,6 @@
 
 static int over_fd = -1;	/* the file system of the upper directory */
 
-static bool
-is_node(void *path)
-{
-	return access(path, F_OK) == 0;
-}
-
 static void
 mount_disk(const char *key, const char *word, const char *where)
 {
@@ -50,7 +44,7 @@ mount_disk(const char *key, const char *word, const char *where)
 	if (share)
 		flags |= MS_NODEV;
 	else /* If the disk does not appear, mount(2) fails and reports it. */
-		may_fail(boot_wait(is_node, path));
+		may_fail(boot_wait_node(path));
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
@@ -121,6 +115,7 @@ root_change(const struct guest_words *w)
 {
 	const char *lower = w->overlay != NULL ? LOWER : ROOT;
 
+	verified_start(w);
 	if (w->root != NULL)
 		mount_disk("root", w->root, lower);
 	else if (mount("/", lower, NULL, MS_BIND, NULL) == -1)

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "kfile.h"
 #include "value.h"
+#include "verity.h"
 
 #define BLOCK_MOST 4096u	/* a page: Linux guests take no larger ones */
 
@@ -101,6 +102,19 @@ backing_block(int fd, const struct disk *d, bool is_device)
 	return (uint32_t)logical > BLOCK_MOST ? BLOCK_MOST : (uint32_t)logical;
 }
 
+/* Check what can be checked here. The guest checks the hash of verity=. */
+static void
+check_trust(const struct backing *b, const struct disk *d)
+{
+	const char *wrong = trust_measure(&d->trust, b->fd);
+	struct verity v;
+
+	if (wrong == NULL && d->trust.verity.len > 0)
+		wrong = verity_read(&v, &d->trust, b->fd, b->size);
+	if (wrong != NULL)
+		errx(EXIT_LINK, "disk=%s: %s", d->path, wrong);
+}
+
 /* Open, measure and lock a disk=, or end the program with an error. */
 void
 backing_open(struct backing *b, const struct disk *d)
@@ -131,4 +145,5 @@ backing_open(struct backing *b, const struct disk *d)
 		errx(EXIT_LINK, "disk=%s: the size is no multiple of %u bytes",
 		    d->path, b->block);
 	lock(b, d->path, write);
+	check_trust(b, d);
 }

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest.h"
+#include "trust.h"
 #include "vsock_host.h"
 
-#define CONFIG_DISKS 26	/* vda to vdz */
+#define CONFIG_DISKS GUEST_DISKS
 #define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
 
@@ -22,6 +24,7 @@ struct disk {
 	bool ro;
 	unsigned int block;	/* the guest's block size; 0: the backing's */
 	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
+	struct trust trust;
 };
 
 /* A directory of the host, by virtio-fs. */
@@ -58,6 +61,7 @@ struct config {
 	bool nested;
 	const char *kernel;
 	const char *initrd;
+	struct trust kernel_trust, initrd_trust;	/* fsverity= alone */
 	const char *modules;	/* NULL: /lib/modules/VERSION */
 	const char *root;	/* NULL: the initramfs */
 	const char *overlay;	/* of the root: "tmpfs", a device, or NULL */

@@ -41,8 +41,10 @@ describe(const char *version)
 	say("kernel %s%s%s", cfg.kernel, version != NULL ? ", " : "",
 	    version != NULL ? version : "");
 	for (i = 0; i < cfg.ndisks; i++)
-		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
+		say("vd%c %s%s%s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
+		    cfg.disks[i].trust.verity.len > 0 ? ", verity" : "",
+		    cfg.disks[i].trust.fsverity.len > 0 ? ", fsverity" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
 	for (i = 0; i < cfg.nshares; i++) {
 		say("%s %s%s", cfg.shares[i].key, cfg.shares[i].path,
@@ -63,9 +65,9 @@ main(int argc, char *argv[])
 	const char *version;
 
 	config_parse(&cfg, argc, argv);
-	cfg.image = file_map(cfg.kernel, "kernel");
+	cfg.image = file_map(cfg.kernel, "kernel", &cfg.kernel_trust);
 	if (cfg.initrd != NULL)
-		cfg.user_initrd = file_map(cfg.initrd, "initrd");
+		cfg.user_initrd = file_map(cfg.initrd, "initrd", &cfg.initrd_trust);
 	network_open(&cfg);
 	version = arch_kernel_version(&cfg);
 	describe(version);

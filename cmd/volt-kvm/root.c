@@ -190,6 +190,10 @@ root_check(const struct config *c, const char *key, const char *value,
 		number == 0)))
 		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
 	l.disk = &c->disks[n];
+	if (l.disk->trust.verity.len > 0 && *rest != '\0')
+		errx(EXIT_LINK, "%s=%s: verity= is of the whole disk", key, value);
+	if (l.disk->trust.verity.len > 0 && strcmp(key, "overlay") == 0)
+		errx(EXIT_LINK, "%s=%s: a disk with verity= is not written", key, value);
 	l.letter = (char)('a' + n);
 	if (!open_disk(&l))
 		return value;

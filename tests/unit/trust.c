@@ -128,7 +128,7 @@ option_sets(void)
 	CHECK_STR(trust_check(&t, false), "hashes needs verity");
 	CHECK(trust_set(&t, "verity=" HEX64) == NULL);
 	CHECK(trust_check(&t, false) == NULL);
-	CHECK_STR(trust_check(&t, true), "verity is for what is not written");
+	CHECK_STR(trust_check(&t, true), "verity needs ro");
 	CHECK_STR(trust_set(&t, "hashes=-1"), "hashes: not a size");
 	CHECK_STR(trust_set(&t, "verity=12"),
 	    "verity: not 64 or 128 hexadecimal digits");
@@ -137,7 +137,7 @@ option_sets(void)
 	CHECK_INT(t.verity.len + t.fsverity.len, 0);
 	t.hashes_given = false;
 	CHECK(trust_set(&t, "fsverity=" HEX32) == NULL);
-	CHECK_STR(trust_check(&t, true), "fsverity is for what is not written");
+	CHECK_STR(trust_check(&t, true), "fsverity needs ro");
 }
 
 static void
