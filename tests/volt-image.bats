@@ -229,8 +229,6 @@ gid=44" ]
 			kill -KILL \$(cat '$PWD/victim')
 		EOF
 		chmod +x "bin/$step"
-		run PATH="$PWD/bin:$PATH" env sh -c 'echo $$ >victim; exec volt-image "$@"' sh \
-			"${S[@]}" pull oci:oci:web
 		PATH="$PWD/bin:$PATH" sh -c 'echo $$ >victim; exec volt-image "$@"' sh \
 			"${S[@]}" pull oci:oci:web >/dev/null 2>&1 3>&- && return 1
 		[ ! -e store/names/web ]

@@ -139,10 +139,12 @@ remove() {
 tmp_begin() {
 	tmp=$store/tmp.$$
 	mkdir -m 711 "$tmp" || exit 125
-	trap 'remove "$tmp"' EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+}
+
+# At the end, however it comes: nothing is half done.
+cleanup() {
+	[ -z "$log" ] || rm -f "$log"
+	[ -z "$tmp" ] || remove "$tmp"
 }
 
 # --- an image ---------------------------------------------------------------
@@ -195,7 +197,7 @@ finish() {
 	chmod 755 "$tmp"
 	sync -f "$tmp/root" || exit 125
 	mv -T "$tmp" "$store/images/$1" || exit 125
-	trap - EXIT
+	tmp=
 	say "image $1"
 }
 
@@ -208,9 +210,12 @@ name() {
 
 # --- pull -------------------------------------------------------------------
 
-# The name in a source: docker://host/a/b:1.2 is b-1.2.
+# The name in a source: b-1.2 in docker://host/a/b:1.2, and TAG in oci:DIR:TAG.
 name_in() {
-	echo "$1" | sed 's/@sha256:.*//; s,.*/,,; s/:/-/g'
+	case $1 in
+	docker://*) echo "$1" | sed 's/@sha256:.*//; s,.*/,,; s/:/-/g' ;;
+	*) echo "$1" | sed 's,.*[/:],,; s/\.tar$//' ;;
+	esac
 }
 
 # What skopeo or umoci says, without the time.
@@ -233,7 +238,6 @@ copy() {
 		skopeo ${policy:+--policy "$policy"} copy --src-tls-verify="$tls" "$1" "$2" >&2 ||
 			die "$1: skopeo failed"
 	fi
-	rm -f "$log"
 }
 
 blob() {
@@ -266,13 +270,29 @@ manifest_of() {
 		.digest | ltrimstr("sha256:")' "$store/oci/index.json" 2>/dev/null | head -n 1
 }
 
+# keep_manifests DIGEST ...: leave only these in the layout's index, each with its digest as
+# the tag. skopeo leaves those whose tag it gave to another, without a tag.
+# shellcheck disable=SC2016 # the names are jq's
+keep_manifests() {
+	jq '.manifests |= ([.[]? | select(.digest | ltrimstr("sha256:") |
+			IN($ARGS.positional[])) | .annotations = {
+			"org.opencontainers.image.ref.name": (.digest | ltrimstr("sha256:")) }] |
+		unique_by(.digest))' --args "$@" <"$store/oci/index.json" >"$store/tmp.index" &&
+		mv "$store/tmp.index" "$store/oci/index.json" || exit 125
+}
+
+# The digests of all images.
+digests() {
+	find "$store/images" -mindepth 1 -maxdepth 1 -printf '%f\n'
+}
+
 # make DIGEST: unpack the layers of that manifest, and make an image of them.
 make() {
 	manifest=$(blob "sha256:$1")
 	config=$(blob "$(jq -r .config.digest "$manifest")")
 	tmp_begin
 	jq "$to_config" "$config" >"$tmp/config" 2>"$tmp/log" ||
-		die "configuration: $(tail -n 1 "$tmp/log" | sed 's/^jq: error[^:]*: //')"
+		die "configuration: $(tail -n 1 "$tmp/log" | sed 's/^jq: error.*): //')"
 	jq '{ source: $source, layers: [.layers[].digest], size: ([.layers[].size] | add) }' \
 		--arg source "$source" "$manifest" >"$tmp/manifest"
 	mkdir "$tmp/root.d"
@@ -302,9 +322,8 @@ verb_pull() {
 	copy "$source" "oci:$store/oci:incoming"
 	digest=$(manifest_of incoming)
 	[ -n "$digest" ] || die "$source: no manifest"
-	umoci --log=fatal tag --image "$store/oci:incoming" "$digest" >"$log" 2>&1 ||
-		die "$source: $(reason "$log")"
-	rm -f "$log"
+	# shellcheck disable=SC2046 # digests
+	keep_manifests "$digest" $(digests)
 	[ -d "$store/images/$digest" ] || make "$digest"
 	name "$new" "$digest"
 }
@@ -352,7 +371,7 @@ verb_import() {
 	digest=$(sha256 "$tmp/root")
 	echo '{ "env": [], "ports": [], "command": [] }' >"$tmp/config"
 	if [ -d "$store/images/$digest" ]; then
-		remove "$tmp"
+		say "$digest: it is there"
 	else
 		add_hashes "$digest"
 		finish "$digest"
@@ -484,16 +503,18 @@ verb_gc() {
 	done
 	[ -e "$store/oci/index.json" ] || return 0
 	need jq umoci
-	for tag in $(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"] // empty' \
-		"$store/oci/index.json"); do
-		[ -d "$store/images/$tag" ] || umoci --log=fatal rm --image "$store/oci:$tag"
-	done
+	# shellcheck disable=SC2046 # digests
+	keep_manifests $(digests)
 	umoci --log=fatal gc --layout "$store/oci"
 }
 
 # --- the command line -------------------------------------------------------
 
-store='' policy='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp=''
+store='' policy='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp='' log=''
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h)
