@@ -14,6 +14,7 @@
 #include "dm.h"
 #include "sys.h"
 
+#define ENDING "VOLT-"	/* the UUIDs of devices with DM_ENDS begin so */
 #define LIST_MOST 65536	/* bytes of the list of all devices */
 #define TABLE_MOST 2048
 
@@ -60,6 +61,26 @@ load(int control, const char *name, const char *type, uint64_t sectors,
 	return sys_ioctl(control, DM_TABLE_LOAD, &r);
 }
 
+static int
+create(int control, const char *name, enum dm_life life, struct dm_ioctl *io)
+{
+	begin(io, name, sizeof(*io), 0);
+	if (life == DM_ENDS)
+		snprintf(io->uuid, sizeof(io->uuid), ENDING "%s", name);
+	return sys_ioctl(control, DM_DEV_CREATE, io);
+}
+
+/* Remove the device if it is one with DM_ENDS, and nothing has it open. */
+static void
+sweep_one(int control, const char *name)
+{
+	struct dm_ioctl io;
+
+	if (simple(control, DM_DEV_STATUS, name, 0, &io) == 0 &&
+	    strncmp(io.uuid, ENDING, strlen(ENDING)) == 0)
+		may_fail(simple(control, DM_DEV_REMOVE, name, 0, &io));
+}
+
 /*
  * Remove the devices with DM_ENDS that nothing has open. We hold the lock, so nobody is
  * about to open one of them.
@@ -67,7 +88,7 @@ load(int control, const char *name, const char *type, uint64_t sectors,
 static void
 sweep(int control)
 {
-	struct dm_ioctl *list = calloc(1, LIST_MOST), io;
+	struct dm_ioctl *list = calloc(1, LIST_MOST);
 	const struct dm_name_list *d;
 	const char *s;
 
@@ -81,9 +102,7 @@ sweep(int control)
 		d = (const void *)s;
 		if (d->dev == 0)
 			break; /* there is none */
-		/* EBUSY: it is in use. */
-		if (strncmp(d->name, DM_ENDING, strlen(DM_ENDING)) == 0)
-			may_fail(simple(control, DM_DEV_REMOVE, d->name, 0, &io));
+		sweep_one(control, d->name);
 		if (d->next == 0)
 			break;
 	}
@@ -140,7 +159,7 @@ dm_make(const char *name, enum dm_life life, const char *type, uint64_t sectors,
 	if ((control = open_control()) == -1)
 		return -1;
 	sweep(control);
-	if (simple(control, DM_DEV_CREATE, name, 0, &io) == -1) {
+	if (create(control, name, life, &io) == -1) {
 		saved = errno;
 		goto out;
 	}

@@ -6,7 +6,8 @@
  * however that ends. The request needs a device that is open, and the device can be
  * opened only after it was made and has a table. A process that is killed in between
  * leaves an unused device. So these steps are made under a lock, an flock(2) of
- * DM_CONTROL: whoever holds it first removes the unused devices of that kind.
+ * DM_CONTROL: whoever holds it first removes the unused devices of that kind. They are
+ * known by their UUID: a name like theirs may be a volume of LVM's.
  */
 #ifndef VOLT_DM_H
 #define VOLT_DM_H
@@ -16,7 +17,6 @@
 #include "must.h"
 
 #define DM_CONTROL "/dev/mapper/control"
-#define DM_ENDING "volt-"	/* the names of devices with DM_ENDS begin so */
 #define DM_PATH 32	/* bytes of the path of a device */
 
 enum dm_life { DM_ENDS, DM_STAYS };

@@ -225,18 +225,16 @@ reason() {
 }
 
 # skopeo copy, which verifies each digest and each signature that the policy wants. A blob
-# that is in the store is not fetched again.
+# that is in the store is not fetched again. A layout has no place for signatures.
 copy() {
 	need skopeo umoci jq
-	quiet=--quiet
-	[ ! -t 2 ] || quiet=
-	# shellcheck disable=SC2086 # none or one
-	if [ -n "$quiet" ]; then
-		skopeo ${policy:+--policy "$policy"} copy $quiet --src-tls-verify="$tls" \
-			"$1" "$2" >"$log" 2>&1 || die "$1: $(reason "$log")"
+	from=$1
+	set -- ${policy:+--policy "$policy"} copy --remove-signatures \
+		--src-tls-verify="$tls" "$1" "$2"
+	if [ -t 2 ]; then
+		skopeo "$@" >&2 || die "$from: skopeo failed"
 	else
-		skopeo ${policy:+--policy "$policy"} copy --src-tls-verify="$tls" "$1" "$2" >&2 ||
-			die "$1: skopeo failed"
+		skopeo "$@" >"$log" 2>&1 || die "$from: $(reason "$log")"
 	fi
 }
 
@@ -442,7 +440,8 @@ verb_words() {
 
 verb_command() {
 	need jq
-	jq -r '.command | @sh' "$store/images/$(digest_of "$1")/config"
+	digest=$(digest_of "$1")
+	jq -r '.command | @sh' "$store/images/$digest/config"
 }
 
 # check FILE SHA256: compare.

@@ -98,7 +98,7 @@ verify(const struct mount *m, int loop, off_t size, char path[static DM_PATH])
 		errx(EXIT_LINK, "%s: %s", m->what, wrong);
 	if (fstat(loop, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
-	snprintf(name, sizeof(name), DM_ENDING "%s", number);
+	snprintf(name, sizeof(name), "volt-%s", number);
 	if ((fd = verity_open(&v, st.st_rdev, name, DM_ENDS, path)) == -1)
 		errx(EXIT_LINK, "%s: %s", m->what, verity_reason(errno));
 	close(loop);
