@@ -19,6 +19,7 @@ MUSL := $(findstring musl,$(CC))
 # options. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 FRONTS = volt-bwrap
+SCRIPTS = volt-image
 volt-ns.link = static
 volt-bwrap.link = static
 volt-cg.link = static
@@ -29,7 +30,7 @@ volt-kvm.link = pie
 volt-net.link = glibc
 volt-seccomp.link = glibc
 
-INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest
+INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest $(SCRIPTS)
 BIN = $(INSTALLED:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
@@ -86,7 +87,14 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
 	$$(call say,LD)
 	$$(Q)mkdir -p $$(@D) && $$($($(1).link).ld) -o $$@ $$^ $$($(1).libs)
 endef
-$(foreach p,$(INSTALLED),$(eval $(call program_rules,$(p))))
+$(foreach p,$(filter-out $(SCRIPTS),$(INSTALLED)),$(eval $(call program_rules,$(p))))
+
+define script_rules
+$(O)/bin/$(1): cmd/$(1)/$(1).sh Makefile
+	$$(Q)mkdir -p $$(@D) && sed 's/@VERSION@/$$(VERSION)/' $$< >$$@.new && \
+	    chmod 755 $$@.new && mv $$@.new $$@
+endef
+$(foreach p,$(SCRIPTS),$(eval $(call script_rules,$(p))))
 
 # A unit test is tests/unit/X.c, with the harness and lib; of the programs some
 # files can be tested so, too.
@@ -155,7 +163,7 @@ install: all
 	install -m 644 README.md $(DESTDIR)$(DOCDIR)
 	cp $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 	install -d $(DESTDIR)$(COMPLETIONS)
-	for p in $(PROGRAMS) $(FRONTS); do \
+	for p in $(PROGRAMS) $(FRONTS) $(SCRIPTS); do \
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:

@@ -56,6 +56,7 @@ static const struct {
 };
 #undef WORD
 #define SHARE "share="
+#define VERITY "verity="
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
 /* Add a line to the len bytes of buf. Returns 0, or -1 and errno. */
@@ -95,6 +96,9 @@ guest_words_print(const struct guest_words *w, char *buf, size_t size)
 	for (i = 0; i < w->nshares; i++)
 		if (print_word(buf, size, &len, SHARE, w->share[i]) == -1)
 			return -1;
+	for (i = 0; i < w->nverity; i++)
+		if (print_word(buf, size, &len, VERITY, w->verity[i]) == -1)
+			return -1;
 	return (int)len;
 }
 
@@ -114,6 +118,9 @@ parse_line(struct guest_words *w, const char *line)
 	if (strncmp(line, SHARE, strlen(SHARE)) == 0 &&
 	    w->nshares < GUEST_SHARES)
 		w->share[w->nshares++] = line + strlen(SHARE);
+	if (strncmp(line, VERITY, strlen(VERITY)) == 0 &&
+	    w->nverity < GUEST_DISKS)
+		w->verity[w->nverity++] = line + strlen(VERITY);
 }
 
 /* Parse text. It is changed, and w keeps pointers into it. */
@@ -195,4 +202,47 @@ guest_share_parse(struct guest_share *s, const char *word)
 		if (strcmp(field, "ro") == 0)
 			s->ro = true;
 	return rc;
+}
+
+/*
+ * Write the word for a disk with dm-verity to buf. Returns 0, or -1 and E2BIG if size is
+ * too small.
+ */
+int
+guest_verity_print(const struct guest_verity *v, char *buf, size_t size)
+{
+	char hash[DIGEST_TEXT], hashes[32] = "";
+
+	digest_print(&v->trust.verity, hash);
+	if (v->trust.hashes_given)
+		snprintf(hashes, sizeof(hashes), ":hashes=%llu",
+		    (unsigned long long)v->trust.hashes);
+	if ((size_t)snprintf(buf, size, "%s:verity=%s%s", v->dev, hash, hashes) < size)
+		return 0;
+	errno = E2BIG;
+	return -1;
+}
+
+/*
+ * Parse the word for a disk with dm-verity. Returns 0, or -1 and errno: EINVAL,
+ * ENAMETOOLONG.
+ */
+int
+guest_verity_parse(struct guest_verity *v, const char *word)
+{
+	char field[sizeof("fsverity=") + DIGEST_TEXT];
+	const char *cursor = word;
+	int rc;
+
+	*v = (struct guest_verity){ .dev = "" };
+	if (value_field(&cursor, ':', v->dev, sizeof(v->dev)) == -1)
+		return -1;
+	while ((rc = value_field(&cursor, ':', field, sizeof(field))) == 1)
+		if (!trust_is_option(field) || trust_set(&v->trust, field) != NULL)
+			break;
+	if (rc == 0 && v->trust.verity.len > 0)
+		return 0;
+	if (rc != -1)
+		errno = EINVAL;
+	return -1;
 }

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "must.h"
+#include "trust.h"
 
 /* Paths in the payload. Like those of cpio(5) they do not begin with a slash. */
 #define GUEST_DIR "volt"
@@ -79,6 +80,7 @@ struct guest_request {
 };
 
 #define GUEST_SHARES 8
+#define GUEST_DISKS 26	/* vda to vdz */
 
 /* What volt-guest must do. A word that was not given is NULL. */
 struct guest_words {
@@ -90,6 +92,9 @@ struct guest_words {
 	/* Directories of the host, each as guest_share_parse() has it. */
 	const char *share[GUEST_SHARES];
 	unsigned int nshares;
+	/* Disks with dm-verity, each as guest_verity_parse() has it. */
+	const char *verity[GUEST_DISKS];
+	unsigned int nverity;
 };
 
 /* A disk of the guest and how to mount it: DEV[:TYPE][:ro]. */
@@ -115,6 +120,14 @@ struct guest_share {
 
 MUST_CHECK int guest_share_print(const struct guest_share *s, char *buf, size_t size);
 MUST_CHECK int guest_share_parse(struct guest_share *s, const char *word);
+/* A disk with dm-verity: DEV:verity=HASH[:hashes=OFFSET]. */
+struct guest_verity {
+	char dev[8];	/* "vda" */
+	struct trust trust;
+};
+
+MUST_CHECK int guest_verity_print(const struct guest_verity *v, char *buf, size_t size);
+MUST_CHECK int guest_verity_parse(struct guest_verity *v, const char *word);
 MUST_CHECK int guest_words_print(const struct guest_words *w, char *buf, size_t size);
 void guest_words_parse(struct guest_words *w, char *text);
 

@@ -34,6 +34,13 @@
 #define SYS_PROPAGATION_SLAVE ((uint64_t)1 << 19) /* MS_SLAVE */
 #define SYS_PROPAGATION_SHARED ((uint64_t)1 << 20) /* MS_SHARED */
 
+/* The type of its request differs between C libraries. */
+static inline int
+sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
 static inline MUST_CHECK pid_t
 sys_clone3(const struct clone_args *args)
 {

@@ -185,6 +185,7 @@ end_test() {
 		[ -z "${stderr:-}" ] || tail -c 2000 <<<"standard error: $stderr"
 	fi
 	end_started
+	[ ! -d "$BATS_TEST_TMPDIR/proved" ] || wait_for umount "$BATS_TEST_TMPDIR/proved"
 	no_leftovers
 }
 
@@ -284,6 +285,50 @@ as_subid_user_without() {
 			exec setpriv --reuid "$uid" --regid "$uid" \
 				--clear-groups --inh-caps=-all -- "$@"
 		' sh "$BATS_TEST_TMPDIR" "$TEST_UID" "$@"
+}
+
+# --- files that are proved ------------------------------------------------
+
+# verified_image DIR FILE: make FILE an erofs of DIR, with the hashes of dm-verity behind it.
+# Print the root hash.
+verified_image() {
+	mkfs.erofs -T0 "$2" "$1" >/dev/null 2>&1 || return
+	veritysetup format "$2" "$2" --hash-offset="$(stat -c %s "$2")" |
+		awk '/^Root hash/ { print $3 }'
+}
+
+# flip FILE OFFSET: change one byte of FILE.
+flip() {
+	printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# place_of FILE TEXT: print the offset of the first TEXT in FILE.
+place_of() {
+	grep -abo -m 1 "$2" "$1" | head -n 1 | cut -d: -f1
+}
+
+# Another hash of the same length.
+another() {
+	case $1 in
+	*0) echo "${1%?}1" ;;
+	*) echo "${1%?}0" ;;
+	esac
+}
+
+# need_fsverity: mount a file system with fs-verity at ./proved. end_test unmounts it.
+need_fsverity() {
+	need_root
+	need command -v fsverity
+	truncate -s 64M ext4 && mke2fs -q -t ext4 -b 4096 -O verity ext4 && mkdir proved
+	mount ext4 proved 2>/dev/null || lacks "fs-verity in ext4"
+}
+
+# prove FILE: copy FILE into ./proved, enable fs-verity for the copy, and print its digest.
+prove() {
+	local copy=proved/${1##*/}
+
+	cp "$1" "$copy" && fsverity enable "$copy" &&
+		fsverity measure "$copy" | sed 's/^sha256:\([0-9a-f]*\) .*/\1/'
 }
 
 # --- guests without a kernel ----------------------------------------------

@@ -108,7 +108,8 @@ terminated() {
 	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
-	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR or block=SIZE" ]
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR, block=SIZE, \
+verity=HASH, hashes=OFFSET or fsverity=DIGEST" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "more than one line" ]
 	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
@@ -310,6 +311,66 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 	head -c 1024 /dev/zero >even
 	run -125 --separate-stderr volt-kvm kernel="$k" disk=even:overlay=/none
 	[ "$stderr" = "volt-kvm: disk=even: overlay=/none: No such file or directory" ]
+}
+
+@test "words: verity=, hashes= and fsverity= of files" {
+	local k h=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff w
+
+	k=$(tiny pvh)
+	head -c 8192 /dev/zero >i
+	while IFS='|' read -r w why; do
+		run -125 --separate-stderr volt-kvm -N kernel="$k" $w -- true
+		[ "$stderr" = "volt-kvm: $w: $why" ]
+	done <<-EOF
+		disk=i:ro:verity=|verity: not 64 or 128 hexadecimal digits
+		disk=i:ro:verity=${h}0|verity: not 64 or 128 hexadecimal digits
+		disk=i:ro:fsverity=x|fsverity: not 64 or 128 hexadecimal digits
+		disk=i:ro:hashes=x|hashes: not a size
+		disk=i:ro:hashes=1|hashes needs verity
+		disk=i:verity=$h|verity needs ro
+		disk=i:rw:fsverity=$h|fsverity needs ro
+		disk=i:overlay:verity=$h|verity and overlay do not go together
+		kernel=i:fsverity=0|fsverity: not 64 or 128 hexadecimal digits
+		initrd=i:fsverity=|fsverity: not 64 or 128 hexadecimal digits
+	EOF
+	run -125 --separate-stderr volt-kvm -N kernel="$k" disk=i:ro:verity=$h
+	[ "${stderr_lines[-1]}" = "volt-kvm: disk=i: verity needs a command" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" disk=i:ro:verity=$h -- true
+	[ "${stderr_lines[-1]}" = \
+		"volt-kvm: disk=i: verity: no superblock; hashes=OFFSET says where it is" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" disk=i:ro:verity=$h root=vda1 -- true
+	[ "$stderr" = "volt-kvm: root=vda1: verity= is of the whole disk" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" disk=i disk=i:ro:verity=$h \
+		overlay=vdb -- true
+	[ "$stderr" = "volt-kvm: overlay=vdb: a disk with verity= is not written" ]
+	# A path may have a colon.
+	cp "$k" a:b
+	run -0 volt-kvm -N kernel=a:b -- true
+	run -0 volt-kvm -N kernel="$k" disk=i:overlay:fsverity=$h disk=i:ro -- true ||
+		[[ ${lines[-1]} == "volt-kvm: disk=i: fsverity: "* ]]
+}
+
+@test "host: fsverity= of a kernel, an initrd and a disk" {
+	local k d bad archive
+
+	need_kvm
+	k=$(tiny pvh)
+	need_fsverity
+	d=$(prove "$k")
+	k=proved/${k##*/}
+	bad=$(another "$d")
+	mkdir e && (cd e && find . | cpio -o -H newc --quiet) >initrd
+	archive=$(prove initrd)
+	run -0 volt-kvm -N kernel="$k:fsverity=$d" initrd=proved/initrd:fsverity=$archive \
+		disk=proved/initrd:ro:fsverity=$archive -- true
+	run -125 --separate-stderr volt-kvm -N kernel="$k:fsverity=$bad" -- true
+	[ "$stderr" = "volt-kvm: kernel=$k: fsverity: the file has another digest" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" initrd=initrd:fsverity=$archive -- true
+	[[ $stderr == "volt-kvm: initrd=initrd: fsverity: "* ]]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" \
+		disk=proved/initrd:ro:fsverity=$bad -- true
+	[ "${stderr_lines[-1]}" = \
+		"volt-kvm: disk=proved/initrd: fsverity: the file has another digest" ]
 }
 
 @test "initrd: an initrd or a kernel that does not fit is refused" {
@@ -2416,6 +2477,37 @@ $(md5sum <root/big)" ]
 	exits 125 "$!"
 	cat err
 	grep -q '^volt-kvm: the guest.*or a file of pmem= has become shorter$' err
+}
+
+@test "linux: verity=: the guest of an ordinary user reads nothing that was changed" {
+	need_kernel
+	need command -v veritysetup
+	local dir=root h
+
+	mkdir -p $dir/bin $dir/dev $dir/proc $dir/sys $dir/tmp
+	cp "$(command -v busybox)" $dir/bin/busybox
+	ln -s busybox $dir/bin/sh
+	head -c 65536 /dev/zero | tr '\0' Q >$dir/large
+	h=$(verified_image $dir v)
+	cp v w && flip w $(($(place_of v QQQQQQQQ) + 8192))
+	chmod o+rx . && chmod o+r v w
+	as_user test -w /dev/kvm || chmod 666 /dev/kvm
+	run -0 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		boot_timeout=400s disk=v:ro:verity=$h disk=w:ro:verity=$h -- sh -c '
+		busybox md5sum </large
+		busybox mkdir /tmp/w
+		busybox mount -t erofs -o ro /dev/vdb /tmp/w
+		busybox cat /tmp/w/large 2>/tmp/why | busybox tr -d Q | busybox wc -c
+		busybox cat /tmp/why; echo >/dev/vda || echo not written'
+	echo "$stderr"
+	[ "${lines[0]}" = "$(md5sum <$dir/large)" ]
+	[ "${lines[1]}" = 0 ]
+	[ "${lines[2]}" = "cat: read error: Input/output error" ]
+	[ "${lines[3]}" = "not written" ]
+	run -125 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		boot_timeout=400s disk=v:ro:verity="$(another "$h")" -- true
+	[ "$stderr" = "volt-guest: disk vda: verity: the hash is not that of the data, \
+or the data changed" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {

@@ -1326,6 +1326,154 @@ root:x:0:0:root:/root:/bin/sh" ]
 	[[ $stderr == "volt-ns: image=trunc: "* ]]
 }
 
+@test "image=: verity=, hashes= and fsverity= that are no proof are refused" {
+	local h=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+
+	places
+	head -c 8192 /dev/zero >i
+	for o in verity= verity=${h}0 verity=${h%?} verity=${h%?}g verity=sha256:$h \
+		fsverity= fsverity=${h}0; do
+		ends 125 "image=i:$o: ${o%%=*}: not 64 or 128 hexadecimal digits" \
+			-m image="i:$o" true
+	done
+	ends 125 "image=i:hashes=x,verity=$h: hashes: not a size" \
+		-m image=i:hashes=x,verity=$h true
+	ends 125 "image=i:hashes=4096: hashes needs verity" -m image=i:hashes=4096 true
+	ends 125 "image=i:rw,verity=$h: verity needs ro" -m image=i:rw,verity=$h true
+	ends 125 "image=i:fsverity=$h,rw: fsverity needs ro" -m image=i:fsverity=$h,rw true
+	ends 125 "bind=/:/b:verity=$h: unknown option" -m bind=/:/b:verity=$h true
+	run -0 volt-ns -Nm image=i:verity=$h$h,hashes=4K,fsverity=$h true
+	[ "${lines[1]}" = "volt-ns: mount i at / ro nosuid nodev verity fsverity" ]
+	[ "$(id -u)" = 0 ] || return 0
+	ends 125 "image=i:fsverity=$h: fsverity: the file system has none" \
+		-m image=i:fsverity=$h true || # or it has, and the file has no digest
+		ends 125 "image=i:fsverity=$h: fsverity: it is not enabled for the file" \
+			-m image=i:fsverity=$h true
+	need test -e /dev/loop-control
+	ends 125 "image=i:verity=$h: verity: no superblock; hashes=OFFSET says where it is" \
+		-m image=i:verity=$h true
+	ends 125 "image=i:verity=$h,hashes=4096: verity: no superblock there" \
+		-m image=i:verity=$h,hashes=4096 true
+}
+
+# The devices of dm-verity that we made, and that are still there.
+verified() {
+	dmsetup ls | grep '^volt-loop[0-8]' || true
+}
+
+unverified() {
+	[ "$(verified)" = "" ]
+}
+
+# need_verity: make v, an image with a file of 64 K that is verified, and set h to its hash.
+need_verity() {
+	need_root
+	need command -v veritysetup
+	need dmsetup targets
+	local root
+
+	root=$(copy_root)
+	head -c 65536 /dev/zero | tr '\0' Q >"$root/large"
+	h=$(verified_image "$root" v)
+}
+
+@test "image=: verity=: all reads are verified, and no device is left" {
+	local h n place
+
+	need_verity
+	n=$(stat -c %s v)
+	place=$(place_of v QQQQQQQQ)
+	for o in "" ",hashes=$(place_of v verity)"; do
+		run -0 --separate-stderr volt-ns -m image=v:verity=$h$o md5sum /large
+		[ "$output" = "$(md5sum <root/large | tr -d -)/large" ]
+		[ "$stderr" = "" ]
+		wait_for unverified
+	done
+	run -0 volt-ns -A image=v:verity=$h overlay=tmpfs sh -c 'echo x >/x; cat /x'
+	[ "$output" = x ]
+	bad=$(another "$h")
+	wrong="verity: the hash is not that of the data, or the data changed"
+	ends 125 "image=v:verity=$bad: $wrong" -m image=v:verity=$bad true
+	ends 125 "image=v:verity=$h$h: verity: the superblock has another algorithm \
+than the hash" -m image=v:verity=$h$h true
+	# One changed bit of the data, of a hash in the tree, of the salt.
+	cp v w && flip w $((place + 8192))
+	run -1 --separate-stderr volt-ns -m image=w:verity=$h sh -c 'cat /large | tr -d Q | wc -c
+		cat /large >/dev/null'
+	[ "$output" = 0 ]
+	[[ $stderr == *"cat: read error: Input/output error" ]]
+	cp v w && flip w $((n - 4096 + 32 * (place / 4096 % 128)))
+	run --separate-stderr volt-ns -m image=w:verity=$h cat /large
+	[ "$status" != 0 ]
+	[[ $stderr == *"I/O error" || $stderr == *"Input/output error" ]]
+	cp v w && flip w $(($(place_of v verity) + 88))
+	ends 125 "image=w:verity=$h: $wrong" -m image=w:verity=$h true
+	# Hashes that are cut off, and a superblock that leaves out data.
+	head -c -4096 v >w
+	ends 125 "image=w:verity=$h: verity: the hashes are cut off" -m image=w:verity=$h true
+	cp v w && flip w $(($(place_of v verity) + 72 + 3))
+	ends 125 "image=w:verity=$h: verity: the superblock is not behind the data" \
+		-m image=w:verity=$h true
+	# What changes later is not read.
+	cp v w && mkdir go
+	start volt-ns -m image=w:verity=$h bind="$PWD/go:/mnt" sh -c '
+		echo up; until [ -e /mnt/x ]; do sleep 0.1; done; exec cat /large'
+	wait_for grep -q up out
+	[ "$(verified)" != "" ]
+	flip w $((place + 8192))
+	touch go/x
+	ended 1
+	grep -q 'cat: read error: Input/output error$' out
+	start volt-ns -m image=w:verity=$h sleep 1000
+	wait_for pgrep -f "^sleep 1000" >/dev/null
+	kill -KILL "$pid"
+	wait_for unverified
+	[ "$(loops)" = 0 ]
+}
+
+# A device that was left is unused, and the next volt-ns removes it.
+swept() {
+	no_hang "$1"
+	volt-ns -m image=v:verity=$h true
+	wait_for unverified
+	wait_for test "$(loops)" = 0
+}
+
+@test "image=: verity=: killed at any ioctl, the next one leaves nothing" {
+	local h n
+
+	need strace -qq -o /dev/null true
+	need_verity
+	# An unused device of another program is left alone, whatever its name is.
+	dmsetup create volt-loop9 --table "0 8 zero"
+	kill_at_every_call -c ioctl swept volt-ns -m image=v:verity=$h true
+	dmsetup remove volt-loop9
+	# Four at once do not remove each other's devices.
+	for n in 1 2 3 4; do
+		cp v v$n
+		volt-ns -m image=v$n:verity=$h sh -c 'cat /large | wc -c' >out$n 3>&- &
+	done
+	wait
+	[ "$(cat out?)" = $'65536\n65536\n65536\n65536' ]
+	wait_for unverified
+}
+
+@test "image=: fsverity=: the file has this digest" {
+	need_fsverity
+	mkfs.erofs small "$ROOT_BB" >/dev/null 2>&1
+	d=$(prove small)
+	cp small proved/plain
+	run -0 volt-ns -m image=proved/small:fsverity=$d cat /etc/passwd
+	[ "${lines[0]}" = "root:x:0:0:root:/root:/bin/sh" ]
+	bad=$(another "$d")
+	ends 125 "image=proved/small:fsverity=$bad: fsverity: the file has another digest" \
+		-m image=proved/small:fsverity=$bad true
+	ends 125 "image=proved/small:fsverity=$d$d: fsverity: the file has another digest" \
+		-m image=proved/small:fsverity=$d$d true
+	ends 125 "image=proved/plain:fsverity=$d: fsverity: it is not enabled for the file" \
+		-m image=proved/plain:fsverity=$d true
+}
+
 @test "image=: it requires root, and says so" {
 	places
 	cp "$ROOT_BB/bin/busybox" "$USER_DIR/tmp/i$$"

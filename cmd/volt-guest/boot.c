@@ -132,6 +132,19 @@ boot_wait(bool (*is_there)(void *arg), void *arg)
 	return false;
 }
 
+static bool
+is_node(void *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* Wait for the file of a device. Returns whether it appeared in time. */
+bool
+boot_wait_node(char *path)
+{
+	return boot_wait(is_node, path);
+}
+
 /* Open the ports that have appeared: the driver makes them one by one. */
 static bool
 look_for_ports(void *arg)

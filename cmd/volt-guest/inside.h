@@ -20,7 +20,11 @@ void boot_mounts(void);
 void boot_seed(void);
 void boot_modules(void);
 MUST_CHECK bool boot_wait(bool (*is_there)(void *arg), void *arg);
+MUST_CHECK bool boot_wait_node(char *path);
 void boot_ports(struct inside *in);
+
+/* verified.c */
+void verified_start(const struct guest_words *w);
 
 /* root.c */
 void root_change(const struct guest_words *w);

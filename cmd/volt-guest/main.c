@@ -81,7 +81,7 @@ read_strings(const char *path)
 static void
 read_words(void)
 {
-	static char buf[16384];
+	static char buf[32768];
 
 	if (kfile_read(AT_FDCWD, "/" GUEST_WORDS, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "/" GUEST_WORDS);

@@ -27,12 +27,6 @@
 
 static int over_fd = -1;	/* the file system of the upper directory */
 
-static bool
-is_node(void *path)
-{
-	return access(path, F_OK) == 0;
-}
-
 /*
  * Files of pmem=: let the kernel know that they cannot be written. It makes pmem0 from
  * region0 and so on, in the background.
@@ -47,7 +41,7 @@ close_regions(const struct guest_words *w)
 		err(EXIT_LINK, "pmem=");
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), REGION, (unsigned int)i);
-		if (!boot_wait(is_node, path))
+		if (!boot_wait_node(path))
 			errx(EXIT_LINK, "pmem=: the kernel has no driver for it, or none "
 			    "in modules=");
 		if (kfile_write(AT_FDCWD, path, "1") == -1)
@@ -84,7 +78,7 @@ mount_disk(const char *key, const char *word, const char *where)
 	if (share)
 		flags |= MS_NODEV;
 	else /* If the disk does not appear, mount(2) fails and reports it. */
-		may_fail(boot_wait(is_node, path));
+		may_fail(boot_wait_node(path));
 	if (strncmp(path, "/dev/pmem", 9) == 0 && mount_pmem(path, where, type) == 0)
 		return;
 	/* A disk that cannot be written is mounted read-only. */
@@ -158,6 +152,7 @@ root_change(const struct guest_words *w)
 	const char *lower = w->overlay != NULL ? LOWER : ROOT;
 
 	close_regions(w);
+	verified_start(w);
 	if (w->root != NULL)
 		mount_disk("root", w->root, lower);
 	else if (mount("/", lower, NULL, MS_BIND, NULL) == -1)

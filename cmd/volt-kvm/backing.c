@@ -15,6 +15,7 @@
 #include "config.h"
 #include "kfile.h"
 #include "value.h"
+#include "verity.h"
 
 #define BLOCK_MOST 4096u	/* a page: Linux guests take no larger ones */
 
@@ -137,6 +138,19 @@ find_alignment(struct backing *b, const struct disk *d)
 	b->align = n;
 }
 
+/* Check what can be checked here. The guest checks the hash of verity=. */
+static void
+check_trust(const struct backing *b, const char *key, const struct disk *d)
+{
+	const char *wrong = trust_measure(&d->trust, b->fd);
+	struct verity v;
+
+	if (wrong == NULL && d->trust.verity.len > 0)
+		wrong = verity_read(&v, &d->trust, b->fd, b->size);
+	if (wrong != NULL)
+		errx(EXIT_LINK, "%s=%s: %s", key, d->path, wrong);
+}
+
 /* Open, measure and lock the file of disk= or pmem=, or end the program with an error. */
 void
 backing_open(struct backing *b, const char *key, const struct disk *d)
@@ -165,8 +179,10 @@ backing_open(struct backing *b, const char *key, const struct disk *d)
 	}
 	b->block = backing_block(b->fd, d, b->is_device);
 	if (b->size == 0 || b->size % b->block != 0)
-		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key, d->path, b->block);
+		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key,
+		    d->path, b->block);
 	lock(b, key, d->path, write);
+	check_trust(b, key, d);
 	if (d->direct)
 		find_alignment(b, d);
 }

@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest.h"
 #include "rate.h"
+#include "trust.h"
 #include "vsock_host.h"
 
-#define CONFIG_DISKS 26	/* vda to vdz */
+#define CONFIG_DISKS GUEST_DISKS
 #define CONFIG_PMEMS 8	/* pmem0 to pmem7 */
 #define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
@@ -24,6 +26,7 @@ struct disk {
 	bool ro, direct;
 	unsigned int block;	/* the guest's block size; 0: the backing's */
 	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
+	struct trust trust;
 };
 
 /* A directory of the host, by virtio-fs. */
@@ -66,6 +69,7 @@ struct config {
 	bool nested;
 	const char *kernel;
 	const char *initrd;
+	struct trust kernel_trust, initrd_trust;	/* fsverity= alone */
 	const char *modules;	/* NULL: /lib/modules/VERSION */
 	const char *root;	/* NULL: the initramfs */
 	const char *overlay;	/* of the root: "tmpfs", a device, or NULL */

@@ -58,11 +58,15 @@ watch(const struct blob *b, const char *path, const char *what)
 	maps[i].data = b->data;
 }
 
-/* Map a regular file, or end the program with an error that says what=path. */
+/*
+ * Map a regular file, or end the program with an error that says what=path. t is what
+ * proves the file, or NULL.
+ */
 struct blob
-file_map(const char *path, const char *what)
+file_map(const char *path, const char *what, const struct trust *t)
 {
 	struct blob b = { 0 };
+	const char *wrong;
 	struct stat st;
 	int fd;
 
@@ -71,6 +75,8 @@ file_map(const char *path, const char *what)
 		err(EXIT_LINK, "%s=%s", what, path);
 	if (!S_ISREG(st.st_mode))
 		errx(EXIT_LINK, "%s=%s: not a regular file", what, path);
+	if (t != NULL && (wrong = trust_measure(t, fd)) != NULL)
+		errx(EXIT_LINK, "%s=%s: %s", what, path, wrong);
 	if (st.st_size == 0)
 		errx(EXIT_LINK, "%s=%s: the file is empty", what, path);
 	b.len = (size_t)st.st_size;

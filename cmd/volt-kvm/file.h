@@ -4,7 +4,7 @@
 
 #include "config.h"
 
-struct blob file_map(const char *path, const char *what);
+struct blob file_map(const char *path, const char *what, const struct trust *t);
 void file_unmap(struct blob *b);
 
 #endif

@@ -45,8 +45,10 @@ describe(const char *version)
 	say("kernel %s%s%s", cfg.kernel, version != NULL ? ", " : "",
 	    version != NULL ? version : "");
 	for (i = 0; i < cfg.ndisks; i++)
-		say("vd%c %s%s%s", 'a' + (int)i, cfg.disks[i].path,
+		say("vd%c %s%s%s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
+		    cfg.disks[i].trust.verity.len > 0 ? ", verity" : "",
+		    cfg.disks[i].trust.fsverity.len > 0 ? ", fsverity" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
 	for (i = 0; i < cfg.npmems; i++)
 		say("pmem%u %s", i, cfg.pmems[i].path);
@@ -98,9 +100,9 @@ main(int argc, char *argv[])
 		client_join(&cfg);
 	if (cfg.control != NULL && cfg.kernel == NULL)
 		client_control(&cfg);
-	cfg.image = file_map(cfg.kernel, "kernel");
+	cfg.image = file_map(cfg.kernel, "kernel", &cfg.kernel_trust);
 	if (cfg.initrd != NULL)
-		cfg.user_initrd = file_map(cfg.initrd, "initrd");
+		cfg.user_initrd = file_map(cfg.initrd, "initrd", &cfg.initrd_trust);
 	network_open(&cfg);
 	version = arch_kernel_version(&cfg);
 	describe(version);

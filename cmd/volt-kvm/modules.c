@@ -264,6 +264,25 @@ add_type(struct modules *m, const char *word)
 	(void)add(m, d.type[0] != '\0' ? d.type : GUEST_TYPE);
 }
 
+/* Add what the verity= of disks needs: dm-verity, and the algorithms of the hashes. */
+static void
+add_verity(struct modules *m, const struct config *cfg)
+{
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < cfg->ndisks; i++) {
+		if (cfg->disks[i].trust.verity.len == 0)
+			continue;
+		(void)add(m, "dm_verity");
+		snprintf(name, sizeof(name), "crypto-%s",
+		    digest_algorithm(&cfg->disks[i].trust.verity));
+		m->soft++; /* some are for other processors, and fail to load */
+		add_alias(m, name);
+		m->soft--;
+	}
+}
+
 static void
 add_devices(struct modules *m, const struct config *cfg)
 {
@@ -278,6 +297,7 @@ add_devices(struct modules *m, const struct config *cfg)
 		(void)add(m, "virtio_pmem");
 		(void)add(m, "nd_pmem");
 	}
+	add_verity(m, cfg);
 	if (cfg->nshares > 0)
 		(void)add(m, GUEST_SHARE_TYPE);
 	if (cfg->net.present)
@@ -303,7 +323,7 @@ map_if_there(const struct modules *m, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
 	if (stat(path, &st) == -1 || st.st_size == 0)
 		return (struct blob){ 0 };
-	return file_map(path, "modules");
+	return file_map(path, "modules", NULL);
 }
 
 /* Add modules from modules= or /lib/modules/VERSION, if there is such a directory. */
@@ -328,7 +348,7 @@ modules_add(struct cpio *c, const struct config *cfg, const char *version)
 		return;
 	}
 	snprintf(dep, sizeof(dep), "%s/modules.dep", m.dir);
-	m.dep = file_map(dep, "modules");
+	m.dep = file_map(dep, "modules", NULL);
 	m.softdep = map_if_there(&m, "modules.softdep");
 	m.alias = map_if_there(&m, "modules.alias");
 	add_devices(&m, cfg);

@@ -157,11 +157,30 @@ add_shares(struct guest_words *w, const struct config *cfg)
 	}
 }
 
+/* The disks with dm-verity, as words for the guest. */
+static void
+add_verity(struct guest_words *w, const struct config *cfg)
+{
+	struct guest_verity v;
+	char buf[sizeof(v) + DIGEST_TEXT];
+	unsigned int i;
+
+	for (i = 0; i < cfg->ndisks; i++) {
+		v.trust = cfg->disks[i].trust;
+		if (v.trust.verity.len == 0)
+			continue;
+		snprintf(v.dev, sizeof(v.dev), "vd%c", 'a' + (int)i);
+		if (guest_verity_print(&v, buf, sizeof(buf)) == -1 ||
+		    (w->verity[w->nverity++] = strdup(buf)) == NULL)
+			err(EXIT_LINK, "disk=%s", cfg->disks[i].path);
+	}
+}
+
 static void
 add_words(struct payload *p, const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
-	char mac[18], size[16], pmems[8], buf[4 * 4096];
+	char mac[18], size[16], pmems[8], buf[8 * 4096];
 	struct guest_words words = {
 		.pmems = cfg->npmems > 0 ? pmems : NULL,
 		.root = cfg->root,
@@ -183,6 +202,7 @@ add_words(struct payload *p, const struct config *cfg)
 
 	add_shares(&words, cfg);
 	snprintf(pmems, sizeof(pmems), "%u", cfg->npmems);
+	add_verity(&words, cfg);
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);

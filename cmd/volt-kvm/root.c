@@ -220,6 +220,10 @@ root_check(const struct config *c, const char *key, const char *value,
 		return value;
 	if (found == -1)
 		errx(EXIT_LINK, "%s=%s: no disk= or pmem= for it", key, value);
+	if (l.disk->trust.verity.len > 0 && number != 0)
+		errx(EXIT_LINK, "%s=%s: verity= is of the whole disk", key, value);
+	if (l.disk->trust.verity.len > 0 && strcmp(key, "overlay") == 0)
+		errx(EXIT_LINK, "%s=%s: a disk with verity= is not written", key, value);
 	if (!open_disk(&l))
 		return value;
 	type = look_at(&l, number, d.type, given);

@@ -157,12 +157,27 @@ block_size(const char *key, const char *value, const char *s)
 	return (unsigned int)n;
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=DIR]][:direct][:block=SIZE] */
+/* Check the options of trust.h of a disk. Its overlay is not what verity= proves. */
+static void
+prove_disk(struct disk *d, const char *key, const char *value)
+{
+	const bool written = !d->ro && d->scratch == NULL;
+	const char *wrong = trust_check(&d->trust, written);
+
+	if (wrong == NULL && d->trust.verity.len > 0 && d->scratch != NULL)
+		wrong = "verity and overlay do not go together";
+	if (wrong == NULL && d->trust.verity.len > 0 && d->direct)
+		wrong = "verity and direct do not go together";
+	if (wrong != NULL)
+		word_bad(key, value, wrong);
+}
+
+/* disk=FILE[:ro|:rw][:overlay[=DIR]][:direct][:block=SIZE][:OPTION of trust.h] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
-	const char *cursor = value;
+	const char *cursor = value, *wrong;
 	char field[PATH_MAX];
 	struct disk *d;
 
@@ -186,27 +201,70 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->scratch = strdup(field + 8);
 		else if (strncmp(field, "block=", 6) == 0)
 			d->block = block_size(key, value, field + 6);
-		else
-			word_bad(key, value,
-			    "ro, rw, direct, overlay, overlay=DIR or "
-			    "block=SIZE");
+		else if (!trust_is_option(field))
+			word_bad(key, value, "ro, rw, direct, overlay, overlay=DIR, "
+			    "block=SIZE, verity=HASH, hashes=OFFSET or "
+			    "fsverity=DIGEST");
+		else if ((wrong = trust_set(&d->trust, field)) != NULL)
+			word_bad(key, value, wrong);
 	}
 	if (d->direct && d->scratch != NULL)
 		word_bad(key, value, "direct and overlay do not go together");
 	if (errno != 0)
 		word_bad(key, value, "too long");
+	prove_disk(d, key, value);
+}
+
+/*
+ * FILE[:fsverity=DIGEST]. A path may have a colon. Returns the path, and sets t.
+ */
+static const char *
+proved_file(const char *key, const char *value, struct trust *t)
+{
+	const char *option = strrchr(value, ':'), *wrong;
+	char *path;
+
+	if (*value == '\0')
+		word_bad(key, value, "empty");
+	*t = (struct trust){ .hashes_given = false };
+	if (option == NULL || strncmp(option + 1, "fsverity=", 9) != 0)
+		return value;
+	if ((wrong = trust_set(t, option + 1)) != NULL)
+		word_bad(key, value, wrong);
+	if ((path = strndup(value, (size_t)(option - value))) == NULL)
+		err(EXIT_LINK, "%s=%s", key, value);
+	return path;
+}
+
+static void
+set_kernel(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->kernel = proved_file(key, value, &c->kernel_trust);
+}
+
+static void
+set_initrd(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	c->initrd = proved_file(key, value, &c->initrd_trust);
 }
 
 static void
 add_pmem(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
+	struct disk *d;
 
 	if (*value == '\0')
 		word_bad(key, value, "no file");
 	if (c->npmems == CONFIG_PMEMS)
 		word_bad(key, value, "too many files; 8 at the most, pmem0 to pmem7");
-	c->pmems[c->npmems++] = (struct disk){ .path = value, .ro = true };
+	d = &c->pmems[c->npmems++];
+	d->path = proved_file(key, value, &d->trust);
+	d->ro = true;
 }
 
 /* Add a share, without its options. dst is NULL for the root. */
@@ -325,16 +383,17 @@ static const struct word words[] = {
 	    "its processors (1)"),
 	BOOL_WORD("nested", struct config, nested, "yes|no",
 	    "whether it can run guests of its own (no)"),
-	STRING_WORD("kernel", struct config, kernel, "FILE",
+	CTX_WORD("kernel", set_kernel, "FILE[:fsverity=DIGEST]",
 	    "bzImage or ELF vmlinux"),
-	STRING_WORD("initrd", struct config, initrd, "FILE",
+	CTX_WORD("initrd", set_initrd, "FILE[:fsverity=DIGEST]",
 	    "an initramfs; volt's own goes in front of it"),
 	CTX_WORD("cmdline", add_cmdline, "TEXT", "add to the kernel's command line"),
 	STRING_WORD("modules", struct config, modules, "DIR",
 	    "the kernel's modules (/lib/modules/VERSION)"),
-	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:direct][:block=SIZE]",
+	CTX_WORD("disk", add_disk,
+	    "FILE[:ro][:overlay[=DIR]][:direct][:block=SIZE][:verity=HASH]",
 	    "a disk: a raw file or block device"),
-	CTX_WORD("pmem", add_pmem, "FILE",
+	CTX_WORD("pmem", add_pmem, "FILE[:fsverity=DIGEST]",
 	    "a read-only disk, of which the guest needs no copy in its memory"),
 	CTX_WORD("rate", add_rate, "DEVICE[:bytes=SIZE][:ops=N]",
 	    "limit a disk, as vda, or the network card, net; each second"),
@@ -478,6 +537,18 @@ share_root(struct config *c)
 	c->root = word;
 }
 
+/* The guest learns a hash from the payload, which goes with a command. */
+static void
+check_verity(const struct config *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->ndisks; i++)
+		if (c->disks[i].trust.verity.len > 0 && *c->argv == NULL)
+			errx(EXIT_LINK, "disk=%s: verity needs a command",
+			    c->disks[i].path);
+}
+
 /* Refuse words that mean nothing without another one; set the default root. */
 static void
 check(struct config *c)
@@ -511,6 +582,7 @@ check(struct config *c)
 		errx(EXIT_LINK, "balloon=: more than memory=%s", c->memory_text);
 	if (c->vsock != NULL)
 		vsock_host_check(c->vsock);
+	check_verity(c);
 	/* The default is the first disk, unless there is an initrd=. */
 	if (c->root == NULL && c->ndisks + c->npmems > 0 && c->initrd == NULL)
 		c->root = c->ndisks > 0 ? "vda" : "pmem0";

@@ -1,7 +1,8 @@
 /*
  * An image as the root: a loop device that the kernel releases with its mount.
  * The magic number of the superblock tells the type of the file system. Three
- * types are known.
+ * types are known. With verity= the mount is of a device of dm-verity over the loop
+ * device. The kernel releases that, too, and then the loop device.
  */
 #include <linux/loop.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,7 @@
 #include "chain.h"
 #include "ns.h"
 #include "sys.h"
+#include "verity.h"
 
 static const char *
 fs_type(const struct mount *m, int fd)
@@ -78,30 +80,61 @@ loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 	err(EXIT_LINK, "%s: loop device", m->what);
 }
 
+/*
+ * Make a device of dm-verity over the loop device, which has size bytes. Closes the loop
+ * device. Returns the descriptor of the new device, and its path in place of the loop
+ * device's.
+ */
+static int
+verify(const struct mount *m, int loop, off_t size, char path[static DM_PATH])
+{
+	const char *wrong, *number = strrchr(path, '/') + 1;
+	struct verity v;
+	struct stat st;
+	char name[64];
+	int fd;
+
+	if ((wrong = verity_read(&v, &m->trust, loop, (uint64_t)size)) != NULL)
+		errx(EXIT_LINK, "%s: %s", m->what, wrong);
+	if (fstat(loop, &st) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	snprintf(name, sizeof(name), "volt-%s", number);
+	if ((fd = verity_open(&v, st.st_rdev, name, DM_ENDS, path)) == -1)
+		errx(EXIT_LINK, "%s: %s", m->what, verity_reason(errno));
+	close(loop);
+	return fd;
+}
+
 /* Return a detached mount of the image m->src. Errors end the program. */
 int
 image_open(const struct mount *m)
 {
 	bool ro = (m->attrs & MOUNT_ATTR_RDONLY) != 0;
 	struct mount dev = *m;
-	char device[32], options[64];
-	const char *type;
+	char path[DM_PATH], options[64];
+	const char *type, *wrong;
+	int file, device, fd;
 	struct stat st;
-	int file, loop, fd;
 
 	file = open(m->src, (ro ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (file == -1 || fstat(file, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	if (!S_ISREG(st.st_mode))
 		errx(EXIT_LINK, "%s: not a file", m->what);
-	type = fs_type(m, file);
-	loop = loop_attach(m, file, ro, device, sizeof(device));
+	if ((wrong = trust_measure(&m->trust, file)) != NULL)
+		errx(EXIT_LINK, "%s: %s", m->what, wrong);
+	type = m->trust.verity.len > 0 ? NULL : fs_type(m, file);
+	device = loop_attach(m, file, ro, path, sizeof(path));
 	close(file);
+	if (type == NULL) {
+		device = verify(m, device, st.st_size, path);
+		type = fs_type(m, device);
+	}
 
 	dev.fsopts = options;
-	snprintf(options, sizeof(options), "source=%s%s", device,
+	snprintf(options, sizeof(options), "source=%s%s", path,
 	    ro ? ",ro" : "");
 	fd = mount_fs(&dev, type);
-	close(loop);
+	close(device);
 	return fd;
 }

@@ -124,6 +124,19 @@ apply_own(struct mount *m, const char *name)
 	return false;
 }
 
+/* Apply an option of trust.h to an image. Returns false if it is another option. */
+static bool
+apply_trust(struct mount *m, const char *key, const char *value, const char *option)
+{
+	const char *wrong;
+
+	if (m->kind != MOUNT_IMAGE || !trust_is_option(option))
+		return false;
+	if ((wrong = trust_set(&m->trust, option)) != NULL)
+		word_bad(key, value, wrong);
+	return true;
+}
+
 /* Apply one option of a mount. Returns false if there is no such option. */
 static bool
 apply_option(struct mount *m, const char *name)
@@ -180,6 +193,7 @@ parse_options(struct mount *m, const char *key, const char *value,
     const char *list)
 {
 	size_t size = 64 + (list != NULL ? strlen(list) : 0);
+	const char *wrong;
 	char option[256];
 	uint64_t bytes;
 	size_t len;
@@ -189,7 +203,7 @@ parse_options(struct mount *m, const char *key, const char *value,
 	len = (size_t)snprintf(m->fsopts, size, "%s",
 	    kinds[m->kind].fsopts != NULL ? kinds[m->kind].fsopts : "");
 	while (value_field(&list, ',', option, sizeof(option)) == 1) {
-		if (apply_option(m, option))
+		if (apply_trust(m, key, value, option) || apply_option(m, option))
 			continue;
 		if (!kinds[m->kind].more_fsopts || *option == '\0' ||
 		    (m->kind == MOUNT_OVERLAY && strcmp(m->src, "tmpfs") != 0))
@@ -205,6 +219,9 @@ parse_options(struct mount *m, const char *key, const char *value,
 	}
 	if (errno != 0)
 		word_bad(key, value, "option too long");
+	wrong = trust_check(&m->trust, (m->attrs & MOUNT_ATTR_RDONLY) == 0);
+	if (wrong != NULL)
+		word_bad(key, value, wrong);
 }
 
 /* The next field of a word, in memory of its own. NULL if there is none. */
@@ -642,7 +659,7 @@ mount_describe(const struct mount *m)
 		say("mount an overlay of %zu at %s%s", m->layers->n, m->dst,
 		    m->layers->attrs & MOUNT_ATTR_RDONLY ? " ro" : "");
 	else
-		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s",
+		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s%s%s",
 		    m->kind == MOUNT_FILE ? "the contents of descriptor " :
 		    m->from != -1 ? "descriptor " :
 		    m->kind == MOUNT_TEXT ? "the text " : "",
@@ -653,6 +670,8 @@ mount_describe(const struct mount *m)
 		    m->attrs & MOUNT_ATTR_NOEXEC ? " noexec" : "",
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
 		    m->slave ? " slave" : "", m->try ? " try" : "",
+		    m->trust.verity.len > 0 ? " verity" : "",
+		    m->trust.fsverity.len > 0 ? " fsverity" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");
 }

@@ -30,6 +30,7 @@
 #include "supervise.h"
 #include "sys.h"
 #include "toolbox.h"
+#include "trust.h"
 #include "words.h"
 
 #define NS_EXTENTS 64
@@ -78,6 +79,7 @@ struct mount {
 	int from;	/* src is this descriptor, or -1 */
 	const char *shm;	/* of MOUNT_DEV: size of its shm, or NULL */
 	struct layers *layers;	/* of MOUNT_LAYERS */
+	struct trust trust;	/* of MOUNT_IMAGE */
 	bool idmap;	/* map IDs as the new user namespace does */
 	bool optional;	/* a default: skip it where it is impossible */
 	bool silent;	/* skip it without a warning: the manual says when */

@@ -1,0 +1,557 @@
+#!/bin/sh
+#
+# volt-image: images for volt-ns and volt-kvm. The manual is volt-image(1).
+#
+# The store is a directory:
+#
+#	oci/		an OCI image layout, which skopeo(1) and umoci(1) write. An image
+#			has its manifest's digest as the tag.
+#	images/DIGEST/	an image that is complete: root, a file system, and what is
+#			known of it. Its name is the digest of its manifest, or that of
+#			root if it was imported.
+#	names/NAME	a symbolic link to an image
+#	lock		whoever changes the store holds its flock(1)
+#	tmp.PID/	an image that is being made. It becomes one by one rename(2), so
+#			whoever is killed leaves a tmp.PID/, which the next one removes.
+set -eu
+
+version=@VERSION@
+PATH=$(dirname -- "$0"):$PATH:/usr/sbin:/sbin
+export PATH
+
+usage() {
+	cat <<-'END'
+		usage: volt-image [-jvhV] [key=value ...] verb [arg ...]
+
+		Keep images for volt-ns and volt-kvm.
+
+		  -j  print JSON
+		  -v  say on standard error what is done
+		  -h  show this help
+		  -V  show the version
+
+		  store=DIR                      where the images are
+		  policy=FILE                    whose signatures are accepted (policy.json)
+		  tls=yes|no                     whether a registry must have a certificate (yes)
+		  verity=yes|no                  whether words name the root hash (yes)
+
+		  pull SOURCE [NAME]             docker://IMAGE, oci:DIR:TAG, docker-archive:FILE
+		  import FILE|DIR NAME           a tar archive, a file system, or a directory
+		  list                           all images
+		  words NAME [ns|init|net|kvm]   what it says, as words for that program
+		  command NAME                   its command, for eval in a shell
+		  verify [NAME ...]              compare all digests with the files
+		  export NAME FILE               its file system, or to oci-archive:FILE
+		  rm NAME ...                    forget names
+		  gc                             remove what has no name and is not in use
+	END
+}
+
+die() {
+	echo "volt-image: $*" >&2
+	exit 125
+}
+
+say() {
+	[ -z "$verbose" ] || echo "volt-image: $*" >&2
+}
+
+need() {
+	for tool; do
+		command -v "$tool" >/dev/null || die "$tool: not found; its package is $tool"
+	done
+}
+
+# --- the store --------------------------------------------------------------
+
+store_default() {
+	if [ "$(id -u)" = 0 ]; then
+		echo /var/lib/volt
+	else
+		echo "${XDG_DATA_HOME:-${HOME:-/nonexistent}/.local/share}/volt"
+	fi
+}
+
+# Every name is checked here, and only here.
+check_name() {
+	case $1 in
+	'' | .* | -* | *[!A-Za-z0-9._-]*)
+		die "$1: not a name: letters, digits, '.', '_' and '-', with one of the first two first"
+		;;
+	esac
+	[ ${#1} -le 64 ] || die "$1: a name has at most 64 characters"
+}
+
+# The digest of the image with that name.
+digest_of() {
+	check_name "$1"
+	[ -L "$store/names/$1" ] || die "$1: no such image"
+	basename -- "$(readlink "$store/names/$1")"
+}
+
+# Open the store to change it. We are the only one who does, until we end.
+store_change() {
+	need flock
+	case $store in
+	*:* | *,* | *\\*) die "store=$store: no ':', ',' and '\\' in the path" ;;
+	/*) ;;
+	*) die "store=$store: not a path from /" ;;
+	esac
+	umask 022
+	mkdir -p "$store/images" "$store/names" || exit 125
+	exec 9>"$store/lock" || exit 125
+	flock -n 9 || {
+		say "another volt-image changes the store: wait"
+		flock 9
+	}
+	for old in "$store"/tmp.*; do
+		[ ! -e "$old" ] || remove "$old"
+	done
+	rm -f "$store"/names/.new.*
+	has_ids || ids_lost=1
+}
+
+# Run a command as the root of a user namespace, which can make no device and has the IDs
+# that an image wants. It may write only below $tmp, if the kernel has Landlock.
+inside() {
+	ids=
+	[ "$(id -u)" != 0 ] || ids='uidmap=0:0:65536 gidmap=0:0:65536'
+	# shellcheck disable=SC2086 # two words
+	volt-ns -U $ids -- volt-lock -b fs.rx=/ fs.rw="$tmp" fs.write_file=/dev/null -- "$@"
+}
+
+# Has the user namespace more than one ID? If not, all files become root's.
+has_ids() {
+	[ "$(id -u)" = 0 ] || [ "$(volt-ns -U -- cat /proc/self/uid_map | wc -l)" -gt 1 ]
+}
+
+# Remove the unpacked files, which may belong to other IDs.
+remove_root() {
+	[ ! -e "$tmp/root.d" ] || inside rm -rf "$tmp/root.d" || rm -rf "$tmp/root.d"
+}
+
+remove() {
+	tmp=$1
+	remove_root
+	rm -rf "$tmp"
+}
+
+tmp_begin() {
+	tmp=$store/tmp.$$
+	mkdir -m 711 "$tmp" || exit 125
+}
+
+# At the end, however it comes: nothing is half done.
+cleanup() {
+	[ -z "$log" ] || rm -f "$log"
+	[ -z "$tmp" ] || remove "$tmp"
+}
+
+# --- an image ---------------------------------------------------------------
+
+sha256() {
+	sha256sum -- "$1" | cut -d' ' -f1
+}
+
+# uuid DIGEST: an identifier that is always the same.
+uuid() {
+	echo "$1" | sed 's/^\(.\{8\}\)\(....\)\(....\)\(....\)\(.\{12\}\).*/\1-\2-\3-\4-\5/'
+}
+
+# make_root DIR DIGEST TIME: make $tmp/root of the files in DIR. The same files give the same
+# bytes: no file is younger than TIME.
+make_root() {
+	need mkfs.erofs
+	if [ -n "$ids_lost" ]; then
+		set -- "$1" "$2" "$3" --all-root -x-1
+	fi
+	dir=$1 uuid=$(uuid "$2") time=$3
+	shift 3
+	: >"$tmp/root"
+	inside env SOURCE_DATE_EPOCH="$time" mkfs.erofs --quiet -U "$uuid" "$@" \
+		"$tmp/root" "$dir" >"$tmp/log" 2>&1 ||
+		die "mkfs.erofs: $(tail -n 1 "$tmp/log")"
+}
+
+# add_hashes DIGEST: put the hashes of dm-verity behind $tmp/root, if veritysetup(8) is there.
+add_hashes() {
+	command -v veritysetup >/dev/null || {
+		say "veritysetup: not found: the image has no hashes of dm-verity"
+		return 0
+	}
+	size=$(stat -c %s "$tmp/root")
+	[ $((size % 4096)) = 0 ] || truncate -s "$(((size + 4095) / 4096 * 4096))" "$tmp/root"
+	size=$(stat -c %s "$tmp/root")
+	veritysetup format --hash-offset="$size" --salt="$1" --uuid="$(uuid "$1")" \
+		"$tmp/root" "$tmp/root" >"$tmp/log" 2>&1 ||
+		die "veritysetup: $(tail -n 1 "$tmp/log")"
+	awk '/^Root hash/ { print $3 }' "$tmp/log" >"$tmp/verity"
+	[ -s "$tmp/verity" ] || die "veritysetup: no root hash"
+}
+
+# finish DIGEST: $tmp becomes the image with that digest.
+finish() {
+	sha256 "$tmp/root" >"$tmp/sha256"
+	rm -f "$tmp/log"
+	chmod 444 "$tmp/root"
+	chmod 755 "$tmp"
+	sync -f "$tmp/root" || exit 125
+	mv -T "$tmp" "$store/images/$1" || exit 125
+	tmp=
+	say "image $1"
+}
+
+# name NAME DIGEST: from now on, NAME is that image.
+name() {
+	ln -s "../images/$2" "$store/names/.new.$$" &&
+		mv -T "$store/names/.new.$$" "$store/names/$1" || exit 125
+	echo "$1 sha256:$2"
+}
+
+# --- pull -------------------------------------------------------------------
+
+# The name in a source: b-1.2 in docker://host/a/b:1.2, and TAG in oci:DIR:TAG.
+name_in() {
+	case $1 in
+	docker://*) echo "$1" | sed 's/@sha256:.*//; s,.*/,,; s/:/-/g' ;;
+	*) echo "$1" | sed 's,.*[/:],,; s/\.tar$//' ;;
+	esac
+}
+
+# What skopeo or umoci says, without the time.
+reason() {
+	sed -n 's/.*level=fatal msg=//p; s/^.*⨯ //p' "$1" | tail -n 1 | sed 's/^"//; s/"$//' |
+		grep . || tail -n 1 "$1"
+}
+
+# skopeo copy, which verifies each digest and each signature that the policy wants. A blob
+# that is in the store is not fetched again. A layout has no place for signatures.
+copy() {
+	need skopeo umoci jq
+	from=$1
+	set -- ${policy:+--policy "$policy"} copy --remove-signatures \
+		--src-tls-verify="$tls" "$1" "$2"
+	if [ -t 2 ]; then
+		skopeo "$@" >&2 || die "$from: skopeo failed"
+	else
+		skopeo "$@" >"$log" 2>&1 || die "$from: $(reason "$log")"
+	fi
+}
+
+blob() {
+	echo "$store/oci/blobs/$(echo "$1" | tr : /)"
+}
+
+# What of the configuration of an image becomes a word. A line break would make two of one.
+# shellcheck disable=SC2016 # the names are jq's
+to_config='
+	def line: if test("[\u0000-\u001f]") then
+		error("a control character in the configuration") else . end;
+	(.config // {}) as $c | (($c.User // "") | split(":")) as $u |
+	{
+		env: [($c.Env // [])[] | line |
+			select(test("^[^=]+=") and (startswith("VOLT_") | not))],
+		chdir: (($c.WorkingDir // "" | line | select(. != "" and . != "/") |
+			if startswith("/") then . else "/" + . end) // null),
+		user: (($u[0] // "" | line | select(. != "" and . != "0" and . != "root")) // null),
+		group: (($u[1] // "" | line | select(. != "")) // null),
+		stop: (($c.StopSignal // "" | line | select(. != "" and . != "SIGTERM")) // null),
+		ports: [($c.ExposedPorts // {}) | keys[] | line |
+			select(test("^[0-9]+(/tcp|/udp)?$"))],
+		command: (($c.Entrypoint // []) + ($c.Cmd // []))
+	}'
+
+# The digest of the manifest with that tag.
+manifest_of() {
+	jq -r --arg tag "$1" '.manifests[] |
+		select(.annotations["org.opencontainers.image.ref.name"] == $tag) |
+		.digest | ltrimstr("sha256:")' "$store/oci/index.json" 2>/dev/null | head -n 1
+}
+
+# keep_manifests DIGEST ...: leave only these in the layout's index, each with its digest as
+# the tag. skopeo leaves those whose tag it gave to another, without a tag.
+# shellcheck disable=SC2016 # the names are jq's
+keep_manifests() {
+	jq '.manifests |= ([.[]? | select(.digest | ltrimstr("sha256:") |
+			IN($ARGS.positional[])) | .annotations = {
+			"org.opencontainers.image.ref.name": (.digest | ltrimstr("sha256:")) }] |
+		unique_by(.digest))' --args "$@" <"$store/oci/index.json" >"$store/tmp.index" &&
+		mv "$store/tmp.index" "$store/oci/index.json" || exit 125
+}
+
+# The digests of all images.
+digests() {
+	find "$store/images" -mindepth 1 -maxdepth 1 -printf '%f\n'
+}
+
+# make DIGEST: unpack the layers of that manifest, and make an image of them.
+make() {
+	manifest=$(blob "sha256:$1")
+	config=$(blob "$(jq -r .config.digest "$manifest")")
+	tmp_begin
+	jq "$to_config" "$config" >"$tmp/config" 2>"$tmp/log" ||
+		die "configuration: $(tail -n 1 "$tmp/log" | sed 's/^jq: error.*): //')"
+	jq '{ source: $source, layers: [.layers[].digest], size: ([.layers[].size] | add) }' \
+		--arg source "$source" "$manifest" >"$tmp/manifest"
+	mkdir "$tmp/root.d"
+	set -- "$1" "$store/oci:$1"
+	[ -z "$ids_lost" ] || set -- "$1" "$2" --rootless
+	say "unpack $2"
+	inside umoci --log=fatal raw unpack ${3:+"$3"} --image "$2" "$tmp/root.d" \
+		>"$tmp/log" 2>&1 || die "$source: a layer: $(reason "$tmp/log")"
+	created=$(jq -r '(.created // "1970-01-01T00:00:00Z")[0:19] + "Z" |
+		(fromdateiso8601? // 0) | floor' "$config")
+	make_root "$tmp/root.d" "$1" "$created"
+	remove_root
+	add_hashes "$1"
+	finish "$1"
+}
+
+verb_pull() {
+	source=$1
+	new=${2:-$(name_in "$source")}
+	check_name "$new"
+	case $source in
+	docker://* | oci:* | oci-archive:* | docker-archive:* | dir:*) ;;
+	*) die "$source: not docker://, oci:, oci-archive:, docker-archive: or dir:" ;;
+	esac
+	store_change
+	log=$store/tmp.log
+	copy "$source" "oci:$store/oci:incoming"
+	digest=$(manifest_of incoming)
+	[ -n "$digest" ] || die "$source: no manifest"
+	# shellcheck disable=SC2046 # digests
+	keep_manifests "$digest" $(digests)
+	[ -d "$store/images/$digest" ] || make "$digest"
+	name "$new" "$digest"
+}
+
+# --- import, export ---------------------------------------------------------
+
+no_digest=00000000000000000000000000000000
+any_time=4294967295
+
+# What begins with a known magic number: erofs, squashfs, ext4, or a tar archive.
+kind_of() {
+	[ ! -d "$1" ] || {
+		echo directory
+		return
+	}
+	case $(od -An -tx1 -j1024 -N4 "$1" | tr -d ' ') in
+	e2e1f5e0) echo image && return ;;
+	esac
+	case $(od -An -tx1 -j1080 -N2 "$1" | tr -d ' ') in
+	53ef) echo image && return ;;
+	esac
+	case $(od -An -c -N4 "$1" | tr -d ' ') in
+	hsqs) echo image && return ;;
+	esac
+	echo tar
+}
+
+verb_import() {
+	source=$1
+	check_name "$2"
+	[ -r "$source" ] || die "$source: cannot be read"
+	store_change
+	tmp_begin
+	case $(kind_of "$source") in
+	directory) make_root "$source" "$no_digest" "$any_time" ;;
+	image) cp --reflink=auto -- "$source" "$tmp/root" || exit 125 ;;
+	tar)
+		mkdir "$tmp/root.d"
+		inside tar -C "$tmp/root.d" --numeric-owner --exclude='./dev/*' -xpf - \
+			<"$source" >"$tmp/log" 2>&1 || die "$source: $(tail -n 1 "$tmp/log")"
+		make_root "$tmp/root.d" "$no_digest" "$any_time"
+		remove_root
+		;;
+	esac
+	digest=$(sha256 "$tmp/root")
+	echo '{ "env": [], "ports": [], "command": [] }' >"$tmp/config"
+	if [ -d "$store/images/$digest" ]; then
+		say "$digest: it is there"
+	else
+		add_hashes "$digest"
+		finish "$digest"
+	fi
+	name "$2" "$digest"
+}
+
+verb_export() {
+	digest=$(digest_of "$1")
+	case $2 in
+	oci:* | oci-archive:* | docker-archive:*)
+		[ -e "$store/images/$digest/manifest" ] || die "$1: it was imported, without layers"
+		log=$(mktemp)
+		copy "oci:$store/oci:$digest" "$2"
+		;;
+	*) cp --reflink=auto -- "$store/images/$digest/root" "$2" || exit 125 ;;
+	esac
+}
+
+# --- what is there ----------------------------------------------------------
+
+verb_list() {
+	[ -z "$json" ] || printf '['
+	comma=
+	for link in "$store"/names/*; do
+		[ -L "$link" ] || continue
+		digest=$(digest_of "${link##*/}")
+		size=$(stat -c %s "$store/images/$digest/root")
+		if [ -n "$json" ]; then
+			printf '%s{"name":"%s","digest":"sha256:%s","size":%s}' \
+				"$comma" "${link##*/}" "$digest" "$size"
+			comma=,
+		else
+			echo "${link##*/} sha256:$digest $size"
+		fi
+	done
+	[ -z "$json" ] || echo ']'
+}
+
+# The words of a machine in a file, or on a command line: one on each line.
+verb_words() {
+	need jq
+	digest=$(digest_of "$1")
+	image=$store/images/$digest
+	verity=
+	[ -n "$no_verity" ] || [ ! -s "$image/verity" ] || verity=verity=$(cat "$image/verity")
+	case ${2:-ns} in
+	ns) echo "image=$image/root${verity:+:$verity}" ;;
+	kvm) echo "disk=$image/root:ro${verity:+:$verity}" ;;
+	init | net) ;;
+	*) die "$2: not ns, init, net or kvm" ;;
+	esac
+	jq -r --arg for "${2:-ns}" '
+		def id: if test("^[0-9]+$") then true else false end;
+		if $for == "init" then
+			(.stop // empty | "stop=" + .)
+		elif $for == "net" then
+			(.ports[] | sub("/tcp$"; "") | split("/") |
+				"port=" + .[0] + ":" + .[0] + (if .[1] then "/" + .[1] else "" end))
+		else
+			(.env[] | "env=" + .), (.chdir // empty | "chdir=" + .),
+			if $for == "ns" then
+				(.user // empty | if id then "uid=" + . else "user=" + . end),
+				(.group // empty | "gid=" + .)
+			else empty end
+		end' "$image/config"
+}
+
+verb_command() {
+	need jq
+	digest=$(digest_of "$1")
+	jq -r '.command | @sh' "$store/images/$digest/config"
+}
+
+# check FILE SHA256: compare.
+check() {
+	[ -f "$1" ] || die "$1: missing"
+	[ "$(sha256 "$1")" = "$2" ] || die "$1: the file has changed"
+}
+
+verb_verify() {
+	need jq
+	[ $# -gt 0 ] || set -- "$store"/names/*
+	for link; do
+		[ "$link" != "$store/names/*" ] || break
+		digest=$(digest_of "${link##*/}")
+		image=$store/images/$digest
+		check "$image/root" "$(cat "$image/sha256")"
+		if [ -e "$image/manifest" ]; then
+			check "$(blob "sha256:$digest")" "$digest"
+			for one in $(jq -r '.config.digest, .layers[].digest' \
+				"$(blob "sha256:$digest")"); do
+				check "$(blob "$one")" "${one#sha256:}"
+			done
+		fi
+		echo "${link##*/} ok"
+	done
+}
+
+# --- removal ----------------------------------------------------------------
+
+verb_rm() {
+	store_change
+	for one; do
+		digest_of "$one" >/dev/null
+		rm -- "$store/names/$one"
+	done
+}
+
+# Is the image open in a process, behind a loop device, or named in a file of words?
+in_use() {
+	grep -qsF "$1" /sys/block/loop*/loop/backing_file ||
+		find /proc/[0-9]*/fd -lname "*$1*" 2>/dev/null | grep -q . ||
+		grep -rqsF "$1" /etc/volt "${XDG_CONFIG_HOME:-${HOME:-/nonexistent}/.config}/volt" \
+			/etc/systemd/system
+}
+
+verb_gc() {
+	store_change
+	for image in "$store"/images/*; do
+		digest=${image##*/}
+		[ "$digest" != '*' ] || break
+		[ -z "$(find "$store/names" -lname "*/$digest")" ] || continue
+		if in_use "images/$digest"; then
+			say "$digest: in use"
+			continue
+		fi
+		rm -rf "$image"
+		echo "removed sha256:$digest"
+	done
+	[ -e "$store/oci/index.json" ] || return 0
+	need jq umoci
+	# shellcheck disable=SC2046 # digests
+	keep_manifests $(digests)
+	umoci --log=fatal gc --layout "$store/oci"
+}
+
+# --- the command line -------------------------------------------------------
+
+store='' policy='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp='' log=''
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+while [ $# -gt 0 ]; do
+	case $1 in
+	-h)
+		usage
+		exit 0
+		;;
+	-V)
+		echo "volt-image $version"
+		exit 0
+		;;
+	-j) json=1 ;;
+	-v) verbose=1 ;;
+	-jv | -vj) json=1 verbose=1 ;;
+	store=?*) store=${1#*=} ;;
+	policy=?*) policy=${1#*=} ;;
+	tls=yes) tls=true ;;
+	tls=no) tls=false ;;
+	verity=yes) no_verity='' ;;
+	verity=no) no_verity=1 ;;
+	--)
+		shift
+		break
+		;;
+	-* | *=*) die "$1: no such flag or word; -h shows them" ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -gt 0 ] || die "no verb; -h shows them"
+[ -n "$store" ] || store=$(store_default)
+verb=$1
+shift
+case $verb:$# in
+pull:[12] | import:2 | list:0 | words:[12] | command:1 | verify:* | export:2 | rm:[1-9]* | gc:0)
+	"verb_$verb" "$@"
+	;;
+pull:* | import:* | list:* | words:* | command:* | export:* | rm:* | gc:*)
+	die "$verb: wrong arguments; -h shows them"
+	;;
+*) die "$verb: no such verb; -h shows them" ;;
+esac

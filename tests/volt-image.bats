@@ -1,0 +1,341 @@
+#!/usr/bin/env bats
+# volt-image: images that the tests build, from a layout, a registry on the loopback, an
+# archive; hostile ones, too.
+
+setup() {
+	load lib
+	leftovers_begin
+	cd "$BATS_TEST_TMPDIR" || return
+	echo '{ "default": [ { "type": "insecureAcceptAnything" } ] }' >policy.json
+	S=(store="$PWD/store" policy="$PWD/policy.json" tls=no)
+}
+
+teardown() {
+	end_test
+}
+
+need_tools() {
+	local tool
+
+	for tool in skopeo umoci jq python3 mkfs.erofs; do
+		need command -v $tool
+	done
+	need unshare -U true
+}
+
+# oci TAG KIND: make an image of that kind in the layout ./oci.
+oci() {
+	OUTSIDE=$PWD/outside python3 "$TOP/tests/helpers/oci.py" oci "$1" "$2" \
+		"$(command -v busybox)"
+}
+
+image() {
+	volt-image "${S[@]}" "$@"
+}
+
+# refused WHY WORD ...: volt-image ends with 125 and one line that matches WHY.
+refused() {
+	run -125 --separate-stderr image "${@:2}"
+	echo "$stderr"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $stderr == "volt-image: "$1 ]]
+	[ "${#stderr_lines[@]}" = 1 ]
+}
+
+# The file system of the image with that name.
+root_of() {
+	readlink -f "store/names/$1/root"
+}
+
+# Nothing is half done: no name, no image and no temporary file.
+nothing() {
+	[ "$(find store/names store/images -mindepth 1 -maxdepth 1 | wc -l)" = "$1" ]
+	[ "$(find store -maxdepth 1 -name 'tmp*' | wc -l)" = 0 ]
+}
+
+# in_image NAME CMD: run a command in the image.
+in_image() {
+	volt-ns -m image="$(root_of "$1")" "${@:2}"
+}
+
+@test "words: an error is one line" {
+	need command -v jq
+	refused "no verb; -h shows them"
+	refused "pulll: no such verb; -h shows them" pulll x
+	refused "pull: wrong arguments; -h shows them" pull
+	refused "stoer=x: no such flag or word; -h shows them" stoer=x list
+	refused "x: not docker://, oci:, oci-archive:, docker-archive: or dir:" pull x
+	refused "none: no such image" words none
+	refused "store=rel: not a path from /" store=rel gc
+	for name in ../x .x -x a/b 'a b' $'a\nb' "$(printf '%065d' 0)"; do
+		run -125 --separate-stderr image pull oci:x:y "$name"
+		[[ $stderr == *": not a name: "* || $stderr == *"at most 64 characters" ]]
+		run -125 image words "$name"
+		run -125 image import /dev/null "$name"
+	done
+	[ ! -e store ]
+	run -0 image list
+	[ "$output" = "" ]
+	run -0 image -j list
+	[ "$output" = "[]" ]
+	run -0 volt-image -V
+	[ "$output" = "volt-image $(volt-ns -V | cut -d' ' -f2)" ]
+}
+
+@test "pull: layers, whiteouts, owners, words, and the same bytes each time" {
+	need_root
+	need_tools
+	need test -e /dev/loop-control
+	oci web good
+	run -0 image pull "oci:oci:web"
+	[ "${output%% *}" = web ]
+	nothing 2
+	run -0 in_image web sh -c 'ls /etc /old; cat /twice /away; stat -c "%u:%g %a" /mine /linked
+		[ /mine -ef /linked ] && stat -c %Y /mine; find / -xdev -name ".wh*"'
+	[ "$output" = "/etc:
+passwd
+
+/old:
+new
+two
+root:x:0:0::/:/bin/sh
+web:x:33:44::/:/bin/sh
+1000:1001 4755
+1000:1001 4755
+1600000000" ]
+	run -0 image verity=no words web
+	[ "$output" = "image=$(root_of web)
+env=A=1
+env=B=x  y
+env=PATH=/bin
+chdir=/home
+user=web
+gid=44" ]
+	volt-image "${S[@]}" verity=no words web >words
+	eval "set -- $(image command web)"
+	run -0 volt-ns -m @./words -- "$@"
+	[ "$output" = $'1 x  y\n33\n/home' ]
+	[ "$(image words web init)" = "stop=SIGQUIT" ]
+	[ "$(image words web net)" = $'port=53:53/udp\nport=80:80' ]
+	[ "$(image verity=no words web kvm | head -n 1)" = "disk=$(root_of web):ro" ]
+	[ "$(image -j list | jq -r '.[].name')" = web ]
+	# Once more, in another store.
+	run -0 image store="$PWD/two" pull "oci:oci:web" again
+	cmp "$(root_of web)" two/names/again/root
+	# A root hash, if there is a program for it.
+	if command -v veritysetup >/dev/null; then
+		[[ $(image words web | head -n 1) == image=*/root:verity=???????????????????????????* ]]
+		veritysetup verify "$(root_of web)" "$(root_of web)" "$(cat store/names/web/verity)" \
+			--hash-offset="$(place_of "$(root_of web)" verity)"
+	fi
+}
+
+@test "pull: hostile layers reach nothing outside, and no device is made" {
+	need_root
+	need_tools
+	need test -e /dev/loop-control
+	mkdir outside && echo precious >outside/precious
+	for kind in dotdot through hardlink device; do
+		oci x $kind
+		run image pull oci:oci:x $kind
+		echo "$kind: $status $output"
+		[ "$status" = 0 ] || [ "${#lines[@]}" = 1 ]
+		[ "$(find outside | sort)" = $'outside\noutside/precious' ]
+		[ "$(cat outside/precious)" = precious ]
+		[ ! -e /tmp/volt-escaped ] && [ ! -e /volt-escaped ] && [ ! -e store/volt-escaped ]
+		[ "$(find store -maxdepth 1 -name 'tmp*' | wc -l)" = 0 ]
+	done
+	# Those of the device are files, in the image and in the store.
+	run -0 in_image device find /disk -type f
+	[ "$output" = /disk ]
+	[ "$(find store -type b -o -type c)" = "" ]
+}
+
+@test "pull: what is corrupt, refused or too large leaves nothing" {
+	need_tools
+	oci x corrupt
+	refused "oci:oci:x: *" pull oci:oci:x
+	nothing 0
+	oci x newline
+	refused "configuration: a control character in the configuration" pull oci:oci:x
+	nothing 0
+	refused "oci:oci:none: *" pull oci:oci:none
+	oci web good
+	echo '{ "default": [ { "type": "reject" } ] }' >policy.json
+	refused "oci:oci:web: *rejected by policy*" pull oci:oci:web
+	nothing 0
+	echo '{ "default": [ { "type": "insecureAcceptAnything" } ] }' >policy.json
+	if [ "$(id -u)" = 0 ]; then
+		mkdir small
+		run -125 --separate-stderr unshare -m sh -c 'mount -t tmpfs -o size=1500K t small
+			volt-image "$@" store="$PWD/small" pull oci:oci:web; status=$?
+			find small -name "tmp*" >&2; exit $status' sh "${S[@]}"
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr == "volt-image: "*"o space left on device"* ]]
+	fi
+	run -0 image pull oci:oci:web
+	nothing 2
+}
+
+@test "pull: a registry: layers are shared; a changed blob is refused" {
+	need_root
+	need_tools
+	need command -v docker-registry
+	local digest
+
+	cat >registry.yml <<-EOF
+		version: 0.1
+		log: { level: error }
+		storage: { filesystem: { rootdirectory: $PWD/registry } }
+		http: { addr: "127.0.0.1:5000" }
+	EOF
+	start volt-ns -n docker-registry serve registry.yml
+	here() {
+		volt-ns join="$pid" "$@"
+	}
+	wait_for here curl -sf http://127.0.0.1:5000/v2/ -o /dev/null
+	oci web good && oci other other
+	for name in web other; do
+		here skopeo --policy policy.json copy -q --dest-tls-verify=false \
+			oci:oci:$name docker://127.0.0.1:5000/my/$name:1
+	done
+	run -0 here volt-image "${S[@]}" pull docker://127.0.0.1:5000/my/web:1
+	[[ $output == "web-1 sha256:"* ]]
+	run -0 here volt-image "${S[@]}" pull docker://127.0.0.1:5000/my/other:1 other
+	[ "$(jq -r '.layers[0]' store/names/*/manifest | sort -u | wc -l)" = 1 ]
+	[ "$(find store/oci/blobs -type f | wc -l)" = 7 ] # of eight
+	# One that lies about what it sends.
+	digest=$(jq -r '.layers[1]' store/names/other/manifest)
+	flip "registry/docker/registry/v2/blobs/sha256/${digest:7:2}/${digest#*:}/data" 20
+	rm -r store
+	run -125 --separate-stderr here volt-image "${S[@]}" pull \
+		docker://127.0.0.1:5000/my/other:1
+	[ "${#stderr_lines[@]}" = 1 ]
+	nothing 0
+	# The layer that arrived is kept for the next time.
+	run -0 here volt-image "${S[@]}" pull docker://127.0.0.1:5000/my/web:1
+	run -0 image verify
+	[ "$output" = "web-1 ok" ]
+}
+
+@test "pull: a kill at any step leaves nothing that the next one does not remove" {
+	need_tools
+	oci web good
+	mkdir bin
+	for step in skopeo umoci mkfs.erofs sync mv; do
+		rm -rf bin store && mkdir bin
+		cat >"bin/$step" <<-EOF
+			#!/bin/sh
+			kill -KILL \$(cat '$PWD/victim')
+		EOF
+		chmod +x "bin/$step"
+		PATH="$PWD/bin:$PATH" sh -c 'echo $$ >victim; exec volt-image "$@"' sh \
+			"${S[@]}" pull oci:oci:web >/dev/null 2>&1 3>&- && return 1
+		[ ! -e store/names/web ]
+		run -0 image pull oci:oci:web
+		nothing 2
+		run -0 image verify web
+	done
+	# Two at once: one waits for the other.
+	image pull oci:oci:web one >out1 3>&- &
+	image pull oci:oci:web two >out2 3>&- &
+	wait
+	run -0 image verify
+	[ "$output" = $'one ok\ntwo ok\nweb ok' ]
+}
+
+@test "rootless: the owners of an image, with and without subordinate IDs" {
+	need_root
+	need_tools
+	need as_subid_user volt-ns -U true
+	need test -e /dev/loop-control
+	oci web good
+	chmod -R a+rX . && chmod a+rx "$BATS_TEST_TMPDIR"
+	cp policy.json "$USER_DIR/home/"
+	for who in as_subid_user as_user; do
+		rm -rf "$USER_DIR/home/.local"
+		run -0 $who volt-image policy="$USER_DIR/home/policy.json" pull "oci:$PWD/oci:web"
+		root=$USER_DIR/home/.local/share/volt/names/web/root
+		run -0 volt-ns -m image="$root" sh -c 'cat /old/new; stat -c "%u:%g" /mine'
+		[ "${lines[0]}" = new ]
+		if [ $who = as_user ]; then
+			[ "${lines[1]}" = 0:0 ]
+		else
+			[ "${lines[1]}" = 1000:1001 ]
+		fi
+		[ "$(find "$USER_DIR/home/.local/share/volt" -maxdepth 1 -name 'tmp*')" = "" ]
+	done
+	rm -rf "$USER_DIR/home/.local"
+}
+
+@test "gc: what has a name or is in use stays" {
+	need_root
+	need_tools
+	need test -e /dev/loop-control
+	oci web good && oci other other
+	image pull oci:oci:web && image pull oci:oci:other
+	run -0 image gc
+	[ "$output" = "" ]
+	nothing 4
+	start volt-ns -m image="$(root_of web)" sleep 1000
+	wait_for pgrep -f "^sleep 1000" >/dev/null
+	digest=$(basename "$(readlink store/names/web)")
+	run -0 image rm web other
+	run -0 image gc
+	[[ $output == "removed sha256:"* ]]
+	[ -e "store/images/$digest/root" ]
+	[ "$(find store/oci/blobs -type f | wc -l)" = 4 ]
+	kill -KILL "$pid"
+	wait_for gone
+	wait_for sh -c "! grep -qs $digest /sys/block/loop*/loop/backing_file"
+	run -0 image gc
+	[ "$output" = "removed sha256:$digest" ]
+	nothing 0
+	[ "$(find store/oci/blobs -type f | wc -l)" = 0 ]
+	refused "web: no such image" rm web
+}
+
+@test "verify: a changed file of the store is found" {
+	need_tools
+	oci web good
+	image pull oci:oci:web
+	root=$(root_of web)
+	chmod u+w "$root"
+	flip "$root" 5000
+	refused "$root: the file has changed" verify
+	rm -r store
+	image pull oci:oci:web
+	blob=store/oci/blobs/sha256/$(jq -r '.layers[0]' store/names/web/manifest | cut -d: -f2)
+	chmod u+w "$blob"
+	flip "$blob" 50
+	refused "$PWD/$blob: the file has changed" verify web
+	rm "$blob"
+	refused "$PWD/$blob: missing" verify web
+}
+
+@test "import and export: a directory, an archive, a file system" {
+	need_root
+	need_tools
+	need test -e /dev/loop-control
+	cp -a "$ROOT_BB" dir && echo here >dir/here && chown 5:6 dir/here
+	tar -C dir -cf dir.tar .
+	run -0 image import dir one
+	run -0 image import dir.tar two
+	run -0 image export one file
+	run -0 image import file three
+	for name in one two three; do
+		run -0 in_image $name sh -c 'cat /here; stat -c %u:%g /here'
+		[ "$output" = $'here\n5:6' ]
+	done
+	[ "$(image words two net)" = "" ]
+	refused "one: it was imported, without layers" export one oci:out:one
+	oci web good
+	image pull oci:oci:web
+	run -0 image export web oci-archive:web.tar
+	rm -r store
+	run -0 image pull oci-archive:web.tar web
+	run -0 image verify
+	head -c 10000 /dev/urandom >noise
+	refused "noise: *" import noise noise
+	nothing 2
+}
