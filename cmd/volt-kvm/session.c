@@ -23,6 +23,7 @@
 #include "config.h"
 #include "console.h"
 #include "guest.h"
+#include "notify.h"
 #include "session.h"
 #include "status.h"
 #include "stream.h"
@@ -56,6 +57,15 @@ terminating(int signo)
 	return NULL;
 }
 
+/* Tell systemd that the command has started, or without one the guest. */
+static void
+say_ready(struct session *s)
+{
+	if (s->ready != -1 && notify_ready(s->ready) == -1)
+		warn(NOTIFY_READY);
+	s->ready = -1;
+}
+
 /* A line from the control port. A line that makes no sense is ignored. */
 static void
 control_line(void *arg, const char *line)
@@ -71,6 +81,7 @@ control_line(void *arg, const char *line)
 
 	if (strcmp(line, GUEST_UP) == 0) {
 		s->up = true;
+		say_ready(s);
 		if (s->cfg->pty)
 			terminal_raw(); /* until now ^C ended volt-kvm */
 	}
@@ -271,6 +282,8 @@ session_begin(struct session *s, struct vm *vm, const struct config *cfg)
 {
 	s->vm = vm;
 	s->cfg = cfg;
+	if ((s->ready = notify_open()) == -1 && errno != ENOENT)
+		err(EXIT_LINK, NOTIFY_READY);
 	watch_signals(s);
 	if (vm->console != NULL)
 		console_on_line(vm->console, control_line, s);
@@ -466,6 +479,8 @@ send_console(struct session *s)
 _Noreturn void
 session_run(struct session *s)
 {
+	if (*s->cfg->argv == NULL)
+		say_ready(s);
 	if (s->cfg->boot_timeout != 0)
 		s->boot_end = clock_ms() + (int64_t)s->cfg->boot_timeout;
 	while (!over(s)) {

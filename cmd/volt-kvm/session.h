@@ -14,6 +14,7 @@ struct session {
 	bool up;	/* volt-guest has started the command */
 	bool done;	/* the command has ended */
 	bool told;	/* a SIGTERM was sent to it */
+	int ready;	/* where to say that it has started (VOLT_READY); or -1 */
 	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
 	int code;	/* the status or the signal */
 
