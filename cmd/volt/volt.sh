@@ -230,6 +230,7 @@ write_file() {
 	why=$(umask 022 && printf '%s\n' "$2" | dd of="$aside" conv=fsync status=none 2>&1) ||
 		fail "$1: cannot write its file: ${why##*: }"
 	read_file "$aside" "$1"
+	properties >/dev/null || exit 125
 	if [ "$3" = old ]; then
 		mv -f -- "$aside" "$conf/$1" || fail "$1: cannot write its file"
 	elif ! ln -- "$aside" "$conf/$1" 2>/dev/null; then
@@ -466,8 +467,8 @@ container() {
 	has overlay "$new_ns" || new_ns="${new_ns}overlay=$data/$1$nl"
 	has hostname "$new_ns" || new_ns="${new_ns}hostname=$1$nl"
 	has console "$new_ns" || new_ns="${new_ns}console=$2$nl"
-	has env "$new_ns" && env='' ||
-		env="env=none${nl}env=PATH=$inner_path$nl"
+	# The host's variables are none of its business.
+	new_ns="env=none${nl}env=PATH=$inner_path$nl$new_ns"
 	if [ -n "$new_command" ]; then
 		has grace "$new_init" || new_init="${new_init}grace=10s$nl"
 	else
@@ -475,7 +476,7 @@ container() {
 		new_init="-b$nl$new_init"
 	fi
 	part volt-net "$new_net"
-	part volt-ns "-UmpniuC$nl$env$new_ns"
+	part volt-ns "-UmpniuC$nl$new_ns"
 	part volt-init "$new_init"
 	part volt-lock "$new_lock"
 }
@@ -602,7 +603,9 @@ with_limits() {
 			key[i] = key[i] (key[i] ~ /^io\./ ? " " : "=")
 		}
 	}
+	/^[ \t\r]*$/ && !inside { blank = blank $0 "\n"; next }
 	/^[ \t]*\[/ && !inside { add(); inside = 1 }
+	{ printf "%s", blank; blank = "" }
 	{
 		line = $0
 		gsub(/^[ \t]+/, "", line)
@@ -640,10 +643,6 @@ verb_set() {
 	old=$(cat "$conf/$machine")
 	text=$(with_limits "$@")
 	write_file "$machine" "$text" old
-	properties >/dev/null || {
-		write_file "$machine" "$old" old
-		exit 125
-	}
 	is_up "$machine" || return 0
 	why=$(set_properties "$(unit "$machine")" 2>&1) || {
 		write_file "$machine" "$old" old
@@ -1011,8 +1010,11 @@ json() {
 		else
 			printf ", "
 		open = 1
-		printf "%s: %s", quote(key), value == "-" ? "null" :
-			index(numbers, " " key " ") ? value : quote(value)
+		if (value == "-")
+			value = "null"
+		else if (!index(numbers, " " key " "))
+			value = quote(value)
+		printf "%s: %s", quote(key), value
 	}
 	END { print "]" }'
 }
