@@ -267,11 +267,16 @@ has_systemd() {
 	fi
 }
 
+# me: print the name of this user, or the number of one without a name.
+me() {
+	id -un 2>/dev/null || :
+}
+
 need_systemd() {
 	has_systemd && return
 	[ "$manager" = --user ] ||
 		fail "systemd does not run here: volt chain NAME runs a machine without it"
-	fail "no systemd runs for this user: log in, or loginctl enable-linger $(id -un)"
+	fail "no systemd runs for this user: log in, or loginctl enable-linger $(me)"
 }
 
 # state NAME: print what systemd calls ActiveState.
@@ -299,17 +304,12 @@ main_pid() {
 
 # leader NAME: print the process ID of the machine's own PID 1, or of its outermost process.
 leader() {
-	leader_group=$(ctl show -P ControlGroup -- "$(unit "$1")")
-	leader_pid=''
-	if [ -n "$leader_group" ]; then
-		# shellcheck disable=SC2016 # the fields are awk's
-		leader_pid=$(find "/sys/fs/cgroup$leader_group" -name cgroup.procs \
-			-exec cat {} + 2>/dev/null | sed 's,.*,/proc/&/status,' |
-			xargs -r awk '/^NSpid:/ && NF == 3 && $3 == 1 {
-				split(FILENAME, part, "/"); print part[3]; exit }' 2>/dev/null) || :
-	fi
-	[ -n "$leader_pid" ] || leader_pid=$(main_pid "$1") || exit 125
-	echo "$leader_pid"
+	tree=/sys/fs/cgroup$(ctl show -P ControlGroup -- "$(unit "$1")")
+	found=$(find "$tree" -name cgroup.procs -exec cat {} + 2>/dev/null |
+		sed 's,.*,/proc/&/status,' | xargs -r cat 2>/dev/null |
+		awk '/^Pid:/ { pid = $2 } /^NSpid:/ && NF == 3 && $3 == 1 { print pid; exit }') || :
+	[ -n "$found" ] || found=$(ctl show -P MainPID -- "$(unit "$1")")
+	echo "$found"
 }
 
 # last_words NAME: print why its chain has ended: the last line that it has printed.
@@ -531,10 +531,9 @@ destroy() {
 	if has_systemd; then
 		ctl stop -- "$(unit "$1")" 2>/dev/null || :
 		! is_up "$1" || fail "$1: it does not stop"
-		case $1 in
-		run-*) ;;
-		*) ctl -q disable -- "$(unit "$1")" 2>/dev/null || : ;;
-		esac
+		if ctl -q is-enabled -- "$(unit "$1")" 2>/dev/null; then
+			ctl -q disable -- "$(unit "$1")" || fail "$1: it cannot be disabled"
+		fi
 		ctl reset-failed -- "$(unit "$1")" 2>/dev/null || :
 	fi
 	mv -f -- "$conf/$1" "$conf/.$1.gone" || fail "$1: its file cannot be removed"
@@ -597,10 +596,9 @@ with_limits() {
 	BEGIN {
 		n = split(ENVIRON["words"], word, "\n")
 		for (i = 1; i <= n; i++) {
-			key[i] = word[i]
 			# A limit of io.max is for a device.
-			sub(key[i] ~ /^io\./ ? / .*/ : /=.*/, "", key[i])
-			key[i] = key[i] (key[i] ~ /^io\./ ? " " : "=")
+			match(word[i], word[i] ~ /^io\..* / ? "^[^ ]* " : "^[^=]*=")
+			key[i] = substr(word[i], 1, RLENGTH)
 		}
 	}
 	/^[ \t\r]*$/ && !inside { blank = blank $0 "\n"; next }
@@ -644,9 +642,9 @@ verb_set() {
 	text=$(with_limits "$@")
 	write_file "$machine" "$text" old
 	is_up "$machine" || return 0
-	why=$(set_properties "$(unit "$machine")" 2>&1) || {
+	refused=$(set_properties "$(unit "$machine")" 2>&1) || {
 		write_file "$machine" "$old" old
-		fail "$machine: $why"
+		fail "$machine: $refused"
 	}
 }
 
@@ -654,10 +652,10 @@ verb_set() {
 
 verb_start() {
 	[ $# -gt 0 ] || wrong_use
-	need_systemd
 	for each; do
 		read_machine "$each"
 	done
+	need_systemd
 	for each; do
 		begin start "$each"
 		start_unit start "$each"
@@ -666,10 +664,10 @@ verb_start() {
 
 verb_restart() {
 	[ $# -gt 0 ] || wrong_use
-	need_systemd
 	for each; do
 		read_machine "$each"
 	done
+	need_systemd
 	for each; do
 		begin restart "$each"
 		start_unit restart "$each"
@@ -678,10 +676,10 @@ verb_restart() {
 
 verb_stop() {
 	[ $# -gt 0 ] || wrong_use
-	need_systemd
 	for each; do
 		find_machine "$each"
 	done
+	need_systemd
 	for each; do
 		begin stop "$each"
 		why=$(ctl stop -- "$(unit "$each")" 2>&1) || fail "$each: did not stop: ${why%%"$nl"*}"
@@ -756,9 +754,10 @@ verb_chain() {
 }
 
 # register NAME: tell systemd-machined(8) of a machine that has started, if it is there. systemd
-# runs this (volt@.service).
+# runs this (volt@.service). It says nothing: the last line in the journal is the chain's.
 verb_register() {
 	[ $# -eq 1 ] || wrong_use
+	exec 2>/dev/null
 	read_machine "$1"
 	class=$(kind)
 	busctl -q call org.freedesktop.machine1 /org/freedesktop/machine1 \
@@ -844,8 +843,8 @@ END
 
 verb_exec() {
 	[ $# -gt 0 ] || wrong_use
-	need_systemd
 	read_machine "$1"
+	need_systemd
 	each=$1
 	shift
 	[ $# -gt 0 ] || set -- /bin/sh
@@ -995,8 +994,7 @@ shown() {
 json() {
 	LC_ALL=C awk '
 	function quote(s, out, i, c) {
-		gsub(/\\/, "\\\\", s)
-		gsub(/"/, "\\\"", s)
+		gsub(/["\\]/, "\\\\&", s)
 		gsub(/\t/, "\\t", s)
 		return "\"" s "\""
 	}
@@ -1055,7 +1053,7 @@ records() {
 	leases=''
 	[ "$manager" = --user ] || leases=$("$bin/volt-net" 2>/dev/null) || :
 	shown "$@" | while read -r name state pid memory cpu tasks since restarts; do
-		what=$(listing "$conf/$name" "$name" 2>/dev/null) || what=''
+		what=$(read_file "$conf/$name" "$name" 2>/dev/null && printf '%s' "$what") || what=''
 		echo "name $name"
 		echo "state $state"
 		[ -n "$what" ] && echo "kind $(kind)" || echo "kind -"
@@ -1333,12 +1331,12 @@ doctor_ids() {
 	if [ "$manager" = --system ]; then
 		return
 	fi
-	if grep -qE "^($(id -un)|$(id -u)):" /etc/subuid 2>/dev/null &&
-		grep -qE "^($(id -un)|$(id -u)):" /etc/subgid 2>/dev/null; then
+	if grep -qE "^($(me)|$(id -u)):" /etc/subuid 2>/dev/null &&
+		grep -qE "^($(me)|$(id -u)):" /etc/subgid 2>/dev/null; then
 		good "subordinate IDs"
 	else
 		lacks "subordinate IDs" "a container has one user" \
-			"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
+			"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(me)"
 	fi
 	tool newuidmap "a container has one user" uidmap
 	tool pasta "a container of yours reaches no network" passt
@@ -1382,7 +1380,7 @@ doctor_guests() {
 	if [ -w /dev/kvm ]; then
 		good "KVM"
 	elif [ -e /dev/kvm ]; then
-		lacks "KVM" "no guests" "usermod -aG kvm $(id -un), and log in again"
+		lacks "KVM" "no guests" "usermod -aG kvm $(me), and log in again"
 	else
 		lacks "KVM" "no guests" "turn virtualization on in the firmware; modprobe kvm_intel or kvm_amd"
 	fi
@@ -1408,7 +1406,7 @@ doctor_systemd() {
 	else
 		lacks "systemd" "no start, stop, exec, run: volt chain runs a machine" "$(
 			[ "$manager" = --system ] && echo "boot this host with it" ||
-				echo "loginctl enable-linger $(id -un)"
+				echo "loginctl enable-linger $(me)"
 		)"
 	fi
 	if ! has_systemd; then
