@@ -338,9 +338,11 @@ check_argument() {
 	esac
 }
 
-# has_word PROGRAM KEY: does the program know the word?
-has_word() {
-	"$bin/$1" -h | awk -v key="$2=" 'index($1, key) == 1 { found = 1 } END { exit !found }'
+# known_words PROGRAM ...: print "PROGRAM KEY=" for each word that they know.
+known_words() {
+	for program; do
+		"$bin/$program" -h | sed -n "s/^  \([a-z0-9._-]*=\).*/$program \1/p"
+	done
 }
 
 # is_word TEXT: is it of the form key=value (volt(7))?
@@ -373,10 +375,12 @@ home_of() {
 		;;
 	esac
 	for program in $new_links; do
-		if has_word "$program" "${1%%=*}"; then
+		case $nl$known$nl in
+		*"$nl$program ${1%%=*}=$nl"*)
 			echo "$program"
 			return
-		fi
+			;;
+		esac
 	done
 	fail "${1%%=*}=: no program of a machine has this word"
 }
@@ -424,6 +428,8 @@ sort_words() {
 		--) break ;;
 		esac
 	done
+	# shellcheck disable=SC2086 # names
+	known=$(known_words $new_links)
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--)
@@ -784,10 +790,15 @@ verb_run() {
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	status=0
+	# In the background, so that a signal that ends us is not kept until the command ends. The
+	# shell gives a background command an empty input: so this one's is another descriptor.
+	exec 3<&0
 	systemd-run "$manager" -q --wait --collect "$streams" --unit="$(unit "$new")" \
 		--slice=volt.slice -p Type=exec -p Delegate=yes -p KillMode=mixed \
-		-p SuccessExitStatus=143 -- "$self" chain "$new" || status=$?
+		-p SuccessExitStatus=143 -- "$self" chain "$new" <&3 3<&- &
+	exec 3<&-
+	status=0
+	wait $! || status=$?
 	exit "$status"
 }
 
