@@ -721,10 +721,10 @@ nothing_of() {
 	wait_for sh -c '[ "$(systemctl show -P NRestarts volt@fails.service)" -ge 1 ]'
 	# SIGTERM is nothing to it: grace= ends it, and not systemd's SIGKILL after a minute.
 	as_root create deaf root="$ROOT" grace=1s -- sh -c 'trap "" TERM; while :; do sleep 1; done'
-	as_root create flood root="$ROOT" memory.max=64M -- yes 'a line of many'
+	as_root create flood root="$ROOT" memory.max=64M cpus=0.1 -- yes 'a line of many'
 	as_root start deaf flood
-	run -0 as_root list
-	[[ $output == *"deaf   running  container "*"flood  running  container "* ]]
+	run -0 as_root list -j
+	[ "$(jq -r '.[] | select(.state == "running") | .name' <<<"$output")" = $'deaf\nflood' ]
 	timeout 40 volt stop deaf flood
 	[ "$(shown ExecMainStatus deaf)" = 137 ]
 	as_root destroy bad none fails deaf flood
