@@ -279,37 +279,60 @@ need_systemd() {
 	fail "no systemd runs for this user: log in, or loginctl enable-linger $(me)"
 }
 
-# state NAME: print what systemd calls ActiveState.
-state() {
-	if has_systemd; then
-		ctl show -P ActiveState -- "$(unit "$1")"
-	else
-		echo inactive
-	fi
+# look NAME: set $state, $pid and $group to what systemd knows of a machine: its ActiveState, its
+# outermost process, and its control group.
+look() {
+	state=inactive pid=0 group=''
+	has_systemd || return 0
+	while IFS='=' read -r key value; do
+		case $key in
+		ActiveState) state=$value ;;
+		MainPID) pid=$value ;;
+		ControlGroup) group=$value ;;
+		esac
+	done <<END
+$(ctl show -p ActiveState,MainPID,ControlGroup -- "$(unit "$1")")
+END
 }
 
 # is_up NAME: does it run, or is it about to?
 is_up() {
-	case $(state "$1") in
+	look "$1"
+	case $state in
 	active | activating | reloading | deactivating) return 0 ;;
 	esac
 	return 1
 }
 
-# main_pid NAME: print the process ID of a machine that runs.
-main_pid() {
-	[ "$(state "$1")" = active ] || fail "$1: it does not run"
-	ctl show -P MainPID -- "$(unit "$1")"
+# is_inside PID: is it a process of another PID namespace?
+is_inside() {
+	while read -r key _ more; do
+		[ "$key" != NSpid: ] || {
+			[ -n "$more" ]
+			return
+		}
+	done 2>/dev/null <"/proc/$1/status"
+	return 1
 }
 
-# leader NAME: print the process ID of the machine's own PID 1, or of its outermost process.
+# leader PID: print the process ID of the machine's own PID 1, or else of its outermost process.
 leader() {
-	tree=/sys/fs/cgroup$(ctl show -P ControlGroup -- "$(unit "$1")")
-	found=$(find "$tree" -name cgroup.procs -exec cat {} + 2>/dev/null |
-		sed 's,.*,/proc/&/status,' | xargs -r cat 2>/dev/null |
-		awk '/^Pid:/ { pid = $2 } /^NSpid:/ && NF == 3 && $3 == 1 { print pid; exit }') || :
-	[ -n "$found" ] || found=$(ctl show -P MainPID -- "$(unit "$1")")
-	echo "$found"
+	outermost=$1
+	while [ $# -gt 0 ]; do
+		below=''
+		for one; do
+			if is_inside "$one"; then
+				echo "$one"
+				return
+			fi
+			children=''
+			read -r children 2>/dev/null <"/proc/$one/task/$one/children" || :
+			below="$below $children"
+		done
+		# shellcheck disable=SC2086 # numbers
+		set -- $below
+	done
+	echo "$outermost"
 }
 
 # last_words NAME: print why its chain has ended: the last line that it has printed.
@@ -766,9 +789,10 @@ verb_register() {
 	exec 2>/dev/null
 	read_machine "$1"
 	class=$(kind)
+	look "$1"
 	busctl -q call org.freedesktop.machine1 /org/freedesktop/machine1 \
 		org.freedesktop.machine1.Manager RegisterMachine sayssus \
-		"$1" 0 volt "$class" "$(leader "$1")" ''
+		"$1" 0 volt "$class" "$(leader "$pid")" ''
 }
 
 # verb_run [WORD ...] [[--] COMMAND ...]: the unit is made for this run, so that the command's
@@ -822,6 +846,14 @@ inner() {
 	END { printf "%s", lock }'
 }
 
+# need_container NAME: check that $what, which is of this machine, is one that runs.
+need_container() {
+	look "$1"
+	[ "$state" = active ] || fail "$1: it does not run"
+	[ "$(kind)" = container ] ||
+		fail "$1: a guest runs one command; vsock= of volt-kvm(1) leads to others in it"
+}
+
 # become [-i] NAME COMMAND ...: become a command in a machine that runs: in its groups, with its
 # limits, in its namespaces, as its user, behind its locks. -i: with a terminal, if there is one.
 become() {
@@ -832,10 +864,8 @@ become() {
 	}
 	inside=$1
 	shift
-	pid=$(main_pid "$inside") || exit 125
-	[ "$(kind)" = container ] ||
-		fail "$inside: a guest runs one command; vsock= of volt-kvm(1) leads to others in it"
-	group=$(sed -n 's/^0:://p' "/proc/$(leader "$inside")/cgroup") || exit 125
+	need_container "$inside"
+	group=$(sed -n 's/^0:://p' "/proc/$(leader "$pid")/cgroup")
 	set -- -- "$@"
 	while IFS= read -r line; do
 		[ -z "$line" ] || set -- "$line" "$@"
@@ -937,9 +967,11 @@ verb_cp() {
 	need_systemd
 	if of_machine "$1" && ! of_machine "$2"; then
 		read_machine "${1%%:*}"
+		need_container "${1%%:*}"
 		copy_out "${1%%:*}" "${1#*:}" "$2"
 	elif of_machine "$2" && ! of_machine "$1"; then
 		read_machine "${2%%:*}"
+		need_container "${2%%:*}"
 		copy_in "$1" "${2%%:*}" "${2#*:}"
 	else
 		fail "cp: one of the two must be NAME:FILE (write ./a:b for a file of the host)"
