@@ -3,6 +3,7 @@ VERSION = 0.1.0
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/volt
+UNITDIR ?= $(PREFIX)/lib/systemd
 COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 O ?= build
 
@@ -18,8 +19,9 @@ MUSL := $(findstring musl,$(CC))
 # The programs, and how each is linked (below). FRONTS take another program's
 # options. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
+# SCRIPTS are shell.
 FRONTS = volt-bwrap
-SCRIPTS = volt-image
+SCRIPTS = volt volt-image
 volt-ns.link = static
 volt-bwrap.link = static
 volt-cg.link = static
@@ -32,6 +34,8 @@ volt-seccomp.link = glibc
 
 INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest $(SCRIPTS)
 BIN = $(INSTALLED:%=$(O)/bin/%)
+SCRIPT = $(SCRIPTS:%=$(O)/bin/%)
+UNIT = $(O)/systemd/system/volt@.service $(O)/systemd/user/volt@.service
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
@@ -70,7 +74,7 @@ glibc.ld = $(glibc.cc) $(ALL_LDFLAGS)
 volt-net.libs = -no-pie $$(pkg-config --libs libmnl) -l:libcap.a
 volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
-all: $(BIN) $(MAN) $(SHARE)
+all: $(BIN) $(SCRIPT) $(UNIT) $(MAN) $(SHARE)
 
 define link_rules
 $(O)/$(1)/%.o: %.c Makefile | $(O)/kernel
@@ -146,6 +150,15 @@ $(O)/kernel:
 	    ln -sfn "$$($(CC) -\#\#\# -xc /dev/null 2>&1 | \
 	    grep -o '/[^ ]*/Scrt1.o' | sed s/Scrt1/rcrt1/)" $@/rcrt1.o
 
+# What is in @CAPITALS@ in a script or a unit is known when it is built.
+FILL = $(Q)mkdir -p $(@D) && sed 's,@VERSION@,$(VERSION),; s,@BIN@,$(PREFIX)/bin,' $< >$@
+$(O)/bin/volt: cmd/volt/volt.sh Makefile
+	$(FILL) && chmod 755 $@
+$(O)/systemd/system/%: cmd/volt/% Makefile
+	$(FILL)
+$(O)/systemd/user/%: cmd/volt/user/% Makefile
+	$(FILL)
+
 $(O)/man/%: man/%.scd
 	$(Q)mkdir -p $(@D) && scdoc <$< >$@
 
@@ -154,9 +167,13 @@ $(O)/share/volt/%: share/%
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
-	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install $(BIN) $(DESTDIR)$(PREFIX)/bin
+	    $(foreach n,1 5 7,$(DESTDIR)$(MANDIR)/man$(n)) \
+	    $(DESTDIR)$(UNITDIR)/system $(DESTDIR)$(UNITDIR)/user
+	install $(BIN) $(SCRIPT) $(DESTDIR)$(PREFIX)/bin
+	for u in $(UNIT:$(O)/systemd/%=%); do \
+	    install -m 644 $(O)/systemd/$$u $(DESTDIR)$(UNITDIR)/$$u; done
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
 	install -d $(DESTDIR)$(DOCDIR)/examples
@@ -167,10 +184,11 @@ install: all
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED) $(SCRIPTS)
+	cd $(DESTDIR)$(UNITDIR) && rm -f $(UNIT:$(O)/systemd/%=%)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
-	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS)
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS) $(SCRIPTS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)

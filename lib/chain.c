@@ -314,6 +314,19 @@ find_program(const char *command, struct toolbox_program *p)
 	return found == 1;
 }
 
+/* Tell systemd that the command starts, if that is wanted. An error ends the program. */
+static void
+say_ready(void)
+{
+	int fd = notify_open();
+
+	if (fd == -1 && errno == ENOENT)
+		return;
+	if (fd == -1 || notify_ready(fd) == -1)
+		err(EXIT_LINK, NOTIFY_READY);
+	close(fd);
+}
+
 /*
  * Do all that the exec of this command needs, except the exec. So chain_exec() needs
  * no other system call, and volt-lock can forbid the others in between. A link that
@@ -346,6 +359,7 @@ chain_prepare(char *const argv[])
 		err(EXIT_LINK, STATUS_VARIABLE);
 	if (status_started(&next.ends) == -1)
 		err(EXIT_LINK, STATUS_VARIABLE);
+	say_ready();
 	scrub();
 }
 

@@ -49,20 +49,19 @@ announce(int fd)
 	return carry_announce(NOTIFY_VARIABLE, &fd, 1, NULL);
 }
 
-/*
- * Connect to the socket of NOTIFY_SOCKET and set VOLT_NOTIFY. It is no error if no
- * process listens, as with sd_notify(3).
- */
-void
-notify_hand_on(void)
+/* Connect to the socket of NOTIFY_SOCKET. Returns it; or -1 and errno. */
+static int
+connect_socket(void)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	socklen_t len;
-	int fd;
+	int fd, saved;
 
-	if (name == NULL || strlen(name) >= sizeof(sun.sun_path))
-		return;
+	if (name == NULL || strlen(name) >= sizeof(sun.sun_path)) {
+		errno = name == NULL ? ENOENT : E2BIG;
+		return -1;
+	}
 	memcpy(sun.sun_path, name, strlen(name) + 1);
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 	    strlen(name));
@@ -71,10 +70,70 @@ notify_hand_on(void)
 	else
 		len++;
 	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
-		return;
-	if (connect(fd, (struct sockaddr *)&sun, len) == -1 ||
-	    announce(fd) == -1)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&sun, len) == -1) {
+		saved = errno;
 		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * Connect to the socket of NOTIFY_SOCKET and set VOLT_NOTIFY. It is no error if no
+ * process listens, as with sd_notify(3).
+ */
+void
+notify_hand_on(void)
+{
+	int fd = connect_socket();
+
+	if (fd != -1 && announce(fd) == -1)
+		close(fd);
+}
+
+/* Is the chain to say that it is ready when it starts its command (VOLT_READY)? */
+bool
+notify_is_wanted(void)
+{
+	return getenv(NOTIFY_READY) != NULL;
+}
+
+/*
+ * Where to say so: a new descriptor that closes on exec. Returns -1 and errno: ENOENT
+ * if it is not wanted, or if the caller named no socket; ENOTCONN if there is no socket
+ * of that name.
+ */
+int
+notify_open(void)
+{
+	int fd = notify_handed();
+
+	if (fd == -1 && errno != ENOENT)
+		return -1;
+	if (!notify_is_wanted() || (fd == -1 && getenv("NOTIFY_SOCKET") == NULL)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (fd != -1)
+		return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if ((fd = connect_socket()) == -1 && errno == ENOENT)
+		errno = ENOTCONN;
+	return fd;
+}
+
+/* Say that the chain is ready. Returns -1 and errno. Only write(2) is called. */
+int
+notify_ready(int fd)
+{
+	static const char line[] = "READY=1";
+	ssize_t n;
+
+	while ((n = write(fd, line, sizeof(line) - 1)) == -1)
+		if (errno != EINTR)
+			return -1;
+	return 0;
 }
 
 /*

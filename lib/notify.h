@@ -6,6 +6,10 @@
  *
  * A process that takes over volt-init also has its socket. So a volt-ns that waits
  * passes one end of a socket pair instead, and filters the messages again.
+ *
+ * For a command that does not notify, VOLT_READY asks the chain to do it: the last link
+ * sends READY=1 when it starts the command (chain_prepare()), and volt-kvm when the
+ * command starts in the guest.
  */
 #ifndef VOLT_NOTIFY_H
 #define VOLT_NOTIFY_H
@@ -17,6 +21,7 @@
 #include "must.h"
 
 #define NOTIFY_VARIABLE "VOLT_NOTIFY"
+#define NOTIFY_READY "VOLT_READY"
 #define NOTIFY_MOST 4096	/* bytes of a message; systemd has this limit, too */
 
 /* Passes on the lines that are allowed, one message after the other. */
@@ -30,6 +35,9 @@ void notify_hand_on(void);
 MUST_CHECK int notify_handed(void);
 MUST_CHECK int notify_is_ours(int fd);
 MUST_CHECK int notify_split(struct notify_relay *r);
+MUST_CHECK bool notify_is_wanted(void);
+MUST_CHECK int notify_open(void);
+MUST_CHECK int notify_ready(int fd);
 
 size_t notify_filter(const char *message, size_t len, char *out);
 struct pollfd notify_wants(const struct notify_relay *r);

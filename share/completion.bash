@@ -79,5 +79,32 @@ _volt_bwrap() {
 	esac
 }
 
+# volt has verbs, then machines; create and run have words, and apply has a directory.
+_volt_machines() {
+	local cur=${COMP_WORDS[COMP_CWORD]} dir=/etc/volt/machines
+
+	[ "$(id -u)" = 0 ] || dir=${XDG_CONFIG_HOME:-$HOME/.config}/volt/machines
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$("$1" -h 2>/dev/null |
+			sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p; s/.*; \(cp\) .*/\1/p')" -- "$cur")
+		return
+	fi
+	case ${COMP_WORDS[1]} in
+	create | run) mapfile -t COMPREPLY < <(
+		compgen -W "$(for p in volt-ns volt-net volt-init volt-lock volt-kvm; do
+			_volt_keys "$p"
+		done | sed 's/=.*/=/' | sort -u)" -- "$cur"
+		compgen -c -- "$cur"
+	) ;;
+	apply) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(
+		compgen -W "$(ls "$dir" 2>/dev/null)" -- "$cur"
+		[ "${COMP_WORDS[1]}" != cp ] || compgen -f -- "$cur"
+	) ;;
+	esac
+	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+}
+
+complete -F _volt_machines volt
 complete -F _volt_bwrap volt-bwrap
 complete -F _volt volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp

@@ -145,6 +145,22 @@ run_examples() {
 	run_examples man/volt.7.scd
 }
 
+@test "manual: the examples of volt(1) work" {
+	run_examples man/volt.1.scd
+}
+
+@test "manual: volt(1) has each verb of -h, and no other" {
+	diff <(volt -h | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p' | sort) \
+		<(section man/volt.1.scd VERBS | sed -n 's/^\*\([a-z]*\)\*.*/\1/p' | sort)
+	# The example of a file is one that volt reads.
+	mkdir -p "$BATS_TEST_TMPDIR/m"
+	section man/volt-machines.5.scd DESCRIPTION | awk '/^\t```/ { on = !on; next } on' |
+		sed 's/^\t//' >"$BATS_TEST_TMPDIR/m/web"
+	chmod 644 "$BATS_TEST_TMPDIR/m/web"
+	run -0 volt apply -N "$BATS_TEST_TMPDIR/m"
+	[ "$output" = $'create web\nstart web' ]
+}
+
 @test "manual: the examples of volt-ns(1) work" {
 	run_examples man/volt-ns.1.scd
 }
@@ -493,7 +509,7 @@ more" ]
 	need_root
 	local unit line
 
-	for unit in examples/*.service; do
+	for unit in $(grep -l '^ExecStart=/usr/local/bin/volt-' examples/*.service); do
 		sed -e ':a; /\\$/ { N; s/\\\n//; ba' -e '}' "$unit" | sed -n 's/^ExecStart=//p' |
 			sed "s,/usr/local/bin/,,; s,/var/lib/machines/[^: ]*,$ROOT_BB,g
 				s,/srv/w[ew][bw],$ROOT_BB,g; s,/var/lib/volt/%i,$BATS_TEST_TMPDIR,
@@ -573,6 +589,14 @@ no" ]
 	[ "$(completed 'volt-lock @serv')" = server ]
 	[ "$(completed 'volt-ns -U -- hostn')" = "" ]
 	[ "$(completed 'volt-ns -U cat shar')" = share ]
+	# machine WORD ...: print what bash would offer for the last word of a line of volt.
+	machine() {
+		bash -c 'source share/completion.bash; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+			_volt_machines "$1"; printf "%s\n" "${COMPREPLY[@]}"' sh "$@"
+	}
+	[ "$(machine volt des)" = destroy ]
+	machine volt create x hostn | grep -qx hostname=
+	machine volt apply exam | grep -qx examples
 }
 
 @test "manual: the examples of volt-net(1) work" {

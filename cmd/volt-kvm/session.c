@@ -24,6 +24,7 @@
 #include "ending.h"
 #include "guest.h"
 #include "host_socket.h"
+#include "notify.h"
 #include "session.h"
 #include "signals.h"
 #include "stream.h"
@@ -36,6 +37,15 @@
 #define ANSWER 5000	/* ms without an acknowledgement, before a warning */
 #define PANIC 2000	/* ms from the kernel's panic to its reset */
 
+/* Tell systemd that the command has started, or without one the guest. */
+static void
+say_ready(struct session *s)
+{
+	if (s->ready != -1 && notify_ready(s->ready) == -1)
+		warn(NOTIFY_READY);
+	s->ready = -1;
+}
+
 /* A line from the control port. A line that makes no sense is ignored. */
 static void
 control_line(void *arg, const char *line)
@@ -45,6 +55,7 @@ control_line(void *arg, const char *line)
 
 	if (strcmp(line, GUEST_UP) == 0) {
 		s->up = true;
+		say_ready(s);
 		if (s->cfg->pty)
 			terminal_raw(); /* until now ^C ended volt-kvm */
 	}
@@ -194,6 +205,8 @@ session_begin(struct session *s, struct vm *vm, const struct config *cfg)
 {
 	s->vm = vm;
 	s->cfg = cfg;
+	if ((s->ready = notify_open()) == -1 && errno != ENOENT)
+		err(EXIT_LINK, NOTIFY_READY);
 	watch_signals(s);
 	if (vm->lane != NULL)
 		console_on_line(vm->lane, control_line, s);
@@ -381,6 +394,8 @@ send_console(struct session *s)
 _Noreturn void
 session_run(struct session *s)
 {
+	if (*s->cfg->argv == NULL)
+		say_ready(s);
 	if (s->cfg->boot_timeout != 0)
 		s->boot_end = clock_ms() + (int64_t)s->cfg->boot_timeout;
 	while (!over(s)) {

@@ -300,7 +300,7 @@ main(int argc, char *argv[])
 	if (ns.die_with_parent &&
 	    (ns.parent = supervise_die_with_parent()) == -1 && errno != 0)
 		err(EXIT_LINK, "death signal");
-	if (ns.link && has_root(&ns))
+	if ((ns.link || notify_is_wanted()) && has_root(&ns))
 		notify_hand_on();
 	if (ns.link && (ns.flags & CLONE_NEWUSER) != 0 && !ns.staged)
 		lock_toolbox();
