@@ -18,8 +18,8 @@ MUSL := $(findstring musl,$(CC))
 
 # The programs, and how each is linked (below). FRONTS take another program's
 # options. volt-guest is no command: it is the first program of volt-kvm's guests.
-PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 # SCRIPTS are shell.
+PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 FRONTS = volt-bwrap
 SCRIPTS = volt volt-image
 volt-ns.link = static
@@ -34,7 +34,6 @@ volt-seccomp.link = glibc
 
 INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest $(SCRIPTS)
 BIN = $(INSTALLED:%=$(O)/bin/%)
-SCRIPT = $(SCRIPTS:%=$(O)/bin/%)
 UNIT = $(O)/systemd/system/volt@.service $(O)/systemd/user/volt@.service
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
@@ -74,7 +73,7 @@ glibc.ld = $(glibc.cc) $(ALL_LDFLAGS)
 volt-net.libs = -no-pie $$(pkg-config --libs libmnl) -l:libcap.a
 volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
-all: $(BIN) $(SCRIPT) $(UNIT) $(MAN) $(SHARE)
+all: $(BIN) $(UNIT) $(MAN) $(SHARE)
 
 define link_rules
 $(O)/$(1)/%.o: %.c Makefile | $(O)/kernel
@@ -92,13 +91,6 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
 	$$(Q)mkdir -p $$(@D) && $$($($(1).link).ld) -o $$@ $$^ $$($(1).libs)
 endef
 $(foreach p,$(filter-out $(SCRIPTS),$(INSTALLED)),$(eval $(call program_rules,$(p))))
-
-define script_rules
-$(O)/bin/$(1): cmd/$(1)/$(1).sh Makefile
-	$$(Q)mkdir -p $$(@D) && sed 's/@VERSION@/$$(VERSION)/' $$< >$$@.new && \
-	    chmod 755 $$@.new && mv $$@.new $$@
-endef
-$(foreach p,$(SCRIPTS),$(eval $(call script_rules,$(p))))
 
 # A unit test is tests/unit/X.c, with the harness and lib; of the programs some
 # files can be tested so, too.
@@ -151,13 +143,16 @@ $(O)/kernel:
 	    grep -o '/[^ ]*/Scrt1.o' | sed s/Scrt1/rcrt1/)" $@/rcrt1.o
 
 # What is in @CAPITALS@ in a script or a unit is known when it is built.
-FILL = $(Q)mkdir -p $(@D) && sed 's,@VERSION@,$(VERSION),; s,@BIN@,$(PREFIX)/bin,' $< >$@
-$(O)/bin/volt: cmd/volt/volt.sh Makefile
-	$(FILL) && chmod 755 $@
+FILL = $(Q)mkdir -p $(@D) && sed 's,@VERSION@,$(VERSION),; s,@BIN@,$(PREFIX)/bin,' $< >$@.new
+define script_rules
+$(O)/bin/$(1): cmd/$(1)/$(1).sh Makefile
+	$$(FILL) && chmod 755 $$@.new && mv $$@.new $$@
+endef
+$(foreach p,$(SCRIPTS),$(eval $(call script_rules,$(p))))
 $(O)/systemd/system/%: cmd/volt/% Makefile
-	$(FILL)
+	$(FILL) && mv $@.new $@
 $(O)/systemd/user/%: cmd/volt/user/% Makefile
-	$(FILL)
+	$(FILL) && mv $@.new $@
 
 $(O)/man/%: man/%.scd
 	$(Q)mkdir -p $(@D) && scdoc <$< >$@
@@ -169,7 +164,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
 	    $(foreach n,1 5 7,$(DESTDIR)$(MANDIR)/man$(n)) \
 	    $(DESTDIR)$(UNITDIR)/system $(DESTDIR)$(UNITDIR)/user
-	install $(BIN) $(SCRIPT) $(DESTDIR)$(PREFIX)/bin
+	install $(BIN) $(DESTDIR)$(PREFIX)/bin
 	for u in $(UNIT:$(O)/systemd/%=%); do \
 	    install -m 644 $(O)/systemd/$$u $(DESTDIR)$(UNITDIR)/$$u; done
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
@@ -184,7 +179,7 @@ install: all
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED) $(SCRIPTS)
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
 	cd $(DESTDIR)$(UNITDIR) && rm -f $(UNIT:$(O)/systemd/%=%)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
