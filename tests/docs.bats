@@ -63,10 +63,10 @@ terms() {
 
 @test "manual: each has the required sections" {
 	for p in $(programs); do
-		for s in NAME SYNOPSIS DESCRIPTION FLAGS WORDS "EXIT STATUS" \
+		for s in NAME SYNOPSIS DESCRIPTION FLAGS "WORDS|VERBS" "EXIT STATUS" \
 			ENVIRONMENT EXAMPLES "SEE ALSO" "SECURITY CONSIDERATIONS"; do
 			echo "$p: $s"
-			grep -qx "# $s" "man/$p.1.scd"
+			grep -qxE "# ($s)" "man/$p.1.scd"
 		done
 	done
 }
