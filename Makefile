@@ -18,6 +18,7 @@ MUSL := $(findstring musl,$(CC))
 # The programs, and how each is linked (below). FRONTS take another program's
 # options. volt-guest is no command: it is the first program of volt-kvm's guests.
 PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
+# SCRIPTS are shell.
 FRONTS = volt-bwrap
 SCRIPTS = volt-image
 volt-ns.link = static
@@ -30,8 +31,9 @@ volt-kvm.link = pie
 volt-net.link = glibc
 volt-seccomp.link = glibc
 
-INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest $(SCRIPTS)
+INSTALLED = $(PROGRAMS) $(FRONTS) volt-guest
 BIN = $(INSTALLED:%=$(O)/bin/%)
+SCRIPT = $(SCRIPTS:%=$(O)/bin/%)
 PROFILER = $(O)/bin/volt-seccomp
 LIB_SRC = $(wildcard lib/*.c)
 MAN = $(patsubst man/%.scd,$(O)/man/%,$(wildcard man/*.scd))
@@ -70,7 +72,7 @@ glibc.ld = $(glibc.cc) $(ALL_LDFLAGS)
 volt-net.libs = -no-pie $$(pkg-config --libs libmnl) -l:libcap.a
 volt-seccomp.libs = $(if $(SAN),,-static) -lseccomp
 
-all: $(BIN) $(MAN) $(SHARE)
+all: $(BIN) $(SCRIPT) $(MAN) $(SHARE)
 
 define link_rules
 $(O)/$(1)/%.o: %.c Makefile | $(O)/kernel
@@ -87,14 +89,7 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/$($(1).link)/%.o,$(wildcard cmd/$(1)/*.c)) \
 	$$(call say,LD)
 	$$(Q)mkdir -p $$(@D) && $$($($(1).link).ld) -o $$@ $$^ $$($(1).libs)
 endef
-$(foreach p,$(filter-out $(SCRIPTS),$(INSTALLED)),$(eval $(call program_rules,$(p))))
-
-define script_rules
-$(O)/bin/$(1): cmd/$(1)/$(1).sh Makefile
-	$$(Q)mkdir -p $$(@D) && sed 's/@VERSION@/$$(VERSION)/' $$< >$$@.new && \
-	    chmod 755 $$@.new && mv $$@.new $$@
-endef
-$(foreach p,$(SCRIPTS),$(eval $(call script_rules,$(p))))
+$(foreach p,$(INSTALLED),$(eval $(call program_rules,$(p))))
 
 # A unit test is tests/unit/X.c, with the harness and lib; of the programs some
 # files can be tested so, too.
@@ -143,6 +138,11 @@ $(O)/kernel:
 	    ln -sfn "$$($(CC) -\#\#\# -xc /dev/null 2>&1 | \
 	    grep -o '/[^ ]*/Scrt1.o' | sed s/Scrt1/rcrt1/)" $@/rcrt1.o
 
+# What is in @CAPITALS@ in a script is known when it is built.
+FILL = $(Q)mkdir -p $(@D) && sed 's,@VERSION@,$(VERSION),' $< >$@
+$(O)/bin/volt-image: cmd/volt-image/volt-image.sh Makefile
+	$(FILL) && chmod 755 $@
+
 $(O)/man/%: man/%.scd
 	$(Q)mkdir -p $(@D) && scdoc <$< >$@
 
@@ -152,7 +152,7 @@ $(O)/share/volt/%: share/%
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/volt \
 	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	install $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install $(BIN) $(SCRIPT) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(if $(SHARE),install -m 644 $(SHARE) $(DESTDIR)$(PREFIX)/share/volt)
@@ -164,10 +164,10 @@ install: all
 	    ln -sfn ../../volt/completion.bash $(DESTDIR)$(COMPLETIONS)/$$p; done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED)
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(INSTALLED) $(SCRIPTS)
 	cd $(DESTDIR)$(MANDIR) && rm -f $(foreach m,$(notdir $(MAN)),man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(PREFIX)/share/volt $(DESTDIR)$(DOCDIR)
-	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS)
+	cd $(DESTDIR)$(COMPLETIONS) && rm -f $(PROGRAMS) $(FRONTS) $(SCRIPTS)
 
 check: ; $(Q)O=$(O) tests/run
 random: all unit ; $(Q)O=$(O) tests/random/run --seconds $(or $(SECONDS),60)
