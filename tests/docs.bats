@@ -10,7 +10,8 @@ setup() {
 
 # Print the list of programs in the Makefile.
 programs() {
-	sed -n 's/^PROGRAMS = //p; s/^SCRIPTS = //p' Makefile
+	sed -n 's/^PROGRAMS = //p' Makefile
+	echo volt-image
 }
 
 # section FILE NAME: print a section of a manual's source.

@@ -320,7 +320,7 @@ need_fsverity() {
 	need_root
 	need command -v fsverity
 	truncate -s 64M ext4 && mke2fs -q -t ext4 -b 4096 -O verity ext4 && mkdir proved
-	mount ext4 proved 2>/dev/null || lacks "fs-verity in ext4"
+	mount ext4 proved && : >proved/x && fsverity enable proved/x || lacks "fs-verity in ext4"
 }
 
 # prove FILE: copy FILE into ./proved, enable fs-verity for the copy, and print its digest.

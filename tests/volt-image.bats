@@ -124,9 +124,11 @@ gid=44" ]
 	cmp "$(root_of web)" two/names/again/root
 	# A root hash, if there is a program for it.
 	if command -v veritysetup >/dev/null; then
-		[[ $(image words web | head -n 1) == image=*/root:verity=???????????????????????????* ]]
-		veritysetup verify "$(root_of web)" "$(root_of web)" "$(cat store/names/web/verity)" \
-			--hash-offset="$(place_of "$(root_of web)" verity)"
+		root=$(root_of web)
+		hash=$(cat store/names/web/verity)
+		[ "$(image words web | head -n 1)" = "image=$root:verity=$hash" ]
+		veritysetup verify "$root" "$root" "$hash" \
+			--hash-offset="$(grep -abo verity "$root" | tail -n 1 | cut -d: -f1)"
 	fi
 }
 
