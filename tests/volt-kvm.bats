@@ -108,7 +108,7 @@ terminated() {
 	run -125 --separate-stderr volt-kvm cpus=65 kernel=/none true
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
-	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, overlay, overlay=DIR, block=SIZE, \
+	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, direct, overlay, overlay=DIR, block=SIZE, \
 verity=HASH, hashes=OFFSET or fsverity=DIGEST" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "more than one line" ]
@@ -371,6 +371,9 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 		disk=proved/initrd:ro:fsverity=$bad -- true
 	[ "${stderr_lines[-1]}" = \
 		"volt-kvm: disk=proved/initrd: fsverity: the file has another digest" ]
+	run -125 --separate-stderr volt-kvm -N kernel="$k" pmem=proved/initrd:fsverity=$bad -- true
+	[ "${stderr_lines[-1]}" = \
+		"volt-kvm: pmem=proved/initrd: fsverity: the file has another digest" ]
 }
 
 @test "initrd: an initrd or a kernel that does not fit is refused" {
@@ -2431,6 +2434,37 @@ mounts" ]
 Invalid argument" ]
 }
 
+@test "linux: verity=: the guest of an ordinary user reads nothing that was changed" {
+	need_kernel
+	need command -v veritysetup
+	local dir=root h
+
+	mkdir -p $dir/bin $dir/dev $dir/proc $dir/sys $dir/tmp
+	cp "$(command -v busybox)" $dir/bin/busybox
+	ln -s busybox $dir/bin/sh
+	head -c 65536 /dev/zero | tr '\0' Q >$dir/large
+	h=$(verified_image $dir v)
+	cp v w && flip w $(($(place_of v QQQQQQQQ) + 8192))
+	chmod o+rx . && chmod o+r v w
+	as_user test -w /dev/kvm || chmod 666 /dev/kvm
+	run -0 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		boot_timeout=400s disk=v:ro:verity=$h disk=w:ro:verity=$h -- sh -c '
+		busybox md5sum </large
+		busybox mkdir /tmp/w
+		busybox mount -t erofs -o ro /dev/vdb /tmp/w
+		busybox cat /tmp/w/large 2>/tmp/why | busybox tr -d Q | busybox wc -c
+		busybox cat /tmp/why; echo >/dev/vda || echo not written'
+	echo "$stderr"
+	[ "${lines[0]}" = "$(md5sum <$dir/large)" ]
+	[ "${lines[1]}" = 0 ]
+	[ "${lines[2]}" = "cat: read error: Input/output error" ]
+	[ "${lines[3]}" = "not written" ]
+	run -125 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
+		boot_timeout=400s disk=v:ro:verity="$(another "$h")" -- true
+	[ "$stderr" = "volt-guest: disk vda: verity: the hash is not that of the data, \
+or the data changed" ]
+}
+
 @test "linux: pmem=: a root by DAX, of which the guest has no copy" {
 	need_kernel
 	local k
@@ -2477,37 +2511,6 @@ $(md5sum <root/big)" ]
 	exits 125 "$!"
 	cat err
 	grep -q '^volt-kvm: the guest.*or a file of pmem= has become shorter$' err
-}
-
-@test "linux: verity=: the guest of an ordinary user reads nothing that was changed" {
-	need_kernel
-	need command -v veritysetup
-	local dir=root h
-
-	mkdir -p $dir/bin $dir/dev $dir/proc $dir/sys $dir/tmp
-	cp "$(command -v busybox)" $dir/bin/busybox
-	ln -s busybox $dir/bin/sh
-	head -c 65536 /dev/zero | tr '\0' Q >$dir/large
-	h=$(verified_image $dir v)
-	cp v w && flip w $(($(place_of v QQQQQQQQ) + 8192))
-	chmod o+rx . && chmod o+r v w
-	as_user test -w /dev/kvm || chmod 666 /dev/kvm
-	run -0 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
-		boot_timeout=400s disk=v:ro:verity=$h disk=w:ro:verity=$h -- sh -c '
-		busybox md5sum </large
-		busybox mkdir /tmp/w
-		busybox mount -t erofs -o ro /dev/vdb /tmp/w
-		busybox cat /tmp/w/large 2>/tmp/why | busybox tr -d Q | busybox wc -c
-		busybox cat /tmp/why; echo >/dev/vda || echo not written'
-	echo "$stderr"
-	[ "${lines[0]}" = "$(md5sum <$dir/large)" ]
-	[ "${lines[1]}" = 0 ]
-	[ "${lines[2]}" = "cat: read error: Input/output error" ]
-	[ "${lines[3]}" = "not written" ]
-	run -125 --separate-stderr as_user timeout -k 1 600 volt-kvm kernel="$KERNEL" \
-		boot_timeout=400s disk=v:ro:verity="$(another "$h")" -- true
-	[ "$stderr" = "volt-guest: disk vda: verity: the hash is not that of the data, \
-or the data changed" ]
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {
