@@ -870,7 +870,8 @@ $BATS_TEST_TMPDIR/secret
 	cp -a "$ROOT" "$home/root"
 	chown -R user: "$home" && chmod 755 "$home"
 	mine() {
-		runuser -u user -- env HOME="$home" PATH="$USER_DIR/bin:$PATH" "$@"
+		runuser -u user -- env HOME="$home" PATH="$USER_DIR/bin:$PATH" \
+			XDG_RUNTIME_DIR="/run/user/$uid" "$@"
 	}
 	mine systemctl --user daemon-reload
 	# The manager has a HOME of its own.
