@@ -108,16 +108,16 @@ notify_is_wanted(void)
 int
 notify_open(void)
 {
-	int fd = notify_handed();
+	int fd;
 
-	if (fd == -1 && errno != ENOENT)
-		return -1;
-	if (!notify_is_wanted() || (fd == -1 && getenv("NOTIFY_SOCKET") == NULL)) {
+	if (!notify_is_wanted()) {
 		errno = ENOENT;
 		return -1;
 	}
-	if (fd != -1)
+	if ((fd = notify_handed()) != -1)
 		return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (errno != ENOENT || getenv("NOTIFY_SOCKET") == NULL)
+		return -1;
 	if ((fd = connect_socket()) == -1 && errno == ENOENT)
 		errno = ENOTCONN;
 	return fd;
@@ -128,9 +128,8 @@ int
 notify_ready(int fd)
 {
 	static const char line[] = "READY=1";
-	ssize_t n;
 
-	while ((n = write(fd, line, sizeof(line) - 1)) == -1)
+	while (write(fd, line, sizeof(line) - 1) == -1)
 		if (errno != EINTR)
 			return -1;
 	return 0;

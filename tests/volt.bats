@@ -773,6 +773,15 @@ nothing_of() {
 	wait_for grep -qx up out
 	kill "$pid"
 	ended 143
+	# What a killed one leaves goes with the next change, when its command has ended.
+	start "$O/bin/volt" run root="$ROOT" -- sh -c 'echo up; sleep 1000'
+	wait_for grep -qx up out
+	kill -KILL "$pid"
+	as_root create other root=/ true
+	[ "$(ls "$CONF" | wc -l)" = 2 ]
+	systemctl stop 'volt-run-*'
+	wait_for sh -c 'flock -n "$1"/run-* true' sh "$CONF"
+	as_root destroy other
 	[ -z "$(ls -A "$CONF" "$DATA")" ] || [ "$(ls -A "$CONF" "$DATA")" = "$CONF:
 
 $DATA:" ]
@@ -796,6 +805,10 @@ $DATA:" ]
 	as_root start web
 	run -0 as_root list -j
 	[ "$(jq -r '.[0].os' <<<"$output")" = null ]
+	# A machine that is frozen keeps nobody waiting.
+	echo 1 >/sys/fs/cgroup/volt.slice/volt@web.service/payload/cgroup.freeze
+	run -0 timeout 60 volt list
+	echo 0 >/sys/fs/cgroup/volt.slice/volt@web.service/payload/cgroup.freeze
 
 	# Out: the link itself, or nothing.
 	cd "$BATS_TEST_TMPDIR/to"
@@ -870,7 +883,8 @@ $BATS_TEST_TMPDIR/secret
 	cp -a "$ROOT" "$home/root"
 	chown -R user: "$home" && chmod 755 "$home"
 	mine() {
-		runuser -u user -- env HOME="$home" PATH="$USER_DIR/bin:$PATH" "$@"
+		runuser -u user -- env HOME="$home" PATH="$USER_DIR/bin:$PATH" \
+			XDG_RUNTIME_DIR="/run/user/$uid" "$@"
 	}
 	mine systemctl --user daemon-reload
 	# The manager has a HOME of its own.

@@ -58,6 +58,15 @@ usage: volt verb [argument ...]
 END
 }
 
+# at_end FUNCTION: do this at the end, also if a signal ends us.
+at_end() {
+	# shellcheck disable=SC2064 # its name
+	trap "$1" EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
 wrong_use() {
 	usage >&2
 	exit 125
@@ -220,6 +229,18 @@ lock() {
 		left=${left##*/.}
 		! is_name "${left%.gone}" || remove_data "${left%.gone}"
 	done
+	# A volt run holds a lock on its machine's file, as long as it lives.
+	for left in "$conf"/run-*; do
+		if is_file "$left" && flock -n "$left" true && ! is_up "${left##*/}"; then
+			remove_files "${left##*/}"
+		fi
+	done
+}
+
+# remove_files NAME: the machine is gone when its file has lost its name.
+remove_files() {
+	mv -f -- "$conf/$1" "$conf/.$1.gone" || fail "$1: its file cannot be removed"
+	remove_data "$1"
 }
 
 # write_file NAME TEXT HOW: give the file NAME this text. HOW is "new", then there must be none,
@@ -565,8 +586,7 @@ destroy() {
 		fi
 		ctl reset-failed -- "$(unit "$1")" 2>/dev/null || :
 	fi
-	mv -f -- "$conf/$1" "$conf/.$1.gone" || fail "$1: its file cannot be removed"
-	remove_data "$1"
+	remove_files "$1"
 }
 
 verb_destroy() {
@@ -795,6 +815,10 @@ verb_register() {
 		"$1" 0 volt "$class" "$(leader "$pid")" ''
 }
 
+destroy_new() {
+	destroy "$new"
+}
+
 # verb_run [WORD ...] [[--] COMMAND ...]: the unit is made for this run, so that the command's
 # streams are ours. Whatever ends us, the machine is destroyed, if only by the next verb.
 verb_run() {
@@ -808,12 +832,11 @@ verb_run() {
 		console=pipe streams=--pipe
 	fi
 	make_file "$new" "$console" "$@"
+	exec 8<"$conf/$new"
+	flock -s 8
 	exec 9<&-
 	locked=''
-	trap 'destroy "$new"' EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	at_end destroy_new
 	# In the background, so that a signal that ends us is not kept until the command ends. The
 	# shell gives a background command an empty input: so this one's is another descriptor.
 	exec 3<&0
@@ -918,6 +941,10 @@ parent() {
 	esac
 }
 
+remove_work() {
+	rm -rf -- "$work"
+}
+
 # copy_out NAME FILE FILE: what comes out of the machine is not trusted. A tar without
 # capabilities unpacks it into a new directory, and can write nowhere else. Then the one file
 # that was asked for is moved to its place.
@@ -927,7 +954,7 @@ copy_out() {
 	[ ! -d "$to" ] || to=${to%/}/$from
 	[ ! -d "$to" ] || fail "$to: it is there already"
 	work=$(mktemp -d -- "$(parent "$to")/.volt.XXXXXX") || exit 125
-	trap 'rm -rf -- "$work"' EXIT
+	at_end remove_work
 	mkdir "$work/new"
 	mkfifo "$work/pipe"
 	(become "$1" tar -c -f - -C "$(parent "$2" /)" -- "$from") >"$work/pipe" &
@@ -954,7 +981,7 @@ copy_in() {
 	fi
 	as=$(printf '%s' "$as" | sed 's/[\\&,]/\\&/g')
 	work=$(mktemp -d)
-	trap 'rm -rf -- "$work"' EXIT
+	at_end remove_work
 	mkfifo "$work/pipe"
 	tar -c -f - --owner=0 --group=0 --transform="flags=rSH;s,^[^/]*,$as," \
 		-C "$(parent "$1")" -- "$from" >"$work/pipe" &
@@ -1071,11 +1098,10 @@ uptime() {
 }
 
 # system NAME: print what os-release of a container says. A program of the container prints it,
-# since only that sees no file of the host. It may say anything.
+# since only that sees no file of the host. It may say anything, and take its time.
 system() {
-	# shellcheck disable=SC2016 # expanded by that sh
-	said=$( (become "$1" timeout 2 cat /etc/os-release) 2>/dev/null </dev/null | head -c 4096 |
-		sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\).*/\1/p' | head -n 1) || :
+	said=$(timeout -k 1 3 "$self" exec "$1" cat /etc/os-release 2>/dev/null </dev/null |
+		head -c 4096 | sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\).*/\1/p' | head -n 1) || :
 	printable "${said:--}" | cut -c1-60
 }
 
@@ -1314,7 +1340,7 @@ verb_apply() {
 		case $broken in
 		*" $name "*) continue ;;
 		esac
-		step "$dir" "$verb" "$name" </dev/null 9<&9 || {
+		step "$dir" "$verb" "$name" </dev/null || {
 			status=125
 			broken="$broken$name "
 		}
