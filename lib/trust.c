@@ -112,8 +112,8 @@ trust_set(struct trust *t, const char *option)
 }
 
 /*
- * Check that the options make sense together, for a file that is written or not. Returns
- * what is wrong, or NULL.
+ * Check that the options make sense together, for a file that is written or not.
+ * Returns what is wrong, or NULL.
  */
 const char *
 trust_check(const struct trust *t, bool written)
@@ -129,8 +129,8 @@ trust_check(const struct trust *t, bool written)
 
 /*
  * If fsverity= was given, compare it with what the kernel measures of the file that is
- * open at fd. From then on each read of a changed byte fails, by any descriptor. Returns
- * what is wrong, or NULL.
+ * open at fd. From then on each read of a changed byte fails, by any descriptor.
+ * Returns what is wrong, or NULL.
  */
 const char *
 trust_measure(const struct trust *t, int fd)

@@ -129,8 +129,8 @@ verity_read(struct verity *v, const struct trust *t, int fd, uint64_t size)
 }
 
 /*
- * Write the line of dm-verity for the device dev, with a NUL. Returns 0, or -1 and E2BIG
- * if size is too small.
+ * Write the line of dm-verity for the device dev, with a NUL. Returns 0, or -1 and
+ * E2BIG if size is too small.
  */
 int
 verity_table(const struct verity *v, dev_t dev, char *buf, size_t size)
@@ -153,8 +153,8 @@ verity_table(const struct verity *v, dev_t dev, char *buf, size_t size)
 
 /*
  * Make a device of dm-verity over the device dev, and read its first block, so that a
- * wrong hash is found now. Returns the descriptor of the new device, and its path; or -1
- * and errno: EBADMSG if the hash is wrong, or the first block changed, and what
+ * wrong hash is found now. Returns the descriptor of the new device, and its path; or
+ * -1 and errno: EBADMSG if the hash is wrong, or the first block changed, and what
  * dm_make() has.
  */
 int

@@ -81,9 +81,9 @@ loop_attach(const struct mount *m, int file, bool ro, char *buf, size_t size)
 }
 
 /*
- * Make a device of dm-verity over the loop device, which has size bytes. Closes the loop
- * device. Returns the descriptor of the new device, and its path in place of the loop
- * device's.
+ * Make a device of dm-verity over the loop device, which has size bytes. Closes the
+ * loop device. Returns the descriptor of the new device, and its path in place of the
+ * loop device's.
  */
 static int
 verify(const struct mount *m, int loop, off_t size, char path[static DM_PATH])
