@@ -945,6 +945,27 @@ remove_work() {
 	rm -rf -- "$work"
 }
 
+# within NAME COMMAND ...: run a command in a machine. The first that it says on standard error
+# is in $work/why afterwards: it may be meant to harm a terminal, or to fill a disk.
+within() {
+	exec 4>&1
+	{
+		ended=0
+		(become "$@" 4>&-) 2>&1 >&4 || ended=$?
+		echo "$ended" >"$work/ended"
+	} | {
+		head -c 500
+		cat >/dev/null
+	} >"$work/why" 4>&-
+	exec 4>&-
+	return "$(cat "$work/ended")"
+}
+
+# why: print one line of what it has said.
+why() {
+	head -n 1 "$work/why" | sed 's/^/: /'
+}
+
 # copy_out NAME FILE FILE: what comes out of the machine is not trusted. A tar without
 # capabilities unpacks it into a new directory, and can write nowhere else. Then the one file
 # that was asked for is moved to its place.
@@ -957,15 +978,15 @@ copy_out() {
 	at_end remove_work
 	mkdir "$work/new"
 	mkfifo "$work/pipe"
-	(become "$1" tar -c -f - -C "$(parent "$2" /)" -- "$from") >"$work/pipe" &
+	within "$1" tar -c -f - -C "$(parent "$2" /)" -- "$from" >"$work/pipe" &
 	reader=0
 	(
 		cd "$work/new" &&
 			exec "$bin/volt-lock" -b fs.rx=/ "fs.rwx=$(pwd | sed 's/[\\,]/\\&/g')" caps=none -- \
 				tar -x --no-same-owner --no-same-permissions -f -
 	) <"$work/pipe" 2>"$work/said" || reader=$?
-	wait $! || fail "$1: $2: cannot be read there"
-	[ "$reader" = 0 ] || fail "$1: $2: $(tail -n 1 "$work/said")"
+	wait $! || fail "$1: $2: cannot be read there$(why)"
+	[ "$reader" = 0 ] || fail "$1: $2: $(grep '^tar: ' "$work/said" | head -n 1)"
 	[ "$(ls -A "$work/new")" = "$from" ] || fail "$1: $2: its tar sent something else"
 	find "$work/new" -type f -perm /6000 -exec chmod ug-s {} +
 	mv -fT -- "$work/new/$from" "$to" || fail "$to: cannot be written"
@@ -976,16 +997,17 @@ copy_in() {
 	from=$(base "$1") || exit 125
 	to=$(parent "$3" /)
 	as=$(base "$3") || exit 125
-	if (become "$2" test -d "$3"); then
+	work=$(mktemp -d) || exit 125
+	at_end remove_work
+	if within "$2" test -d "$3"; then
 		to=$3 as=$from
 	fi
 	as=$(printf '%s' "$as" | sed 's/[\\&,]/\\&/g')
-	work=$(mktemp -d)
-	at_end remove_work
 	mkfifo "$work/pipe"
 	tar -c -f - --owner=0 --group=0 --transform="flags=rSH;s,^[^/]*,$as," \
 		-C "$(parent "$1")" -- "$from" >"$work/pipe" &
-	(become "$2" tar -x -f - -C "$to") <"$work/pipe" || fail "$2: $3: cannot be written there"
+	within "$2" tar -x -f - -C "$to" <"$work/pipe" ||
+		fail "$2: $3: cannot be written there$(why)"
 	wait $! || fail "$1: cannot be read"
 }
 
