@@ -994,6 +994,7 @@ copy_out() {
 
 # copy_in FILE NAME FILE: a tar of the machine unpacks it, behind the machine's locks.
 copy_in() {
+	[ -e "$1" ] || [ -L "$1" ] || fail "$1: No such file or directory"
 	from=$(base "$1") || exit 125
 	to=$(parent "$3" /)
 	as=$(base "$3") || exit 125
