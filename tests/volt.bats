@@ -909,6 +909,12 @@ $BATS_TEST_TMPDIR/secret
 	mine volt cp web:/etc/new "$home/back"
 	[ "$(cat "$home/back")" = text ]
 	run -5 mine volt run root="$home/root" -- sh -c 'exit 5'
+	# A limit that the user's manager cannot set is refused, and not just ignored.
+	if ! grep -qw io "$group/cgroup.controllers"; then
+		run -125 --separate-stderr mine volt set web io.weight=5
+		[[ $stderr == "volt: web: io.weight=5: this unit has no controller io; "* ]]
+		run ! grep io.weight "$home/.config/volt/machines/web"
+	fi
 	mine volt set web memory.max=80M
 	[ "$(cat "$group/memory.max")" = 83886080 ]
 	mine volt stop web

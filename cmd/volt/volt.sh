@@ -611,6 +611,24 @@ END
 	[ $# -eq 0 ] || "$bin/volt-cg" -S "$@"
 }
 
+# check_controllers GROUP: check that systemd can enforce the limits of $what there. It accepts
+# those of a controller that was not delegated to it, and ignores them.
+check_controllers() {
+	[ -n "$1" ] || return 0
+	have=" $(cat "/sys/fs/cgroup$1/cgroup.controllers" 2>/dev/null) "
+	while IFS= read -r line; do
+		[ -n "$line" ] || continue
+		controller=${line%%[.=]*}
+		[ "$controller" != cpus ] || controller=cpu
+		case $have in
+		*" $controller "*) ;;
+		*) fail "$machine: $line: this unit has no controller $controller; volt doctor says more" ;;
+		esac
+	done <<END
+$(limits)
+END
+}
+
 # set_properties UNIT: give the unit the limits of $what, and take back those that it got before
 # and that the file no longer has. These are systemd's own files of --runtime.
 set_properties() {
@@ -691,6 +709,10 @@ verb_set() {
 	text=$(with_limits "$@")
 	write_file "$machine" "$text" old
 	is_up "$machine" || return 0
+	(check_controllers "$group") || {
+		write_file "$machine" "$old" old
+		exit 125
+	}
 	refused=$(set_properties "$(unit "$machine")" 2>&1) || {
 		write_file "$machine" "$old" old
 		fail "$machine: $refused"
@@ -737,9 +759,10 @@ verb_stop() {
 	done
 }
 
-# in_unit NAME: has systemd started us, as the unit of the machine?
+# in_unit NAME: has systemd started us, as the unit of the machine? Sets $group to our own.
 in_unit() {
-	case "$(sed -n 's/^0:://p' /proc/self/cgroup)/" in
+	group=$(sed -n 's/^0:://p' /proc/self/cgroup)
+	case "$group/" in
 	*"/$(unit "$1")/"*) return 0 ;;
 	esac
 	return 1
@@ -753,6 +776,7 @@ chain() {
 	name=$1 dry=${2:-} link=''
 	set --
 	if in_unit "$name"; then
+		check_controllers "$group"
 		why=$(set_properties "$(unit "$name")" 2>&1) || fail "$name: limits: $why"
 		case $nl$what in
 		*"${nl}a ready="*) ;;
