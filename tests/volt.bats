@@ -817,7 +817,8 @@ $DATA:" ]
 	run -125 --separate-stderr as_root cp web:/out/secret x
 	run -125 --separate-stderr as_root cp "web:/up$BATS_TEST_TMPDIR/secret" x
 	run -125 --separate-stderr as_root cp web:/nil x
-	[ "${stderr_lines[-1]}" = "volt: web: /nil: cannot be read there" ]
+	[[ $stderr == "volt: web: /nil: cannot be read there: tar: nil: "* ]]
+	[ "${#stderr_lines[@]}" = 1 ]
 	as_root cp web:/suid .
 	[ "$(stat -c '%a %u' suid)" = "755 0" ]
 	as_root cp web:/etc etc
@@ -860,10 +861,16 @@ $BATS_TEST_TMPDIR/secret
 	mkdir -p "$ROOT/usr/bin"
 	mv evil.tar "$ROOT/evil.tar"
 	rm "$ROOT/bin/tar"
-	printf '#!/bin/sh\ncat /evil.tar\n' >"$ROOT/bin/tar"
+	printf '#!/bin/sh\ncat /evil.tar\nprintf "a\\033[1mb\\n" >&2; exit $(cat /status)\n' \
+		>"$ROOT/bin/tar"
+	echo 0 >"$ROOT/status"
 	chmod 755 "$ROOT/bin/tar"
 	as_root restart web
 	run -125 --separate-stderr as_root cp web:/x .
+	[ "${#stderr_lines[@]}" = 1 ]
+	as_root exec web sh -c 'echo 1 >/status'
+	run -125 --separate-stderr as_root cp web:/x .
+	[ "$stderr" = "volt: web: /x: cannot be read there: a?[1mb" ]
 	[ "$(ls -A | tr '\n' ' ')" = "etc link suid " ]
 	[ -z "$(ls -A ../host)" ] && [ ! -e ../escape ]
 	[ "$(cat ../secret)" = secret ]
@@ -902,6 +909,12 @@ $BATS_TEST_TMPDIR/secret
 	mine volt cp web:/etc/new "$home/back"
 	[ "$(cat "$home/back")" = text ]
 	run -5 mine volt run root="$home/root" -- sh -c 'exit 5'
+	# A limit that the user's manager cannot set is refused, and not just ignored.
+	if ! grep -qw io "$group/cgroup.controllers"; then
+		run -125 --separate-stderr mine volt set web io.weight=5
+		[[ $stderr == "volt: web: io.weight=5: this unit has no controller io; "* ]]
+		run ! grep io.weight "$home/.config/volt/machines/web"
+	fi
 	mine volt set web memory.max=80M
 	[ "$(cat "$group/memory.max")" = 83886080 ]
 	mine volt stop web

@@ -611,6 +611,24 @@ END
 	[ $# -eq 0 ] || "$bin/volt-cg" -S "$@"
 }
 
+# check_controllers GROUP: check that systemd can enforce the limits of $what there. It accepts
+# those of a controller that was not delegated to it, and ignores them.
+check_controllers() {
+	[ -n "$1" ] || return 0
+	have=" $(cat "/sys/fs/cgroup$1/cgroup.controllers" 2>/dev/null) "
+	while IFS= read -r line; do
+		[ -n "$line" ] || continue
+		controller=${line%%[.=]*}
+		[ "$controller" != cpus ] || controller=cpu
+		case $have in
+		*" $controller "*) ;;
+		*) fail "$machine: $line: this unit has no controller $controller; volt doctor says more" ;;
+		esac
+	done <<END
+$(limits)
+END
+}
+
 # set_properties UNIT: give the unit the limits of $what, and take back those that it got before
 # and that the file no longer has. These are systemd's own files of --runtime.
 set_properties() {
@@ -691,6 +709,10 @@ verb_set() {
 	text=$(with_limits "$@")
 	write_file "$machine" "$text" old
 	is_up "$machine" || return 0
+	(check_controllers "$group") || {
+		write_file "$machine" "$old" old
+		exit 125
+	}
 	refused=$(set_properties "$(unit "$machine")" 2>&1) || {
 		write_file "$machine" "$old" old
 		fail "$machine: $refused"
@@ -737,9 +759,10 @@ verb_stop() {
 	done
 }
 
-# in_unit NAME: has systemd started us, as the unit of the machine?
+# in_unit NAME: has systemd started us, as the unit of the machine? Sets $group to our own.
 in_unit() {
-	case "$(sed -n 's/^0:://p' /proc/self/cgroup)/" in
+	group=$(sed -n 's/^0:://p' /proc/self/cgroup)
+	case "$group/" in
 	*"/$(unit "$1")/"*) return 0 ;;
 	esac
 	return 1
@@ -753,6 +776,7 @@ chain() {
 	name=$1 dry=${2:-} link=''
 	set --
 	if in_unit "$name"; then
+		check_controllers "$group"
 		why=$(set_properties "$(unit "$name")" 2>&1) || fail "$name: limits: $why"
 		case $nl$what in
 		*"${nl}a ready="*) ;;
@@ -945,6 +969,27 @@ remove_work() {
 	rm -rf -- "$work"
 }
 
+# within NAME COMMAND ...: run a command in a machine. The first that it says on standard error
+# is in $work/why afterwards: it may be meant to harm a terminal, or to fill a disk.
+within() {
+	exec 4>&1
+	{
+		ended=0
+		(become "$@" 4>&-) 2>&1 >&4 || ended=$?
+		echo "$ended" >"$work/ended"
+	} | {
+		head -c 500
+		cat >/dev/null
+	} >"$work/why" 4>&-
+	exec 4>&-
+	return "$(cat "$work/ended")"
+}
+
+# why: print one line of what it has said.
+why() {
+	head -n 1 "$work/why" | sed 's/^/: /'
+}
+
 # copy_out NAME FILE FILE: what comes out of the machine is not trusted. A tar without
 # capabilities unpacks it into a new directory, and can write nowhere else. Then the one file
 # that was asked for is moved to its place.
@@ -957,15 +1002,15 @@ copy_out() {
 	at_end remove_work
 	mkdir "$work/new"
 	mkfifo "$work/pipe"
-	(become "$1" tar -c -f - -C "$(parent "$2" /)" -- "$from") >"$work/pipe" &
+	within "$1" tar -c -f - -C "$(parent "$2" /)" -- "$from" >"$work/pipe" &
 	reader=0
 	(
 		cd "$work/new" &&
 			exec "$bin/volt-lock" -b fs.rx=/ "fs.rwx=$(pwd | sed 's/[\\,]/\\&/g')" caps=none -- \
 				tar -x --no-same-owner --no-same-permissions -f -
 	) <"$work/pipe" 2>"$work/said" || reader=$?
-	wait $! || fail "$1: $2: cannot be read there"
-	[ "$reader" = 0 ] || fail "$1: $2: $(tail -n 1 "$work/said")"
+	wait $! || fail "$1: $2: cannot be read there$(why)"
+	[ "$reader" = 0 ] || fail "$1: $2: $(grep '^tar: ' "$work/said" | head -n 1)"
 	[ "$(ls -A "$work/new")" = "$from" ] || fail "$1: $2: its tar sent something else"
 	find "$work/new" -type f -perm /6000 -exec chmod ug-s {} +
 	mv -fT -- "$work/new/$from" "$to" || fail "$to: cannot be written"
@@ -973,19 +1018,21 @@ copy_out() {
 
 # copy_in FILE NAME FILE: a tar of the machine unpacks it, behind the machine's locks.
 copy_in() {
+	[ -e "$1" ] || [ -L "$1" ] || fail "$1: No such file or directory"
 	from=$(base "$1") || exit 125
 	to=$(parent "$3" /)
 	as=$(base "$3") || exit 125
-	if (become "$2" test -d "$3"); then
+	work=$(mktemp -d) || exit 125
+	at_end remove_work
+	if within "$2" test -d "$3"; then
 		to=$3 as=$from
 	fi
 	as=$(printf '%s' "$as" | sed 's/[\\&,]/\\&/g')
-	work=$(mktemp -d)
-	at_end remove_work
 	mkfifo "$work/pipe"
 	tar -c -f - --owner=0 --group=0 --transform="flags=rSH;s,^[^/]*,$as," \
 		-C "$(parent "$1")" -- "$from" >"$work/pipe" &
-	(become "$2" tar -x -f - -C "$to") <"$work/pipe" || fail "$2: $3: cannot be written there"
+	within "$2" tar -x -f - -C "$to" <"$work/pipe" ||
+		fail "$2: $3: cannot be written there$(why)"
 	wait $! || fail "$1: cannot be read"
 }
 

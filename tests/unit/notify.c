@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,7 +322,49 @@ a_link_that_waits_is_between(void)
 	close(handed), close(r.in), close(r.out), close(pair[1]);
 }
 
+/* VOLT_READY: READY=1 goes to the socket that a link has handed on, or to the caller's. */
+static void
+readiness(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "\0ready" };
+	char value[16];
+	int fd, pair[2];
+
+	unsetenv("VOLT_NOTIFY");
+	unsetenv("VOLT_READY");
+	setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
+	CHECK_ERRNO(notify_open(), ENOENT);
+	setenv("VOLT_READY", "1", 1);
+	CHECK_ERRNO(notify_open(), ENOTCONN);
+	unsetenv("NOTIFY_SOCKET");
+	CHECK_ERRNO(notify_open(), ENOENT);
+
+	snprintf(sun.sun_path + 6, sizeof(sun.sun_path) - 6, "%d", getpid());
+	sun.sun_path[0] = '@';
+	setenv("NOTIFY_SOCKET", sun.sun_path, 1);
+	sun.sun_path[0] = '\0';
+	CHECK((to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) != -1);
+	CHECK_INT(bind(to, (struct sockaddr *)&sun, (socklen_t)(offsetof(struct
+	    sockaddr_un, sun_path) + 1 + strlen(sun.sun_path + 1))), 0);
+	CHECK((fd = notify_open()) != -1);
+	CHECK_INT(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	CHECK_INT(notify_ready(fd), 0);
+	CHECK_STR(received(), "READY=1");
+	close(fd), close(to);
+	CHECK_ERRNO(notify_open(), ECONNREFUSED);
+
+	CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0);
+	snprintf(value, sizeof(value), "%d", pair[0]);
+	setenv("VOLT_NOTIFY", value, 1);
+	CHECK((fd = notify_open()) != -1);
+	CHECK_INT(notify_ready(fd), 0);
+	to = pair[1];
+	CHECK_STR(received(), "READY=1");
+	close(fd), close(pair[0]), close(pair[1]);
+}
+
 static const struct unit tests[] = {
+	UNIT(readiness),
 	UNIT(what_passes),
 	UNIT(what_does_not),
 	UNIT(nothing_is_smuggled),
