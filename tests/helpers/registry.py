@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_request(self, *args):
-        print(self.command, self.path, flush=True)
+        print(self.requestline, flush=True)
 
     def log_message(self, *args):
         """A client first tries TLS, which is no request."""
