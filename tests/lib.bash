@@ -320,7 +320,9 @@ need_fsverity() {
 	need_root
 	need command -v fsverity
 	truncate -s 64M ext4 && mke2fs -q -t ext4 -b 4096 -O verity ext4 && mkdir proved
-	mount ext4 proved && : >proved/x && fsverity enable proved/x || lacks "fs-verity in ext4"
+	if ! mount ext4 proved || ! : >proved/x || ! fsverity enable proved/x; then
+		lacks "fs-verity in ext4"
+	fi
 }
 
 # prove FILE: copy FILE into ./proved, enable fs-verity for the copy, and print its digest.

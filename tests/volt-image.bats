@@ -193,10 +193,10 @@ gid=44" ]
 import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
 	run -0 here pull docker://127.0.0.1:5000/my/web:1
 	[[ $output == "web-1 sha256:"* ]]
-	[ "$(grep -c blobs out)" = 3 ]
+	[ "$(grep -ac blobs out)" = 3 ]
 	run -0 here pull docker://127.0.0.1:5000/my/other:1 other
 	# The configuration and one layer: the other one is there.
-	[ "$(grep -c blobs out)" = 5 ]
+	[ "$(grep -ac blobs out)" = 5 ]
 	[ "$(jq -r '.layers[0]' store/names/*/manifest | sort -u | wc -l)" = 1 ]
 	# By a digest, which must be that of what comes.
 	digest=$(basename "$(readlink store/names/web-1)")
@@ -214,7 +214,7 @@ import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
 	: >out
 	oci other other
 	run -0 here pull docker://127.0.0.1:5000/my/other:1
-	[ "$(grep -c blobs out)" -le 2 ]
+	[ "$(grep -ac blobs out)" -le 2 ]
 	run -0 image verify
 	[ "$output" = "other-1 ok" ]
 }

@@ -119,9 +119,9 @@ verity=HASH, hashes=OFFSET or fsverity=DIGEST" ]
 	run -125 --separate-stderr volt-kvm dns=10.0.0.1 kernel=/bin/busybox true
 	[ "$stderr" = "volt-kvm: dns=: no network" ]
 	run -125 --separate-stderr volt-kvm disk=x root=vdb1:ext4 kernel=/none true
-	[ "$stderr" = "volt-kvm: root=vdb1:ext4: no disk= for it" ]
+	[ "$stderr" = "volt-kvm: root=vdb1:ext4: no disk= or pmem= for it" ]
 	run -125 --separate-stderr volt-kvm overlay=/dev/vda kernel=/none true
-	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= for it" ]
+	[ "$stderr" = "volt-kvm: overlay=/dev/vda: no disk= or pmem= for it" ]
 	run -125 --separate-stderr volt-kvm env==x kernel=/none true
 	[ "$stderr" = "volt-kvm: env==x: no name" ]
 	run -125 --separate-stderr volt-kvm memory=64M balloon=65M kernel=/none true
@@ -531,7 +531,7 @@ parted() {
 	refused "overlay=vdb3: disk holds $unknown; to try another, say overlay=vdb3:TYPE" \
 		disk=small disk=disk overlay=vdb3
 	for n in 0 256 x 1x -1 01 1p1; do
-		refused "root=vda$n: no disk= for it" disk=disk root=vda$n
+		refused "root=vda$n: no disk= or pmem= for it" disk=disk root=vda$n
 	done
 	parted logical disk
 	list="vda5 ext4, vda6 (unknown), vda7 erofs"
@@ -1074,7 +1074,7 @@ all ok" ]
 	run -125 --separate-stderr volt-kvm kernel="$k" "${disks[@]}" disk=a:ro </dev/null
 	[ "$stderr" = "volt-kvm: disk=a:ro: too many disks; 26 at the most, vda to vdz" ]
 	run -125 --separate-stderr volt-kvm -N kernel="$k" "${disks[@]}" root=vdaa -- x
-	[ "$stderr" = "volt-kvm: root=vdaa: no disk= for it" ]
+	[ "$stderr" = "volt-kvm: root=vdaa: no disk= or pmem= for it" ]
 }
 
 @test "attack: a disk with an overlay is not changed" {
@@ -1163,7 +1163,10 @@ all ok" ]
 	need_kvm
 	local sum
 
-	{ printf 'the file'; head -c 100000 /dev/urandom; } >file
+	{
+		printf 'the file'
+		head -c 100000 /dev/urandom
+	} >file
 	truncate -s 102400 file
 	sum=$(md5sum <file)
 	truncate -s 4096 disk

@@ -51,8 +51,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(data)
 
+    def log_request(self, *args):
+        print(self.requestline, flush=True)
+
     def log_message(self, *args):
-        print(self.command, self.path, flush=True)
+        """A client first tries TLS, which is no request."""
 
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(PORT)), Handler).serve_forever()
