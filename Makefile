@@ -110,6 +110,9 @@ $(O)/unit/%.t: $(O)/static/tests/unit/%.o $(O)/static/tests/unit/unit.o $(O)/sta
 	$(Q)mkdir -p $(@D) && $(static.ld) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(O)/unit/virtq.t: $(addprefix $(O)/static/cmd/volt-kvm/,virtq.o ram.o)
 $(O)/unit/partition.t: $(addprefix $(O)/static/cmd/volt-kvm/,partition.o superblock.o)
+$(O)/unit/join.t: $(addprefix $(O)/static/cmd/volt-guest/,join.o command.o pump.o)
+$(O)/unit/rate.t: $(O)/static/cmd/volt-kvm/rate.o
+$(O)/unit/talk.t: $(O)/static/cmd/volt-kvm/talk.o
 $(O)/unit/vsock.t: $(O)/static/cmd/volt-kvm/vsock.o
 $(O)/unit/fuse.t: $(O)/static/cmd/volt-kvm/fuse.o
 $(O)/unit/shadow.t: $(O)/static/cmd/volt-kvm/shadow.o

@@ -5,15 +5,52 @@
 #include "guest.h"
 #include "value.h"
 
-const char *const guest_port_names[GUEST_PORTS] = { "volt.stdin",
-	"volt.stdout", "volt.stderr", "volt.control" };
+/* The name of a port, as volt-kvm tells it to the guest's kernel. */
+void
+guest_port_name(char name[GUEST_PORT_NAME], unsigned int lane,
+    enum guest_port port)
+{
+	static const char *const names[GUEST_PORTS] = { "stdin", "stdout",
+		"stderr", "control" };
+
+	if (lane == 0)
+		snprintf(name, GUEST_PORT_NAME, "volt.%s", names[port]);
+	else
+		snprintf(name, GUEST_PORT_NAME, "volt.%u.%s", lane, names[port]);
+}
+
+/*
+ * How many bytes follow a request. Returns -1 and errno, E2BIG, if they are too many.
+ */
+int64_t
+guest_request_size(const struct guest_request *r)
+{
+	uint64_t size = (uint64_t)r->words + r->argv + r->env;
+
+	if (size <= GUEST_REQUEST_MOST)
+		return (int64_t)size;
+	errno = E2BIG;
+	return -1;
+}
+
+/* Is the text of that length whole strings? Then *n is how many. */
+bool
+guest_strings(const char *text, size_t len, size_t *n)
+{
+	size_t i;
+
+	*n = 0;
+	for (i = 0; i < len; i++)
+		*n += text[i] == '\0';
+	return len == 0 || text[len - 1] == '\0';
+}
 
 #define WORD(name) { #name "=", offsetof(struct guest_words, name) }
 static const struct {
 	const char *key;
 	size_t offset;
 } words[] = {
-	WORD(root), WORD(overlay), WORD(hostname), WORD(chdir), WORD(console),
+	WORD(pmems), WORD(root), WORD(overlay), WORD(hostname), WORD(chdir), WORD(console),
 	WORD(size), WORD(mac), WORD(ip), WORD(gw), WORD(ip6), WORD(gw6),
 	WORD(dns), WORD(search), WORD(options),
 };

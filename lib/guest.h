@@ -13,7 +13,15 @@
  * volt-kvm writes GUEST_SIGNAL with a number, and GUEST_SIZE with the rows and
  * columns of the terminal.
  *
- * Root in the guest can write to the control port, so volt-kvm does not trust these
+ * A lane is such a set of four ports. Lane 0 is that of the first command. With control=
+ * there is a second virtio console with GUEST_JOINS more lanes, for join=. volt-kvm
+ * writes GUEST_JOIN with the number of a lane to the control port of lane 0. Then
+ * volt-guest opens the ports of that lane, and reads a request from its standard input:
+ * a struct guest_request, words, arguments and variables. What follows is the input of
+ * the command. When it has ended volt-guest reports that on the lane's control port, and
+ * closes the ports. They may be used again once all are closed.
+ *
+ * Root in the guest can write to a control port, so volt-kvm does not trust these
  * lines: it ignores one that is malformed.
  */
 #ifndef VOLT_GUEST_H
@@ -22,6 +30,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "must.h"
 
@@ -51,16 +60,29 @@
 #define GUEST_LOST "lost"
 #define GUEST_SIGNAL "signal "
 #define GUEST_SIZE "size "
+#define GUEST_JOIN "join "
+
+#define GUEST_JOINS 8	/* lanes for join=, from number 1 */
 
 enum guest_port { GUEST_STDIN, GUEST_STDOUT, GUEST_STDERR, GUEST_CONTROL,
 	GUEST_PORTS };
 
-extern const char *const guest_port_names[GUEST_PORTS];
+#define GUEST_PORT_NAME 24	/* bytes of a port's name, at most, and its NUL */
+
+/*
+ * A request. The numbers are bytes: of words, as guest_words_print() makes them; of the
+ * command's arguments and of variables, strings with their NULs. The texts follow.
+ */
+#define GUEST_REQUEST_MOST ((uint32_t)1 << 20)	/* of all texts */
+struct guest_request {
+	uint32_t words, argv, env;
+};
 
 #define GUEST_SHARES 8
 
 /* What volt-guest must do. A word that was not given is NULL. */
 struct guest_words {
+	const char *pmems;	/* how many files of pmem= */
 	const char *root, *overlay, *hostname, *chdir;
 	const char *console, *size;	/* "pty"; "ROWS COLUMNS" */
 	/* The network card, as volt-net leased its addresses (tap.h). */
@@ -74,11 +96,15 @@ struct guest_words {
 #define GUEST_TYPE "ext4"	/* the default */
 #define GUEST_SHARE_TYPE "virtiofs"	/* DEV is the tag of a directory */
 struct guest_disk {
-	char dev[64];	/* "vda", "/dev/vda" */
+	char dev[64];	/* "vda", "/dev/vda", "pmem0" */
 	char type[64];	/* "": not given */
 	bool ro;
 };
 
+void guest_port_name(char name[GUEST_PORT_NAME], unsigned int lane,
+    enum guest_port port);
+MUST_CHECK int64_t guest_request_size(const struct guest_request *r);
+MUST_CHECK bool guest_strings(const char *text, size_t len, size_t *n);
 MUST_CHECK int guest_disk_parse(struct guest_disk *d, const char *word);
 /* A directory of the host and where to mount it: TAG:DST[:ro]. */
 struct guest_share {

@@ -276,7 +276,7 @@ end_child(struct supervise *s)
 static void
 stop_too(const struct supervise *s, int signo)
 {
-	if (getpid() != 1)
+	if (getpid() != 1 && !s->stays)
 		kill(getpid(), SIGSTOP);
 	if (s->unstoppable && signo == SIGTSTP)
 		send(s, SIGCONT);

@@ -54,6 +54,7 @@ struct supervise {
 	bool is_init;	/* the child is PID 1 of its namespace */
 	bool to_group;	/* forward to the child's process group */
 	bool unstoppable;	/* we cannot stop, so the child must not either */
+	bool stays;	/* do not stop with the child */
 	int sigterm;	/* forward this in place of SIGTERM; 0: SIGTERM */
 	uint64_t grace;	/* ms from a SIGTERM to SIGKILL for all; 0: never */
 	uint64_t timeout;	/* ms until the child gets a SIGTERM; 0: never */

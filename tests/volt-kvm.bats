@@ -50,6 +50,11 @@ guest() {
 	timeout -k 1 600 volt-kvm kernel="$KERNEL" boot_timeout=400s "$@"
 }
 
+# A command in the guest of control=s.
+guest_join() {
+	timeout -k 1 500 volt-kvm join=s "$@"
+}
+
 # Options for a root that is this machine's own disk, read-only.
 machine_root() {
 	local disk
@@ -931,17 +936,49 @@ p.kill()' "$(tiny attack_uart)"
 	[ "$output" = "pvh ok" ]
 }
 
-@test "attack: a disk's queues, registers and configuration" {
+@test "attack: a disk's queues, registers and configuration, also with direct" {
 	need_kvm
-	head -c 4096 /dev/zero >disk
-	printf V | dd of=disk conv=notrunc status=none
-	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk </dev/null
-	echo "$output"
+	local opt
+
+	for opt in "" :direct; do
+		head -c 4096 /dev/zero >disk
+		printf V | dd of=disk conv=notrunc status=none
+		[ -z "$opt" ] || can_direct disk || continue
+		run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" \
+			disk=disk$opt </dev/null
+		echo "$output"
+		[ "${lines[-1]}" = "all ok" ]
+		run ! grep -q '^not ok' <<<"$output"
+		# Only what it wrote has changed.
+		[ "$(head -c 513 disk | tail -c 1)" = W ]
+		[ "$(stat -c %s disk)" = 4096 ]
+	done
+}
+
+# can_direct FILE: does its file system take O_DIRECT, with 512 bytes at a time?
+can_direct() {
+	dd if="$1" of=/dev/null bs=512 count=1 iflag=direct status=none
+}
+
+@test "disk: with direct the host keeps no copy; where it cannot do that, an error" {
+	need_kvm
+	need command -v fincore
+	local k cached
+
+	k=$(tiny attack_zero)
+	head -c 64M /dev/zero | tr '\0' x >disk
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=disk:direct:overlay
+	[ "$stderr" = "volt-kvm: disk=disk:direct:overlay: direct and overlay do not go together" ]
+	can_direct disk || lacks "a file system with O_DIRECT"
+	sync disk
+	dd of=disk oflag=nocache conv=notrunc,fdatasync count=0 status=none
+	run -0 timeout 300 volt-kvm memory=64M kernel="$k" disk=disk:direct </dev/null
 	[ "${lines[-1]}" = "all ok" ]
-	run ! grep -q '^not ok' <<<"$output"
-	# Only what it wrote has changed.
-	[ "$(head -c 513 disk | tail -c 1)" = W ]
-	[ "$(stat -c %s disk)" = 4096 ]
+	cached=$(fincore -nb -o RES disk)
+	[ "$cached" -lt 1000000 ]
+	# A file system that has no O_DIRECT.
+	run -125 --separate-stderr volt-kvm kernel="$k" disk=/proc/version:direct:ro root=none
+	[ "$stderr" = "volt-kvm: disk=/proc/version: its file system has no direct I/O" ]
 }
 
 @test "attack: PCI configuration space: the window, BARs that move, bus mastering" {
@@ -1056,6 +1093,59 @@ all ok" ]
 	echo "$output" "$stderr"
 	[ "${lines[-1]}" = "all ok" ]
 	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "attack: pmem=: its queue, and writes to the file" {
+	need_kvm
+	local sum
+
+	{ printf 'the file'; head -c 100000 /dev/urandom; } >file
+	truncate -s 102400 file
+	sum=$(md5sum <file)
+	truncate -s 4096 disk
+	run -0 --separate-stderr timeout 300 volt-kvm memory=64M kernel="$(tiny attack_pmem)" \
+		pmem=file disk=disk </dev/null
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+	[ "$(md5sum <file)" = "$sum" ]
+	cmp disk <(head -c 4096 file)
+}
+
+@test "pmem=: no file, no size, a file that another guest writes, too many" {
+	need_kvm
+	local k pid n many=()
+
+	k=$(tiny pvh)
+	truncate -s 1M file
+	: >empty
+	no_pmem() { # MESSAGE WORD...
+		run -125 --separate-stderr volt-kvm kernel="$k" "${@:2}" </dev/null
+		[ "$stderr" = "volt-kvm: $1" ]
+	}
+	no_pmem "pmem=none: No such file or directory" pmem=none
+	no_pmem "pmem=/dev/null: neither a file nor a block device" pmem=/dev/null
+	no_pmem "pmem=empty: the size is no multiple of 512 bytes" pmem=empty
+	no_pmem "pmem=: no file" pmem=
+	for n in {0..8}; do
+		many+=(pmem=file)
+	done
+	no_pmem "pmem=file: too many files; 8 at the most, pmem0 to pmem7" "${many[@]}"
+	no_pmem "root=pmem1: no disk= or pmem= for it" pmem=file root=pmem1 -- true
+	no_pmem "root=pmem0p1: file has no partitions" pmem=file root=pmem0p1 -- true
+	run -0 --separate-stderr volt-kvm kernel="$k" "${many[@]:1}" </dev/null
+	[ "$output" = "pvh ok" ]
+	hanging disk=file
+	pid=$!
+	no_pmem "pmem=file: in use by another guest" pmem=file
+	kill "$pid"
+	exits 143 "$pid"
+	hanging pmem=file
+	pid=$!
+	run -0 volt-kvm kernel="$k" pmem=file </dev/null # several may read it
+	no_pmem "disk=file: in use by another guest" disk=file
+	kill "$pid"
+	exits 143 "$pid"
 }
 
 @test "attack: with vhost-net a bad queue breaks the card until it is reset" {
@@ -1640,12 +1730,12 @@ kvm_calls() {
 	command -v python3 >/dev/null || lacks python3
 	volt-seccomp -n >names
 	[ "$(kvm_calls vcpu)" = "clock_gettime exit exit_group futex ioctl madvise read \
-restart_syscall rt_sigpending rt_sigprocmask write " ]
+restart_syscall rt_sigpending rt_sigprocmask rt_sigreturn write " ]
 	[ "$(kvm_calls disk)" = "clock_gettime exit exit_group fallocate fdatasync fstat futex \
 ioctl madvise newfstatat preadv preadv2 pwritev pwritev2 read restart_syscall rt_sigprocmask \
 statx write " ]
 	[ "$(kvm_calls io)" = "accept4 clock_gettime close exit exit_group fcntl fstat futex \
-getrandom getsockopt ioctl madvise newfstatat pidfd_send_signal poll ppoll read readv \
+getrandom getsockopt ioctl lseek madvise newfstatat pidfd_send_signal poll ppoll read readv \
 recvfrom recvmsg restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn sendto shutdown \
 statx timer_settime write writev " ]
 }
@@ -1785,6 +1875,259 @@ volt_threads() {
 		exits "$n" "${pids[n - 1]}"
 		[ ! -s "err$n" ]
 	done
+}
+
+# --- control= and join= -----------------------------------------------------
+
+# controlled GUEST [WORD ...]: start a tiny guest with control=s, and wait until it is ready.
+controlled() {
+	local k
+
+	k=$(tiny "$1")
+	shift
+	volt-kvm kernel="$k" control=s "$@" -- x </dev/null >said 2>err 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q ready said
+}
+
+join() {
+	timeout -k 1 120 volt-kvm join=s "$@"
+}
+
+# state KEY: the value that control= prints.
+state() {
+	volt-kvm control=s | sed -n "s/^$1 //p"
+}
+
+state_is() {
+	[ "$(state "$1")" = "$2" ]
+}
+
+@test "words: control= and join= of a living guest go with few other words" {
+	run -125 --separate-stderr volt-kvm join=/none true
+	[ "$stderr" = "volt-kvm: join=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm control=/none
+	[ "$stderr" = "volt-kvm: control=/none: No such file or directory" ]
+	run -125 --separate-stderr volt-kvm join=s
+	[ "$stderr" = "volt-kvm: join=s: no command" ]
+	run -125 --separate-stderr volt-kvm join=s cpus=2 true
+	[ "$stderr" = "volt-kvm: cpus= and join= do not go together" ]
+	run -125 --separate-stderr volt-kvm join=s control=s true
+	[ "$stderr" = "volt-kvm: control= and join= do not go together" ]
+	run -125 --separate-stderr volt-kvm control=s memory=1G
+	[ "$stderr" = "volt-kvm: memory=: no kernel= of a guest to start" ]
+	run -125 --separate-stderr volt-kvm control=s true
+	[ "$stderr" = "volt-kvm: control=: no kernel=; join= runs a command in a guest" ]
+	run -125 --separate-stderr volt-kvm signal=TERM kernel=/none true
+	[ "$stderr" = "volt-kvm: signal= is for a guest that runs: control= and no kernel=" ]
+	run -125 --separate-stderr volt-kvm signal=KILL control=s
+	[ "$stderr" = "volt-kvm: signal=KILL: volt-kvm does not pass this one on" ]
+	long=$(printf '%0200d' 0)
+	run -125 --separate-stderr volt-kvm control="$long"
+	[ "$stderr" = "volt-kvm: control=$long: too long; 107 bytes at the most" ]
+	# A socket that nobody listens at.
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("s")'
+	run -125 --separate-stderr volt-kvm join=s true
+	[ "$stderr" = "volt-kvm: join=s: no guest listens there" ]
+	run -0 volt-kvm -N control=s signal=TERM
+	[ "$output" = "volt-kvm: s: signal 15" ]
+}
+
+@test "tiny: control=: the socket is its guest's alone, and goes with it" {
+	need_kvm
+	controlled attack_join
+	[ "$(stat -c %a s)" = 600 ]
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" control=s -- x
+	[ "$stderr" = "volt-kvm: control=s: in use by another guest or program" ]
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" vsock=s -- x
+	[ "$stderr" = "volt-kvm: vsock=s: in use by another guest or program" ]
+	state_is state runs
+	state_is pid "$pid"
+	state_is cpus 1
+	state_is memory 268435456
+	run -0 sh -c 'volt-kvm -j control=s |
+		python3 -c "import json, sys; print(json.load(sys.stdin)[\"state\"])"'
+	[ "$output" = runs ]
+	kill -9 "$pid"
+	exits 137 "$pid"
+	wait_for test ! -e s
+	# One that is left is replaced.
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("s")'
+	controlled attack_join
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -e s ]
+	[ "$(cat said)" = "ready
+signal 15" ]
+	echo text >s
+	run -125 --separate-stderr volt-kvm kernel="$(tiny hang)" control=s -- x
+	[ "$stderr" = "volt-kvm: control=s: there is a file that is no socket" ]
+}
+
+@test "attack: join=: all bytes arrive; lies, and ports that are closed or never read" {
+	need_kvm
+	local i client
+
+	controlled attack_join
+	for i in 1 2 3; do
+		head -c 3M /dev/urandom >in
+		run -7 sh -c 'timeout 120 volt-kvm join=s echo a "b c" <in >out'
+		cmp in out
+	done
+	exec {fd}>ended
+	run -7 sh -c "echo text | timeout 120 volt-kvm join=s status=$fd echo"
+	exec {fd}>&-
+	[ "$output" = text ]
+	[ "$(cat ended)" = "exit 7" ]
+	# The first report counts, and "lost" is one of them.
+	run -7 --separate-stderr join lies <<<text
+	[ "$output" = text ]
+	[ "$stderr" = "volt-kvm: the command's output: not all of it was read" ]
+	run -125 --separate-stderr join mute </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -7 join deaf <in
+	# A signal that the client gets is the command's.
+	volt-kvm join=s wait </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	sleep 0.5
+	kill -USR1 "$client"
+	exits 138 "$client"
+	# A client that goes ends its command.
+	wait_for state_is joins 0
+	volt-kvm join=s wait </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	kill -9 "$client"
+	exits 137 "$client"
+	wait_for state_is joins 0
+	# A device that the guest breaks has no commands any more.
+	run -125 --separate-stderr join break </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -125 --separate-stderr join echo </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the guest did not say how the command ended" ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -s err ]
+}
+
+@test "tiny: join=: the end of the guest is one line, and there are eight places" {
+	need_kvm
+	local i clients=()
+
+	controlled attack_join
+	for i in 1 2 3 4 5 6 7 8; do
+		volt-kvm join=s wait </dev/null 2>"err$i" 3>&- &
+		clients+=("$!")
+		started+=("$!")
+		wait_for state_is joins "$i"
+	done
+	run -125 --separate-stderr join wait </dev/null
+	[ "$stderr" = "volt-kvm: join=s: there is no room for another command" ]
+	kill -9 "$pid"
+	for i in 1 2 3 4 5 6 7 8; do
+		exits 125 "${clients[i - 1]}"
+		[ "$(cat "err$i")" = "volt-kvm: join=s: the guest has ended" ]
+	done
+	# A guest that has no volt-guest.
+	volt-kvm kernel="$(tiny hang)" control=s </dev/null >plain 2>&1 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for grep -q hanging plain
+	run -125 --separate-stderr join true </dev/null
+	[[ $stderr == "volt-kvm: join=s: the guest was started without a command, "* ]]
+	run -0 volt-kvm control=s signal=TERM
+	exits 143 "$pid"
+	# A guest that has not started yet, and a client that does not wait.
+	hanging control=s
+	run -125 --separate-stderr join boot_timeout=300ms true </dev/null
+	[ "$stderr" = "volt-kvm: join=s: the command did not start in time" ]
+}
+
+@test "tiny: pause= and balloon= of a guest that runs" {
+	need_kvm
+	local before cpus
+
+	for cpus in 1 4; do
+		controlled attack_join cpus=$cpus
+		run -0 volt-kvm control=s pause=yes balloon=16M
+		[ -z "$output" ]
+		wait_for state_is state paused
+		state_is balloon 16777216
+		before=$(state exits.pio)
+		sleep 0.5
+		state_is exits.pio "$before"
+		# Its signals wait, and so do commands.
+		volt-kvm join=s echo <<<text >out 3>&- &
+		wait_for state_is joins 1
+		run -0 volt-kvm control=s pause=no
+		exits 7
+		[ "$(cat out)" = text ]
+		state_is state runs
+		run -0 volt-kvm control=s pause=yes pause=no pause=yes
+		wait_for state_is state paused
+		run -125 --separate-stderr volt-kvm control=s balloon=1G
+		[ "$stderr" = "volt-kvm: control=s: balloon=: more than memory=" ]
+		# A paused guest does not hear signals: the second one ends it.
+		run -0 volt-kvm control=s signal=TERM
+		sleep 0.6
+		kill "$pid"
+		exits 143 "$pid"
+	done
+	run -125 --separate-stderr volt-kvm pause=yes kernel=/none true
+	[ "$stderr" = "volt-kvm: pause= is for a guest that runs: control= and no kernel=" ]
+}
+
+@test "tiny: grow= and rate= of a guest that runs, and the counters of its disks" {
+	need_kvm
+	local start
+
+	truncate -s 4M disk other
+	controlled attack_join disk=disk disk=other:overlay rate=vda:bytes=1M:ops=100
+	state_is vda.size 4194304
+	state_is vdb.reads 0
+	truncate -s 8M disk
+	state_is vda.size 4194304
+	run -0 volt-kvm control=s grow=vda
+	state_is vda.size 8388608
+	truncate -s 4M disk
+	run -125 --separate-stderr volt-kvm control=s grow=vda
+	[ "$stderr" = "volt-kvm: control=s: grow=: it has become smaller" ]
+	run -125 --separate-stderr volt-kvm control=s grow=vdb
+	[ "$stderr" = "volt-kvm: control=s: grow=: it has an overlay" ]
+	run -125 --separate-stderr volt-kvm control=s grow=vdc
+	[ "$stderr" = "volt-kvm: control=s: grow=: no such disk" ]
+	run -0 volt-kvm control=s rate=vda rate=vdb:ops=1
+	run -125 --separate-stderr volt-kvm control=s rate=net:ops=1
+	[ "$stderr" = "volt-kvm: control=s: rate=: no such device" ]
+	run -125 --separate-stderr volt-kvm control=s rate=vda:speed=1
+	[ "$stderr" = "volt-kvm: rate=vda:speed=1: not of the form DEVICE[:bytes=SIZE][:ops=N]" ]
+	run -125 --separate-stderr volt-kvm rate=vdb:ops=1 disk=other:ro kernel="$(tiny pvh)"
+	[ "$stderr" = "volt-kvm: rate=vdb: no such device" ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	# A limited disk does all that another does, later. A reset does not wait.
+	head -c 4096 /dev/zero >disk
+	printf V | dd of=disk conv=notrunc status=none
+	start=$SECONDS
+	run -0 timeout 300 volt-kvm memory=64M kernel="$(tiny attack_blk)" disk=disk \
+		rate=vda:bytes=1G:ops=10 </dev/null
+	[ "${lines[-1]}" = "all ok" ]
+	[ "$((SECONDS - start))" -ge 3 ]
+}
+
+@test "attack: clients of control= that send nonsense, too much, or do not read" {
+	need_kvm
+	controlled attack_join
+	run -0 timeout 300 "$TOP/tests/helpers/control.py" s
+	echo "$output"
+	[ "$output" = "survived" ]
+	run -7 join echo <<<text
+	[ "$output" = text ]
+	run -0 volt-kvm control=s signal=TERM
+	exits 0 "$pid"
+	[ ! -s err ]
 }
 
 @test "linux: streams, status, arguments, environment, host name" {
@@ -2014,7 +2357,7 @@ mounts" ]
 		[ "$output" = x ]
 	done
 	# The root may be a partition, by the number that the guest's kernel gives it.
-	for n in gpt:2 mbr:2 logical:6; do
+	for n in gpt:2 logical:6; do
 		"$TOP/tests/helpers/parted.py" ${n%:*} disk 512 packed.sqsh lower
 		run -0 guest disk=disk root=vda${n#*:} overlay=tmpfs -- busybox cat /etc/rw
 		[ "$output" = rw ]
@@ -2025,6 +2368,54 @@ mounts" ]
 	run -125 --separate-stderr guest disk=zeroes -- true
 	[ "$stderr" = "volt-guest: root=vda: mount as ext4, the file system is unknown: \
 Invalid argument" ]
+}
+
+@test "linux: pmem=: a root by DAX, of which the guest has no copy" {
+	need_kernel
+	local k
+
+	mkdir -p root/{bin,dev,proc,sys,etc,tmp,run}
+	cp "$(command -v busybox)" root/bin/busybox
+	ln -s busybox root/bin/sh
+	head -c 40M /dev/urandom >root/big
+	mkfs.erofs packed.erofs root >/dev/null 2>&1
+	mksquashfs root packed.sqsh -quiet >/dev/null
+	mke2fs -q -t ext4 -d root lower 64M
+	md5sum packed.erofs lower >sums
+	run -0 guest memory=96M pmem=packed.erofs -- sh -c '
+		busybox grep " / " /proc/mounts
+		busybox md5sum <big
+		busybox awk "/^Cached/ { print (\$2 < 20000) ? \"no copy\" : \$0 }" /proc/meminfo
+		echo x 2>/dev/null >/etc/x || echo read-only
+		busybox dd if=/dev/zero of=/dev/pmem0 bs=4096 count=1 2>/dev/null || echo refused'
+	echo "$output"
+	[[ "${lines[0]}" = *"erofs ro,"*dax=always* ]]
+	[ "${lines[1]}" = "$(md5sum <root/big)" ]
+	[ "${lines[2]}" = "no copy" ]
+	[ "${lines[3]}" = read-only ]
+	[ "${lines[4]}" = refused ]
+	# Other file systems; a layer over it; a second file.
+	for k in packed.sqsh:squashfs lower:ext4; do
+		run -0 guest pmem=${k%:*} pmem=${k%:*} overlay=tmpfs -- sh -c '
+			echo x >/etc/x; busybox cat /etc/x
+			busybox mount -t '${k#*:}' -o ro /dev/pmem1 /tmp; busybox md5sum </tmp/big'
+		[ "$output" = "x
+$(md5sum <root/big)" ]
+	done
+	md5sum -c --quiet sums
+	# What it reads goes to a disk without a copy, too.
+	truncate -s 64M disk
+	run -0 guest disk=disk pmem=packed.erofs root=pmem0 -- \
+		busybox dd if=/big of=/dev/vda bs=1M oflag=direct
+	cmp -n $((40 << 20)) disk root/big
+	# The file is cut off.
+	guest pmem=packed.erofs -- sh -c 'echo up; while busybox md5sum <big; do :; done' \
+		>out 2>err </dev/null 3>&- &
+	wait_for grep -q up out
+	truncate -s 8192 packed.erofs
+	exits 125 "$!"
+	cat err
+	grep -q '^volt-kvm: the guest.*or a file of pmem= has become shorter$' err
 }
 
 @test "linux: a panic is 125, and the last lines of the console are shown" {
@@ -2082,6 +2473,119 @@ Invalid argument" ]
 		while :; do echo again; done' <in | tr -d '\r' | sed '/^over/q' >out
 	grep -qx 'line' out
 	[ "$(grep -o end out | wc -l)" = 2 ] # one is the echo
+}
+
+@test "linux: join=: commands in a living guest, with streams, signals and status of their own" {
+	need_kernel
+	local i client pids=()
+
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" control=s boot_timeout=400s -- sh -c '
+		trap "exit 4" TERM; mkdir -p /tmp/copy; echo ready; while :; do sleep 1; done' \
+		>out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for test -S s
+	# It waits until the guest has started.
+	run -3 --separate-stderr guest_join chdir=/bin env=A="b c" -- \
+		sh -c 'pwd; echo "$A" "$HOME"; cat; echo error >&2; exit 3' <<<input
+	echo "$output" "$stderr"
+	[ "$output" = "/bin
+b c /root
+input" ]
+	[ "$stderr" = error ]
+	run -127 --separate-stderr guest_join none
+	[ "$stderr" = "volt-guest: exec none: No such file or directory" ]
+	run -125 --separate-stderr guest_join chdir=/none true
+	[ "$stderr" = "volt-guest: chdir=/none: No such file or directory" ]
+	exec {fd}>ended
+	run -137 guest_join status="$fd" sh -c 'kill -9 $$'
+	exec {fd}>&-
+	[ "$(cat ended)" = "signal 9" ]
+	# Copies, in and out.
+	mkdir -p from to
+	head -c 3M /dev/urandom >from/bytes
+	ln -s bytes from/link
+	tar -C from -c . | guest_join busybox tar x -C /tmp/copy
+	guest_join busybox tar c -C /tmp/copy . | tar -C to -x
+	diff -r from to
+	[ "$(readlink to/link)" = bytes ]
+	# Several at once.
+	for i in 1 2 3; do
+		guest_join sh -c "cat >/tmp/$i; sleep 1; cat /tmp/$i /tmp/$i >&2; exit $i" \
+			<<<"input $i" 2>"err$i" 3>&- &
+		pids+=("$!")
+	done
+	for i in 1 2 3; do
+		exits "$i" "${pids[i - 1]}"
+		[ "$(cat "err$i")" = "input $i
+input $i" ]
+	done
+	# A signal; a reader that leaves; a client that is killed.
+	volt-kvm join=s sh -c 'trap "echo got it; exit 9" USR1; echo set
+		while :; do sleep 1; done' >heard </dev/null 3>&- &
+	client=$!
+	started+=("$client")
+	wait_for grep -q set heard
+	kill -USR1 "$client"
+	exits 9 "$client"
+	grep -qx 'got it' heard
+	guest_join sh -c 'while :; do echo line; done' </dev/null | head -n 1 >line
+	[ "${PIPESTATUS[0]}" = 141 ]
+	volt-kvm join=s sh -c 'trap "" HUP; echo on; sleep 4711' >killed </dev/null 3>&- &
+	client=$!
+	wait_for grep -q on killed
+	kill -9 "$client"
+	exits 137 "$client"
+	wait_for state_is joins 0
+	# What a command leaves behind goes on, and its place is free.
+	run -0 guest_join sh -c '(trap "" HUP; sleep 4712) </dev/null >/dev/null 2>&1 &'
+	run -0 guest_join ps
+	grep -q 'sleep 4712' <<<"$output"
+	# A terminal.
+	run -0 timeout 300 script -qefc "stty rows 33 cols 77
+		volt-kvm join=s console=pty -- sh -c 'busybox stty size; busybox tty'" \
+		typescript </dev/null
+	tr -d '\r' <typescript | grep -qx '33 77'
+	tr -d '\r' <typescript | grep -qx '/dev/pts/0'
+	# The end of the first command is the guest's.
+	guest_join sleep 1000 2>last </dev/null 3>&- &
+	client=$!
+	wait_for state_is joins 1
+	sleep 2
+	run -0 volt-kvm control=s signal=TERM
+	exits 4 "$pid"
+	exits 125 "$client"
+	cat last
+	grep -qE '^volt-kvm: join=s: the guest (has ended|did not say how the command ended)$' last
+	[ ! -e s ]
+}
+
+@test "linux: a disk that grows, and a disk with a limit, while the guest runs" {
+	need_kernel
+	truncate -s 8M disk
+	volt-kvm kernel="$KERNEL" initrd="$(initrd)" disk=disk control=s -- sh -c '
+		trap "exit 4" TERM; while :; do sleep 1; done' >out 2>err </dev/null 3>&- &
+	pid=$!
+	started+=("$pid")
+	wait_for test -S s
+	run -0 guest_join cat /sys/block/vda/size
+	[ "$output" = 16384 ]
+	truncate -s 16M disk
+	run -0 volt-kvm control=s grow=vda
+	run -0 guest_join sh -c 'while [ "$(cat /sys/block/vda/size)" != 32768 ]; do sleep 1; done
+		busybox dd if=/dev/vda bs=1M skip=15 2>/dev/null | busybox wc -c'
+	[ "$output" = 1048576 ]
+	[ "$(state vda.reads)" -gt 0 ]
+	# 4 MiB at 1 MiB each second, of which the first is free.
+	run -0 volt-kvm control=s rate=vda:bytes=1M
+	run -0 guest_join sh -c 'echo 3 >/proc/sys/vm/drop_caches
+		a=$(busybox cut -d. -f1 /proc/uptime)
+		busybox dd if=/dev/vda of=/dev/null bs=64k count=64
+		b=$(busybox cut -d. -f1 /proc/uptime); echo $((b - a))'
+	echo "$output"
+	[ "${lines[-1]}" -ge 2 ]
+	run -0 volt-kvm control=s rate=vda signal=TERM
+	exits 4 "$pid"
 }
 
 @test "linux: the host gets back memory that the guest has freed" {

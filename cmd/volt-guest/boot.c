@@ -139,7 +139,7 @@ look_for_ports(void *arg)
 	struct inside *in = arg;
 	static const int modes[GUEST_PORTS] = { O_RDONLY, O_WRONLY, O_WRONLY,
 		O_RDWR };
-	char path[300], name[64];
+	char path[300], name[64], wanted[GUEST_PORT_NAME];
 	struct dirent *e;
 	int found = 0, i;
 	DIR *dir;
@@ -153,10 +153,11 @@ look_for_ports(void *arg)
 			continue;
 		name[strcspn(name, "\n")] = '\0';
 		snprintf(path, sizeof(path), "/dev/%s", e->d_name);
-		for (i = 0; i < GUEST_PORTS; i++)
-			if (in->port[i] == -1 &&
-			    strcmp(name, guest_port_names[i]) == 0)
+		for (i = 0; i < GUEST_PORTS; i++) {
+			guest_port_name(wanted, in->lane, (enum guest_port)i);
+			if (in->port[i] == -1 && strcmp(name, wanted) == 0)
 				in->port[i] = open(path, modes[i] | O_CLOEXEC);
+		}
 	}
 	closedir(dir);
 	for (i = 0; i < GUEST_PORTS; i++)
@@ -164,6 +165,7 @@ look_for_ports(void *arg)
 	return found == GUEST_PORTS;
 }
 
+/* Wait for the ports of our lane and open them. If they do not come, the end. */
 void
 boot_ports(struct inside *in)
 {

@@ -9,6 +9,7 @@
 #include "supervise.h"
 
 struct inside {
+	unsigned int lane;	/* 0: that of the first command */
 	struct guest_words words;
 	char **argv, **env;
 	int port[GUEST_PORTS];
@@ -28,6 +29,14 @@ void root_leave(void);
 
 /* net.c */
 void net_up(const struct guest_words *w);
+
+/* command.c */
+MUST_CHECK char **command_strings(char *text, size_t len, const char *what);
+void command_environment(char *const env[]);
+void command_run(struct inside *in, struct supervise *s, int *wstatus);
+
+/* join.c */
+void join_start(unsigned int lane, const struct supervise *first);
 
 /* pump.c */
 void pump_open(struct inside *in, int child_end[3]);

@@ -2,7 +2,6 @@
  * volt-guest: the first program of a guest of volt-kvm(1), and its PID 1. It sets
  * the guest up, starts the command and waits for it.
  */
-#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/vfs.h>
 
@@ -16,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "carry.h"
 #include "chain.h"
 #include "inside.h"
 #include "kfile.h"
@@ -27,8 +25,6 @@
 #define TMPFS_MAGIC 0x01021994
 #define FILE_MOST ((size_t)4 << 20)
 #define ENDING 10	/* ms between two looks whether the killed are gone */
-
-extern char **environ;
 
 static struct inside in = { .port = { -1, -1, -1, -1 } };
 
@@ -73,20 +69,13 @@ last_words(void)
 static char **
 read_strings(const char *path)
 {
-	char *buf, *s, **list;
-	size_t n = 0, i;
 	ssize_t len;
+	char *buf;
 
 	if ((buf = malloc(FILE_MOST)) == NULL ||
 	    (len = kfile_read(AT_FDCWD, path, buf, FILE_MOST)) == -1)
 		err(EXIT_LINK, "%s", path);
-	for (i = 0; i < (size_t)len; i++)
-		n += buf[i] == '\0';
-	if ((list = calloc(n + 1, sizeof(*list))) == NULL)
-		err(EXIT_LINK, "%s", path);
-	for (s = buf, i = 0; i < n; s += strlen(s) + 1)
-		list[i++] = s;
-	return list;
+	return command_strings(buf, (size_t)len, path);
 }
 
 static void
@@ -97,37 +86,6 @@ read_words(void)
 	if (kfile_read(AT_FDCWD, "/" GUEST_WORDS, buf, sizeof(buf)) == -1)
 		err(EXIT_LINK, "/" GUEST_WORDS);
 	guest_words_parse(&in.words, buf);
-}
-
-static void
-set_environment(void)
-{
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-	    "/usr/bin:/sbin:/bin";
-	static char home[] = "HOME=/root", term[] = "TERM=linux";
-	char **s;
-
-	environ = NULL;
-	if (putenv(path) != 0 || putenv(home) != 0 || putenv(term) != 0)
-		err(EXIT_LINK, "environment");
-	for (s = in.env; *s != NULL; s++)
-		if (!carry_is_variable(*s) && putenv(*s) != 0)
-			err(EXIT_LINK, "environment");
-}
-
-static _Noreturn void
-run_command(const int ends[3])
-{
-	int i;
-
-	for (i = 0; i < 3; i++)
-		if (dup2(ends[i], i) == -1)
-			err(EXIT_LINK, "descriptor %d", i);
-	if (setsid() == -1)
-		err(EXIT_LINK, "session");
-	if (in.words.console != NULL && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
-		err(EXIT_LINK, "console=pty");
-	chain_exec(in.argv);
 }
 
 /* Kill all processes, so that none writes to the root any more. */
@@ -167,8 +125,7 @@ main(void)
 {
 	struct supervise s = { .own_session = true };
 	int part[TOOLBOX_PARTS];
-	int ends[3], wstatus;
-	pid_t pid;
+	int wstatus;
 
 	if (!in_guest())
 		errx(EXIT_LINK, "not the first program of a guest; "
@@ -185,7 +142,7 @@ main(void)
 	in.env = read_strings("/" GUEST_ENV);
 	if (in.argv[0] == NULL)
 		errx(EXIT_LINK, "no command");
-	set_environment();
+	command_environment(in.env);
 	if (toolbox_clone(part) == -1)
 		err(EXIT_LINK, "toolbox");
 	if (in.words.hostname != NULL &&
@@ -197,22 +154,7 @@ main(void)
 		net_up(&in.words);
 	if (toolbox_announce(part) == -1)
 		err(EXIT_LINK, "toolbox");
-	if (in.words.chdir != NULL && chdir(in.words.chdir) == -1)
-		err(EXIT_LINK, "chdir=%s", in.words.chdir);
-
-	pump_open(&in, ends);
-	dprintf(in.port[GUEST_CONTROL], GUEST_UP "\n");
-	s.status_fd = in.port[GUEST_CONTROL];
-	if ((pid = supervise_fork(&s, NULL)) == -1)
-		err(EXIT_LINK, "fork");
-	if (pid == 0)
-		run_command(ends);
-	close(ends[0]);
-	close(ends[1]);
-	close(ends[2]);
-	pump_begin(&in, &s);
-	if (supervise_wait(&s, &wstatus) == -1)
-		err(EXIT_LINK, "wait");
+	command_run(&in, &s, &wstatus);
 	end_all();
 	pump_end();
 	leave_root();

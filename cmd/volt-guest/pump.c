@@ -92,6 +92,10 @@ pump_open(struct inside *in, int child_end[3])
 {
 	int p[2], i;
 
+	memset(flow, 0, sizeof(flow));
+	terminal = -1;
+	line_len = 0;
+	told = false;
 	control = in->port[GUEST_CONTROL];
 	if (in->words.console != NULL) {
 		open_terminal(in, child_end);
@@ -190,14 +194,17 @@ wants(const struct flow *f)
 }
 
 /*
- * A line from volt-kvm. Send a signal to child, unless that is 0. The answer tells
- * volt-kvm that the guest does not hang.
+ * A line from volt-kvm. Send a signal to the command, if it still runs: first is what
+ * waits for it, or NULL. The answer tells volt-kvm that the guest does not hang.
  */
 static void
-control_line(pid_t child)
+control_line(const struct supervise *first)
 {
 	uint64_t n;
 
+	if (first != NULL && strncmp(line, GUEST_JOIN, strlen(GUEST_JOIN)) == 0 &&
+	    value_uint(line + strlen(GUEST_JOIN), GUEST_JOINS, &n) == 0 && n > 0)
+		join_start((unsigned int)n, first);
 	if (strncmp(line, GUEST_SIZE, strlen(GUEST_SIZE)) == 0)
 		set_size(line + strlen(GUEST_SIZE));
 	if (strncmp(line, GUEST_SIGNAL, strlen(GUEST_SIGNAL)) != 0 ||
@@ -206,15 +213,15 @@ control_line(pid_t child)
 	dprintf(control, GUEST_HEARD "\n");
 	if (n == SIGTERM)
 		told = true;
-	if (child == 0)
+	if (first == NULL)
 		return;
-	kill(child, (int)n);
+	kill(first->child, (int)n);
 	if (n == SIGTERM)
-		kill(child, SIGCONT);
+		kill(first->child, SIGCONT);
 }
 
 static void
-read_control(pid_t child)
+read_control(const struct supervise *s)
 {
 	char buf[64];
 	ssize_t n, i;
@@ -228,7 +235,7 @@ read_control(pid_t child)
 		}
 		line[line_len] = '\0';
 		line_len = 0;
-		control_line(child);
+		control_line(s);
 	}
 }
 
@@ -249,7 +256,7 @@ ready(struct supervise *s)
 	for (i = 0; i < 3; i++) /* a flow may have ended another */
 		s->fds[i] = wants(&flow[i]);
 	if (s->fds[3].revents != 0)
-		read_control(s->child);
+		read_control(s);
 }
 
 void
@@ -276,7 +283,7 @@ pump_answer(int ms)
 
 	for (;;) {
 		if (poll(&fd, 1, ms) == 1)
-			read_control(0);
+			read_control(NULL);
 		if (ms != -1)
 			return;
 	}
@@ -308,7 +315,7 @@ pump_end(void)
 			if (n == 0 || (n == -1 && errno != EINTR))
 				break;
 			if (n > 0 && fds[1].revents != 0)
-				read_control(0);
+				read_control(NULL);
 			if (n > 0 && (fds[0].revents & GONE) != 0)
 				break;
 		}

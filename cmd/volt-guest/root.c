@@ -16,11 +16,14 @@
 
 #include "chain.h"
 #include "inside.h"
+#include "kfile.h"
 #include "netns.h"
+#include "value.h"
 
 #define ROOT "/" GUEST_ROOT
 #define LOWER "/" GUEST_LOWER
 #define UPPER "/" GUEST_UPPER
+#define REGION "/sys/bus/nd/devices/region%u/read_only"
 
 static int over_fd = -1;	/* the file system of the upper directory */
 
@@ -28,6 +31,37 @@ static bool
 is_node(void *path)
 {
 	return access(path, F_OK) == 0;
+}
+
+/*
+ * Files of pmem=: let the kernel know that they cannot be written. It makes pmem0 from
+ * region0 and so on, in the background.
+ */
+static void
+close_regions(const struct guest_words *w)
+{
+	char path[64];
+	uint64_t n = 0, i;
+
+	if (w->pmems != NULL && value_uint(w->pmems, 64, &n) == -1)
+		err(EXIT_LINK, "pmem=");
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), REGION, (unsigned int)i);
+		if (!boot_wait(is_node, path))
+			errx(EXIT_LINK, "pmem=: the kernel has no driver for it, or none "
+			    "in modules=");
+		if (kfile_write(AT_FDCWD, path, "1") == -1)
+			err(EXIT_LINK, "%s", path);
+	}
+}
+
+/* Mount it, by DAX if the kernel can do that with this file system. */
+static int
+mount_pmem(const char *path, const char *where, const char *type)
+{
+	if (mount(path, where, type, MS_RDONLY, "dax") == 0)
+		return 0;
+	return mount(path, where, type, MS_RDONLY, NULL);
 }
 
 static void
@@ -51,6 +85,8 @@ mount_disk(const char *key, const char *word, const char *where)
 		flags |= MS_NODEV;
 	else /* If the disk does not appear, mount(2) fails and reports it. */
 		may_fail(boot_wait(is_node, path));
+	if (strncmp(path, "/dev/pmem", 9) == 0 && mount_pmem(path, where, type) == 0)
+		return;
 	/* A disk that cannot be written is mounted read-only. */
 	if (mount(path, where, type, flags, NULL) == -1 &&
 	    ((errno != EROFS && errno != EACCES) || mount(path, where, type,
@@ -121,6 +157,7 @@ root_change(const struct guest_words *w)
 {
 	const char *lower = w->overlay != NULL ? LOWER : ROOT;
 
+	close_regions(w);
 	if (w->root != NULL)
 		mount_disk("root", w->root, lower);
 	else if (mount("/", lower, NULL, MS_BIND, NULL) == -1)

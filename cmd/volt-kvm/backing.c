@@ -20,15 +20,15 @@
 
 /* Lock the file: one guest that writes, or any number of guests that read. */
 static void
-lock(const struct backing *b, const char *path, bool write)
+lock(const struct backing *b, const char *key, const char *path, bool write)
 {
 	struct flock fl = { .l_type = write ? F_WRLCK : F_RDLCK };
 
 	if (fcntl(b->fd, F_OFD_SETLK, &fl) == -1) {
 		if (errno == EAGAIN || errno == EACCES)
-			errx(EXIT_LINK, "disk=%s: in use by another guest",
+			errx(EXIT_LINK, "%s=%s: in use by another guest", key,
 			    path);
-		err(EXIT_LINK, "disk=%s: lock", path);
+		err(EXIT_LINK, "%s=%s: lock", key, path);
 	}
 }
 
@@ -101,9 +101,45 @@ backing_block(int fd, const struct disk *d, bool is_device)
 	return (uint32_t)logical > BLOCK_MOST ? BLOCK_MOST : (uint32_t)logical;
 }
 
-/* Open, measure and lock a disk=, or end the program with an error. */
+/* The size that the file or device has now, in bytes. Returns 0, or -1 and errno. */
+int
+backing_size(const struct backing *b, uint64_t *size)
+{
+	struct stat st;
+	off_t end;
+
+	if (fstat(b->fd, &st) == -1)
+		return -1;
+	end = b->is_device ? lseek(b->fd, 0, SEEK_END) : st.st_size;
+	*size = (uint64_t)end;
+	return end == -1 ? -1 : 0;
+}
+
+/*
+ * With O_DIRECT: find out by reading which alignment the host needs (open(2)). It is never
+ * larger than a block of the guest's, or the guest could not keep to it.
+ */
+static void
+find_alignment(struct backing *b, const struct disk *d)
+{
+	static _Alignas(2 * BLOCK_MOST) uint8_t buf[2 * BLOCK_MOST];
+	uint32_t n;
+
+	for (n = BACKING_SECTOR; n <= BLOCK_MOST; n *= 2)
+		if (pread(b->fd, buf + n, n, 0) != -1)
+			break;
+		else if (errno != EINVAL)
+			err(EXIT_LINK, "disk=%s: direct", d->path);
+	if (n > BLOCK_MOST)
+		errx(EXIT_LINK, "disk=%s: direct: the host cannot read it so", d->path);
+	if (n > b->block)
+		errx(EXIT_LINK, "disk=%s: direct: the host needs block=%u", d->path, n);
+	b->align = n;
+}
+
+/* Open, measure and lock the file of disk= or pmem=, or end the program with an error. */
 void
-backing_open(struct backing *b, const struct disk *d)
+backing_open(struct backing *b, const char *key, const struct disk *d)
 {
 	bool write = !d->ro && d->scratch == NULL;
 	struct stat st;
@@ -111,24 +147,26 @@ backing_open(struct backing *b, const struct disk *d)
 	*b = (struct backing){ .block = 0 };
 	/* O_EXCL refuses a block device that this host has mounted. */
 	b->fd = open(d->path, (write ? O_RDWR | O_EXCL : O_RDONLY) |
-	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	    (d->direct ? O_DIRECT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (b->fd == -1 && errno == EBUSY)
-		errx(EXIT_LINK, "disk=%s: mounted, or in use otherwise",
+		errx(EXIT_LINK, "%s=%s: mounted, or in use otherwise", key, d->path);
+	if (b->fd == -1 && errno == EINVAL && d->direct)
+		errx(EXIT_LINK, "%s=%s: its file system has no direct I/O", key,
 		    d->path);
 	if (b->fd == -1 || fstat(b->fd, &st) == -1)
-		err(EXIT_LINK, "disk=%s", d->path);
+		err(EXIT_LINK, "%s=%s", key, d->path);
 	if (S_ISREG(st.st_mode)) {
 		b->size = (uint64_t)st.st_size;
 		b->discard = (uint32_t)st.st_blksize;
 	} else if (!S_ISBLK(st.st_mode)) {
-		errx(EXIT_LINK, "disk=%s: neither a file nor a block device",
-		    d->path);
+		errx(EXIT_LINK, "%s=%s: neither a file nor a block device", key, d->path);
 	} else if (open_device(b, st.st_rdev) == -1) {
-		err(EXIT_LINK, "disk=%s", d->path);
+		err(EXIT_LINK, "%s=%s", key, d->path);
 	}
 	b->block = backing_block(b->fd, d, b->is_device);
 	if (b->size == 0 || b->size % b->block != 0)
-		errx(EXIT_LINK, "disk=%s: the size is no multiple of %u bytes",
-		    d->path, b->block);
-	lock(b, d->path, write);
+		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key, d->path, b->block);
+	lock(b, key, d->path, write);
+	if (d->direct)
+		find_alignment(b, d);
 }

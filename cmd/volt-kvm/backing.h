@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "must.h"
+
 struct disk;
 
 #define BACKING_SECTOR 512u	/* virtio's unit, whatever the block size is */
@@ -17,10 +19,12 @@ struct backing {
 	/* In bytes. */
 	uint32_t block;	/* the block size that the guest sees */
 	uint32_t physical, offset, least, best;	/* a device's topology */
+	uint32_t align;	/* of buffers, lengths and offsets, if direct; else 0 */
 	uint32_t discard;	/* the granularity of a discard; 0: no discard */
 };
 
 uint32_t backing_block(int fd, const struct disk *d, bool is_device);
-void backing_open(struct backing *b, const struct disk *d);
+MUST_CHECK int backing_size(const struct backing *b, uint64_t *size);
+void backing_open(struct backing *b, const char *key, const struct disk *d);
 
 #endif

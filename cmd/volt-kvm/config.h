@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rate.h"
 #include "vsock_host.h"
 
 #define CONFIG_DISKS 26	/* vda to vdz */
+#define CONFIG_PMEMS 8	/* pmem0 to pmem7 */
 #define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
 
@@ -19,7 +21,7 @@ struct blob {
 
 struct disk {
 	const char *path;
-	bool ro;
+	bool ro, direct;
 	unsigned int block;	/* the guest's block size; 0: the backing's */
 	const char *scratch;	/* overlay: a directory; "": memory; or NULL */
 };
@@ -49,7 +51,13 @@ struct net_config {
 };
 
 struct config {
-	bool dry, console, stats;
+	bool dry, console, stats, json;
+	const char *control;	/* the path of a guest's socket, or NULL */
+	struct host_socket control_host;	/* open if a guest is started */
+	const char *join;	/* run the command in the guest of that socket */
+	const char *orders[CONFIG_LIST];	/* for a living guest (talk.h) */
+	unsigned int norders;
+	const char *only_living;	/* a word that a living guest alone takes */
 	bool pty;	/* console=pty */
 	uint64_t memory;
 	const char *memory_text;
@@ -65,17 +73,22 @@ struct config {
 	const char *tap;
 	struct net_config net;
 	const char *vsock;	/* the path, or NULL */
-	struct vsock_host vsock_host;	/* open if that is given */
+	struct host_socket vsock_host;	/* open if that is given */
 	const char *chdir;
 	uint64_t boot_timeout, stop_timeout;	/* ms; 0: none */
 	int status_fd;	/* or -1 */
 	struct disk disks[CONFIG_DISKS];
 	unsigned int ndisks;
+	struct disk pmems[CONFIG_PMEMS];	/* read-only */
+	unsigned int npmems;
 	struct share shares[CONFIG_SHARES];
 	unsigned int nshares;
 	const char *virtiofsd;	/* NULL: where distributions have it */
 	const char *cmdline[CONFIG_LIST];
 	unsigned int ncmdline;
+	struct rate_word rate[CONFIG_LIST];
+	unsigned int nrates;
+	bool net_rate;	/* one of them is for the network card */
 	const char *env[CONFIG_LIST];
 	unsigned int nenv;
 	char **argv;	/* the command; { NULL } if there is none */

@@ -7,17 +7,23 @@
 
 #include "must.h"
 
-struct console;
+struct lane;
 
-/* line() gets each line from the control port, without its newline. */
-void console_on_line(struct console *c,
+void console_on_line(struct lane *l,
     void (*line)(void *arg, const char *line), void *arg);
-void console_signal(struct console *c, unsigned int signo);
-void console_size(struct console *c, const char *size);
-MUST_CHECK bool console_drained(struct console *c);
-void console_look(struct console *c);
-uint64_t console_taken(const struct console *c);
-void console_lose(struct console *c);
-MUST_CHECK int console_lost(const struct console *c);
+void console_signal(struct lane *l, unsigned int signo);
+void console_size(struct lane *l, const char *size);
+MUST_CHECK bool console_drained(struct lane *l);
+void console_look(struct lane *l);
+uint64_t console_taken(const struct lane *l);
+void console_lose(struct lane *l);
+MUST_CHECK int console_lost(const struct lane *l);
+
+/* The lanes of join=. */
+MUST_CHECK struct lane *console_free_lane(struct lane *first, unsigned int n);
+void console_attach(struct lane *l, struct lane *zero, const int stream[3]);
+void console_detach(struct lane *l);
+MUST_CHECK bool console_left(struct lane *l);
+void console_release(struct lane *l);
 
 #endif

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blk.h"
 #include "chain.h"
 #include "config.h"
 #include "devices.h"
+#include "net.h"
 #include "x86.h"
 
 #define SLP_EN 0x20
@@ -149,6 +151,7 @@ static const struct {
 	{ "rng", rng_init, 0, 0, 0, NULL },
 	{ "balloon", balloon_init, 0, 0, 0, NULL },
 	{ "blk", blk_init, 0, 0, 0, NULL },
+	{ "pmem", pmem_init, 0, 0, 0, NULL },
 	{ "fs", fs_init, 0, 0, 0, NULL },
 	{ "net", net_init, 0, 0, 0, NULL },
 	{ "vsock", vsock_init, 0, 0, 0, NULL },
@@ -202,4 +205,30 @@ devices_mmio(struct vm *vm, uint64_t gpa, void *data, unsigned int len,
     bool write)
 {
 	return pci_mmio(&vm->pci, gpa, data, len, write);
+}
+
+/* The disk of that name, such as vda, or NULL. */
+struct blk *
+devices_disk(const struct vm *vm, const char *name)
+{
+	if (strlen(name) != 3 || strncmp(name, "vd", 2) != 0 || name[2] < 'a' ||
+	    name[2] >= 'a' + (int)vm->ndisks)
+		return NULL;
+	return vm->disk[name[2] - 'a'];
+}
+
+/* Limit a device. Returns NULL, or why that cannot be. */
+const char *
+devices_limit(struct vm *vm, const struct rate_word *w)
+{
+	struct blk *disk = devices_disk(vm, w->device);
+
+	if (disk != NULL) {
+		blk_limit(disk, w);
+		return NULL;
+	}
+	if (strcmp(w->device, "net") != 0 || vm->net == NULL)
+		return "no such device";
+	return net_limit(vm->net, w) ? NULL : "vhost-net moves the packets, which "
+	    "has no limits; with rate=net: at the start it does not";
 }

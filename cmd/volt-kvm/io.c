@@ -2,10 +2,12 @@
 
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "io.h"
 
 static void
@@ -27,13 +29,14 @@ io_init(struct io *io)
 	return 0;
 }
 
-/* Add a source, at start-up. */
-void
+/* Add a source, at start-up. Returns the copy of it that is polled. */
+struct io_source *
 io_add(struct io *io, const struct io_source *s)
 {
 	if (io->n == IO_SOURCES)
 		errx(EXIT_LINK, "too many devices");
-	io->sources[io->n++] = *s;
+	io->sources[io->n] = *s;
+	return &io->sources[io->n++];
 }
 
 /* From any thread: ask the sources again what they wait for. */
@@ -41,6 +44,23 @@ void
 io_wake(struct io *io)
 {
 	(void)eventfd_write(io->wake, 1);
+}
+
+/*
+ * Has that time come (CLOCK_MONOTONIC, ms)? If not, the next poll(2) ends by then.
+ */
+bool
+io_due(struct io *io, int64_t when)
+{
+	int64_t left = when - clock_ms();
+
+	if (left <= 0)
+		return true;
+	if (left > INT_MAX)
+		left = INT_MAX;
+	if (io->timeout == -1 || left < io->timeout)
+		io->timeout = (int)left;
+	return false;
 }
 
 /* Wait for the next events and handle them. */

@@ -6,9 +6,12 @@
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "must.h"
 
-#define IO_SOURCES 240	/* of these a vsock device has 131, and shares have 48 */
+#define IO_SOURCES 320	/* of these vsock= has 131, control= 50, and shares 48 */
 
 struct io_source {
 	int fd;
@@ -25,8 +28,9 @@ struct io {
 };
 
 MUST_CHECK int io_init(struct io *io);
-void io_add(struct io *io, const struct io_source *s);
+struct io_source *io_add(struct io *io, const struct io_source *s);
 void io_wake(struct io *io);
+MUST_CHECK bool io_due(struct io *io, int64_t when);
 void io_step(struct io *io);
 
 #endif

@@ -274,6 +274,10 @@ add_devices(struct modules *m, const struct config *cfg)
 	(void)add(m, "virtio_balloon");
 	if (cfg->ndisks > 0)
 		(void)add(m, "virtio_blk");
+	if (cfg->npmems > 0) {
+		(void)add(m, "virtio_pmem");
+		(void)add(m, "nd_pmem");
+	}
 	if (cfg->nshares > 0)
 		(void)add(m, GUEST_SHARE_TYPE);
 	if (cfg->net.present)

@@ -20,6 +20,7 @@
 #include "kfile.h"
 #include "modules.h"
 #include "payload.h"
+#include "request.h"
 #include "terminal.h"
 #include "toolbox.h"
 
@@ -113,49 +114,25 @@ add_toolbox(struct payload *p, char *const argv[])
 			add_include(p, *argv + 1, 1);
 }
 
-/* Add a file of strings, each with its NUL. */
+/* Add a file of n strings, each with its NUL. */
 static void
 add_strings(struct payload *p, const char *path, char *const *list, size_t n)
 {
-	size_t i, len = 0;
-	char *buf, *s;
+	size_t len;
+	char *buf = request_strings(list, n, &len);
 
-	for (i = 0; i < n; i++)
-		len += strlen(list[i]) + 1;
-	if ((buf = s = malloc(len + 1)) == NULL)
-		err(EXIT_LINK, "%s", path);
-	for (i = 0; i < n; i++)
-		s = stpcpy(s, list[i]) + 1;
 	cpio_file(&p->cpio, path, 0600, buf, len);
 	free(buf);
 }
 
-/* Add the variables of env=. env=NAME has our own value, if there is one. */
 static void
 add_environment(struct payload *p, const struct config *cfg)
 {
-	char *list[CONFIG_LIST] = { NULL }, *s;
-	const char *value;
-	unsigned int i;
-	size_t n = 0;
+	size_t len;
+	char *buf = request_environment(cfg, &len);
 
-	for (i = 0; i < cfg->nenv; i++) {
-		if (strchr(cfg->env[i], '=') != NULL) {
-			s = strdup(cfg->env[i]);
-		} else if ((value = getenv(cfg->env[i])) != NULL) {
-			s = malloc(strlen(cfg->env[i]) + strlen(value) + 2);
-			if (s != NULL)
-				sprintf(s, "%s=%s", cfg->env[i], value);
-		} else {
-			continue;
-		}
-		if (s == NULL)
-			err(EXIT_LINK, "env=%s", cfg->env[i]);
-		list[n++] = s;
-	}
-	add_strings(p, GUEST_ENV, list, n);
-	while (n > 0)
-		free(list[--n]);
+	cpio_file(&p->cpio, GUEST_ENV, 0600, buf, len);
+	free(buf);
 }
 
 /* The shares but for the root, as words for the guest. */
@@ -184,8 +161,9 @@ static void
 add_words(struct payload *p, const struct config *cfg)
 {
 	const uint8_t *m = cfg->net.mac;
-	char mac[18], size[16], buf[4 * 4096];
+	char mac[18], size[16], pmems[8], buf[4 * 4096];
 	struct guest_words words = {
+		.pmems = cfg->npmems > 0 ? pmems : NULL,
 		.root = cfg->root,
 		.overlay = cfg->overlay,
 		.hostname = cfg->hostname,
@@ -204,6 +182,7 @@ add_words(struct payload *p, const struct config *cfg)
 	int len;
 
 	add_shares(&words, cfg);
+	snprintf(pmems, sizeof(pmems), "%u", cfg->npmems);
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);

@@ -1,5 +1,5 @@
 /*
- * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or one of its partitions. We
+ * root= and overlay=: DEV[:TYPE][:ro]. DEV is a disk of disk= or pmem=, or one of its partitions. We
  * detect what it holds, because the guest needs the type to mount it, and the module.
  */
 #include <sys/stat.h>
@@ -26,25 +26,58 @@
 struct look {
 	const char *key, *value;	/* the word */
 	const struct disk *disk;
-	char letter;	/* of vda */
+	const char *name;	/* "vda", "pmem0" */
+	const char *part;	/* what is between that and a partition's number */
 	int fd;
 	uint64_t size;
 	uint32_t block;
 };
 
+static const struct {
+	const char *before;	/* the number of the disk, which is a character */
+	char first, last;
+	const char *part;
+} kinds[] = { { "vd", 'a', 'z', "" }, { "pmem", '0', '9', "p" } };
+
 /*
- * The number of the disk that dev, or the disk of which dev is a partition, has; -1 if
- * the name is not that of a disk of ours. rest is set to the text after the letter.
+ * Find the disk that dev is, or of which dev is a partition. Set *number to that of the
+ * partition, or to 0. Returns 1; 0 if the name is not that of a disk of ours; or -1 if
+ * we have no such disk.
  */
 static int
-disk_number(const char *dev, const char **rest)
+find_disk(struct look *l, const struct config *c, const char *dev, unsigned int *number)
 {
+	static char name[8];
+	const struct disk *disks[] = { c->disks, c->pmems };
+	const unsigned int most[] = { c->ndisks, c->npmems };
+	unsigned int i, n;
+	uint64_t part = 0;
+	size_t len;
+
 	if (strncmp(dev, "/dev/", 5) == 0)
 		dev += 5;
-	if (strncmp(dev, "vd", 2) != 0 || dev[2] < 'a' || dev[2] > 'z')
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		len = strlen(kinds[i].before);
+		if (strncmp(dev, kinds[i].before, len) == 0 &&
+		    dev[len] >= kinds[i].first && dev[len] <= kinds[i].last)
+			break;
+	}
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return 0;
+	n = (unsigned int)(dev[len] - kinds[i].first);
+	if (n >= most[i])
 		return -1;
-	*rest = dev + 3;
-	return dev[2] - 'a';
+	l->disk = &disks[i][n];
+	l->part = kinds[i].part;
+	snprintf(name, sizeof(name), "%.*s", (int)len + 1, dev);
+	l->name = name;
+	dev += len + 1;
+	if (*dev != '\0' && (strncmp(dev, l->part, strlen(l->part)) != 0 ||
+	    value_uint(dev + strlen(l->part), DISK_PARTITIONS, &part) == -1 ||
+	    part == 0))
+		return -1;
+	*number = (unsigned int)part;
+	return 1;
 }
 
 /* Open the disk. Returns false on an error, which backing_open() will report. */
@@ -83,8 +116,8 @@ list_partitions(const struct look *l, char *buf, size_t size)
 		if (partition_find(l->fd, l->size, l->block, i, &e) != 1)
 			continue;
 		s = superblock_find(l->fd, &e);
-		len += (size_t)snprintf(buf + len, size - len, "%svd%c%u %s",
-		    n++ > 0 ? ", " : "", l->letter, i,
+		len += (size_t)snprintf(buf + len, size - len, "%s%s%s%u %s",
+		    n++ > 0 ? ", " : "", l->name, l->part, i,
 		    s != NULL ? s->name : "(unknown)");
 	}
 	return n;
@@ -106,8 +139,8 @@ partition(const struct look *l, unsigned int number)
 		    l->key, l->value, l->disk->path, list);
 	if (s != NULL)
 		errx(EXIT_LINK, "%s=%s: %s has no partitions; all of it is %s "
-		    "(vd%c)", l->key, l->value, l->disk->path, s->name,
-		    l->letter);
+		    "(%s)", l->key, l->value, l->disk->path, s->name,
+		    l->name);
 	errx(EXIT_LINK, "%s=%s: %s has no partitions", l->key, l->value,
 	    l->disk->path);
 }
@@ -173,27 +206,23 @@ root_check(const struct config *c, const char *key, const char *value,
     bool given)
 {
 	struct look l = { .key = key, .value = value };
-	const char *rest, *type;
+	unsigned int number = 0;
 	struct guest_disk d;
-	uint64_t number = 0;
+	const char *type;
 	char *typed;
-	int n;
+	int found;
 
 	if (value == NULL)
 		return NULL;
 	if (guest_disk_parse(&d, value) == -1)
 		word_bad(key, value, "too long");
-	if ((n = disk_number(d.dev, &rest)) == -1)
+	if ((found = find_disk(&l, c, d.dev, &number)) == 0)
 		return value;
-	if ((unsigned int)n >= c->ndisks || (*rest != '\0' &&
-		(value_uint(rest, DISK_PARTITIONS, &number) == -1 ||
-		number == 0)))
-		errx(EXIT_LINK, "%s=%s: no disk= for it", key, value);
-	l.disk = &c->disks[n];
-	l.letter = (char)('a' + n);
+	if (found == -1)
+		errx(EXIT_LINK, "%s=%s: no disk= or pmem= for it", key, value);
 	if (!open_disk(&l))
 		return value;
-	type = look_at(&l, (unsigned int)number, d.type, given);
+	type = look_at(&l, number, d.type, given);
 	close(l.fd);
 	if (type == NULL)
 		return value;

@@ -10,7 +10,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,40 +21,21 @@
 #include "clock.h"
 #include "config.h"
 #include "console.h"
+#include "ending.h"
 #include "guest.h"
+#include "host_socket.h"
 #include "notify.h"
 #include "session.h"
-#include "status.h"
+#include "signals.h"
 #include "stream.h"
 #include "terminal.h"
-#include "value.h"
+#include "vcpu.h"
 #include "vm.h"
-#include "vsock_host.h"
 
 #define TAIL_LINES 128	/* room for an oops, a panic and their call traces */
 #define PATIENCE 1000	/* ms that a stalled reader of output gets */
 #define ANSWER 5000	/* ms without an acknowledgement, before a warning */
-#define INSIST 500	/* ms from a signal to the next that may end us */
 #define PANIC 2000	/* ms from the kernel's panic to its reset */
-
-/* The terminating signals: they end volt-kvm if they cannot end the command. */
-static const struct {
-	int signo;
-	const char *name;
-} ends[] = { { SIGTERM, "SIGTERM" }, { SIGINT, "SIGINT" },
-	{ SIGHUP, "SIGHUP" }, { SIGQUIT, "SIGQUIT" } };
-
-/* The name of a terminating signal, or NULL if it is another. */
-static const char *
-terminating(int signo)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (ends[i].signo == signo)
-			return ends[i].name;
-	return NULL;
-}
 
 /* Tell systemd that the command has started, or without one the guest. */
 static void
@@ -70,14 +50,8 @@ say_ready(struct session *s)
 static void
 control_line(void *arg, const char *line)
 {
-	static const struct {
-		const char *word;
-		uint64_t most;
-	} reports[] = { { "exit ", 255 }, { "signal ", 64 },
-		{ "failed ", 255 } };
 	struct session *s = arg;
-	uint64_t n;
-	size_t i;
+	struct talk_end end;
 
 	if (strcmp(line, GUEST_UP) == 0) {
 		s->up = true;
@@ -88,50 +62,23 @@ control_line(void *arg, const char *line)
 	if (strcmp(line, GUEST_HEARD) == 0)
 		s->asked = 0;
 	if (strcmp(line, GUEST_LOST) == 0)
-		console_lose(s->vm->console);
-	for (i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
-		if (!s->done && strncmp(line, reports[i].word,
-			strlen(reports[i].word)) == 0 &&
-		    value_uint(line + strlen(reports[i].word),
-			reports[i].most, &n) == 0) {
-			s->done = true;
-			s->how = line[0];
-			s->code = (int)n;
-		}
+		console_lose(s->vm->lane);
+	if (!s->done && talk_end_parse(&end, line)) {
+		s->done = true;
+		s->end = end;
+	}
 }
 
 /*
  * Only the last messages follow. The other threads still run and hold locks, so
- * nothing is cleaned up but the terminal, and the socket of vsock= by its helper.
+ * nothing is cleaned up but the terminal, and the sockets' paths by their helpers.
  */
 static void
 last_messages(int status)
 {
 	terminal_restore();
 	stream_last(status);
-	vsock_host_leave();
-}
-
-/* Tell the outer links that wait for it (status=) that the command has run. */
-static void
-tell_started(const struct session *s)
-{
-	struct status_ends further;
-
-	if (status_find(&further) == -1 ||
-	    (s->how != 'f' && status_started(&further) == -1))
-		warn(STATUS_VARIABLE);
-}
-
-/* Write the line of status=. */
-static void
-report_end(const struct session *s)
-{
-	static const char *const words[] = { "exit", "signal", "failed" };
-	size_t i = s->how == 'e' ? 0 : s->how == 's' ? 1 : 2;
-
-	if (s->cfg->status_fd != -1)
-		dprintf(s->cfg->status_fd, "%s %d\n", words[i], s->code);
+	host_socket_leave();
 }
 
 /* Show the last lines of the guest's kernel, unless -c has shown them. */
@@ -148,37 +95,31 @@ signal_ends(struct session *s, int signo, const char *why)
 {
 	last_messages(EXIT_SIGNAL + signo);
 	if (*s->cfg->argv != NULL) {
-		if (!s->done) {
-			s->how = s->up ? 's' : 'f';
-			s->code = s->up ? signo :
-			    EXIT_SIGNAL + signo;
-		}
-		report_end(s);
-		tell_started(s);
-		/* Both get the status as waitpid(2) has it. */
-		if (s->how != 'f' && status_tell(signo) == -1)
-			warn(STATUS_VARIABLE);
+		if (!s->done)
+			s->end = s->up ? (struct talk_end){ 's', signo } :
+			    (struct talk_end){ 'f', EXIT_SIGNAL + signo };
+		ending_report(&s->end, s->cfg->status_fd, signo);
 		if (!s->done) {
 			show_tail(s);
-			warnx("%s: %s", terminating(signo), why);
+			warnx("%s: %s", signals_terminating(signo), why);
 		}
 	}
 	_exit(EXIT_SIGNAL + signo);
 }
 
-/* A signal that may be for the command. */
-static void
-handle_signal(struct session *s, int signo)
+/* I/O thread: a signal that may be for the command. This may end the program. */
+void
+session_signal(struct session *s, int signo)
 {
 	int64_t now = clock_ms();
 
 	if (*s->cfg->argv == NULL || !s->up || s->done) {
-		if (terminating(signo) != NULL)
+		if (signals_terminating(signo) != NULL)
 			signal_ends(s, signo, "the command had not started");
 		return;
 	}
-	if (terminating(signo) != NULL) {
-		if (s->asked != 0 && now - s->asked >= INSIST)
+	if (signals_terminating(signo) != NULL) {
+		if (s->asked != 0 && now - s->asked >= SIGNALS_INSIST)
 			signal_ends(s, signo, "the guest did not answer");
 		if (s->asked == 0) {
 			s->asked = now;
@@ -191,7 +132,7 @@ handle_signal(struct session *s, int signo)
 		if (s->cfg->stop_timeout != 0 && s->stop_end == 0)
 			s->stop_end = now + (int64_t)s->cfg->stop_timeout;
 	}
-	console_signal(s->vm->console, (unsigned int)signo);
+	console_signal(s->vm->lane, (unsigned int)signo);
 }
 
 static void
@@ -211,38 +152,20 @@ signal_ready(struct io_source *source, short revents)
 	pthread_mutex_unlock(&s->vm->continue_lock);
 	if (!taken)
 		return;
-	switch (si.ssi_signo) {
-	case SIGWINCH:
-		if (s->cfg->pty && s->up) {
-			terminal_size(size, sizeof(size));
-			console_size(s->vm->console, size);
-		}
-		return;
-	case SIGPIPE: /* a write of ours failed */
-	case SIGXFSZ:
-	case SIGCHLD:
-	case SIGCONT:
-	case SIGURG:
-		return;
-	default:
-		handle_signal(s, (int)si.ssi_signo);
+	if (si.ssi_signo == SIGWINCH && s->cfg->pty && s->up) {
+		terminal_size(size, sizeof(size));
+		console_size(s->vm->lane, size);
 	}
+	if (!signals_ours((int)si.ssi_signo))
+		session_signal(s, (int)si.ssi_signo);
 }
 
 static void
 watch_signals(struct session *s)
 {
-	static const int others[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-		SIGABRT, SIGSYS, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM };
-	sigset_t mask;
-	size_t i;
-	int fd;
+	int fd = signals_open();
 
-	sigfillset(&mask);
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		sigdelset(&mask, others[i]);
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) == -1 ||
-	    (fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) == -1)
+	if (fd == -1)
 		err(EXIT_LINK, "signals");
 	io_add(&s->vm->io, &(struct io_source){ .fd = fd,
 	    .ready = signal_ready, .arg = s });
@@ -285,12 +208,14 @@ session_begin(struct session *s, struct vm *vm, const struct config *cfg)
 	if ((s->ready = notify_open()) == -1 && errno != ENOENT)
 		err(EXIT_LINK, NOTIFY_READY);
 	watch_signals(s);
-	if (vm->console != NULL)
-		console_on_line(vm->console, control_line, s);
+	if (vm->lane != NULL)
+		console_on_line(vm->lane, control_line, s);
 	else
 		io_add(&vm->io, &(struct io_source){ .fd = STDIN_FILENO,
 		    .wants = wants_typing, .ready = typed,
 		    .arg = &vm->uart });
+	if (cfg->control != NULL)
+		server_begin(&s->server, s, cfg->control_host.listener);
 }
 
 static void
@@ -326,47 +251,33 @@ machine_ended(const struct session *s, const char *why)
 	_exit(EXIT_LINK);
 }
 
+/* I/O thread: the guest cannot go on, for that reason. */
+_Noreturn void
+session_fail(struct session *s, const char *why)
+{
+	s->vm->why = why;
+	machine_ended(s, " crashed");
+}
+
 /* The command has ended: exit with its status. */
 static _Noreturn void
 command_ended(const struct session *s)
 {
-	int status = s->how == 's' ? EXIT_SIGNAL + s->code :
-	    s->code;
+	int status = ending_status(&s->end), lost = console_lost(s->vm->lane);
 
-	errno = console_lost(s->vm->console);
-	if (errno != 0 && s->how == 'e' && status == 0)
+	if (lost != 0 && s->end.how == 'e' && status == 0)
 		status = EXIT_LINK;
 	last_messages(status);
-	report_end(s);
-	tell_started(s);
-	if (s->how == 's' && status_tell(s->code) == -1)
-		warn(STATUS_VARIABLE);
+	ending_report(&s->end, s->cfg->status_fd,
+	    s->end.how == 's' ? s->end.code : 0);
 	if (s->cfg->stats)
 		print_stats(s);
-	if (s->how == 'f' && s->code == EXIT_NOTFOUND &&
+	if (s->end.how == 'f' && s->end.code == EXIT_NOTFOUND &&
 	    s->cfg->root == NULL && s->cfg->initrd == NULL)
 		warnx("neither root= nor initrd=: only volt's own programs "
 		    "are in the guest");
-	if ((errno = console_lost(s->vm->console)) == ETIMEDOUT)
-		warnx("the command's output: not all of it was read");
-	else if (errno != 0)
-		warn("the command's output");
+	ending_output(lost);
 	_exit(status);
-}
-
-/* Has that time come? If not, the next poll(2) ends by then. */
-static bool
-due(const struct session *s, int64_t when)
-{
-	int64_t left = when - clock_ms();
-
-	if (left <= 0)
-		return true;
-	if (left > INT_MAX)
-		left = INT_MAX;
-	if (s->vm->io.timeout == -1 || left < s->vm->io.timeout)
-		s->vm->io.timeout = (int)left;
-	return false;
 }
 
 /* Warn while the guest runs, if standard error takes the line at once. */
@@ -378,7 +289,7 @@ warn_of_silence(struct session *s)
 	int n;
 
 	n = snprintf(line, sizeof(line), "volt-kvm: %s: the guest does not "
-	    "answer; the next one ends it\n", terminating(s->asked_by));
+	    "answer; the next one ends it\n", signals_terminating(s->asked_by));
 	/* This may fail: the guest must not wait for a stalled reader. */
 	if (stream_open(&out, STDERR_FILENO) == 0)
 		may_fail(stream_write(&out, line, (size_t)n));
@@ -390,16 +301,16 @@ static void
 look_at_clock(struct session *s)
 {
 	if (s->boot_end != 0 && !s->up && *s->cfg->argv != NULL &&
-	    due(s, s->boot_end))
+	    io_due(&s->vm->io, s->boot_end))
 		machine_ended(s, " did not start in time");
 	if (s->done)
 		return;
-	if (s->panic_end != 0 && due(s, s->panic_end))
+	if (s->panic_end != 0 && io_due(&s->vm->io, s->panic_end))
 		machine_ended(s, "'s kernel panicked");
-	if (s->stop_end != 0 && due(s, s->stop_end))
+	if (s->stop_end != 0 && io_due(&s->vm->io, s->stop_end))
 		signal_ends(s, SIGTERM,
 		    "the guest did not end by stop_timeout=");
-	if (s->asked != 0 && !s->warned && due(s, s->asked + ANSWER))
+	if (s->asked != 0 && !s->warned && io_due(&s->vm->io, s->asked + ANSWER))
 		warn_of_silence(s);
 }
 
@@ -411,7 +322,7 @@ nothing_comes(struct session *s)
 	if (*s->cfg->argv == NULL || (s->looked && !s->done))
 		return true;
 	if (!s->looked)
-		console_look(s->vm->console);
+		console_look(s->vm->lane);
 	s->looked = true;
 	return false;
 }
@@ -423,14 +334,14 @@ nothing_comes(struct session *s)
 static bool
 taken_too_slowly(struct session *s)
 {
-	uint64_t now = console_taken(s->vm->console);
+	uint64_t now = console_taken(s->vm->lane);
 
 	if (!s->told)
 		return false;
 	if (s->taken_end == 0 || now != s->taken)
 		s->taken_end = clock_ms() + PATIENCE;
 	s->taken = now;
-	return due(s, s->taken_end);
+	return io_due(&s->vm->io, s->taken_end);
 }
 
 /* Is the session over? If not, this sets the timeout of the next poll(2). */
@@ -438,12 +349,16 @@ static bool
 over(struct session *s)
 {
 	s->vm->io.timeout = -1;
-	if (s->done && console_drained(s->vm->console))
+	if (s->cfg->control != NULL) {
+		server_step(&s->server);
+		vcpu_pause_step(s->vm);
+	}
+	if (s->done && console_drained(s->vm->lane))
 		return true;
 	if (atomic_load(&s->vm->end) != VM_RUNS && nothing_comes(s))
 		return true;
 	if (s->done && taken_too_slowly(s)) {
-		console_lose(s->vm->console);
+		console_lose(s->vm->lane);
 		return true;
 	}
 	if (atomic_load(&s->vm->panicked) && s->panic_end == 0)
@@ -469,7 +384,7 @@ send_console(struct session *s)
 			end = clock_ms() + PATIENCE;
 		before = sent;
 		s->vm->io.timeout = -1;
-		if (!plain && due(s, end))
+		if (!plain && io_due(&s->vm->io, end))
 			return;
 		io_step(&s->vm->io);
 	}
@@ -486,7 +401,7 @@ session_run(struct session *s)
 	while (!over(s)) {
 		io_step(&s->vm->io);
 		if (stream_alarm())
-			handle_signal(s, SIGALRM);
+			session_signal(s, SIGALRM);
 	}
 	send_console(s);
 	if (s->done)

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server.h"
+#include "talk.h"
+
 struct config;
 struct vm;
 
@@ -13,10 +16,10 @@ struct session {
 	const struct config *cfg;
 	bool up;	/* volt-guest has started the command */
 	bool done;	/* the command has ended */
+	struct server server;	/* if there is control= */
 	bool told;	/* a SIGTERM was sent to it */
 	int ready;	/* where to say that it has started (VOLT_READY); or -1 */
-	char how;	/* 'e'xit, 's'ignal, 'f'ailed */
-	int code;	/* the status or the signal */
+	struct talk_end end;	/* how; valid once it is done */
 
 	/* CLOCK_MONOTONIC, ms; 0: does not apply */
 	int64_t boot_end, stop_end, panic_end;
@@ -30,7 +33,9 @@ struct session {
 	int64_t taken_end;	/* when more must be; 0: not yet known */
 };
 
+void session_signal(struct session *s, int signo);
 void session_begin(struct session *s, struct vm *vm, const struct config *cfg);
 _Noreturn void session_run(struct session *s);
+_Noreturn void session_fail(struct session *s, const char *why);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "chain.h"
 #include "stream.h"
+#include "thread.h"
 
 #define TICK 100	/* ms that a call may block */
 #define LAST 1000	/* ms for all of the last messages */
@@ -21,7 +22,7 @@ static struct io *loop;
 static atomic_bool alarm_seen;	/* a SIGALRM that the timer did not send */
 static volatile sig_atomic_t last = -1;	/* the exit status; -1: not the end */
 
-/* The timer's signal only has to interrupt a system call. */
+/* The signal of a timer only has to interrupt a system call. */
 static void
 interrupted(int signo, siginfo_t *si, void *context)
 {
@@ -32,32 +33,25 @@ interrupted(int signo, siginfo_t *si, void *context)
 	if (si->si_code != SI_TIMER) {
 		atomic_store(&alarm_seen, true);
 		io_wake(loop);
-	} else if (last != -1) {
+	} else if (last != -1 && si->si_value.sival_ptr == &timer) {
 		_exit(last);
 	}
 	errno = saved;
 }
 
 /*
- * I/O thread, at start-up: set up the timer. From now on all other threads must
- * block SIGALRM.
+ * I/O thread, at start-up: set up the timer, and what a thread does that a timer
+ * interrupts (thread.h).
  */
 void
 stream_begin(struct io *io)
 {
 	struct sigaction sa = { .sa_sigaction = interrupted,
 		.sa_flags = SA_SIGINFO }; /* and not SA_RESTART */
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
-		.sigev_signo = SIGALRM };
-	sigset_t mask;
 
 	loop = io;
 	sigemptyset(&sa.sa_mask);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGALRM);
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == -1 ||
-	    sigaction(SIGALRM, &sa, NULL) == -1 ||
-	    sigprocmask(SIG_UNBLOCK, &mask, NULL) == -1)
+	if (sigaction(SIGALRM, &sa, NULL) == -1 || thread_timer(&timer) == -1)
 		err(EXIT_LINK, "timer");
 }
 

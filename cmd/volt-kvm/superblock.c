@@ -9,7 +9,6 @@
 
 #include "superblock.h"
 
-/* ext4 is last: its magic number has only two bytes. */
 #define ROOT SUPERBLOCK_ROOT
 #define OTHER SUPERBLOCK_OTHER
 #define NONE SUPERBLOCK_NONE

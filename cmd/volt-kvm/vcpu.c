@@ -16,6 +16,7 @@
 #include "vm.h"
 
 #define STOPPED 1000	/* ms outside the guest that count as a pause */
+#define PAUSE_STEP 5000000	/* ns */
 
 static void
 create(struct vm *vm, unsigned int id)
@@ -41,6 +42,8 @@ vcpu_create_all(struct vm *vm, unsigned int n)
 
 	vm->ncpus = n; /* CPUID has this number */
 	pthread_mutex_init(&vm->continue_lock, NULL);
+	pthread_mutex_init(&vm->pause_lock, NULL);
+	pthread_cond_init(&vm->pause_over, NULL);
 	for (i = 0; i < n; i++)
 		create(vm, i);
 }
@@ -134,6 +137,24 @@ continued(struct vcpu *cpu)
 	return yes;
 }
 
+/* While the guest is paused, stand still. */
+static void
+park(struct vcpu *cpu)
+{
+	struct vm *vm = cpu->vm;
+
+	if (!atomic_load(&vm->paused))
+		return;
+	pthread_mutex_lock(&vm->pause_lock);
+	atomic_fetch_add(&vm->parked, 1);
+	io_wake(&vm->io);
+	while (atomic_load(&vm->paused))
+		pthread_cond_wait(&vm->pause_over, &vm->pause_lock);
+	atomic_fetch_sub(&vm->parked, 1);
+	pthread_mutex_unlock(&vm->pause_lock);
+	arch_vcpu_stopped(cpu);
+}
+
 /*
  * Run the guest until it exits, and tell it of a pause. A stop interrupts KVM_RUN;
  * one that comes while KVM_RUN returns shows only as a long time inside.
@@ -142,17 +163,22 @@ continued(struct vcpu *cpu)
 static bool
 enter(struct vcpu *cpu)
 {
-	int64_t since = clock_coarse_ms();
+	int64_t since;
 
+	park(cpu);
+	since = clock_coarse_ms();
 	if (cpu->left != 0 && since - cpu->left >= STOPPED)
 		arch_vcpu_stopped(cpu);
 	while (kvm_call_n(cpu->fd, KVM_RUN, 0) == -1) {
 		if (errno == EINTR) {
 			arch_vcpu_stopped(cpu);
+			park(cpu);
 			since = clock_coarse_ms();
 		} else if (errno != EAGAIN) {
-			crash(cpu, errno == EFAULT ?
-			    "no memory for the guest" : strerror(errno));
+			crash(cpu, errno != EFAULT ? strerror(errno) :
+			    cpu->vm->ram.nfiles > 0 ? "no memory for the guest, or "
+			    "a file of pmem= has become shorter" :
+			    "no memory for the guest");
 			return false;
 		}
 		if (atomic_load_explicit(&cpu->vm->end, memory_order_relaxed) !=
@@ -184,6 +210,41 @@ vcpu_start_all(struct vm *vm)
 
 	for (i = 0; i < vm->ncpus; i++)
 		if (thread_start(&vm->cpu[i].thread, run, &vm->cpu[i],
-			LOCK_VCPU) == -1)
+			LOCK_VCPU, &vm->cpu[i].timer) == -1)
 			err(EXIT_LINK, "thread of vCPU %u", i);
+}
+
+/* Let each vCPU's timer interrupt KVM_RUN every few ms, or no more. */
+static void
+alarm_all(struct vm *vm, bool on)
+{
+	const struct timespec t = { .tv_nsec = on ? PAUSE_STEP : 0 };
+	const struct itimerspec it = { t, t };
+	unsigned int i;
+
+	for (i = 0; i < vm->ncpus; i++)
+		(void)timer_settime(vm->cpu[i].timer, 0, &it, NULL);
+	vm->alarmed = on;
+}
+
+/*
+ * I/O thread: let the vCPUs stand still, or go on. The timers repeat, because a signal may
+ * come just before KVM_RUN.
+ */
+void
+vcpu_pause(struct vm *vm, bool yes)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	atomic_store(&vm->paused, yes);
+	pthread_cond_broadcast(&vm->pause_over);
+	pthread_mutex_unlock(&vm->pause_lock);
+	alarm_all(vm, yes);
+}
+
+/* I/O thread, before each poll(2): stop the timers once all stand still. */
+void
+vcpu_pause_step(struct vm *vm)
+{
+	if (vm->alarmed && atomic_load(&vm->parked) == vm->ncpus)
+		alarm_all(vm, false);
 }

@@ -115,8 +115,9 @@ set_memory(const struct vhost *h, const struct ram *r)
 	union {
 		struct vhost_memory m;
 		uint8_t room[sizeof(struct vhost_memory) +
-		    2 * sizeof(struct vhost_memory_region)];
+		    (2 + RAM_FILES) * sizeof(struct vhost_memory_region)];
 	} table = { .m.nregions = r->size > r->low ? 2 : 1 };
+	const struct ram_file *f;
 
 	table.m.regions[0] = (struct vhost_memory_region){
 		.memory_size = r->low,
@@ -127,6 +128,12 @@ set_memory(const struct vhost *h, const struct ram *r)
 		.memory_size = r->size - r->low,
 		.userspace_addr = (uintptr_t)(r->base + r->low),
 	};
+	for (f = r->file; f < r->file + r->nfiles; f++)
+		table.m.regions[table.m.nregions++] = (struct vhost_memory_region){
+			.guest_phys_addr = f->gpa,
+			.memory_size = f->size,
+			.userspace_addr = (uintptr_t)f->base,
+		};
 	return kvm_call(h->fd, VHOST_SET_MEM_TABLE, &table);
 }
 

@@ -103,7 +103,8 @@ reset(struct vio *v)
 	v->config_vector = VIRTIO_MSI_NO_VECTOR;
 	memset(v->q, 0, sizeof(v->q));
 	for (i = 0; i < VIO_QUEUES; i++) {
-		v->q[i].size = VIRTQ_MAX;
+		v->q[i].size = v->ops->queue_size != NULL ?
+		    v->ops->queue_size(v, i) : VIRTQ_MAX;
 		v->q[i].vector = VIRTIO_MSI_NO_VECTOR;
 	}
 }

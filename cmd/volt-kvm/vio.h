@@ -21,7 +21,7 @@
 #include "ram.h"
 #include "virtq.h"
 
-#define VIO_QUEUES 12
+#define VIO_QUEUES 66	/* the console of joined commands has these */
 #define VIO_CONFIG 64	/* bytes of device configuration, at most */
 
 #define VIO_BIT(n) (UINT64_C(1) << (n))	/* a feature, by its number */
@@ -43,6 +43,8 @@ struct vio_ops {
 	void (*start)(struct vio *v);	/* the driver set DRIVER_OK; or NULL */
 	void (*reset)(struct vio *v);	/* or NULL */
 	void (*halt)(struct vio *v);	/* stop vhost; NULL: there is none */
+	/* The most entries of queue i; NULL: VIRTQ_MAX. */
+	uint16_t (*queue_size)(const struct vio *v, unsigned int i);
 	/* The driver writes the configuration; NULL: it cannot. */
 	void (*configure)(struct vio *v, uint32_t off, const void *data,
 	    unsigned int len);

@@ -8,7 +8,7 @@
  * bitmap says which blocks these are.
  *
  * Each disk has a worker (vio_worker.c). Once the guest runs only the worker
- * uses struct blk.
+ * uses struct blk, but for the size, which grows by grow=, and the counters.
  */
 #include <linux/virtio_blk.h>
 #include <sys/ioctl.h>
@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,9 @@
 #include <unistd.h>
 
 #include "backing.h"
+#include "blk.h"
 #include "chain.h"
+#include "clock.h"
 #include "config.h"
 #include "devices.h"
 
@@ -39,6 +42,8 @@
 #define SEGMENT_MOST (UINT32_C(256) << 10)	/* bytes */
 #define REQUEST_MOST (SEGMENTS * (uint64_t)SEGMENT_MOST)
 #define DISCARD_MOST (UINT32_C(1) << 22)	/* sectors */
+#define THROTTLE_STEP 50000	/* us between looks whether the driver still waits */
+#define BOUNCE ((size_t)1 << 20)
 #define ZEROES_MOST (UINT32_C(1) << 15)	/* sectors; it may be a write of zeroes */
 
 /* Up to what is offered: nothing of a secure erase. */
@@ -48,11 +53,17 @@ struct blk {
 	struct vio vio;
 	struct vio_pci pci;
 	struct backing host;
+	_Atomic uint64_t size;	/* bytes; the backing had so many or more */
+	_Atomic uint64_t count[BLK_COUNTS];
+	pthread_mutex_t rate_lock;	/* after vio's lock */
+	pthread_cond_t rate_changed;
+	struct rate rate;
 	bool ro;
 	char serial[VIRTIO_BLK_ID_BYTES];	/* padded with zeroes */
 	int scratch;	/* or -1 */
 	uint8_t *map;	/* a bit for each block: it is in scratch */
 	uint8_t block[BLOCK];	/* one block on its way to scratch */
+	uint8_t *bounce;	/* BOUNCE bytes for what is not aligned; or NULL */
 };
 
 static bool
@@ -112,8 +123,8 @@ copy_up(struct blk *b, uint64_t off, size_t len)
 	if (in_scratch(b, off))
 		return 0;
 	if (len < BLOCK) {
-		if (b->host.size - start < BLOCK)
-			iov.iov_len = (size_t)(b->host.size - start);
+		if (b->size - start < BLOCK)
+			iov.iov_len = (size_t)(b->size - start);
 		if (transfer(b->host.fd, &iov, 1, start, false) == -1)
 			return -1;
 		iov = (struct iovec){ b->block, BLOCK };
@@ -153,10 +164,47 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
 	return 0;
 }
 
+/* Does each buffer keep to the alignment that the host needs with O_DIRECT? */
+static bool
+is_aligned(const struct blk *b, const struct iovec *iov, unsigned int n)
+{
+	uintptr_t bits = 0;
+
+	for (; n > 0; iov++, n--)
+		bits |= (uintptr_t)iov->iov_base | iov->iov_len;
+	return b->host.align == 0 || bits % b->host.align == 0;
+}
+
+/* As transfer(), by way of a buffer that is aligned. */
+static int
+bounce(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off, bool write)
+{
+	uint64_t at, len = virtq_bytes(iov, n);
+	struct iovec part;
+
+	for (at = 0; at < len; at += part.iov_len) {
+		part = (struct iovec){ b->bounce, len - at < BOUNCE ? len - at : BOUNCE };
+		if (write)
+			(void)virtq_gather(iov, n, at, b->bounce, part.iov_len);
+		if (transfer(b->host.fd, &(struct iovec){ part.iov_base, part.iov_len }, 1,
+			off + at, write) == -1)
+			return -1;
+		if (!write)
+			(void)virtq_scatter(iov, n, at, b->bounce, part.iov_len);
+	}
+	return 0;
+}
+
+static void
+count(struct blk *b, enum blk_count what, uint64_t n)
+{
+	atomic_fetch_add_explicit(&b->count[what], n, memory_order_relaxed);
+}
+
 static bool
 in_disk(const struct blk *b, uint64_t sector, uint64_t len)
 {
-	uint64_t sectors = b->host.size / SECTOR;
+	uint64_t sectors = atomic_load(&b->size) / SECTOR;
 
 	return sector <= sectors && len <= (sectors - sector) * SECTOR;
 }
@@ -171,7 +219,7 @@ shrunk(const struct blk *b)
 	struct stat st;
 
 	return !b->host.is_device && b->scratch == -1 &&
-	    (fstat(b->host.fd, &st) == -1 || (uint64_t)st.st_size < b->host.size);
+	    (fstat(b->host.fd, &st) == -1 || (uint64_t)st.st_size < b->size);
 }
 
 /*
@@ -190,6 +238,8 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 		return VIRTIO_BLK_S_IOERR;
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
+	else if (!is_aligned(b, iov, n))
+		rc = bounce(b, iov, n, sector * SECTOR, write);
 	else
 		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
 	return rc == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
@@ -283,6 +333,43 @@ discard(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t skip,
 	return VIRTIO_BLK_S_IOERR;
 }
 
+/* Does the driver still wait for the request? */
+static bool
+is_wanted(struct blk *b)
+{
+	bool live;
+
+	pthread_mutex_lock(&b->vio.lock);
+	live = vio_live(&b->vio);
+	pthread_mutex_unlock(&b->vio.lock);
+	return live;
+}
+
+/* Wait until rate= lets a request of that size begin. A reset need not wait for that. */
+static void
+throttle(struct blk *b, uint64_t bytes)
+{
+	struct timespec until;
+	int64_t us;
+
+	pthread_mutex_lock(&b->rate_lock);
+	while (rate_is_set(&b->rate) && (us = rate_wait(&b->rate, clock_us())) > 0) {
+		us = clock_us() + (us < THROTTLE_STEP ? us : THROTTLE_STEP);
+		until.tv_sec = (time_t)(us / 1000000);
+		until.tv_nsec = (long)(us % 1000000) * 1000;
+		(void)pthread_cond_timedwait(&b->rate_changed, &b->rate_lock,
+		    &until);
+		pthread_mutex_unlock(&b->rate_lock);
+		if (!is_wanted(b))
+			return;
+		pthread_mutex_lock(&b->rate_lock);
+	}
+	/* A request that is too large will fail. */
+	if (rate_is_set(&b->rate))
+		rate_take(&b->rate, bytes > REQUEST_MOST ? 0 : bytes, clock_us());
+	pthread_mutex_unlock(&b->rate_lock);
+}
+
 /*
  * Do one request. Returns how many bytes were written to its buffers, or -1 if
  * it lacks a header or a byte for the status.
@@ -305,14 +392,22 @@ request(struct vio *v, struct vchain *c)
 	at = (uint8_t *)last->iov_base + --last->iov_len;
 	switch (r.type) {
 	case VIRTIO_BLK_T_IN:
+		count(b, BLK_READS, 1);
+		count(b, BLK_READ, room - 1);
+		throttle(b, room - 1);
 		status = read_write(b, r.sector, in, c->nin, false);
 		wrote = room - 1;
 		break;
 	case VIRTIO_BLK_T_OUT:
 		cut_front(c->iov, c->nout, sizeof(r));
+		count(b, BLK_WRITES, 1);
+		count(b, BLK_WRITTEN, virtq_bytes(c->iov, c->nout));
+		throttle(b, virtq_bytes(c->iov, c->nout));
 		status = read_write(b, r.sector, c->iov, c->nout, true);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
+		count(b, BLK_FLUSHES, 1);
+		throttle(b, 0);
 		status = flush(b);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
@@ -322,12 +417,15 @@ request(struct vio *v, struct vchain *c)
 		break;
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES:
+		throttle(b, 0);
 		status = discard(b, c->iov, c->nout, sizeof(r),
 		    r.type == VIRTIO_BLK_T_WRITE_ZEROES);
 		break;
 	default:
 		status = VIRTIO_BLK_S_UNSUPP;
 	}
+	if (status != VIRTIO_BLK_S_OK)
+		count(b, BLK_ERRORS, 1);
 	*at = status;
 	return (int64_t)wrote + 1;
 }
@@ -362,7 +460,18 @@ open_scratch(struct blk *b, const struct disk *d)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
 }
 
-/* Try to open the disks, for a dry run. Ends the program if one fails. */
+static void
+open_bounce(struct blk *b, const struct disk *d)
+{
+	if (!d->direct)
+		return;
+	b->bounce = mmap(NULL, BOUNCE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->bounce == MAP_FAILED)
+		err(EXIT_LINK, "disk=%s: direct", d->path);
+}
+
+/* Try to open the files of disk= and pmem=, for a dry run. Ends the program if one fails. */
 void
 blk_check(const struct config *cfg)
 {
@@ -370,7 +479,11 @@ blk_check(const struct config *cfg)
 	unsigned int i;
 
 	for (i = 0; i < cfg->ndisks; i++) {
-		backing_open(&b, &cfg->disks[i]);
+		backing_open(&b, "disk", &cfg->disks[i]);
+		close(b.fd);
+	}
+	for (i = 0; i < cfg->npmems; i++) {
+		backing_open(&b, "pmem", &cfg->pmems[i]);
 		close(b.fd);
 	}
 }
@@ -422,6 +535,18 @@ describe(struct blk *b)
 	memcpy(b->vio.config, &c, CONFIG_LEN);
 }
 
+static void
+rate_begin(struct blk *b)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->rate_changed, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&b->rate_lock, NULL);
+}
+
 void
 blk_init(struct vm *vm, const struct config *cfg)
 {
@@ -434,9 +559,67 @@ blk_init(struct vm *vm, const struct config *cfg)
 		b->ro = cfg->disks[i].ro;
 		snprintf(b->serial, sizeof(b->serial), "volt-vd%c",
 		    'a' + (int)i);
-		backing_open(&b->host, &cfg->disks[i]);
+		backing_open(&b->host, "disk", &cfg->disks[i]);
+		b->size = b->host.size;
+		rate_begin(b);
+		vm->disk[vm->ndisks++] = b;
 		open_scratch(b, &cfg->disks[i]);
+		open_bounce(b, &cfg->disks[i]);
 		describe(b);
 		devices_plug(vm, &b->pci, &b->vio, &ops, b);
 	}
+}
+
+/* From any thread: limit the disk from now on. A request that waits is looked at again. */
+void
+blk_limit(struct blk *b, const struct rate_word *w)
+{
+	pthread_mutex_lock(&b->rate_lock);
+	rate_set(&b->rate, w, clock_us());
+	pthread_cond_broadcast(&b->rate_changed);
+	pthread_mutex_unlock(&b->rate_lock);
+}
+
+uint64_t
+blk_size(const struct blk *b)
+{
+	return atomic_load(&b->size);
+}
+
+/* How much of that the disk has done so far: requests or bytes. */
+uint64_t
+blk_counted(const struct blk *b, enum blk_count what)
+{
+	return atomic_load_explicit(&b->count[what], memory_order_relaxed);
+}
+
+/*
+ * I/O thread: if the file or device has become larger, tell the guest. Returns 0, or -1
+ * and errno: EINVAL if it has become smaller, EOPNOTSUPP for an overlay.
+ */
+int
+blk_grow(struct blk *b)
+{
+	struct virtio_blk_config *c = (void *)b->vio.config;
+	uint64_t size;
+
+	if (b->scratch != -1) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (backing_size(&b->host, &size) == -1)
+		return -1;
+	size -= size % b->host.block;
+	if (size < blk_size(b)) {
+		errno = EINVAL;
+		return -1;
+	}
+	pthread_mutex_lock(&b->vio.lock);
+	if (size != blk_size(b)) {
+		atomic_store(&b->size, size);
+		c->capacity = size / SECTOR;
+		vio_config_changed(&b->vio);
+	}
+	pthread_mutex_unlock(&b->vio.lock);
+	return 0;
 }

@@ -1,14 +1,19 @@
 /*
- * The command's standard streams and the control port (virtio 1.2, 5.3).
+ * The commands' standard streams and control ports (virtio 1.2, 5.3).
  *
- * A device with four ports. None is a console port, so the guest's kernel does
- * not change a byte. Nothing is buffered here: input is read into a buffer of the
- * guest's, once it has given one, and output stays in the queue until its reader
- * takes it. No call blocks the other devices (stream.h). At the end of input, and
+ * A device has four ports for each of its lanes (guest.h). None is a console port, so the
+ * guest's kernel does not change a byte. Nothing is buffered here: input is read into a
+ * buffer of the guest's, once it has given one, and output stays in the queue until its
+ * reader takes it. No call blocks the other devices (stream.h). At the end of input, and
  * when a reader of output has gone, the port is closed.
+ *
+ * Lane 0 has a device of its own, so that it has an interrupt for each queue. The lanes
+ * of join= share the other device, and its interrupt. The guest is told of a lane's ports
+ * when the lane is first used: a port costs it memory, which it keeps.
  */
 #include <linux/virtio_console.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include <err.h>
 #include <errno.h>
@@ -35,27 +40,37 @@ enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4, TELL_CLOSE = 8 };
 #define LINE 128
 #define SIGNALS 64	/* the highest signal */
 #define SIGNAL_REALTIME 32	/* from here on signals queue (signal(7)) */
+#define QUEUED 100000u	/* of a signal that queues, at most */
+#define SOCKET_PIECE ((size_t)1 << 20)	/* bytes of one send(2), at most */
+
+#define QUEUE_SIZE 32	/* of a port of join=, in entries */
 
 struct port {
-	struct console *console;
+	struct lane *lane;
 	int in, out;	/* descriptors; or -1 */
 	struct stream stream;	/* of out */
+	struct io_source *source;	/* of in or out; NULL: none */
 	bool in_ended, out_ended;
 	unsigned int tell;
+	bool added;	/* the guest knows the port */
 	bool guest_open;
 	bool busy;	/* the request in chain is being written */
 	uint64_t done;	/* how many bytes of it are written */
 	struct vchain chain;
 };
 
-struct console {
-	struct vio vio;
-	struct vio_pci pci;
+struct lane {
+	struct console *console;
+	unsigned int number;	/* 0: that of the first command */
+	bool used;	/* a client has it, or the guest has not closed its ports */
+	bool opened;	/* the guest has opened a port */
+	bool was_reset;	/* the device, after the guest had asked for ports */
 	struct port port[GUEST_PORTS];
 	void (*line)(void *arg, const char *line);
 	void *line_arg;
 	char from_guest[LINE];
 	size_t from_len;
+	unsigned int joins;	/* lanes of which to tell the guest, a bit for each */
 	unsigned int signals[SIGNALS + 1];	/* how many of each to send */
 	char size[LINE];	/* the line with the terminal's size; or "" */
 	char to_guest[LINE];
@@ -64,18 +79,62 @@ struct console {
 	uint64_t taken;	/* bytes of output that were written */
 };
 
+struct console {
+	struct vio vio;
+	struct vio_pci pci;
+	bool ready;	/* the driver has asked for the ports */
+	unsigned int nlanes;
+	struct lane *lane;
+};
+
+/* The port's number in its device. */
+static unsigned int
+port_id(const struct port *p)
+{
+	const struct lane *l = p->lane;
+
+	return (unsigned int)(l - l->console->lane) * GUEST_PORTS +
+	    (unsigned int)(p - l->port);
+}
+
+/* The port of that number, or NULL. */
+static struct port *
+port_of(const struct console *c, uint32_t id)
+{
+	return id < c->nlanes * GUEST_PORTS ?
+	    &c->lane[id / GUEST_PORTS].port[id % GUEST_PORTS] : NULL;
+}
+
+static struct vio *
+vio_of(const struct port *p)
+{
+	return &p->lane->console->vio;
+}
+
 static struct virtq *
 rx(const struct port *p)
 {
-	size_t i = (size_t)(p - p->console->port);
+	unsigned int i = port_id(p);
 
-	return &p->console->vio.q[i == 0 ? 0 : 2 + 2 * i];
+	return &vio_of(p)->q[i == 0 ? 0 : 2 + 2 * i];
 }
 
 static struct virtq *
 tx(const struct port *p)
 {
 	return rx(p) + 1;
+}
+
+/* Tell the driver that the lane's ports are there. */
+static void
+add_ports(struct lane *l)
+{
+	struct port *p;
+
+	for (p = l->port; p < l->port + GUEST_PORTS; p++) {
+		p->tell |= TELL_ADD;
+		p->added = true;
+	}
 }
 
 /* A message from the driver. A message that makes no sense is ignored. */
@@ -86,19 +145,21 @@ message(struct console *c, const struct virtio_console_control *m)
 	unsigned int i;
 
 	if (m->event == VIRTIO_CONSOLE_DEVICE_READY && m->value == 1) {
-		for (i = 0; i < GUEST_PORTS; i++)
-			c->port[i].tell |= TELL_ADD;
+		c->ready = true;
+		for (i = 0; i < c->nlanes; i++)
+			if (c->lane[i].used)
+				add_ports(&c->lane[i]);
 		return;
 	}
-	if (m->id >= GUEST_PORTS)
+	if ((p = port_of(c, m->id)) == NULL)
 		return;
-	p = &c->port[m->id];
 	if (m->event == VIRTIO_CONSOLE_PORT_READY && m->value == 1) {
 		p->tell |= TELL_NAME | TELL_OPEN;
 		if (p->in_ended || p->out_ended)
 			p->tell |= TELL_CLOSE;
 	} else if (m->event == VIRTIO_CONSOLE_PORT_OPEN) {
 		p->guest_open = m->value == 1;
+		p->lane->opened |= p->guest_open;
 	}
 }
 
@@ -132,24 +193,21 @@ messages_in(struct console *c)
 static int
 send_message(const struct port *p, uint16_t event, uint16_t value)
 {
-	struct console *c = p->console;
-	struct vio *v = &c->vio;
+	struct vio *v = vio_of(p);
 	struct virtq *q = &v->q[CONTROL_RX];
 	struct {
 		struct virtio_console_control m;
-		char name[16];
-	} out = { .m = { (uint32_t)(p - c->port), event, value } };
+		char name[GUEST_PORT_NAME];
+	} out = { .m = { port_id(p), event, value } };
 	size_t len = sizeof(out.m), n;
-	const char *name;
 	int rc;
 
 	if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 		return rc;
 	if (event == VIRTIO_CONSOLE_PORT_NAME) {
-		name = guest_port_names[p - c->port];
-		n = strlen(name);
-		memcpy(out.name, name, n);
-		len += n;
+		guest_port_name(out.name, p->lane->number,
+		    (enum guest_port)(p - p->lane->port));
+		len += strlen(out.name);
 	}
 	n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin, 0, &out,
 	    len);
@@ -173,10 +231,11 @@ messages_out(struct console *c)
 		{ TELL_CLOSE, VIRTIO_CONSOLE_PORT_OPEN, 0 },
 	};
 	struct port *p;
+	unsigned int id;
 	size_t i;
 	int rc;
 
-	for (p = c->port; p < c->port + GUEST_PORTS; p++)
+	for (id = 0; (p = port_of(c, id)) != NULL; id++)
 		for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 			if ((p->tell & order[i].tell) == 0)
 				continue;
@@ -190,21 +249,21 @@ messages_out(struct console *c)
 
 /* Bytes on the control port: pass on each whole line, unless it is too long. */
 static void
-control_bytes(struct console *c, const uint8_t *s, size_t n)
+control_bytes(struct lane *l, const uint8_t *s, size_t n)
 {
 	char byte;
 
 	while (n-- > 0) {
 		byte = (char)*(const volatile uint8_t *)s++;
 		if (byte != '\n') {
-			if (c->from_len < LINE)
-				c->from_guest[c->from_len++] = byte;
+			if (l->from_len < LINE)
+				l->from_guest[l->from_len++] = byte;
 		} else {
-			if (c->from_len < LINE && c->line != NULL) {
-				c->from_guest[c->from_len] = '\0';
-				c->line(c->line_arg, c->from_guest);
+			if (l->from_len < LINE && l->line != NULL) {
+				l->from_guest[l->from_len] = '\0';
+				l->line(l->line_arg, l->from_guest);
 			}
-			c->from_len = 0;
+			l->from_len = 0;
 		}
 	}
 }
@@ -213,23 +272,23 @@ control_bytes(struct console *c, const uint8_t *s, size_t n)
 static size_t
 take(struct port *p, const uint8_t *s, size_t n)
 {
-	struct console *c = p->console;
+	struct lane *l = p->lane;
 	ssize_t done;
 
-	if (p == &c->port[GUEST_CONTROL]) {
-		control_bytes(c, s, n);
+	if (p == &l->port[GUEST_CONTROL]) {
+		control_bytes(l, s, n);
 		return n;
 	}
 	if (p->out == -1 || p->out_ended)
 		return n;
 	if ((done = stream_write(&p->stream, s, n)) >= 0) {
-		c->taken += (size_t)done;
+		l->taken += (size_t)done;
 		return (size_t)done;
 	}
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
-	if (errno != EPIPE && errno != ECONNRESET && c->lost == 0)
-		c->lost = errno;
+	if (errno != EPIPE && errno != ECONNRESET && l->lost == 0)
+		l->lost = errno;
 	p->out_ended = true;
 	p->tell |= TELL_CLOSE;
 	return n;
@@ -269,7 +328,7 @@ finish(struct port *p, size_t *most)
 static int
 output(struct port *p)
 {
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 	size_t most = ROUND;
 	unsigned int n;
 	int rc = 0;
@@ -294,49 +353,63 @@ output(struct port *p)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Fill to_guest, which is empty. Returns false if there is nothing to tell. */
+/* Add a line to to_guest. Returns false if it does not fit. */
 static bool
-next_lines(struct console *c)
+add_line(struct lane *l, const char *word, unsigned int number)
 {
 	char line[LINE];
-	unsigned int i;
 	size_t n;
 
-	if (c->size[0] != '\0') {
-		c->to_len = strlen(c->size);
-		memcpy(c->to_guest, c->size, c->to_len);
-		c->size[0] = '\0';
+	n = (size_t)snprintf(line, sizeof(line), "%s%u\n", word, number);
+	if (n > sizeof(l->to_guest) - l->to_len)
+		return false;
+	memcpy(l->to_guest + l->to_len, line, n);
+	l->to_len += n;
+	return true;
+}
+
+/* Fill to_guest, which is empty. Returns false if there is nothing to tell. */
+static bool
+next_lines(struct lane *l)
+{
+	unsigned int i;
+
+	if (l->size[0] != '\0') {
+		l->to_len = strlen(l->size);
+		memcpy(l->to_guest, l->size, l->to_len);
+		l->size[0] = '\0';
 	}
-	for (i = 1; i <= SIGNALS; i++)
-		for (; c->signals[i] > 0; c->signals[i]--) {
-			n = (size_t)snprintf(line, sizeof(line), GUEST_SIGNAL "%u\n",
-			    i);
-			if (n > sizeof(c->to_guest) - c->to_len)
+	for (i = 1; i <= GUEST_JOINS; i++)
+		if ((l->joins & 1u << i) != 0) {
+			if (!add_line(l, GUEST_JOIN, i))
 				return true;
-			memcpy(c->to_guest + c->to_len, line, n);
-			c->to_len += n;
+			l->joins &= ~(1u << i);
 		}
-	return c->to_len > 0;
+	for (i = 1; i <= SIGNALS; i++)
+		for (; l->signals[i] > 0; l->signals[i]--)
+			if (!add_line(l, GUEST_SIGNAL, i))
+				return true;
+	return l->to_len > 0;
 }
 
 /* Send lines on the control port, as long as the guest gives buffers for them. */
 static int
-control_lines(struct console *c)
+control_lines(struct lane *l)
 {
-	struct vio *v = &c->vio;
-	struct port *p = &c->port[GUEST_CONTROL];
+	struct port *p = &l->port[GUEST_CONTROL];
+	struct vio *v = vio_of(p);
 	unsigned int most;
 	size_t n;
 	int rc = 0;
 
 	for (most = 0; most < VIRTQ_MAX; most++) {
-		if (!p->guest_open || (c->to_len == 0 && !next_lines(c)) ||
+		if (!p->guest_open || (l->to_len == 0 && !next_lines(l)) ||
 		    (rc = virtq_pop(rx(p), v->ram, &v->chain)) != 1)
 			break;
 		n = virtq_scatter(v->chain.iov + v->chain.nout, v->chain.nin,
-		    0, c->to_guest, c->to_len);
-		memmove(c->to_guest, c->to_guest + n, c->to_len - n);
-		c->to_len -= n;
+		    0, l->to_guest, l->to_len);
+		memmove(l->to_guest, l->to_guest + n, l->to_len - n);
+		l->to_len -= n;
 		virtq_push(rx(p), &v->chain, (uint32_t)n);
 	}
 	if (most > 0)
@@ -344,16 +417,47 @@ control_lines(struct console *c)
 	return rc == -1 ? -1 : 0;
 }
 
+/* Is output of the port still in its queue? */
+static bool
+has_output(const struct port *p)
+{
+	return p->busy || virtq_waiting(tx(p));
+}
+
+/* Has the guest closed all of the lane's ports, and said all that it had to say? */
+static bool
+is_closed(const struct lane *l)
+{
+	const struct port *p;
+
+	for (p = l->port; p < l->port + GUEST_PORTS; p++)
+		if (p->guest_open || (vio_live(vio_of(p)) && has_output(p)))
+			return false;
+	return true;
+}
+
+/* Do what there is to do for a lane. Returns 0, or -1 if the driver broke a rule. */
+static int
+lane_step(struct lane *l)
+{
+	if (output(&l->port[GUEST_STDOUT]) == -1 ||
+	    output(&l->port[GUEST_STDERR]) == -1 ||
+	    output(&l->port[GUEST_CONTROL]) == -1 ||
+	    output(&l->port[GUEST_STDIN]) == -1 || control_lines(l) == -1)
+		return -1;
+	return 0;
+}
+
 static void
 kick(struct vio *v)
 {
 	struct console *c = v->dev;
+	unsigned int i;
+	int rc = messages_in(c);
 
-	if (messages_in(c) == -1 || output(&c->port[GUEST_STDOUT]) == -1 ||
-	    output(&c->port[GUEST_STDERR]) == -1 ||
-	    output(&c->port[GUEST_CONTROL]) == -1 ||
-	    output(&c->port[GUEST_STDIN]) == -1 || control_lines(c) == -1 ||
-	    messages_out(c) == -1)
+	for (i = 0; i < c->nlanes && rc == 0; i++)
+		rc = lane_step(&c->lane[i]);
+	if (rc == -1 || messages_out(c) == -1)
 		vio_break(v);
 }
 
@@ -362,18 +466,33 @@ reset(struct vio *v)
 {
 	struct console *c = v->dev;
 	struct port *p;
+	unsigned int id, i;
 
-	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
+	for (i = 0; i < c->nlanes; i++)
+		c->lane[i].was_reset |= c->ready;
+	c->ready = false;
+	for (id = 0; (p = port_of(c, id)) != NULL; id++) {
 		p->tell = 0;
-		p->guest_open = p->busy = false;
+		p->added = p->guest_open = p->busy = false;
 	}
+}
+
+/* As readv(2), but never blocks. The buffers are not all empty. */
+static ssize_t
+take_input(const struct port *p, const struct iovec *iov, unsigned int n)
+{
+	if (p->lane->number == 0)
+		return stream_read(p->in, iov, (int)n);
+	while (iov->iov_len == 0)
+		iov++;
+	return recv(p->in, iov->iov_base, iov->iov_len, MSG_DONTWAIT);
 }
 
 /* Read input into the next request. Returns 0, or -1 if that breaks a rule. */
 static int
 input(struct port *p)
 {
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 	const struct iovec *iov;
 	ssize_t n;
 	int rc;
@@ -383,13 +502,13 @@ input(struct port *p)
 	iov = v->chain.iov + v->chain.nout;
 	if (virtq_bytes(iov, v->chain.nin) == 0)
 		return -1;
-	n = stream_read(p->in, iov, v->chain.nin);
+	n = take_input(p, iov, v->chain.nin);
 	if (n <= 0) {
 		virtq_unpop(rx(p));
 		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			p->in_ended = true;
 			p->tell |= TELL_CLOSE;
-			return messages_out(p->console);
+			return messages_out(p->lane->console);
 		}
 		return 0;
 	}
@@ -402,11 +521,11 @@ static short
 wants_input(struct io_source *s)
 {
 	struct port *p = s->arg;
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 	bool now;
 
 	pthread_mutex_lock(&v->lock);
-	now = vio_live(v) && p->guest_open && !p->in_ended &&
+	now = vio_live(v) && p->in != -1 && p->guest_open && !p->in_ended &&
 	    virtq_waiting(rx(p));
 	pthread_mutex_unlock(&v->lock);
 	return now ? POLLIN : 0;
@@ -416,11 +535,11 @@ static void
 input_ready(struct io_source *s, short revents)
 {
 	struct port *p = s->arg;
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 
 	(void)revents;
 	pthread_mutex_lock(&v->lock);
-	if (vio_live(v) && input(p) == -1)
+	if (vio_live(v) && p->in != -1 && input(p) == -1)
 		vio_break(v);
 	pthread_mutex_unlock(&v->lock);
 }
@@ -429,11 +548,11 @@ static short
 wants_output(struct io_source *s)
 {
 	struct port *p = s->arg;
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 	bool now;
 
 	pthread_mutex_lock(&v->lock);
-	now = vio_live(v) && p->busy;
+	now = vio_live(v) && p->out != -1 && p->busy;
 	pthread_mutex_unlock(&v->lock);
 	return now ? POLLOUT : 0;
 }
@@ -442,14 +561,24 @@ static void
 output_ready(struct io_source *s, short revents)
 {
 	struct port *p = s->arg;
-	struct vio *v = &p->console->vio;
+	struct vio *v = vio_of(p);
 
 	(void)revents;
 	pthread_mutex_lock(&v->lock);
 	if (vio_live(v) &&
-	    (output(p) == -1 || messages_out(p->console) == -1))
+	    (output(p) == -1 || messages_out(p->lane->console) == -1))
 		vio_break(v);
 	pthread_mutex_unlock(&v->lock);
+}
+
+/* The most entries of a queue: the driver fills the queues for input with pages. */
+static uint16_t
+queue_size(const struct vio *v, unsigned int i)
+{
+	const struct console *c = v->dev;
+
+	return c->nlanes == 1 || i == CONTROL_RX || i == CONTROL_TX ? VIRTQ_MAX :
+	    QUEUE_SIZE;
 }
 
 static const struct vio_ops ops = {
@@ -458,56 +587,90 @@ static const struct vio_ops ops = {
 	.class = 0x078000, /* communication, other */
 	.kick = kick,
 	.reset = reset,
+	.queue_size = queue_size,
 };
+
+/* A device with lanes, the first of which has that number. Returns the lanes. */
+static struct lane *
+add_lanes(struct vm *vm, unsigned int number, unsigned int n)
+{
+	struct virtio_console_config *space;
+	struct console *c = calloc(1, sizeof(*c));
+	struct lane *l;
+	struct port *p;
+
+	if (c == NULL || (c->lane = calloc(n, sizeof(*c->lane))) == NULL)
+		err(EXIT_LINK, "console");
+	c->nlanes = n;
+	for (l = c->lane; l < c->lane + n; l++) {
+		l->console = c;
+		l->number = number++;
+		for (p = l->port; p < l->port + GUEST_PORTS; p++) {
+			p->lane = l;
+			p->in = p->out = -1;
+		}
+	}
+	c->vio.nqueues = (uint16_t)(2 + 2 * GUEST_PORTS * n);
+	c->vio.offered = VIO_BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+	c->vio.config_len = sizeof(*space);
+	space = (void *)c->vio.config;
+	space->max_nr_ports = GUEST_PORTS * n;
+	devices_plug(vm, &c->pci, &c->vio, &ops, c);
+	return c->lane;
+}
+
+/* The ports of a lane's streams are polled from now on, when they have descriptors. */
+static void
+poll_ports(struct io *io, struct lane *l)
+{
+	struct port *p;
+
+	p = &l->port[GUEST_STDIN];
+	p->source = io_add(io, &(struct io_source){ .fd = p->in,
+	    .wants = wants_input, .ready = input_ready, .arg = p });
+	for (p = &l->port[GUEST_STDOUT]; p <= &l->port[GUEST_STDERR]; p++)
+		p->source = io_add(io, &(struct io_source){ .fd = p->out,
+		    .wants = wants_output, .ready = output_ready, .arg = p });
+}
 
 void
 console_init(struct vm *vm, const struct config *cfg)
 {
-	static const struct port ports[GUEST_PORTS] = {
-		[GUEST_STDIN] = { .in = STDIN_FILENO, .out = -1 },
-		[GUEST_STDOUT] = { .in = -1, .out = STDOUT_FILENO },
-		[GUEST_STDERR] = { .in = -1, .out = STDERR_FILENO },
-		[GUEST_CONTROL] = { .in = -1, .out = -1 },
-	};
-	struct virtio_console_config *space;
-	struct io *io = &vm->io;
-	struct console *c;
+	struct lane *l;
 	struct port *p;
+	unsigned int i;
 
 	if (*cfg->argv == NULL)
 		return; /* no volt-guest runs in this guest */
-	if ((c = calloc(1, sizeof(*c))) == NULL)
-		err(EXIT_LINK, "console");
-	vm->console = c;
-	memcpy(c->port, ports, sizeof(ports));
-	c->vio.nqueues = 2 + 2 * GUEST_PORTS;
-	c->vio.offered = VIO_BIT(VIRTIO_CONSOLE_F_MULTIPORT);
-	c->vio.config_len = sizeof(*space);
-	space = (void *)c->vio.config;
-	space->max_nr_ports = GUEST_PORTS;
-	devices_plug(vm, &c->pci, &c->vio, &ops, c);
-	for (p = c->port; p < c->port + GUEST_PORTS; p++) {
-		p->console = c;
-		if (p->in != -1)
-			io_add(io, &(struct io_source){ .fd = p->in,
-			    .wants = wants_input, .ready = input_ready,
-			    .arg = p });
-		if (p->out == -1)
-			continue;
+	vm->lane = l = add_lanes(vm, 0, 1);
+	l->used = true;
+	l->port[GUEST_STDIN].in = STDIN_FILENO;
+	l->port[GUEST_STDOUT].out = STDOUT_FILENO;
+	l->port[GUEST_STDERR].out = STDERR_FILENO;
+	for (p = &l->port[GUEST_STDOUT]; p <= &l->port[GUEST_STDERR]; p++)
 		if (stream_open(&p->stream, p->out) == -1)
 			p->out_ended = true;
-		io_add(io, &(struct io_source){ .fd = p->out,
-		    .wants = wants_output, .ready = output_ready, .arg = p });
-	}
+	poll_ports(&vm->io, l);
+	if (cfg->control == NULL)
+		return;
+	vm->joins = add_lanes(vm, 1, GUEST_JOINS);
+	for (i = 0; i < GUEST_JOINS; i++)
+		poll_ports(&vm->io, &vm->joins[i]);
 }
 
-/* Before the guest runs. */
+/* line() gets each whole line that the guest writes to the lane's control port. */
 void
-console_on_line(struct console *c, void (*line)(void *arg, const char *line),
+console_on_line(struct lane *l, void (*line)(void *arg, const char *line),
     void *arg)
 {
-	c->line = line;
-	c->line_arg = arg;
+	l->line = line;
+	l->line_arg = arg;
+}
+
+static void
+wake(const struct lane *l)
+{
+	(void)eventfd_write(l->console->vio.kick, 1);
 }
 
 /*
@@ -515,60 +678,64 @@ console_on_line(struct console *c, void (*line)(void *arg, const char *line),
  * no buffer; as in the kernel, several standard signals of a kind become one.
  */
 void
-console_signal(struct console *c, unsigned int signo)
+console_signal(struct lane *l, unsigned int signo)
 {
-	pthread_mutex_lock(&c->vio.lock);
+	struct vio *v = &l->console->vio;
+
+	pthread_mutex_lock(&v->lock);
 	if (signo <= SIGNALS && (signo >= SIGNAL_REALTIME ||
-	    c->signals[signo] == 0))
-		c->signals[signo]++;
-	pthread_mutex_unlock(&c->vio.lock);
-	(void)eventfd_write(c->vio.kick, 1);
+	    l->signals[signo] == 0) && l->signals[signo] < QUEUED)
+		l->signals[signo]++;
+	pthread_mutex_unlock(&v->lock);
+	wake(l);
 }
 
 /* I/O thread: tell the guest the terminal's new size, "ROWS COLUMNS". */
 void
-console_size(struct console *c, const char *size)
+console_size(struct lane *l, const char *size)
 {
-	pthread_mutex_lock(&c->vio.lock);
-	snprintf(c->size, sizeof(c->size), GUEST_SIZE "%s\n", size);
-	pthread_mutex_unlock(&c->vio.lock);
-	(void)eventfd_write(c->vio.kick, 1);
+	struct vio *v = &l->console->vio;
+
+	pthread_mutex_lock(&v->lock);
+	snprintf(l->size, sizeof(l->size), GUEST_SIZE "%s\n", size);
+	pthread_mutex_unlock(&v->lock);
+	wake(l);
 }
 
 /* Has all of the command's output been written? */
 bool
-console_drained(struct console *c)
+console_drained(struct lane *l)
 {
-	struct port *out = &c->port[GUEST_STDOUT], *e = &c->port[GUEST_STDERR];
+	struct vio *v = &l->console->vio;
 	bool drained;
 
-	pthread_mutex_lock(&c->vio.lock);
-	drained = !vio_live(&c->vio) || (!out->busy && !e->busy &&
-	    !virtq_waiting(tx(out)) && !virtq_waiting(tx(e)));
-	pthread_mutex_unlock(&c->vio.lock);
+	pthread_mutex_lock(&v->lock);
+	drained = !vio_live(v) || (!has_output(&l->port[GUEST_STDOUT]) &&
+	    !has_output(&l->port[GUEST_STDERR]));
+	pthread_mutex_unlock(&v->lock);
 	return drained;
 }
 
 /* I/O thread: how many bytes of output were written so far. */
 uint64_t
-console_taken(const struct console *c)
+console_taken(const struct lane *l)
 {
-	return c->taken;
+	return l->taken;
 }
 
 /* Some of the command's output is lost: its reader stalled. */
 void
-console_lose(struct console *c)
+console_lose(struct lane *l)
 {
-	if (c->lost == 0)
-		c->lost = ETIMEDOUT;
+	if (l->lost == 0)
+		l->lost = ETIMEDOUT;
 }
 
 /* The guest has ended: read what is left in its queues. */
 void
-console_look(struct console *c)
+console_look(struct lane *l)
 {
-	(void)eventfd_write(c->vio.kick, 1);
+	wake(l);
 }
 
 /*
@@ -576,7 +743,117 @@ console_look(struct console *c)
  * stalled, or 0.
  */
 int
-console_lost(const struct console *c)
+console_lost(const struct lane *l)
 {
-	return c->lost;
+	return l->lost;
+}
+
+/* --- lanes of join= --------------------------------------------------------- */
+
+/* The next of n lanes that is free, or NULL. A lane is free once the guest has left it. */
+struct lane *
+console_free_lane(struct lane *first, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (!first[i].used)
+			return &first[i];
+	return NULL;
+}
+
+/*
+ * I/O thread: start a command in the lane, which is free, and tell the guest so by lane
+ * zero. stream are its standard streams: sockets, which the caller closes after
+ * console_detach().
+ */
+void
+console_attach(struct lane *l, struct lane *zero, const int stream[3])
+{
+	struct vio *v = &l->console->vio;
+	struct port *p;
+	int i;
+
+	pthread_mutex_lock(&v->lock);
+	l->used = true;
+	l->opened = l->was_reset = false;
+	l->lost = 0;
+	l->from_len = l->to_len = 0;
+	l->size[0] = '\0';
+	memset(l->signals, 0, sizeof(l->signals));
+	for (i = 0; i < GUEST_PORTS; i++) {
+		p = &l->port[i];
+		p->in_ended = p->out_ended = false;
+		p->tell &= ~(unsigned int)TELL_CLOSE;
+		if (p->added)
+			p->tell |= TELL_OPEN;
+		if (i == GUEST_CONTROL)
+			continue;
+		*(i == GUEST_STDIN ? &p->in : &p->out) = stream[i];
+		p->stream = (struct stream){ .fd = stream[i],
+			.piece = SOCKET_PIECE, .socket = true };
+		p->source->fd = stream[i];
+	}
+	if (!l->port[GUEST_CONTROL].added && l->console->ready)
+		add_ports(l);
+	pthread_mutex_unlock(&v->lock);
+	wake(l);
+	v = &zero->console->vio;
+	pthread_mutex_lock(&v->lock);
+	zero->joins |= 1u << l->number;
+	pthread_mutex_unlock(&v->lock);
+	wake(zero);
+}
+
+/*
+ * I/O thread: the lane has no streams any more. What the guest still writes is dropped,
+ * and to the guest the ports are closed but that of control.
+ */
+void
+console_detach(struct lane *l)
+{
+	struct vio *v = &l->console->vio;
+	struct port *p;
+
+	pthread_mutex_lock(&v->lock);
+	for (p = l->port; p < &l->port[GUEST_CONTROL]; p++) {
+		p->in = p->out = -1;
+		p->in_ended = p->out_ended = true;
+		p->source->fd = -1;
+		if (p->added)
+			p->tell |= TELL_CLOSE;
+	}
+	pthread_mutex_unlock(&v->lock);
+	wake(l);
+}
+
+/*
+ * I/O thread: has the guest left the lane that it was told of? That is so too if it has
+ * reset or broken the device.
+ */
+bool
+console_left(struct lane *l)
+{
+	struct vio *v = &l->console->vio;
+	bool left;
+
+	pthread_mutex_lock(&v->lock);
+	left = l->was_reset || (v->status & VIRTIO_CONFIG_S_NEEDS_RESET) != 0 ||
+	    (l->opened && is_closed(l));
+	pthread_mutex_unlock(&v->lock);
+	return left;
+}
+
+/* I/O thread: another command may use the lane. */
+void
+console_release(struct lane *l)
+{
+	struct vio *v = &l->console->vio;
+
+	pthread_mutex_lock(&v->lock);
+	l->used = false;
+	if (l->port[GUEST_CONTROL].added)
+		l->port[GUEST_CONTROL].tell |= TELL_CLOSE;
+	pthread_mutex_unlock(&v->lock);
+	wake(l);
 }

@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "clock.h"
 #include "config.h"
 #include "devices.h"
+#include "net.h"
 #include "network.h"
 #include "say.h"
 #include "vhost.h"
@@ -39,6 +41,10 @@ struct net {
 	struct vio vio;
 	struct vio_pci pci;
 	int tap;
+	/* RX and TX, and without vhost only. */
+	struct rate rate[2];
+	uint64_t packets[2], bytes[2];
+	bool late;	/* rate= holds a packet back */
 	uint8_t packet[PACKET_MOST];
 	size_t kept;	/* size of a packet that waits for buffers; or 0 */
 	struct {
@@ -74,6 +80,25 @@ reset(struct vio *v)
 	net->kept = 0;
 }
 
+/* How long rate= holds the next packet back, in us. */
+static int64_t
+held(const struct net *net, int way)
+{
+	const struct rate *r = &net->rate[way];
+
+	return rate_is_set(r) ? rate_wait(r, clock_us()) : 0;
+}
+
+/* A packet of so many bytes, header included, moves in that direction. */
+static void
+moved(struct net *net, int way, uint64_t bytes)
+{
+	if (rate_is_set(&net->rate[way]))
+		rate_take(&net->rate[way], bytes, clock_us());
+	net->packets[way]++;
+	net->bytes[way] += bytes;
+}
+
 static int
 transmit(struct vio *v)
 {
@@ -83,8 +108,10 @@ transmit(struct vio *v)
 	int rc = 0;
 
 	for (n = 0; n < BURST; n++) {
-		if ((rc = virtq_pop(q, v->ram, &v->chain)) != 1)
+		if (held(net, TX) > 0 ||
+		    (rc = virtq_pop(q, v->ram, &v->chain)) != 1)
 			break;
+		moved(net, TX, virtq_bytes(v->chain.iov, v->chain.nout));
 		/* A packet that the tap refuses is lost, as on a wire. */
 		if (v->chain.nout > 0 &&
 		    writev(net->tap, v->chain.iov, v->chain.nout) == -1 &&
@@ -162,7 +189,8 @@ receive(struct vio *v)
 	ssize_t len;
 	int rc = 0;
 
-	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]); n++) {
+	for (n = 0; n < BURST && virtq_waiting(&v->q[RX]) && held(net, RX) == 0;
+	    n++) {
 		if (net->kept == 0) {
 			len = read(net->tap, net->packet, sizeof(net->packet));
 			if (len == -1 && errno != EAGAIN && errno != EINTR)
@@ -173,6 +201,7 @@ receive(struct vio *v)
 		}
 		if ((rc = deliver(v, net->kept)) != 1)
 			break;
+		moved(net, RX, net->kept);
 		net->kept = 0;
 	}
 	if (n > 0 && rc != -1)
@@ -199,6 +228,25 @@ halt(struct vio *v)
 	vhost_stop(&net->vhost, v);
 }
 
+/* Before each poll(2): go on with packets that rate= held back, once that is due. */
+static void
+limits(struct net *net)
+{
+	struct vio *v = &net->vio;
+	int64_t us = 0, wait;
+	int way;
+
+	for (way = RX; way <= TX; way++)
+		if (vio_live(v) && virtq_waiting(&v->q[way]) &&
+		    (wait = held(net, way)) > us)
+			us = wait;
+	if (us > 0)
+		may_fail(io_due(v->io, clock_ms() + us / 1000 + 1));
+	else if (net->late)
+		(void)eventfd_write(v->kick, 1);
+	net->late = us > 0;
+}
+
 static short
 wants(struct io_source *s)
 {
@@ -206,9 +254,10 @@ wants(struct io_source *s)
 	bool now;
 
 	pthread_mutex_lock(&net->vio.lock);
+	limits(net);
 	/* A packet that is kept waits for the driver, and not for the tap. */
 	now = vio_live(&net->vio) && net->kept == 0 &&
-	    virtq_waiting(&net->vio.q[RX]);
+	    virtq_waiting(&net->vio.q[RX]) && held(net, RX) == 0;
 	pthread_mutex_unlock(&net->vio.lock);
 	return now ? POLLIN : 0;
 }
@@ -261,10 +310,39 @@ net_init(struct vm *vm, const struct config *cfg)
 	}
 	memcpy(net->vio.config, &c, CONFIG_LEN);
 	net->vio.io = &vm->io;
-	if (vhost_open(&net->vhost, &net->vio))
+	vm->net = net;
+	net->vhost.fd = -1;
+	if (!cfg->net_rate && vhost_open(&net->vhost, &net->vio))
 		say("packets by vhost-net");
 	else
 		io_add(&vm->io, &(struct io_source){ .fd = net->tap,
 		    .wants = wants, .ready = ready, .arg = net });
 	devices_plug(vm, &net->pci, &net->vio, &ops, net);
+}
+
+/*
+ * I/O thread: limit what the card receives and, separately, what it sends. Returns false
+ * if vhost-net moves its packets, which has no limits.
+ */
+bool
+net_limit(struct net *net, const struct rate_word *w)
+{
+	bool ours = net->vhost.fd == -1;
+
+	pthread_mutex_lock(&net->vio.lock);
+	rate_set(&net->rate[RX], w, clock_us());
+	rate_set(&net->rate[TX], w, clock_us());
+	pthread_mutex_unlock(&net->vio.lock);
+	return ours;
+}
+
+/* I/O thread: what has moved. Returns false if vhost-net, which does not tell, moves it. */
+bool
+net_counted(struct net *net, struct net_counts *c)
+{
+	pthread_mutex_lock(&net->vio.lock);
+	*c = (struct net_counts){ net->packets[RX], net->bytes[RX],
+		net->packets[TX], net->bytes[TX] };
+	pthread_mutex_unlock(&net->vio.lock);
+	return net->vhost.fd == -1;
 }

@@ -139,11 +139,20 @@ selected(struct vio_pci *p)
 	    &p->vio->q[p->queue_select] : NULL;
 }
 
+/* How many vectors the table has. */
+static unsigned int
+vectors(const struct vio_pci *p)
+{
+	unsigned int n = p->vio->nqueues + 1u;
+
+	return n < VIO_PCI_VECTORS ? n : VIO_PCI_VECTORS;
+}
+
 /* The vector, if the table has it; else VIRTIO_MSI_NO_VECTOR. */
 static uint16_t
 vector_checked(const struct vio_pci *p, uint32_t v)
 {
-	return v <= p->vio->nqueues ? (uint16_t)v : VIRTIO_MSI_NO_VECTOR;
+	return v < vectors(p) ? (uint16_t)v : VIRTIO_MSI_NO_VECTOR;
 }
 
 static uint32_t
@@ -336,7 +345,7 @@ table_access(struct vio_pci *p, uint32_t off, void *data, unsigned int len,
 	unsigned int i = off / PCI_MSIX_ENTRY_SIZE;
 	unsigned int word = off % PCI_MSIX_ENTRY_SIZE / 4;
 
-	if (i > p->vio->nqueues || (len != 4 && len != 8)) {
+	if (i >= vectors(p) || (len != 4 && len != 8)) {
 		if (!write)
 			memset(data, 0xff, len);
 		return;
@@ -491,8 +500,8 @@ capabilities(struct vio_pci *p)
 	memset(fn->writable + p->window + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 
 	p->msix = pci_cap(fn, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF);
-	/* The size of the table, less one: the queues and the configuration. */
-	pci_put16(fn, p->msix + PCI_MSIX_FLAGS, p->vio->nqueues);
+	/* The size of the table, less one. */
+	pci_put16(fn, p->msix + PCI_MSIX_FLAGS, (uint16_t)(vectors(p) - 1));
 	fn->writable[p->msix + PCI_MSIX_FLAGS + 1] =
 	    (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
 	pci_put32(fn, p->msix + PCI_MSIX_TABLE, TABLE);

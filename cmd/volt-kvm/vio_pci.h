@@ -7,7 +7,11 @@
 #include "pci.h"
 #include "vio.h"
 
-#define VIO_PCI_VECTORS (VIO_QUEUES + 1)
+/*
+ * The MSI-X table has a vector for each queue and one for the configuration. A device
+ * with more queues than that shares a vector among them.
+ */
+#define VIO_PCI_VECTORS 13
 
 struct vio_pci {
 	struct pci_fn fn;

@@ -59,7 +59,7 @@ struct vsock_device {
 	struct vio vio;
 	struct vio_pci pci;
 	struct vsock v;
-	struct vsock_host host;
+	struct host_socket host;
 	struct end end[VSOCK_CONNS];
 	bool was_live;
 	bool no_more;	/* descriptors: accept none before one is closed */

@@ -83,5 +83,5 @@ vio_worker_start(struct vio *v)
 
 	if ((v->kick = eventfd(0, EFD_CLOEXEC)) == -1) /* a read blocks */
 		return -1;
-	return thread_start(&thread, work, v, LOCK_DISK);
+	return thread_start(&thread, work, v, LOCK_DISK, NULL);
 }

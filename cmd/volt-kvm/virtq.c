@@ -137,7 +137,9 @@ virtq_pop(struct virtq *q, const struct ram *ram, struct vchain *c)
 			d.flags = VRING_DESC_F_NEXT; /* go on at entry 0 */
 			continue;
 		}
-		if ((p = ram_at(ram, d.addr, d.len)) == NULL)
+		p = (d.flags & VRING_DESC_F_WRITE) != 0 ?
+		    ram_at(ram, d.addr, d.len) : ram_read_at(ram, d.addr, d.len);
+		if (p == NULL)
 			return -1;
 		if ((d.flags & VRING_DESC_F_WRITE) != 0)
 			c->nin++;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "dev_uart.h"
 #include "io.h"
@@ -14,6 +15,7 @@
 #include "ram.h"
 
 #define VM_CPUS 64
+#define VM_DISKS 26
 
 /* Why the machine ended. */
 enum vm_end {
@@ -27,7 +29,9 @@ enum exit_kind { EXITS_PIO, EXITS_MMIO, EXITS_OTHER, EXITS };
 
 struct balloon;
 struct config;
-struct console;
+struct blk;
+struct lane;
+struct net;
 struct vm;
 
 struct vcpu {
@@ -36,6 +40,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
+	timer_t timer;	/* interrupts it */
 	uint64_t exits[EXITS];
 	int64_t left;	/* when it last left the guest; CLOCK_MONOTONIC, ms */
 	unsigned int continued;	/* vm's continued, at the last look */
@@ -52,10 +57,20 @@ struct vm {
 	struct irqs irqs;
 	struct pci pci;
 	struct uart uart;
-	struct console *console;	/* NULL: no command */
+	struct blk *disk[VM_DISKS];	/* vda and so on */
+	unsigned int ndisks;
+	struct net *net;	/* or NULL */
+	struct lane *lane;	/* of the command; NULL: there is none */
+	struct lane *joins;	/* GUEST_JOINS lanes; NULL: no control= or no command */
 	struct balloon *balloon;
 	pthread_mutex_t continue_lock;
 	unsigned int continued;	/* how many SIGCONTs were read */
+	/* pause= (vcpu.c) */
+	pthread_mutex_t pause_lock;
+	pthread_cond_t pause_over;
+	_Atomic bool paused;	/* the vCPUs must stand still */
+	_Atomic unsigned int parked;	/* so many do */
+	bool alarmed;	/* I/O thread: their timers run */
 	_Atomic int end;	/* enum vm_end; the first one stands */
 	_Atomic bool panicked;	/* by pvpanic */
 	const char *why;	/* the reason of a VM_CRASH */

@@ -2,21 +2,37 @@
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
 #include "cidr.h"
 #include "config.h"
 #include "guest.h"
+#include "host_socket.h"
 #include "root.h"
 #include "say.h"
+#include "signals.h"
+#include "talk.h"
 #include "value.h"
 #include "vm.h"
 #include "words.h"
 
 #define MEMORY_LEAST (UINT64_C(16) << 20)
 #define MEMORY_MOST (UINT64_C(1) << 40)
+
+static const char memory_default[] = "256M";
+
+static void
+add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
+    const char *value)
+{
+	if (*n == CONFIG_LIST)
+		word_bad(key, value, "too many");
+	list[(*n)++] = value;
+}
 
 static void
 set_memory(void *ctx, const char *key, const char *value)
@@ -29,21 +45,84 @@ set_memory(void *ctx, const char *key, const char *value)
 		word_bad(key, value, "from 16M to 1T");
 }
 
+/* Add an order for a living guest: that word and what follows it. */
+static void
+add_order(struct config *c, const char *key, const char *value, const char *word,
+    const char *text)
+{
+	size_t len = strlen(word) + strlen(text);
+	char *order = malloc(len + 1);
+
+	if (order == NULL)
+		err(EXIT_LINK, "%s=%s", key, value);
+	if (len >= TALK_LINE)
+		word_bad(key, value, "too long");
+	stpcpy(stpcpy(order, word), text);
+	add(c->orders, &c->norders, key, value);
+	c->orders[c->norders - 1] = order;
+}
+
 static void
 set_balloon(void *ctx, const char *key, const char *value)
 {
 	struct config *c = ctx;
+	char bytes[24];
 
 	c->balloon = word_size(key, value);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)c->balloon);
+	add_order(c, key, value, "balloon ", bytes);
 }
 
 static void
-add(const char *list[CONFIG_LIST], unsigned int *n, const char *key,
-    const char *value)
+set_pause(void *ctx, const char *key, const char *value)
 {
-	if (*n == CONFIG_LIST)
+	struct config *c = ctx;
+
+	(void)word_choice(key, value, "yes|no");
+	add_order(c, key, value, "pause ", value);
+	c->only_living = key;
+}
+
+static void
+set_grow(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (strlen(value) != 3)
+		word_bad(key, value, "not a disk, such as vda");
+	add_order(c, key, value, "grow ", value);
+	c->only_living = key;
+}
+
+/* rate=DEVICE[:bytes=SIZE][:ops=N] */
+static void
+add_rate(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (c->nrates == CONFIG_LIST)
 		word_bad(key, value, "too many");
-	list[(*n)++] = value;
+	if (rate_parse(&c->rate[c->nrates], value) == -1)
+		word_bad(key, value, errno == ERANGE ? "too large" :
+		    "not of the form DEVICE[:bytes=SIZE][:ops=N]");
+	c->net_rate |= strcmp(c->rate[c->nrates++].device, "net") == 0;
+	add_order(c, key, value, "rate ", value);
+}
+
+/* signal=NAME: for the command, as if volt-kvm had received it. */
+static void
+set_signal(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+	int signo = word_signal(key, value);
+	char number[8];
+
+	if (signo == SIGKILL || signo == SIGSTOP || signo == SIGTSTP ||
+	    signals_ours(signo))
+		word_bad(key, value, "volt-kvm does not pass this one on");
+	snprintf(number, sizeof(number), "%d", signo);
+	add_order(c, key, value, "signal ", number);
+	c->only_living = key;
 }
 
 static void
@@ -78,7 +157,7 @@ block_size(const char *key, const char *value, const char *s)
 	return (unsigned int)n;
 }
 
-/* disk=FILE[:ro|:rw][:overlay[=DIR]][:block=SIZE] */
+/* disk=FILE[:ro|:rw][:overlay[=DIR]][:direct][:block=SIZE] */
 static void
 add_disk(void *ctx, const char *key, const char *value)
 {
@@ -99,6 +178,8 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->ro = true;
 		else if (strcmp(field, "rw") == 0)
 			d->ro = false;
+		else if (strcmp(field, "direct") == 0)
+			d->direct = true;
 		else if (strcmp(field, "overlay") == 0)
 			d->scratch = "";
 		else if (strncmp(field, "overlay=", 8) == 0)
@@ -107,10 +188,25 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->block = block_size(key, value, field + 6);
 		else
 			word_bad(key, value,
-			    "ro, rw, overlay, overlay=DIR or block=SIZE");
+			    "ro, rw, direct, overlay, overlay=DIR or "
+			    "block=SIZE");
 	}
+	if (d->direct && d->scratch != NULL)
+		word_bad(key, value, "direct and overlay do not go together");
 	if (errno != 0)
 		word_bad(key, value, "too long");
+}
+
+static void
+add_pmem(void *ctx, const char *key, const char *value)
+{
+	struct config *c = ctx;
+
+	if (*value == '\0')
+		word_bad(key, value, "no file");
+	if (c->npmems == CONFIG_PMEMS)
+		word_bad(key, value, "too many files; 8 at the most, pmem0 to pmem7");
+	c->pmems[c->npmems++] = (struct disk){ .path = value, .ro = true };
 }
 
 /* Add a share, without its options. dst is NULL for the root. */
@@ -215,6 +311,7 @@ set_gw(void *ctx, const char *key, const char *value)
 static const struct flag flags[] = {
 	FLAG_DRY(struct config),
 	FLAG('c', struct config, console, "copy the guest's kernel messages to standard error"),
+	FLAG('j', struct config, json, "print JSON"),
 	FLAG('s', struct config, stats, "at the end, print counters on standard error"),
 	FLAG_SAY,
 	FLAG_END,
@@ -235,8 +332,12 @@ static const struct word words[] = {
 	CTX_WORD("cmdline", add_cmdline, "TEXT", "add to the kernel's command line"),
 	STRING_WORD("modules", struct config, modules, "DIR",
 	    "the kernel's modules (/lib/modules/VERSION)"),
-	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:block=SIZE]",
+	CTX_WORD("disk", add_disk, "FILE[:ro][:overlay[=DIR]][:direct][:block=SIZE]",
 	    "a disk: a raw file or block device"),
+	CTX_WORD("pmem", add_pmem, "FILE",
+	    "a read-only disk, of which the guest needs no copy in its memory"),
+	CTX_WORD("rate", add_rate, "DEVICE[:bytes=SIZE][:ops=N]",
+	    "limit a disk, as vda, or the network card, net; each second"),
 	LINE_WORD("tap", struct config, tap, "NAME",
 	    "a network card at this tap device"),
 	CTX_WORD("ip", set_ip, "ADDRESS/LENGTH", "the guest's address at tap=; v4 or v6"),
@@ -250,7 +351,7 @@ static const struct word words[] = {
 	STRING_WORD("virtiofsd", struct config, virtiofsd, "FILE",
 	    "the daemon for share= and root=DIR"),
 	LINE_WORD("root", struct config, root, "DEV[:TYPE][:ro]|DIR[:ro|:rw][:suid]",
-	    "the root: a disk or a directory; default: vda"),
+	    "the root: a disk or a directory; default: vda, or pmem0"),
 	LINE_WORD("overlay", struct config, overlay, "tmpfs|DEV",
 	    "where writes to the root go"),
 	LINE_WORD("hostname", struct config, hostname, "NAME",
@@ -259,6 +360,16 @@ static const struct word words[] = {
 	    "where the command starts"),
 	CTX_WORD("env", add_env, "NAME[=VALUE]", "a variable for the command"),
 	BOOL_WORD("console", struct config, pty, "pty", "give the command a terminal"),
+	STRING_WORD("control", struct config, control, "SOCKET",
+	    "a socket to control the guest by; without kernel=, that of a guest"),
+	STRING_WORD("join", struct config, join, "SOCKET",
+	    "run the command in the guest of that control="),
+	CTX_WORD("pause", set_pause, "yes|no",
+	    "let the guest of control= stand still, or go on"),
+	CTX_WORD("grow", set_grow, "DISK",
+	    "tell the guest of control= that this disk has grown"),
+	CTX_WORD("signal", set_signal, "SIGNAL",
+	    "send this to the guest of control="),
 	TIME_WORD("boot_timeout", struct config, boot_timeout, INT_MAX, "TIME",
 	    "give up if the command has not started by then"),
 	TIME_WORD("stop_timeout", struct config, stop_timeout, INT_MAX, "TIME",
@@ -272,6 +383,67 @@ static const struct grammar grammar = {
 	.flags = flags,
 	.words = words,
 };
+
+/* A word that is only for the start of a guest, or NULL. */
+static const char *
+word_of_start(const struct config *c)
+{
+	const struct {
+		bool given;
+		const char *key;
+	} words_given[] = {
+		{ c->memory_text != memory_default, "memory" },
+		{ c->cpus != 1, "cpus" }, { c->nested, "nested" },
+		{ c->kernel != NULL, "kernel" }, { c->initrd != NULL, "initrd" },
+		{ c->ncmdline > 0, "cmdline" }, { c->modules != NULL, "modules" },
+		{ c->ndisks > 0, "disk" }, { c->npmems > 0, "pmem" }, { c->tap != NULL, "tap" },
+		{ c->vsock != NULL, "vsock" }, { c->root != NULL, "root" },
+		{ c->overlay != NULL, "overlay" },
+		{ c->nshares > 0, "share" }, { c->virtiofsd != NULL, "virtiofsd" },
+		{ c->hostname != NULL, "hostname" },
+		{ c->stop_timeout != 0, "stop_timeout" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words_given) / sizeof(words_given[0]); i++)
+		if (words_given[i].given)
+			return words_given[i].key;
+	return NULL;
+}
+
+/* join= is for a command and the words of a command. */
+static void
+check_join(const struct config *c)
+{
+	const char *key = word_of_start(c);
+
+	if (key == NULL && c->norders > 0)
+		key = c->only_living != NULL ? c->only_living :
+		    c->nrates > 0 ? "rate" : "balloon";
+	if (key == NULL && c->control != NULL)
+		key = "control";
+	if (key != NULL)
+		errx(EXIT_LINK, "%s= and join= do not go together", key);
+	if (*c->argv == NULL)
+		errx(EXIT_LINK, "join=%s: no command", c->join);
+	host_socket_check("join", c->join, HOST_SOCKET_PATH);
+}
+
+/* control= without kernel= is for a living guest. */
+static void
+check_control(const struct config *c)
+{
+	const char *key = word_of_start(c);
+
+	if (key != NULL)
+		errx(EXIT_LINK, "%s=: no kernel= of a guest to start", key);
+	if (*c->argv != NULL)
+		errx(EXIT_LINK, "control=: no kernel=; join= runs a command in a "
+		    "guest");
+	if (c->json && c->norders > 0)
+		errx(EXIT_LINK, "-j and words that change the guest do not go "
+		    "together");
+}
 
 /* Is this the root= of a directory? A disk has no slash, or is in /dev. */
 static bool
@@ -312,6 +484,23 @@ check(struct config *c)
 {
 	bool given = c->root != NULL;
 
+	if (c->join != NULL) {
+		check_join(c);
+		return;
+	}
+	if (c->control != NULL)
+		host_socket_check("control", c->control, HOST_SOCKET_PATH);
+	if (c->control != NULL && c->kernel == NULL) {
+		check_control(c);
+		return;
+	}
+	if (c->only_living != NULL)
+		errx(EXIT_LINK, "%s= is for a guest that runs: control= and no "
+		    "kernel=", c->only_living);
+	if (c->json)
+		errx(EXIT_LINK, "-j is for a guest that runs: control= and no "
+		    "kernel=");
+
 	if (c->tap == NULL && (c->net.ip != NULL || c->net.ip6 != NULL))
 		errx(EXIT_LINK, "ip=: no tap=");
 	if (c->tap == NULL && (c->net.gw != NULL || c->net.gw6 != NULL))
@@ -323,8 +512,8 @@ check(struct config *c)
 	if (c->vsock != NULL)
 		vsock_host_check(c->vsock);
 	/* The default is the first disk, unless there is an initrd=. */
-	if (c->root == NULL && c->ndisks > 0 && c->initrd == NULL)
-		c->root = "vda";
+	if (c->root == NULL && c->ndisks + c->npmems > 0 && c->initrd == NULL)
+		c->root = c->ndisks > 0 ? "vda" : "pmem0";
 	if (c->root != NULL && strcmp(c->root, "none") == 0)
 		c->root = NULL;
 	if (is_directory(c->root))
@@ -338,7 +527,7 @@ void
 config_parse(struct config *c, int argc, char *argv[])
 {
 	*c = (struct config){ .memory = UINT64_C(256) << 20,
-		.memory_text = "256M", .cpus = 1, .status_fd = -1 };
+		.memory_text = memory_default, .cpus = 1, .status_fd = -1 };
 	c->argv = words_parse(argc, argv, &grammar, c);
 	check(c);
 }

@@ -228,7 +228,7 @@ apply_new(struct ns *ns, const struct mount *m, struct build *b)
 	if (b->inner == -1)
 		apply_make(ns, m, &p);
 	else
-		stage_recv(b->inner, &p);
+		stage_recv(b->inner, m, &p);
 	if (m->kind == MOUNT_DEV) {
 		dev_place(m, &p, b);
 		mount_describe(m);

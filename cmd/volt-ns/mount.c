@@ -538,6 +538,22 @@ mount_way(const struct mount *m)
 	return way;
 }
 
+/* Is fd the root itself? An inode is the cheaper test, but only the mount is certain. */
+static bool
+is_root(const struct mount *m, int fd, int root)
+{
+	struct stat place, top;
+	uint64_t place_id, top_id;
+
+	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	if (place.st_ino != top.st_ino || place.st_dev != top.st_dev)
+		return false;
+	if (mountid_get(fd, &place_id) == -1 || mountid_get(root, &top_id) == -1)
+		err(EXIT_LINK, "%s", m->what);
+	return place_id == top_id;
+}
+
 /*
  * Open m's place below root. If it is missing, it is made, of type S_IFDIR or
  * S_IFREG. With type 0 it is not made: if it is missing, the program ends, or if
@@ -547,8 +563,6 @@ mount_way(const struct mount *m)
 int
 mount_place(const struct mount *m, int root, mode_t type)
 {
-	struct stat place, top;
-	uint64_t place_id, top_id;
 	int fd;
 
 	fd = type != 0 ? path_make_with(root, m->dst, type, mount_way(m),
@@ -565,10 +579,7 @@ mount_place(const struct mount *m, int root, mode_t type)
 		err(EXIT_LINK, "%s: %s%s", m->what, m->src != NULL ? "place " :
 		    "", m->dst);
 	}
-	if (fstat(fd, &place) == -1 || fstat(root, &top) == -1 ||
-	    mountid_get(fd, &place_id) == -1 || mountid_get(root, &top_id) == -1)
-		err(EXIT_LINK, "%s", m->what);
-	if (place_id == top_id && place.st_ino == top.st_ino)
+	if (is_root(m, fd, root))
 		errx(EXIT_LINK, "%s: %s is the root itself", m->what, m->dst);
 	return fd;
 }

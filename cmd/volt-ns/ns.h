@@ -232,7 +232,7 @@ MUST_CHECK pid_t stage_clone(struct ns *ns, const struct clone_args *args, int
 void stage_unshare(struct ns *ns);
 void stage_take(struct ns *ns);
 void stage_fill(struct ns *ns);
-void stage_recv(int sock, struct parts *p);
+void stage_recv(int sock, const struct mount *m, struct parts *p);
 
 /* mount.c */
 void mount_parse(struct mount *m, enum mount_kind kind, const char *key,

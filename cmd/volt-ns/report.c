@@ -29,7 +29,7 @@ report_wanted(const struct ns *ns)
 
 /*
  * Look up the namespaces of the process that /proc calls pid, as far as the words make
- * or enter them. text gets a line "NAME ID" for each. Leave out any that cannot be seen.
+ * or enter them. text gets a line "NAME ID" for each. Leave out those that /proc lacks.
  */
 void
 report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
@@ -51,9 +51,13 @@ report_look(const struct ns *ns, const char *pid, char text[static REPORT_MAX])
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid,
 		    kinds[i].name);
-		if (((ns->flags | ns->join_flags) & kinds[i].flag) == 0 ||
-		    stat(path, &st) == -1)
+		if (((ns->flags | ns->join_flags) & kinds[i].flag) == 0)
 			continue;
+		if (stat(path, &st) == -1) {
+			if (errno == ENOENT)
+				continue;
+			err(EXIT_LINK, "info: %s", path);
+		}
 		len += (size_t)snprintf(text + len, REPORT_MAX - len,
 		    "%s %" PRIuMAX "\n", kinds[i].name, (uintmax_t)st.st_ino);
 	}

@@ -333,6 +333,13 @@ stage_take(struct ns *ns)
 	source_each(ns, recv_layer, ns->builder);
 }
 
+/* How many file systems m is made of: a /dev has others below it. */
+static size_t
+parts_of(const struct mount *m)
+{
+	return m->kind == MOUNT_DEV ? NS_PARTS : 1;
+}
+
 /* Make the file systems of m, and send them to the builder. */
 static void
 supply(const struct ns *ns, const struct mount *m)
@@ -343,7 +350,7 @@ supply(const struct ns *ns, const struct mount *m)
 	if (mount_fstype(m) == NULL)
 		return;
 	apply_make(ns, m, &p);
-	for (i = 0; i < NS_PARTS; i++) {
+	for (i = 0; i < parts_of(m); i++) {
 		talk_send(ns->builder, p.fd[i]);
 		if (p.fd[i] != -1)
 			close(p.fd[i]);
@@ -352,12 +359,12 @@ supply(const struct ns *ns, const struct mount *m)
 
 /* The builder's side of supply(). */
 void
-stage_recv(int sock, struct parts *p)
+stage_recv(int sock, const struct mount *m, struct parts *p)
 {
 	size_t i;
 
 	for (i = 0; i < NS_PARTS; i++)
-		p->fd[i] = talk_recv(sock);
+		p->fd[i] = i < parts_of(m) ? talk_recv(sock) : -1;
 }
 
 /* Must later mounts of the host show? If not, our mounts need not be slaves. */

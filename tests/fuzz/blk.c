@@ -13,7 +13,7 @@
 #define SIZE (16u * 4096u + 512u)	/* of each */
 
 int __wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg,
-    enum lock_kind kind);
+    enum lock_kind kind, timer_t *timer);
 ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __real_preadv(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t off);
@@ -27,9 +27,10 @@ static uint8_t first[SIZE];
 
 int
 __wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg,
-    enum lock_kind kind)
+    enum lock_kind kind, timer_t *timer)
 {
 	(void)kind;
+	(void)timer;
 	(void)t;
 	(void)run;
 	(void)arg;

@@ -13,7 +13,7 @@
 
 enum { TYPE, SIGNAL, RESIZED, READER, CLOSE_INPUT, CLOSE_OUTPUT, LOOK, EVENTS_ };
 
-static struct console *con;
+static struct lane *con;
 static int stream[3][2];	/* our ends and the device's */
 
 /* Streams as of the beginning; where the device looks for them. */
@@ -123,11 +123,12 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		signal(SIGPIPE, SIG_IGN);
 		machine_begin();
 		console_init(&vm, &cfg);
-		con = vm.console;
+		con = vm.lane;
 		console_on_line(con, line, con);
 		take_streams();
-		(void)machine_device(1, sizeof(*con));
-		machine_ready(&con->vio);
+		(void)machine_device(1, sizeof(struct console));
+		machine_keep(con, sizeof(*con));
+		machine_ready(&con->console->vio);
 		machine_host = outside;
 		machine_step = check;
 	}

@@ -33,7 +33,7 @@
 #define HIGH 4096u	/* of it */
 #define VMFD 9999	/* no descriptor: its calls come to us */
 #define STATES 8
-#define EVENTS 64
+#define EVENTS 128
 #define STEPS 1024	/* of one input */
 
 /* Where START puts queue i: descriptors, then the rings. */

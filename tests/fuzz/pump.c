@@ -25,6 +25,14 @@ __wrap_kill(pid_t pid, int signo)
 	return 0;
 }
 
+/* PID 1 would start a child. */
+void
+join_start(unsigned int lane, const struct supervise *first)
+{
+	if (lane < 1 || lane > GUEST_JOINS || first->child != CHILD)
+		abort();
+}
+
 int
 __wrap_ioctl(int fd, unsigned long request, ...)
 {
@@ -36,6 +44,7 @@ __wrap_ioctl(int fd, unsigned long request, ...)
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
+	const struct supervise first = { .child = CHILD };
 	char answers[4096];
 	size_t piece, n;
 	int pair[2];
@@ -54,7 +63,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		n = size < piece ? size : piece;
 		if (write(pair[1], data, n) != (ssize_t)n)
 			abort();
-		read_control((*data & 1) != 0 ? CHILD : 0);
+		read_control((*data & 1) != 0 ? &first : NULL);
 		if (line_len >= sizeof(line))
 			abort();
 		while (read(pair[1], answers, sizeof(answers)) > 0)

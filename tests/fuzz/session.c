@@ -6,12 +6,12 @@
 #include "../../cmd/volt-kvm/session.c"
 #include "fuzz.h"
 
-void __wrap_console_lose(struct console *c);
+void __wrap_console_lose(struct lane *l);
 
 void
-__wrap_console_lose(struct console *c)
+__wrap_console_lose(struct lane *l)
 {
-	(void)c;
+	(void)l;
 }
 
 int
@@ -35,10 +35,10 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			continue;
 		if (first[0] == '\0')
 			snprintf(first, sizeof(first), "%s", line);
-		if (first[0] != session.how || session.code < 0 ||
-		    session.code > 255 ||
-		    (session.how == 's' && session.code > 64) ||
-		    atoi(strchr(first, ' ')) != session.code)
+		if (first[0] != session.end.how || session.end.code < 0 ||
+		    session.end.code > 255 ||
+		    (session.end.how == 's' && session.end.code > 64) ||
+		    atoi(strchr(first, ' ')) != session.end.code)
 			abort();
 	}
 	free(text);

@@ -15,9 +15,9 @@ enum { LINE_MOST = LINE };
 enum { CLIENT, SAY, READER, SHUT_ONE, CLOSE_ONE, ANSWER, REFUSE, WAYS };
 
 int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
-bool __wrap_vsock_host_ask(const struct vsock_host *h,
+bool __wrap_vsock_host_ask(const struct host_socket *h,
     const struct vsock_call *call);
-int __wrap_vsock_host_answer(const struct vsock_host *h, struct vsock_call *call,
+int __wrap_vsock_host_answer(const struct host_socket *h, struct vsock_call *call,
     int *fd);
 
 static struct vsock_device *dev;
@@ -68,7 +68,7 @@ __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 }
 
 bool
-__wrap_vsock_host_ask(const struct vsock_host *h, const struct vsock_call *call)
+__wrap_vsock_host_ask(const struct host_socket *h, const struct vsock_call *call)
 {
 	if (h != &dev->host || call->slot >= VSOCK_CONNS)
 		abort();
@@ -79,7 +79,7 @@ __wrap_vsock_host_ask(const struct vsock_host *h, const struct vsock_call *call)
 }
 
 int
-__wrap_vsock_host_answer(const struct vsock_host *h, struct vsock_call *call,
+__wrap_vsock_host_answer(const struct host_socket *h, struct vsock_call *call,
     int *fd)
 {
 	set(h->helper, false);

@@ -50,9 +50,12 @@ main(void)
 		out(5, "talked\n", 7);
 		if (device_find(&disk, 2, 1))
 			wait_for_input();
-		out(9, "exit 5\n", 7);
+		else
+			say("last words\n");
+		out(9, "exit 5\n", 7); /* what comes later may be cut */
+	} else {
+		say("last words\n");
 	}
-	say("last words\n");
 	for (;;)
 		;
 }

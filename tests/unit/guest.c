@@ -1,5 +1,6 @@
 /* guest.c: the words of the two sides of a guest. */
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "guest.h"
@@ -118,8 +119,52 @@ disks(void)
 	CHECK_ERRNO(guest_disk_parse(&d, word), ENAMETOOLONG);
 }
 
+static void
+names_of_ports(void)
+{
+	char name[GUEST_PORT_NAME];
+
+	guest_port_name(name, 0, GUEST_STDIN);
+	CHECK_STR(name, "volt.stdin");
+	guest_port_name(name, GUEST_JOINS, GUEST_CONTROL);
+	CHECK_STR(name, "volt.8.control");
+	guest_port_name(name, UINT32_MAX, GUEST_CONTROL); /* cut, at the most */
+	CHECK(strlen(name) < GUEST_PORT_NAME);
+}
+
+static void
+sizes_of_requests(void)
+{
+	struct guest_request r = { 1, 2, 3 };
+
+	CHECK_INT(guest_request_size(&r), 6);
+	r = (struct guest_request){ 0, 0, 0 };
+	CHECK_INT(guest_request_size(&r), 0);
+	r.env = GUEST_REQUEST_MOST;
+	CHECK_INT(guest_request_size(&r), GUEST_REQUEST_MOST);
+	r.argv = 1;
+	CHECK_ERRNO(guest_request_size(&r), E2BIG);
+	r = (struct guest_request){ UINT32_MAX, UINT32_MAX, 2 };
+	CHECK_ERRNO(guest_request_size(&r), E2BIG);
+}
+
+static void
+whole_strings(void)
+{
+	size_t n = 9;
+
+	CHECK(guest_strings("", 0, &n) && n == 0);
+	CHECK(guest_strings("a\0b c\0\0", 7, &n) && n == 3);
+	CHECK(!guest_strings("a\0b", 3, &n));
+	CHECK(!guest_strings("a", 1, &n));
+}
+
 static const struct unit tests[] = {
-	UNIT(disks), UNIT(shares),
+	UNIT(names_of_ports),
+	UNIT(sizes_of_requests),
+	UNIT(whole_strings),
+	UNIT(disks),
+	UNIT(shares),
 	UNIT(words_there_and_back),
 	UNIT(words_none),
 	UNIT(words_unknown_are_passed_over),

@@ -14,7 +14,9 @@
 #define DATA 0x2000u
 
 static _Alignas(4096) uint8_t memory[MEMORY];
-static const struct ram ram = { memory, MEMORY, LOW };
+static uint8_t file[8192];
+static const struct ram ram = { memory, MEMORY, LOW,
+	{ { 1ul << 40, sizeof(file), file } }, 1 };
 static struct virtq q;
 static struct vchain c;
 
@@ -83,6 +85,24 @@ memory_has_ends(void)
 	CHECK(ram_at(&ram, RAM_HIGH, MEMORY - LOW) == memory + LOW);
 	CHECK(ram_at(&ram, RAM_HIGH, MEMORY - LOW + 1) == NULL);
 	CHECK(ram_at(&ram, RAM_HIGH + MEMORY - LOW, 0) == NULL);
+}
+
+static void
+a_file_is_only_read(void)
+{
+	const uint64_t at = UINT64_C(1) << 40;
+
+	CHECK(ram_at(&ram, at, 1) == NULL);
+	CHECK(ram_read_at(&ram, at, sizeof(file)) == file);
+	CHECK(ram_read_at(&ram, at + 8191, 1) == file + 8191);
+	CHECK(ram_read_at(&ram, at, sizeof(file) + 1) == NULL);
+	CHECK(ram_read_at(&ram, at + 8191, 2) == NULL);
+	CHECK(ram_read_at(&ram, at + 1, UINT64_MAX) == NULL);
+	CHECK(ram_read_at(&ram, at - 1, 2) == NULL);
+	CHECK(ram_read_at(&ram, at + 8192, 1) == NULL);
+	CHECK(ram_read_at(&ram, LOW - 1, 1) == memory + LOW - 1);
+	CHECK(ram_read_at(&ram, LOW, 1) == NULL);
+	CHECK(ram_end(&ram) == at + sizeof(file));
 }
 
 /* --- the queue's place ----------------------------------------------------- */
@@ -347,6 +367,7 @@ whole_pages_are_released(void)
 
 static const struct unit tests[] = {
 	UNIT(memory_has_ends),
+	UNIT(a_file_is_only_read),
 	UNIT(whole_pages_are_released),
 	UNIT(a_queue_is_in_memory),
 	UNIT(no_queue_has_no_requests),
