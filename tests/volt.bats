@@ -176,6 +176,7 @@ disk=/d:ro
 memory=1G
 cpus=2
 hostname=vm
+control=$D/run/volt/vm
 stop_timeout=20s
 
 [volt-lock]
@@ -939,8 +940,12 @@ $BATS_TEST_TMPDIR/secret
 	[[ $output == *$'\nup'* ]]
 	run -0 as_root list
 	[[ ${lines[1]} == "vm    running  vm "* ]]
-	run -125 --separate-stderr as_root exec vm true
-	[[ $stderr == "volt: vm: a guest runs one command; "* ]]
+	# Other commands join it.
+	run -6 --separate-stderr as_root exec vm sh -c 'cat; hostname; exit 6' <<<in
+	[ "$output" = $'in\nvm' ]
+	as_root cp "$ROOT/etc/passwd" vm:/tmp/new
+	as_root cp vm:/tmp/new "$BATS_TEST_TMPDIR/back"
+	cmp "$ROOT/etc/passwd" "$BATS_TEST_TMPDIR/back"
 	as_root stop vm
 	[ "$(shown Result vm)" = success ]
 	as_root destroy vm

@@ -18,8 +18,8 @@ struct session {
 	bool done;	/* the command has ended */
 	struct server server;	/* if there is control= */
 	bool told;	/* a SIGTERM was sent to it */
-	struct talk_end end;	/* how; valid once it is done */
 	int ready;	/* where to say that it has started (VOLT_READY); or -1 */
+	struct talk_end end;	/* how; valid once it is done */
 
 	/* CLOCK_MONOTONIC, ms; 0: does not apply */
 	int64_t boot_end, stop_end, panic_end;

@@ -21,12 +21,14 @@ if [ "$(id -u)" = 0 ]; then
 	manager=--system
 	conf=/etc/volt/machines
 	data=/var/lib/volt/machines
+	sockets=/run/volt
 else
 	manager=--user
 	: "${HOME:?}" "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"
 	export XDG_RUNTIME_DIR
 	conf=${XDG_CONFIG_HOME:-$HOME/.config}/volt/machines
 	data=${XDG_STATE_HOME:-$HOME/.local/state}/volt/machines
+	sockets=$XDG_RUNTIME_DIR/volt
 fi
 
 usage() {
@@ -536,6 +538,7 @@ guest() {
 	[ -z "$new_net" ] || new_net="-t$nl$new_net"
 	has kernel "$new_kvm" || new_kvm="kernel=/boot/vmlinuz-$(uname -r)$nl$new_kvm"
 	has hostname "$new_kvm" || new_kvm="${new_kvm}hostname=$1$nl"
+	has control "$new_kvm" || new_kvm="${new_kvm}control=$sockets/$1$nl"
 	has stop_timeout "$new_kvm" || new_kvm="${new_kvm}stop_timeout=20s$nl"
 	part volt-net "$new_net"
 	part volt-kvm "$new_kvm"
@@ -821,6 +824,9 @@ verb_chain() {
 	[ $# -eq 1 ] || wrong_use
 	read_machine "$1"
 	case $what in
+	*"${nl}a control=$sockets/$1$nl"*) [ -n "$dry" ] || (umask 077 && mkdir -p -- "$sockets") ;;
+	esac
+	case $what in
 	*"${nl}a overlay=$data/$1$nl"*) [ -n "$dry" ] || (umask 077 && mkdir -p -- "$data/$1") ;;
 	esac
 	chain "$1" $dry
@@ -893,16 +899,22 @@ inner() {
 	END { printf "%s", lock }'
 }
 
-# need_container NAME: check that $what, which is of this machine, is one that runs.
-need_container() {
+# control: print the socket of the guest in $what.
+control() {
+	printf '%s\n' "$what" | sed -n 's/^a control=//p' | head -n 1
+}
+
+# need_up NAME: check that this machine, which is in $what, runs and can be worked with.
+need_up() {
 	look "$1"
 	[ "$state" = active ] || fail "$1: it does not run"
-	[ "$(kind)" = container ] ||
-		fail "$1: a guest runs one command; vsock= of volt-kvm(1) leads to others in it"
+	[ "$(kind)" = container ] || [ -n "$(control)" ] ||
+		fail "$1: its [volt-kvm] has no control=, by which other commands run in a guest"
 }
 
 # become [-i] NAME COMMAND ...: become a command in a machine that runs: in its groups, with its
-# limits, in its namespaces, as its user, behind its locks. -i: with a terminal, if there is one.
+# limits, in its namespaces, as its user, behind its locks; or in a guest, as its root. -i: with
+# a terminal, if there is one.
 become() {
 	console=''
 	[ "$1" != -i ] || {
@@ -911,7 +923,10 @@ become() {
 	}
 	inside=$1
 	shift
-	need_container "$inside"
+	need_up "$inside"
+	if [ "$(kind)" = vm ]; then
+		exec "$bin/volt-kvm" "join=$(control)" ${console:+"$console"} -- "$@"
+	fi
 	group=$(sed -n 's/^0:://p' "/proc/$(leader "$pid")/cgroup")
 	set -- -- "$@"
 	while IFS= read -r line; do
@@ -1041,11 +1056,11 @@ verb_cp() {
 	need_systemd
 	if of_machine "$1" && ! of_machine "$2"; then
 		read_machine "${1%%:*}"
-		need_container "${1%%:*}"
+		need_up "${1%%:*}"
 		copy_out "${1%%:*}" "${1#*:}" "$2"
 	elif of_machine "$2" && ! of_machine "$1"; then
 		read_machine "${2%%:*}"
-		need_container "${2%%:*}"
+		need_up "${2%%:*}"
 		copy_in "$1" "${2%%:*}" "${2#*:}"
 	else
 		fail "cp: one of the two must be NAME:FILE (write ./a:b for a file of the host)"
@@ -1176,7 +1191,7 @@ records() {
 		echo "address $(address "$name")"
 		echo "memory $memory"
 		echo "uptime $(uptime "$since")"
-		if [ "$state" = running ] && [ "$(kind)" = container ] && [ -n "$what" ]; then
+		if [ "$state" = running ] && [ -n "$what" ]; then
 			echo "os $(system "$name")"
 		else
 			echo "os -"
