@@ -645,6 +645,9 @@ with_systemd() {
 	done
 	systemctl daemon-reload
 	CONF=/etc/volt/machines DATA=/var/lib/volt/machines
+	# What a test that failed has left.
+	systemctl stop 'volt@*' 'volt-run-*'
+	rm -rf "$CONF" "$DATA"
 	ROOT=$(copy_root)
 	printf 'PRETTY_NAME="Test OS 1"\n' >"$ROOT/etc/os-release"
 }

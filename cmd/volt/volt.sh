@@ -1162,7 +1162,7 @@ uptime() {
 # system NAME: print what os-release of a container says. A program of the container prints it,
 # since only that sees no file of the host. It may say anything, and take its time.
 system() {
-	said=$(timeout -k 1 3 "$self" exec "$1" cat /etc/os-release 2>/dev/null </dev/null |
+	said=$(timeout -k 1 10 "$self" exec "$1" cat /etc/os-release 2>/dev/null </dev/null |
 		head -c 4096 | sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\).*/\1/p' | head -n 1) || :
 	printable "${said:--}" | cut -c1-60
 }
