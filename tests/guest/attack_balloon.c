@@ -47,10 +47,8 @@ inflates(uint16_t i, uint32_t n)
 static void
 fill(uint64_t at, uint64_t len)
 {
-	uint64_t end = at + len;
-
-	for (; at < end; at += 8)
-		w64((volatile void *)at, ~0ul);
+	len /= 8;
+	__asm__ volatile("rep stosq" : "+D"(at), "+c"(len) : "a"(~0ul) : "memory");
 }
 
 /* Do these bytes have that value? */
