@@ -81,6 +81,14 @@ crash(struct vcpu *cpu, const char *why)
 	vm_end(cpu->vm, VM_CRASH);
 }
 
+static void
+count(struct vcpu *cpu, enum exit_kind kind)
+{
+	uint64_t n = atomic_load_explicit(&cpu->exits[kind], memory_order_relaxed);
+
+	atomic_store_explicit(&cpu->exits[kind], n + 1, memory_order_relaxed);
+}
+
 /* Handle an exit. Returns false if this vCPU must not run any more. */
 static bool
 handle_exit(struct vcpu *cpu)
@@ -89,11 +97,11 @@ handle_exit(struct vcpu *cpu)
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
-		cpu->exits[EXITS_PIO]++;
+		count(cpu, EXITS_PIO);
 		do_io(cpu);
 		return true;
 	case KVM_EXIT_MMIO:
-		cpu->exits[EXITS_MMIO]++;
+		count(cpu, EXITS_MMIO);
 		do_mmio(cpu);
 		return true;
 	case KVM_EXIT_SHUTDOWN:
@@ -113,7 +121,7 @@ handle_exit(struct vcpu *cpu)
 		    "KVM's internal error");
 		return false;
 	case KVM_EXIT_INTR:
-		cpu->exits[EXITS_OTHER]++;
+		count(cpu, EXITS_OTHER);
 		return true;
 	default:
 		crash(cpu, "an unknown exit");

@@ -41,7 +41,7 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	timer_t timer;	/* interrupts it */
-	uint64_t exits[EXITS];
+	_Atomic uint64_t exits[EXITS];	/* only its own thread writes them */
 	int64_t left;	/* when it last left the guest; CLOCK_MONOTONIC, ms */
 	unsigned int continued;	/* vm's continued, at the last look */
 };

@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	cfg.image.data = calloc(1, cfg.image.len);
 	cfg.user_initrd.len = cut == NULL ? 0 : size - len - 2;
 	cfg.user_initrd.data = malloc(cfg.user_initrd.len + 1);
-	vm.ram = (struct ram){ malloc(MEMORY), MEMORY, MEMORY };
+	vm.ram = (struct ram){ .base = malloc(MEMORY), .size = MEMORY, .low = MEMORY };
 	if (cfg.image.data == NULL || cfg.user_initrd.data == NULL ||
 	    vm.ram.base == NULL)
 		abort();
