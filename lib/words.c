@@ -260,7 +260,7 @@ usage(const struct grammar *g, const char *name)
 {
 	const struct flag *f;
 	const struct word *w;
-	char label[64];
+	char label[128];
 
 	printf("usage: %s [-", name);
 	for (f = g->flags; f->letter != '\0'; f++)

@@ -389,7 +389,7 @@ static const struct word words[] = {
 	STRING_WORD("modules", struct config, modules, "DIR",
 	    "the kernel's modules (/lib/modules/VERSION)"),
 	CTX_WORD("disk", add_disk,
-	    "FILE[:ro][:overlay[=DIR]][:direct][:verity=HASH][:...]",
+	    "FILE[:ro][:overlay[=DIR]][:direct][:block=SIZE][:verity=HASH]",
 	    "a disk: a raw file or block device"),
 	CTX_WORD("pmem", add_pmem, "FILE[:fsverity=DIGEST]",
 	    "a read-only disk, of which the guest needs no copy in its memory"),
