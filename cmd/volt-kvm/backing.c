@@ -179,7 +179,8 @@ backing_open(struct backing *b, const char *key, const struct disk *d)
 	}
 	b->block = backing_block(b->fd, d, b->is_device);
 	if (b->size == 0 || b->size % b->block != 0)
-		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key, d->path, b->block);
+		errx(EXIT_LINK, "%s=%s: the size is no multiple of %u bytes", key,
+		    d->path, b->block);
 	lock(b, key, d->path, write);
 	check_trust(b, key, d);
 	if (d->direct)

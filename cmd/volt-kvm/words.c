@@ -166,6 +166,8 @@ prove_disk(struct disk *d, const char *key, const char *value)
 
 	if (wrong == NULL && d->trust.verity.len > 0 && d->scratch != NULL)
 		wrong = "verity and overlay do not go together";
+	if (wrong == NULL && d->trust.verity.len > 0 && d->direct)
+		wrong = "verity and direct do not go together";
 	if (wrong != NULL)
 		word_bad(key, value, wrong);
 }
