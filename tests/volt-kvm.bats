@@ -330,6 +330,7 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 		disk=i:verity=$h|verity needs ro
 		disk=i:rw:fsverity=$h|fsverity needs ro
 		disk=i:overlay:verity=$h|verity and overlay do not go together
+		disk=i:ro:direct:verity=$h|verity and direct do not go together
 		kernel=i:fsverity=0|fsverity: not 64 or 128 hexadecimal digits
 		initrd=i:fsverity=|fsverity: not 64 or 128 hexadecimal digits
 	EOF

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +14,30 @@
 
 static const char letters[NAMESPACES + 1] = "UpniuC";
 
+/* Does the kernel have namespaces of that kind? */
+static bool
+is_there(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return true;
+	if (errno != ENOENT)
+		err(EXIT_WRONG, "%s", path);
+	return false;
+}
+
 /* Can this namespace be made? bubblewrap leaves out some that cannot. */
 static bool
 can_have(int namespace)
 {
 	static const char limit[] = "/proc/sys/user/max_user_namespaces";
-	struct stat st;
 	char first = '\0';
 	FILE *f;
 
 	if (namespace == NS_CGROUP)
-		return stat("/proc/self/ns/cgroup", &st) == 0;
-	if (stat("/proc/self/ns/user", &st) == -1)
+		return is_there("/proc/self/ns/cgroup");
+	if (!is_there("/proc/self/ns/user"))
 		return false;
 	if ((f = fopen(limit, "re")) != NULL) {
 		first = (char)getc(f);
@@ -121,6 +134,8 @@ add_proc(const char *place, bool new, struct words *chain)
 		snprintf(path, sizeof(path), "/proc/%s", risky[i]);
 		if (access(path, W_OK) == 0)
 			words_add(chain, "ro=%s/%s:try", place, risky[i]);
+		else if (errno != EACCES && errno != EROFS && errno != ENOENT)
+			err(EXIT_WRONG, "%s", path);
 	}
 }
 

@@ -97,7 +97,8 @@ open_terminal(struct ns *ns)
 	if (fdpass_send_with(ns->outer, master, "", 1) == -1)
 		err(EXIT_LINK, "console=pty");
 	close(master);
-	(void)setsid();
+	if (setsid() == -1)
+		err(EXIT_LINK, "a session of its own");
 	if (ioctl(slave, TIOCSCTTY, 0) == -1)
 		err(EXIT_LINK, "controlling terminal");
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -168,8 +168,9 @@ inner_run(struct ns *ns, char *const argv[])
 	identity_resolve(&ns->id);
 	if (ns->console != CONSOLE_NONE)
 		console_open(ns);
-	if (ns->console != CONSOLE_PTY && ns->new_session)
-		(void)setsid(); /* because of must_wait() it cannot fail */
+	/* Because of must_wait() we lead no process group. */
+	if (ns->console != CONSOLE_PTY && ns->new_session && setsid() == -1)
+		err(EXIT_LINK, "a session of its own");
 	userns_finish(ns);
 	ids_set(ns);
 	if (ns->umask != -1)

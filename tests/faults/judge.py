@@ -52,7 +52,9 @@ def text(hexadecimal: str) -> str:
 
 def mount_line(line: str) -> str:
     """A line of mountinfo without numbers."""
-    return re.sub(r"\b(shared|master|propagate_from):\d+", r"\1", " ".join(line.split()[3:]))
+    # The layers of an overlay may be descriptors.
+    line = re.sub(r"\blowerdir=[\d:]+", "lowerdir=N", " ".join(line.split()[3:]))
+    return re.sub(r"\b(shared|master|propagate_from):\d+", r"\1", line)
 
 
 def devices(mounts: str) -> Dict[int, str]:
