@@ -17,8 +17,8 @@ MUSL := $(findstring musl,$(CC))
 
 # The programs, and how each is linked (below). FRONTS take another program's
 # options. volt-guest is no command: it is the first program of volt-kvm's guests.
-PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 # SCRIPTS are shell.
+PROGRAMS = volt-ns volt-cg volt-init volt-lock volt-net volt-kvm volt-seccomp
 FRONTS = volt-bwrap
 SCRIPTS = volt-image
 volt-ns.link = static
