@@ -34,9 +34,9 @@
 #define SYS_PROPAGATION_SLAVE ((uint64_t)1 << 19) /* MS_SLAVE */
 #define SYS_PROPAGATION_SHARED ((uint64_t)1 << 20) /* MS_SHARED */
 
-/* The type of its request differs between C libraries. */
+/* The type of its request differs between C libraries. Some requests write to *arg. */
 static inline int
-sys_ioctl(int fd, unsigned long request, void *arg)
+sys_ioctl(int fd, unsigned long request, const void *arg)
 {
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }

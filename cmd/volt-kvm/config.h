@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include "guest.h"
+#include "ram.h"
 #include "rate.h"
 #include "trust.h"
 #include "vsock_host.h"
 
 #define CONFIG_DISKS GUEST_DISKS
-#define CONFIG_PMEMS 8	/* pmem0 to pmem7 */
+#define CONFIG_PMEMS RAM_FILES	/* pmem0 to pmem7 */
 #define CONFIG_SHARES 9	/* the root, and eight more */
 #define CONFIG_LIST 64
 

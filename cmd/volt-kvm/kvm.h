@@ -3,17 +3,16 @@
 #define VOLT_KVM_KVM_H
 
 #include <linux/kvm.h>
-#include <sys/syscall.h>
 
-#include <unistd.h>
+#include "sys.h"
 
-/* ioctl(2): the type of its request differs between C libraries. */
 static inline int
 kvm_call(int fd, unsigned long request, const void *arg)
 {
-	return (int)syscall(SYS_ioctl, fd, request, arg);
+	return sys_ioctl(fd, request, arg);
 }
 
+/* For a request whose argument is a number. */
 static inline int
 kvm_call_n(int fd, unsigned long request, unsigned long n)
 {

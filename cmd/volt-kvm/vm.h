@@ -9,13 +9,13 @@
 #include <time.h>
 
 #include "dev_uart.h"
+#include "guest.h"
 #include "io.h"
 #include "irq.h"
 #include "pci.h"
 #include "ram.h"
 
 #define VM_CPUS 64
-#define VM_DISKS 26
 
 /* Why the machine ended. */
 enum vm_end {
@@ -57,7 +57,7 @@ struct vm {
 	struct irqs irqs;
 	struct pci pci;
 	struct uart uart;
-	struct blk *disk[VM_DISKS];	/* vda and so on */
+	struct blk *disk[GUEST_DISKS];	/* vda and so on */
 	unsigned int ndisks;
 	struct net *net;	/* or NULL */
 	struct lane *lane;	/* of the command; NULL: there is none */
