@@ -45,7 +45,7 @@ fake_systemd() {
 		echo "\$*" >>"$D/told"
 		for unit; do :; done
 		case \$2 in
-		is-enabled) exit 1 ;;
+		is-enabled | is-active) exit 1 ;;
 		start | restart)
 			! grep -qsx "\$unit" "$D/broken" || { echo "Job failed."; exit 1; }
 			: >"$D/up/\$unit"
@@ -189,6 +189,53 @@ caps=none
 	[ "${lines[2]%% -*}" = "vm    stopped  vm        " ]
 }
 
+@test "create: image=NAME becomes the words and the command of an image" {
+	home
+	command -v skopeo umoci mkfs.erofs >/dev/null || lacks "skopeo, umoci and mkfs.erofs"
+	need as_user unshare -U true
+	# An image without a program: only what it says matters here.
+	(
+		cd "$BATS_TEST_TMPDIR"
+		umoci init --layout layout
+		umoci new --image layout:web
+		umoci config --image layout:web --config.env A=of-image --config.env B=x \
+			--config.workingdir /srv --config.user 33:34 --config.stopsignal SIGQUIT \
+			--config.cmd serve --config.cmd 'all of it'
+		chmod -R a+rX .
+	) >/dev/null 2>&1
+	chmod a+rx "$BATS_TEST_TMPDIR"
+	volt create a "image=oci:$BATS_TEST_TMPDIR/layout:web" env=A=mine uid=5
+	run -0 grep -vE '^(#|image=|overlay=|$)' "$CONF/a"
+	[ "$output" = "[volt-ns]
+-UmpniuC
+env=none
+env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+env=A=mine
+uid=5
+env=B=x
+chdir=/srv
+gid=34
+stop=SIGQUIT
+hostname=a
+console=pipe
+[volt-init]
+grace=10s
+[serve]
+all of it" ]
+	run -0 grep '^image=' "$CONF/a"
+	[[ $output == "image=$D"/*/images/*/root* ]]
+	# By its name, which volt-image gave it; with another command; and as a guest.
+	volt create b image=web true
+	[ "$(tail -n 1 "$CONF/b")" = "[true]" ]
+	volt create c kind=vm image=web
+	run -0 grep -cE "^(disk=.*/images/.*/root:ro.*|overlay=tmpfs|env=A=of-image|\[volt-kvm\])$" \
+		"$CONF/c"
+	[ "$output" = 4 ]
+	run -125 --separate-stderr volt create d image=nil true
+	[ "$stderr" = "volt-image: nil: no such image" ]
+	[ ! -e "$CONF/d" ]
+}
+
 @test "create: what it refuses leaves nothing" {
 	home
 	refuses() {
@@ -325,6 +372,12 @@ caps=none
 		'web:1: not a limit; other words are below the name of a program'
 	says '[]\n' 'web:1: not a section: a program between [ and ]'
 	says '[true\n' 'web:1: not a section: a program between [ and ]'
+	says 'idle=x\n[true]\n' 'web:1: not a time, such as 30m'
+	says 'idle=5m\n[true]\n' 'web:2: idle= is for a machine with listen='
+	says 'listen=80\n[true]\n' 'web:1: not one [ADDRESS:]PORT:PORT'
+	says 'listen=1:1\nlisten=2:2\n[true]\n' 'web:2: not one [ADDRESS:]PORT:PORT'
+	says 'listen=[::1]:1:1\n[volt-ns]\nip=1.2.3.4\n[true]\n' \
+		"web:4: listen= needs the machine's address: ip= in [volt-net]"
 	says '[volt-ns]\nroot\n' 'web:2: not a flag, a word or an include'
 	says '[volt-ns]\n--\n' 'web:2: not a flag, a word or an include'
 	says '[volt-ns]\n-U\n\n  -x=1\n' 'web:4: not a flag, a word or an include'
@@ -761,6 +814,31 @@ nothing_of() {
 	for name in bad none fails deaf flood; do
 		nothing_of "$name"
 	done
+}
+
+@test "systemd: a machine with listen= starts at a connection, and stops when it is idle" {
+	with_systemd
+	[ -x /lib/systemd/systemd-socket-proxyd ] || lacks systemd-socket-proxyd
+	mkdir -p "$ROOT/srv"
+	echo page >"$ROOT/srv/index.html"
+	as_root create web root="$ROOT" ip=10.88.0.9 listen=127.0.0.1:8088:80 idle=3s chdir=/srv \
+		-- httpd -f -p 80
+	as_root start web
+	run -0 as_root list -j
+	[ "$(jq -r '.[0].state' <<<"$output")" = listening ]
+	run -0 curl -s --retry 5 --retry-all-errors http://127.0.0.1:8088/
+	[ "$output" = page ]
+	[ "$(shown ActiveState web)" = active ]
+	wait_for sh -c '[ "$(systemctl show -P ActiveState volt@web.service)" = inactive ]'
+	# It listens on.
+	run -0 curl -s --retry 5 --retry-all-errors http://127.0.0.1:8088/
+	[ "$output" = page ]
+	as_root stop web
+	run -7 curl -s http://127.0.0.1:8088/
+	as_root start web
+	as_root destroy web
+	run -7 curl -s http://127.0.0.1:8088/
+	nothing_of web
 }
 
 @test "systemd: run has the command's streams and status, and leaves nothing" {

@@ -150,8 +150,8 @@ unit() {
 	esac
 }
 
-# listing FILE NAME: print what a file says: "w WORD" for each word of the machine, "p PROGRAM"
-# for each section, and "a ARGUMENT" for each line in it.
+# listing FILE NAME: print what a file says: "w WORD" for each limit, "m WORD" for each other word
+# of the machine, "p PROGRAM" for each section, and "a ARGUMENT" for each line in it.
 listing() {
 	LC_ALL=C awk -v name="$2" '
 	function refuse(why) {
@@ -171,12 +171,27 @@ listing() {
 		print "p " program
 		next
 	}
+	program == "" && /^idle=/ {
+		if ($0 !~ /^idle=[1-9][0-9]*(ms|s|m|h)$/)
+			refuse("not a time, such as 30m")
+		idle = 1
+	}
+	program == "" && /^listen=/ {
+		if ($0 !~ /^listen=([0-9.]+:|\[[0-9a-f:.]+\]:)?[0-9]+:[0-9]+$/ || listen)
+			refuse("not one [ADDRESS:]PORT:PORT")
+		listen = 1
+	}
+	program == "" && /^(idle|listen)=/ {
+		print "m " $0
+		next
+	}
 	program == "" {
 		if ($0 !~ /^(cpus|[a-z0-9_]+\.[a-z0-9_.]+)=./)
 			refuse("not a limit; other words are below the name of a program")
 		print "w " $0
 		next
 	}
+	base == "volt-net" && /^ip=/ { address = 1 }
 	base ~ /^volt-/ && $0 !~ /^(-[A-Za-z]+|@.+|[a-z0-9._][a-z0-9._-]*=.*)$/ {
 		refuse("not a flag, a word or an include")
 	}
@@ -184,6 +199,10 @@ listing() {
 	END {
 		if (!bad && program == "")
 			refuse("no section: there is nothing to run")
+		if (!bad && idle && !listen)
+			refuse("idle= is for a machine with listen=")
+		if (!bad && listen && !address)
+			refuse("listen= needs the machine\047s address: ip= in [volt-net]")
 	}' "$1"
 }
 
@@ -205,6 +224,11 @@ read_machine() {
 # limits: print the words of $what that are limits, one a line.
 limits() {
 	printf '%s\n' "$what" | sed -n 's/^w //p'
+}
+
+# machine_word KEY: print the value of that word of the machine in $what.
+machine_word() {
+	printf '%s\n' "$what" | sed -n "s/^m $1=//p"
 }
 
 # kind: print what $what is.
@@ -373,6 +397,53 @@ start_unit() {
 	fail "$2: did not $1: ${last:-${why%%"$nl"*}}"
 }
 
+# demand NAME: print the name of the units that listen in its place.
+demand() {
+	echo "volt-demand-$1"
+}
+
+# is_started NAME: does it run, or will it with the first connection?
+is_started() {
+	is_up "$1" || ctl -q is-active -- "$(demand "$1").socket"
+}
+
+# listen NAME PLACE:PORT: systemd listens at the place for the machine of $what. The first
+# connection starts the machine, and a proxy passes each on. A proxy that has had none for idle=
+# ends, and ends the machine.
+listen() {
+	[ "$manager" = --system ] || fail "$1: listen= is for the machines of root"
+	idle=$(machine_word idle)
+	address=$(printf '%s\n' "$what" | sed -n 's/^a ip=//p' | head -n 1)
+	set -- "$1" "$(unit "$1")" "${2%:*}" "${address%%/*}:${2##*:}"
+	why=$(systemd-run "$manager" -q --unit="$(demand "$1")" --slice=volt.slice \
+		--socket-property="ListenStream=$3" -p Type=notify -p DynamicUser=yes \
+		-p Requires="$2" -p After="$2" \
+		-p ExecStopPost="+systemctl --no-block stop $2" -- \
+		/lib/systemd/systemd-socket-proxyd ${idle:+"--exit-idle-time=$idle"} "$4" 2>&1) ||
+		fail "$1: listen=: ${why%%"$nl"*}"
+}
+
+# stop_units NAME: stop whatever listens in its place, and the machine.
+stop_units() {
+	ctl stop -- "$(demand "$1").*" "$(unit "$1")"
+}
+
+# start_machine VERB NAME: start or restart it, or listen in its place.
+start_machine() {
+	read_machine "$2"
+	where=$(machine_word listen)
+	if [ -z "$where" ]; then
+		start_unit "$1" "$2"
+		return
+	fi
+	if [ "$1" = restart ]; then
+		stop_units "$2"
+	elif is_started "$2"; then
+		return
+	fi
+	listen "$2" "$where"
+}
+
 # --- create, destroy, set ---------------------------------------------------
 
 # check_argument TEXT: can it be a line of a file?
@@ -402,9 +473,13 @@ is_word() {
 	esac
 }
 
-# home_of WORD: print the program that the word is for, or "limits".
+# home_of WORD: print the program that the word is for, or "limits", or "machine".
 home_of() {
 	case $1 in
+	idle=* | listen=*)
+		echo machine
+		return
+		;;
 	memory.* | pids.* | cpu.* | cpuset.* | io.* | hugetlb.* | misc.* | rdma.*)
 		echo limits
 		return
@@ -452,7 +527,7 @@ keep_word() {
 	home=$(home_of "$1") || exit 125
 	kept=$(absolute "$1")
 	case $home in
-	limits) new_limits=$new_limits$kept$nl ;;
+	limits | machine) new_limits=$new_limits$kept$nl ;;
 	volt-net) new_net=$new_net$kept$nl ;;
 	volt-ns) new_ns=$new_ns$kept$nl ;;
 	volt-init) new_init=$new_init$kept$nl ;;
@@ -461,10 +536,62 @@ keep_word() {
 	esac
 }
 
-# sort_words [WORD ...] [[--] COMMAND ...]: keep each word, and set $new_command to the lines of
-# the command.
+# is_image WORD: does it name an image of volt-image(1), and not a file?
+is_image() {
+	case $1 in
+	image=docker://* | image=oci:* | image=oci-archive:* | image=docker-archive:*) ;;
+	image=*/*) return 1 ;;
+	image=?*) [ ! -e "${1#*=}" ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# keep_image IMAGE: keep what an image says, but for what other words say. One that is elsewhere
+# is pulled.
+keep_image() {
+	image=$1
+	case $image in
+	*:*)
+		pulled=$("$bin/volt-image" pull "$image") || exit 125
+		image=${pulled%% *}
+		;;
+	esac
+	if [ "$new_kind" = vm ]; then
+		said=$("$bin/volt-image" words "$image" kvm) || exit 125
+		has overlay "$new_kvm" || said="overlay=tmpfs$nl$said"
+	else
+		said=$("$bin/volt-image" words "$image" ns && "$bin/volt-image" words "$image" init) ||
+			exit 125
+	fi
+	written=$new_ns$new_init$new_kvm
+	while IFS= read -r line; do
+		case $line in
+		'') ;;
+		env=*)
+			key=${line#env=}
+			has "env=${key%%=*}" "$written" || keep_word "$line"
+			;;
+		*) has "${line%%=*}" "$written" || keep_word "$line" ;;
+		esac
+	done <<END
+$said
+END
+	[ -n "$new_command" ] || command=$("$bin/volt-image" command "$image") || exit 125
+	[ -n "$new_command" ] || eval "keep_command $command"
+}
+
+# keep_command [ARGUMENT ...]: set $new_command to its lines.
+keep_command() {
+	for word; do
+		check_argument "$word"
+		[ -n "$new_command" ] && new_command=$new_command$nl$word || new_command="[$word]"
+	done
+}
+
+# sort_words [WORD ...] [[--] COMMAND ...]: keep each word and the command.
 sort_words() {
 	new_limits='' new_net='' new_ns='' new_init='' new_lock='' new_kvm='' new_command=''
+	new_image=''
 	new_kind=container new_links='volt-ns volt-net volt-init volt-lock'
 	for word; do
 		case $word in
@@ -487,15 +614,17 @@ sort_words() {
 		@*) keep_word "$1" ;;
 		*)
 			is_word "$1" || break
-			keep_word "$1"
+			if is_image "$1"; then
+				new_image=${1#*=}
+			else
+				keep_word "$1"
+			fi
 			;;
 		esac
 		shift
 	done
-	for word; do
-		check_argument "$word"
-		[ -n "$new_command" ] && new_command=$new_command$nl$word || new_command="[$word]"
-	done
+	keep_command "$@"
+	[ -z "$new_image" ] || keep_image "$new_image"
 }
 
 # has KEY WORDS: is there a word with this key?
@@ -582,7 +711,7 @@ destroy() {
 	lock
 	find_machine "$1"
 	if has_systemd; then
-		ctl stop -- "$(unit "$1")" 2>/dev/null || :
+		stop_units "$1" 2>/dev/null || :
 		! is_up "$1" || fail "$1: it does not stop"
 		if ctl -q is-enabled -- "$(unit "$1")" 2>/dev/null; then
 			ctl -q disable -- "$(unit "$1")" || fail "$1: it cannot be disabled"
@@ -732,7 +861,7 @@ verb_start() {
 	need_systemd
 	for each; do
 		begin start "$each"
-		start_unit start "$each"
+		start_machine start "$each"
 	done
 }
 
@@ -744,7 +873,7 @@ verb_restart() {
 	need_systemd
 	for each; do
 		begin restart "$each"
-		start_unit restart "$each"
+		start_machine restart "$each"
 	done
 }
 
@@ -756,7 +885,7 @@ verb_stop() {
 	need_systemd
 	for each; do
 		begin stop "$each"
-		why=$(ctl stop -- "$(unit "$each")" 2>&1) || fail "$each: did not stop: ${why%%"$nl"*}"
+		why=$(stop_units "$each" 2>&1) || fail "$each: did not stop: ${why%%"$nl"*}"
 		[ "$(ctl show -P Result -- "$(unit "$each")")" != timeout ] ||
 			echo "volt: $each: did not stop in time, and was killed" >&2
 	done
@@ -1185,6 +1314,8 @@ records() {
 	[ "$manager" = --user ] || leases=$("$bin/volt-net" 2>/dev/null) || :
 	shown "$@" | while read -r name state pid memory cpu tasks since restarts; do
 		what=$(read_file "$conf/$name" "$name" 2>/dev/null && printf '%s' "$what") || what=''
+		[ "$state" != stopped ] || [ -z "$(machine_word listen)" ] || ! is_started "$name" ||
+			state=listening
 		echo "name $name"
 		echo "state $state"
 		[ -n "$what" ] && echo "kind $(kind)" || echo "kind -"
@@ -1354,8 +1485,8 @@ plan() {
 			echo "refuse $each"
 		elif ! applied "$1" "$each" | cmp -s - "$conf/$each"; then
 			echo "change $each"
-			! is_up "$each" && echo "start $each" || echo "restart $each"
-		elif ! is_up "$each"; then
+			! is_started "$each" && echo "start $each" || echo "restart $each"
+		elif ! is_started "$each"; then
 			echo "start $each"
 		fi
 	done
@@ -1367,7 +1498,7 @@ step() (
 	case $2 in
 	create) write_file "$3" "$(applied "$1" "$3")" new ;;
 	change) write_file "$3" "$(applied "$1" "$3")" old ;;
-	start | restart) start_unit "$2" "$3" ;;
+	start | restart) start_machine "$2" "$3" ;;
 	destroy) destroy "$3" ;;
 	refuse) fail "$3: apply did not make this machine, and does not change it" ;;
 	esac
