@@ -317,8 +317,11 @@ share_start(struct config *cfg)
 		start(cfg, &cfg->shares[i]);
 }
 
-/* Print what the chain of a daemon said before it ended, a line at a time. */
-static void
+/*
+ * Print what the chain of a daemon said before it ended, a line at a time. Returns false if
+ * it said nothing.
+ */
+static bool
 print_said(const struct share *s)
 {
 	struct pollfd p = { .fd = s->said, .events = POLLIN };
@@ -326,6 +329,7 @@ print_said(const struct share *s)
 	char buf[4096], *line, *save;
 	size_t len = 0;
 	ssize_t n = 1;
+	bool any = false;
 
 	while (n != 0 && len < sizeof(buf) - 1 && clock_ms() < end) {
 		if (poll(&p, 1, LAST_WORDS) <= 0)
@@ -337,8 +341,11 @@ print_said(const struct share *s)
 	}
 	buf[len] = '\0';
 	for (line = strtok_r(buf, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save))
+	     line = strtok_r(NULL, "\n", &save)) {
 		warnx("%s=%s: %s", s->key, s->path, line);
+		any = true;
+	}
+	return any;
 }
 
 static int
@@ -365,7 +372,8 @@ share_meet(const struct share *s, const struct shadow *shadow, struct fuse_rules
 	if (vhost_user_begin(s->sock, shadow, clock_ms() + START, &daemon) == -1) {
 		if (errno != ECONNRESET && errno != EPIPE)
 			err(EXIT_LINK, "%s=%s: the daemon", s->key, s->path);
-		print_said(s);
+		if (print_said(s))
+			exit(EXIT_LINK);
 		errx(EXIT_LINK, "%s=%s: the daemon did not start", s->key, s->path);
 	}
 	if (read_ids(&rules->uids, daemon, "uid_map") == -1 ||

@@ -104,6 +104,8 @@ CHAINS = [
                        "disk=/srv/data/disk"], probe=False, needs="kvm"),
     Chain("kvm-memory-disk", ["volt-kvm", "memory=32M", "kernel=/srv/guest/attack_faulty",
                               "disk=/srv/data/disk:overlay"], probe=False, needs="kvm"),
+    Chain("kvm-share", ["volt-kvm", "memory=32M", "kernel=/srv/guest/pvh",
+                        "share=/srv/data:/x"], probe=False, needs="share"),
     Chain("guest", GUEST + ["-", "hostname=inside", "chdir=/tmp"] + CARD + ["--"]),
     Chain("guest-console", GUEST + ["-", "console=pty", "size=30 90", "--"]),
     Chain("guest-disk", GUEST + ["{disk}", "root=vda:erofs", "overlay=tmpfs", "--"],

@@ -70,6 +70,8 @@ class World:
         run("mount", "--bind", "/dev/pts/ptmx", "/dev/ptmx")
         run("ip", "link", "set", "lo", "up")
         if cgroup:
+            # The kernel mounts the same file system at the same place only once.
+            run("mount", "-t", "tmpfs", "tmpfs", "/sys/fs/cgroup")
             run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
             self.tree = "/sys/fs/cgroup"
 
@@ -153,7 +155,7 @@ class World:
                  for path, dirs, _ in os.walk(self.tree) for name in dirs]
         # These groups stay, or are removed with the caller's own group.
         return [g for g in found if g not in ("/case", "/volt", "/case/payload",
-                                              "/case/supervisor")]
+                                              "/case/supervisor", "/worker")]
 
     def reap(self) -> None:
         try:
