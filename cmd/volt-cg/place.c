@@ -24,11 +24,20 @@
 #define TOP_PLACE "/" TOP_NAME
 
 static bool
+may_write(int dir, const char *name)
+{
+	if (faccessat(dir, name, W_OK, AT_EACCESS) == 0)
+		return true;
+	if (errno != EACCES && errno != EPERM && errno != EROFS && errno != ENOENT)
+		err(EXIT_LINK, "cgroup: %s", name);
+	return false;
+}
+
+static bool
 writable(int dir)
 {
-	return faccessat(dir, ".", W_OK, AT_EACCESS) == 0 &&
-	    faccessat(dir, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
-	    faccessat(dir, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0;
+	return may_write(dir, ".") && may_write(dir, "cgroup.procs") &&
+	    may_write(dir, "cgroup.subtree_control");
 }
 
 /*
@@ -43,8 +52,9 @@ is_ours(int dir, bool everywhere)
 
 	if (!everywhere)
 		return writable(dir);
-	return cgroup_delegated(dir) && fstat(dir, &st) == 0 &&
-	    st.st_uid == geteuid();
+	if (fstat(dir, &st) == -1)
+		err(EXIT_LINK, "cgroup");
+	return st.st_uid == geteuid() && cgroup_delegated(dir);
 }
 
 static _Noreturn void
@@ -92,6 +102,8 @@ take_own(struct cg *cg, bool everywhere)
 	strcpy(path, cg->tree.own);
 	for (;;) {
 		fd = cgroup_open(cg->tree.top, path);
+		if (fd == -1 && errno != ENOENT && errno != EACCES)
+			err(EXIT_LINK, "cgroup: %s", shown(path));
 		if (fd != -1 && is_ours(fd, everywhere)) {
 			n = look_is_root(fd) || !limit_needs(cg) ? 0 :
 			    cgroup_count(fd, true);
