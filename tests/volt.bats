@@ -44,6 +44,7 @@ fake_systemd() {
 		#!/bin/sh
 		echo "\$*" >>"$D/told"
 		for unit; do :; done
+		[ "\$2" != -q ] || shift
 		case \$2 in
 		is-enabled | is-active) exit 1 ;;
 		start | restart)
@@ -563,7 +564,7 @@ pids.max=9" ]
 	volt start web
 	: >"$D/told"
 	volt destroy web
-	[ "$(told start stop disable)" = "stop volt@web.service" ]
+	[ "$(told start stop disable)" = "stop volt-demand-web.* volt@web.service" ]
 	[ ! -e "$DATA/web" ] && [ -e "$DATA/other" ]
 	[ -z "$(ls -A "$CONF")" ]
 	# One that does not stop stays.
@@ -604,7 +605,7 @@ pids.max=9" ]
 	: >"$D/told"
 	run -0 volt apply "$D/git"
 	[ "$output" = "destroy b" ]
-	[ "$(told start restart stop)" = "stop volt@b.service" ]
+	[ "$(told start restart stop)" = "stop volt-demand-b.* volt@b.service" ]
 	[ "$(ls "$CONF")" = $'a\nc\nhand' ]
 	whole
 }
