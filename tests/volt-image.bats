@@ -245,6 +245,232 @@ import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
 	[ "$output" = $'one ok\ntwo ok\nweb ok' ]
 }
 
+# packages NAME VERSION ...: print an SBOM, in CycloneDX.
+packages() {
+	jq -n '{ bomFormat: "CycloneDX", components: [$ARGS.positional as $all |
+		range(0; $all | length; 2) | { name: $all[.], version: $all[. + 1] }] }' \
+		--args "$@"
+}
+
+# deny NAME VERSION REASON: write a rule.
+deny() {
+	jq -n '{ deny: [{ name: $ARGS.positional[0], version: $ARGS.positional[1],
+		reason: $ARGS.positional[2] }] }' --args "$@" >rules
+}
+
+attach() {
+	python3 "$TOP/tests/helpers/attach.py" oci "$@"
+}
+
+# listed_web: the tag web becomes a list of one image. Print the list's digest.
+listed_web() {
+	local sum
+
+	jq -cj '{ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
+		manifests: [.manifests[0] | del(.annotations) |
+		.platform = { architecture: "amd64", os: "linux" }] }' oci/index.json >list
+	sum=$(sha256sum <list | cut -d' ' -f1)
+	cp list "oci/blobs/sha256/$sum"
+	jq --arg sum "sha256:$sum" --argjson size "$(stat -c %s list)" '.manifests[0] |=
+		{ mediaType: "application/vnd.oci.image.index.v1+json", digest: $sum, size: $size,
+		annotations: .annotations }' oci/index.json >new && mv new oci/index.json
+	echo "$sum"
+}
+
+@test "rules=: names and versions" {
+	local name rule want
+
+	need_tools
+	mkdir dir && echo x >dir/x
+	cat >cyclone <<-'END'
+		{ "bomFormat": "CycloneDX", "metadata": { "component": { "name": "whole" } },
+		"components": [ { "name": "openssl", "version": "3.0.11-1~deb12u2",
+		"purl": "pkg:deb/debian/openssl@3.0.11?arch=amd64" }, { "name": "log4j-core",
+		"group": "org.apache", "version": "v2.14", "components": [ { "name": "inner",
+		"version": "1:2.3" } ] }, { "name": "bare" } ] }
+	END
+	cat >spdx <<-'END'
+		{ "spdxVersion": "SPDX-2.3", "packages": [ { "name": "openssl",
+		"versionInfo": "1.1.1n", "externalRefs": [ { "referenceType": "purl",
+		"referenceLocator": "pkg:deb/debian/openssl@1.1.1n" } ] }, { "name": "bare",
+		"versionInfo": "NOASSERTION" } ] }
+	END
+	image sbom=cyclone import dir cyclone
+	echo y >dir/x
+	image sbom=spdx import dir spdx
+	# An image, a rule, and what it refuses.
+	while IFS='|' read -r name rule want; do
+		echo "$name: $rule"
+		echo "$rule" | sed 's/"n"/"name"/; s/"v"/"version"/' >rules
+		if [ -z "$want" ]; then
+			run -0 image rules=rules verify "$name"
+		else
+			refused "$name: $want: a rule *s it" rules=rules verify "$name"
+		fi
+	done <<-'END'
+		cyclone|{}|
+		cyclone|{"deny":[{"n":"OPEN?SL","v":"<3.0.11-1~deb12u3"}]}|openssl 3.0.11-1~deb12u2
+		cyclone|{"deny":[{"n":"openssl","v":"<3.0.11-1~deb12u2"}]}|
+		cyclone|{"deny":[{"n":"openssl","v":">=3,<03.0.012"}]}|openssl 3.0.11-1~deb12u2
+		cyclone|{"deny":[{"n":"openssl","v":"3.0.1?-*"}]}|openssl 3.0.11-1~deb12u2
+		cyclone|{"deny":[{"n":"openssl","v":"3.0.11"}]}|
+		cyclone|{"deny":[{"n":"open"},{"n":"o[p]*"},{"n":"*arch*"}]}|
+		cyclone|{"deny":[{"n":"pkg:deb/*arch=amd64"}]}|openssl 3.0.11-1~deb12u2
+		cyclone|{"deny":[{"n":"org.apache/log4j-*","v":"<2.15"}]}|log4j-core v2.14
+		cyclone|{"deny":[{"n":"inner","v":"=2.3"}]}|inner 1:2.3
+		cyclone|{"deny":[{"n":"inner","v":"=1:2.3"}]}|inner 1:2.3
+		cyclone|{"deny":[{"n":"inner","v":">=2:1"}]}|
+		cyclone|{"deny":[{"n":"bare","v":"<2"}]}|bare
+		cyclone|{"deny":[{"n":"bare","v":"2*"}]}|
+		cyclone|{"deny":[{"n":"whole"}]}|whole
+		cyclone|{"require":[{"n":"bare"},{"n":"inner","v":"2.*"}]}|no inner 2.[*]
+		cyclone|{"require":[{"n":"bare","v":">2"}]}|no bare >2
+		spdx|{"deny":[{"n":"openssl","v":"<1.1.1w"}]}|openssl 1.1.1n
+		spdx|{"deny":[{"n":"openssl","v":"<=1.1.1"}]}|
+		spdx|{"deny":[{"n":"pkg:deb/debian/openssl@*"}]}|openssl 1.1.1n
+		spdx|{"deny":[{"n":"bare","v":"=7"}]}|bare NOASSERTION
+		spdx|{"require":[{"n":"openssl","v":">1.1.1,<1.1.2~1"}]}|
+	END
+	# What is no rule.
+	while IFS='|' read -r rule want; do
+		echo "$rule" >rules
+		refused "rules=rules: $want" rules=rules verify
+	done <<-'END'
+		nope|not JSON
+		{} {}|not one object
+		[]|not one object
+		|not one object
+		{"denny":[]}|denny: not deny or require
+		{"deny":null}|not a list of rules
+		{"deny":["x"]}|a rule is not an object
+		{"deny":[{"nam\u001be":"a"}]}|nam[?]e: not name, version or reason
+		{"deny":[{"name":""}]}|a rule has no name
+		{"deny":[{"name":"x","version":5}]}|a version is no text
+		{"deny":[{"name":"x","version":"<"}]}|<: not a range
+		{"deny":[{"name":"x","version":"<1,2"}]}|<1,2: not a range
+		{"deny":[{"name":"x","reason":5}]}|a reason is no text
+	END
+}
+
+@test "rules=: an SBOM that is hostile" {
+	need_tools
+	local bad
+
+	mkdir dir && echo x >dir/x
+	deny x '*' y
+	bad="dir: the SBOM is neither CycloneDX nor SPDX 2 in JSON"
+	while read -r sbom; do
+		echo "$sbom" >sbom
+		refused "$bad" sbom=sbom import dir dir
+		refused "$bad" rules=rules sbom=sbom import dir dir
+	done <<-'END'
+		nope
+		{}
+		[]
+
+		{ "bomFormat": "CycloneDX" } { "bomFormat": "CycloneDX" }
+		{ "bomFormat": "CycloneDX", "components": [ { "name": "a\u001b[2J" } ] }
+		{ "bomFormat": "CycloneDX", "components": [ { "name": "a", "version": "\u009b2J" } ] }
+		{ "bomFormat": "CycloneDX", "components": [ { "version": "1" } ] }
+		{ "bomFormat": "CycloneDX", "components": [ "x" ] }
+		{ "spdxVersion": "SPDX-3.0", "packages": [] }
+		{ "spdxVersion": "SPDX-2.3", "packages": [ { "name": "a", "versionInfo": [ "1" ] } ] }
+	END
+	printf '{ "bomFormat": "CycloneDX", "x": "\177\302\233\\u001b\n' >sbom
+	refused "$bad" sbom=sbom import dir dir
+	truncate -s 65M sbom
+	refused "dir: the SBOM is larger than 64M" sbom=sbom import dir dir
+	nothing 0
+	# What is not read by us is printed without control characters.
+	printf '{ "bomFormat": "CycloneDX", "x": "\177\302\233\\u001b" }' >sbom
+	image sbom=sbom import dir dir
+	run -0 image sbom dir
+	[ "$(tr -d '\n[:print:]' <<<"$output" | wc -c)" = 0 ]
+	[[ $output == *'"?\u009b\u001b"'* ]]
+}
+
+@test "rules=: what is refused by the SBOM leaves nothing" {
+	need_tools
+	local from=oci:oci:web digest
+
+	oci web good
+	packages zlib 1:1.2.13 openssl 3.0.11-1~deb12u2 >sbom
+	deny "open*" "<3.0.11-1~deb12u3" "a known hole"
+	refused "$from: no SBOM; sbom=FILE gives one" rules=rules pull $from
+	refused "$from: openssl 3.0.11-1~deb12u2: a known hole" rules=rules sbom=sbom pull $from
+	nothing 0
+	image pull $from
+	digest=$(basename "$(readlink store/names/web)")
+	refused "web: no SBOM" sbom web
+	refused "web: no SBOM" rules=rules verify
+	# An image that was there gets it, and it is judged again.
+	echo '{ "require": [ { "name": "zlib", "version": ">=1.2" } ] }' >fine
+	run -0 image rules=fine sbom=sbom pull $from
+	[ "$(image sbom web | jq -c .)" = "$(jq -c . sbom)" ]
+	run -0 image rules=fine verify
+	[ "$output" = "web ok" ]
+	refused "web: openssl 3.0.11-1~deb12u2: a known hole" rules=rules verify
+	# The name stays with what it was.
+	oci web other
+	refused "$from: openssl *: a known hole" rules=rules sbom=sbom pull $from web
+	[ "$(basename "$(readlink store/names/web)")" = "$digest" ]
+	nothing 2
+	# An import has none attached.
+	mkdir dir && echo x >dir/x
+	refused "dir: no SBOM" rules=fine import dir dir
+	run -0 image rules=fine sbom=sbom import dir dir
+	[ "$(image sbom dir | jq -r .bomFormat)" = CycloneDX ]
+	refused "*: not a file that can be read" rules=<(echo '{}') import dir x
+}
+
+@test "rules=: an SBOM that is attached, in a layout and in a registry" {
+	need_root
+	need_tools
+	local digest how
+
+	packages openssl 3.0.11 >sbom
+	deny openssl 3.0.* old
+	for how in subject tag list; do
+		rm -rf oci store
+		oci web good && oci other other
+		digest=$(jq -r '.manifests[0].digest' oci/index.json | cut -d: -f2)
+		case $how in
+		subject) attach "$digest" application/vnd.cyclonedx+json sbom ;;
+		tag) attach "$digest" text/spdx+json sbom "sha256-$digest.sbom" ;;
+		list) # the SBOM is about the list that the image is in
+			attach "$(listed_web)" application/spdx+json sbom
+			;;
+		esac
+		refused "oci:oci:web: openssl 3.0.11: old" rules=rules pull oci:oci:web
+		# Another image has none.
+		refused "oci:oci:other: no SBOM*" rules=rules pull oci:oci:other
+		nothing 0
+	done
+	rm -r oci
+	oci web good
+	digest=$(jq -r '.manifests[0].digest' oci/index.json | cut -d: -f2)
+	start volt-ns -n python3 "$TOP/tests/helpers/registry.py" oci 5000
+	here() {
+		volt-ns join="$pid" -- volt-image "${S[@]}" "$@"
+	}
+	wait_for volt-ns join="$pid" -- sh -c 'python3 -c "
+import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
+	run -125 here rules=rules pull docker://127.0.0.1:5000/my/web:1
+	[ "$output" = "volt-image: docker://127.0.0.1:5000/my/web:1: no SBOM; sbom=FILE gives one" ]
+	attach "$digest" text/spdx+json sbom "sha256-$digest.sbom"
+	run -125 here rules=rules pull docker://127.0.0.1:5000/my/web:1
+	[ "$output" = "volt-image: docker://127.0.0.1:5000/my/web:1: openssl 3.0.11: old" ]
+	deny openssl 1.* old
+	run -0 here rules=rules pull docker://127.0.0.1:5000/my/web:1
+	cmp sbom store/names/web-1/sbom
+	# What was sent is not what the manifest says.
+	rm -r store
+	flip "oci/blobs/sha256/$(sha256sum <sbom | cut -d' ' -f1)" 20
+	run -125 here rules=rules pull docker://127.0.0.1:5000/my/web:1
+	[[ $output == *": no SBOM"* ]]
+	nothing 0
+}
+
 @test "rootless: the owners of an image, with and without subordinate IDs" {
 	need_root
 	need_tools

@@ -7,8 +7,8 @@
 #	oci/		an OCI image layout, which skopeo(1) and umoci(1) write. An image
 #			has its manifest's digest as the tag.
 #	images/DIGEST/	an image that is complete: root, a file system, and what is
-#			known of it. Its name is the digest of its manifest, or that of
-#			root if it was imported.
+#			known of it, such as its SBOM. Its name is the digest of its
+#			manifest, or that of root if it was imported.
 #	names/NAME	a symbolic link to an image
 #	lock		whoever changes the store holds its flock(1)
 #	tmp.PID/	an image that is being made. It becomes one by one rename(2), so
@@ -32,6 +32,8 @@ usage() {
 
 		  store=DIR                      where the images are
 		  policy=FILE                    whose signatures are accepted (policy.json)
+		  rules=FILE                     which packages are refused or required
+		  sbom=FILE                      the list of packages (CycloneDX or SPDX)
 		  tls=yes|no                     whether a registry must have a certificate (yes)
 		  verity=yes|no                  whether words name the root hash (yes)
 
@@ -40,6 +42,7 @@ usage() {
 		  list                           all images
 		  words NAME [ns|init|net|kvm]   what it says, as words for that program
 		  command NAME                   its command, for eval in a shell
+		  sbom NAME                      print its list of packages
 		  verify [NAME ...]              compare all digests with the files
 		  export NAME FILE               its file system, or to oci-archive:FILE
 		  rm NAME ...                    forget names
@@ -208,6 +211,209 @@ name() {
 	echo "$1 sha256:$2"
 }
 
+# --- the packages of an image -----------------------------------------------
+
+# The text of an SBOM is another party's: what has a control character is refused, and no
+# message of jq about it is shown.
+
+# What the programs of jq below share.
+# shellcheck disable=SC2016 # the names are jq's
+jq_names='
+	def is_range: test("^[<=>]");
+	def clean: [explode[] | if . < 32 or (. > 126 and . < 160) or (. > 8231 and . < 8239) or
+		(. > 8293 and . < 8298) then 63 else . end] | implode;'
+
+# Is it a file of rules? If not, say what is wrong with it.
+# shellcheck disable=SC2016 # the names are jq's
+rules_wrong=$jq_names'
+	def text: type == "string" and . != "";
+	def wrong: if type != "object" then "a rule is not an object"
+		elif keys - ["name", "version", "reason"] != [] then
+			(keys - ["name", "version", "reason"])[0] + ": not name, version or reason"
+		elif .name | text | not then "a rule has no name"
+		elif has("version") and (.version | text | not) then "a version is no text"
+		elif has("reason") and (.reason | text | not) then "a reason is no text"
+		elif has("version") and (.version | is_range and
+			(split(",") | all(test("^(<=|>=|<|=|>)[0-9A-Za-z.:~+_-]*[0-9]")) | not)) then
+			.version + ": not a range"
+		else empty end;
+	first(if length != 1 or (.[0] | type) != "object" then "not one object"
+	elif .[0] | keys - ["deny", "require"] != [] then
+		(.[0] | keys - ["deny", "require"])[0] + ": not deny or require"
+	else .[0][] | if type != "array" then "not a list of rules" else .[] | wrong end
+	end | clean)'
+
+# What the first rule that refuses an SBOM says. A version is compared piece by piece: a
+# piece is a run of digits or letters, or "~"; that comes before the end, and the end before
+# letters, and these before digits.
+# shellcheck disable=SC2016 # the names are jq's
+refusal=$jq_names'
+	def glob($pattern): test("\\A" + ($pattern | gsub("(?<c>[^A-Za-z0-9*?])"; "\\\(.c)") |
+		gsub("[*]"; ".*") | gsub("[?]"; ".")) + "\\z"; "i");
+	def number: sub("^0+(?=.)"; "") | [3, length, .];
+	def pieces: [scan("[0-9]+|[A-Za-z]+|~") | if . == "~" then [0]
+		elif test("^[0-9]") then number else [2, .] end] + [[1]];
+	def epoch: capture("^(?<epoch>[0-9]+):(?<rest>.*)$") // { epoch: null, rest: . };
+	def unknown: (test("[0-9]") | not) or length > 200;
+	def within($version): capture("^(?<how>[<=>]+)(?<than>.*)$") |
+		(.than | epoch) as $than | ($version | sub("^[vV](?=[0-9])"; "") | epoch) as $is |
+		(if $than.epoch then [$is.epoch // "0", $than.epoch] else ["0", "0"] end |
+			map([number])) as $epochs |
+		($epochs[0] + ($is.rest | pieces)) as $is |
+		($epochs[1] + ($than.rest | pieces)) as $than |
+		if .how == "<" then $is < $than elif .how == "<=" then $is <= $than
+		elif .how == "=" then $is == $than elif .how == ">=" then $is >= $than
+		else $is > $than end;
+	def is_purl: startswith("pkg:");
+	def fits($rule; $if_unknown): (.names | any(is_purl == ($rule.name | is_purl) and
+		glob($rule.name))) and
+		(.version as $version | $rule.version // "*" |
+		if is_range | not then . as $pattern | $version | glob($pattern)
+		elif $version | unknown then $if_unknown
+		else split(",") | all(within($version)) end);
+	def text: if type != "string" or length > 2000 or . != clean then error else . end;
+	def package(purls; $version): { names: [(.name | text),
+		((.group // empty | text) + "/" + .name), (purls | text)],
+		version: ($version // "" | text) };
+	def components: (.components // [])[] | ., components;
+	def packages: if .bomFormat == "CycloneDX" then
+			[(.metadata.component // empty), components |
+				package(.purl // empty; .version)]
+		elif .spdxVersion | startswith("SPDX-2.") then
+			[(.packages // [])[] | package((.externalRefs // [])[] |
+				select(.referenceType == "purl") | .referenceLocator; .versionInfo)]
+		else error end;
+	if ($sbom | length) != 1 or ($rules | length) != (if $given == "" then 0 else 1 end)
+	then error else . end | ($sbom[0] | packages) as $packages |
+	first(
+		(($rules[0].deny // [])[] | . as $rule | $packages[] | select(fits($rule; true)) |
+			.names[0] + (if .version == "" then "" else " " + .version end) + ": " +
+			($rule.reason // "a rule denies it")),
+		(($rules[0].require // [])[] | . as $rule |
+			select($packages | any(fits($rule; false)) | not) |
+			"no " + .name + (if .version then " " + .version else "" end) + ": " +
+			(.reason // "a rule requires it"))
+	) | clean'
+
+# Check the files of rules= and sbom=, before anything is done.
+check_rules() {
+	for file in ${rules:+"$rules"} ${sbom:+"$sbom"}; do
+		if [ ! -f "$file" ] || [ ! -r "$file" ]; then
+			die "$file: not a file that can be read"
+		fi
+	done
+	[ -n "$rules$sbom" ] || return 0
+	need jq
+	[ -n "$rules" ] || return 0
+	wrong=$(jq -rs "$rules_wrong" "$rules" 2>/dev/null) || die "rules=$rules: not JSON"
+	[ -z "$wrong" ] || die "rules=$rules: $wrong"
+}
+
+# judge NAME SBOM: end, if a rule refuses the image with that name and SBOM.
+judge() {
+	[ -e "$2" ] || die "$1: no SBOM"
+	[ "$(stat -c %s "$2")" -le "$sbom_most" ] || die "$1: the SBOM is larger than 64M"
+	line=$(jq -rn --arg given "$rules" --slurpfile rules "${rules:-/dev/null}" \
+		--slurpfile sbom "$2" "$refusal" 2>/dev/null) ||
+		die "$1: the SBOM is neither CycloneDX nor SPDX 2 in JSON"
+	[ -z "$line" ] || die "$1: $line"
+}
+sbom_most=67108864
+
+# The digest of the first layer with an SBOM, of a manifest about subject $1. Without $1, it
+# is about the right one.
+# shellcheck disable=SC2016 # the names are jq's
+sbom_layer='first(select($subject == "" or .subject.digest == $subject) | .layers[] |
+	select(.mediaType | IN("application/vnd.cyclonedx+json", "application/spdx+json",
+		"text/spdx+json")) | .digest | select(test("\\Asha256:[0-9a-f]{64}\\z")))'
+
+# The digests by which an SBOM may name the image: that of its manifest, and that of what the
+# source has under its name, if this leads to the manifest: a list, or another form of it.
+subjects() {
+	echo "$digest"
+	skopeo inspect --raw --tls-verify="$tls" "$source" >"$tmp/raw" 2>/dev/null &&
+		jq -e --arg digest "sha256:$digest" --slurpfile ours "$(blob "sha256:$digest")" '
+			[(.manifests // [])[].digest == $digest, ([(.layers // [])[].digest] ==
+				[$ours[0].layers[].digest])] | any' "$tmp/raw" >/dev/null 2>&1 &&
+		sha256 "$tmp/raw"
+}
+
+# tagged DIR TAG: the digests of what has that tag in a layout, or of all with a tag of ''.
+# shellcheck disable=SC2016 # the names are jq's
+tagged() {
+	jq -r --arg tag "$2" '.manifests[] | select($tag == "" or
+		.annotations["org.opencontainers.image.ref.name"] == $tag) | .digest' \
+		"$1/index.json" 2>/dev/null | hexes
+}
+
+# attached_layout DIR SUBJECT: copy the SBOM that a layout has of the subject to $tmp/sbom.
+attached_layout() {
+	blobs=$1/blobs/sha256
+	subject=
+	for one in $(tagged "$1" "sha256-$2.sbom"); do
+		! take_layer "$blobs" "$blobs/$one" || return 0
+	done
+	subject=sha256:$2
+	for one in $(tagged "$1" '') $(tagged "$1" "sha256-$2" | while read -r list; do
+		jq -r '.manifests[].digest' "$blobs/$list" 2>/dev/null | hexes
+	done); do
+		! take_layer "$blobs" "$blobs/$one" || return 0
+	done
+	return 1
+}
+
+# attached_registry SUBJECT: likewise, from a registry.
+attached_registry() {
+	subject=
+	rm -rf "$tmp/attached"
+	skopeo ${policy:+--policy "$policy"} copy --src-tls-verify="$tls" \
+		"$(echo "$source" | sed 's/@.*//; s,:[^:/]*$,,'):sha256-$1.sbom" \
+		"dir:$tmp/attached" >"$log" 2>&1 &&
+		take_layer "$tmp/attached" "$tmp/attached/manifest.json"
+}
+
+# The hexadecimal digits of digests, one a line.
+hexes() {
+	sed -n 's/^sha256:\([0-9a-f]\{64\}\)$/\1/p'
+}
+
+# take_layer BLOBS MANIFEST: copy the layer of the manifest that is an SBOM of $subject.
+take_layer() {
+	[ -f "$2" ] || return 1
+	layer=$(jq -r --arg subject "$subject" "$sbom_layer" "$2" 2>/dev/null | hexes)
+	[ -n "$layer" ] && [ -f "$1/$layer" ] || return 1
+	head -c $((sbom_most + 1)) "$1/$layer" >"$tmp/sbom" || exit 125
+	[ "$(sha256 "$tmp/sbom")" = "$layer" ]
+}
+
+# Put the SBOM that is attached to the image into $tmp/sbom.
+attached() {
+	for one in $(subjects); do
+		case $source in
+		docker://*) ! attached_registry "$one" || return 0 ;;
+		oci:*) ! attached_layout "$(echo "${source#oci:}" | cut -d: -f1)" "$one" || return 0 ;;
+		esac
+	done
+	die "$source: no SBOM; sbom=FILE gives one"
+}
+
+# With rules= or sbom=, put the SBOM into $tmp/sbom, and judge it.
+take_sbom() {
+	[ -n "$rules$sbom" ] || return 0
+	if [ -n "$sbom" ]; then
+		head -c $((sbom_most + 1)) "$sbom" >"$tmp/sbom" || exit 125
+	elif [ "$verb" = pull ]; then
+		attached
+		rm -rf "$tmp/attached" "$tmp/raw"
+	fi
+	judge "$source" "$tmp/sbom"
+}
+
+# keep_sbom DIGEST: if there is an SBOM still, it is of an image that was there before.
+keep_sbom() {
+	[ -z "$tmp" ] || [ ! -e "$tmp/sbom" ] || mv "$tmp/sbom" "$store/images/$1/sbom" || exit 125
+}
+
 # --- pull -------------------------------------------------------------------
 
 # The name in a source: b-1.2 in docker://host/a/b:1.2, and TAG in oci:DIR:TAG.
@@ -284,11 +490,10 @@ digests() {
 	find "$store/images" -mindepth 1 -maxdepth 1 -printf '%f\n'
 }
 
-# make DIGEST: unpack the layers of that manifest, and make an image of them.
+# make DIGEST: unpack the layers of that manifest in $tmp, and make an image of them.
 make() {
 	manifest=$(blob "sha256:$1")
 	config=$(blob "$(jq -r .config.digest "$manifest")")
-	tmp_begin
 	jq "$to_config" "$config" >"$tmp/config" 2>"$tmp/log" ||
 		die "configuration: $(tail -n 1 "$tmp/log" | sed 's/^jq: error.*): //')"
 	jq '{ source: $source, layers: [.layers[].digest], size: ([.layers[].size] | add) }' \
@@ -315,14 +520,18 @@ verb_pull() {
 	docker://* | oci:* | oci-archive:* | docker-archive:* | dir:*) ;;
 	*) die "$source: not docker://, oci:, oci-archive:, docker-archive: or dir:" ;;
 	esac
+	check_rules
 	store_change
 	log=$store/tmp.log
 	copy "$source" "oci:$store/oci:incoming"
 	digest=$(manifest_of incoming)
 	[ -n "$digest" ] || die "$source: no manifest"
+	tmp_begin
+	take_sbom
 	# shellcheck disable=SC2046 # digests
 	keep_manifests "$digest" $(digests)
 	[ -d "$store/images/$digest" ] || make "$digest"
+	keep_sbom "$digest"
 	name "$new" "$digest"
 }
 
@@ -353,8 +562,10 @@ verb_import() {
 	source=$1
 	check_name "$2"
 	[ -r "$source" ] || die "$source: cannot be read"
+	check_rules
 	store_change
 	tmp_begin
+	take_sbom
 	case $(kind_of "$source") in
 	directory) make_root "$source" "$no_digest" "$any_time" ;;
 	image) cp --reflink=auto -- "$source" "$tmp/root" || exit 125 ;;
@@ -374,6 +585,7 @@ verb_import() {
 		add_hashes "$digest"
 		finish "$digest"
 	fi
+	keep_sbom "$digest"
 	name "$2" "$digest"
 }
 
@@ -450,8 +662,17 @@ check() {
 	[ "$(sha256 "$1")" = "$2" ] || die "$1: the file has changed"
 }
 
+verb_sbom() {
+	need jq
+	digest=$(digest_of "$1")
+	sbom=$store/images/$digest/sbom
+	[ -e "$sbom" ] || die "$1: no SBOM"
+	jq -a . "$sbom" | tr '\177' '?'
+}
+
 verb_verify() {
 	need jq
+	check_rules
 	[ $# -gt 0 ] || set -- "$store"/names/*
 	for link; do
 		[ "$link" != "$store/names/*" ] || break
@@ -465,6 +686,7 @@ verb_verify() {
 				check "$(blob "$one")" "${one#sha256:}"
 			done
 		fi
+		[ -z "$rules" ] || judge "${link##*/}" "$image/sbom"
 		echo "${link##*/} ok"
 	done
 }
@@ -509,7 +731,7 @@ verb_gc() {
 
 # --- the command line -------------------------------------------------------
 
-store='' policy='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp='' log=''
+store='' policy='' rules='' sbom='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp='' log=''
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -529,6 +751,8 @@ while [ $# -gt 0 ]; do
 	-jv | -vj) json=1 verbose=1 ;;
 	store=?*) store=${1#*=} ;;
 	policy=?*) policy=${1#*=} ;;
+	rules=?*) rules=${1#*=} ;;
+	sbom=?*) sbom=${1#*=} ;;
 	tls=yes) tls=true ;;
 	tls=no) tls=false ;;
 	verity=yes) no_verity='' ;;
@@ -547,10 +771,11 @@ done
 verb=$1
 shift
 case $verb:$# in
-pull:[12] | import:2 | list:0 | words:[12] | command:1 | verify:* | export:2 | rm:[1-9]* | gc:0)
+pull:[12] | import:2 | list:0 | words:[12] | command:1 | sbom:1 | verify:* | export:2 | \
+	rm:[1-9]* | gc:0)
 	"verb_$verb" "$@"
 	;;
-pull:* | import:* | list:* | words:* | command:* | export:* | rm:* | gc:*)
+pull:* | import:* | list:* | words:* | command:* | sbom:* | export:* | rm:* | gc:*)
 	die "$verb: wrong arguments; -h shows them"
 	;;
 *) die "$verb: no such verb; -h shows them" ;;
