@@ -471,6 +471,38 @@ import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
 	nothing 0
 }
 
+@test "pull: the root hash is the one that the author gives" {
+	need_tools
+	need command -v veritysetup
+	local name=org.volt.dm-verity.root-hash hash plain
+
+	oci web good
+	umoci config --no-history --image oci:web --manifest.annotation=a=b # it writes as Go does
+	image pull oci:oci:web plain
+	plain=$(basename "$(readlink store/names/plain)")
+	hash=$(cat store/names/plain/verity)
+	umoci config --no-history --image oci:web --manifest.annotation="$name=${hash^^}"
+	run -0 image -v pull oci:oci:web
+	[[ $output == *"the root hash is that of the author"* ]]
+	# The manifest is another one, and the file is the same.
+	[ "$(basename "$(readlink store/names/web)")" != "$plain" ]
+	[ "$(cat store/names/web/verity)" = "$hash" ]
+	cmp store/names/web/root store/names/plain/root
+	umoci config --no-history --image oci:web --manifest.annotation="$name=$(another "$hash")"
+	refused "oci:oci:web: the root hash is $hash, and its author gives another" pull oci:oci:web
+	nothing 4
+	# What is no hash is another one.
+	umoci config --no-history --image oci:web --manifest.annotation="$name=x"
+	refused "*: the root hash is $hash, and its author gives another" pull oci:oci:web plain
+	[ "$(basename "$(readlink store/names/plain)")" = "$plain" ]
+	# Who cannot compute it does not believe it.
+	if [ "$(id -u)" = 0 ]; then
+		run -125 unshare -m sh -c 'mount --bind /dev/null "$(command -v veritysetup)" &&
+			exec volt-image "$@"' sh "${S[@]}" pull oci:oci:web
+		[[ $output == *": its author gives a root hash, and there is no veritysetup(8)" ]]
+	fi
+}
+
 @test "rootless: the owners of an image, with and without subordinate IDs" {
 	need_root
 	need_tools

@@ -156,13 +156,13 @@ sha256() {
 	sha256sum -- "$1" | cut -d' ' -f1
 }
 
-# uuid DIGEST: an identifier that is always the same.
+# uuid SEED: an identifier that is always the same.
 uuid() {
 	echo "$1" | sed 's/^\(.\{8\}\)\(....\)\(....\)\(....\)\(.\{12\}\).*/\1-\2-\3-\4-\5/'
 }
 
-# make_root DIR DIGEST TIME: make $tmp/root of the files in DIR. The same files give the same
-# bytes: no file is younger than TIME.
+# make_root DIR SEED TIME: make $tmp/root of the files in DIR. The same files and seed, which
+# is a digest, give the same bytes: no file is younger than TIME.
 make_root() {
 	need mkfs.erofs
 	if [ -n "$ids_lost" ]; then
@@ -176,7 +176,7 @@ make_root() {
 		die "mkfs.erofs: $(tail -n 1 "$tmp/log")"
 }
 
-# add_hashes DIGEST: put the hashes of dm-verity behind $tmp/root, if veritysetup(8) is there.
+# add_hashes SEED: put the hashes of dm-verity behind $tmp/root, if veritysetup(8) is there.
 add_hashes() {
 	command -v veritysetup >/dev/null || {
 		say "veritysetup: not found: the image has no hashes of dm-verity"
@@ -190,6 +190,20 @@ add_hashes() {
 		die "veritysetup: $(tail -n 1 "$tmp/log")"
 	awk '/^Root hash/ { print $3 }' "$tmp/log" >"$tmp/verity"
 	[ -s "$tmp/verity" ] || die "veritysetup: no root hash"
+}
+
+# Is the root hash that which the author put into $manifest, if any?
+check_author() {
+	hash=$(jq -r '.annotations["org.volt.dm-verity.root-hash"] // empty | ascii_downcase' \
+		"$manifest")
+	[ -n "$hash" ] || return 0
+	[ -e "$tmp/verity" ] ||
+		die "$source: its author gives a root hash, and there is no veritysetup(8)"
+	[ "$hash" = "$(cat "$tmp/verity")" ] ||
+		die "$source: the root hash is $(cat "$tmp/verity"), and its author gives another$(
+			[ -z "$ids_lost" ] || echo '; you have no IDs for the owners of its files'
+		)"
+	say "the root hash is that of the author"
 }
 
 # finish DIGEST: $tmp becomes the image with that digest.
@@ -493,7 +507,8 @@ digests() {
 # make DIGEST: unpack the layers of that manifest in $tmp, and make an image of them.
 make() {
 	manifest=$(blob "sha256:$1")
-	config=$(blob "$(jq -r .config.digest "$manifest")")
+	seed=$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")
+	config=$(blob "sha256:$seed")
 	jq "$to_config" "$config" >"$tmp/config" 2>"$tmp/log" ||
 		die "configuration: $(tail -n 1 "$tmp/log" | sed 's/^jq: error.*): //')"
 	jq '{ source: $source, layers: [.layers[].digest], size: ([.layers[].size] | add) }' \
@@ -506,9 +521,12 @@ make() {
 		>"$tmp/log" 2>&1 || die "$source: a layer: $(reason "$tmp/log")"
 	created=$(jq -r '(.created // "1970-01-01T00:00:00Z")[0:19] + "Z" |
 		(fromdateiso8601? // 0) | floor' "$config")
-	make_root "$tmp/root.d" "$1" "$created"
+	# The digest of the configuration: the author can compute the root hash, and then put it
+	# into the manifest.
+	make_root "$tmp/root.d" "$seed" "$created"
 	remove_root
-	add_hashes "$1"
+	add_hashes "$seed"
+	check_author
 	finish "$1"
 }
 
