@@ -47,6 +47,18 @@ root_of() {
 	readlink -f "store/names/$1/root"
 }
 
+# registry: serve the layout ./oci on the loopback of a network namespace.
+registry() {
+	start volt-ns -n python3 "$TOP/tests/helpers/registry.py" oci 5000
+	wait_for volt-ns join="$pid" -- sh -c 'python3 -c "
+import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
+}
+
+# here WORD ...: run volt-image where the registry is.
+here() {
+	volt-ns join="$pid" -- volt-image "${S[@]}" "$@"
+}
+
 # Nothing is half done: no name, no image and no temporary file.
 nothing() {
 	[ "$(find store/names store/images -mindepth 1 -maxdepth 1 | wc -l)" = "$1" ]
@@ -185,12 +197,7 @@ gid=44" ]
 	local digest
 
 	oci web good && oci other other
-	start volt-ns -n python3 "$TOP/tests/helpers/registry.py" oci 5000
-	here() {
-		volt-ns join="$pid" -- volt-image "${S[@]}" "$@"
-	}
-	wait_for volt-ns join="$pid" -- sh -c 'python3 -c "
-import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
+	registry
 	run -0 here pull docker://127.0.0.1:5000/my/web:1
 	[[ $output == "web-1 sha256:"* ]]
 	[ "$(grep -ac blobs out)" = 3 ]
@@ -449,12 +456,7 @@ listed_web() {
 	rm -r oci
 	oci web good
 	digest=$(jq -r '.manifests[0].digest' oci/index.json | cut -d: -f2)
-	start volt-ns -n python3 "$TOP/tests/helpers/registry.py" oci 5000
-	here() {
-		volt-ns join="$pid" -- volt-image "${S[@]}" "$@"
-	}
-	wait_for volt-ns join="$pid" -- sh -c 'python3 -c "
-import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
+	registry
 	run -125 here rules=rules pull docker://127.0.0.1:5000/my/web:1
 	[ "$output" = "volt-image: docker://127.0.0.1:5000/my/web:1: no SBOM; sbom=FILE gives one" ]
 	attach "$digest" text/spdx+json sbom "sha256-$digest.sbom"
@@ -469,6 +471,64 @@ import socket; socket.create_connection((\"127.0.0.1\", 5000))" 2>/dev/null'
 	run -125 here rules=rules pull docker://127.0.0.1:5000/my/web:1
 	[[ $output == *": no SBOM"* ]]
 	nothing 0
+}
+
+# signed NAME ...: copy the image web to directories. Each is signed with the key of its name.
+signed() {
+	local name
+
+	GNUPGHOME=$(mktemp -d) && export GNUPGHOME
+	for name; do
+		gpg --batch --quiet --pinentry-mode loopback --passphrase '' \
+			--quick-gen-key "$name@volt.test" ed25519 sign never 2>/dev/null
+		skopeo --policy policy.json copy -q --sign-by "$name@volt.test" \
+			--sign-identity 127.0.0.1:5000/my/web:1 oci:oci:web "dir:$PWD/$name"
+	done
+	gpg --export "$1@volt.test" >key
+	gpgconf --kill all
+	rm -r "$GNUPGHOME"
+}
+
+@test "pull: signedBy: only what our key signed, in a directory and by a registry" {
+	need_root
+	need_tools
+	need command -v gpg
+	local name from=docker://127.0.0.1:5000/my/web:1 digest
+
+	oci web good
+	signed good bad
+	skopeo --policy policy.json copy -q oci:oci:web "dir:$PWD/none"
+	cp -r good changed && flip changed/signature-1 30
+	cp -r good moved && sed -i 's/,/, /' moved/manifest.json
+	jq -n --arg key "$PWD/key" '{ type: "signedBy", keyType: "GPGKeys", keyPath: $key } |
+		{ default: [ { type: "reject" } ], transports: { docker: { "127.0.0.1:5000": [.] },
+		dir: { "": [. + { signedIdentity: { type: "exactReference",
+		dockerReference: "127.0.0.1:5000/my/web:1" } }] } } }' >new && mv new policy.json
+	for name in bad none changed moved; do
+		refused "dir:$PWD/$name: *ejected: *ignature*" pull "dir:$PWD/$name" web
+		nothing 0
+	done
+	run -0 image pull "dir:$PWD/good" web
+	refused "dir:$PWD/bad: *ejected: *ignature*" pull "dir:$PWD/bad" web
+	nothing 2
+	# A registry has the image, and a directory its signatures.
+	rm -r store
+	mkdir -p home/.config/containers/registries.d signatures
+	printf 'docker:\n  127.0.0.1:5000:\n    lookaside: file://%s/signatures\n' "$PWD" \
+		>home/.config/containers/registries.d/test.yaml
+	export HOME=$PWD/home
+	registry
+	digest=$(jq -r '.manifests[0].digest' oci/index.json)
+	for name in none bad good; do
+		mkdir -p "signatures/my/web@${digest/:/=}"
+		[ $name = none ] || cp $name/signature-1 "signatures/my/web@${digest/:/=}/"
+		run here pull $from
+		[ "${#lines[@]}" = 1 ]
+		[ "$name $status" = "good 0" ] ||
+			[[ "$status $output" == "125 volt-image: $from: "*ejected*ignature* ]]
+		[ $name = good ] || nothing 0
+	done
+	run -0 image verify web-1
 }
 
 @test "pull: the root hash is the one that the author gives" {
