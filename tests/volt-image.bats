@@ -587,6 +587,88 @@ signed() {
 	rm -rf "$USER_DIR/home/.local"
 }
 
+@test "kernel: a package becomes a kernel and its modules, for volt-kvm" {
+	need command -v dpkg-deb
+	need command -v depmod
+	need command -v python3
+	need unshare -U true
+	local kernel version=6.1.0+test~1
+
+	for kind in good usr; do
+		python3 "$TOP/tests/helpers/deb.py" $kind.deb $kind
+		run -0 image kernel $kind.deb $kind
+		[ "$output" = "$kind $version" ]
+		kernel=$PWD/store/kernels/$kind
+		run -0 image words $kind kernel
+		[ "$output" = "kernel=$kernel/vmlinuz"$'\n'"modules=$kernel/lib/modules/$version" ]
+		[ -e "$kernel/lib/modules/$version/modules.dep" ]
+		# No symlink of the package, no set-user-ID.
+		[ "$(find "$kernel" -type l -o -perm /6000)" = "$kernel/lib" ]
+	done
+	run -0 image kernel good.deb
+	[ "$output" = "6.1.0-test-1 $version" ]
+	image words good kernel >words
+	run -125 volt-kvm -N @./words memory=64M -- true # it is read, and no real one
+	[[ $output == "volt-kvm: kernel=$PWD/store/kernels/good/vmlinuz: "* ]]
+	refused "good: there is such a kernel; rm kernel:good removes it" kernel usr.deb good
+	[ "$(image kernels | cut -d' ' -f1,2)" = \
+		"6.1.0-test-1 $version"$'\n'"good $version"$'\n'"usr $version" ]
+	[ "$(image -j kernels | jq -r '.[].name' | tail -n 1)" = usr ]
+	run -0 image rm kernel:good kernel:6.1.0-test-1
+	[ "$(image kernels | cut -d' ' -f1)" = usr ]
+	refused "good: no such kernel" rm kernel:good
+	refused "good: no such kernel" words good kernel
+	refused "../x: not a name: *" rm kernel:../x
+	refused "../x: not a name: *" kernel good.deb ../x
+	refused "none: not a file that can be read" kernel none
+	[ "$(find store -maxdepth 1 -name 'tmp*' | wc -l)" = 0 ]
+}
+
+@test "kernel: a hostile package reaches nothing outside" {
+	need command -v dpkg-deb
+	need command -v depmod
+	need command -v python3
+	need unshare -U true
+	local kind want
+
+	mkdir outside && echo precious >outside/vmlinuz-1
+	cp outside/vmlinuz-1 sample
+	while IFS='|' read -r kind want; do
+		python3 "$TOP/tests/helpers/deb.py" x.deb "$kind" "$PWD/outside"
+		run -125 --separate-stderr image kernel x.deb x
+		echo "$kind: $stderr"
+		# shellcheck disable=SC2053 # a pattern
+		[[ $stderr == "volt-image: x.deb: "$want ]]
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr != *$'\e'* ]]
+		cmp sample outside/vmlinuz-1
+		[ "$(find outside)" = $'outside\noutside/vmlinuz-1' ]
+		[ "$(find . -name escaped)" = "" ]
+		[ "$(find store/kernels store -maxdepth 1 -name 'tmp*' -o -name x)" = "" ]
+	done <<-'END'
+		none|has not one boot/vmlinuz-VERSION
+		two|has not one boot/vmlinuz-VERSION
+		text|boot/vmlinuz-6.1.0+test~1 is no kernel
+		version|the kernel has a bad version
+		boot|has not one boot/vmlinuz-VERSION
+		symlink|has not one boot/vmlinuz-VERSION
+		through|tar: *
+		dotdot|tar: *
+	END
+	# A name from / is one in the package, and what is not there is no link to it.
+	for kind in absolute hardlink; do
+		python3 "$TOP/tests/helpers/deb.py" x.deb "$kind" "$PWD/outside"
+		run image kernel x.deb $kind
+		echo "$status $output"
+		cmp sample outside/vmlinuz-1
+		[ "$(find outside)" = $'outside\noutside/vmlinuz-1' ]
+	done
+	echo x >x.deb
+	refused "x.deb: *" kernel x.deb x
+	head -c 300 /dev/zero >x.deb
+	refused "x.deb: *" kernel x.deb x
+}
+
 @test "gc: what has a name or is in use stays" {
 	need_root
 	need_tools

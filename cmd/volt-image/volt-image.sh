@@ -10,8 +10,9 @@
 #			known of it, such as its SBOM. Its name is the digest of its
 #			manifest, or that of root if it was imported.
 #	names/NAME	a symbolic link to an image
+#	kernels/NAME/	a kernel: vmlinuz, release, which is its version, and its modules
 #	lock		whoever changes the store holds its flock(1)
-#	tmp.PID/	an image that is being made. It becomes one by one rename(2), so
+#	tmp.PID/	an image or kernel that is being made. It becomes one by one rename(2), so
 #			whoever is killed leaves a tmp.PID/, which the next one removes.
 set -eu
 
@@ -41,11 +42,14 @@ usage() {
 		  import FILE|DIR NAME           a tar archive, a file system, or a directory
 		  list                           all images
 		  words NAME [ns|init|net|kvm]   what it says, as words for that program
+		  words NAME kernel              the words of volt-kvm for that kernel
 		  command NAME                   its command, for eval in a shell
 		  sbom NAME                      print its list of packages
 		  verify [NAME ...]              compare all digests with the files
 		  export NAME FILE               its file system, or to oci-archive:FILE
-		  rm NAME ...                    forget names
+		  kernel FILE.deb [NAME]         keep a kernel and its modules, for volt-kvm
+		  kernels                        all kernels
+		  rm NAME ...                    forget names; remove kernels (kernel:NAME)
 		  gc                             remove what has no name and is not in use
 	END
 }
@@ -61,8 +65,20 @@ say() {
 
 need() {
 	for tool; do
-		command -v "$tool" >/dev/null || die "$tool: not found; its package is $tool"
+		case $tool in
+		depmod) package=kmod ;;
+		dpkg-deb) package=dpkg ;;
+		flock) package=util-linux ;;
+		mkfs.erofs) package=erofs-utils ;;
+		*) package=$tool ;;
+		esac
+		command -v "$tool" >/dev/null || die "$tool: not found; its package is $package"
 	done
+}
+
+# Is it a file that we can read, from its start, and again?
+readable() {
+	[ -f "$1" ] && [ -r "$1" ]
 }
 
 # --- the store --------------------------------------------------------------
@@ -101,7 +117,7 @@ store_change() {
 	*) die "store=$store: not a path from /" ;;
 	esac
 	umask 022
-	mkdir -p "$store/images" "$store/names" || exit 125
+	mkdir -p "$store/images" "$store/names" "$store/kernels" || exit 125
 	exec 9>"$store/lock" || exit 125
 	flock -n 9 || {
 		say "another volt-image changes the store: wait"
@@ -312,9 +328,7 @@ refusal=$jq_names'
 # Check the files of rules= and sbom=, before anything is done.
 check_rules() {
 	for file in ${rules:+"$rules"} ${sbom:+"$sbom"}; do
-		if [ ! -f "$file" ] || [ ! -r "$file" ]; then
-			die "$file: not a file that can be read"
-		fi
+		readable "$file" || die "$file: not a file that can be read"
 	done
 	[ -n "$rules$sbom" ] || return 0
 	need jq
@@ -619,6 +633,99 @@ verb_export() {
 	esac
 }
 
+# --- kernels ----------------------------------------------------------------
+
+# unpack_deb FILE: unpack a Debian package into $tmp/root.d: only files and directories.
+unpack_deb() {
+	mkdir "$tmp/root.d"
+	if ! inside dpkg-deb --fsys-tarfile - <"$1" >"$tmp/tar" 2>"$tmp/log" ||
+		! inside tar -C "$tmp/root.d" --no-same-owner -xf - <"$tmp/tar" >"$tmp/log" 2>&1; then
+		die "$1: $(grep -v ': Exiting with ' "$tmp/log" | tail -n 1 | tr -d '\000-\037\177')"
+	fi
+	inside find "$tmp/root.d" ! -type f ! -type d -delete || exit 125
+	inside chmod -R u=rwX,go=rX "$tmp/root.d" || exit 125
+	rm "$tmp/tar"
+}
+
+# Is it a kernel that volt-kvm may boot: a bzImage, or an ELF file?
+is_kernel() {
+	[ "$(od -An -c -j514 -N4 "$1" 2>/dev/null | tr -d ' ')" = HdrS ] ||
+		[ "$(od -An -tx1 -N4 "$1" | tr -d ' ')" = 7f454c46 ]
+}
+
+# Move the kernel and its modules out of $tmp/root.d, to $tmp. Both /lib and /usr/lib have the
+# modules, as depmod(8) may look in either.
+take_kernel() {
+	set -- "$tmp"/root.d/boot/vmlinuz-*
+	[ "$# $(stat -c %F "$1" 2>/dev/null)" = "1 regular file" ] ||
+		die "$source: has not one boot/vmlinuz-VERSION"
+	release=${1##*/vmlinuz-}
+	case $release in
+	'' | [!0-9A-Za-z]* | *[!0-9A-Za-z.+~_-]*) die "$source: the kernel has a bad version" ;;
+	esac
+	is_kernel "$1" || die "$source: boot/vmlinuz-$release is no kernel"
+	mv "$1" "$tmp/vmlinuz" && echo "$release" >"$tmp/release" || exit 125
+	mkdir -p "$tmp/usr/lib/modules" && ln -s usr/lib "$tmp/lib" || exit 125
+	for dir in "$tmp/root.d/lib/modules/$release" "$tmp/root.d/usr/lib/modules/$release"; do
+		[ ! -d "$dir" ] || mv "$dir" "$tmp/usr/lib/modules/" || exit 125
+	done
+	remove_root
+	[ ! -d "$tmp/lib/modules/$release" ] ||
+		inside depmod -b "$tmp" "$release" >"$tmp/log" 2>&1 ||
+		die "depmod: $(tail -n 1 "$tmp/log" | tr -d '\000-\037\177')"
+}
+
+verb_kernel() {
+	source=$1
+	readable "$source" || die "$source: not a file that can be read"
+	[ $# = 1 ] || check_name "$2"
+	need dpkg-deb depmod
+	store_change
+	tmp_begin
+	unpack_deb "$source"
+	take_kernel
+	new=${2:-$(echo "$release" | tr '+~' '--')}
+	check_name "$new"
+	[ ! -e "$store/kernels/$new" ] || die "$new: there is such a kernel; rm kernel:$new removes it"
+	rm -f "$tmp/log"
+	chmod 755 "$tmp"
+	sync -f "$tmp" || exit 125
+	mv -T "$tmp" "$store/kernels/$new" || exit 125
+	tmp=
+	echo "$new $release"
+}
+
+# The directory of the kernel with that name.
+kernel_of() {
+	check_name "$1"
+	[ -d "$store/kernels/$1" ] || die "$1: no such kernel"
+	echo "$store/kernels/$1"
+}
+
+verb_kernels() {
+	[ -z "$json" ] || printf '['
+	comma=
+	for dir in "$store"/kernels/*; do
+		[ -d "$dir" ] || continue
+		release=$(cat "$dir/release") size=$(du -sb "$dir" | cut -f1)
+		if [ -n "$json" ]; then
+			printf '%s{"name":"%s","release":"%s","size":%s}' \
+				"$comma" "${dir##*/}" "$release" "$size"
+			comma=,
+		else
+			echo "${dir##*/} $release $size"
+		fi
+	done
+	[ -z "$json" ] || echo ']'
+}
+
+kernel_words() {
+	dir=$(kernel_of "$1")
+	echo "kernel=$dir/vmlinuz"
+	modules=$dir/lib/modules/$(cat "$dir/release")
+	[ ! -d "$modules" ] || echo "modules=$modules"
+}
+
 # --- what is there ----------------------------------------------------------
 
 verb_list() {
@@ -641,6 +748,10 @@ verb_list() {
 
 # The words of a machine in a file, or on a command line: one on each line.
 verb_words() {
+	[ "${2:-}" != kernel ] || {
+		kernel_words "$1"
+		return
+	}
 	need jq
 	digest=$(digest_of "$1")
 	image=$store/images/$digest
@@ -650,7 +761,7 @@ verb_words() {
 	ns) echo "image=$image/root${verity:+:$verity}" ;;
 	kvm) echo "disk=$image/root:ro${verity:+:$verity}" ;;
 	init | net) ;;
-	*) die "$2: not ns, init, net or kvm" ;;
+	*) die "$2: not ns, init, net, kvm or kernel" ;;
 	esac
 	jq -r --arg for "${2:-ns}" '
 		def id: if test("^[0-9]+$") then true else false end;
@@ -714,8 +825,17 @@ verb_verify() {
 verb_rm() {
 	store_change
 	for one; do
-		digest_of "$one" >/dev/null
-		rm -- "$store/names/$one"
+		case $one in
+		kernel:*)
+			dir=$(kernel_of "${one#kernel:}")
+			mv -T "$dir" "$store/tmp.$$" || exit 125
+			remove "$store/tmp.$$"
+			;;
+		*)
+			digest_of "$one" >/dev/null
+			rm -- "$store/names/$one"
+			;;
+		esac
 	done
 }
 
@@ -790,10 +910,11 @@ verb=$1
 shift
 case $verb:$# in
 pull:[12] | import:2 | list:0 | words:[12] | command:1 | sbom:1 | verify:* | export:2 | \
-	rm:[1-9]* | gc:0)
+	kernel:[12] | kernels:0 | rm:[1-9]* | gc:0)
 	"verb_$verb" "$@"
 	;;
-pull:* | import:* | list:* | words:* | command:* | sbom:* | export:* | rm:* | gc:*)
+pull:* | import:* | list:* | words:* | command:* | sbom:* | export:* | kernel:* | \
+	kernels:* | rm:* | gc:*)
 	die "$verb: wrong arguments; -h shows them"
 	;;
 *) die "$verb: no such verb; -h shows them" ;;
