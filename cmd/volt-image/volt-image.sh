@@ -275,7 +275,7 @@ rules_wrong=$jq_names'
 
 # What the first rule that refuses an SBOM says. A version is compared piece by piece: a
 # piece is a run of digits or letters, or "~"; that comes before the end, and the end before
-# letters, and these before digits.
+# letters, and these before digits. (In jq 1.6, error without a text is none.)
 # shellcheck disable=SC2016 # the names are jq's
 refusal=$jq_names'
 	def glob($pattern): test("\\A" + ($pattern | gsub("(?<c>[^A-Za-z0-9*?])"; "\\\(.c)") |
@@ -301,7 +301,7 @@ refusal=$jq_names'
 		if is_range | not then . as $pattern | $version | glob($pattern)
 		elif $version | unknown then $if_unknown
 		else split(",") | all(within($version)) end);
-	def text: if type != "string" or length > 2000 or . != clean then error else . end;
+	def text: if type != "string" or length > 2000 or . != clean then error("bad") else . end;
 	def package(purls; $version): { names: [(.name | text),
 		((.group // empty | text) + "/" + .name), (purls | text)],
 		version: ($version // "" | text) };
@@ -312,9 +312,9 @@ refusal=$jq_names'
 		elif .spdxVersion | startswith("SPDX-2.") then
 			[(.packages // [])[] | package((.externalRefs // [])[] |
 				select(.referenceType == "purl") | .referenceLocator; .versionInfo)]
-		else error end;
+		else error("bad") end;
 	if ($sbom | length) != 1 or ($rules | length) != (if $given == "" then 0 else 1 end)
-	then error else . end | ($sbom[0] | packages) as $packages |
+	then error("bad") else . end | ($sbom[0] | packages) as $packages |
 	first(
 		(($rules[0].deny // [])[] | . as $rule | $packages[] | select(fits($rule; true)) |
 			.names[0] + (if .version == "" then "" else " " + .version end) + ": " +
