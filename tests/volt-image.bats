@@ -355,6 +355,8 @@ listed_web() {
 		{"deny":[{"name":"x","version":5}]}|a version is no text
 		{"deny":[{"name":"x","version":"<"}]}|<: not a range
 		{"deny":[{"name":"x","version":"<1,2"}]}|<1,2: not a range
+		{"deny":[{"name":"x","version":"<1.*"}]}|<1.[*]: not a range
+		{"deny":[{"name":"x","version":"=>1"}]}|=>1: not a range
 		{"deny":[{"name":"x","reason":5}]}|a reason is no text
 	END
 }

@@ -2472,6 +2472,28 @@ or the data changed" ]
 	[ "$stderr" = "volt-guest: disk vda: sig: the kernel trusts no key that made it" ]
 }
 
+@test "linux: the kernel and the modules of a package, by volt-image" {
+	need_kernel
+	need command -v dpkg-deb
+	local module version
+
+	version=$(uname -r)
+	mkdir -p deb/DEBIAN deb/boot
+	cp "$KERNEL" deb/boot/
+	for module in virtio_pci virtio_console; do
+		modprobe -S "$version" --show-depends $module
+	done | awk '$1 == "insmod" { print $2 }' | xargs -I{} cp --parents {} deb/
+	printf '%s: x\n' Package Maintainer Description >deb/DEBIAN/control
+	printf 'Version: 1\nArchitecture: all\n' >>deb/DEBIAN/control
+	dpkg-deb -Znone -b deb x.deb >/dev/null
+	run -0 volt-image store="$PWD/store" kernel x.deb x
+	[ "$output" = "x $version" ]
+	volt-image store="$PWD/store" words x kernel >words
+	run -0 timeout -k 1 600 volt-kvm @./words initrd="$(initrd)" boot_timeout=400s -- \
+		busybox uname -r
+	[ "$output" = "$version" ]
+}
+
 @test "linux: pmem=: a root by DAX, of which the guest has no copy" {
 	need_kernel
 	mkdir -p root/{bin,dev,proc,sys,etc,tmp,run}

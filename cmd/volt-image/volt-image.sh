@@ -264,7 +264,8 @@ rules_wrong=$jq_names'
 		elif has("version") and (.version | text | not) then "a version is no text"
 		elif has("reason") and (.reason | text | not) then "a reason is no text"
 		elif has("version") and (.version | is_range and
-			(split(",") | all(test("^(<=|>=|<|=|>)[0-9A-Za-z.:~+_-]*[0-9]")) | not)) then
+			(split(",") | all(test("[0-9]") and
+				test("^(<=|>=|<|=|>)[0-9A-Za-z.:~+_-]+\\z")) | not)) then
 			.version + ": not a range"
 		else empty end;
 	first(if length != 1 or (.[0] | type) != "object" then "not one object"
@@ -278,8 +279,8 @@ rules_wrong=$jq_names'
 # letters, and these before digits. (In jq 1.6, error without a text is none.)
 # shellcheck disable=SC2016 # the names are jq's
 refusal=$jq_names'
-	def glob($pattern): test("\\A" + ($pattern | gsub("(?<c>[^A-Za-z0-9*?])"; "\\\(.c)") |
-		gsub("[*]"; ".*") | gsub("[?]"; ".")) + "\\z"; "i");
+	def glob: "\\A" + (gsub("(?<c>[^A-Za-z0-9*?])"; "\\\(.c)") | gsub("[*]"; ".*") |
+		gsub("[?]"; ".")) + "\\z";
 	def number: sub("^0+(?=.)"; "") | [3, length, .];
 	def pieces: [scan("[0-9]+|[A-Za-z]+|~") | if . == "~" then [0]
 		elif test("^[0-9]") then number else [2, .] end] + [[1]];
@@ -295,10 +296,11 @@ refusal=$jq_names'
 		elif .how == "=" then $is == $than elif .how == ">=" then $is >= $than
 		else $is > $than end;
 	def is_purl: startswith("pkg:");
+	def rule: .glob = (.name | glob);
 	def fits($rule; $if_unknown): (.names | any(is_purl == ($rule.name | is_purl) and
-		glob($rule.name))) and
+		test($rule.glob; "i"))) and
 		(.version as $version | $rule.version // "*" |
-		if is_range | not then . as $pattern | $version | glob($pattern)
+		if is_range | not then glob as $glob | $version | test($glob; "i")
 		elif $version | unknown then $if_unknown
 		else split(",") | all(within($version)) end);
 	def text: if type != "string" or length > 2000 or . != clean then error("bad") else . end;
@@ -316,10 +318,10 @@ refusal=$jq_names'
 	if ($sbom | length) != 1 or ($rules | length) != (if $given == "" then 0 else 1 end)
 	then error("bad") else . end | ($sbom[0] | packages) as $packages |
 	first(
-		(($rules[0].deny // [])[] | . as $rule | $packages[] | select(fits($rule; true)) |
+		(($rules[0].deny // [])[] | rule as $rule | $packages[] | select(fits($rule; true)) |
 			.names[0] + (if .version == "" then "" else " " + .version end) + ": " +
 			($rule.reason // "a rule denies it")),
-		(($rules[0].require // [])[] | . as $rule |
+		(($rules[0].require // [])[] | rule as $rule |
 			select($packages | any(fits($rule; false)) | not) |
 			"no " + .name + (if .version then " " + .version else "" end) + ": " +
 			(.reason // "a rule requires it"))
