@@ -1459,7 +1459,7 @@ than the hash" -m image=v:verity=$h$h true
 	# The kernel gets the file as a key, of which nothing is left.
 	strace -f -qq -e trace=add_key,keyctl -o calls volt-ns -m image=v:verity=$h,sig=good true ||
 		true
-	grep -q "add_key(\"user\", \"volt-verity\", .*, $(stat -c %s good), KEY_SPEC_THREAD_KEYR" calls
+	grep -q "add_key(\"user\", \"volt-verity\", .*, $(stat -c %s good), KEY_SPEC_THREAD_K" calls
 	grep -q 'keyctl(KEYCTL_UNLINK, .* = 0$' calls
 	! grep volt-verity /proc/keys
 	wait_for unverified

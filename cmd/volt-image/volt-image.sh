@@ -318,8 +318,8 @@ refusal=$jq_names'
 	if ($sbom | length) != 1 or ($rules | length) != (if $given == "" then 0 else 1 end)
 	then error("bad") else . end | ($sbom[0] | packages) as $packages |
 	first(
-		(($rules[0].deny // [])[] | rule as $rule | $packages[] | select(fits($rule; true)) |
-			.names[0] + (if .version == "" then "" else " " + .version end) + ": " +
+		(($rules[0].deny // [])[] | rule as $rule | $packages[] |
+			select(fits($rule; true)) | .names[0] + (if .version == "" then "" else " " + .version end) + ": " +
 			($rule.reason // "a rule denies it")),
 		(($rules[0].require // [])[] | rule as $rule |
 			select($packages | any(fits($rule; false)) | not) |
@@ -421,7 +421,10 @@ attached() {
 	for one in $(subjects); do
 		case $source in
 		docker://*) ! attached_registry "$one" || return 0 ;;
-		oci:*) ! attached_layout "$(echo "${source#oci:}" | cut -d: -f1)" "$one" || return 0 ;;
+		oci:*)
+			dir=${source#oci:}
+			! attached_layout "${dir%%:*}" "$one" || return 0
+			;;
 		esac
 	done
 	die "$source: no SBOM; sbom=FILE gives one"
@@ -641,8 +644,8 @@ verb_export() {
 unpack_deb() {
 	mkdir "$tmp/root.d"
 	if ! inside dpkg-deb --fsys-tarfile - <"$1" >"$tmp/tar" 2>"$tmp/log" ||
-		! inside tar -C "$tmp/root.d" --no-same-owner -xf - <"$tmp/tar" >"$tmp/log" 2>&1; then
-		die "$1: $(grep -v ': Exiting with ' "$tmp/log" | tail -n 1 | tr -d '\000-\037\177')"
+		! inside tar -C "$tmp/root.d" --no-same-owner -xf "$tmp/tar" 2>"$tmp/log"; then
+		die "$1: $(grep -v ': Exiting ' "$tmp/log" | tail -n 1 | tr -d '\000-\037\177')"
 	fi
 	inside find "$tmp/root.d" ! -type f ! -type d -delete || exit 125
 	inside chmod -R u=rwX,go=rX "$tmp/root.d" || exit 125
@@ -688,7 +691,8 @@ verb_kernel() {
 	take_kernel
 	new=${2:-$(echo "$release" | tr '+~' '--')}
 	check_name "$new"
-	[ ! -e "$store/kernels/$new" ] || die "$new: there is such a kernel; rm kernel:$new removes it"
+	[ ! -e "$store/kernels/$new" ] ||
+		die "$new: there is such a kernel; rm kernel:$new removes it"
 	rm -f "$tmp/log"
 	chmod 755 "$tmp"
 	sync -f "$tmp" || exit 125
@@ -871,7 +875,8 @@ verb_gc() {
 
 # --- the command line -------------------------------------------------------
 
-store='' policy='' rules='' sbom='' tls=true no_verity='' json='' verbose='' ids_lost='' tmp='' log=''
+store='' policy='' rules='' sbom='' tls=true no_verity=''
+json='' verbose='' ids_lost='' tmp='' log=''
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
