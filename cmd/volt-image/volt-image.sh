@@ -319,7 +319,8 @@ refusal=$jq_names'
 	then error("bad") else . end | ($sbom[0] | packages) as $packages |
 	first(
 		(($rules[0].deny // [])[] | rule as $rule | $packages[] |
-			select(fits($rule; true)) | .names[0] + (if .version == "" then "" else " " + .version end) + ": " +
+			select(fits($rule; true)) | .names[0] +
+			(if .version == "" then "" else " " + .version end) + ": " +
 			($rule.reason // "a rule denies it")),
 		(($rules[0].require // [])[] | rule as $rule |
 			select($packages | any(fits($rule; false)) | not) |
