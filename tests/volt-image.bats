@@ -395,7 +395,7 @@ listed_web() {
 	image sbom=sbom import dir dir
 	run -0 image sbom dir
 	[ "$(tr -d '\n[:print:]' <<<"$output" | wc -c)" = 0 ]
-	[[ $output == *'"?\u009b\u001b"'* ]]
+	[[ $output == *'"\u007f\u009b\u001b"'* ]]
 }
 
 @test "rules=: what is refused by the SBOM leaves nothing" {
