@@ -217,7 +217,9 @@ guest_verity_print(const struct guest_verity *v, char *buf, size_t size)
 	if (v->trust.hashes_given)
 		snprintf(hashes, sizeof(hashes), ":hashes=%llu",
 		    (unsigned long long)v->trust.hashes);
-	if ((size_t)snprintf(buf, size, "%s:verity=%s%s", v->dev, hash, hashes) < size)
+	if ((size_t)snprintf(buf, size, "%s:verity=%s%s%s%s", v->dev, hash, hashes,
+		v->trust.sig != NULL ? ":sig=" : "",
+		v->trust.sig != NULL ? v->trust.sig : "") < size)
 		return 0;
 	errno = E2BIG;
 	return -1;

@@ -44,6 +44,7 @@
 #define GUEST_WORDS GUEST_DIR "/guest"
 #define GUEST_ARGV GUEST_DIR "/argv"
 #define GUEST_ENV GUEST_DIR "/env"
+#define GUEST_SIG GUEST_DIR "/sig-"	/* and the name of the disk */
 #define GUEST_SEED GUEST_DIR "/seed"
 #define GUEST_MODULES GUEST_DIR "/modules"
 #define GUEST_MODULES_ORDER GUEST_MODULES "/order"
@@ -120,7 +121,7 @@ struct guest_share {
 
 MUST_CHECK int guest_share_print(const struct guest_share *s, char *buf, size_t size);
 MUST_CHECK int guest_share_parse(struct guest_share *s, const char *word);
-/* A disk with dm-verity: DEV:verity=HASH[:hashes=OFFSET]. */
+/* A disk with dm-verity: DEV:verity=HASH[:hashes=OFFSET][:sig=FILE]. */
 struct guest_verity {
 	char dev[8];	/* "vda" */
 	struct trust trust;

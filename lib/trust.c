@@ -2,6 +2,7 @@
 #include <linux/ioctl.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sys.h"
@@ -14,6 +15,7 @@
 #define FSVERITY "fsverity="
 #define VERITY "verity="
 #define HASHES "hashes="
+#define SIG "sig="
 
 /* The value of a hexadecimal digit, or -1. */
 static int
@@ -89,7 +91,7 @@ bool
 trust_is_option(const char *option)
 {
 	return begins(option, FSVERITY) || begins(option, VERITY) ||
-	    begins(option, HASHES);
+	    begins(option, HASHES) || begins(option, SIG);
 }
 
 /* Set what the option says, which is one of ours. Returns what is wrong, or NULL. */
@@ -98,6 +100,12 @@ trust_set(struct trust *t, const char *option)
 {
 	const char *value = strchr(option, '=') + 1;
 
+	if (begins(option, SIG)) {
+		if (*value == '\0')
+			return "sig: no file";
+		t->sig = strdup(value);
+		return t->sig == NULL ? strerror(errno) : NULL;
+	}
 	if (begins(option, HASHES)) {
 		t->hashes_given = true;
 		return value_size(value, &t->hashes) == -1 ?
@@ -120,6 +128,8 @@ trust_check(const struct trust *t, bool written)
 {
 	if (t->hashes_given && t->verity.len == 0)
 		return "hashes needs verity";
+	if (t->sig != NULL && t->verity.len == 0)
+		return "sig needs verity";
 	if (written && t->verity.len > 0)
 		return "verity needs ro";
 	if (written && t->fsverity.len > 0)

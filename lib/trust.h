@@ -5,6 +5,7 @@
  *	fsverity=DIGEST	what fs-verity measures of the file
  *	verity=HASH	the root hash of dm-verity over what the file holds
  *	hashes=OFFSET	where in the file the superblock of dm-verity is (verity.h)
+ *	sig=FILE	the signature of that root hash, which the kernel must accept
  */
 #ifndef VOLT_TRUST_H
 #define VOLT_TRUST_H
@@ -28,6 +29,7 @@ struct trust {
 	struct digest fsverity, verity;
 	uint64_t hashes;	/* bytes */
 	bool hashes_given;
+	const char *sig;	/* allocated; NULL: none was given */
 };
 
 MUST_CHECK int digest_parse(struct digest *d, const char *hex);

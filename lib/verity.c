@@ -1,16 +1,21 @@
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kfile.h"
 #include "verity.h"
 
 #define SIGNATURE "verity\0"	/* and the NUL of the string */
 #define SECTOR 512u
 #define BLOCK_MOST 4096u	/* the kernel's page */
+#define KEY "volt-verity"	/* the key that is the signature */
 
 /* The superblock, by cryptsetup's documents. Numbers are little-endian. */
 struct superblock {
@@ -129,6 +134,27 @@ verity_read(struct verity *v, const struct trust *t, int fd, uint64_t size)
 }
 
 /*
+ * Read the signature into v, if the options name one. Returns 0, or -1 and errno: what
+ * open(2) has, EFBIG if it is too large for the kernel, EINVAL if it is empty.
+ */
+int
+verity_sign(struct verity *v, const struct trust *t)
+{
+	ssize_t n;
+
+	v->sig_len = 0;
+	if (t->sig == NULL)
+		return 0;
+	if ((n = kfile_read(AT_FDCWD, t->sig, v->sig, sizeof(v->sig))) > 0) {
+		v->sig_len = (size_t)n;
+		return 0;
+	}
+	if (n == 0)
+		errno = EINVAL;
+	return -1;
+}
+
+/*
  * Write the line of dm-verity for the device dev, with a NUL. Returns 0, or -1 and
  * E2BIG if size is too small.
  */
@@ -141,10 +167,11 @@ verity_table(const struct verity *v, dev_t dev, char *buf, size_t size)
 	digest_print(&v->root, root);
 	if (v->salt_len > 0)
 		digest_hex(v->salt, v->salt_len, salt);
-	n = (size_t)snprintf(buf, size, "1 %u:%u %u:%u %u %u %llu %llu %s %s %s",
+	n = (size_t)snprintf(buf, size, "1 %u:%u %u:%u %u %u %llu %llu %s %s %s%s",
 	    major(dev), minor(dev), major(dev), minor(dev), v->data_block,
 	    v->hash_block, (unsigned long long)v->data_blocks,
-	    (unsigned long long)v->tree, digest_algorithm(&v->root), root, salt);
+	    (unsigned long long)v->tree, digest_algorithm(&v->root), root, salt,
+	    v->sig_len > 0 ? " 2 root_hash_sig_key_desc " KEY : "");
 	if (n < size)
 		return 0;
 	errno = E2BIG;
@@ -152,10 +179,36 @@ verity_table(const struct verity *v, dev_t dev, char *buf, size_t size)
 }
 
 /*
+ * As dm_make(). A signature goes to the kernel as a key: it looks for that in our own
+ * keyring first, which no other thread has and which ends with us. A bad signature is
+ * EKEYREJECTED.
+ */
+static int
+make(const struct verity *v, const char *name, enum dm_life life, const char *table,
+    char path[static DM_PATH])
+{
+	long key = -1;
+	int fd, saved;
+
+	if (v->sig_len > 0 && (key = syscall(SYS_add_key, "user", KEY, v->sig,
+	    v->sig_len, KEY_SPEC_THREAD_KEYRING)) == -1)
+		return -1;
+	fd = dm_make(name, life, "verity", v->data_blocks * (v->data_block / SECTOR),
+	    table, path);
+	if (key == -1)
+		return fd;
+	saved = errno == EBADMSG ? EKEYREJECTED : errno;
+	may_fail(syscall(SYS_keyctl, KEYCTL_UNLINK, key, KEY_SPEC_THREAD_KEYRING));
+	errno = saved;
+	return fd;
+}
+
+/*
  * Make a device of dm-verity over the device dev, and read its first block, so that a
  * wrong hash is found now. Returns the descriptor of the new device, and its path; or
- * -1 and errno: EBADMSG if the hash is wrong, or the first block changed, and what
- * dm_make() has.
+ * -1 and errno: EBADMSG if the hash is wrong, or the first block changed; EKEYREJECTED
+ * if the signature is bad, ENOKEY if the kernel does not know its key or wants a
+ * signature, ENOPKG if it does not know its algorithms; what dm_make() has.
  */
 int
 verity_open(const struct verity *v, dev_t dev, const char *name,
@@ -166,8 +219,7 @@ verity_open(const struct verity *v, dev_t dev, const char *name,
 
 	if (verity_table(v, dev, table, sizeof(table)) == -1)
 		return -1;
-	fd = dm_make(name, life, "verity", v->data_blocks * (v->data_block / SECTOR),
-	    table, path);
+	fd = make(v, name, life, table, path);
 	if (fd == -1 || pread(fd, block, v->data_block, 0) == v->data_block)
 		return fd;
 	saved = errno == EIO ? EBADMSG : errno;
@@ -178,9 +230,20 @@ verity_open(const struct verity *v, dev_t dev, const char *name,
 
 /* What the errno of verity_open() means. */
 const char *
-verity_reason(int error)
+verity_reason(const struct verity *v, int error)
 {
+	const bool is_signed = v->sig_len > 0;
+
 	switch (error) {
+	case EKEYREJECTED:
+		return "sig: it is no signature of the root hash";
+	case ENOKEY:
+		return is_signed ? "sig: the kernel trusts no key that made it" :
+		    "verity: the kernel wants a signature (sig=FILE)";
+	case ENOPKG:
+		return "sig: the kernel has not all algorithms of the signature";
+	case ENOSYS:
+		return is_signed ? "sig: the kernel has no keyrings" : strerror(error);
 	case EBADMSG:
 		return "verity: the hash is not that of the data, or the data changed";
 	case ENOENT:
@@ -188,7 +251,9 @@ verity_reason(int error)
 	case ENXIO:
 		return "verity: the kernel has no device mapper (module dm_verity)";
 	case EINVAL:
-		return "verity: the kernel has no dm-verity, or refuses its table";
+		return is_signed ? "sig: the kernel verifies no signatures of dm-verity, "
+		    "or refuses its table" :
+		    "verity: the kernel has no dm-verity, or refuses its table";
 	default:
 		return strerror(error);
 	}

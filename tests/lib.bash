@@ -297,6 +297,16 @@ verified_image() {
 		awk '/^Root hash/ { print $3 }'
 }
 
+# sign HASH FILE: make FILE a signature of the root hash, by a new key that nobody knows. It has
+# the certificate, so that the kernel finds only the trust missing.
+sign() {
+	printf %s "$1" >"$2.hash" &&
+		openssl req -x509 -newkey rsa:1024 -nodes -keyout "$2.key" -out "$2.cert" \
+			-subj /CN=nobody -days 1000 2>/dev/null &&
+		openssl smime -sign -noattr -binary -in "$2.hash" -inkey "$2.key" \
+			-signer "$2.cert" -outform der -out "$2"
+}
+
 # flip FILE OFFSET: change one byte of FILE.
 flip() {
 	printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none

@@ -109,7 +109,7 @@ terminated() {
 	[ "$stderr" = "volt-kvm: cpus=65: number too large" ]
 	run -125 --separate-stderr volt-kvm disk=x:qcow2 kernel=/none true
 	[ "$stderr" = "volt-kvm: disk=x:qcow2: ro, rw, direct, overlay, overlay=DIR, block=SIZE, \
-verity=HASH, hashes=OFFSET or fsverity=DIGEST" ]
+verity=HASH, hashes=OFFSET, sig=FILE or fsverity=DIGEST" ]
 	run -125 --separate-stderr volt-kvm hostname=$'a\nroot=vda' kernel=/none true
 	[ "${stderr##*: }" = "more than one line" ]
 	run -125 --separate-stderr volt-kvm status=99 kernel=/none true
@@ -327,6 +327,8 @@ print(max(p[2] + p[5] for p in h if p[0] == 1))' "$k")
 		disk=i:ro:fsverity=x|fsverity: not 64 or 128 hexadecimal digits
 		disk=i:ro:hashes=x|hashes: not a size
 		disk=i:ro:hashes=1|hashes needs verity
+		disk=i:ro:sig=s|sig needs verity
+		disk=i:ro:verity=$h:sig=|sig: no file
 		disk=i:verity=$h|verity needs ro
 		disk=i:rw:fsverity=$h|fsverity needs ro
 		disk=i:overlay:verity=$h|verity and overlay do not go together
@@ -2436,6 +2438,7 @@ Invalid argument" ]
 @test "linux: verity=: the guest of an ordinary user reads nothing that was changed" {
 	need_kernel
 	need command -v veritysetup
+	need command -v openssl
 	local dir=root h
 
 	mkdir -p $dir/bin $dir/dev $dir/proc $dir/sys $dir/tmp
@@ -2462,6 +2465,33 @@ Invalid argument" ]
 		boot_timeout=400s disk=v:ro:verity="$(another "$h")" -- true
 	[ "$stderr" = "volt-guest: disk vda: verity: the hash is not that of the data, \
 or the data changed" ]
+	# A signature by a key that the guest's kernel does not know.
+	sign "$h" sig
+	run -125 --separate-stderr timeout -k 1 600 volt-kvm kernel="$KERNEL" boot_timeout=400s \
+		disk=v:ro:verity=$h:sig=sig -- true
+	[ "$stderr" = "volt-guest: disk vda: sig: the kernel trusts no key that made it" ]
+}
+
+@test "linux: the kernel and the modules of a package, by volt-image" {
+	need_kernel
+	need command -v dpkg-deb
+	local module version
+
+	version=$(uname -r)
+	mkdir -p deb/DEBIAN deb/boot
+	cp "$KERNEL" deb/boot/
+	for module in virtio_pci virtio_console; do
+		modprobe -S "$version" --show-depends $module
+	done | awk '$1 == "insmod" { print $2 }' | xargs -I{} cp --parents {} deb/
+	printf '%s: x\n' Package Maintainer Description >deb/DEBIAN/control
+	printf 'Version: 1\nArchitecture: all\n' >>deb/DEBIAN/control
+	dpkg-deb -Znone -b deb x.deb >/dev/null
+	run -0 volt-image store="$PWD/store" kernel x.deb x
+	[ "$output" = "x $version" ]
+	volt-image store="$PWD/store" words x kernel >words
+	run -0 timeout -k 1 600 volt-kvm @./words initrd="$(initrd)" boot_timeout=400s -- \
+		busybox uname -r
+	[ "$output" = "$version" ]
 }
 
 @test "linux: pmem=: a root by DAX, of which the guest has no copy" {

@@ -1339,11 +1339,13 @@ root:x:0:0:root:/root:/bin/sh" ]
 	ends 125 "image=i:hashes=x,verity=$h: hashes: not a size" \
 		-m image=i:hashes=x,verity=$h true
 	ends 125 "image=i:hashes=4096: hashes needs verity" -m image=i:hashes=4096 true
+	ends 125 "image=i:sig=s: sig needs verity" -m image=i:sig=s true
+	ends 125 "image=i:verity=$h,sig=: sig: no file" -m image=i:verity=$h,sig= true
 	ends 125 "image=i:rw,verity=$h: verity needs ro" -m image=i:rw,verity=$h true
 	ends 125 "image=i:fsverity=$h,rw: fsverity needs ro" -m image=i:fsverity=$h,rw true
 	ends 125 "bind=/:/b:verity=$h: unknown option" -m bind=/:/b:verity=$h true
-	run -0 volt-ns -Nm image=i:verity=$h$h,hashes=4K,fsverity=$h true
-	[ "${lines[1]}" = "volt-ns: mount i at / ro nosuid nodev verity fsverity" ]
+	run -0 volt-ns -Nm image=i:verity=$h$h,hashes=4K,fsverity=$h,sig=s true
+	[ "${lines[1]}" = "volt-ns: mount i at / ro nosuid nodev verity sig fsverity" ]
 	[ "$(id -u)" = 0 ] || return 0
 	ends 125 "image=i:fsverity=$h: fsverity: the file system has none" \
 		-m image=i:fsverity=$h true || # or it has, and the file has no digest
@@ -1429,6 +1431,40 @@ than the hash" -m image=v:verity=$h$h true
 	kill -KILL "$pid"
 	wait_for unverified
 	[ "$(loops)" = 0 ]
+}
+
+@test "image=: verity=: sig=: a signature that the kernel does not accept mounts nothing" {
+	local h s bad="sig: it is no signature of the root hash"
+
+	need_verity
+	need command -v openssl
+	need strace -qq -o /dev/null true
+	sign "$h" good
+	sign "$(another "$h")" other
+	head -c 500 /dev/urandom >noise
+	cp good cut && truncate -s -1 cut
+	: >empty
+	truncate -s 32768 large
+	while IFS='|' read -r s why; do
+		ends 125 "image=v:verity=$h,sig=$s: $why" -m image=v:verity=$h,sig=$s true
+	done <<-END
+		none|sig: No such file or directory
+		empty|sig: Invalid argument
+		large|sig: File too large
+		noise|$bad
+		cut|$bad
+		other|$bad
+		good|sig: the kernel trusts no key that made it
+	END
+	# The kernel gets the file as a key, of which nothing is left.
+	strace -f -qq -e trace=add_key,keyctl -o calls volt-ns -m image=v:verity=$h,sig=good true ||
+		true
+	grep -q "add_key(\"user\", \"volt-verity\", .*, $(stat -c %s good), KEY_SPEC_THREAD_K" calls
+	grep -q 'keyctl(KEYCTL_UNLINK, .* = 0$' calls
+	! grep volt-verity /proc/keys
+	wait_for unverified
+	[ "$(loops)" = 0 ]
+	[ "$(dmsetup ls | grep -c volt-)" = 0 ]
 }
 
 # A device that was left is unused, and the next volt-ns removes it.

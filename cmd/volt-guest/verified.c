@@ -1,5 +1,5 @@
 /*
- * Disks with verity=. The hash comes with the payload. A device of dm-verity takes the
+ * Disks with verity=. The hash and its signature come with the payload. A device of dm-verity takes the
  * disk's name in /dev, so all that mount the disk read what is verified.
  */
 #include <sys/stat.h>
@@ -32,10 +32,12 @@ verify(const struct guest_verity *d)
 		err(EXIT_LINK, "disk %s", d->dev);
 	if ((wrong = verity_read(&v, &d->trust, disk, (uint64_t)end)) != NULL)
 		errx(EXIT_LINK, "disk %s: %s", d->dev, wrong);
+	if (verity_sign(&v, &d->trust) == -1)
+		err(EXIT_LINK, "disk %s: sig", d->dev);
 	close(disk);
 	disk = verity_open(&v, st.st_rdev, d->dev, DM_STAYS, verified);
 	if (disk == -1)
-		errx(EXIT_LINK, "disk %s: %s", d->dev, verity_reason(errno));
+		errx(EXIT_LINK, "disk %s: %s", d->dev, verity_reason(&v, errno));
 	close(disk);
 	if (unlink(path) == -1 || symlink(strrchr(verified, '/') + 1, path) == -1)
 		err(EXIT_LINK, "disk %s", d->dev);

@@ -138,7 +138,10 @@ find_alignment(struct backing *b, const struct disk *d)
 	b->align = n;
 }
 
-/* Check what can be checked here. The guest checks the hash of verity=. */
+/*
+ * Check what can be checked here. The guest checks the hash of verity=, and its
+ * signature.
+ */
 static void
 check_trust(const struct backing *b, const char *key, const struct disk *d)
 {
@@ -149,6 +152,8 @@ check_trust(const struct backing *b, const char *key, const struct disk *d)
 		wrong = verity_read(&v, &d->trust, b->fd, b->size);
 	if (wrong != NULL)
 		errx(EXIT_LINK, "%s=%s: %s", key, d->path, wrong);
+	if (verity_sign(&v, &d->trust) == -1)
+		err(EXIT_LINK, "%s=%s: sig=%s", key, d->path, d->trust.sig);
 }
 
 /* Open, measure and lock the file of disk= or pmem=, or end the program with an error. */

@@ -45,9 +45,10 @@ describe(const char *version)
 	say("kernel %s%s%s", cfg.kernel, version != NULL ? ", " : "",
 	    version != NULL ? version : "");
 	for (i = 0; i < cfg.ndisks; i++)
-		say("vd%c %s%s%s%s%s", 'a' + (int)i, cfg.disks[i].path,
+		say("vd%c %s%s%s%s%s%s", 'a' + (int)i, cfg.disks[i].path,
 		    cfg.disks[i].ro ? ", read-only" : "",
 		    cfg.disks[i].trust.verity.len > 0 ? ", verity" : "",
+		    cfg.disks[i].trust.sig != NULL ? ", sig" : "",
 		    cfg.disks[i].trust.fsverity.len > 0 ? ", fsverity" : "",
 		    cfg.disks[i].scratch != NULL ? ", overlay" : "");
 	for (i = 0; i < cfg.npmems; i++)

@@ -23,6 +23,7 @@
 #include "request.h"
 #include "terminal.h"
 #include "toolbox.h"
+#include "verity.h"
 
 #define SEED 64
 #define INCLUDE_MOST ((size_t)1 << 20)
@@ -157,9 +158,26 @@ add_shares(struct guest_words *w, const struct config *cfg)
 	}
 }
 
-/* The disks with dm-verity, as words for the guest. */
+/* Add the signature of that disk as a file, and have v name it. */
 static void
-add_verity(struct guest_words *w, const struct config *cfg)
+add_signature(struct payload *p, struct guest_verity *v, const struct disk *d)
+{
+	struct verity read;
+	char *path;
+
+	if (verity_sign(&read, &d->trust) == -1)
+		err(EXIT_LINK, "disk=%s: sig=%s", d->path, d->trust.sig);
+	if (read.sig_len == 0)
+		return;
+	if (asprintf(&path, "/" GUEST_SIG "%s", v->dev) == -1)
+		err(EXIT_LINK, "disk=%s", d->path);
+	v->trust.sig = path;
+	cpio_file(&p->cpio, path + 1, 0600, read.sig, read.sig_len);
+}
+
+/* The disks with dm-verity, as words for the guest, and the signatures. */
+static void
+add_verity(struct payload *p, struct guest_words *w, const struct config *cfg)
 {
 	struct guest_verity v;
 	char buf[sizeof(v) + DIGEST_TEXT];
@@ -170,6 +188,7 @@ add_verity(struct guest_words *w, const struct config *cfg)
 		if (v.trust.verity.len == 0)
 			continue;
 		snprintf(v.dev, sizeof(v.dev), "vd%c", 'a' + (int)i);
+		add_signature(p, &v, &cfg->disks[i]);
 		if (guest_verity_print(&v, buf, sizeof(buf)) == -1 ||
 		    (w->verity[w->nverity++] = strdup(buf)) == NULL)
 			err(EXIT_LINK, "disk=%s", cfg->disks[i].path);
@@ -202,7 +221,7 @@ add_words(struct payload *p, const struct config *cfg)
 
 	add_shares(&words, cfg);
 	snprintf(pmems, sizeof(pmems), "%u", cfg->npmems);
-	add_verity(&words, cfg);
+	add_verity(p, &words, cfg);
 	terminal_size(size, sizeof(size));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 	    m[2], m[3], m[4], m[5]);

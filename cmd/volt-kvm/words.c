@@ -203,8 +203,8 @@ add_disk(void *ctx, const char *key, const char *value)
 			d->block = block_size(key, value, field + 6);
 		else if (!trust_is_option(field))
 			word_bad(key, value, "ro, rw, direct, overlay, overlay=DIR, "
-			    "block=SIZE, verity=HASH, hashes=OFFSET or "
-			    "fsverity=DIGEST");
+			    "block=SIZE, verity=HASH, hashes=OFFSET, "
+			    "sig=FILE or fsverity=DIGEST");
 		else if ((wrong = trust_set(&d->trust, field)) != NULL)
 			word_bad(key, value, wrong);
 	}

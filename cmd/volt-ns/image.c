@@ -96,11 +96,13 @@ verify(const struct mount *m, int loop, off_t size, char path[static DM_PATH])
 
 	if ((wrong = verity_read(&v, &m->trust, loop, (uint64_t)size)) != NULL)
 		errx(EXIT_LINK, "%s: %s", m->what, wrong);
+	if (verity_sign(&v, &m->trust) == -1)
+		err(EXIT_LINK, "%s: sig", m->what);
 	if (fstat(loop, &st) == -1)
 		err(EXIT_LINK, "%s", m->what);
 	snprintf(name, sizeof(name), "volt-%s", number);
 	if ((fd = verity_open(&v, st.st_rdev, name, DM_ENDS, path)) == -1)
-		errx(EXIT_LINK, "%s: %s", m->what, verity_reason(errno));
+		errx(EXIT_LINK, "%s: %s", m->what, verity_reason(&v, errno));
 	close(loop);
 	return fd;
 }

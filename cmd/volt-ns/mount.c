@@ -659,7 +659,7 @@ mount_describe(const struct mount *m)
 		say("mount an overlay of %zu at %s%s", m->layers->n, m->dst,
 		    m->layers->attrs & MOUNT_ATTR_RDONLY ? " ro" : "");
 	else
-		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s%s%s",
+		say("mount %s%s at %s%s%s%s%s%s%s%s%s%s%s%s%s%s",
 		    m->kind == MOUNT_FILE ? "the contents of descriptor " :
 		    m->from != -1 ? "descriptor " :
 		    m->kind == MOUNT_TEXT ? "the text " : "",
@@ -671,6 +671,7 @@ mount_describe(const struct mount *m)
 		    m->rec ? " rec" : "", m->idmap ? " idmap" : "",
 		    m->slave ? " slave" : "", m->try ? " try" : "",
 		    m->trust.verity.len > 0 ? " verity" : "",
+		    m->trust.sig != NULL ? " sig" : "",
 		    m->trust.fsverity.len > 0 ? " fsverity" : "",
 		    m->fsopts != NULL && *m->fsopts != '\0' ? " " : "",
 		    m->fsopts != NULL ? m->fsopts : "");

@@ -144,7 +144,7 @@ def main():
     old = []
     if os.path.exists(index):
         with open(index) as f:
-            old = [m for m in json.load(f)["manifests"] if m["annotations"] !=
+            old = [m for m in json.load(f)["manifests"] if m.get("annotations") !=
                    manifest["annotations"]]
     with open(index, "w") as f:
         json.dump({"schemaVersion": 2, "manifests": old + [manifest]}, f)

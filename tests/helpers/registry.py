@@ -2,7 +2,7 @@
 """A registry for the tests: registry.py LAYOUT PORT
 
 It serves the OCI layout on the loopback, each of its tags as the image my/TAG:1. What it
-sends is what the files have, also if they were changed.
+sends is what the files have, also if they were changed. A tag is one of each image, too.
 """
 
 import http.server
@@ -18,8 +18,8 @@ def manifest(name, reference):
     """The digest and type of what a client asks for."""
     with open(os.path.join(LAYOUT, "index.json")) as f:
         for m in json.load(f)["manifests"]:
-            tag = m["annotations"]["org.opencontainers.image.ref.name"]
-            if (tag, "1") == (name, reference) or m["digest"] == reference:
+            tag = m.get("annotations", {}).get("org.opencontainers.image.ref.name")
+            if (tag, "1") == (name, reference) or reference in (tag, m["digest"]):
                 return m["digest"], m["mediaType"]
     return "sha256:none", ""
 
@@ -29,7 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = "application/octet-stream"
         if self.path == "/v2/":
             return self.answer(200, "application/json", b"{}")
-        asked = re.fullmatch(r"/v2/my/([a-z]+)/(manifests|blobs)/([a-z0-9:]+)", self.path)
+        asked = re.fullmatch(r"/v2/my/([a-z]+)/(manifests|blobs)/([a-z0-9:.-]+)", self.path)
         if asked is None:
             return self.answer(404, kind, b"")
         digest = asked[3]

@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -126,6 +127,11 @@ option_sets(void)
 	CHECK(trust_set(&t, "hashes=1M") == NULL);
 	CHECK_INT(t.hashes, 1 << 20);
 	CHECK_STR(trust_check(&t, false), "hashes needs verity");
+	t.hashes_given = false;
+	CHECK_STR(trust_set(&t, "sig="), "sig: no file");
+	CHECK(trust_is_option("sig=x") && trust_set(&t, "sig=x") == NULL);
+	CHECK_STR(trust_check(&t, false), "sig needs verity");
+	t.sig = NULL;
 	CHECK(trust_set(&t, "verity=" HEX64) == NULL);
 	CHECK(trust_check(&t, false) == NULL);
 	CHECK_STR(trust_check(&t, true), "verity needs ro");
@@ -149,6 +155,39 @@ measured(void)
 	CHECK(trust_measure(&t, file) == NULL);
 	CHECK(trust_set(&t, "fsverity=" HEX32) == NULL);
 	CHECK_STR(trust_measure(&t, file), "fsverity: the file system has none");
+	close(file);
+}
+
+/* A signature is read as it is, if the kernel can have it. */
+static void
+signatures(void)
+{
+	static char bytes[VERITY_SIG + 1] = "\060\0\n";
+	static struct verity v;
+	struct trust t = options("verity=" HEX32, NULL);
+	char path[32], table[1024];
+	int fd;
+
+	begin();
+	CHECK(verity_read(&v, &t, file, SIZE) == NULL);
+	CHECK_INT(verity_sign(&v, &t), 0);
+	CHECK_INT(v.sig_len, 0);
+	fd = memfd_create("signature", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	t.sig = path;
+	CHECK_ERRNO(verity_sign(&v, &t), EINVAL);
+	CHECK_INT(write(fd, bytes, VERITY_SIG), VERITY_SIG);
+	CHECK_INT(verity_sign(&v, &t), 0);
+	CHECK_INT(v.sig_len, VERITY_SIG);
+	CHECK_INT(memcmp(v.sig, bytes, VERITY_SIG), 0);
+	CHECK_INT(verity_table(&v, 0, table, sizeof(table)), 0);
+	CHECK(strstr(table, " 73616c74 2 root_hash_sig_key_desc volt-verity") != NULL);
+	CHECK_INT(write(fd, "x", 1), 1);
+	CHECK_ERRNO(verity_sign(&v, &t), EFBIG);
+	CHECK_INT(v.sig_len, 0);
+	t.sig = "/none";
+	CHECK_ERRNO(verity_sign(&v, &t), ENOENT);
+	close(fd);
 	close(file);
 }
 
@@ -255,6 +294,7 @@ static const struct unit tests[] = {
 	UNIT(option_sets),
 	UNIT(measured),
 	UNIT(found),
+	UNIT(signatures),
 	UNIT(lies),
 	UNIT(cut_off),
 };
