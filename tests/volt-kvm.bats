@@ -1020,6 +1020,31 @@ p.kill()' "$(tiny attack_uart)"
 	done
 }
 
+# two_queues WORD [COMMAND ...]: a disk=WORD with two queues, in a guest that the command runs.
+two_queues() {
+	head -c 2M /dev/zero | tr '\0' V >disk
+	run -0 timeout 300 "${@:2}" volt-kvm memory=64M cpus=2 \
+		kernel="$(tiny attack_queues)" disk="$1" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "attack: a disk with two queues, used at once, also with direct" {
+	need_kvm
+	two_queues disk
+	! can_direct disk || two_queues disk:direct
+}
+
+@test "attack: two queues write the halves of a block, which an overlay copies first" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	# Each worker has read the first blocks, but not written them, when the other reads.
+	two_queues disk:overlay strace -f --seccomp-bpf -qq -o trace -e trace=preadv \
+		-e inject=preadv:delay_exit=20000:when=1..16
+	grep -q DELAYED trace
+}
+
 # can_direct FILE: does its file system take O_DIRECT, with 512 bytes at a time?
 can_direct() {
 	dd if="$1" of=/dev/null bs=512 count=1 iflag=direct status=none
@@ -1620,19 +1645,22 @@ socket_goes() {
 @test "attack: a reset waits for a slow read, and nothing is written after it" {
 	need_kvm
 	need strace -qq -o /dev/null true
+	local delay
 	truncate -s 4096 slow
 	printf V | dd of=slow conv=notrunc status=none
 	mkfifo typed
 	exec {typed}<>typed
-	strace -f --seccomp-bpf -qq -o trace -e trace=preadv \
-		-e inject=preadv:delay_enter=5s:when=1 \
-		volt-kvm memory=64M kernel="$(tiny attack_late)" disk=slow <typed >out 3>&- &
+	# Of two workers one is slow, and the other is even slower.
+	delay=(-e inject=fdatasync:delay_enter=2s:when=1 -e inject=preadv:delay_enter=5s:when=1)
+	strace -f --seccomp-bpf -qq -o trace -e trace=preadv,fdatasync "${delay[@]}" \
+		volt-kvm memory=64M cpus=2 kernel="$(tiny attack_late)" disk=slow \
+		<typed >out 3>&- &
 	started+=("$!")
 	wait_for pgrep -P "$!" -x volt-kvm
 	pid=$(pgrep -P "$!" -x volt-kvm)
 	started+=("$pid")
 	wait_for grep -q 'wait for the read' out
-	wait_for grep -q DELAYED trace
+	wait_for grep -q 'preadv.*DELAYED' trace
 	echo >&"$typed"
 	wait_for gone || kill -9 "$pid"
 	exits 0
@@ -1775,16 +1803,20 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread for each vCPU and each disk, and one more" {
+@test "host: one thread for each vCPU and each queue of a disk, and one more" {
 	need_kvm
+	local cpus queues threads
+
 	truncate -s 1M disk
-	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
-	# Newer kernels show a thread of KVM's among them.
-	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
-	threads=$output
-	kill -9 "$!"
-	exits 137
-	[ "$threads" = 7 ]
+	while read -r cpus queues; do
+		hanging cpus="$cpus" disk=disk:ro disk=disk:overlay >/dev/null
+		# Newer kernels show a thread of KVM's among them.
+		run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
+		threads=$output
+		kill -9 "$!"
+		exits 137
+		[ "$threads" = $((cpus + 2 * queues + 1)) ]
+	done <<<$'1 1\n3 3\n6 4'
 }
 
 # kvm_calls KIND: prints the calls that a thread of that kind may make, in one line.
@@ -1828,7 +1860,7 @@ volt_threads() {
 	truncate -s 1M disk disk.2
 	hanging cpus=2 disk=disk disk=disk.2 vsock=v
 	pid=$!
-	[ "$(volt_threads "$pid" | wc -l)" = 5 ]
+	[ "$(volt_threads "$pid" | wc -l)" = 7 ]
 	for n in $(volt_threads "$pid"); do
 		grep -x $'NoNewPrivs:\t1' "/proc/$pid/task/$n/status"
 		grep -x $'Seccomp:\t2' "/proc/$pid/task/$n/status"
@@ -1843,8 +1875,8 @@ volt_threads() {
 	strace -ff -qq -o log -e trace=landlock_restrict_self,seccomp volt-kvm memory=16M \
 		cpus=3 disk=disk kernel="$k" </dev/null
 	cat log.* | tee log
-	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 5 ]
-	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
+	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 7 ]
+	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 7 ]
 }
 
 @test "host: volt-kvm ends if one of its threads makes another call" {
