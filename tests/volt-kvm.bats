@@ -1415,6 +1415,44 @@ for i in range(20):
 	run ! grep -q '^not ok' <<<"$output"
 }
 
+# Run volt-kvm with a tap of several queues, to which the guest of attack_pairs is connected.
+two_pairs() {
+	cat >host.sh <<-'EOF'
+		ip tuntap add dev kvm0 mode tap vnet_hdr multi_queue
+		echo 1 >/proc/sys/net/ipv6/conf/kvm0/disable_ipv6 || true
+		ip addr add 10.199.0.1/24 dev kvm0
+		ip link set kvm0 up
+		ip neigh add 10.199.0.2 lladdr 02:00:00:00:00:02 dev kvm0 nud permanent
+		"$@" tap=kvm0 </dev/null | while read -r line; do
+			echo "$line"
+			[ "$line" != send ] ||
+				for ((i = 0; i < 16; i++)); do echo x >/dev/udp/10.199.0.2/9; done
+		done
+	EOF
+	run -0 --separate-stderr timeout 120 unshare -n "$@" volt-kvm -v memory=64M cpus=2 \
+		kernel="$(tiny attack_pairs)"
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "attack: a network card with two pairs of queues, and the control queue" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	two_pairs -m bash -c '[ ! -e /dev/vhost-net ] || mount --bind /dev/null /dev/vhost-net
+		. ./host.sh' sh
+	run ! grep -q vhost-net <<<"$stderr"
+}
+
+@test "attack: with vhost-net, two pairs of queues, and the control queue" {
+	need_kvm
+	need_root
+	need sh -c '[ -c /dev/vhost-net ] && : </dev/vhost-net'
+	two_pairs bash host.sh
+	grep -qx 'volt-kvm: packets by vhost-net' <<<"$stderr"
+}
+
 @test "host: a tap that is deleted breaks the card, and is not polled any more" {
 	need_kvm
 	need_root

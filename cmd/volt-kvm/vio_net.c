@@ -115,11 +115,17 @@ use_pairs(struct net *net, unsigned int n)
 	return rc;
 }
 
+static bool
+accepted(const struct net *net, uint64_t feature)
+{
+	return (net->vio.accepted & feature) != 0;
+}
+
 /* How many pairs the driver can use. */
 static unsigned int
-pairs(const struct net *net)
+usable(const struct net *net)
 {
-	return (net->vio.accepted & F(MQ)) != 0 ? net->npairs : 1;
+	return accepted(net, F(MQ)) ? net->npairs : 1;
 }
 
 static void
@@ -136,7 +142,7 @@ start(struct vio *v)
 			offload |= TUN_F_TSO6;
 	}
 	(void)ioctl(net->pair[0].tap, TUNSETOFFLOAD, offload);
-	for (i = 0; by_kernel(net) && i < pairs(net); i++)
+	for (i = 0; by_kernel(net) && i < usable(net); i++)
 		if (vhost_start(&net->pair[i].vhost) == -1 || (i < net->active &&
 		    vhost_attach(&net->pair[i].vhost, net->pair[i].tap) == -1)) {
 			vio_break(v);
@@ -327,11 +333,11 @@ command(struct net *net, const struct vchain *c)
 		uint16_t pairs;
 	} r;
 
-	if (virtq_bytes(c->iov, c->nout) != sizeof(r) ||
+	if (!accepted(net, F(MQ)) || virtq_bytes(c->iov, c->nout) != sizeof(r) ||
 	    virtq_gather(c->iov, c->nout, 0, &r, sizeof(r)) != sizeof(r) ||
 	    r.head.class != VIRTIO_NET_CTRL_MQ ||
 	    r.head.cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
-	    r.pairs == 0 || r.pairs > pairs(net))
+	    r.pairs == 0 || r.pairs > usable(net))
 		return VIRTIO_NET_ERR;
 	return use_pairs(net, r.pairs) == 0 ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 }
@@ -340,8 +346,7 @@ command(struct net *net, const struct vchain *c)
 static struct virtq *
 control_queue(struct net *net)
 {
-	return (net->vio.accepted & F(CTRL_VQ)) == 0 ? NULL :
-	    &net->vio.q[2 * ((net->vio.accepted & F(MQ)) != 0 ? net->npairs : 1)];
+	return accepted(net, F(CTRL_VQ)) ? &net->vio.q[2 * usable(net)] : NULL;
 }
 
 /* Do the commands on the control queue. Returns 0, or -1 if the driver broke a rule. */

@@ -35,7 +35,6 @@ main(void)
 	w16(d.bar + NOTIFY, 0);
 	check(r8(d.bar + C_STATUS) == (ACK | DRIVER | FEATURES_OK | DRIVER_OK),
 	    "and so is the reset, whatever is written");
-	say("reset\n");
 	while (r8(d.bar + C_STATUS) != 0)
 		;
 	check(r8(&reading.status) != 0xff, "it is over when the read is");
