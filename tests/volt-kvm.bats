@@ -2354,7 +2354,7 @@ got 3" ]
 	[ "$n" -le 4000 ]
 }
 
-@test "linux: what the kernel sees: eleven disks, their blocks and names; no virtualization" {
+@test "linux: what the kernel sees: eleven disks, their blocks, names and queues; no virtualization" {
 	need_kernel
 	need_root
 	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
@@ -2365,14 +2365,15 @@ got 3" ]
 	done
 	loop=$(losetup -f --show --sector-size 4096 big) || lacks "a loop device"
 	disks+=(disk="$loop")
-	run --separate-stderr guest initrd="$(initrd)" "${disks[@]}" -- sh -c 'cd /sys/block
+	run --separate-stderr guest initrd="$(initrd)" cpus=2 "${disks[@]}" -- sh -c 'cd /sys/block
 		for d in vd*; do
 			echo $d $(cat $d/serial) $(cat $d/ro $d/size $d/queue/logical_block_size)
 		done
 		busybox blkdiscard -o 4096 -l 8192 /dev/vdk && echo discarded
 		head -c 1048576 /dev/vdk | busybox wc -c
 		grep -c -w -e svm -e vmx /proc/cpuinfo
-		cat vdk/queue/discard_granularity'
+		cat vdk/queue/discard_granularity
+		ls vda/mq'
 	losetup -d "$loop"
 	echo "$output" "$stderr"
 	[ "$output" = "vda volt-vda 1 2048 512
@@ -2389,7 +2390,9 @@ vdk volt-vdk 0 2048 4096
 discarded
 1048576
 0
-4096" ]
+4096
+0
+1" ]
 }
 
 @test "linux: sixteen processors on one CPU" {
@@ -2810,16 +2813,20 @@ alone() {
 		cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range
 		busybox ping -c 2 -W 30 10.199.0.1 >/dev/null && echo four
 		busybox ping6 -c 2 -W 30 fd00:199::1 >/dev/null && echo six
-		busybox nc 10.199.0.1 7000 </dev/null | md5sum
+		ls /sys/class/net/eth0/queues
+		busybox nc 10.199.0.1 7000 </dev/null >/one &
+		busybox nc 10.199.0.1 7000 </dev/null >/two
+		wait
+		cat /one /two | md5sum
 	EOF
 	cat >host.sh <<-'EOF'
 		set -e
-		ip tuntap add dev kvm0 mode tap vnet_hdr
+		ip tuntap add dev kvm0 mode tap vnet_hdr multi_queue
 		ip addr add 10.199.0.1/24 dev kvm0
 		ip addr add fd00:199::1/64 dev kvm0 nodad
 		ip link set kvm0 up
-		timeout 300 socat -u OPEN:data TCP-LISTEN:7000 &
-		"$@" tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 ip=fd00:199::2/64 \
+		timeout 300 socat -u OPEN:data TCP-LISTEN:7000,fork &
+		"$@" cpus=2 tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 ip=fd00:199::2/64 \
 			gw=fd00:199::1 dns=10.199.0.1,10.199.0.3 -- sh -c "$(cat guest.sh)"
 		kill $! || true
 	EOF
@@ -2836,7 +2843,8 @@ alone() {
 "* ]]
 	grep -qx four <<<"$output"
 	grep -qx six <<<"$output"
-	[ "${lines[-1]}" = "$(md5sum <data)" ]
+	[[ $output == *$'\nrx-0\nrx-1\ntx-0\ntx-1\n'* ]]
+	[ "${lines[-1]}" = "$(cat data data | md5sum)" ]
 	run -125 --separate-stderr volt-kvm kernel="$KERNEL" ip=10.0.0.1/24 -- true
 	[ "$stderr" = "volt-kvm: ip=: no tap=" ]
 }
@@ -2854,20 +2862,24 @@ alone() {
 	cp "$(initrd)" jail/initrd
 	cp -a "/lib/modules/$(uname -r)" jail/modules
 	# shellcheck disable=SC2016 # the guest's shell expands it
-	run --separate-stderr h timeout -k 1 400 volt-net -t dns=192.0.2.53 \
+	run --separate-stderr h timeout -k 1 400 volt-net -t queues=4 dns=192.0.2.53 \
 		volt-cg memory.max=1G pids.max=64 \
 		volt-ns -mpiuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev volt-init \
 		volt-lock fs.ro=/kernel,/initrd,/modules fs.dev=/dev/kvm seccomp=strict caps=none \
-		volt-kvm kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
+		volt-kvm cpus=2 kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
 			gw=$(busybox ip route | busybox sed -n "s/^default via \([^ ]*\).*/\1/p")
 			busybox ping -c 2 -W 30 "$gw" >/dev/null && echo "reached the gateway"
 			echo hello | busybox timeout 300 busybox nc 192.0.2.2 80
-			cat /etc/resolv.conf; exit 9'
+			cat /etc/resolv.conf; ls /sys/class/net/eth0/queues; exit 9'
 	echo "$status $output" "$stderr"
 	[ "$status" = 9 ]
 	[ "$output" = "reached the gateway
 192.0.2.1
-nameserver 192.0.2.53" ]
+nameserver 192.0.2.53
+rx-0
+rx-1
+tx-0
+tx-1" ]
 }
 
 # --- shares -----------------------------------------------------------------
