@@ -1689,7 +1689,7 @@ socket_goes() {
 	mkfifo typed
 	exec {typed}<>typed
 	# Of two workers one is slow, and the other is even slower.
-	delay=(-e inject=fdatasync:delay_enter=2s:when=1 -e inject=preadv:delay_enter=5s:when=1)
+	delay=(-e inject=fdatasync:delay_enter=1s:when=1 -e inject=preadv:delay_enter=3s:when=1)
 	strace -f --seccomp-bpf -qq -o trace -e trace=preadv,fdatasync "${delay[@]}" \
 		volt-kvm memory=64M cpus=2 kernel="$(tiny attack_late)" disk=slow \
 		<typed >out 3>&- &
