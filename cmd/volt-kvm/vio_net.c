@@ -62,9 +62,8 @@ struct net {
 		uint16_t head;
 		uint32_t len;
 	} used[VIRTQ_MAX];
-	unsigned int turn;	/* the pair that is served first, modulo their number */
-	unsigned int npairs;
-	unsigned int active;	/* the first so many are in use */
+	unsigned int turn;	/* modulo active: the pair that is served first */
+	unsigned int npairs, active;	/* there are so many; the driver uses the first ones */
 	struct pair pair[];
 };
 
@@ -89,22 +88,29 @@ tap_queue(const struct pair *p, short flag)
 	return ioctl(p->tap, TUNSETQUEUE, &ifr);
 }
 
-/* Use the first n pairs, from 1. Returns 0, or -1 and errno if the kernel refuses. */
+/* Use one pair more. Returns 0, or -1 if the kernel refuses. */
 static int
-use_pairs(struct net *net, unsigned int n)
+add_pair(struct net *net)
+{
+	struct pair *p = &net->pair[net->active];
+
+	if (tap_queue(p, IFF_ATTACH_QUEUE) == -1)
+		return -1;
+	if (p->vhost.running && vhost_attach(&p->vhost, p->tap) == -1) {
+		(void)tap_queue(p, IFF_DETACH_QUEUE);
+		return -1;
+	}
+	net->active++;
+	return 0;
+}
+
+/* Use no more than the first n pairs. Returns 0, or -1 and errno if the kernel refuses. */
+static int
+drop_pairs(struct net *net, unsigned int n)
 {
 	struct pair *p;
 	int rc = 0;
 
-	for (; net->active < n; net->active++) {
-		p = &net->pair[net->active];
-		if (tap_queue(p, IFF_ATTACH_QUEUE) == -1)
-			return -1;
-		if (p->vhost.running && vhost_attach(&p->vhost, p->tap) == -1) {
-			(void)tap_queue(p, IFF_DETACH_QUEUE);
-			return -1;
-		}
-	}
 	while (net->active > n) {
 		p = &net->pair[--net->active];
 		vhost_detach(&p->vhost);
@@ -113,6 +119,20 @@ use_pairs(struct net *net, unsigned int n)
 			rc = -1;
 	}
 	return rc;
+}
+
+/* Use the first n pairs, from 1. Returns 0, or -1 and then as many as before are used. */
+static int
+use_pairs(struct net *net, unsigned int n)
+{
+	unsigned int before = net->active;
+
+	while (net->active < n)
+		if (add_pair(net) == -1) {
+			(void)drop_pairs(net, before);
+			return -1;
+		}
+	return drop_pairs(net, n);
 }
 
 static bool
@@ -168,7 +188,7 @@ reset(struct vio *v)
 	halt(v);
 	net->pair[0].kept = 0;
 	/* This fails if the tap is gone, which the driver will notice. */
-	may_fail(use_pairs(net, 1));
+	may_fail(drop_pairs(net, 1));
 }
 
 /* How long rate= holds the next packet back, in us. */
@@ -459,7 +479,10 @@ static const struct vio_ops ops = {
 	.halt = halt,
 };
 
-/* Does the control queue have a number that is of a pair, if the driver accepts F(MQ)? */
+/*
+ * Without F(MQ) the control queue is queue 2. Its eventfd is else for vhost-net, so then
+ * we poll it.
+ */
 static short
 wants_control(struct io_source *s)
 {
@@ -514,9 +537,9 @@ plug_taps(struct net *net)
 		    .wants = wants, .ready = ready, .arg = &net->pair[i] });
 }
 
-/* The pairs, of which one is in use. */
+/* Make the card, with one of its pairs in use. Ends the program if that fails. */
 static struct net *
-make_pairs(const struct net_config *n)
+make_card(const struct net_config *n)
 {
 	const int header = sizeof(struct virtio_net_hdr_v1), little = 1;
 	struct net *net = calloc(1, sizeof(*net) + n->ntaps * sizeof(net->pair[0]));
@@ -533,7 +556,7 @@ make_pairs(const struct net_config *n)
 			err(EXIT_LINK, "tap: header");
 	}
 	net->active = net->npairs;
-	if (use_pairs(net, 1) == -1)
+	if (drop_pairs(net, 1) == -1)
 		err(EXIT_LINK, "tap: queue");
 	return net;
 }
@@ -546,7 +569,7 @@ net_init(struct vm *vm, const struct config *cfg)
 
 	if (!cfg->net.present)
 		return;
-	net = make_pairs(&cfg->net);
+	net = make_card(&cfg->net);
 	memcpy(c.mac, cfg->net.mac, sizeof(c.mac));
 	net->vio.nqueues = 2;
 	net->vio.config_len = CONFIG_LEN;
