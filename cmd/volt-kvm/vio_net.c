@@ -369,30 +369,31 @@ control_queue(struct net *net)
 	return accepted(net, F(CTRL_VQ)) ? &net->vio.q[2 * usable(net)] : NULL;
 }
 
-/* Do the commands on the control queue. Returns 0, or -1 if the driver broke a rule. */
+/*
+ * Do a command on the control queue, if there is one. The kernel takes milliseconds for
+ * it, so the next one comes after all else that the I/O thread does. Returns 0, or -1 if
+ * the driver broke a rule.
+ */
 static int
 control(struct net *net)
 {
 	struct vio *v = &net->vio;
 	struct virtq *q = control_queue(net);
 	struct vchain *c = &v->chain;
-	unsigned int n;
 	uint8_t answer;
-	int rc = 0;
+	int rc;
 
-	if (q == NULL)
+	if (q == NULL || (rc = virtq_pop(q, v->ram, c)) == 0)
 		return 0;
-	for (n = 0; n < BURST && (rc = virtq_pop(q, v->ram, c)) == 1; n++) {
-		answer = command(net, c);
-		if (virtq_scatter(c->iov + c->nout, c->nin, 0, &answer, 1) != 1)
-			return -1;
-		virtq_push(q, c, 1);
-	}
-	if (n > 0)
-		vio_done(v, q);
-	if (n == BURST)
-		(void)eventfd_write(v->kick, 1);
-	return rc < 0 ? -1 : 0;
+	if (rc == -1)
+		return -1;
+	answer = command(net, c);
+	if (virtq_scatter(c->iov + c->nout, c->nin, 0, &answer, 1) != 1)
+		return -1;
+	virtq_push(q, c, 1);
+	vio_done(v, q);
+	(void)eventfd_write(v->kick, 1);
+	return 0;
 }
 
 static void

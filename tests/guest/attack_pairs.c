@@ -94,6 +94,31 @@ commands(void)
 	check(r8(&answer) == 0xff, "nor without the control queue");
 }
 
+/* As many commands as there is room for, at one notification. */
+static void
+many(void)
+{
+	static const uint8_t orders[2][4] = { { PAIRS, 0, 1, 0 }, { PAIRS, 0, 2, 0 } };
+	static uint8_t answers[QUEUE / 2];
+	struct queue *c = &q[CONTROL];
+	unsigned int i, bad = 0;
+
+	up(ALL);
+	for (i = 0; i < QUEUE / 2; i++) {
+		answers[i] = 0xff;
+		c->desc[2 * i] = (struct desc){ (uintptr_t)orders[i % 2], 4, NEXT,
+			(uint16_t)(2 * i + 1) };
+		c->desc[2 * i + 1] = (struct desc){ (uintptr_t)&answers[i], 1, WRITE, 0 };
+		c->avail.ring[i] = (uint16_t)(2 * i);
+	}
+	w16(&c->avail.idx, QUEUE / 2 - 1);
+	submit(&d, CONTROL, c, QUEUE - 2);
+	check(wait_used(c, QUEUE / 2), "eight commands at once");
+	for (i = 0; i < QUEUE / 2; i++)
+		bad += r8(&answers[i]) != 0;
+	check(bad == 0, "and each is done");
+}
+
 static void
 put_packet(uint16_t i)
 {
@@ -162,6 +187,7 @@ main(void)
 	check((r32(d.bar + C_DF) & ALL) == ALL && r16(d.bar + DEVICE_CONFIG + 8) == 2 &&
 	    r16(d.bar + C_NQUEUES) == QUEUES, "it has two pairs of queues");
 	commands();
+	many();
 	sends();
 	up(F_MERGE);
 	receives(false, "without several pairs all packets come to one");
