@@ -207,16 +207,19 @@ int
 vhost_attach(struct vhost *h, int tap)
 {
 	struct vhost_vring_file backend = { 0, tap };
+	unsigned int queue;
 
-	for (; backend.index < VHOST_QUEUES; backend.index++)
-		if (h->vio->q[h->first + backend.index].ready) {
-			if (kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend) == -1) {
-				vhost_detach(h);
-				return -1;
-			}
-			/* The driver's notifications of before were not heard. */
-			(void)eventfd_write(h->vio->notify[h->first + backend.index], 1);
+	for (; backend.index < VHOST_QUEUES; backend.index++) {
+		queue = h->first + backend.index;
+		if (!h->vio->q[queue].ready)
+			continue;
+		if (kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend) == -1) {
+			vhost_detach(h);
+			return -1;
 		}
+		/* The driver's notifications of before were not heard. */
+		(void)eventfd_write(h->vio->notify[queue], 1);
+	}
 	return 0;
 }
 

@@ -4,9 +4,9 @@
  * ioeventfds. That thread interrupts the guest by irqfds; while a vector is
  * masked the I/O thread gets the interrupt.
  *
- * vhost_open(), then vhost_plug(), are called before the guest runs. vhost_start() hands
- * over the queues, and vhost_stop() takes them back. Between these, packets move
- * while a queue of the tap is attached.
+ * vhost_open(), then vhost_plug(), are called before the guest runs. vhost_start()
+ * hands over the queues, and vhost_stop() takes them back. Between these, packets
+ * move while a queue of the tap is attached.
  */
 #ifndef VOLT_KVM_VHOST_H
 #define VOLT_KVM_VHOST_H

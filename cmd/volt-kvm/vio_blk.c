@@ -68,9 +68,9 @@ struct blk {
 	char serial[VIRTIO_BLK_ID_BYTES];	/* padded with zeroes */
 	int scratch;	/* or -1 */
 	pthread_mutex_t scratch_lock;
-	_Atomic uint8_t *map;	/* a bit for each block: it is in scratch; none is cleared */
-	uint8_t block[BLOCK];	/* under scratch_lock: one block on its way to scratch */
-	uint8_t *bounce;	/* for what is not aligned, BOUNCE bytes a queue; or NULL */
+	_Atomic uint8_t *map;	/* a bit for each block: it is in scratch, for good */
+	uint8_t block[BLOCK];	/* under the lock: a block on its way to scratch */
+	uint8_t *bounce;	/* BOUNCE bytes a queue, for what is not aligned; or NULL */
 };
 
 static bool
@@ -78,8 +78,8 @@ in_scratch(const struct blk *b, uint64_t off)
 {
 	uint64_t i = off / BLOCK;
 
-	return b->scratch != -1 &&
-	    (atomic_load_explicit(&b->map[i / 8], memory_order_acquire) & 1 << i % 8) != 0;
+	return b->scratch != -1 && (atomic_load_explicit(&b->map[i / 8],
+	    memory_order_acquire) & 1 << i % 8) != 0;
 }
 
 /* From now on the block at off is read from scratch. */
@@ -88,7 +88,8 @@ set_in_scratch(struct blk *b, uint64_t off)
 {
 	uint64_t i = off / BLOCK;
 
-	atomic_fetch_or_explicit(&b->map[i / 8], (uint8_t)(1 << i % 8), memory_order_release);
+	atomic_fetch_or_explicit(&b->map[i / 8], (uint8_t)(1 << i % 8),
+	    memory_order_release);
 }
 
 /* Remove skip bytes from the front of the buffers. */
@@ -268,7 +269,8 @@ read_write(struct blk *b, unsigned int queue, uint64_t sector, struct iovec *iov
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
 	else if (!is_aligned(b, iov, n))
-		rc = bounce(b, b->bounce + queue * BOUNCE, iov, n, sector * SECTOR, write);
+		rc = bounce(b, b->bounce + queue * BOUNCE, iov, n, sector * SECTOR,
+		    write);
 	else
 		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
 	return rc == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;

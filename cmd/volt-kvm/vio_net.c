@@ -63,7 +63,8 @@ struct net {
 		uint32_t len;
 	} used[VIRTQ_MAX];
 	unsigned int turn;	/* modulo active: the pair that is served first */
-	unsigned int npairs, active;	/* there are so many; the driver uses the first ones */
+	unsigned int npairs;
+	unsigned int active;	/* the driver uses so many, the first ones */
 	struct pair pair[];
 };
 
@@ -104,7 +105,7 @@ add_pair(struct net *net)
 	return 0;
 }
 
-/* Use no more than the first n pairs. Returns 0, or -1 and errno if the kernel refuses. */
+/* Use no more than the first n pairs. Returns 0, or -1 and errno. */
 static int
 drop_pairs(struct net *net, unsigned int n)
 {
@@ -121,7 +122,7 @@ drop_pairs(struct net *net, unsigned int n)
 	return rc;
 }
 
-/* Use the first n pairs, from 1. Returns 0, or -1 and then as many as before are used. */
+/* Use the first n pairs, from 1. Returns 0, or -1: then as many as before. */
 static int
 use_pairs(struct net *net, unsigned int n)
 {
@@ -370,9 +371,9 @@ control_queue(struct net *net)
 }
 
 /*
- * Do a command on the control queue, if there is one. The kernel takes milliseconds for
- * it, so the next one comes after all else that the I/O thread does. Returns 0, or -1 if
- * the driver broke a rule.
+ * Do a command on the control queue, if there is one. The kernel takes milliseconds
+ * for it, so the next one comes after all else that the I/O thread does. Returns 0, or
+ * -1 if the driver broke a rule.
  */
 static int
 control(struct net *net)
@@ -481,8 +482,8 @@ static const struct vio_ops ops = {
 };
 
 /*
- * Without F(MQ) the control queue is queue 2. Its eventfd is else for vhost-net, so then
- * we poll it.
+ * Without F(MQ) the control queue is queue 2. Then we poll its eventfd, which is else
+ * for vhost-net.
  */
 static short
 wants_control(struct io_source *s)

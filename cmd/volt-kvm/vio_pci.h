@@ -9,8 +9,8 @@
 
 /*
  * The MSI-X table has a vector for each queue and one for the configuration: that is
- * enough for a network card with all its pairs of queues. The queues of a device that has
- * more share one vector.
+ * enough for a network card with all its pairs of queues. The queues of a device that
+ * has more share one vector.
  */
 #define VIO_PCI_VECTORS 34
 

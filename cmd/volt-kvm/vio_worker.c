@@ -98,7 +98,8 @@ vio_workers_start(struct vio *v)
 	for (i = 0; i < v->nqueues; i++) {
 		v->workers[i].vio = v;
 		v->workers[i].queue = i;
-		if ((v->notify[i] = eventfd(0, EFD_CLOEXEC)) == -1 || /* a read blocks */
+		v->notify[i] = eventfd(0, EFD_CLOEXEC); /* a read blocks */
+		if (v->notify[i] == -1 ||
 		    thread_start(&thread, work, &v->workers[i], LOCK_DISK, NULL) == -1)
 			return -1;
 	}
