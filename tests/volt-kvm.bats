@@ -2354,7 +2354,7 @@ got 3" ]
 	[ "$n" -le 4000 ]
 }
 
-@test "linux: what the kernel sees: eleven disks, their blocks, names and queues; no virtualization" {
+@test "linux: what the kernel sees: eleven disks, their blocks and queues; no virtualization" {
 	need_kernel
 	need_root
 	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
