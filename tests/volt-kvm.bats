@@ -1022,6 +1022,31 @@ p.kill()' "$(tiny attack_uart)"
 	done
 }
 
+# two_queues WORD [COMMAND ...]: a disk=WORD with two queues, in a guest that the command runs.
+two_queues() {
+	head -c 2M /dev/zero | tr '\0' V >disk
+	run -0 timeout 300 "${@:2}" volt-kvm memory=64M cpus=2 \
+		kernel="$(tiny attack_queues)" disk="$1" </dev/null
+	echo "$output"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "attack: a disk with two queues, used at once, also with direct" {
+	need_kvm
+	two_queues disk
+	! can_direct disk || two_queues disk:direct
+}
+
+@test "attack: two queues write the halves of a block, which an overlay copies first" {
+	need_kvm
+	need strace -qq -o /dev/null true
+	# Each worker has read the first blocks, but not written them, when the other reads.
+	two_queues disk:overlay strace -f --seccomp-bpf -qq -o trace -e trace=preadv \
+		-e inject=preadv:delay_exit=20000:when=1..16
+	grep -q DELAYED trace
+}
+
 # can_direct FILE: does its file system take O_DIRECT, with 512 bytes at a time?
 can_direct() {
 	dd if="$1" of=/dev/null bs=512 count=1 iflag=direct status=none
@@ -1392,6 +1417,44 @@ for i in range(20):
 	run ! grep -q '^not ok' <<<"$output"
 }
 
+# Run volt-kvm with a tap of several queues, to which the guest of attack_pairs is connected.
+two_pairs() {
+	cat >host.sh <<-'EOF'
+		ip tuntap add dev kvm0 mode tap vnet_hdr multi_queue
+		echo 1 >/proc/sys/net/ipv6/conf/kvm0/disable_ipv6 || true
+		ip addr add 10.199.0.1/24 dev kvm0
+		ip link set kvm0 up
+		ip neigh add 10.199.0.2 lladdr 02:00:00:00:00:02 dev kvm0 nud permanent
+		"$@" tap=kvm0 </dev/null | while read -r line; do
+			echo "$line"
+			[ "$line" != send ] ||
+				for ((i = 0; i < 16; i++)); do echo x >/dev/udp/10.199.0.2/9; done
+		done
+	EOF
+	run -0 --separate-stderr timeout 120 unshare -n "$@" volt-kvm -v memory=64M cpus=2 \
+		kernel="$(tiny attack_pairs)"
+	echo "$output" "$stderr"
+	[ "${lines[-1]}" = "all ok" ]
+	run ! grep -q '^not ok' <<<"$output"
+}
+
+@test "attack: a network card with two pairs of queues, and the control queue" {
+	need_kvm
+	need_root
+	need test -e /dev/net/tun
+	two_pairs -m bash -c '[ ! -e /dev/vhost-net ] || mount --bind /dev/null /dev/vhost-net
+		. ./host.sh' sh
+	run ! grep -q vhost-net <<<"$stderr"
+}
+
+@test "attack: with vhost-net, two pairs of queues, and the control queue" {
+	need_kvm
+	need_root
+	need sh -c '[ -c /dev/vhost-net ] && : </dev/vhost-net'
+	two_pairs bash host.sh
+	grep -qx 'volt-kvm: packets by vhost-net' <<<"$stderr"
+}
+
 @test "host: a tap that is deleted breaks the card, and is not polled any more" {
 	need_kvm
 	need_root
@@ -1622,19 +1685,22 @@ socket_goes() {
 @test "attack: a reset waits for a slow read, and nothing is written after it" {
 	need_kvm
 	need strace -qq -o /dev/null true
+	local delay
 	truncate -s 4096 slow
 	printf V | dd of=slow conv=notrunc status=none
 	mkfifo typed
 	exec {typed}<>typed
-	strace -f --seccomp-bpf -qq -o trace -e trace=preadv \
-		-e inject=preadv:delay_enter=5s:when=1 \
-		volt-kvm memory=64M kernel="$(tiny attack_late)" disk=slow <typed >out 3>&- &
+	# Of two workers one is slow, and the other is even slower.
+	delay=(-e inject=fdatasync:delay_enter=1s:when=1 -e inject=preadv:delay_enter=3s:when=1)
+	strace -f --seccomp-bpf -qq -o trace -e trace=preadv,fdatasync "${delay[@]}" \
+		volt-kvm memory=64M cpus=2 kernel="$(tiny attack_late)" disk=slow \
+		<typed >out 3>&- &
 	started+=("$!")
 	wait_for pgrep -P "$!" -x volt-kvm
 	pid=$(pgrep -P "$!" -x volt-kvm)
 	started+=("$pid")
 	wait_for grep -q 'wait for the read' out
-	wait_for grep -q DELAYED trace
+	wait_for grep -q 'preadv.*DELAYED' trace
 	echo >&"$typed"
 	wait_for gone || kill -9 "$pid"
 	exits 0
@@ -1777,16 +1843,20 @@ all ok" ]
 	[ "$read_only" = 0 ]
 }
 
-@test "host: one thread for each vCPU and each disk, and one more" {
+@test "host: one thread for each vCPU and each queue of a disk, and one more" {
 	need_kvm
+	local cpus queues threads
+
 	truncate -s 1M disk
-	hanging cpus=4 disk=disk:ro disk=disk:overlay >/dev/null
-	# Newer kernels show a thread of KVM's among them.
-	run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
-	threads=$output
-	kill -9 "$!"
-	exits 137
-	[ "$threads" = 7 ]
+	while read -r cpus queues; do
+		hanging cpus="$cpus" disk=disk:ro disk=disk:overlay >/dev/null
+		# Newer kernels show a thread of KVM's among them.
+		run -0 sh -c "grep -l '^volt-kvm' /proc/$!/task/*/comm | wc -l"
+		threads=$output
+		kill -9 "$!"
+		exits 137
+		[ "$threads" = $((cpus + 2 * queues + 1)) ]
+	done <<<$'1 1\n3 3\n6 4'
 }
 
 # kvm_calls KIND: prints the calls that a thread of that kind may make, in one line.
@@ -1830,7 +1900,7 @@ volt_threads() {
 	truncate -s 1M disk disk.2
 	hanging cpus=2 disk=disk disk=disk.2 vsock=v
 	pid=$!
-	[ "$(volt_threads "$pid" | wc -l)" = 5 ]
+	[ "$(volt_threads "$pid" | wc -l)" = 7 ]
 	for n in $(volt_threads "$pid"); do
 		grep -x $'NoNewPrivs:\t1' "/proc/$pid/task/$n/status"
 		grep -x $'Seccomp:\t2' "/proc/$pid/task/$n/status"
@@ -1845,8 +1915,8 @@ volt_threads() {
 	strace -ff -qq -o log -e trace=landlock_restrict_self,seccomp volt-kvm memory=16M \
 		cpus=3 disk=disk kernel="$k" </dev/null
 	cat log.* | tee log
-	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 5 ]
-	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 5 ]
+	[ "$(grep -c 'landlock_restrict_self([0-9]*, 0) *= 0' log)" = 7 ]
+	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER, 0, .*) *= 0' log)" = 7 ]
 }
 
 @test "host: volt-kvm ends if one of its threads makes another call" {
@@ -2286,7 +2356,7 @@ got 3" ]
 	[ "$n" -le 4000 ]
 }
 
-@test "linux: what the kernel sees: eleven disks, their blocks and names; no virtualization" {
+@test "linux: what the kernel sees: eleven disks, their blocks and queues; no virtualization" {
 	need_kernel
 	need_root
 	local disks=(disk=d:ro disk=d:ro:block=4096) k loop
@@ -2297,14 +2367,15 @@ got 3" ]
 	done
 	loop=$(losetup -f --show --sector-size 4096 big) || lacks "a loop device"
 	disks+=(disk="$loop")
-	run --separate-stderr guest initrd="$(initrd)" "${disks[@]}" -- sh -c 'cd /sys/block
+	run --separate-stderr guest initrd="$(initrd)" cpus=2 "${disks[@]}" -- sh -c 'cd /sys/block
 		for d in vd*; do
 			echo $d $(cat $d/serial) $(cat $d/ro $d/size $d/queue/logical_block_size)
 		done
 		busybox blkdiscard -o 4096 -l 8192 /dev/vdk && echo discarded
 		head -c 1048576 /dev/vdk | busybox wc -c
 		grep -c -w -e svm -e vmx /proc/cpuinfo
-		cat vdk/queue/discard_granularity'
+		cat vdk/queue/discard_granularity
+		ls vda/mq'
 	losetup -d "$loop"
 	echo "$output" "$stderr"
 	[ "$output" = "vda volt-vda 1 2048 512
@@ -2321,7 +2392,9 @@ vdk volt-vdk 0 2048 4096
 discarded
 1048576
 0
-4096" ]
+4096
+0
+1" ]
 }
 
 @test "linux: sixteen processors on one CPU" {
@@ -2771,16 +2844,20 @@ alone() {
 		cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range
 		busybox ping -c 2 -W 30 10.199.0.1 >/dev/null && echo four
 		busybox ping6 -c 2 -W 30 fd00:199::1 >/dev/null && echo six
-		busybox nc 10.199.0.1 7000 </dev/null | md5sum
+		ls /sys/class/net/eth0/queues
+		busybox nc 10.199.0.1 7000 </dev/null >/one &
+		busybox nc 10.199.0.1 7000 </dev/null >/two
+		wait
+		cat /one /two | md5sum
 	EOF
 	cat >host.sh <<-'EOF'
 		set -e
-		ip tuntap add dev kvm0 mode tap vnet_hdr
+		ip tuntap add dev kvm0 mode tap vnet_hdr multi_queue
 		ip addr add 10.199.0.1/24 dev kvm0
 		ip addr add fd00:199::1/64 dev kvm0 nodad
 		ip link set kvm0 up
-		timeout 300 socat -u OPEN:data TCP-LISTEN:7000 &
-		"$@" tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 ip=fd00:199::2/64 \
+		timeout 300 socat -u OPEN:data TCP-LISTEN:7000,fork &
+		"$@" cpus=2 tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 ip=fd00:199::2/64 \
 			gw=fd00:199::1 dns=10.199.0.1,10.199.0.3 -- sh -c "$(cat guest.sh)"
 		kill $! || true
 	EOF
@@ -2797,7 +2874,8 @@ alone() {
 "* ]]
 	grep -qx four <<<"$output"
 	grep -qx six <<<"$output"
-	[ "${lines[-1]}" = "$(md5sum <data)" ]
+	[[ $output == *$'\nrx-0\nrx-1\ntx-0\ntx-1\n'* ]]
+	[ "${lines[-1]}" = "$(cat data data | md5sum)" ]
 	run -125 --separate-stderr volt-kvm kernel="$KERNEL" ip=10.0.0.1/24 -- true
 	[ "$stderr" = "volt-kvm: ip=: no tap=" ]
 }
@@ -2815,20 +2893,24 @@ alone() {
 	cp "$(initrd)" jail/initrd
 	cp -a "/lib/modules/$(uname -r)" jail/modules
 	# shellcheck disable=SC2016 # the guest's shell expands it
-	run --separate-stderr h timeout -k 1 400 volt-net -t dns=192.0.2.53 \
+	run --separate-stderr h timeout -k 1 400 volt-net -t queues=4 dns=192.0.2.53 \
 		volt-cg memory.max=1G pids.max=64 \
 		volt-ns -mpiuC root=jail ro=/ bind=/dev/kvm:/dev/kvm:dev volt-init \
 		volt-lock fs.ro=/kernel,/initrd,/modules fs.dev=/dev/kvm seccomp=strict caps=none \
-		volt-kvm kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
+		volt-kvm cpus=2 kernel=/kernel initrd=/initrd modules=/modules -- sh -c '
 			gw=$(busybox ip route | busybox sed -n "s/^default via \([^ ]*\).*/\1/p")
 			busybox ping -c 2 -W 30 "$gw" >/dev/null && echo "reached the gateway"
 			echo hello | busybox timeout 300 busybox nc 192.0.2.2 80
-			cat /etc/resolv.conf; exit 9'
+			cat /etc/resolv.conf; ls /sys/class/net/eth0/queues; exit 9'
 	echo "$status $output" "$stderr"
 	[ "$status" = 9 ]
 	[ "$output" = "reached the gateway
 192.0.2.1
-nameserver 192.0.2.53" ]
+nameserver 192.0.2.53
+rx-0
+rx-1
+tx-0
+tx-1" ]
 }
 
 # --- shares -----------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "guest.h"
 #include "ram.h"
 #include "rate.h"
+#include "tap.h"
 #include "trust.h"
 #include "vsock_host.h"
 
@@ -48,7 +49,8 @@ struct share {
 /* The strings are passed to the guest unchanged. */
 struct net_config {
 	bool present;
-	int tap;
+	int tap[TAP_QUEUES];	/* one for each pair of queues */
+	unsigned int ntaps;
 	uint8_t mac[6];
 	unsigned int mtu;	/* 0: the driver's default */
 	const char *ip, *gw, *ip6, *gw6, *dns, *search, *options;

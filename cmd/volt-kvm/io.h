@@ -1,7 +1,7 @@
 /*
  * The I/O thread is the main thread, in a loop around poll(2). Before each poll(2)
  * every source says what it waits for: so no state must be kept in step. A device
- * that may block for long, such as a disk, has a worker (vio_worker.c).
+ * that may block for long, such as a disk, has workers (vio_worker.c).
  */
 #ifndef VOLT_KVM_IO_H
 #define VOLT_KVM_IO_H
@@ -11,7 +11,9 @@
 
 #include "must.h"
 
-#define IO_SOURCES 320	/* of these vsock= has 131, control= 50, and shares 48 */
+/* Of these vsock= has 131, control= 50, the network card up to 50, and shares 48. */
+#define IO_SOURCES 320
+
 
 struct io_source {
 	int fd;

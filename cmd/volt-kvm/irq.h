@@ -13,7 +13,7 @@
 
 #include "must.h"
 
-#define IRQ_LINES 8u
+#define IRQ_LINES 32u	/* a network card with all its pairs of queues has these */
 
 /* The lines of a machine. */
 struct irqs {

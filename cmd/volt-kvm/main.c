@@ -1,6 +1,6 @@
 /*
- * volt-kvm: run a KVM guest and the command in it. Each vCPU and each disk has a
- * thread of its own. The main thread does all other I/O.
+ * volt-kvm: run a KVM guest and the command in it. Each vCPU has a thread of its own,
+ * and so has each queue of a disk. The main thread does all other I/O.
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>

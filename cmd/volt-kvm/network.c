@@ -1,6 +1,7 @@
 /*
  * The tap of the network card: that of volt-net -t, whose VOLT_TAP also has the
- * guest's addresses, or tap=NAME, with words for these.
+ * guest's addresses, or tap=NAME, with words for these. Of a tap with several queues
+ * we take one for each vCPU.
  */
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -21,23 +22,59 @@
 #include "network.h"
 #include "tap.h"
 
+/* Returns a queue of the tap, or -1 and errno: EINVAL, too, if multi is wrong. */
 static int
-open_tap(const char *name)
+open_queue(const char *name, bool multi)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int fd;
 
-	if (*name == '\0' || strlen(name) >= sizeof(ifr.ifr_name))
+	if (multi)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
+	memcpy(ifr.ifr_name, name, strlen(name));
+	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) == -1)
+		err(EXIT_LINK, "/dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+open_tap(struct net_config *n, const char *name, unsigned int queues)
+{
+	bool multi = false;
+	int fd;
+
+	if (*name == '\0' || strlen(name) >= IFNAMSIZ)
 		errx(EXIT_LINK, "tap=%s: not a name", name);
 	/* TUNSETIFF would make an interface that leads nowhere. */
 	if (if_nametoindex(name) == 0 && errno == ENODEV)
 		errx(EXIT_LINK, "tap=%s: no such device", name);
-	memcpy(ifr.ifr_name, name, strlen(name));
-	if ((fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) == -1)
-		err(EXIT_LINK, "/dev/net/tun");
-	if (ioctl(fd, TUNSETIFF, &ifr) == -1)
-		err(EXIT_LINK, "tap=%s", name);
-	return fd;
+	fd = open_queue(name, multi);
+	if (fd == -1 && errno == EINVAL)
+		fd = open_queue(name, multi = true);
+	for (;;) {
+		if (fd == -1)
+			err(EXIT_LINK, "tap=%s", name);
+		n->tap[n->ntaps++] = fd;
+		if (!multi || n->ntaps == queues)
+			return;
+		fd = open_queue(name, multi);
+	}
+}
+
+/* Take so many of the queues, and close the others: that detaches them. */
+static void
+take_queues(struct net_config *n, const struct tap *t, unsigned int queues)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nfds; i++)
+		if (i < queues)
+			n->tap[n->ntaps++] = t->fd[i];
+		else
+			close(t->fd[i]);
 }
 
 /* Turn what volt-net said into the words of the command line. */
@@ -48,7 +85,6 @@ from_tap(struct net_config *n, const struct tap *t)
 	static char ip6[CIDR_TEXT], gw6[INET6_ADDRSTRLEN];
 	static char dns[TAP_LIST], search[TAP_LIST], options[TAP_LIST];
 
-	n->tap = t->fd[0];
 	n->mtu = t->mtu;
 	memcpy(n->mac, t->mac, sizeof(n->mac));
 	n->ip = cidr_text(AF_INET, &t->ip, t->len, ip);
@@ -73,18 +109,20 @@ network_open(struct config *cfg)
 {
 	static struct tap t;
 	struct net_config *n = &cfg->net;
+	unsigned int queues = cfg->cpus < TAP_QUEUES ? cfg->cpus : TAP_QUEUES, i;
 
 	if (cfg->tap != NULL && cfg->dry) {
 		n->present = true; /* do not open it: that might make it */
 		return;
 	}
 	if (cfg->tap != NULL) {
-		n->tap = open_tap(cfg->tap);
+		open_tap(n, cfg->tap, queues);
 		if (getrandom(n->mac, sizeof(n->mac), 0) != sizeof(n->mac))
 			err(EXIT_LINK, "random bytes");
 		n->mac[0] = 0x02; /* locally administered */
 	} else if (tap_find(&t) == 0) {
 		from_tap(n, &t);
+		take_queues(n, &t, queues);
 	} else if (errno == ENOENT) {
 		if (n->dns != NULL)
 			errx(EXIT_LINK, "dns=: no network");
@@ -93,7 +131,8 @@ network_open(struct config *cfg)
 		err(EXIT_LINK, "%s", TAP_VARIABLE);
 	}
 	n->present = true;
-	if (fcntl(n->tap, F_SETFL, fcntl(n->tap, F_GETFL) | O_NONBLOCK) == -1 ||
-	    fcntl(n->tap, F_SETFD, FD_CLOEXEC) == -1)
-		err(EXIT_LINK, "tap");
+	for (i = 0; i < n->ntaps; i++)
+		if (fcntl(n->tap[i], F_SETFL, fcntl(n->tap[i], F_GETFL) | O_NONBLOCK) ==
+		    -1 || fcntl(n->tap[i], F_SETFD, FD_CLOEXEC) == -1)
+			err(EXIT_LINK, "tap");
 }

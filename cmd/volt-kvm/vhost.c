@@ -12,14 +12,18 @@
 #include "kvm.h"
 #include "vhost.h"
 
-#define QUEUES 2u
+static struct virtq *
+queue_of(const struct vhost *h, int call)
+{
+	return &h->vio->q[h->first + (call == h->call[1])];
+}
 
 /* The kernel's thread used a buffer of a queue: interrupt the driver. */
 static void
 called(struct io_source *s, short revents)
 {
-	struct vio *v = s->arg;
-	struct vhost *h = v->dev;
+	struct vhost *h = s->arg;
+	struct vio *v = h->vio;
 	uint16_t vector;
 	eventfd_t n;
 
@@ -27,7 +31,7 @@ called(struct io_source *s, short revents)
 	if (eventfd_read(s->fd, &n) == -1)
 		return; /* KVM has sent it */
 	pthread_mutex_lock(&v->lock);
-	vector = v->q[s->fd == h->call[1]].vector;
+	vector = queue_of(h, s->fd)->vector;
 	if (vio_live(v) && vector != VIRTIO_MSI_NO_VECTOR)
 		v->interrupt(v, vector);
 	pthread_mutex_unlock(&v->lock);
@@ -37,13 +41,13 @@ called(struct io_source *s, short revents)
 static short
 wants_call(struct io_source *s)
 {
-	struct vio *v = s->arg;
-	struct vhost *h = v->dev;
+	struct vhost *h = s->arg;
+	struct vio *v = h->vio;
 	uint16_t vector;
 	bool now;
 
 	pthread_mutex_lock(&v->lock);
-	vector = v->q[s->fd == h->call[1]].vector;
+	vector = queue_of(h, s->fd)->vector;
 	now = vector > VIO_QUEUES || v->wired[vector] != s->fd;
 	pthread_mutex_unlock(&v->lock);
 	return now ? POLLIN : 0;
@@ -53,15 +57,13 @@ wants_call(struct io_source *s)
 static void
 failed(struct io_source *s, short revents)
 {
-	struct vio *v = s->arg;
+	struct vio *v = ((struct vhost *)s->arg)->vio;
 	eventfd_t n;
 
 	(void)revents;
 	(void)eventfd_read(s->fd, &n);
 	pthread_mutex_lock(&v->lock);
-	vhost_stop(v->dev, v);
-	if (vio_live(v))
-		vio_break(v);
+	vio_halt(v);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -75,38 +77,50 @@ event(void)
 	return fd;
 }
 
-/*
- * Let the kernel serve the two queues of v, before v is put on the bus. v's dev
- * begins with h. Returns false if vhost-net does not exist or may not be opened.
- */
+/* Returns false if vhost-net does not exist or may not be opened. */
 bool
-vhost_open(struct vhost *h, struct vio *v)
+vhost_open(struct vhost *h)
 {
-	uint64_t features = 0;
-	unsigned int i;
-
 	h->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 	if (h->fd == -1)
 		return false;
-	if (kvm_call(h->fd, VHOST_SET_OWNER, NULL) == -1 ||
-	    kvm_call(h->fd, VHOST_GET_FEATURES, &features) == -1 ||
-	    (features & VIO_F_VERSION_1) == 0) {
-		close(h->fd);
-		h->fd = -1;
-		return false;
-	}
+	if (kvm_call(h->fd, VHOST_SET_OWNER, NULL) == 0 &&
+	    kvm_call(h->fd, VHOST_GET_FEATURES, &h->features) == 0 &&
+	    (h->features & VIO_F_VERSION_1) != 0)
+		return true;
+	vhost_close(h);
+	return false;
+}
+
+void
+vhost_close(struct vhost *h)
+{
+	close(h->fd);
+	h->fd = -1;
+}
+
+/*
+ * Let the kernel serve two queues of v, which is not on the bus yet: first and the
+ * next one.
+ */
+void
+vhost_plug(struct vhost *h, struct vio *v, unsigned int first)
+{
+	unsigned int i;
+
+	h->vio = v;
+	h->first = first;
 	/* vio_net.c does not empty a queue, as these need; vhost-net does. */
-	v->offered |= features & (VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX);
-	for (i = 0; i < QUEUES; i++) {
+	v->offered |= h->features & (VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX);
+	for (i = 0; i < VHOST_QUEUES; i++) {
 		h->call[i] = event();
-		v->notify[i] = event();
+		v->notify[first + i] = event();
 		io_add(v->io, &(struct io_source){ .fd = h->call[i],
-		    .wants = wants_call, .ready = called, .arg = v });
+		    .wants = wants_call, .ready = called, .arg = h });
 	}
 	h->error = event();
 	io_add(v->io, &(struct io_source){ .fd = h->error, .ready = failed,
-	    .arg = v });
-	return true;
+	    .arg = h });
 }
 
 static int
@@ -137,10 +151,11 @@ set_memory(const struct vhost *h, const struct ram *r)
 	return kvm_call(h->fd, VHOST_SET_MEM_TABLE, &table);
 }
 
+/* Set up the queue that the kernel knows as i. */
 static int
-set_queue(const struct vhost *h, const struct vio *v, unsigned int i, int tap)
+set_queue(const struct vhost *h, unsigned int i)
 {
-	const struct virtq *q = &v->q[i];
+	const struct virtq *q = &h->vio->q[h->first + i];
 	struct vhost_vring_state size = { i, q->size }, base = { i, 0 };
 	struct vhost_vring_addr addr = {
 		.index = i,
@@ -148,59 +163,89 @@ set_queue(const struct vhost *h, const struct vio *v, unsigned int i, int tap)
 		.avail_user_addr = (uintptr_t)q->avail,
 		.used_user_addr = (uintptr_t)q->used,
 	};
-	struct vhost_vring_file kick = { i, v->notify[i] };
+	struct vhost_vring_file kick = { i, h->vio->notify[h->first + i] };
 	struct vhost_vring_file call = { i, h->call[i] };
 	struct vhost_vring_file error = { i, h->error };
-	struct vhost_vring_file backend = { i, tap };
 
 	if (kvm_call(h->fd, VHOST_SET_VRING_NUM, &size) == -1 ||
 	    kvm_call(h->fd, VHOST_SET_VRING_BASE, &base) == -1 ||
 	    kvm_call(h->fd, VHOST_SET_VRING_ADDR, &addr) == -1 ||
 	    kvm_call(h->fd, VHOST_SET_VRING_KICK, &kick) == -1 ||
-	    kvm_call(h->fd, VHOST_SET_VRING_CALL, &call) == -1 ||
-	    kvm_call(h->fd, VHOST_SET_VRING_ERR, &error) == -1)
+	    kvm_call(h->fd, VHOST_SET_VRING_CALL, &call) == -1)
 		return -1;
-	return kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend);
+	return kvm_call(h->fd, VHOST_SET_VRING_ERR, &error);
 }
 
 /* The driver set DRIVER_OK: hand over the enabled queues. Returns 0, or -1. */
 int
-vhost_start(struct vhost *h, struct vio *v, int tap)
+vhost_start(struct vhost *h)
 {
-	uint64_t features = 0;
+	struct vio *v = h->vio;
+	uint64_t features = h->features & v->accepted;
 	unsigned int i;
 
-	if (kvm_call(h->fd, VHOST_GET_FEATURES, &features) == -1)
-		return -1;
-	features &= v->accepted;
 	if (kvm_call(h->fd, VHOST_SET_FEATURES, &features) == -1 ||
 	    set_memory(h, v->ram) == -1)
 		return -1;
 	h->running = true;
-	for (i = 0; i < QUEUES; i++)
-		if (v->q[i].ready) {
-			v->wire(v, v->q[i].vector, h->call[i]);
-			if (set_queue(h, v, i, tap) == -1) {
-				vhost_stop(h, v);
+	for (i = 0; i < VHOST_QUEUES; i++)
+		if (v->q[h->first + i].ready) {
+			v->wire(v, v->q[h->first + i].vector, h->call[i]);
+			if (set_queue(h, i) == -1) {
+				vhost_stop(h);
 				return -1;
 			}
 		}
 	return 0;
 }
 
-/* When this returns the kernel does not access the guest's memory any more. */
+/*
+ * Move packets between the enabled queues and this queue of the tap. Returns 0, or -1;
+ * then none moves.
+ */
+int
+vhost_attach(struct vhost *h, int tap)
+{
+	struct vhost_vring_file backend = { 0, tap };
+	unsigned int queue;
+
+	for (; backend.index < VHOST_QUEUES; backend.index++) {
+		queue = h->first + backend.index;
+		if (!h->vio->q[queue].ready)
+			continue;
+		if (kvm_call(h->fd, VHOST_NET_SET_BACKEND, &backend) == -1) {
+			vhost_detach(h);
+			return -1;
+		}
+		/* The driver's notifications of before were not heard. */
+		(void)eventfd_write(h->vio->notify[queue], 1);
+	}
+	return 0;
+}
+
+/* When this returns no packet moves, and the kernel does not access the queues. */
 void
-vhost_stop(struct vhost *h, struct vio *v)
+vhost_detach(struct vhost *h)
 {
 	struct vhost_vring_file none = { 0, -1 };
+
+	for (; h->running && none.index < VHOST_QUEUES; none.index++)
+		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
+}
+
+/* When this returns the kernel does not access the guest's memory any more. */
+void
+vhost_stop(struct vhost *h)
+{
+	struct vio *v = h->vio;
+	unsigned int i;
 	eventfd_t n;
 
 	if (!h->running)
 		return;
-	for (; none.index < QUEUES; none.index++) {
-		(void)kvm_call(h->fd, VHOST_NET_SET_BACKEND, &none);
-		v->wire(v, v->q[none.index].vector, -1);
-	}
+	vhost_detach(h);
+	for (i = 0; i < VHOST_QUEUES; i++)
+		v->wire(v, v->q[h->first + i].vector, -1);
 	(void)eventfd_read(h->error, &n); /* an error of the past */
 	h->running = false;
 }

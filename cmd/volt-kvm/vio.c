@@ -34,7 +34,7 @@ vio_init(struct vio *v, const struct vio_ops *ops, void *dev)
 	v->config_vector = VIRTIO_MSI_NO_VECTOR;
 	pthread_mutex_init(&v->lock, NULL);
 	if (ops->request != NULL)
-		return vio_worker_start(v);
+		return vio_workers_start(v);
 	if ((v->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		return -1;
 	io_add(v->io, &(struct io_source){ .fd = v->kick, .ready = kicked,
@@ -64,6 +64,8 @@ vio_config_changed(struct vio *v)
 void
 vio_break(struct vio *v)
 {
+	if (v->ops->halt != NULL)
+		v->ops->halt(v);
 	v->status |= S(NEEDS_RESET);
 	vio_config_changed(v);
 }
@@ -75,11 +77,8 @@ vio_break(struct vio *v)
 void
 vio_halt(struct vio *v)
 {
-	if (!vio_live(v))
-		return;
-	if (v->ops->halt != NULL)
-		v->ops->halt(v);
-	vio_break(v);
+	if (vio_live(v))
+		vio_break(v);
 }
 
 /* After one or more pushes: interrupt the driver, if it wants that. */
@@ -109,19 +108,38 @@ reset(struct vio *v)
 	}
 }
 
-/* The worker has no request any more: do the reset that waits for this. */
+/* A worker has no request any more. The last one does the reset that waits for this. */
 void
 vio_idle(struct vio *v)
 {
-	v->busy = false;
-	if (v->resetting)
+	if (--v->busy == 0 && v->resetting)
 		reset(v);
+}
+
+/* The eventfd by which the driver notifies that queue. */
+int
+vio_notified(const struct vio *v, unsigned int queue)
+{
+	return v->notify[queue] != 0 ? v->notify[queue] : v->kick;
+}
+
+/* The driver may have put requests into the queues before it set DRIVER_OK. */
+static void
+wake(struct vio *v)
+{
+	unsigned int i;
+
+	if (v->ops->request == NULL)
+		(void)eventfd_write(v->kick, 1);
+	else
+		for (i = 0; i < v->nqueues; i++)
+			(void)eventfd_write(v->notify[i], 1);
 }
 
 /*
  * The driver writes the status (2.1, 3.1). 0 resets the device. Features that
  * the device refuses leave FEATURES_OK clear. DRIVER_OK without FEATURES_OK is
- * ignored. The driver can set the other bits and not clear them. While the
+ * ignored. The driver can set the other bits and not clear them. While a
  * worker has a request a reset only begins: the driver waits until it reads 0
  * (4.1.4.3.2), and until then its writes are ignored.
  */
@@ -134,7 +152,7 @@ vio_set_status(struct vio *v, uint8_t status)
 		return;
 	if (status == 0) {
 		v->resetting = true;
-		if (!v->busy)
+		if (v->busy == 0)
 			reset(v);
 		return;
 	}
@@ -147,7 +165,7 @@ vio_set_status(struct vio *v, uint8_t status)
 		v->status |= S(DRIVER_OK);
 		if (v->ops->start != NULL)
 			v->ops->start(v);
-		(void)eventfd_write(v->kick, 1);
+		wake(v);
 	}
 }
 

@@ -28,6 +28,7 @@
 #define VIO_F_VERSION_1 VIO_BIT(VIRTIO_F_VERSION_1)
 
 struct vio;
+struct worker;
 
 struct vio_ops {
 	const char *name;
@@ -35,11 +36,12 @@ struct vio_ops {
 	uint32_t class;	/* the PCI class, subclass and interface */
 	void (*kick)(struct vio *v);	/* I/O thread: look at the queues */
 	/*
-	 * A device with a worker has this in place of kick(): do a request of
-	 * queue 0. The lock is not held. Returns how many bytes were written to
-	 * its buffers, or -1 if the driver broke a rule.
+	 * A device with workers has this in place of kick(): do a request of that
+	 * queue. The lock is not held, and the workers of other queues may be here
+	 * as well. Returns how many bytes were written to the request's buffers, or
+	 * -1 if the driver broke a rule.
 	 */
-	int64_t (*request)(struct vio *v, struct vchain *c);
+	int64_t (*request)(struct vio *v, unsigned int queue, struct vchain *c);
 	void (*start)(struct vio *v);	/* the driver set DRIVER_OK; or NULL */
 	void (*reset)(struct vio *v);	/* or NULL */
 	void (*halt)(struct vio *v);	/* stop vhost; NULL: there is none */
@@ -56,19 +58,20 @@ struct vio {
 	const struct ram *ram;
 	struct io *io;
 	pthread_mutex_t lock;
-	int kick;	/* eventfd: the driver notified a queue */
+	int kick;	/* eventfd: the driver notified a queue; 0: there are workers */
 	int notify[VIO_QUEUES];	/* an eventfd for this queue; 0: kick */
 
 	uint64_t offered, accepted;
 	uint8_t status;
 	uint8_t generation;
-	bool busy;	/* the worker has a request */
-	bool resetting;	/* reset the device once the worker has none */
+	unsigned int busy;	/* so many workers have a request */
+	bool resetting;	/* reset the device once none has */
 	uint16_t nqueues;
 	struct virtq q[VIO_QUEUES];
 	uint8_t config[VIO_CONFIG];	/* only configure() writes it for the driver */
 	uint16_t config_len;
-	struct vchain chain;	/* the request in kick() or in the worker */
+	struct vchain chain;	/* the request in kick() */
+	struct worker *workers;	/* one for each queue; or NULL */
 
 	void *transport;
 	void (*interrupt)(struct vio *v, uint16_t vector);
@@ -85,12 +88,10 @@ void vio_config_changed(struct vio *v);
 void vio_halt(struct vio *v);
 void vio_done(struct vio *v, struct virtq *q);
 void vio_idle(struct vio *v);
+MUST_CHECK int vio_notified(const struct vio *v, unsigned int queue);
 
 /* For transports. */
 void vio_set_status(struct vio *v, uint8_t status);
 MUST_CHECK bool vio_frozen(const struct vio *v);
-
-/* vio_worker.c */
-MUST_CHECK int vio_worker_start(struct vio *v);
 
 #endif

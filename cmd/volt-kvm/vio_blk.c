@@ -7,8 +7,13 @@
  * each, that the guest writes are in a scratch file: a sparse file or a memfd. A
  * bitmap says which blocks these are.
  *
- * Each disk has a worker (vio_worker.c). Once the guest runs only the worker
- * uses struct blk, but for the size, which grows by grow=, and the counters.
+ * A disk has a queue for each vCPU, up to QUEUES, and each queue has a worker
+ * (vio_worker.c). So several requests may be under way at once, also for the same
+ * block: which of two such writes stays is not said, but none that is told as done
+ * is lost. The kernel orders those to a file. In an overlay the first write to a
+ * block copies the rest of the block from the backing. That happens under
+ * scratch_lock, so that no copy covers what another worker wrote. What is in scratch
+ * already needs no lock.
  */
 #include <linux/virtio_blk.h>
 #include <sys/ioctl.h>
@@ -36,6 +41,7 @@
 
 #define F(name) VIO_BIT(VIRTIO_BLK_F_##name)
 
+#define QUEUES 4u	/* of a disk, at most */
 #define SECTOR BACKING_SECTOR
 #define BLOCK UINT64_C(4096)	/* bytes of a block of an overlay */
 #define SEGMENTS (VIRTQ_MAX - 2)
@@ -61,9 +67,10 @@ struct blk {
 	bool ro;
 	char serial[VIRTIO_BLK_ID_BYTES];	/* padded with zeroes */
 	int scratch;	/* or -1 */
-	uint8_t *map;	/* a bit for each block: it is in scratch */
-	uint8_t block[BLOCK];	/* one block on its way to scratch */
-	uint8_t *bounce;	/* BOUNCE bytes for what is not aligned; or NULL */
+	pthread_mutex_t scratch_lock;
+	_Atomic uint8_t *map;	/* a bit for each block: it is in scratch, for good */
+	uint8_t block[BLOCK];	/* under the lock: a block on its way to scratch */
+	uint8_t *bounce;	/* BOUNCE bytes a queue, for what is not aligned; or NULL */
 };
 
 static bool
@@ -71,7 +78,18 @@ in_scratch(const struct blk *b, uint64_t off)
 {
 	uint64_t i = off / BLOCK;
 
-	return b->scratch != -1 && (b->map[i / 8] & 1 << i % 8) != 0;
+	return b->scratch != -1 && (atomic_load_explicit(&b->map[i / 8],
+	    memory_order_acquire) & 1 << i % 8) != 0;
+}
+
+/* From now on the block at off is read from scratch. */
+static void
+set_in_scratch(struct blk *b, uint64_t off)
+{
+	uint64_t i = off / BLOCK;
+
+	atomic_fetch_or_explicit(&b->map[i / 8], (uint8_t)(1 << i % 8),
+	    memory_order_release);
 }
 
 /* Remove skip bytes from the front of the buffers. */
@@ -113,25 +131,38 @@ transfer(int fd, struct iovec *iov, unsigned int n, uint64_t off, bool write)
 	}
 }
 
-/* Before the guest writes a part of a block: copy the block to scratch. */
+/* Copy the block at off to scratch. */
 static int
-copy_up(struct blk *b, uint64_t off, size_t len)
+copy_up(struct blk *b, uint64_t off)
 {
 	uint64_t start = off - off % BLOCK;
 	struct iovec iov = { b->block, BLOCK };
 
+	if (b->size - start < BLOCK)
+		iov.iov_len = (size_t)(b->size - start);
+	if (transfer(b->host.fd, &iov, 1, start, false) == -1)
+		return -1;
+	iov = (struct iovec){ b->block, BLOCK };
+	return transfer(b->scratch, &iov, 1, start, true);
+}
+
+/* Write to scratch what is in one block. Returns 0, or -1. */
+static int
+write_scratch(struct blk *b, struct iovec part, uint64_t off)
+{
+	bool all = part.iov_len == BLOCK;
+	int rc;
+
 	if (in_scratch(b, off))
-		return 0;
-	if (len < BLOCK) {
-		if (b->size - start < BLOCK)
-			iov.iov_len = (size_t)(b->size - start);
-		if (transfer(b->host.fd, &iov, 1, start, false) == -1)
-			return -1;
-		iov = (struct iovec){ b->block, BLOCK };
-		if (transfer(b->scratch, &iov, 1, start, true) == -1)
-			return -1;
-	}
-	return 0;
+		return transfer(b->scratch, &part, 1, off, true);
+	pthread_mutex_lock(&b->scratch_lock);
+	rc = all || in_scratch(b, off) ? 0 : copy_up(b, off);
+	if (rc == 0)
+		rc = transfer(b->scratch, &part, 1, off, true);
+	if (rc == 0)
+		set_in_scratch(b, off);
+	pthread_mutex_unlock(&b->scratch_lock);
+	return rc;
 }
 
 /* As transfer(), through the overlay: block by block. */
@@ -140,26 +171,24 @@ overlay(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off,
     bool write)
 {
 	struct iovec part;
-	uint64_t i;
 	size_t at, len;
 	unsigned int k;
-	int fd;
+	int rc;
 
 	for (k = 0; k < n; k++)
 		for (at = 0; at < iov[k].iov_len; at += len, off += len) {
 			len = BLOCK - (size_t)(off % BLOCK);
 			if (len > iov[k].iov_len - at)
 				len = iov[k].iov_len - at;
-			if (write && copy_up(b, off, len) == -1)
-				return -1;
-			fd = write || in_scratch(b, off) ? b->scratch : b->host.fd;
 			part.iov_base = (uint8_t *)iov[k].iov_base + at;
 			part.iov_len = len;
-			if (transfer(fd, &part, 1, off, write) == -1)
-				return -1;
-			i = off / BLOCK;
 			if (write)
-				b->map[i / 8] |= (uint8_t)(1 << i % 8);
+				rc = write_scratch(b, part, off);
+			else
+				rc = transfer(in_scratch(b, off) ? b->scratch :
+				    b->host.fd, &part, 1, off, false);
+			if (rc == -1)
+				return -1;
 		}
 	return 0;
 }
@@ -175,22 +204,23 @@ is_aligned(const struct blk *b, const struct iovec *iov, unsigned int n)
 	return b->host.align == 0 || bits % b->host.align == 0;
 }
 
-/* As transfer(), by way of a buffer that is aligned. */
+/* As transfer(), by way of a buffer of BOUNCE bytes that is aligned. */
 static int
-bounce(struct blk *b, const struct iovec *iov, unsigned int n, uint64_t off, bool write)
+bounce(const struct blk *b, uint8_t *buf, const struct iovec *iov, unsigned int n,
+    uint64_t off, bool write)
 {
 	uint64_t at, len = virtq_bytes(iov, n);
 	struct iovec part;
 
 	for (at = 0; at < len; at += part.iov_len) {
-		part = (struct iovec){ b->bounce, len - at < BOUNCE ? len - at : BOUNCE };
+		part = (struct iovec){ buf, len - at < BOUNCE ? len - at : BOUNCE };
 		if (write)
-			(void)virtq_gather(iov, n, at, b->bounce, part.iov_len);
+			(void)virtq_gather(iov, n, at, buf, part.iov_len);
 		if (transfer(b->host.fd, &(struct iovec){ part.iov_base, part.iov_len }, 1,
 			off + at, write) == -1)
 			return -1;
 		if (!write)
-			(void)virtq_scatter(iov, n, at, b->bounce, part.iov_len);
+			(void)virtq_scatter(iov, n, at, buf, part.iov_len);
 	}
 	return 0;
 }
@@ -223,12 +253,12 @@ shrunk(const struct blk *b)
 }
 
 /*
- * Read or write the data of a request: the buffers without the header and the
- * status.
+ * Read or write the data of a request of that queue: the buffers without the header
+ * and the status.
  */
 static uint8_t
-read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
-    bool write)
+read_write(struct blk *b, unsigned int queue, uint64_t sector, struct iovec *iov,
+    unsigned int n, bool write)
 {
 	uint64_t len = virtq_bytes(iov, n);
 	int rc;
@@ -239,7 +269,8 @@ read_write(struct blk *b, uint64_t sector, struct iovec *iov, unsigned int n,
 	if (b->scratch != -1)
 		rc = overlay(b, iov, n, sector * SECTOR, write);
 	else if (!is_aligned(b, iov, n))
-		rc = bounce(b, iov, n, sector * SECTOR, write);
+		rc = bounce(b, b->bounce + queue * BOUNCE, iov, n, sector * SECTOR,
+		    write);
 	else
 		rc = transfer(b->host.fd, iov, n, sector * SECTOR, write);
 	return rc == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
@@ -269,6 +300,21 @@ write_zeroes(struct blk *b, uint64_t off, uint64_t len)
 	return 0;
 }
 
+/* Make whole blocks of an overlay holes in scratch. Returns false if that cannot be. */
+static bool
+punch(struct blk *b, uint64_t from, uint64_t to)
+{
+	bool done;
+
+	pthread_mutex_lock(&b->scratch_lock);
+	done = fallocate(b->scratch, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)from, (off_t)(to - from)) == 0;
+	for (; done && from < to; from += BLOCK)
+		set_in_scratch(b, from);
+	pthread_mutex_unlock(&b->scratch_lock);
+	return done;
+}
+
 /*
  * Discard or zero a part of an overlay. Whole blocks become holes in scratch,
  * which frees their space. A zeroing also writes zeroes to the parts of blocks;
@@ -278,13 +324,10 @@ static int
 zero_overlay(struct blk *b, uint64_t off, uint64_t len, bool zero)
 {
 	uint64_t from = (off + BLOCK - 1) / BLOCK * BLOCK;
-	uint64_t to = (off + len) / BLOCK * BLOCK, i;
+	uint64_t to = (off + len) / BLOCK * BLOCK;
 
-	if (from >= to || fallocate(b->scratch, FALLOC_FL_PUNCH_HOLE |
-	    FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == -1)
+	if (from >= to || !punch(b, from, to))
 		return zero ? write_zeroes(b, off, len) : 0;
-	for (i = from / BLOCK; i < to / BLOCK; i++)
-		b->map[i / 8] |= (uint8_t)(1 << i % 8);
 	if (!zero)
 		return 0;
 	return write_zeroes(b, off, from - off) == -1 ||
@@ -375,7 +418,7 @@ throttle(struct blk *b, uint64_t bytes)
  * it lacks a header or a byte for the status.
  */
 static int64_t
-request(struct vio *v, struct vchain *c)
+request(struct vio *v, unsigned int queue, struct vchain *c)
 {
 	struct blk *b = v->dev;
 	struct iovec *in = c->iov + c->nout, *last = c->iov + c->nout + c->nin;
@@ -395,7 +438,7 @@ request(struct vio *v, struct vchain *c)
 		count(b, BLK_READS, 1);
 		count(b, BLK_READ, room - 1);
 		throttle(b, room - 1);
-		status = read_write(b, r.sector, in, c->nin, false);
+		status = read_write(b, queue, r.sector, in, c->nin, false);
 		wrote = room - 1;
 		break;
 	case VIRTIO_BLK_T_OUT:
@@ -403,7 +446,7 @@ request(struct vio *v, struct vchain *c)
 		count(b, BLK_WRITES, 1);
 		count(b, BLK_WRITTEN, virtq_bytes(c->iov, c->nout));
 		throttle(b, virtq_bytes(c->iov, c->nout));
-		status = read_write(b, r.sector, c->iov, c->nout, true);
+		status = read_write(b, queue, r.sector, c->iov, c->nout, true);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		count(b, BLK_FLUSHES, 1);
@@ -442,8 +485,10 @@ static void
 open_scratch(struct blk *b, const struct disk *d)
 {
 	size_t bytes = (size_t)(b->host.size / BLOCK / 8 + 1);
+	void *map;
 
 	b->scratch = -1;
+	pthread_mutex_init(&b->scratch_lock, NULL);
 	if (d->scratch == NULL)
 		return;
 	if (*d->scratch == '\0')
@@ -454,10 +499,11 @@ open_scratch(struct blk *b, const struct disk *d)
 	if (b->scratch == -1 || ftruncate(b->scratch, (off_t)(b->host.size + BLOCK))
 	    == -1)
 		err(EXIT_LINK, "disk=%s: overlay=%s", d->path, d->scratch);
-	b->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (b->map == MAP_FAILED)
+	if (map == MAP_FAILED)
 		err(EXIT_LINK, "disk=%s: overlay", d->path);
+	b->map = map;
 }
 
 static void
@@ -465,7 +511,7 @@ open_bounce(struct blk *b, const struct disk *d)
 {
 	if (!d->direct)
 		return;
-	b->bounce = mmap(NULL, BOUNCE, PROT_READ | PROT_WRITE,
+	b->bounce = mmap(NULL, BOUNCE * b->vio.nqueues, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->bounce == MAP_FAILED)
 		err(EXIT_LINK, "disk=%s: direct", d->path);
@@ -505,7 +551,6 @@ describe(struct blk *b)
 	const struct backing *h = &b->host;
 	uint32_t unit = b->scratch != -1 ? (uint32_t)BLOCK : h->discard;
 
-	b->vio.nqueues = 1;
 	b->vio.offered = VIRTQ_F_INDIRECT_DESC | VIRTQ_F_EVENT_IDX |
 	    F(SIZE_MAX) | F(SEG_MAX) | F(BLK_SIZE) | F(FLUSH) |
 	    (b->ro ? F(RO) : F(WRITE_ZEROES));
@@ -527,6 +572,10 @@ describe(struct blk *b)
 		c.max_discard_seg = 1;
 		/* To Linux this is the granularity, too. */
 		c.discard_sector_alignment = unit / SECTOR;
+	}
+	if (b->vio.nqueues > 1) {
+		b->vio.offered |= F(MQ);
+		c.num_queues = b->vio.nqueues;
 	}
 	c.max_write_zeroes_sectors = ZEROES_MOST;
 	c.max_write_zeroes_seg = 1;
@@ -557,6 +606,7 @@ blk_init(struct vm *vm, const struct config *cfg)
 		if ((b = calloc(1, sizeof(*b))) == NULL)
 			err(EXIT_LINK, "disk=%s", cfg->disks[i].path);
 		b->ro = cfg->disks[i].ro;
+		b->vio.nqueues = (uint16_t)(cfg->cpus < QUEUES ? cfg->cpus : QUEUES);
 		snprintf(b->serial, sizeof(b->serial), "volt-vd%c",
 		    'a' + (int)i);
 		backing_open(&b->host, "disk", &cfg->disks[i]);

@@ -73,10 +73,10 @@ signal_vector(struct vio_pci *p, unsigned int i)
 	if (!enabled(p))
 		return;
 	if (masked(p, i) || !pci_master(&p->fn)) {
-		p->pending |= 1u << i;
+		p->pending |= UINT64_C(1) << i;
 		return;
 	}
-	p->pending &= ~(1u << i);
+	p->pending &= ~(UINT64_C(1) << i);
 	/* This fails if the guest wrote an address that no vCPU has. */
 	(void)kvm_call(p->irqs->vmfd, KVM_SIGNAL_MSI, &msi);
 }
@@ -128,7 +128,7 @@ flush_pending(struct vio_pci *p)
 	unsigned int i;
 
 	for (i = 0; i < VIO_PCI_VECTORS; i++)
-		if ((p->pending & 1u << i) != 0)
+		if ((p->pending & UINT64_C(1) << i) != 0)
 			signal_vector(p, i);
 }
 
@@ -145,7 +145,7 @@ vectors(const struct vio_pci *p)
 {
 	unsigned int n = p->vio->nqueues + 1u;
 
-	return n < VIO_PCI_VECTORS ? n : VIO_PCI_VECTORS;
+	return n <= VIO_PCI_VECTORS ? n : 2;
 }
 
 /* The vector, if the table has it; else VIRTIO_MSI_NO_VECTOR. */
@@ -377,8 +377,7 @@ notify(const struct vio_pci *p, uint32_t off, unsigned int len)
 	uint32_t i = off / NOTIFY_STEP;
 
 	if (len == 2 && off % NOTIFY_STEP == 0 && i < v->nqueues)
-		(void)eventfd_write(v->notify[i] != 0 ? v->notify[i] : v->kick,
-		    1);
+		(void)eventfd_write(vio_notified(v, i), 1);
 }
 
 static void
@@ -408,8 +407,9 @@ mmio(struct pci_fn *fn, uint32_t off, void *data, unsigned int len, bool write)
 	case PENDING:
 		if (!write) {
 			memset(data, 0, len);
-			if (off == PENDING)
-				memcpy(data, &p->pending, len > 4 ? 4 : len);
+			off -= PENDING;
+			if (off < sizeof(p->pending) && len <= sizeof(p->pending) - off)
+				memcpy(data, (uint8_t *)&p->pending + off, len);
 		}
 		break;
 	default: /* the ISR status is for INTx, and there is none */
@@ -522,7 +522,7 @@ take_notifications(struct vio_pci *p, uint32_t bar)
 	int vmfd = p->irqs->vmfd, rc = 0;
 
 	for (i = 0; i < v->nqueues; i++) {
-		n.fd = v->notify[i] != 0 ? v->notify[i] : v->kick;
+		n.fd = vio_notified(v, i);
 		if (p->notified_at != 0) {
 			n.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
 			n.addr = p->notified_at + NOTIFY + i * NOTIFY_STEP;

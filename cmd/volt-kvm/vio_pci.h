@@ -8,10 +8,11 @@
 #include "vio.h"
 
 /*
- * The MSI-X table has a vector for each queue and one for the configuration. A device
- * with more queues than that shares a vector among them.
+ * The MSI-X table has a vector for each queue and one for the configuration: that is
+ * enough for a network card with all its pairs of queues. The queues of a device that
+ * has more share one vector.
  */
-#define VIO_PCI_VECTORS 13
+#define VIO_PCI_VECTORS 34
 
 struct vio_pci {
 	struct pci_fn fn;
@@ -22,7 +23,7 @@ struct vio_pci {
 	uint32_t feature_select, driver_feature_select;
 	uint16_t queue_select;
 	uint32_t table[VIO_PCI_VECTORS][4];	/* the MSI-X table */
-	uint32_t pending;	/* its pending bits */
+	uint64_t pending;	/* its pending bits */
 	int wire[VIO_PCI_VECTORS];	/* an eventfd; or 0 */
 	struct irq irq[VIO_PCI_VECTORS];
 };

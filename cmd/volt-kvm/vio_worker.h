@@ -1,4 +1,4 @@
-/* A thread for a device whose requests may block (vio_worker.c). */
+/* Threads for a device whose requests may block (vio_worker.c). */
 #ifndef VOLT_KVM_VIO_WORKER_H
 #define VOLT_KVM_VIO_WORKER_H
 
@@ -6,6 +6,6 @@
 
 struct vio;
 
-MUST_CHECK int vio_worker_start(struct vio *v);
+MUST_CHECK int vio_workers_start(struct vio *v);
 
 #endif

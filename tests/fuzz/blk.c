@@ -1,8 +1,9 @@
 /*
  * Fuzz the disks, as their guest. The first byte of the input says which of
  * them: one to be written, one that is read only, one with an overlay; then as
- * in machine.h. STEP is the worker's turn, and while it is at a file the guest
- * goes on: its next call comes before the file's.
+ * in machine.h. Each has two queues. STEP is the turn of both workers, one after the
+ * other. While one is at a file the guest goes on: its next call comes before the
+ * file's, and a STEP is then the other's turn, unless the first holds a lock.
  * Link: volt-kvm
  */
 #include "../../cmd/volt-kvm/vio_blk.c"
@@ -10,6 +11,7 @@
 #include "machine.h"
 
 #define DISKS 3
+#define CPUS 2	/* and so many queues */
 #define SIZE (16u * 4096u + 512u)	/* of each */
 
 int __wrap_thread_start(pthread_t *t, void *(*run)(void *), void *arg,
@@ -70,26 +72,36 @@ __wrap_fallocate(int fd, int mode, off_t off, off_t len)
 }
 
 static void
-worker(void)
+workers(void)
 {
-	static bool at_work;
+	static bool at_work[CPUS];
+	static unsigned int busy;
+	struct blk *b = device->dev;
+	unsigned int i;
 
-	if (at_work)
+	if (pthread_mutex_trylock(&b->scratch_lock) != 0)
 		return;
-	at_work = true;
-	pthread_mutex_lock(&device->lock);
-	serve(device);
-	pthread_mutex_unlock(&device->lock);
-	at_work = false;
-	if (device->busy || device->resetting)
-		abort();
+	pthread_mutex_unlock(&b->scratch_lock);
+	for (i = 0; i < CPUS; i++) {
+		if (at_work[i])
+			continue;
+		at_work[i] = true;
+		busy++;
+		pthread_mutex_lock(&device->lock);
+		serve(&device->workers[i]);
+		pthread_mutex_unlock(&device->lock);
+		busy--;
+		at_work[i] = false;
+		if (device->busy != busy || (busy == 0 && device->resetting))
+			abort();
+	}
 }
 
 static void
 open_disks(void)
 {
 	static char path[DISKS][32];
-	static struct config cfg = { .ndisks = DISKS };
+	static struct config cfg = { .ndisks = DISKS, .cpus = CPUS };
 	unsigned int i;
 	int fd;
 
@@ -120,12 +132,12 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		machine_begin();
 		open_disks();
 		machine_ready(&disk[0]->vio);
-		machine_step = worker;
+		machine_step = workers;
 	}
 	if (size == 0)
 		return 0;
 	device = &disk[*data % DISKS]->vio;
-	memset(disk[2]->map, 0, SIZE / BLOCK / 8 + 1);
+	memset((void *)disk[2]->map, 0, SIZE / BLOCK / 8 + 1);
 	machine_run(data + 1, size - 1);
 	for (i = 0; i < DISKS; i++)
 		if (fstat(disk[i]->host.fd, &st) == -1 || st.st_size != SIZE)

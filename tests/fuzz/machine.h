@@ -392,7 +392,7 @@ machine_call(void)
 	case KICK:
 		at = machine_get(1);
 		if (at < device->nqueues)
-			(void)eventfd_write(device->kick, 1);
+			(void)eventfd_write(vio_notified(device, (unsigned int)at), 1);
 		break;
 	case STEP:
 		io_step(&vm.io);
@@ -476,7 +476,8 @@ machine_run(const unsigned char *data, size_t size)
 	memcpy(events, first_events, sizeof(events));
 	memset(vm.ram.base, 0, MEMORY);
 	devices_pio(&vm, 0xcf8, none, 4, true);
-	machine_drain(device->kick);
+	for (i = 0; i < device->nqueues; i++)
+		machine_drain(vio_notified(device, i));
 	machine_in.at = data;
 	machine_in.left = size;
 	machine_in.steps = 0;

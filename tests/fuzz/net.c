@@ -1,6 +1,7 @@
 /*
- * Fuzz the network card, as its guest: the input is described in machine.h. What
- * HOST brings is a packet on the tap; what the guest sends is thrown away.
+ * Fuzz the network card, as its guest: the input is described in machine.h. It has two
+ * pairs of queues. What HOST brings is a packet on the tap, in one of its queues that
+ * are attached; what the guest sends is thrown away.
  * Link: volt-kvm
  */
 #include "../../cmd/volt-kvm/vio_net.c"
@@ -9,24 +10,42 @@
 #include "machine.h"
 
 int __wrap_ioctl(int fd, unsigned long request, ...);
-bool __wrap_vhost_open(struct vhost *h, struct vio *v);
+bool __wrap_vhost_open(struct vhost *h);
 
-static int tap, outside;
+#define PAIRS 2u
+
+static struct {
+	int fd, outside;
+	bool attached;
+} tap[PAIRS];
 static struct net *net;
 
+/* A queue is not attached twice, nor detached. */
 int
 __wrap_ioctl(int fd, unsigned long request, ...)
 {
-	(void)request;
-	if (fd != tap)
+	const struct ifreq *ifr;
+	va_list ap;
+	unsigned int i;
+
+	for (i = 0; i < PAIRS && fd != tap[i].fd; i++)
+		;
+	if (i == PAIRS)
 		abort();
+	if (request != TUNSETQUEUE)
+		return 0;
+	va_start(ap, request);
+	ifr = va_arg(ap, const struct ifreq *);
+	va_end(ap);
+	if (ifr->ifr_flags != (tap[i].attached ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE))
+		abort();
+	tap[i].attached = !tap[i].attached;
 	return 0;
 }
 
 bool
-__wrap_vhost_open(struct vhost *h, struct vio *v)
+__wrap_vhost_open(struct vhost *h)
 {
-	(void)v;
 	h->fd = -1;
 	return false;
 }
@@ -40,18 +59,36 @@ packet(const uint8_t *data, size_t len)
 
 	for (i = 0; i < n; i++)
 		buf[i] = data[i % len];
-	(void)send(outside, buf, n, 0);
+	(void)send(tap[n % net->active].outside, buf, n, 0);
 }
 
 static void
 throw_away(void)
 {
 	static uint8_t buf[65536];
+	unsigned int i;
 
-	while (recv(outside, buf, sizeof(buf), 0) > 0)
-		;
-	if (net->kept > sizeof(net->packet))
-		abort();
+	for (i = 0; i < PAIRS; i++) {
+		while (recv(tap[i].outside, buf, sizeof(buf), 0) > 0)
+			;
+		if (net->pair[i].kept > sizeof(net->pair[i].packet) ||
+		    tap[i].attached != (i < net->active))
+			abort();
+	}
+}
+
+static void
+open_taps(struct net_config *n)
+{
+	int pair[2];
+
+	for (; n->ntaps < PAIRS; n->ntaps++) {
+		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) == -1)
+			abort();
+		n->tap[n->ntaps] = tap[n->ntaps].fd = pair[0];
+		tap[n->ntaps].outside = pair[1];
+		tap[n->ntaps].attached = true;
+	}
 }
 
 int
@@ -59,24 +96,23 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static struct config cfg = { .net = { .present = true, .mtu = 1500 } };
 	static uint8_t buf[65536];
-	int pair[2];
+	unsigned int i;
 
 	if (device == NULL) {
-		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) ==
-		    -1)
-			abort();
-		cfg.net.tap = tap = pair[0];
-		outside = pair[1];
+		open_taps(&cfg.net);
 		machine_begin();
 		net_init(&vm, &cfg);
-		net = machine_device(1, sizeof(*net));
+		net = machine_device(1, sizeof(*net) + PAIRS * sizeof(net->pair[0]));
 		machine_ready(&net->vio);
 		machine_host = packet;
 		machine_step = throw_away;
 	}
-	while (recv(tap, buf, sizeof(buf), 0) > 0)
-		;
 	throw_away();
+	for (i = 0; i < PAIRS; i++) {
+		while (recv(tap[i].fd, buf, sizeof(buf), 0) > 0)
+			;
+		tap[i].attached = i == 0; /* as the input begins */
+	}
 	machine_run(data, size);
 	return 0;
 }

@@ -34,7 +34,7 @@ main(void)
 	device_start(&d, 0, &q, 1, QUEUE);
 	for (n = 0; n < PIECES && put(n) == 0; n++)
 		;
-	check(n > 0 && n < PIECES && r8(&status) == 1,
+	check(n > 0 && n < PIECES && r8(&disk_last.status) == 1,
 	    "a write that finds no room is an error");
 	check(put(n) == 1 && put(PIECES - 1) == 1, "each time");
 	for (i = 0; i < n; i++)

@@ -20,6 +20,7 @@ int
 main(void)
 {
 	unsigned int i;
+	uint8_t status;
 
 	device_want(&d, 2, "there is a disk");
 	device_start(&d, 0, &q, 1, QUEUE);
