@@ -190,7 +190,7 @@ caps=none
 	[ "${lines[2]%% -*}" = "vm    stopped  vm        " ]
 }
 
-@test "create: image=NAME becomes the words and the command of an image" {
+@test "create: image=NAME and kernel=NAME become the words of an image and of a kernel" {
 	home
 	command -v skopeo umoci mkfs.erofs >/dev/null || lacks "skopeo, umoci and mkfs.erofs"
 	need as_user unshare -U true
@@ -232,9 +232,18 @@ all of it" ]
 	run -0 grep -cE "^(disk=.*/images/.*/root:ro.*|overlay=tmpfs|env=A=of-image|\[volt-kvm\])$" \
 		"$CONF/c"
 	[ "$output" = 4 ]
-	run -125 --separate-stderr volt create d image=nil true
-	[ "$stderr" = "volt-image: nil: no such image" ]
-	[ ! -e "$CONF/d" ]
+	python3 "$TOP/tests/helpers/deb.py" good.deb good
+	chmod a+r good.deb
+	# shellcheck disable=SC2086 # words
+	run -0 as_user $V volt-image kernel "$BATS_TEST_TMPDIR/good.deb" mine
+	volt create e kernel=mine disk=/d:ro true
+	run -0 grep -cE "^(kernel=/.*/kernels/mine/vmlinuz|modules=/.*/kernels/mine/.*)$" "$CONF/e"
+	[ "$output" = 2 ]
+	for word in "image=nil" "kernel=nil"; do
+		run -125 --separate-stderr volt create d "$word" true
+		[ "$stderr" = "volt-image: nil: no such ${word%%=*}" ]
+		[ ! -e "$CONF/d" ]
+	done
 }
 
 @test "create: what it refuses leaves nothing" {

@@ -546,6 +546,25 @@ is_image() {
 	esac
 }
 
+# is_kernel WORD: does it name a kernel of volt-image(1), and not a file?
+is_kernel() {
+	case $1 in
+	kernel=*/*) return 1 ;;
+	kernel=?*) [ ! -e "${1#*=}" ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# keep_kernel NAME: keep its words.
+keep_kernel() {
+	said=$("$bin/volt-image" words "$1" kernel) || exit 125
+	while IFS= read -r line; do
+		keep_word "$line"
+	done <<END
+$said
+END
+}
+
 # keep_image IMAGE: keep what an image says, but for what other words say. One that is elsewhere
 # is pulled.
 keep_image() {
@@ -616,6 +635,8 @@ sort_words() {
 			is_word "$1" || break
 			if is_image "$1"; then
 				new_image=${1#*=}
+			elif is_kernel "$1"; then
+				keep_kernel "${1#*=}"
 			else
 				keep_word "$1"
 			fi
