@@ -818,6 +818,8 @@ nothing_of() {
 	as_root start deaf flood
 	run -0 as_root list -j
 	[ "$(jq -r '.[] | select(.name == "flood") | .state' <<<"$output")" = running ]
+	# A systemd in it may ask for its personality, and set it.
+	run -0 as_root exec deaf linux32 true
 	timeout 40 volt stop deaf flood
 	[ "$(shown ExecMainStatus deaf)" = 137 ]
 	as_root destroy bad none deaf flood
