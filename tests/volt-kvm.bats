@@ -2803,7 +2803,7 @@ alone() {
 	need_kernel
 	need_root
 	need test -e /dev/net/tun
-	head -c 3000000 /dev/urandom >data
+	head -c 1500000 /dev/urandom >data
 	# As in many images: a symlink to a file that only a running system has.
 	mkdir etc
 	ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
