@@ -2834,7 +2834,7 @@ alone() {
 	need_kernel
 	need_root
 	need test -e /dev/net/tun
-	head -c 3000000 /dev/urandom >data
+	head -c 1500000 /dev/urandom >data
 	# As in many images: a symlink to a file that only a running system has.
 	mkdir etc
 	ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
@@ -2856,7 +2856,7 @@ alone() {
 		ip addr add 10.199.0.1/24 dev kvm0
 		ip addr add fd00:199::1/64 dev kvm0 nodad
 		ip link set kvm0 up
-		timeout 300 socat -u OPEN:data TCP-LISTEN:7000,fork &
+		timeout 300 socat -U TCP-LISTEN:7000,fork OPEN:data,rdonly &
 		"$@" cpus=2 tap=kvm0 ip=10.199.0.2/24 gw=10.199.0.1 ip=fd00:199::2/64 \
 			gw=fd00:199::1 dns=10.199.0.1,10.199.0.3 -- sh -c "$(cat guest.sh)"
 		kill $! || true
