@@ -1461,7 +1461,7 @@ than the hash" -m image=v:verity=$h$h true
 		true
 	grep -q "add_key(\"user\", \"volt-verity\", .*, $(stat -c %s good), KEY_SPEC_THREAD_K" calls
 	grep -q 'keyctl(KEYCTL_UNLINK, .* = 0$' calls
-	! grep volt-verity /proc/keys
+	run -1 grep -q volt-verity /proc/keys
 	wait_for unverified
 	[ "$(loops)" = 0 ]
 	[ "$(dmsetup ls | grep -c volt-)" = 0 ]
