@@ -1,6 +1,7 @@
 /*
- * Disks with verity=. The hash and its signature come with the payload. A device of dm-verity takes the
- * disk's name in /dev, so all that mount the disk read what is verified.
+ * Disks with verity=. The hash and its signature come with the payload. A device of
+ * dm-verity takes the disk's name in /dev, so all that mount the disk read what is
+ * verified.
  */
 #include <sys/stat.h>
 
