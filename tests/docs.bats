@@ -327,7 +327,7 @@ served() {
 	world_end
 }
 
-@test "README: the unit" {
+@test "systemd: the unit of the README" {
 	[ -d /run/systemd/system ] || skip "systemd is not running"
 	readme_begin
 	readme_root

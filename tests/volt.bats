@@ -229,8 +229,8 @@ all of it" ]
 	volt create b image=web true
 	[ "$(tail -n 1 "$CONF/b")" = "[true]" ]
 	volt create c kind=vm image=web
-	run -0 grep -cE "^(disk=.*/images/.*/root:ro.*|overlay=tmpfs|env=A=of-image|\[volt-kvm\])$" \
-		"$CONF/c"
+	words='disk=.*/images/.*/root:ro.*|overlay=tmpfs|env=A=of-image|\[volt-kvm\]'
+	run -0 grep -cE "^($words)$" "$CONF/c"
 	[ "$output" = 4 ]
 	python3 "$TOP/tests/helpers/deb.py" good.deb good
 	chmod a+r good.deb
@@ -1007,7 +1007,7 @@ $BATS_TEST_TMPDIR/secret
 	mine volt stop web
 	mine volt destroy web
 	[ ! -e "$group" ]
-	[ -z "$(ls -A "$home/.config/volt/machines" "$home/.local/state/volt/machines" | grep -v :)" ]
+	[ -z "$(find "$home/.config/volt/machines" "$home/.local/state/volt/machines" -mindepth 1)" ]
 	mine systemctl --user unset-environment HOME
 	loginctl disable-linger user
 	systemctl stop "user@$uid"
