@@ -1007,7 +1007,8 @@ $BATS_TEST_TMPDIR/secret
 	mine volt stop web
 	mine volt destroy web
 	[ ! -e "$group" ]
-	[ -z "$(find "$home/.config/volt/machines" "$home/.local/state/volt/machines" -mindepth 1)" ]
+	run -0 find "$home/.config/volt/machines" "$home/.local/state/volt/machines" -mindepth 1
+	[ -z "$output" ]
 	mine systemctl --user unset-environment HOME
 	loginctl disable-linger user
 	systemctl stop "user@$uid"
