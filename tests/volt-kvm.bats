@@ -2025,6 +2025,7 @@ controlled() {
 
 	k=$(tiny "$1")
 	shift
+	: >said # what an earlier one said is not this one's
 	volt-kvm kernel="$k" control=s "$@" -- x </dev/null >said 2>err 3>&- &
 	pid=$!
 	started+=("$pid")
