@@ -806,7 +806,7 @@ nothing_of() {
 	as_root create none root="$ROOT" nil
 	run as_root start none
 	[ "$(shown NRestarts none)" = 0 ]
-	as_root create fails root="$ROOT" -- sh -c 'sleep 1; exit 9'
+	as_root create fails root="$ROOT" -- sh -c 'sleep 6; exit 9'
 	as_root start fails
 	wait_for sh -c '[ "$(systemctl show -P NRestarts volt@fails.service)" -ge 1 ]'
 	as_root destroy fails
@@ -859,6 +859,12 @@ nothing_of() {
 		sh -c 'cat; echo err >&2; hostname; exit 4' <<<"in"
 	[[ $output == $'in\nrun-'???????? ]]
 	[ "$stderr" = err ]
+	# The root may be an image, by its name.
+	command volt-image import "$ROOT" bb
+	run -5 as_root run image=bb -- sh -c 'echo from the image; exit 5'
+	[ "$output" = "from the image" ]
+	command volt-image rm bb
+	run -0 command volt-image gc
 	run -127 --separate-stderr as_root run root="$ROOT" nil
 	[ "$stderr" = "volt-init: exec nil: No such file or directory" ]
 	run -125 --separate-stderr as_root run root=/nil true
