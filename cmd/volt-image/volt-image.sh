@@ -222,15 +222,20 @@ check_author() {
 	say "the root hash is that of the author"
 }
 
+# settle PLACE: $tmp is complete, and gets its place in the store.
+settle() {
+	rm -f "$tmp/log"
+	chmod 755 "$tmp"
+	sync -f "$tmp" || exit 125
+	mv -T "$tmp" "$store/$1" || exit 125
+	tmp=
+}
+
 # finish DIGEST: $tmp becomes the image with that digest.
 finish() {
 	sha256 "$tmp/root" >"$tmp/sha256"
-	rm -f "$tmp/log"
 	chmod 444 "$tmp/root"
-	chmod 755 "$tmp"
-	sync -f "$tmp/root" || exit 125
-	mv -T "$tmp" "$store/images/$1" || exit 125
-	tmp=
+	settle "images/$1"
 	say "image $1"
 }
 
@@ -694,11 +699,7 @@ verb_kernel() {
 	check_name "$new"
 	[ ! -e "$store/kernels/$new" ] ||
 		die "$new: there is such a kernel; rm kernel:$new removes it"
-	rm -f "$tmp/log"
-	chmod 755 "$tmp"
-	sync -f "$tmp" || exit 125
-	mv -T "$tmp" "$store/kernels/$new" || exit 125
-	tmp=
+	settle "kernels/$new"
 	echo "$new $release"
 }
 

@@ -874,28 +874,27 @@ verb_set() {
 
 # --- start, stop ------------------------------------------------------------
 
-verb_start() {
+# each_machine start|restart NAME ...: all files are read before anything is done.
+each_machine() {
+	verb=$1
+	shift
 	[ $# -gt 0 ] || wrong_use
 	for each; do
 		read_machine "$each"
 	done
 	need_systemd
 	for each; do
-		begin start "$each"
-		start_machine start "$each"
+		begin "$verb" "$each"
+		start_machine "$verb" "$each"
 	done
 }
 
+verb_start() {
+	each_machine start "$@"
+}
+
 verb_restart() {
-	[ $# -gt 0 ] || wrong_use
-	for each; do
-		read_machine "$each"
-	done
-	need_systemd
-	for each; do
-		begin restart "$each"
-		start_machine restart "$each"
-	done
+	each_machine restart "$@"
 }
 
 verb_stop() {
