@@ -163,6 +163,9 @@ echo  \"x\"; exit" ]
 	run -0 cat "$CONF/boot"
 	[[ $output == *$'\noverlay=tmpfs\nhostname=boot\nconsole=pipe\nstop=RTMIN+3\n\n'* ]]
 	[[ $output == *$'\n[volt-init]\n-b' ]]
+	volt create ondemand root=/srv/deb ip=10.88.0.3 listen=80:80 idle=30m true
+	run -0 head -n 6 "$CONF/ondemand"
+	[[ $output == *$'\nlisten=80:80\nidle=30m\n\n[volt-net]\n-d' ]]
 	volt create vm kind=vm kernel=/k disk=/d:ro memory=1G cpus=2 port=1:2 caps=none uname -a
 	run -0 cat "$CONF/vm"
 	[ "$output" = "# A machine of volt(1). volt-machines(5) says what this means.
@@ -186,8 +189,9 @@ caps=none
 [uname]
 -a" ]
 	run -0 volt list
-	[ "${lines[1]%% -*}" = "boot  stopped  container " ]
-	[ "${lines[2]%% -*}" = "vm    stopped  vm        " ]
+	[ "${lines[1]%% -*}" = "boot      stopped  container " ]
+	[ "${lines[2]%% -*}" = "ondemand  stopped  container " ]
+	[ "${lines[3]%% -*}" = "vm        stopped  vm        " ]
 }
 
 @test "create: image=NAME and kernel=NAME become the words of an image and of a kernel" {

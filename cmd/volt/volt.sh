@@ -402,9 +402,14 @@ demand() {
 	echo "volt-demand-$1"
 }
 
+# is_listened NAME: does systemd listen in its place?
+is_listened() {
+	has_systemd && ctl -q is-active -- "$(demand "$1").socket"
+}
+
 # is_started NAME: does it run, or will it with the first connection?
 is_started() {
-	is_up "$1" || ctl -q is-active -- "$(demand "$1").socket"
+	is_up "$1" || is_listened "$1"
 }
 
 # listen NAME PLACE:PORT: systemd listens at the place for the machine of $what. The first
@@ -1334,8 +1339,8 @@ records() {
 	[ "$manager" = --user ] || leases=$("$bin/volt-net" 2>/dev/null) || :
 	shown "$@" | while read -r name state pid memory cpu tasks since restarts; do
 		what=$(read_file "$conf/$name" "$name" 2>/dev/null && printf '%s' "$what") || what=''
-		[ "$state" != stopped ] || [ -z "$(machine_word listen)" ] || ! is_started "$name" ||
-			state=listening
+		[ "$state" != stopped ] || [ -z "$(machine_word listen)" ] ||
+			! is_listened "$name" || state=listening
 		echo "name $name"
 		echo "state $state"
 		[ -n "$what" ] && echo "kind $(kind)" || echo "kind -"
