@@ -837,7 +837,7 @@ nothing_of() {
 	[ -x /lib/systemd/systemd-socket-proxyd ] || lacks systemd-socket-proxyd
 	mkdir -p "$ROOT/srv"
 	echo page >"$ROOT/srv/index.html"
-	as_root create web root="$ROOT" ip=10.88.0.9 listen=127.0.0.1:8088:80 idle=3s chdir=/srv \
+	as_root create web root="$ROOT" ip=10.88.0.9 listen=127.0.0.1:8088:80 idle=6s chdir=/srv \
 		-- httpd -f -p 80
 	as_root start web
 	run -0 as_root list -j
@@ -845,6 +845,9 @@ nothing_of() {
 	run -0 curl -s --retry 5 --retry-all-errors http://127.0.0.1:8088/
 	[ "$output" = page ]
 	[ "$(shown ActiveState web)" = active ]
+	# machined sees its address, as nss-mymachines does, which asks it.
+	run -0 machinectl list --no-legend
+	[[ $output == web*10.88.0.9* ]]
 	wait_for sh -c '[ "$(systemctl show -P ActiveState volt@web.service)" = inactive ]'
 	# It listens on.
 	run -0 curl -s --retry 5 --retry-all-errors http://127.0.0.1:8088/
