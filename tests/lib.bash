@@ -200,7 +200,7 @@ kill_at_every_call() {
 	local -a tracer
 
 	looks='[a-z]*stat(at|fs|x)?|newfstatat|m(un)?map|mprotect|brk|rt_sig(procmask|action)'
-	looks+='|get[a-z0-9]*|lseek|readlink(at)?|f?access(at2?)?|faccessat2?|prlimit64|uname|pread64'
+	looks+='|get[a-z0-9]*|lseek|readlink(at)?|access|faccessat2?|prlimit64|uname|pread64'
 	while getopts 1c:s:w: opt; do
 		case $opt in
 		1) follow='' ;;
