@@ -356,8 +356,8 @@ judge() {
 }
 sbom_most=67108864
 
-# The digest of the first layer with an SBOM, of a manifest about subject $1. Without $1, it
-# is about the right one.
+# The digest of the first layer with an SBOM, of a manifest about $subject. If that is empty,
+# the manifest is known to be about the right image.
 # shellcheck disable=SC2016 # the names are jq's
 sbom_layer='first(select($subject == "" or .subject.digest == $subject) | .layers[] |
 	select(.mediaType | IN("application/vnd.cyclonedx+json", "application/spdx+json",

@@ -600,8 +600,10 @@ keep_image() {
 	done <<END
 $said
 END
-	[ -n "$new_command" ] || command=$("$bin/volt-image" command "$image") || exit 125
-	[ -n "$new_command" ] || eval "keep_command $command"
+	if [ -z "$new_command" ]; then
+		said=$("$bin/volt-image" command "$image") || exit 125
+		eval "keep_command $said"
+	fi
 }
 
 # keep_command [ARGUMENT ...]: set $new_command to its lines.
